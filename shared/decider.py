@@ -1,0 +1,56 @@
+"""Decider: how a stream's rules are written down. Pure, total, typed: no clock, no randomness, no I/O.
+
+`decide(command, state)` gives the events that follow, or a `Refused`; `evolve(state, event)` gives the next state.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Refused[Reason: StrEnum](msgspec.Struct, frozen=True):
+    """A rule says no. `code` is the `code` of an RFC 9457 problem; nothing has changed."""
+
+    code: Reason
+    detail: str
+    field: str | None = None  # the input at fault, as a JSON pointer such as "/mass_g"
+    accepted: str | None = None  # what would have been accepted, in words
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """A command to come: it is submitted to the event's own stream once the day `due` has begun in the reserve's time zone.
+
+    Setting a timer of the same stream and name again replaces it. It may fire late, so its command checks the date itself.
+    """
+
+    name: str
+    due: date
+    command: Any
+
+
+class CancelTimer(msgspec.Struct, frozen=True):
+    """Forget the timer of this name, if there is one."""
+
+    name: str
+
+
+def no_timers(_event: Any) -> Sequence[Timer | CancelTimer]:
+    return ()
+
+
+class Decider(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of stream, named `kind/id` (`stockpile/antimony-metal`), with its rules.
+
+    `commands` is the union of its command structs: timers store them as JSON, so each has a tag.
+    An event that has an attribute `partner` belongs to that partner (a code such as "JP", or None).
+    """
+
+    kind: str
+    initial: Any
+    commands: Any
+    decide: Callable[[Any, Any], Sequence[Any] | Refused[Any]]
+    evolve: Callable[[Any, Any], Any]
+    timers: Callable[[Any], Sequence[Timer | CancelTimer]] = no_timers

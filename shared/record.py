@@ -1,0 +1,111 @@
+"""Record: an event as the journal keeps it, with the hashes that make it checkable.
+
+event_hash = SHA-256(0x01 || salt || bytes), where bytes is the canonical JSON of every column but salt and hashes;
+chain_hash = SHA-256(0x02 || previous chain hash || event_hash). Canonical means `msgspec.json.encode(order="sorted")`,
+which equals RFC 8785 for what events hold: ASCII keys, no floats, integers within 2**53.
+"""
+
+from hashlib import sha256
+from typing import Annotated, Any
+
+import msgspec
+
+GENESIS = bytes(32)  # the chain hash before a shard's first event
+MAX_DATA_BYTES = 64 * 1024
+MAX_INTEGER = 2**53 - 1
+
+type Grams = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+
+canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a journal. Instants and days are written as text, so that the hashed bytes need no conversion."""
+
+    shard: int
+    position: int  # gapless within the shard, from 1
+    stream: str
+    version: int  # gapless within the stream, from 1
+    type: str  # "inventory.stock_drawn.v1"
+    data: msgspec.Raw  # the event's canonical JSON, verbatim
+    partner: str | None
+    partner_seq: int | None  # gapless within (shard, partner), from 1
+    effective_on: str  # "2026-01-06"
+    recorded_at: str  # "2026-01-06T00:00:00.000000Z"
+    command_id: str  # hex
+    actor: str
+    correlation_id: str  # 32 hex digits: also the trace id
+    causation_id: str
+    salt: bytes  # 16 random bytes
+    event_hash: bytes
+    chain_hash: bytes
+
+
+class _Hashed(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns that the event hash covers, in the order of their sorted names: no sorting is left to do."""
+
+    actor: str
+    causation_id: str
+    command_id: str
+    correlation_id: str
+    data: msgspec.Raw
+    effective_on: str
+    partner: str | None
+    partner_seq: int | None
+    position: int
+    recorded_at: str
+    shard: int
+    stream: str
+    type: str
+    version: int
+
+
+_encode_hashed = msgspec.json.Encoder().encode  # _Hashed has its fields in sorted order, and `data` is canonical already
+
+
+def hashed_bytes(record: Any) -> bytes:
+    """The canonical bytes that `event_hash` covers. `record` is a `Record`, or anything with its attributes."""
+    return _encode_hashed(
+        _Hashed(
+            actor=record.actor,
+            causation_id=record.causation_id,
+            command_id=record.command_id,
+            correlation_id=record.correlation_id,
+            data=record.data,
+            effective_on=record.effective_on,
+            partner=record.partner,
+            partner_seq=record.partner_seq,
+            position=record.position,
+            recorded_at=record.recorded_at,
+            shard=record.shard,
+            stream=record.stream,
+            type=record.type,
+            version=record.version,
+        )
+    )
+
+
+def event_hash(salt: bytes, hashed: bytes) -> bytes:
+    return sha256(b"\x01" + salt + hashed).digest()
+
+
+def chain_hash(previous: bytes, event_hash: bytes) -> bytes:
+    return sha256(b"\x02" + previous + event_hash).digest()
+
+
+def leaf_data(salt: bytes, place: str, event_hash: bytes) -> bytes:
+    """What the ledger's tree holds of an event at `place` ("inventory/0/123"): it tells nothing to one without the event."""
+    return sha256(b"\x03" + salt + place.encode() + event_hash).digest()
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A record with its event decoded (and brought to the newest version by its upcasters)."""
+
+    source: str  # the service that recorded it
+    record: Record
+    event: Any
+
+    @property
+    def place(self) -> str:
+        """Where it stands: `inventory/0/123`."""
+        return f"{self.source}/{self.record.shard}/{self.record.position}"

@@ -1,0 +1,43 @@
+"""Settings: every environment variable that the system reads, in one place."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment: `RESERVE_` and the field's name, but for the two that have names of their own."""
+
+    model_config = SettingsConfigDict(env_prefix="RESERVE_", extra="ignore", populate_by_name=True)
+
+    environment: Literal["local", "production"] = "local"
+    data_dir: Path = Path(".reserve")  # keys, tiles and local secrets of this deployment
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")  # as the service's own role
+    database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")  # as the role that owns the schemas: migrations, rebuilds
+    kafka_bootstrap_servers: str = Field(default="", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    host: str = "127.0.0.1"
+    port: int = 0
+    service_urls: dict[str, str] = {}  # {"inventory": "http://127.0.0.1:8101", ...}: where each service answers
+    issuer: str = ""  # the `iss` of tokens
+    audience: str = "reserve"  # the `aud` of tokens
+    jwks_url: str = ""
+    token_url: str = ""
+    client_id: str = ""  # this service's own client, for journal:read
+    client_secret: str = ""
+    timezone: str = "Australia/Sydney"  # a *day* is a day here
+    shards: int = 4  # of each journal; never changed once written
+    queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
+    batch_limit: int = 512  # commands a commit
+    ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned
+    require_ledger_at_start: bool = True  # wait for the ledger's record of our heads before the first write
+    log_level: str = "INFO"
+    otlp_endpoint: str = ""  # where traces go; empty: nowhere
+    trace_ratio: float = 0.01
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
