@@ -1,0 +1,117 @@
+"""Approvals: an Ed25519 signature (RFC 8032) over a statement that names its purpose and the SHA-256 of the document approved.
+
+The key belongs to the approver: a PKCS #8 PEM file (mode 0600) that `reserve approve FILE --key KEY` reads and no service ever holds.
+Services keep the public half, 32 bytes in hex, from its enrolment. Who may approve, whether the key still counts, and whether the document
+is the one meant, is for the book to decide; here it is only whether this key signed this statement.
+"""
+
+import hashlib
+import re
+from typing import Annotated
+
+import msgspec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+# Each part is one line of the statement, so none may hold a line break: no two approvals have one statement.
+_PURPOSE = r"^[a-z][a-z0-9_]{0,39}\Z"
+_SHA256 = r"^[0-9a-f]{64}\Z"
+_APPROVER = r"^[!-~]{1,200}\Z"
+_KEY_ID = r"^[0-9a-f]{16}\Z"
+_PUBLIC_KEY = r"^[0-9a-f]{64}\Z"
+_SIGNATURE = r"^[0-9a-f]{128}\Z"
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signed approval, as in the file that `reserve approve` writes. `document`: SHA-256 in hex; `approver`: an opaque subject id."""
+
+    purpose: Annotated[str, msgspec.Meta(pattern=_PURPOSE)]
+    document: Annotated[str, msgspec.Meta(pattern=_SHA256)]
+    approver: Annotated[str, msgspec.Meta(pattern=_APPROVER)]
+    key_id: Annotated[str, msgspec.Meta(pattern=_KEY_ID)]
+    signature: Annotated[str, msgspec.Meta(pattern=_SIGNATURE)]
+
+
+class ApprovalError(ValueError):
+    """A key or an approval that cannot be used. `code` is stable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def approve(document: str, private_key: Ed25519PrivateKey, *, approver: str, purpose: str = "decision") -> Approval:
+    """Sign the SHA-256 (hex) of a document. `purpose`: what kind of thing is approved; the signature counts for no other."""
+    identity = key_id(public_key_hex(private_key))
+    signature = private_key.sign(statement(purpose, document, approver, identity)).hex()
+    return Approval(purpose=purpose, document=document, approver=approver, key_id=identity, signature=signature)
+
+
+def verify_approval(approval: Approval, public_key: str) -> bool:
+    """Whether the owner of this public key (hex) signed this approval. The caller compares purpose, document and approver with what it
+    expects, and looks the key up by its approver."""
+    try:
+        said = statement(approval.purpose, approval.document, approval.approver, approval.key_id)
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(approval.signature), said)
+    except (ValueError, InvalidSignature):
+        return False
+    return approval.key_id == key_id(public_key)
+
+
+def statement(purpose: str, document: str, approver: str, key: str) -> bytes:
+    """The bytes that are signed. Raises `ApprovalError` for a part that does not fit in a line of its own."""
+    parts = (("purpose", _PURPOSE, purpose), ("document", _SHA256, document), ("approver", _APPROVER, approver), ("key", _KEY_ID, key))
+    for name, pattern, part in parts:
+        if not re.match(pattern, part):
+            raise ApprovalError("approval_malformed", f"{name} must match {pattern}")
+    return f"reserve.approval.v1\n{purpose}\n{document}\n{approver}\n{key}\n".encode()
+
+
+def key_id(public_key: str) -> str:
+    """A label for a public key (hex): the first 16 digits of the SHA-256 of its 32 bytes. Signatures are checked with the whole key."""
+    return hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:16]
+
+
+def public_key_hex(private_key: Ed25519PrivateKey) -> str:
+    """What an approver enrols: the 32 bytes of its public key, in hex."""
+    return private_key.public_key().public_bytes_raw().hex()
+
+
+def require_public_key(public_key: str) -> str:
+    """The key as it is stored, or `ApprovalError`: for enrolment."""
+    if not re.match(_PUBLIC_KEY, public_key):
+        raise ApprovalError("key_malformed", "a public key is 32 bytes, in 64 lower-case hex digits")
+    return public_key
+
+
+def private_key_pem(private_key: Ed25519PrivateKey) -> bytes:
+    """The content of a key file. Whoever writes it creates it with mode 0600."""
+    return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read_private_key(pem: bytes, password: bytes | None = None) -> Ed25519PrivateKey:
+    """The key in a key file. Raises `ApprovalError`."""
+    try:
+        key = load_pem_private_key(pem, password)
+    except TypeError as error:  # a password is missing, or given for a key that has none
+        raise ApprovalError("key_password", str(error)) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ApprovalError("key_malformed", "the file holds no private key that can be read") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ApprovalError("key_not_ed25519", "approvals are signed with Ed25519 keys only")
+    return key
+
+
+def approval_bytes(approval: Approval) -> bytes:
+    """The approval as a JSON file."""
+    return msgspec.json.encode(approval, order="sorted")
+
+
+def read_approval(data: bytes) -> Approval:
+    """The approval in a JSON file. Raises `ApprovalError`."""
+    try:
+        return msgspec.json.decode(data, type=Approval)
+    except msgspec.DecodeError as error:
+        raise ApprovalError("approval_malformed", str(error)) from error
