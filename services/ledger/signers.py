@@ -1,0 +1,62 @@
+"""Who holds the private key of a log: a file here; a KMS can stand in, since a signer only ever signs and names its public key."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+
+class Signer(Protocol):
+    """Signs with one Ed25519 key (RFC 8032)."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes."""
+        ...
+
+
+class KeyUnsafe(Exception):
+    """The key file can be read by others, or is not an Ed25519 key."""
+
+
+class FileSigner:
+    """Signs with the key in a PEM file (PKCS #8) that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises KeyUnsafe, FileNotFoundError."""
+        with path.open("rb") as file:
+            # The open file's mode, not the path's: what is checked is what is read.
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise KeyUnsafe(f"{path} can be read by others: chmod 600 it")
+            pem = file.read()
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise KeyUnsafe(f"{path} is not a PEM key without a password") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeyUnsafe(f"{path} is not an Ed25519 key")
+        self._key = key
+
+    @property
+    def public_key(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+def create_key_file(path: Path) -> FileSigner:
+    """A new key in a new file, mode 0600. Raises FileExistsError: a key is never overwritten."""
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    return FileSigner(path)
