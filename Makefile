@@ -1,0 +1,52 @@
+# A machine with make and a Python >= 3.12 needs no more: everything else is fetched and checked against uv.lock and deploy/kafka/jars.lock.
+# Set-up is repeated only when one of these changes.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-all check bench clean
+
+VENV := .venv
+STAMP := $(VENV)/.set-up
+UV_VERSION := 0.13.9
+RUN := $(VENV)/bin/python -m
+RESERVE := $(RUN) services
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## everything that the other targets need
+
+# A name may be there and not run (pyenv's shims), or be too old; the first that runs and is new enough is taken.
+$(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
+	@set -e; \
+	for candidate in python3.13 python3.12 python3; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Reserve needs Python 3.12 or newer" >&2; exit 1; fi; \
+	if ! $(VENV)/bin/python -c '' 2>/dev/null; then echo "making $(VENV) with $$($$python --version)"; $$python -m venv --clear $(VENV); fi
+	@$(VENV)/bin/python -c 'import uv' 2>/dev/null || $(RUN) pip install --quiet uv==$(UV_VERSION)
+	@$(VENV)/bin/uv sync --frozen --inexact --quiet --no-python-downloads --python $(VENV)/bin/python
+	@$(RUN) shared.kafka_jars
+	@touch $@
+
+demo: setup ## 6 January 2026, from the first request to the last receipt
+	@$(RESERVE) demo
+
+up: setup ## keep serving; the data is in .reserve/
+	@$(RESERVE) up --data .reserve
+
+test: check ## checks, then every test
+	@$(RUN) pytest
+
+test-all: test ## for now the same as test
+
+check: setup ## style, types, and who may import whom
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy --strict -p services -p shared
+	@$(VENV)/bin/lint-imports
+
+bench: setup ## draws a second, and how long a receipt takes
+	@$(RESERVE) bench
+
+clean: ## removes what set-up made here, not the data in .reserve/ nor the caches of this user
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis

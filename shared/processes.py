@@ -1,0 +1,163 @@
+"""One operating-system process at a time under one name: started, waited for, ended; and never confused with a stranger's."""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import psutil
+
+LOG_LIMIT_BYTES = 32 * 1024 * 1024
+POLL_EVERY_S = 0.05
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A process for certain: a pid alone may be given to another after its owner's death."""
+
+    pid: int
+    started: float  # seconds since 1970, as the kernel has it
+
+
+class Died(RuntimeError):
+    """A program ended before it was ready, or was not ready in time."""
+
+    def __init__(self, name: str, reason: str, log: Path | None) -> None:
+        super().__init__(f"{name} {reason}" + (f"; see {log}" if log else ""))
+        self.name = name
+
+
+class Program(Protocol):
+    """What the supervisor keeps alive. `start` returns when the program answers, or raises `Died`."""
+
+    @property
+    def process(self) -> "OwnProcess": ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class OwnProcess:
+    """The process behind a program; it has a session of its own, so that a Ctrl-C meant for us does not reach it."""
+
+    def __init__(self, name: str, log: Path | None = None) -> None:
+        self.name = name
+        self.log = log  # stdout and stderr go here; None: nowhere
+        self.on_spawn: Callable[[Identity], None] = lambda identity: None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """None when it does not run."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def spawn(
+        self, argv: list[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, user: str | None = None
+    ) -> None:
+        """`user`: the process runs as this user and its group; only root can ask for that. Raises `Died`."""
+        assert self.pid is None, f"{self.name} runs already"
+        become: dict[str, Any] = {} if user is None else {"user": user, "group": group_of(user), "extra_groups": []}
+        try:
+            with appending(self.log) as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *argv,
+                    env=env,
+                    cwd=cwd,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                    **become,
+                )
+        except OSError as error:
+            raise Died(self.name, f"could not be started: {error}", self.log) from error
+        with contextlib.suppress(psutil.NoSuchProcess):  # dead already: whoever waits for it will see
+            self.on_spawn(identify(self._process.pid))
+
+    async def wait(self) -> int:
+        """Until it ends. Its exit status, negative for a signal."""
+        assert self._process is not None, f"{self.name} was never started"
+        return await self._process.wait()
+
+    async def end(self, gently: signal.Signals, grace_s: float) -> None:
+        """Ask, wait, and at the end of the grace kill it and whatever it has started."""
+        if self._process is None or self.pid is None:
+            return
+        self._process.send_signal(gently)
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+    async def until(self, ready: Callable[[], Awaitable[bool]], limit_s: float | None = None) -> None:
+        """Wait for a condition for as long as the process lives; out of time, it is ended. Raises `Died`."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while not await ready():
+                    if self.pid is None:
+                        raise Died(self.name, f"ended with status {await self.wait()} before it was ready", self.log)
+                    await asyncio.sleep(POLL_EVERY_S)
+        except TimeoutError:
+            await self.end(signal.SIGKILL, grace_s=1)
+            raise Died(self.name, f"was not ready in {limit_s:.0f} s", self.log) from None
+
+
+@contextlib.contextmanager
+def appending(log: Path | None) -> Iterator[int]:
+    """A file descriptor to append to; a log that has grown past its limit is moved aside first."""
+    if log is not None and log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(log.with_name(log.name + ".1"))
+    descriptor = os.open(log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def group_of(user: str) -> int:
+    """The id of a user's own group. Raises KeyError for an unknown user."""
+    return pwd.getpwnam(user).pw_gid
+
+
+def identify(pid: int) -> Identity:
+    """Raises psutil.NoSuchProcess."""
+    return Identity(pid=pid, started=psutil.Process(pid).create_time())
+
+
+def end_orphans(identities: Iterable[Identity], grace_s: float = 10) -> list[int]:
+    """End processes that a supervisor before us has left, with their children.
+
+    The answer has the pids that were ours: one that is gone, or is a stranger's by now, is left alone and left out.
+    """
+    orphans = [process for identity in identities if (process := _still_that(identity)) is not None]
+    families = {relative for orphan in orphans for relative in (orphan, *_children(orphan))}
+    for orphan in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            orphan.terminate()
+    _, alive = psutil.wait_procs(families, timeout=grace_s)
+    for survivor in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    psutil.wait_procs(alive, timeout=grace_s)
+    return [orphan.pid for orphan in orphans]
+
+
+def _still_that(identity: Identity) -> psutil.Process | None:
+    try:
+        process = psutil.Process(identity.pid)
+        return process if process.create_time() == identity.started else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []

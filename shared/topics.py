@@ -1,0 +1,36 @@
+"""Kafka topics, made where they are missing."""
+
+from collections.abc import Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+RETENTION_MS = 7 * 24 * 60 * 60 * 1000  # what is older is read from its source's journal
+
+
+class WrongPartitions(ValueError):
+    """A topic exists with another number of partitions. It is never changed: a stream would move to another shard."""
+
+
+async def ensure_topics(bootstrap_servers: str, partitions: Mapping[str, int], replication_factor: int = 1) -> None:
+    """Make each topic with its number of partitions, 7 days of retention and time-stamps of the producer.
+
+    Raises `WrongPartitions`, or the broker's refusal as an aiokafka error.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        wanted = [
+            NewTopic(name, count, replication_factor, topic_configs={"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"})
+            for name, count in partitions.items()
+        ]
+        answer = await admin.create_topics(wanted)
+        for name, code, *message in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(f"{name}: {message}")
+        for topic in await admin.describe_topics(list(partitions)):
+            if (found := len(topic["partitions"])) not in (0, partitions[topic["topic"]]):
+                raise WrongPartitions(f"{topic['topic']} has {found} partitions, not {partitions[topic['topic']]}")
+    finally:
+        await admin.close()

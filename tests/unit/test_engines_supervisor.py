@@ -1,0 +1,147 @@
+"""The supervisor: what dies is started again, what was left behind is ended, and a stranger is never touched."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from shared.engines import engines, remembered_ports
+from shared.processes import Died, Identity, end_orphans, identify
+from shared.supervisor import Child, FolderInUse, Supervisor
+
+LIMIT_S = 60
+SERVER = """
+import http.server, sys
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"ready")
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
+"""
+
+
+def server(folder: Path, name: str) -> Child:
+    port = remembered_ports(folder, [name])[name]
+    return Child(name=name, argv=(sys.executable, "-c", SERVER, str(port)), env={}, health_url=f"http://127.0.0.1:{port}/readyz")
+
+
+def sleeper(name: str) -> Child:
+    return Child(name=name, argv=("sleep", "600"), env={"PATH": os.defpath})
+
+
+def start_sleeping() -> int:
+    return os.posix_spawnp("sleep", ["sleep", "600"], os.environ)
+
+
+@asynccontextmanager
+async def running(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
+    ready = asyncio.Event()
+    task = asyncio.create_task(supervisor.run(lambda pids: ready.set()))
+    waiter = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT_S)
+    waiter.cancel()
+    try:
+        if not task.done():
+            yield supervisor
+    finally:
+        supervisor.stop()
+        await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
+        first = supervisor.pids["gateway"]
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: supervisor.pids.get("gateway", first) != first)
+        await supervisor.ready("gateway")
+
+
+async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
+        first = supervisor.pids["gateway"]
+        await supervisor.restart("gateway")
+        assert supervisor.pids["gateway"] != first
+
+
+async def test_children_start_when_the_engines_answer_and_the_preparation_is_done(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    async def prepare() -> None:
+        order.append("prepared")
+
+    supervisor = Supervisor(tmp_path, [], [sleeper("ledger")], prepare)
+    supervisor._children[0].program.process.on_spawn = lambda identity: order.append("spawned")
+    async with running(supervisor):
+        assert order[0] == "prepared"
+
+
+async def test_everything_ends_with_the_supervisor(tmp_path: Path) -> None:
+    async with running(Supervisor(tmp_path, [], [sleeper("one"), sleeper("two")])) as supervisor:
+        pids = supervisor.pids
+        assert set(pids) == {"one", "two"}
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert not (tmp_path / "pids.json").exists()
+
+
+async def test_orphans_recorded_in_the_folder_are_ended_at_the_next_start(tmp_path: Path) -> None:
+    orphan = start_sleeping()
+    (tmp_path / "pids.json").write_bytes(msgspec.json.encode({"ledger": identify(orphan)}))
+    async with running(Supervisor(tmp_path, [], [])):
+        assert not psutil.pid_exists(orphan)
+
+
+def test_a_stranger_with_a_recorded_pid_is_left_alone() -> None:
+    stranger = start_sleeping()
+    recorded = Identity(pid=stranger, started=identify(stranger).started - 100)
+    assert end_orphans([recorded]) == []
+    assert psutil.pid_exists(stranger)
+    os.kill(stranger, signal.SIGKILL)
+    os.waitpid(stranger, 0)
+
+
+async def test_two_supervisors_cannot_share_a_folder(tmp_path: Path) -> None:
+    async with running(Supervisor(tmp_path, [], [])):
+        with pytest.raises(FolderInUse):
+            await Supervisor(tmp_path, [], []).run(lambda pids: None)
+
+
+async def test_a_child_that_never_comes_up_is_reported_with_its_log(tmp_path: Path) -> None:
+    broken = Child(name="broken", argv=(sys.executable, "-c", "raise SystemExit('no key')"), env={}, health_url="http://127.0.0.1:9/readyz")
+    with pytest.raises(Died, match="broken"):
+        await Supervisor(tmp_path, [], [broken]).run(lambda pids: None)
+    assert "no key" in (tmp_path / "logs" / "broken.log").read_text()
+
+
+async def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    async with running(Supervisor(folder, [], [sleeper("one")])):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE((folder / "pids.json").stat().st_mode) == 0o600
+
+
+async def test_killed_engines_come_back_on_their_ports(tmp_path: Path) -> None:
+    embedded = engines(tmp_path)
+    async with running(Supervisor(tmp_path, embedded.programs, [])) as supervisor:
+        before = supervisor.pids
+        assert set(before) == {"postgres", "kafka"}
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: not (set(before.items()) & set(supervisor.pids.items())))
+        for name in before:
+            await supervisor.ready(name)
+        assert engines(tmp_path).kafka_bootstrap_servers == embedded.kafka_bootstrap_servers
