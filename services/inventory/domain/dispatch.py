@@ -1,0 +1,103 @@
+"""Dispatch: what happens to drawn goods: they are weighed, and leave with a carrier or come back."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from services.inventory.domain.reasons import Reason, Refusal
+from services.inventory.domain.state import Stockpile, stopping_lot, stopping_partner
+from services.inventory.events import DrawDispatched, DrawId, DrawReturned, DrawWeighed, Event, GateEvidence
+from shared.decider import Refused
+from shared.record import MAX_INTEGER
+
+LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
+
+
+class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the goods weighed. Weighing again corrects it, until they leave."""
+
+    draw: DrawId
+    weighed_g: int
+
+
+class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    draw: DrawId
+    carrier: str
+    consignee: str
+    gates: tuple[GateEvidence, ...]  # the gates that are met, and by what
+    on: date
+
+
+class ReturnDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Drawn goods that have not left come back into stock, as a whole."""
+
+    draw: DrawId
+    reason: str
+
+
+def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is None or (draw := state.draws.get(command.draw)) is None:
+        return _draw_not_found(command.draw)
+    if not 0 < command.weighed_g <= MAX_INTEGER:
+        return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
+    before_g = draw.mass_g if draw.weighed_g is None else draw.weighed_g
+    return [
+        DrawWeighed(
+            product=state.product,
+            draw=command.draw,
+            partner=draw.partner,
+            parcels=draw.parcels,
+            mass_g=draw.mass_g,
+            weighed_g=command.weighed_g,
+            difference_g=command.weighed_g - before_g,
+        )
+    ]
+
+
+def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is None or (draw := state.draws.get(command.draw)) is None:
+        return _draw_not_found(command.draw)
+    hold = stopping_partner(state, command.on, draw.partner)
+    for parcel in draw.parcels:
+        hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
+    if hold is not None:
+        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch")
+    if not any(gate.gate == LEDGER_RECEIPT and (gate.until is None or command.on <= gate.until) for gate in command.gates):
+        return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
+    if draw.weighed_g is None:
+        return Refused(Reason.NOT_WEIGHED, "the goods must be weighed before they leave")
+    return [
+        DrawDispatched(
+            product=state.product,
+            draw=command.draw,
+            partner=draw.partner,
+            parcels=draw.parcels,
+            mass_g=draw.mass_g,
+            weighed_g=draw.weighed_g,
+            carrier=command.carrier,
+            consignee=command.consignee,
+            gates=command.gates,
+        )
+    ]
+
+
+def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is None or (draw := state.draws.get(command.draw)) is None:
+        return _draw_not_found(command.draw)
+    return [
+        DrawReturned(
+            product=state.product,
+            draw=command.draw,
+            partner=draw.partner,
+            available=tuple(parcel for parcel in draw.parcels if state.lots[parcel.lot].in_specification),
+            quarantined=tuple(parcel for parcel in draw.parcels if not state.lots[parcel.lot].in_specification),
+            mass_g=draw.mass_g,
+            difference_g=0 if draw.weighed_g is None else draw.weighed_g - draw.mass_g,
+            reason=command.reason,
+        )
+    ]
+
+
+def _draw_not_found(draw: DrawId) -> Refusal:
+    return Refused(Reason.DRAW_NOT_FOUND, f"no draw {draw} is waiting here")

@@ -1,0 +1,133 @@
+"""Draws: stock taken under a release, as goods from lots or by assignment of rights."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import msgspec
+
+from services.inventory.domain.assignment import Wanted, assign_rights, mass_of
+from services.inventory.domain.reasons import Reason, Refusal
+from services.inventory.domain.releases import release_not_found, split
+from services.inventory.domain.state import Release, Stockpile, stopping_lot, stopping_partner
+from services.inventory.events import DrawId, Event, LotId, Parcel, ReleaseId, StockDrawn, UnitCount
+from shared.decider import Refused
+
+MAX_PARCELS = 256  # of one draw: its event must fit in 64 KiB
+
+
+class DrawStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Take `mass_g` under a release. `partner`: who asks (None: an operator). `on`: today.
+
+    First-expiring then oldest lots, unless `lots` names them. What lots do not cover is met from firm rights if `assign_rights`.
+    """
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str | None
+    mass_g: int
+    lots: tuple[LotId, ...] = ()
+    assign_rights: bool = False
+    on: date
+
+
+def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusal:
+    release = state.releases.get(command.release)
+    if state.product is None or release is None or (command.partner is not None and command.partner != release.partner):
+        return release_not_found(command.release)
+    if command.on > release.expires_on:
+        return Refused(Reason.RELEASE_LAPSED, f"the release could be drawn through {release.expires_on}")
+    if command.draw in state.draws:
+        return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
+    if (hold := stopping_partner(state, command.on, release.partner)) is not None:
+        return Refused(Reason.ON_HOLD, f"{hold} stops this draw")
+    if command.mass_g <= 0:
+        return Refused(Reason.QUANTITY_INVALID, "a draw is of at least one unit", "/mass_g")
+    if command.mass_g > release.mass_g:
+        return Refused(Reason.RELEASE_EXCEEDED, f"{release.mass_g} g are left of the release", "/mass_g", f"at most {release.mass_g}")
+    wanted, on_rights_g = split(command.mass_g, {count.nominal_unit_g: count.units for count in release.units}, command.mass_g)
+    if on_rights_g > release.rights_g or on_rights_g % state.nominal_unit_g:
+        return _not_whole_units(release)
+    picked = _pick(command, state, wanted)
+    if isinstance(picked, Refused):
+        return picked
+    parcels, missing = picked
+    if len(parcels) > MAX_PARCELS:
+        return Refused(Reason.TOO_MANY_LOTS, f"the draw takes {len(parcels)} lots", "/mass_g", f"at most {MAX_PARCELS} lots a draw")
+    if missing and not command.assign_rights:
+        return _short(command, state, missing)
+    drawn: list[Event] = []
+    remaining_g = release.mass_g
+    if parcels:
+        drawn_g = sum([parcel.mass_g for parcel in parcels])
+        remaining_g -= drawn_g
+        drawn.append(
+            StockDrawn(
+                product=state.product,
+                draw=command.draw,
+                release=command.release,
+                partner=release.partner,
+                parcels=tuple(parcels),
+                mass_g=drawn_g,
+                remaining_g=remaining_g,
+            )
+        )
+    if on_rights_g or missing:
+        wanted_rights = Wanted(reserved_g=on_rights_g, instead=missing)
+        assigned = assign_rights(state, command.draw, command.release, wanted_rights, remaining_g, command.on)
+        if isinstance(assigned, Refused):
+            return assigned
+        drawn += assigned
+    return drawn
+
+
+def _not_whole_units(release: Release) -> Refusal:
+    sizes = [f"{count.units} units of {count.nominal_unit_g} g" for count in release.units]
+    if release.rights_g:
+        sizes.append(f"{release.rights_g} g of rights")
+    return Refused(Reason.NOT_WHOLE_UNITS, "a draw is of whole units", "/mass_g", f"whole units out of {' and '.join(sizes)}")
+
+
+def _pick(command: DrawStock, state: Stockpile, wanted: Iterable[UnitCount]) -> tuple[list[Parcel], list[UnitCount]] | Refusal:
+    """Parcels for the wanted units, and the units that no lot may give."""
+    named = dict.fromkeys(command.lots)
+    for lot_id in named:
+        if (lot := state.lots.get(lot_id)) is None:
+            return Refused(Reason.LOT_NOT_FOUND, f"no lot {lot_id} has anything left in this stockpile", "/lots")
+        if not lot.units or not lot.in_specification or lot.turn[0] < command.on:
+            return Refused(Reason.LOT_UNAVAILABLE, f"nothing of {lot_id} may be drawn", "/lots")
+        if (hold := stopping_lot(state, command.on, lot_id, lot.depot)) is not None:
+            return Refused(Reason.ON_HOLD, f"{hold} stops {lot_id}", "/lots")
+    parcels: list[Parcel] = []
+    missing: list[UnitCount] = []
+    for count in wanted:
+        unit_g, left = count.nominal_unit_g, count.units
+        for lot_id in named or (turn[2] for turn in state.shelves[unit_g].queue):
+            lot = state.lots[lot_id]
+            if lot.nominal_unit_g != unit_g or lot.turn[0] < command.on:
+                continue
+            if stopping_lot(state, command.on, lot_id, lot.depot) is not None:
+                continue
+            units = min(left, lot.units)
+            parcels.append(Parcel(lot=lot_id, depot=lot.depot, nominal_unit_g=unit_g, units=units, mass_g=units * unit_g))
+            left -= units
+            if not left:
+                break
+        if left:
+            missing.append(UnitCount(nominal_unit_g=unit_g, units=left))
+    return parcels, missing
+
+
+def _short(command: DrawStock, state: Stockpile, missing: Iterable[UnitCount]) -> Refusal:
+    """Whether holds or the stock itself stand in the way."""
+    short_g = mass_of(missing)
+    if command.lots:
+        return Refused(Reason.STOCK_SHORT, f"the named lots are {short_g} g short", "/lots")
+    held = (
+        hold
+        for count in missing
+        for turn in state.shelves[count.nominal_unit_g].queue
+        if (hold := stopping_lot(state, command.on, turn[2], state.lots[turn[2]].depot)) is not None
+    )
+    if (hold := next(held, None)) is not None:
+        return Refused(Reason.ON_HOLD, f"{hold} stops lots that the draw needs: {short_g} g short")
+    return Refused(Reason.STOCK_SHORT, f"the lots in specification are {short_g} g short of this draw")

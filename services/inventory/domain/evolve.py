@@ -1,0 +1,220 @@
+"""Evolve: what each event does to the state of a stockpile."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from typing import assert_never
+
+import immutables
+from msgspec.structs import replace
+
+from services.inventory.domain.state import NEVER, Draw, Hold, Lot, Release, Right, Shelf, Stockpile, Turn, stop_key
+from services.inventory.events import (
+    AssayRecorded,
+    DrawDispatched,
+    DrawReturned,
+    DrawWeighed,
+    Event,
+    HoldLifted,
+    HoldPutOn,
+    LotId,
+    LotTakenIn,
+    Parcel,
+    ProductRegistered,
+    ProtectedStockSet,
+    ReleaseCancelled,
+    ReleaseId,
+    ReleaseLapsed,
+    RightAdded,
+    RightAssigned,
+    RightId,
+    RightMatured,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockAdjusted,
+    StockDrawn,
+    StockReleased,
+    UnitCount,
+)
+
+type Lots = immutables.Map[LotId, Lot]
+type Shelves = immutables.Map[int, Shelf]
+
+
+def evolve(state: Stockpile, event: Event) -> Stockpile:
+    match event:
+        case StockDrawn():
+            return _drawn(state, event)
+        case StockReleased():
+            return _released(state, event)
+        case ReleaseLapsed() | ReleaseCancelled():
+            return _reduce_release(state, event.release, event.units, event.rights_g)
+        case DrawWeighed():
+            draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
+            return replace(state, draws=state.draws.set(event.draw, draw))
+        case DrawDispatched():
+            lots = state.lots
+            for parcel in event.parcels:
+                lots = _put(lots, parcel.lot, _undrawn(lots[parcel.lot], parcel.units))
+            return replace(state, lots=lots, draws=state.draws.delete(event.draw), drawn_g=state.drawn_g - event.mass_g)
+        case DrawReturned():
+            return _returned(state, event)
+        case RightAssigned():
+            state = _reduce_release(state, event.release, event.units, event.mass_g if event.source == "rights" else 0)
+            return _set_right(state, event.right, event.right_remaining_g)
+        case LotTakenIn():
+            return _taken_in(state, event)
+        case AssayRecorded():
+            return _assayed(state, event)
+        case StockAdjusted():
+            return _restock(state, event.lot, event.change_units)
+        case RightAdded():
+            right = Right(event.project, event.kind, event.mass_g, event.window_from, event.window_to)
+            return replace(state, rights=state.rights.set(event.right, right))
+        case RightMatured():
+            return _set_right(state, event.right, event.remaining_g)
+        case HoldPutOn():
+            key = stop_key(event.scope, event.target)
+            holds = state.holds.set(event.hold, Hold(key, event.expires_on))
+            return replace(state, holds=holds, stops=state.stops.set(key, (*state.stops.get(key, ()), event.hold)))
+        case HoldLifted():
+            return _lifted(state, event)
+        case ProductRegistered():
+            return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
+        case ProtectedStockSet():
+            return replace(state, protected_g=event.mass_g)
+        case RoundReleased() | RoundReleaseRefused():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
+    lots, shelves = state.lots, state.shelves
+    for parcel in event.parcels:
+        lot = lots[parcel.lot]
+        lots = lots.set(parcel.lot, replace(lot, units=lot.units - parcel.units, drawn_units=lot.drawn_units + parcel.units))
+        shelf = shelves[parcel.nominal_unit_g]
+        queue = shelf.queue if parcel.units < lot.units else _without(shelf.queue, lot.turn)
+        shelves = shelves.set(parcel.nominal_unit_g, Shelf(queue, shelf.units - parcel.units, shelf.reserved_units))
+    draw = Draw(event.partner, event.parcels, event.mass_g)
+    state = replace(state, lots=lots, shelves=shelves, draws=state.draws.set(event.draw, draw), drawn_g=state.drawn_g + event.mass_g)
+    return _reduce_release(state, event.release, _unit_counts(event.parcels), 0)
+
+
+def _unit_counts(parcels: Iterable[Parcel]) -> list[UnitCount]:
+    return [UnitCount(nominal_unit_g=parcel.nominal_unit_g, units=parcel.units) for parcel in parcels]
+
+
+def _released(state: Stockpile, event: StockReleased) -> Stockpile:
+    release = Release(event.partner, event.units, event.rights_g, event.mass_g, event.expires_on)
+    shelves = state.shelves
+    for count in event.units:
+        shelves = _reserve(shelves, count, count.units)
+    return replace(
+        state,
+        releases=state.releases.set(event.release, release),
+        shelves=shelves,
+        reserved_rights_g=state.reserved_rights_g + event.rights_g,
+    )
+
+
+def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Iterable[UnitCount], rights_g: int) -> Stockpile:
+    """Take units of lots and grams of rights off a release and off what it had reserved."""
+    release = state.releases[release_id]
+    shelves, left, mass_g = state.shelves, release.units, release.mass_g - rights_g
+    for count in units:
+        left = _less(left, count)
+        mass_g -= count.units * count.nominal_unit_g
+        shelves = _reserve(shelves, count, -count.units)
+    if mass_g:
+        reduced = Release(release.partner, left, release.rights_g - rights_g, mass_g, release.expires_on)
+        releases = state.releases.set(release_id, reduced)
+    else:
+        releases = state.releases.delete(release_id)
+    return replace(state, releases=releases, shelves=shelves, reserved_rights_g=state.reserved_rights_g - rights_g)
+
+
+def _reserve(shelves: Shelves, count: UnitCount, change_units: int) -> Shelves:
+    shelf = shelves[count.nominal_unit_g]
+    return shelves.set(count.nominal_unit_g, Shelf(shelf.queue, shelf.units, shelf.reserved_units + change_units))
+
+
+def _less(units: tuple[UnitCount, ...], taken: UnitCount) -> tuple[UnitCount, ...]:
+    reduced = (replace(have, units=have.units - taken.units) if have.nominal_unit_g == taken.nominal_unit_g else have for have in units)
+    return tuple(have for have in reduced if have.units)
+
+
+def _taken_in(state: Stockpile, event: LotTakenIn) -> Stockpile:
+    turn: Turn = (event.expires_on or NEVER, state.lots_taken_in, event.lot)
+    lot = Lot(event.depot, event.nominal_unit_g, 0, 0, event.status == "available", turn)
+    state = replace(state, lots=state.lots.set(event.lot, lot), lots_taken_in=state.lots_taken_in + 1)
+    return _restock(state, event.lot, event.units)
+
+
+def _assayed(state: Stockpile, event: AssayRecorded) -> Stockpile:
+    """Out of stock as it was, back in as it is now."""
+    if event.from_status == event.to_status:
+        return state
+    lot = state.lots[event.lot]
+    if lot.units:
+        state = _restock(state, event.lot, -event.units, keep=True)
+    assayed = replace(lot, units=0, in_specification=event.to_status == "available")
+    return _restock(replace(state, lots=state.lots.set(event.lot, assayed)), event.lot, event.units)
+
+
+def _returned(state: Stockpile, event: DrawReturned) -> Stockpile:
+    for parcel in (*event.available, *event.quarantined):
+        lot = state.lots[parcel.lot]
+        state = replace(state, lots=state.lots.set(parcel.lot, _undrawn(lot, parcel.units)))
+        state = _restock(state, parcel.lot, parcel.units)
+    return replace(state, draws=state.draws.delete(event.draw), drawn_g=state.drawn_g - event.mass_g)
+
+
+def _restock(state: Stockpile, lot_id: LotId, units: int, *, keep: bool = False) -> Stockpile:
+    """Put units of a lot into stock (or, below zero, take them out), where its specification puts them."""
+    before = state.lots[lot_id]
+    lot = replace(before, units=before.units + units)
+    lots = state.lots.set(lot_id, lot) if keep else _put(state.lots, lot_id, lot)
+    if not lot.in_specification:
+        return replace(state, lots=lots, quarantined_g=state.quarantined_g + units * lot.nominal_unit_g)
+    shelf = state.shelves.get(lot.nominal_unit_g, Shelf())
+    queue = shelf.queue
+    if lot.units and not before.units:
+        queue = _with(queue, lot.turn)
+    elif before.units and not lot.units:
+        queue = _without(queue, lot.turn)
+    shelf = Shelf(queue, shelf.units + units, shelf.reserved_units)
+    return replace(state, lots=lots, shelves=state.shelves.set(lot.nominal_unit_g, shelf))
+
+
+def _undrawn(lot: Lot, units: int) -> Lot:
+    return replace(lot, drawn_units=lot.drawn_units - units)
+
+
+def _put(lots: Lots, lot_id: LotId, lot: Lot) -> Lots:
+    return lots.set(lot_id, lot) if lot.units or lot.drawn_units else lots.delete(lot_id)
+
+
+def _with(queue: tuple[Turn, ...], turn: Turn) -> tuple[Turn, ...]:
+    longer = list(queue)
+    insort(longer, turn)
+    return tuple(longer)
+
+
+def _without(queue: tuple[Turn, ...], turn: Turn) -> tuple[Turn, ...]:
+    place = bisect_left(queue, turn)
+    assert queue[place] == turn
+    return queue[:place] + queue[place + 1 :]
+
+
+def _set_right(state: Stockpile, right: RightId, mass_g: int) -> Stockpile:
+    if not mass_g:
+        return replace(state, rights=state.rights.delete(right))
+    return replace(state, rights=state.rights.set(right, replace(state.rights[right], mass_g=mass_g)))
+
+
+def _lifted(state: Stockpile, event: HoldLifted) -> Stockpile:
+    key = state.holds[event.hold].stops
+    others = tuple(hold for hold in state.stops[key] if hold != event.hold)
+    stops = state.stops.set(key, others) if others else state.stops.delete(key)
+    return replace(state, holds=state.holds.delete(event.hold), stops=stops)

@@ -1,0 +1,157 @@
+"""State of a stockpile: what can still change, and totals that are kept, not summed, so that a step costs the same at any size."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import immutables
+import msgspec
+
+from services.inventory.events import DrawId, HoldId, LotId, Parcel, ProductId, ReleaseId, RightId, RightKind, UnitCount
+
+type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
+
+NEVER = date.max
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """What the reserve still holds of a lot. It leaves the state with its last unit."""
+
+    depot: str
+    nominal_unit_g: int
+    units: int  # in stock: available if in specification, else quarantined
+    drawn_units: int  # taken, not yet dispatched
+    in_specification: bool
+    turn: Turn
+
+
+class Shelf(msgspec.Struct, frozen=True, gc=False):
+    """The available lots of one unit size."""
+
+    queue: tuple[Turn, ...] = ()  # lots in specification that have units in stock, in the order of their turns
+    units: int = 0  # in these lots
+    reserved_units: int = 0  # of these, by open releases; more than `units` only after an assay that failed reserved stock
+
+    @property
+    def free_units(self) -> int:
+        return self.units - self.reserved_units
+
+
+class Right(msgspec.Struct, frozen=True, gc=False):
+    project: str
+    kind: RightKind
+    mass_g: int  # neither assigned nor delivered yet
+    window_from: date
+    window_to: date  # inclusive
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """What is left of a release. It leaves the state when nothing is."""
+
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots, largest first
+    rights_g: int  # of rights
+    mass_g: int  # both together
+    expires_on: date  # inclusive
+
+
+class Draw(msgspec.Struct, frozen=True, gc=False):
+    """Goods that are drawn and still here. They leave the state by dispatch or return."""
+
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: int  # nominal
+    weighed_g: int | None = None
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    stops: str  # the key of what it stops, as `stop_key` writes it
+    expires_on: date | None  # inclusive
+
+
+class Stockpile(msgspec.Struct, frozen=True, gc=False):
+    product: ProductId | None = None  # None: not registered
+    nominal_unit_g: int = 0
+    protected_g: int = 0
+    lots_taken_in: int = 0
+    lots: immutables.Map[LotId, Lot] = immutables.Map()
+    shelves: immutables.Map[int, Shelf] = immutables.Map()  # by nominal_unit_g
+    quarantined_g: int = 0
+    drawn_g: int = 0  # not yet dispatched
+    rights: immutables.Map[RightId, Right] = immutables.Map()
+    reserved_rights_g: int = 0  # by open releases
+    releases: immutables.Map[ReleaseId, Release] = immutables.Map()
+    draws: immutables.Map[DrawId, Draw] = immutables.Map()
+    holds: immutables.Map[HoldId, Hold] = immutables.Map()
+    stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
+
+
+def in_stock_g(state: Stockpile) -> int:
+    """Grams in specification and undrawn: available and released together."""
+    return sum(shelf.units * unit_g for unit_g, shelf in state.shelves.items())
+
+
+def reserved_g(state: Stockpile) -> int:
+    """Grams that open releases reserve of lots."""
+    return sum(shelf.reserved_units * unit_g for unit_g, shelf in state.shelves.items())
+
+
+def short_g(state: Stockpile) -> int:
+    """Grams that releases have reserved and that are not there, since an assay failed them."""
+    return sum(max(0, -shelf.free_units) * unit_g for unit_g, shelf in state.shelves.items())
+
+
+def held_g(state: Stockpile) -> int:
+    """All the grams that the reserve still has in its depots."""
+    return in_stock_g(state) + state.quarantined_g + state.drawn_g
+
+
+def stop_key(scope: str, target: str | None) -> str:
+    return scope if target is None else f"{scope}/{target}"
+
+
+def stopping(state: Stockpile, on: date, *keys: str) -> HoldId | None:
+    """A hold in force on that day on any of these keys."""
+    if not state.stops:
+        return None
+    for key in keys:
+        for hold in state.stops.get(key, ()):
+            if (expires_on := state.holds[hold].expires_on) is None or on <= expires_on:
+                return hold
+    return None
+
+
+def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:
+    """A hold in force on everything, the product or the partner."""
+    return stopping(state, on, "all", "product", f"partner/{partner}") if state.stops else None
+
+
+def stopping_lot(state: Stockpile, on: date, lot: LotId, depot: str) -> HoldId | None:
+    """A hold in force on the lot or its depot."""
+    return stopping(state, on, f"lot/{lot}", f"depot/{depot}") if state.stops else None
+
+
+def usable_units(state: Stockpile, on: date) -> dict[int, int]:
+    """Units by size, largest first, that a round may release on that day: free, not expired, on no hold of their lot or depot."""
+    usable = {}
+    for unit_g in sorted(state.shelves, reverse=True):
+        shelf = state.shelves[unit_g]
+        barred = 0
+        for turn in shelf.queue:
+            lot = state.lots[turn[2]]
+            if turn[0] < on or stopping_lot(state, on, turn[2], lot.depot) is not None:
+                barred += lot.units
+            elif not state.stops:
+                break  # the queue is sorted by expiry: no later lot is barred
+        usable[unit_g] = max(0, shelf.free_units - barred)
+    return usable
+
+
+def open_rights(state: Stockpile, on: date) -> Iterator[tuple[RightId, Right]]:
+    """Firm rights that may be assigned on that day, the first to close first."""
+    ordered = sorted(state.rights.items(), key=lambda item: (item[1].window_to, item[0]))
+    return ((right, claim) for right, claim in ordered if claim.kind == "firm_offtake" and claim.window_to >= on)
+
+
+def free_rights_g(state: Stockpile, on: date) -> int:
+    """Grams of open firm rights that no release has reserved; below zero if windows closed over reserved ones."""
+    return sum(claim.mass_g for _, claim in open_rights(state, on)) - state.reserved_rights_g

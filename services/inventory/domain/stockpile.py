@@ -1,0 +1,114 @@
+"""Stockpile: one product's lots, rights, releases, draws and holds; the rules that keep what is released, and drawn, backed by stock."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import assert_never
+
+from services.inventory.domain.dispatch import DispatchDraw, ReturnDraw, WeighDraw, dispatch_draw, return_draw, weigh_draw
+from services.inventory.domain.draws import DrawStock, draw_stock
+from services.inventory.domain.evolve import evolve
+from services.inventory.domain.holds import ExpireHold, LiftHold, PutOnHold, expire_hold, lift_hold, put_on_hold
+from services.inventory.domain.reasons import Refusal
+from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, cancel_release, lapse_release, release_round
+from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
+from services.inventory.domain.state import NEVER, Stockpile
+from services.inventory.domain.stock import (
+    AdjustStock,
+    RecordAssay,
+    RegisterProduct,
+    SetProtectedStock,
+    TakeInLot,
+    adjust_stock,
+    record_assay,
+    register_product,
+    set_protected_stock,
+    take_in_lot,
+)
+from services.inventory.events import Event, HoldLifted, HoldPutOn, ReleaseCancelled, RightAssigned, StockDrawn, StockReleased
+from shared.decider import CancelTimer, Decider, Timer
+
+type Command = (
+    RegisterProduct
+    | TakeInLot
+    | RecordAssay
+    | SetProtectedStock
+    | AdjustStock
+    | AddRight
+    | MatureRight
+    | PutOnHold
+    | LiftHold
+    | ExpireHold
+    | ReleaseRound
+    | LapseRelease
+    | CancelRelease
+    | DrawStock
+    | WeighDraw
+    | DispatchDraw
+    | ReturnDraw
+)
+
+
+def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
+    match command:
+        case DrawStock():
+            return draw_stock(command, state)
+        case WeighDraw():
+            return weigh_draw(command, state)
+        case DispatchDraw():
+            return dispatch_draw(command, state)
+        case ReturnDraw():
+            return return_draw(command, state)
+        case ReleaseRound():
+            return release_round(command, state)
+        case LapseRelease():
+            return lapse_release(command, state)
+        case CancelRelease():
+            return cancel_release(command, state)
+        case RegisterProduct():
+            return register_product(command, state)
+        case TakeInLot():
+            return take_in_lot(command, state)
+        case RecordAssay():
+            return record_assay(command, state)
+        case SetProtectedStock():
+            return set_protected_stock(command, state)
+        case AdjustStock():
+            return adjust_stock(command, state)
+        case AddRight():
+            return add_right(command, state)
+        case MatureRight():
+            return mature_right(command, state)
+        case PutOnHold():
+            return put_on_hold(command, state)
+        case LiftHold():
+            return lift_hold(command, state)
+        case ExpireHold():
+            return expire_hold(command, state)
+        case _:
+            assert_never(command)
+
+
+def timers(event: Event) -> Sequence[Timer | CancelTimer]:
+    """Releases lapse, and holds expire, as the day after their last one begins."""
+    match event:
+        case StockReleased():
+            due = _day_after(event.expires_on)
+            return [Timer(f"lapse/{event.release}", due, LapseRelease(release=event.release, on=due))]
+        case StockDrawn() | RightAssigned() if event.remaining_g == 0:
+            return [CancelTimer(f"lapse/{event.release}")]
+        case ReleaseCancelled():
+            return [CancelTimer(f"lapse/{event.release}")]
+        case HoldPutOn() if event.expires_on is not None:
+            due = _day_after(event.expires_on)
+            return [Timer(f"hold/{event.hold}", due, ExpireHold(hold=event.hold, on=due))]
+        case HoldLifted() if event.authority is not None:
+            return [CancelTimer(f"hold/{event.hold}")]
+        case _:
+            return ()
+
+
+def _day_after(day: date) -> date:
+    return day + timedelta(days=1) if day < NEVER else NEVER
+
+
+DECIDER = Decider(kind="stockpile", initial=Stockpile(), commands=Command, decide=decide, evolve=evolve, timers=timers)

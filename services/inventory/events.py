@@ -1,0 +1,300 @@
+"""What happens to a stockpile. Each event says all that the ledger needs to post it: product, grams, depots, statuses, partner.
+
+Grams are net, dry and nominal (units x nominal unit) unless a name says `weighed`. A stored shape never changes: a new one is a new
+version.
+"""
+
+from datetime import date
+from typing import Annotated, Literal, NewType
+
+import msgspec
+
+from shared.record import MAX_INTEGER, Grams
+
+ProductId = NewType("ProductId", str)  # "antimony-metal"
+LotId = NewType("LotId", str)  # "lot_..."
+RightId = NewType("RightId", str)  # "rgt_..."
+HoldId = NewType("HoldId", str)  # "hld_..."
+ReleaseId = NewType("ReleaseId", str)  # "rel_..."
+DrawId = NewType("DrawId", str)  # "drw_..."
+
+type Units = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+type SignedUnits = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+type SignedGrams = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+
+type Form = Literal["metal", "oxide", "concentrate"]
+type CustodyModel = Literal["identity_preserved", "segregated", "mass_balance", "book_and_claim"]  # as UN UNTP declares them
+type Status = Literal["available", "quarantined"]
+type RightKind = Literal["firm_offtake", "option", "first_refusal"]
+type Source = Literal["lots", "rights"]
+type HoldScope = Literal["lot", "product", "partner", "depot", "all"]
+type AdjustmentCause = Literal["stock_take", "loss", "sample"]
+
+
+class Assay(msgspec.Struct, frozen=True, kw_only=True):
+    """A laboratory's report on a lot. The last one recorded is the ruling one."""
+
+    report: str  # the laboratory's number of the report
+    laboratory: str
+    assayed_on: date
+    contents: dict[str, str]  # element -> share of the mass, a decimal or rational string: {"Sb": "0.9965"}
+    in_specification: bool
+
+
+class UnitCount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """So many trade units of one size."""
+
+    nominal_unit_g: Grams
+    units: Units
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Whole units of one lot, in its depot."""
+
+    lot: LotId
+    depot: str
+    nominal_unit_g: Grams
+    units: Units
+    mass_g: Grams
+
+
+class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a gate of dispatch counts as met."""
+
+    gate: str  # "ledger_receipt"
+    evidence: str  # what shows it, for instance "log 1842, root 9f86..., inventory/0/123"
+    by: str  # who or what established it
+    until: date | None = None  # the last day that it holds; None: for good
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    product: ProductId
+
+
+class ProductRegistered(_Event, frozen=True, kw_only=True, tag="inventory.product_registered.v1"):
+    name: str
+    contents: dict[str, str]  # element -> nominal share of the mass, a rational string
+    form: Form
+    unit: str  # the trade unit's name: "bundle", "drum"
+    nominal_unit_g: Grams
+    specification: str
+
+
+class LotTakenIn(_Event, frozen=True, kw_only=True, tag="inventory.lot_taken_in.v1"):
+    """From outside the reserve into `status`, in `depot`."""
+
+    lot: LotId
+    depot: str
+    units: Units
+    nominal_unit_g: Grams
+    mass_g: Grams
+    status: Status
+    serials: tuple[str, ...]  # one a unit, or none
+    origin: str
+    custody_model: CustodyModel
+    assay: Assay
+    expires_on: date | None  # the last day on which it may be drawn
+    right: RightId | None  # the right that it matured from
+
+
+class AssayRecorded(_Event, frozen=True, kw_only=True, tag="inventory.assay_recorded.v1"):
+    """What of the lot is still in stock moves from one status to the other; nothing moves when they are the same."""
+
+    lot: LotId
+    depot: str
+    assay: Assay
+    from_status: Status
+    to_status: Status
+    units: Units  # that move
+    mass_g: Grams  # that moves
+    short_g: Grams  # how much less of the product is available, after it, than releases have reserved
+
+
+class ProtectedStockSet(_Event, frozen=True, kw_only=True, tag="inventory.protected_stock_set.v1"):
+    mass_g: Grams
+    authority: str
+    reason: str
+
+
+class HoldPutOn(_Event, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1"):
+    hold: HoldId
+    scope: HoldScope
+    target: str | None  # the lot, partner or depot; None for `product` and `all`
+    reason: str
+    authority: str
+    expires_on: date | None  # the last day that it stops anything
+
+
+class HoldLifted(_Event, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
+    hold: HoldId
+    reason: str
+    authority: str | None  # None: it expired
+
+
+class RightAdded(_Event, frozen=True, kw_only=True, tag="inventory.right_added.v1"):
+    right: RightId
+    project: str
+    kind: RightKind
+    mass_g: Grams
+    window_from: date
+    window_to: date  # inclusive
+
+
+class RightMatured(_Event, frozen=True, kw_only=True, tag="inventory.right_matured.v1"):
+    """A delivery under a right: `settled_g` of the claim ends, and `delivered_g` came as `lot` (whose own event follows)."""
+
+    right: RightId
+    project: str
+    lot: LotId
+    settled_g: Grams
+    delivered_g: Grams
+    remaining_g: Grams  # of the right
+
+
+class StockReleased(_Event, frozen=True, kw_only=True, tag="inventory.stock_released.v1"):
+    """Available -> released, for one award: of lots first, reserved as units by size (which lots is settled when they are drawn), and
+    of firm rights for what lots do not cover. `mass_g` is both together."""
+
+    release: ReleaseId
+    round: str
+    decision: str
+    award: str
+    request: str
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots, largest first
+    rights_g: Grams  # of rights
+    mass_g: Grams
+    expires_on: date  # the last day on which it may be drawn
+
+
+class RoundReleased(_Event, frozen=True, kw_only=True, tag="inventory.round_released.v1"):
+    round: str
+    decision: str
+    releases: Units
+    mass_g: Grams
+    expires_on: date
+
+
+class RoundReleaseRefused(_Event, frozen=True, kw_only=True, tag="inventory.round_release_refused.v1"):
+    round: str
+    decision: str
+    reason: str  # a code of `domain.reasons.Reason`
+    detail: str
+
+
+class StockDrawn(_Event, frozen=True, kw_only=True, tag="inventory.stock_drawn.v1"):
+    """Released -> drawn. The goods are the partner's now, and still in their depots."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    remaining_g: Grams  # of the release
+
+
+class RightAssigned(_Event, frozen=True, kw_only=True, tag="inventory.right_assigned.v1"):
+    """Part of a right passes to the partner under a release. What the release had reserved of `source` for it is reserved no longer:
+    grams of rights, or `units` of lots that go back to available."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    right: RightId
+    project: str
+    source: Source  # what this part of the release was on
+    units: tuple[UnitCount, ...]  # of lots; none if the source is rights
+    mass_g: Grams
+    remaining_g: Grams  # of the release
+    right_remaining_g: Grams
+
+
+class ReleaseLapsed(_Event, frozen=True, kw_only=True, tag="inventory.release_lapsed.v1"):
+    """Released -> available, because the last day has passed."""
+
+    release: ReleaseId
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots
+    rights_g: Grams  # of rights
+    mass_g: Grams  # both together
+
+
+class ReleaseCancelled(_Event, frozen=True, kw_only=True, tag="inventory.release_cancelled.v1"):
+    """Released -> available, because an operator took back what was left."""
+
+    release: ReleaseId
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots
+    rights_g: Grams  # of rights
+    mass_g: Grams  # both together
+    reason: str
+
+
+class DrawWeighed(_Event, frozen=True, kw_only=True, tag="inventory.draw_weighed.v1"):
+    draw: DrawId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    weighed_g: Grams
+    difference_g: SignedGrams  # weighed, less what the books held before: the nominal mass or an earlier weighing
+
+
+class DrawDispatched(_Event, frozen=True, kw_only=True, tag="inventory.draw_dispatched.v1"):
+    """From the parcels' depots to the carrier."""
+
+    draw: DrawId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    weighed_g: Grams
+    carrier: str
+    consignee: str
+    gates: tuple[GateEvidence, ...]
+
+
+class DrawReturned(_Event, frozen=True, kw_only=True, tag="inventory.draw_returned.v1"):
+    """Drawn -> available, or quarantined for what came from lots that are so by now. Its release stays drawn."""
+
+    draw: DrawId
+    partner: str
+    available: tuple[Parcel, ...]
+    quarantined: tuple[Parcel, ...]
+    mass_g: Grams
+    difference_g: SignedGrams  # weighed less nominal, to be taken back; 0 if it was not weighed
+    reason: str
+
+
+class StockAdjusted(_Event, frozen=True, kw_only=True, tag="inventory.stock_adjusted.v1"):
+    """More or less of a lot than the books said, in `status`."""
+
+    lot: LotId
+    depot: str
+    status: Status
+    nominal_unit_g: Grams
+    change_units: SignedUnits
+    change_g: SignedGrams
+    cause: AdjustmentCause
+    reason: str
+
+
+type Event = (
+    ProductRegistered
+    | LotTakenIn
+    | AssayRecorded
+    | ProtectedStockSet
+    | HoldPutOn
+    | HoldLifted
+    | RightAdded
+    | RightMatured
+    | StockReleased
+    | RoundReleased
+    | RoundReleaseRefused
+    | StockDrawn
+    | RightAssigned
+    | ReleaseLapsed
+    | ReleaseCancelled
+    | DrawWeighed
+    | DrawDispatched
+    | DrawReturned
+    | StockAdjusted
+)

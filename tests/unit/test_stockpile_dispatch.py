@@ -1,0 +1,185 @@
+"""Weighing, dispatch, return, and the holds that stop them."""
+
+from datetime import date
+
+from stockpile_story import (
+    DAY_AFTER,
+    FAILED,
+    LAST_DAY,
+    RECEIPT,
+    TODAY,
+    UNIT_G,
+    a_round,
+    a_stockpile,
+    award,
+    dispatch,
+    draw,
+    hold,
+    lot,
+    weigh,
+)
+
+from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.state import held_g, in_stock_g
+from services.inventory.domain.stock import RecordAssay
+from services.inventory.domain.stockpile import timers
+from services.inventory.events import (
+    DrawDispatched,
+    DrawId,
+    DrawReturned,
+    DrawWeighed,
+    GateEvidence,
+    HoldId,
+    HoldLifted,
+    HoldPutOn,
+    LotId,
+)
+from shared.decider import CancelTimer, Timer
+
+RETURN = ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")
+LIFT = LiftHold(hold=HoldId("hld_1"), reason="order withdrawn", authority="Minister")
+
+
+def drawn(*commands):
+    """Ten units in stock, two of them drawn for Japan, then `commands` happened."""
+    return a_stockpile(lot(units=10), a_round(award("a", "JP", 5)), draw(units=2), *commands)
+
+
+def test_weighing_gives_the_difference_from_the_books():
+    story = drawn()
+    [first] = story.when(weigh(weighed_g=2 * UNIT_G - 700))
+    assert isinstance(first, DrawWeighed)
+    assert (first.mass_g, first.weighed_g, first.difference_g) == (2 * UNIT_G, 2 * UNIT_G - 700, -700)
+    [again] = story.when(weigh(weighed_g=2 * UNIT_G + 100))
+    assert isinstance(again, DrawWeighed)
+    assert again.difference_g == 800
+
+
+def test_goods_weigh_something():
+    drawn().refuses(weigh(weighed_g=0), Reason.QUANTITY_INVALID)
+
+
+def test_weighed_goods_with_a_receipt_are_dispatched():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
+    [event] = story.when(dispatch())
+    assert isinstance(event, DrawDispatched)
+    assert (event.partner, event.mass_g, event.weighed_g) == ("JP", 2 * UNIT_G, 2 * UNIT_G - 700)
+    assert [(parcel.depot, parcel.units) for parcel in event.parcels] == [("Fremantle", 2)]
+    assert event.gates == (RECEIPT,)
+    assert (held_g(story.state), story.state.drawn_g) == (8 * UNIT_G, 0)
+
+
+def test_goods_are_dispatched_once():
+    drawn(weigh(), dispatch()).refuses(dispatch(), Reason.DRAW_NOT_FOUND)
+
+
+def test_dispatch_without_a_receipt_is_refused():
+    story = drawn(weigh())
+    story.refuses(dispatch(gates=()), Reason.RECEIPT_MISSING)
+    story.refuses(dispatch(gates=(GateEvidence(gate="export_permit", evidence="P-1", by="DFAT"),)), Reason.RECEIPT_MISSING)
+
+
+def test_evidence_counts_through_its_last_day():
+    story = drawn(weigh())
+    until = GateEvidence(gate="ledger_receipt", evidence="log 7", by="inventory", until=LAST_DAY)
+    story.refuses(dispatch(gates=(until,), on=DAY_AFTER), Reason.RECEIPT_MISSING)
+    story.when(dispatch(gates=(until,), on=LAST_DAY))
+
+
+def test_goods_that_were_not_weighed_are_not_dispatched():
+    drawn().refuses(dispatch(), Reason.NOT_WEIGHED)
+
+
+def test_a_hold_stops_the_dispatch_that_it_covers():
+    for stop in (hold("all"), hold("product"), hold("partner", "JP"), hold("lot", "lot_1"), hold("depot", "Fremantle")):
+        drawn(weigh(), stop).refuses(dispatch(), Reason.ON_HOLD)
+    drawn(weigh(), hold("depot", "Darwin")).when(dispatch())
+
+
+def test_returned_goods_are_available_again_and_their_release_is_not():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
+    [event] = story.when(RETURN)
+    assert isinstance(event, DrawReturned)
+    assert (len(event.available), event.quarantined, event.mass_g, event.difference_g) == (1, (), 2 * UNIT_G, -700)
+    assert (in_stock_g(story.state), story.state.drawn_g) == (10 * UNIT_G, 0)
+    assert [release.mass_g for release in story.state.releases.values()] == [3 * UNIT_G]
+
+
+def test_goods_returned_to_a_failed_lot_are_quarantined():
+    story = drawn(RecordAssay(lot=LotId("lot_1"), assay=FAILED))
+    [event] = story.when(RETURN)
+    assert isinstance(event, DrawReturned)
+    assert (event.available, len(event.quarantined)) == ((), 1)
+    assert story.state.quarantined_g == 10 * UNIT_G
+
+
+def test_the_last_goods_of_a_lot_can_come_back_and_be_drawn_again():
+    story = a_stockpile(lot(units=2), a_round(award("a", "JP", 2)), draw(units=2), RETURN)
+    story.given(a_round(award("b", "US", 2)), draw("drw_2", "rel_b", 2, partner="US"))
+    assert story.state.drawn_g == 2 * UNIT_G
+
+
+def test_a_lot_leaves_the_state_with_its_last_goods():
+    story = a_stockpile(lot(units=2), a_round(award("a", "JP", 2)), draw(units=2), weigh(), dispatch())
+    assert (len(story.state.lots), len(story.state.draws), len(story.state.releases)) == (0, 0, 0)
+
+
+def test_unknown_draws_are_refused():
+    story = a_stockpile()
+    for command in (weigh(), dispatch(), RETURN):
+        story.refuses(command, Reason.DRAW_NOT_FOUND)
+
+
+def test_a_hold_is_put_on_and_lifted():
+    story = drawn()
+    [put_on] = story.when(hold("product"))
+    assert isinstance(put_on, HoldPutOn)
+    assert timers(put_on) == ()
+    [lifted] = story.when(LIFT)
+    assert isinstance(lifted, HoldLifted)
+    assert (lifted.reason, lifted.authority) == ("order withdrawn", "Minister")
+    story.when(draw("drw_2"))
+
+
+def test_every_hold_must_be_lifted():
+    story = drawn(hold("product", name="hld_1"), hold("product", name="hld_2"), LIFT)
+    story.refuses(draw("drw_2"), Reason.ON_HOLD)
+
+
+def test_a_hold_expires_by_its_date_even_if_the_timer_is_late():
+    story = drawn(hold("product", expires_on=date(2026, 1, 8)))
+    story.refuses(draw("drw_2", on=date(2026, 1, 8)), Reason.ON_HOLD)
+    story.when(draw("drw_2", on=date(2026, 1, 9)))
+
+
+def test_an_expired_hold_is_lifted_by_its_timer_once():
+    expire = ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 9))
+    story = drawn()
+    [put_on] = story.when(hold("product", expires_on=date(2026, 1, 8)))
+    assert timers(put_on) == [Timer("hold/hld_1", date(2026, 1, 9), expire)]
+    assert story.when(ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 8))) == []
+    [lifted] = story.when(expire)
+    assert isinstance(lifted, HoldLifted)
+    assert lifted.authority is None
+    assert story.when(expire) == []
+
+
+def test_a_hold_that_is_lifted_early_forgets_its_timer():
+    [lifted] = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
+    assert timers(lifted) == [CancelTimer("hold/hld_1")]
+
+
+def test_holds_that_cannot_be_are_refused():
+    story = drawn(hold("product"))
+    story.refuses(hold("product"), Reason.ID_TAKEN)
+    story.refuses(hold("product", "JP", name="hld_2"), Reason.TARGET_MISMATCH)
+    story.refuses(hold("partner", name="hld_2"), Reason.TARGET_MISMATCH)
+    story.refuses(hold("lot", "lot_x", name="hld_2"), Reason.LOT_NOT_FOUND)
+    story.refuses(hold("product", name="hld_2", expires_on=date(2026, 1, 5)), Reason.DATE_IN_PAST)
+    story.when(hold("product", name="hld_2", expires_on=TODAY))
+
+
+def test_lifting_an_unknown_hold_is_refused():
+    drawn().refuses(LIFT, Reason.HOLD_NOT_FOUND)

@@ -1,0 +1,200 @@
+"""Rounds released as one, lapse, cancellation."""
+
+from datetime import date
+
+from stockpile_story import (
+    ANTIMONY,
+    DAY_AFTER,
+    FAILED,
+    LAST_DAY,
+    TODAY,
+    TONNE,
+    UNIT_G,
+    Story,
+    a_round,
+    a_stockpile,
+    award,
+    draw,
+    hold,
+    lot,
+    right,
+)
+
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.releases import AwardedRelease, CancelRelease, LapseRelease
+from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.domain.stock import SetProtectedStock
+from services.inventory.domain.stockpile import timers
+from services.inventory.events import (
+    ReleaseCancelled,
+    ReleaseId,
+    ReleaseLapsed,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockReleased,
+    UnitCount,
+)
+from shared.decider import CancelTimer, Timer
+
+PROTECT_4 = SetProtectedStock(mass_g=4 * UNIT_G, authority="Minister", reason="floor")
+
+
+def refusal_of(story: Story, *awards: AwardedRelease, **changes) -> str:
+    before = story.state
+    [event] = story.when(a_round(*awards, **changes))
+    assert isinstance(event, RoundReleaseRefused)
+    assert (event.product, event.round, event.decision) == (ANTIMONY, "rnd_1", "ab" * 32)
+    assert story.state == before
+    return event.reason
+
+
+def lapse(on: date, release: str = "rel_a") -> LapseRelease:
+    return LapseRelease(release=ReleaseId(release), on=on)
+
+
+def test_a_round_releases_every_award_and_then_says_so():
+    story = a_stockpile(lot(units=10))
+    first, second, summary = story.when(a_round(award("a", "JP", 3), award("b", "US", 4)))
+    assert isinstance(first, StockReleased)
+    assert (first.release, first.partner, first.mass_g, first.rights_g) == ("rel_a", "JP", 3 * UNIT_G, 0)
+    assert first.units == (UnitCount(nominal_unit_g=UNIT_G, units=3),)
+    assert isinstance(second, StockReleased)
+    assert isinstance(summary, RoundReleased)
+    assert (summary.releases, summary.mass_g) == (2, 7 * UNIT_G)
+    assert (in_stock_g(story.state), reserved_g(story.state)) == (10 * UNIT_G, 7 * UNIT_G)
+
+
+def test_a_round_beyond_the_stock_is_refused_as_one():
+    assert refusal_of(a_stockpile(lot(units=10)), award("a", "JP", 3), award("b", "US", 8)) == "stock_short"
+
+
+def test_a_round_cannot_release_what_is_released():
+    story = a_stockpile(lot(units=10), a_round(award("a", "JP", 8)))
+    assert refusal_of(story, award("b", "US", 3)) == "stock_short"
+
+
+def test_a_round_never_breaks_protected_stock():
+    story = a_stockpile(lot(units=10), PROTECT_4)
+    assert refusal_of(story, award("a", "JP", 7)) == "stock_protected"
+    story.when(a_round(award("a", "JP", 6)))
+    assert refusal_of(story, award("b", "US", 1)) == "stock_protected"
+
+
+def test_a_round_does_not_count_quarantined_stock():
+    assert refusal_of(a_stockpile(lot(assay=FAILED)), award("a", "JP", 1)) == "stock_short"
+
+
+def test_a_round_does_not_count_expired_lots():
+    story = a_stockpile(lot(expires_on=TODAY))
+    assert refusal_of(story, award("a", "JP", 1), on=date(2026, 1, 7)) == "stock_short"
+
+
+def test_a_round_under_a_hold_on_everything_is_refused():
+    assert refusal_of(a_stockpile(lot(), hold("all")), award("a", "JP", 1)) == "on_hold"
+
+
+def test_a_round_with_an_award_to_a_held_partner_is_refused_as_one():
+    story = a_stockpile(lot(), hold("partner", "US"))
+    assert refusal_of(story, award("a", "JP", 1), award("b", "US", 1)) == "on_hold"
+    story.when(a_round(award("a", "JP", 1)))
+
+
+def test_a_round_does_not_count_held_lots_and_depots():
+    story = a_stockpile(lot("lot_1", 5), lot("lot_2", 3), lot("lot_3", 2, depot="Darwin"), hold("lot", "lot_1"))
+    story.given(hold("depot", "Darwin", name="hld_2"))
+    assert refusal_of(story, award("a", "JP", 4)) == "stock_short"
+    story.when(a_round(award("a", "JP", 3)))
+
+
+def test_a_round_of_a_product_that_nobody_registered_is_refused():
+    assert refusal_of(Story(), award("a", "JP", 1)) == "product_not_found"
+
+
+def test_an_award_that_is_no_number_of_whole_units_is_refused():
+    part = AwardedRelease(release=ReleaseId("rel_a"), award="awd_a", request="req_a", partner="JP", mass_g=UNIT_G + 1)
+    assert refusal_of(a_stockpile(lot()), part) == "not_whole_units"
+
+
+def test_an_award_of_nothing_is_refused():
+    assert refusal_of(a_stockpile(lot()), award("a", "JP", 0)) == "quantity_invalid"
+
+
+def test_a_round_whose_releases_would_have_lapsed_is_refused():
+    assert refusal_of(a_stockpile(lot()), award("a", "JP", 1), on=DAY_AFTER) == "date_in_past"
+
+
+def test_the_same_award_twice_is_refused():
+    assert refusal_of(a_stockpile(lot()), award("a", "JP", 1), award("a", "JP", 1)) == "id_taken"
+    assert refusal_of(a_stockpile(lot(), a_round(award("a", "JP", 1))), award("a", "JP", 1)) == "id_taken"
+
+
+def test_mixed_units_are_released_largest_first():
+    story = a_stockpile(lot("lot_1", 1), lot("lot_2", 10, nominal_unit_g=TONNE))
+    awarded = AwardedRelease(release=ReleaseId("rel_a"), award="awd_a", request="req_a", partner="JP", mass_g=8 * TONNE)
+    released, _ = story.when(a_round(awarded))
+    assert isinstance(released, StockReleased)
+    assert released.units == (UnitCount(nominal_unit_g=UNIT_G, units=1), UnitCount(nominal_unit_g=TONNE, units=3))
+
+
+def test_what_lots_do_not_cover_is_released_on_firm_rights():
+    story = a_stockpile(lot(units=3), right(units=4))
+    released, _ = story.when(a_round(award("a", "JP", 5)))
+    assert isinstance(released, StockReleased)
+    assert released.units == (UnitCount(nominal_unit_g=UNIT_G, units=3),)
+    assert (released.rights_g, released.mass_g) == (2 * UNIT_G, 5 * UNIT_G)
+    assert refusal_of(story, award("b", "US", 3)) == "stock_short"
+
+
+def test_options_first_refusals_and_closed_windows_release_nothing():
+    closed = right("rgt_3", window_from=date(2026, 1, 1), window_to=TODAY)
+    story = a_stockpile(right("rgt_1", kind="option"), right("rgt_2", kind="first_refusal"), closed)
+    assert refusal_of(story, award("a", "JP", 1), on=date(2026, 1, 7)) == "stock_short"
+
+
+def test_protected_stock_is_kept_where_rights_can_serve():
+    released, _ = a_stockpile(lot(units=10), PROTECT_4, right(units=2)).when(a_round(award("a", "JP", 8)))
+    assert isinstance(released, StockReleased)
+    assert released.rights_g == 2 * UNIT_G
+
+
+def test_a_release_sets_a_timer_for_the_day_after_its_last():
+    released, _ = a_stockpile(lot()).when(a_round(award("a", "JP", 1)))
+    assert timers(released) == [Timer("lapse/rel_a", DAY_AFTER, lapse(DAY_AFTER))]
+
+
+def test_what_is_left_of_a_release_lapses_after_its_last_day():
+    story = a_stockpile(lot(units=10), a_round(award("a", "JP", 5)), draw(units=2))
+    [event] = story.when(lapse(DAY_AFTER))
+    assert isinstance(event, ReleaseLapsed)
+    assert (event.partner, event.mass_g) == ("JP", 3 * UNIT_G)
+    assert event.units == (UnitCount(nominal_unit_g=UNIT_G, units=3),)
+    assert (in_stock_g(story.state), reserved_g(story.state)) == (8 * UNIT_G, 0)
+
+
+def test_a_release_does_not_lapse_on_its_last_day():
+    assert a_stockpile(lot(), a_round(award("a", "JP", 5))).when(lapse(LAST_DAY)) == []
+
+
+def test_a_release_lapses_once():
+    assert a_stockpile(lot(), a_round(award("a", "JP", 5)), lapse(DAY_AFTER)).when(lapse(DAY_AFTER)) == []
+
+
+def test_a_release_on_rights_lapses_too():
+    story = a_stockpile(right(units=4), a_round(award("a", "JP", 4)))
+    [event] = story.when(lapse(DAY_AFTER))
+    assert isinstance(event, ReleaseLapsed)
+    assert (event.rights_g, story.state.reserved_rights_g) == (4 * UNIT_G, 0)
+
+
+def test_a_release_is_cancelled():
+    story = a_stockpile(lot(units=10), a_round(award("a", "JP", 5)))
+    [event] = story.when(CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn"))
+    assert isinstance(event, ReleaseCancelled)
+    assert (event.mass_g, event.reason) == (5 * UNIT_G, "withdrawn")
+    assert timers(event) == [CancelTimer("lapse/rel_a")]
+    assert reserved_g(story.state) == 0
+    story.refuses(draw(), Reason.RELEASE_NOT_FOUND)
+
+
+def test_cancelling_an_unknown_release_is_refused():
+    a_stockpile().refuses(CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn"), Reason.RELEASE_NOT_FOUND)
