@@ -15,7 +15,6 @@ from typing import Literal
 
 import msgspec
 
-from services.ledger.encoding import decode_decimal
 from services.ledger.merkle import HASH_BYTES, ReadNode
 
 TILE_HEIGHT = 8
@@ -60,11 +59,11 @@ def parse_tile_path(path: str) -> Tile:
         raise ValueError("not the path of a tile")
     level, index, width = found.groups()
     tile = Tile(
-        level="entries" if level == "entries" else decode_decimal(level),
+        level="entries" if level == "entries" else int(level),
         index=int(index.replace("/", "").replace("x", "")),
-        width=TILE_WIDTH if width is None else decode_decimal(width),
+        width=TILE_WIDTH if width is None else int(width),
     )
-    # One spelling per tile: the way back refuses a needless `x000/` and a `.p/256`.
+    # One spelling per tile: the way back refuses leading zeroes, a needless `x000/` and a `.p/256`.
     if tile.path != path or tile.width not in range(1, TILE_WIDTH + 1) or tile.level not in ("entries", *range(MAX_LEVEL + 1)):
         raise ValueError("not the path of a tile")
     return tile
