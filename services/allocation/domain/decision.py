@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from services.allocation.domain.rules import (
-    MAX_G,
     Claim,
     RuleInputError,
     Share,
@@ -25,8 +24,8 @@ from services.allocation.domain.rules import (
     rational,
     retrace,
 )
+from shared.record import MAX_INTEGER, Grams
 
-type Grams = Annotated[int, msgspec.Meta(ge=0, le=MAX_G)]
 type Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]  # hex
 type Salt = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]  # 16 random bytes, hex: a line of few possible values cannot be guessed
 
@@ -38,7 +37,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Units(_Document, frozen=True, kw_only=True):
     """Whole units of one size."""
 
-    unit_g: Annotated[int, msgspec.Meta(ge=1, le=MAX_G)]
+    unit_g: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
     units: Grams
 
 

@@ -21,13 +21,13 @@ from math import ceil
 
 import msgspec
 
-MAX_G = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+from shared.record import MAX_INTEGER
 
-# A carry is exact until its denominator passes this; then it is the nearest rational with a smaller one (off by less than 2^-53 g a round).
-# Unbounded, a denominator is the product of all rounds' totals: after some hundred rounds even Python's str(int) refuses it.
-MAX_CARRY_DENOMINATOR = 2**53 - 1
+# A carry is exact until its denominator passes this; then it is the nearest rational with a smaller one (off by less than 2^-128 g a
+# round). Unbounded, a denominator is the product of all rounds' totals: after some hundred rounds even Python's str(int) refuses it.
+MAX_CARRY_DENOMINATOR = 2**128
 
-_RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,119})(/[1-9][0-9]{0,119})?")
+_RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,399})(/[1-9][0-9]{0,399})?")
 
 
 class RuleInputError(ValueError):
@@ -331,5 +331,5 @@ def _require_sound(supply: Mapping[int, int], claims: Collection[Claim]) -> None
 
 
 def _require_whole(field: str, value: int, least: int = 0) -> None:
-    if type(value) is not int or not least <= value <= MAX_G:  # also what only claims to be an int: True, 1.5, NaN
-        raise RuleInputError("quantity_out_of_range", field, f"{value!r} is out of range", f"a whole number from {least} to {MAX_G}")
+    if type(value) is not int or not least <= value <= MAX_INTEGER:  # also what only claims to be an int: True, 1.5, NaN
+        raise RuleInputError("quantity_out_of_range", field, f"{value!r} is out of range", f"a whole number from {least} to {MAX_INTEGER}")

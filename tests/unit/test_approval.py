@@ -1,0 +1,142 @@
+"""Approvals: a signature counts for one document, purpose, approver and key, and for nothing else."""
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+from services.allocation.domain.approval import (
+    Approval,
+    ApprovalError,
+    approval_bytes,
+    approve,
+    key_id,
+    private_key_pem,
+    public_key_hex,
+    read_approval,
+    read_private_key,
+    require_public_key,
+    statement,
+    verify_approval,
+)
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
+PUBLIC = public_key_hex(KEY)
+DOCUMENT = "ab" * 32
+
+
+def approval() -> Approval:
+    return approve(DOCUMENT, KEY, approver="sub_minister")
+
+
+def test_an_approval_is_verified_with_its_approvers_key() -> None:
+    assert verify_approval(approval(), PUBLIC)
+
+
+def test_the_statement_names_its_domain_purpose_document_approver_and_key() -> None:
+    said = f"reserve.approval.v1\ndecision\n{DOCUMENT}\nsub_minister\n{key_id(PUBLIC)}\n".encode()
+    assert statement("decision", DOCUMENT, "sub_minister", key_id(PUBLIC)) == said
+    KEY.public_key().verify(bytes.fromhex(approval().signature), said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"document": "ac" * 32},
+        {"purpose": "loan_proposal"},
+        {"approver": "sub_someone"},
+        {"key_id": "0" * 16},
+        {"key_id": key_id(public_key_hex(OTHER))},
+        {"signature": approve(DOCUMENT, OTHER, approver="sub_minister").signature},
+        {"signature": "00" * 64},
+        {"signature": ""},
+        {"signature": "zz" * 64},
+        {"approver": "sub_minister\n"},
+        {"purpose": ""},
+    ],
+)
+def test_an_approval_changed_in_any_part_is_not_verified(change: dict[str, str]) -> None:
+    assert not verify_approval(msgspec.structs.replace(approval(), **change), PUBLIC)
+
+
+@pytest.mark.parametrize("key", [public_key_hex(OTHER), "", "zz", "00" * 31, "00" * 33])
+def test_an_approval_is_not_verified_with_another_key(key: str) -> None:
+    assert not verify_approval(approval(), key)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"document": "AB" * 32},
+        {"document": DOCUMENT + "\n"},
+        {"purpose": "decision\nloan"},
+        {"approver": "two words"},
+        {"approver": ""},
+    ],
+)
+def test_a_part_that_could_be_read_as_another_is_not_signed(part: dict[str, str]) -> None:
+    asked = {"document": DOCUMENT, "purpose": "decision", "approver": "sub_minister", **part}
+    with pytest.raises(ApprovalError) as caught:
+        approve(asked["document"], KEY, approver=asked["approver"], purpose=asked["purpose"])
+    assert caught.value.code == "approval_malformed"
+
+
+def test_an_approval_file_is_read_as_it_was_written() -> None:
+    assert read_approval(approval_bytes(approval())) == approval()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        approval_bytes(approval()).replace(b'"decision"', b'"decision\\n"'),
+        approval_bytes(approval()).replace(b'"purpose"', b'"note":1,"purpose"'),
+        approval_bytes(approval()).replace(b'"abab', b'"ABAB'),
+    ],
+)
+def test_what_is_no_approval_file_is_refused(data: bytes) -> None:
+    with pytest.raises(ApprovalError) as caught:
+        read_approval(data)
+    assert caught.value.code == "approval_malformed"
+
+
+def test_a_key_file_is_read_as_it_was_written() -> None:
+    pem = private_key_pem(KEY)
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----\n")
+    assert public_key_hex(read_private_key(pem)) == PUBLIC
+
+
+LOCKED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open sesame"))
+NIST = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def test_a_key_file_with_a_password_needs_it() -> None:
+    assert public_key_hex(read_private_key(LOCKED, b"open sesame")) == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("code", "pem", "password"),
+    [
+        ("key_password", LOCKED, None),
+        ("key_password", private_key_pem(KEY), b"open sesame"),
+        ("key_malformed", LOCKED, b"wrong"),
+        ("key_malformed", b"", None),
+        ("key_malformed", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", None),
+        ("key_not_ed25519", NIST, None),
+    ],
+)
+def test_a_key_that_cannot_sign_is_refused(code: str, pem: bytes, password: bytes | None) -> None:
+    with pytest.raises(ApprovalError) as caught:
+        read_private_key(pem, password)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("key", ["", PUBLIC[:-2], PUBLIC + "\n", PUBLIC.upper(), "zz" * 32])
+def test_only_a_public_key_is_enrolled(key: str) -> None:
+    assert require_public_key(PUBLIC) == PUBLIC
+    with pytest.raises(ApprovalError) as caught:
+        require_public_key(key)
+    assert caught.value.code == "key_malformed"

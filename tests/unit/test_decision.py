@@ -1,0 +1,323 @@
+"""The decision document: one name, recomputed whole by an auditor and in part by each partner; nothing in it changes unseen."""
+
+import hashlib
+import json
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+import pytest
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.allocation.domain.decision import (
+    Claimant,
+    DecisionFile,
+    Difference,
+    Holdings,
+    Line,
+    Opened,
+    Terms,
+    Units,
+    UnreadableDecision,
+    canonical,
+    commitment,
+    compose,
+    decision_hash,
+    partner_view,
+    read_file,
+    recompute,
+    recompute_own,
+)
+from services.allocation.domain.rules import RULES, RuleInputError, Turn
+
+
+def salt(number: int) -> str:
+    return hashlib.sha256(b"%d" % number).hexdigest()[:32]
+
+
+def terms(rule: str = "pro_rata", **units: int) -> Terms:
+    offered = tuple(Units(unit_g=int(size[1:]), units=count) for size, count in (units or {"g1": 100}).items())
+    return Terms(round="rnd_1", product="antimony-metal", rule=rule, policy="pol_1", policy_version=3, disruption="dis_1", offered=offered)
+
+
+def claimant(request: str, partner: str, asked_g: int, **more: Any) -> Claimant:
+    defaults = {"accepted_g": asked_g, "agreement": f"agr_{partner}", "agreement_version": 2}
+    return Claimant(request=request, partner=partner, asked_g=asked_g, **{**defaults, **more})
+
+
+HOLDINGS = Opened(salt=salt(0), content=Holdings(available_g=300, protected_g=200))
+
+
+def decide(the_terms: Terms, *claimants: Claimant) -> DecisionFile:
+    return compose(the_terms, HOLDINGS, [Opened(salt=salt(n), content=content) for n, content in enumerate(claimants, start=1)])
+
+
+def sample(rule: str = "pro_rata") -> DecisionFile:
+    return decide(
+        terms(rule, g50=1, g1=51),
+        claimant("req_1", "JP", 120, accepted_g=50, carry_in_g=Fraction(1, 3), daily_consumption_g=7),
+        claimant("req_2", "US", 100, priority_class=1),
+        claimant("req_3", "EU", 40, minimum_g=39, priority_class=1),
+        claimant("req_4", "JP", 3, priority_class=1, daily_consumption_g=0),
+    )
+
+
+# --- the document
+
+
+def test_a_line_shows_what_was_due_what_was_given_and_the_days_it_buys() -> None:
+    first, second = (
+        opened.content for opened in decide(terms(), claimant("req_1", "JP", 50, daily_consumption_g=6), claimant("req_2", "US", 100)).lines
+    )
+    assert (first.entitlement_g, first.award_g, first.carry_out_g, first.days_of_cover) == (
+        Fraction(100, 3),
+        33,
+        Fraction(1, 3),
+        Fraction(11, 2),
+    )
+    assert (second.entitlement_g, second.award_g, second.carry_out_g, second.days_of_cover) == (Fraction(200, 3), 67, Fraction(-1, 3), None)
+
+
+def test_rationals_are_written_as_strings_and_no_number_is_a_float() -> None:
+    plain = json.loads(canonical(sample()), parse_float=lambda text: pytest.fail(f"{text} is a float"))
+    assert plain["lines"][0]["content"]["claimant"]["carry_in_g"] == "1/3"
+
+
+def test_the_canonical_bytes_are_those_of_rfc_8785() -> None:
+    data = canonical(sample())
+    assert rfc8785.dumps(json.loads(data)) == data
+
+
+def test_a_file_is_read_as_it_was_written() -> None:
+    assert read_file(canonical(sample())) == sample()
+
+
+def test_the_name_is_the_sha256_of_the_published_part_however_the_file_is_spelt() -> None:
+    file = sample()
+    assert decision_hash(file) == hashlib.sha256(canonical(file.decision)).hexdigest() == decision_hash(file.decision)
+    spaced = json.dumps(json.loads(canonical(file)), indent=3).encode()
+    assert decision_hash(read_file(spaced)) == decision_hash(file)
+
+
+def test_a_commitment_is_the_sha256_of_salt_and_canonical_line() -> None:
+    file = sample()
+    line = file.lines[0]
+    assert hashlib.sha256(bytes.fromhex(line.salt) + canonical(line.content)).hexdigest() in file.decision.lines
+
+
+def test_the_order_of_requests_and_sizes_does_not_change_the_name() -> None:
+    contents = [Opened(salt=salt(n), content=claimant(f"req_{n}", "JP", 50 + n)) for n in range(1, 5)]
+    forward = compose(terms(g1=5, g20=4), HOLDINGS, contents)
+    assert decision_hash(forward) == decision_hash(compose(terms(g20=4, g1=5), HOLDINGS, contents[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "the_terms", "claimants"),
+    [
+        ("rule_unknown", terms("lottery"), []),
+        ("unit_duplicate", msgspec.structs.replace(terms(), offered=(Units(unit_g=1, units=1), Units(unit_g=1, units=2))), []),
+        ("supply_missing", msgspec.structs.replace(terms(), offered=()), []),
+        ("claim_duplicate", terms(), [claimant("req_1", "JP", 5), claimant("req_1", "US", 5)]),
+        ("accepted_above_asked", terms(), [claimant("req_1", "JP", 5, accepted_g=6)]),
+        ("quantity_out_of_range", terms(), [claimant("req_1", "JP", 2**53)]),
+    ],
+)
+def test_a_round_that_no_rule_takes_is_not_decided(code: str, the_terms: Terms, claimants: list[Claimant]) -> None:
+    with pytest.raises(RuleInputError) as caught:
+        decide(the_terms, *claimants)
+    assert caught.value.code == code
+
+
+# --- a partner's view
+
+
+def test_a_partner_sees_its_own_lines_and_nothing_of_the_others() -> None:
+    view = partner_view(sample(), "JP")
+    assert [line.content.claimant.request for line in view.lines] == ["req_1", "req_4"]
+    text = canonical(view).decode()
+    assert not any(secret in text for secret in ("US", "EU", "req_2", "req_3", "available_g", "protected_g"))
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+@pytest.mark.parametrize("partner", ["JP", "US", "EU"])
+def test_every_view_has_the_decisions_name_and_recomputes_its_own_award(rule: str, partner: str) -> None:
+    view = read_file(canonical(partner_view(sample(rule), partner)))
+    checked = recompute_own(view)
+    assert decision_hash(view) == decision_hash(sample(rule))
+    assert checked.failed == ()
+    for line in view.lines:
+        assert {f"lines/{line.content.claimant.request}/{part}" for part in ("commitment", "award_g", "carry_out_g")} <= set(checked.passed)
+
+
+def test_what_a_partner_cannot_check_is_never_passed() -> None:
+    checked = recompute_own(partner_view(sample(), "JP"))
+    subjects = {text.split(":")[0] for text in checked.not_checkable}
+    assert {"steps", "left_g", "holdings", "lines/req_1/claimant/carry_in_g"} <= subjects
+    assert not any(name.startswith(subject) for name in checked.passed for subject in subjects)
+
+
+def test_a_view_without_a_line_passes_nothing() -> None:
+    checked = recompute_own(partner_view(sample(), "AU"))
+    assert (checked.passed, checked.failed) == ((), ())
+    assert "lines: none is open in this file" in checked.not_checkable
+
+
+def test_a_rule_of_a_later_version_is_not_checkable() -> None:
+    file = sample()
+    later = msgspec.structs.replace(file.decision.terms, rule="lottery")
+    view = partner_view(msgspec.structs.replace(file, decision=msgspec.structs.replace(file.decision, terms=later)), "US")
+    checked = recompute_own(view)
+    assert (checked.passed, checked.failed) == (("lines/req_2/commitment",), ())
+    assert "lines/req_2: this version does not know the rule lottery" in checked.not_checkable
+
+
+def test_a_partners_view_is_not_enough_for_an_auditor() -> None:
+    assert recompute(partner_view(sample(), "JP")) != []
+    without_a_line = msgspec.structs.replace(sample(), lines=sample().lines[1:])
+    assert recompute(without_a_line) != []
+
+
+# --- tampering
+
+
+def leaves(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else None
+    return [path] if items is None else [leaf for key, value in items for leaf in leaves(value, (*path, key))]
+
+
+def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
+    """The file with one value changed; None when it is no longer a decision file."""
+    plain = deepcopy(json.loads(canonical(file)))
+    *parents, last = path
+    parent = plain
+    for key in parents:
+        parent = parent[key]
+    value = parent[last]
+    match value:
+        case int():
+            parent[last] = value + 1
+        case None:
+            parent[last] = 1 if last in ("tie_rank", "priority_class", "daily_consumption_g") else "1/2"
+        case str() if len(value) in (32, 64):
+            parent[last] = value[:-1] + ("0" if value[-1] != "0" else "1")
+        case str() if last.endswith("_g") or last in ("parameter", "cutoff", "days_of_cover"):
+            parent[last] = str(Fraction(value) + Fraction(1, 7))
+        case str():
+            parent[last] = value + "x"
+    try:
+        return read_file(json.dumps(plain).encode())
+    except UnreadableDecision:
+        return None
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_any_changed_value_is_found_by_the_name_or_by_the_auditor(rule: str) -> None:
+    file = sample(rule)
+    paths = leaves(json.loads(canonical(file)))
+    assert len(paths) > 80
+    for path in paths:
+        changed = tampered(file, path)
+        assert changed is None or decision_hash(changed) != decision_hash(file) or recompute(changed), path
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_any_changed_value_of_its_line_is_found_by_the_partner(rule: str) -> None:
+    view = partner_view(sample(rule), "JP")
+    paths = [path for path in leaves(json.loads(canonical(view))) if path[0] == "lines"]
+    for path in paths:
+        changed = tampered(view, path)
+        assert changed is None or recompute_own(changed).failed, path
+
+
+def recommitted(file: DecisionFile, number: int, content: Line) -> DecisionFile:
+    """The file of a dishonest operator: one line changed, and its commitment with it."""
+    lines = list(file.lines)
+    lines[number] = msgspec.structs.replace(lines[number], content=content)
+    decision = msgspec.structs.replace(file.decision, lines=tuple(sorted(commitment(line) for line in lines)))
+    return msgspec.structs.replace(file, decision=decision, lines=tuple(lines))
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_an_outcome_that_was_committed_to_against_the_rule_is_found_by_the_auditor_and_by_its_partner(rule: str) -> None:
+    file = sample(rule)
+    paths = [
+        path for path in leaves(json.loads(canonical(file))) if path[0] == "lines" and path[2:3] == ("content",) and path[3] != "claimant"
+    ]
+    assert len(paths) >= 4 * 9
+    for path in paths:
+        if (changed := tampered(file, path)) is None:
+            continue
+        line = changed.lines[path[1]].content
+        forged = recommitted(file, path[1], line)
+        assert any(difference.where.startswith("/".join(map(str, path[:4]))) for difference in recompute(forged)), path
+        if path[-1] != "tie_rank":  # whom a partner ties with, only an auditor knows
+            assert recompute_own(partner_view(forged, line.claimant.partner)).failed, path
+
+
+def test_a_difference_names_what_is_stated_and_what_is_right() -> None:
+    file = sample()
+    line = file.lines[1].content
+    forged = recommitted(file, 1, msgspec.structs.replace(line, award_g=line.award_g - 1))
+    right = Difference("lines/req_2/award_g", str(line.award_g - 1), str(line.award_g))
+    assert recompute_own(partner_view(forged, "US")).failed == (right,)
+
+
+def test_a_claimant_told_a_false_tie_rank_finds_it_unless_it_ties() -> None:
+    file = decide(terms(), claimant("req_1", "JP", 50), claimant("req_2", "US", 100))
+    line = file.lines[0].content
+    assert [turn.tie_rank for turn in line.turns] == [None]
+    forged = recommitted(file, 0, msgspec.structs.replace(line, turns=(Turn(units=33, tie_rank=0),)))
+    assert [found.where for found in recompute_own(partner_view(forged, "JP")).failed] == ["lines/req_1/turns/0/tie_rank"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        canonical(sample()).replace(b'"1/3"', b"0.5", 1),
+        canonical(sample()).replace(b'"1/3"', b'"2/6"', 1),
+        canonical(sample()).replace(b'"1/3"', b'"1e999999999"', 1),
+        canonical(sample()).replace(b'"left_g"', b'"note":"","left_g"', 1),
+        canonical(sample()).replace(b"reserve.decision.v1", b"reserve.decision.v2", 1),
+    ],
+)
+def test_what_is_no_decision_file_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableDecision):
+        read_file(data)
+
+
+# --- what always holds
+
+CLAIMANTS = st.lists(
+    st.builds(
+        claimant,
+        request=st.integers(1, 99).map("req_{}".format),
+        partner=st.sampled_from(["JP", "US", "EU", "AU"]),
+        asked_g=st.integers(0, 300),
+        carry_in_g=st.fractions(-1, 1, max_denominator=9),
+        minimum_g=st.one_of(st.just(0), st.integers(0, 120)),
+        priority_class=st.integers(0, 2),
+        daily_consumption_g=st.one_of(st.none(), st.integers(0, 50)),
+    ),
+    max_size=5,
+    unique_by=lambda content: content.request,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(RULES)), st.dictionaries(st.sampled_from(["g1", "g5", "g40"]), st.integers(0, 40), min_size=1), CLAIMANTS)
+def test_every_decision_recomputes_for_the_auditor_and_for_each_partner(
+    rule: str, offered: dict[str, int], claimants: list[Claimant]
+) -> None:
+    file = read_file(canonical(decide(terms(rule, **offered), *claimants)))
+    assert recompute(file) == []
+    for partner in {content.partner for content in claimants}:
+        view = partner_view(file, partner)
+        assert decision_hash(view) == decision_hash(file)
+        assert recompute_own(view).failed == ()
