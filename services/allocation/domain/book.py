@@ -1,0 +1,46 @@
+"""Book: the requests and rounds of one product, where quota, carries and awards are kept right together."""
+
+import msgspec
+
+from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
+from services.allocation.domain.book_requests import (
+    AcceptRequest,
+    DeclineRequest,
+    ExpireRequest,
+    RequestCommand,
+    SubmitRequest,
+    WithdrawRequest,
+    decide_request,
+    request_timers,
+)
+from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
+from services.allocation.domain.book_state import Book, Reason, evolve
+from services.allocation.events import BookEvent, BookOpened, ProductId
+from shared.decider import Decider, Refused
+
+
+class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has registered the product."""
+
+    product: ProductId
+
+
+type Command = OpenBook | RequestCommand | RoundCommand
+
+
+def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(command, OpenBook):
+        return [BookOpened(product=command.product)] if book.product is None else []
+    if book.product is None:
+        if isinstance(command, ExpireRequest | CloseRound | ReopenRound | LapseApprovals):  # from timers and reactions: total
+            return []
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
+    match command:
+        case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
+            decided = decide_request(command, book.product, book)
+        case _:
+            decided = decide_round(command, book.product, book)
+    return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)
+
+
+DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=request_timers)

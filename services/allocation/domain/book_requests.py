@@ -1,0 +1,175 @@
+"""Requests of a book: submitted by a partner, screened by an operator, withdrawn or expired before a round gives them anything."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.domain.book_state import Book, Reason, Request
+from services.allocation.events import (
+    AgreementId,
+    BookEvent,
+    PartnerCode,
+    ProductId,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestId,
+    RequestSubmitted,
+    RequestWithdrawn,
+)
+from shared.decider import CancelTimer, Refused, Timer
+
+
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    request: RequestId
+    partner: PartnerCode
+    agreement: AgreementId | None  # the partner's terms for this product that are valid on the day; None: it has none
+    mass_g: int
+    minimum_g: int
+    daily_consumption_g: int
+    needed_by: date
+    nominee: str
+    end_use: str
+    on: date
+
+
+class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Screening's answer: so much of what was asked for counts in a round. May be given again until the round is certified."""
+
+    request: RequestId
+    accepted_g: int
+    reasons: tuple[str, ...]
+    on: date
+
+
+class DeclineRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    request: RequestId
+    reasons: tuple[str, ...]
+
+
+class WithdrawRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    request: RequestId
+    reason: str
+
+
+class ExpireRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From the request's timer. `on`: the day that the timer was due, so today or an earlier one."""
+
+    request: RequestId
+    on: date
+
+
+type RequestCommand = SubmitRequest | AcceptRequest | DeclineRequest | WithdrawRequest | ExpireRequest
+
+
+def decide_request(command: RequestCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    match command:
+        case SubmitRequest():
+            return _submit(command, product)
+        case AcceptRequest():
+            return _accept(command, product, book)
+        case DeclineRequest():
+            if isinstance(request := _changeable(book, command.request), Refused):
+                return request
+            if not command.reasons:
+                return _reasons_missing()
+            return [RequestDeclined(request=command.request, product=product, partner=request.partner, reasons=command.reasons)]
+        case WithdrawRequest():
+            if isinstance(request := _changeable(book, command.request), Refused):
+                return request
+            return [RequestWithdrawn(request=command.request, product=product, partner=request.partner, reason=command.reason)]
+        case ExpireRequest():
+            # One in a certified round is settled when inventory has answered.
+            return expiries(book, [command.request], command.on) if not _is_certified(book, command.request) else []
+        case _:
+            assert_never(command)
+
+
+def request_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case RequestSubmitted():
+            due = event.needed_by + timedelta(days=1)
+            return [Timer(f"expire/{event.request}", due, ExpireRequest(request=event.request, on=due))]
+        case RequestDeclined() | RequestWithdrawn():
+            return [CancelTimer(f"expire/{event.request}")]
+        case _:
+            return ()
+
+
+def expiries(book: Book, requests: Sequence[RequestId], on: date) -> list[BookEvent]:
+    """The end of those requests among `requests` that are open and whose day has passed."""
+    assert book.product is not None, "an unopened book has no requests"
+    return [
+        RequestExpired(request=request_id, product=book.product, partner=request.partner, needed_by=request.needed_by)
+        for request_id in requests
+        if (request := book.requests.get(request_id)) is not None and request.needed_by < on
+    ]
+
+
+def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Refused[Reason]:
+    if command.agreement is None:
+        return Refused(Reason.AGREEMENT_MISSING, f"{command.partner} has no agreement on {product} that is valid on {command.on}")
+    if command.mass_g < 1:
+        return Refused(Reason.QUANTITY_INVALID, "nothing is asked for", field="/mass_g", accepted="1 g or more")
+    if not 0 <= command.minimum_g <= command.mass_g:
+        return Refused(
+            Reason.MINIMUM_INVALID, "the minimum exceeds the mass asked for", field="/minimum_g", accepted=f"0 to {command.mass_g} g"
+        )
+    if command.daily_consumption_g < 1:
+        return Refused(Reason.QUANTITY_INVALID, "no consumption is stated", field="/daily_consumption_g", accepted="1 g a day or more")
+    if command.needed_by < command.on:
+        return Refused(Reason.DATE_IN_PAST, f"{command.needed_by} is in the past", field="/needed_by", accepted=f"{command.on} or later")
+    return [
+        RequestSubmitted(
+            request=command.request,
+            product=product,
+            partner=command.partner,
+            mass_g=command.mass_g,
+            minimum_g=command.minimum_g,
+            daily_consumption_g=command.daily_consumption_g,
+            needed_by=command.needed_by,
+            nominee=command.nominee,
+            end_use=command.end_use,
+        )
+    ]
+
+
+def _accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(request := _changeable(book, command.request), Refused):
+        return request
+    if request.needed_by < command.on:
+        return Refused(Reason.REQUEST_EXPIRED, f"{command.request} was needed by {request.needed_by}")
+    least_g = max(request.minimum_g, 1)
+    if not least_g <= command.accepted_g <= request.mass_g:
+        return Refused(
+            Reason.ACCEPTED_INVALID,
+            "accepted is at most what was asked for, and of use to the partner",
+            field="/accepted_g",
+            accepted=f"{least_g} to {request.mass_g} g; with less to give, decline it",
+        )
+    if not command.reasons:
+        return _reasons_missing()
+    accepted = RequestAccepted(
+        request=command.request, product=product, partner=request.partner, accepted_g=command.accepted_g, reasons=command.reasons
+    )
+    return [accepted]
+
+
+def _changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
+    request = book.requests.get(request_id)
+    if request is None:
+        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
+    if _is_certified(book, request_id):
+        return Refused(Reason.REQUEST_CERTIFIED, f"{request_id} is in {request.round}, which is certified")
+    return request
+
+
+def _is_certified(book: Book, request_id: RequestId) -> bool:
+    request = book.requests.get(request_id)
+    return request is not None and request.round is not None and book.rounds[request.round].certified
+
+
+def _reasons_missing() -> Refused[Reason]:
+    return Refused(Reason.REASONS_MISSING, "no reason is given", field="/reasons", accepted="at least one reason")

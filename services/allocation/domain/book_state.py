@@ -1,0 +1,279 @@
+"""Book of a product: what its requests and rounds have come to. It holds only what can still change."""
+
+from datetime import date
+from enum import StrEnum
+from typing import assert_never
+
+import immutables
+import msgspec
+
+from services.allocation.events import (
+    AgreementId,
+    Approval,
+    ApprovalsLapsed,
+    Award,
+    AwardGranted,
+    AwardWithdrawn,
+    BookEvent,
+    BookOpened,
+    DecisionHash,
+    DisruptionId,
+    KeyId,
+    PartnerCode,
+    ProductId,
+    Reads,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestId,
+    RequestSubmitted,
+    RequestWithdrawn,
+    RoundApproved,
+    RoundCancelled,
+    RoundCertified,
+    RoundId,
+    RoundOpened,
+    RoundProposed,
+    RoundReleased,
+    RoundReopened,
+    SubjectId,
+)
+
+
+class Reason(StrEnum):
+    """Why a book refuses. Each value is the `code` of an RFC 9457 problem."""
+
+    PRODUCT_NOT_FOUND = "product_not_found"
+    QUANTITY_INVALID = "quantity_invalid"
+    MINIMUM_INVALID = "request_minimum_invalid"
+    DATE_IN_PAST = "date_in_past"
+    AGREEMENT_MISSING = "agreement_missing"
+    REQUEST_CLOSED = "request_closed"
+    REQUEST_EXPIRED = "request_expired"
+    REQUEST_CERTIFIED = "request_in_certified_round"
+    REQUEST_NOT_ACCEPTED = "request_not_accepted"
+    REQUEST_IN_ROUND = "request_in_another_round"
+    ACCEPTED_INVALID = "accepted_mass_invalid"
+    REASONS_MISSING = "reasons_missing"
+    ROUND_CLOSED = "round_closed"
+    ROUND_EMPTY = "round_without_requests"
+    ROUND_TOO_LARGE = "round_too_large"
+    REQUEST_TWICE = "round_request_twice"
+    RULE_UNKNOWN = "rule_unknown"
+    APPROVALS_INVALID = "approvals_needed_invalid"
+    RELEASE_DAYS_INVALID = "release_days_invalid"
+    ROUND_CERTIFIED = "round_already_certified"
+    ROUND_NOT_PROPOSED = "round_not_proposed"
+    SUPPLY_BEYOND_STOCK = "supply_beyond_stock"
+    NOTHING_AWARDED = "round_awards_nothing"
+    DECISION_UNSOUND = "decision_unsound"
+    DECISION_STALE = "decision_stale"
+    SIGNATURE_INVALID = "approval_signature_invalid"
+    KEY_NOT_FOUND = "approver_key_not_found"
+    KEY_REVOKED = "approver_key_revoked"
+    APPROVER_DIFFERS = "approval_of_another_approver"
+    BY_PROPOSER = "approval_by_proposer"
+    OTHER_DECISION = "approval_of_another_decision"
+    APPROVED_BEFORE = "approval_duplicate"
+    APPROVALS_MISSING = "approvals_missing"
+    AWAITING_RELEASE = "another_round_awaits_release"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is open: no round has given it anything yet."""
+
+    partner: PartnerCode
+    mass_g: int
+    minimum_g: int
+    daily_consumption_g: int
+    needed_by: date
+    accepted_g: int | None = None  # None: not screened yet
+    revision: int = 1  # grows with whatever a decision may have read
+    round: RoundId | None = None
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    decision: DecisionHash
+    proposed_by: SubjectId
+    awards: tuple[Award, ...]
+    carries_g: dict[PartnerCode, str]  # after the round
+    reads: Reads
+    approvals: immutables.Map[KeyId, Approval] = immutables.Map()
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """Open without a proposal, then proposed, then certified; what is released or cancelled leaves the book."""
+
+    requests: frozenset[RequestId]
+    disruption: DisruptionId | None
+    rule: str
+    policy: str
+    policy_version: int
+    approvals_needed: int
+    release_days: int
+    proposal: Proposal | None = None
+    certified: bool = False
+
+
+class QuotaUsed(msgspec.Struct, frozen=True):
+    """Awarded under an agreement in its year that begins at `year_from`. An earlier year is of no use any more."""
+
+    year_from: date
+    mass_g: int
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    product: ProductId | None = None  # None: inventory knows of no such product yet
+    requests: immutables.Map[RequestId, Request] = immutables.Map()
+    rounds: immutables.Map[RoundId, Round] = immutables.Map()
+    quota_used: immutables.Map[AgreementId, QuotaUsed] = immutables.Map()
+    carries_g: immutables.Map[PartnerCode, str] = immutables.Map()  # rationals, none of them 0
+    awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
+
+    def used_g(self, agreement: AgreementId, year_from: date) -> int:
+        used = self.quota_used.get(agreement)
+        return used.mass_g if used is not None and used.year_from == year_from else 0
+
+
+def evolve(book: Book, event: BookEvent) -> Book:
+    replace = msgspec.structs.replace
+    match event:
+        case BookOpened():
+            return replace(book, product=event.product)
+        case RequestSubmitted():
+            request = Request(
+                partner=event.partner,
+                mass_g=event.mass_g,
+                minimum_g=event.minimum_g,
+                daily_consumption_g=event.daily_consumption_g,
+                needed_by=event.needed_by,
+            )
+            return replace(book, requests=book.requests.set(event.request, request))
+        case RequestAccepted():
+            request = book.requests[event.request]
+            accepted = replace(request, accepted_g=event.accepted_g, revision=request.revision + 1)
+            return replace(book, requests=book.requests.set(event.request, accepted))
+        case RequestDeclined() | RequestWithdrawn() | RequestExpired():
+            return _without_request(book, event.request)
+        case RoundOpened():
+            round = Round(
+                requests=frozenset(event.requests),
+                disruption=event.disruption,
+                rule=event.rule,
+                policy=event.policy,
+                policy_version=event.policy_version,
+                approvals_needed=event.approvals_needed,
+                release_days=event.release_days,
+            )
+            return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
+        case RoundProposed():
+            proposal = Proposal(
+                decision=event.decision,
+                proposed_by=event.proposed_by,
+                awards=event.awards,
+                carries_g=event.carries_g,
+                reads=event.reads,
+            )
+            return _with_proposal(book, event.round, proposal)
+        case RoundApproved():
+            proposal = proposal_of(book.rounds[event.round])
+            return _with_proposal(
+                book, event.round, replace(proposal, approvals=proposal.approvals.set(event.approval.key, event.approval))
+            )
+        case ApprovalsLapsed():
+            if not event.decision_stands:
+                return _with_proposal(book, event.round, None)
+            proposal = proposal_of(book.rounds[event.round])
+            left = immutables.Map({key: approval for key, approval in proposal.approvals.items() if key not in event.keys})
+            return _with_proposal(book, event.round, replace(proposal, approvals=left))
+        case AwardGranted() | AwardWithdrawn():
+            return book  # told to the partner; the round's own event moves the book
+        case RoundCertified():
+            return _certified(book, event)
+        case RoundReopened():
+            return _reopened(book, event.round)
+        case RoundReleased():
+            round = book.rounds[event.round]
+            given = {award.request for award in proposal_of(round).awards}
+            requests = _moved(book, round.requests - given, None)
+            for request_id in given:
+                requests = requests.delete(request_id)
+            return replace(book, rounds=book.rounds.delete(event.round), requests=requests, awaiting_release=None)
+        case RoundCancelled():
+            requests = _moved(book, book.rounds[event.round].requests, None)
+            return replace(book, rounds=book.rounds.delete(event.round), requests=requests)
+        case _:
+            assert_never(event)
+
+
+def proposal_of(round: Round) -> Proposal:
+    assert round.proposal is not None, "only a proposed round gets here"
+    return round.proposal
+
+
+def partners_of(book: Book, round: Round) -> set[PartnerCode]:
+    return {book.requests[request].partner for request in round.requests}
+
+
+def _certified(book: Book, event: RoundCertified) -> Book:
+    round = book.rounds[event.round]
+    proposal = proposal_of(round)
+    awarded_g = dict.fromkeys(proposal.reads.agreements, 0)
+    for award in event.awards:
+        awarded_g[award.partner] += award.mass_g
+    quota_used = book.quota_used
+    for partner, read in proposal.reads.agreements.items():
+        quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g + awarded_g[partner]))
+    return msgspec.structs.replace(
+        book,
+        rounds=book.rounds.set(event.round, msgspec.structs.replace(round, certified=True)),
+        quota_used=quota_used,
+        carries_g=_with_carries(book, proposal.carries_g),
+        awaiting_release=event.round,
+    )
+
+
+def _reopened(book: Book, round_id: RoundId) -> Book:
+    """Quota and carries go back to what the decision had read: no other round is certified while one awaits its release."""
+    round = book.rounds[round_id]
+    reads = proposal_of(round).reads
+    quota_used = book.quota_used
+    for read in reads.agreements.values():
+        quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g))
+    return msgspec.structs.replace(
+        book,
+        rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None)),
+        quota_used=quota_used,
+        carries_g=_with_carries(book, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        awaiting_release=None,
+    )
+
+
+def _with_carries(book: Book, carries_g: dict[PartnerCode, str]) -> immutables.Map[PartnerCode, str]:
+    carries = book.carries_g
+    for partner, carry_g in carries_g.items():
+        if carry_g != "0":
+            carries = carries.set(partner, carry_g)
+        elif partner in carries:
+            carries = carries.delete(partner)
+    return carries
+
+
+def _with_proposal(book: Book, round_id: RoundId, proposal: Proposal | None) -> Book:
+    round = msgspec.structs.replace(book.rounds[round_id], proposal=proposal)
+    return msgspec.structs.replace(book, rounds=book.rounds.set(round_id, round))
+
+
+def _without_request(book: Book, request_id: RequestId) -> Book:
+    rounds = book.rounds
+    if (round_id := book.requests[request_id].round) is not None:
+        round = rounds[round_id]
+        rounds = rounds.set(round_id, msgspec.structs.replace(round, requests=round.requests - {request_id}))
+    return msgspec.structs.replace(book, requests=book.requests.delete(request_id), rounds=rounds)
+
+
+def _moved(book: Book, requests: tuple[RequestId, ...] | frozenset[RequestId], to: RoundId | None) -> immutables.Map[RequestId, Request]:
+    moved = book.requests
+    for request_id in requests:
+        moved = moved.set(request_id, msgspec.structs.replace(moved[request_id], round=to))
+    return moved

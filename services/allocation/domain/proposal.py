@@ -1,0 +1,147 @@
+"""Proposal: a round worked out into a decision, before the book is asked to take it.
+
+The heavy part of a round, so it runs outside the writer.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from hashlib import sha256
+
+import msgspec
+
+from services.allocation.domain.book_lapses import Surroundings, reads_of
+from services.allocation.domain.book_rounds import Proposed
+from services.allocation.domain.book_state import Book, Round
+from services.allocation.domain.decision import (
+    Claimant,
+    Holdings,
+    Line,
+    Opened,
+    Terms,
+    Units,
+    canonical,
+    compose,
+    decision_hash,
+)
+from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, rational
+from services.allocation.events import Award, AwardId, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision, and the two documents that are kept of it: the published part, whose name it bears, and the whole file."""
+
+    proposed: Proposed
+    published: bytes
+    file: bytes
+
+
+def offer(supply_g: int, lots: Mapping[int, int], surroundings: Surroundings, nominal_unit_g: int) -> tuple[Units, ...]:
+    """The whole units that make up at most `supply_g`, largest first.
+
+    They are of lots (unit size in grams -> units) down to the protected stock, then of firm rights in the product's own unit. What does not
+    make up a unit is not offered.
+    """
+    counts = {nominal_unit_g: 0}
+    rest_g = supply_g
+    spare_g = max(surroundings.lots_g - surroundings.protected_g, 0)
+    for unit_g in sorted(lots, reverse=True):
+        units = min(rest_g // unit_g, spare_g // unit_g, lots[unit_g])
+        counts[unit_g] = counts.get(unit_g, 0) + units
+        rest_g -= units * unit_g
+        spare_g -= units * unit_g
+    counts[nominal_unit_g] += min(rest_g, surroundings.rights_g) // nominal_unit_g
+    sizes = [unit_g for unit_g in sorted(counts, reverse=True) if counts[unit_g] or unit_g == nominal_unit_g]
+    return tuple(Units(unit_g=unit_g, units=counts[unit_g]) for unit_g in sizes)
+
+
+def prepare(
+    round_id: RoundId,
+    product: ProductId,
+    book: Book,
+    round: Round,
+    surroundings: Surroundings,
+    offered: Sequence[Units],
+    salts: Sequence[str],
+) -> Prepared:
+    """Decide the round. `salts`: fresh and random, 16 bytes in hex each, one more than the round has requests.
+
+    Every partner needs terms in `surroundings`. Raises `RuleInputError`.
+    """
+    terms = Terms(
+        round=round_id,
+        product=product,
+        rule=round.rule,
+        policy=round.policy,
+        policy_version=round.policy_version,
+        disruption=round.disruption,
+        offered=tuple(offered),
+    )
+    available_g = surroundings.lots_g + surroundings.rights_g
+    holdings = Opened(salt=salts[0], content=Holdings(available_g=available_g, protected_g=surroundings.protected_g))
+    claimants = _claimants(book, round, surroundings)
+    opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
+    file = compose(terms, holdings, opened)
+    published, whole = canonical(file.decision), canonical(file)
+    lines = [line.content for line in file.lines]
+    proposed = Proposed(
+        decision=DecisionHash(decision_hash(file)),
+        file=sha256(whole).hexdigest(),
+        supply_g=sum(units.unit_g * units.units for units in offered),
+        left_g=file.decision.left_g,
+        awards=tuple(_award(line) for line in lines if line.award_g),
+        carries_g=_carries(lines, cap_g=max(units.unit_g for units in offered)),
+        reads=reads_of(book, round, surroundings),
+    )
+    return Prepared(proposed=proposed, published=published, file=whole)
+
+
+def _claimants(book: Book, round: Round, surroundings: Surroundings) -> list[Claimant]:
+    """The requests as claims, by id. A partner with several has its carry on the first, and its quota goes to them in turn."""
+    reads = reads_of(book, round, surroundings)
+    room_g = {partner: max(read.quota_g - read.used_g, 0) for partner, read in reads.agreements.items()}
+    carry_g = {partner: rational(reads.carries_g.get(partner, "0")) for partner in reads.agreements}
+    claimants = []
+    for request_id in sorted(round.requests):
+        request = book.requests[request_id]
+        partner, terms = request.partner, surroundings.terms[request.partner]
+        claim_g = min(request.accepted_g or 0, room_g[partner])
+        room_g[partner] -= claim_g
+        claimants.append(
+            Claimant(
+                request=request_id,
+                partner=partner,
+                agreement=terms.agreement,
+                agreement_version=terms.version,
+                asked_g=request.mass_g,
+                accepted_g=claim_g,
+                minimum_g=request.minimum_g,
+                priority_class=terms.priority_class,
+                carry_in_g=carry_g[partner],
+                daily_consumption_g=request.daily_consumption_g,
+            )
+        )
+        carry_g[partner] = Fraction(0)
+    return claimants
+
+
+def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
+    carries: dict[PartnerCode, Fraction] = {}
+    for line in lines:
+        partner = PartnerCode(line.claimant.partner)
+        carries[partner] = carries.get(partner, Fraction(0)) + line.carry_out_g
+    return {partner: str(_capped(carry_g, cap_g).limit_denominator(MAX_CARRY_DENOMINATOR)) for partner, carry_g in carries.items()}
+
+
+def _capped(carry_g: Fraction, cap_g: int) -> Fraction:
+    return max(Fraction(-cap_g), min(carry_g, Fraction(cap_g)))
+
+
+def _award(line: Line) -> Award:
+    """An award is named after its request: a request has at most one that stands."""
+    request = line.claimant.request
+    return Award(
+        award=AwardId(f"awd_{request.removeprefix('req_')}"),
+        request=RequestId(request),
+        partner=PartnerCode(line.claimant.partner),
+        mass_g=line.award_g,
+    )

@@ -1,0 +1,189 @@
+"""Given events, when a command, then events: how the tests of a book are told. Antimony in 5 t units, in January 2026."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.allocation.domain.approval import approve
+from services.allocation.domain.book import Command, OpenBook, decide
+from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
+from services.allocation.domain.book_rounds import ApproveRound, CertifyRound, CloseRound, OpenRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
+from services.allocation.domain.proposal import Prepared, offer, prepare
+from services.allocation.events import (
+    AgreementId,
+    BookEvent,
+    DecisionHash,
+    PartnerCode,
+    ProductId,
+    RequestId,
+    RoundId,
+    SubjectId,
+)
+from shared.decider import Refused
+
+TONNE = 1_000_000
+UNIT_G = 5 * TONNE
+TODAY = date(2026, 1, 6)
+NEEDED_BY = date(2026, 2, 28)
+TOO_LATE = date(2026, 3, 1)
+ANTIMONY = ProductId("antimony-metal")
+JP, US, EU = PartnerCode("JP"), PartnerCode("US"), PartnerCode("EU")
+ROUND = RoundId("rnd_1")
+OPERATOR, APPROVER, ANOTHER = SubjectId("sub_operator"), SubjectId("sub_approver"), SubjectId("sub_another")
+KEYS = {subject: Ed25519PrivateKey.from_private_bytes(subject.encode().ljust(32)) for subject in (OPERATOR, APPROVER, ANOTHER)}
+
+
+def request_id(name: str) -> RequestId:
+    return RequestId(f"req_{name}")
+
+
+def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **changes: Any) -> SubmitRequest:
+    told: dict[str, Any] = {
+        "request": request_id(name),
+        "partner": partner,
+        "agreement": AgreementId(f"agr_{partner}"),
+        "mass_g": units * UNIT_G,
+        "minimum_g": 0,
+        "daily_consumption_g": TONNE,
+        "needed_by": NEEDED_BY,
+        "nominee": "Sojitz",
+        "end_use": "flame retardants",
+        "on": TODAY,
+    }
+    return SubmitRequest(**(told | changes))
+
+
+def accept(name: str = "jp", units: int = 10, **changes: Any) -> AcceptRequest:
+    told: dict[str, Any] = {"request": request_id(name), "accepted_g": units * UNIT_G, "reasons": ("as asked",), "on": TODAY}
+    return AcceptRequest(**(told | changes))
+
+
+def open_round(*names: str, round: RoundId = ROUND, **changes: Any) -> OpenRound:
+    told: dict[str, Any] = {
+        "round": round,
+        "requests": tuple(request_id(name) for name in names),
+        "disruption": None,
+        "rule": "pro_rata",
+        "policy": "standing",
+        "policy_version": 1,
+        "approvals_needed": 1,
+        "release_days": 30,
+        "on": TODAY,
+    }
+    return OpenRound(**(told | changes))
+
+
+def terms(partner: PartnerCode, quota_units: int = 1000, **changes: Any) -> TermsRead:
+    told: dict[str, Any] = {
+        "agreement": AgreementId(f"agr_{partner}"),
+        "version": 1,
+        "year_from": date(2026, 1, 1),
+        "quota_g": quota_units * UNIT_G,
+        "priority_class": 0,
+    }
+    return TermsRead(**(told | changes))
+
+
+def surroundings(lots: int = 100, rights: int = 0, protected: int = 0, **changes: Any) -> Surroundings:
+    """Stock in units."""
+    told: dict[str, Any] = {
+        "terms": {partner: terms(partner) for partner in (JP, US, EU)},
+        "disruption_version": None,
+        "lots_g": lots * UNIT_G,
+        "rights_g": rights * UNIT_G,
+        "protected_g": protected * UNIT_G,
+    }
+    return Surroundings(**(told | changes))
+
+
+class Story:
+    """A book to which commands happen, one after the other."""
+
+    def __init__(self, book: Book | None = None) -> None:
+        self.book = book or Book()
+
+    def given(self, *commands: Command) -> "Story":
+        for command in commands:
+            self.when(command)
+        return self
+
+    def when(self, command: Command) -> Sequence[BookEvent]:
+        """The command's events, which have then happened. A refusal fails the test."""
+        decided = decide(command, self.book)
+        assert not isinstance(decided, Refused), decided
+        for event in decided:
+            self.book = evolve(self.book, event)
+        return decided
+
+    def refuses(self, command: Command, reason: Reason) -> Refused[Reason]:
+        decided = decide(command, self.book)
+        assert isinstance(decided, Refused), decided
+        assert decided.code == reason, decided
+        return decided
+
+    def prepared(self, units: int, around: Surroundings | None = None, round: RoundId = ROUND) -> Prepared:
+        around = around or surroundings()
+        found = self.book.rounds[round]
+        offered = offer(units * UNIT_G, {UNIT_G: around.lots_g // UNIT_G}, around, UNIT_G)
+        salts = [f"{place:032x}" for place in range(len(found.requests) + 1)]
+        return prepare(round, ANTIMONY, self.book, found, around, offered, salts)
+
+    def propose(
+        self, units: int = 10, around: Surroundings | None = None, round: RoundId = ROUND, by: SubjectId = OPERATOR, on: date = TODAY
+    ) -> ProposeRound:
+        around = around or surroundings()
+        proposed = self.prepared(units, around, round).proposed
+        return ProposeRound(round=round, supply_g=units * UNIT_G, by=by, on=on, surroundings=around, proposed=proposed)
+
+    def decision(self, round: RoundId = ROUND) -> DecisionHash:
+        return proposal_of(self.book.rounds[round]).decision
+
+    def approve(self, by: SubjectId = APPROVER, round: RoundId = ROUND, **changes: Any) -> ApproveRound:
+        told: dict[str, Any] = {
+            "round": round,
+            "approval": approve(self.decision(round), KEYS[by], approver=by),
+            "by": by,
+            "key": "enrolled",
+            "signature_valid": True,
+            "on": TODAY,
+        }
+        return ApproveRound(**(told | changes))
+
+    def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
+        return CertifyRound(**({"round": round, "surroundings": around or surroundings(), "revoked": (), "on": TODAY} | changes))
+
+    def close(self, round: RoundId = ROUND, on: date = TODAY) -> CloseRound:
+        return CloseRound(round=round, decision=self.decision(round), on=on)
+
+    def reopen(self, round: RoundId = ROUND, on: date = TODAY) -> ReopenRound:
+        return ReopenRound(round=round, decision=self.decision(round), reason="stock_short", on=on)
+
+
+def a_book(*commands: Command) -> Story:
+    """The book of antimony is open, then `commands` happened."""
+    return Story().given(OpenBook(product=ANTIMONY), *commands)
+
+
+def a_round(*units: int, **changes: Any) -> Story:
+    """A round is open over accepted requests of JP, US and EU for so many units each."""
+    names = [("jp", JP), ("us", US), ("eu", EU)][: len(units)]
+    story = a_book()
+    for (name, partner), count in zip(names, units, strict=True):
+        story.given(submit(name, partner, count), accept(name, count))
+    return story.given(open_round(*(name for name, _ in names), **changes))
+
+
+def a_proposal(*units: int, supply: int = 10, **changes: Any) -> Story:
+    """A round over such requests is proposed, with a supply of so many units."""
+    story = a_round(*units, **changes)
+    return story.given(story.propose(supply))
+
+
+def a_certified_round(*units: int, supply: int = 10) -> Story:
+    story = a_proposal(*units, supply=supply)
+    story.given(story.approve())
+    return story.given(story.certify())

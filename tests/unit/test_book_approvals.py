@@ -1,0 +1,103 @@
+"""Approvals: by a key of the approver's own, never the proposer's, of this decision and no other."""
+
+import msgspec
+from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, TODAY, a_proposal, a_round
+
+from services.allocation.domain.approval import approve
+from services.allocation.domain.book_rounds import ApproveRound
+from services.allocation.domain.book_state import Reason
+from services.allocation.events import RoundApproved
+
+
+def test_an_approver_approves_the_proposed_decision():
+    story = a_proposal(10, supply=5)
+    command = story.approve()
+    [event] = story.when(command)
+    assert isinstance(event, RoundApproved)
+    assert event.decision == story.decision()
+    assert (event.approval.subject, event.approval.key, event.approval.signature) == (
+        APPROVER,
+        command.approval.key_id,
+        command.approval.signature,
+    )
+
+
+def test_the_proposers_own_approval_is_refused():
+    story = a_proposal(10, supply=5)
+    story.refuses(story.approve(by=OPERATOR), Reason.BY_PROPOSER)
+
+
+def test_an_approval_of_another_decision_is_refused():
+    story = a_proposal(10, supply=5)
+    other = approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)
+    assert story.refuses(story.approve(approval=other), Reason.OTHER_DECISION).accepted == story.decision()
+
+
+def test_an_approval_for_another_purpose_is_refused():
+    story = a_proposal(10, supply=5)
+    other = approve(story.decision(), KEYS[APPROVER], approver=APPROVER, purpose="waiver")
+    story.refuses(story.approve(approval=other), Reason.OTHER_DECISION)
+
+
+def test_an_approval_handed_in_by_somebody_else_is_refused():
+    story = a_proposal(10, supply=5)
+    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).approval), Reason.APPROVER_DIFFERS)
+
+
+def test_an_approval_by_a_revoked_key_is_refused():
+    story = a_proposal(10, supply=5)
+    story.refuses(story.approve(key="revoked"), Reason.KEY_REVOKED)
+
+
+def test_an_approval_by_a_key_that_was_never_enrolled_is_refused():
+    story = a_proposal(10, supply=5)
+    story.refuses(story.approve(key="unknown"), Reason.KEY_NOT_FOUND)
+
+
+def test_a_signature_that_the_key_did_not_make_is_refused():
+    story = a_proposal(10, supply=5)
+    story.refuses(story.approve(signature_valid=False), Reason.SIGNATURE_INVALID)
+
+
+def test_a_second_approval_by_the_same_approver_is_refused():
+    story = a_proposal(10, supply=5, approvals_needed=2)
+    story.given(story.approve())
+    story.refuses(story.approve(), Reason.APPROVED_BEFORE)
+    other_key = approve(story.decision(), KEYS[ANOTHER], approver=APPROVER)
+    story.refuses(story.approve(approval=other_key), Reason.APPROVED_BEFORE)
+
+
+def test_the_same_key_does_not_approve_for_two_approvers():
+    story = a_proposal(10, supply=5, approvals_needed=2)
+    story.given(story.approve())
+    shared = approve(story.decision(), KEYS[APPROVER], approver=ANOTHER)
+    story.refuses(story.approve(by=ANOTHER, approval=shared), Reason.APPROVED_BEFORE)
+
+
+def test_a_round_that_needs_two_approvals_is_certified_with_two():
+    story = a_proposal(10, supply=5, approvals_needed=2)
+    story.given(story.approve())
+    story.refuses(story.certify(), Reason.APPROVALS_MISSING)
+    story.given(story.approve(by=ANOTHER))
+    story.when(story.certify())
+
+
+def test_an_approval_whose_key_is_revoked_by_now_does_not_count():
+    story = a_proposal(10, supply=5)
+    command = story.approve()
+    story.given(command)
+    story.refuses(story.certify(revoked=(command.approval.key_id,)), Reason.APPROVALS_MISSING)
+
+
+def test_a_round_that_is_not_proposed_is_not_approved():
+    command = ApproveRound(
+        round=ROUND,
+        approval=approve("ab" * 32, KEYS[APPROVER], approver=APPROVER),
+        by=APPROVER,
+        key="enrolled",
+        signature_valid=True,
+        on=TODAY,
+    )
+    story = a_round(10)
+    story.refuses(command, Reason.ROUND_NOT_PROPOSED)
+    story.refuses(msgspec.structs.replace(command, round="rnd_never"), Reason.ROUND_CLOSED)

@@ -1,0 +1,181 @@
+"""Requests: submitted, screened, declined, withdrawn, expired."""
+
+from datetime import date, timedelta
+
+from book_story import (
+    ANTIMONY,
+    JP,
+    NEEDED_BY,
+    TODAY,
+    TONNE,
+    TOO_LATE,
+    UNIT_G,
+    Story,
+    a_book,
+    a_certified_round,
+    a_round,
+    accept,
+    open_round,
+    request_id,
+    submit,
+)
+
+from services.allocation.domain.book import DECIDER, OpenBook
+from services.allocation.domain.book_requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book_state import Reason
+from services.allocation.events import (
+    BookOpened,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestSubmitted,
+    RequestWithdrawn,
+)
+from shared.decider import CancelTimer, Timer
+
+
+def withdraw(name: str = "jp") -> WithdrawRequest:
+    return WithdrawRequest(request=request_id(name), reason="met elsewhere")
+
+
+def decline(name: str = "jp", reasons: tuple[str, ...] = ("military end use",)) -> DeclineRequest:
+    return DeclineRequest(request=request_id(name), reasons=reasons)
+
+
+def expire(name: str = "jp", on: date = TOO_LATE) -> ExpireRequest:
+    return ExpireRequest(request=request_id(name), on=on)
+
+
+def test_a_book_opens_once():
+    story = Story()
+    assert story.when(OpenBook(product=ANTIMONY)) == [BookOpened(product=ANTIMONY)]
+    assert story.when(OpenBook(product=ANTIMONY)) == []
+
+
+def test_a_request_for_an_unregistered_product_is_refused():
+    Story().refuses(submit(), Reason.PRODUCT_NOT_FOUND)
+
+
+def test_a_submitted_request_states_what_it_is_for():
+    [event] = a_book().when(submit(units=10, minimum_g=UNIT_G))
+    assert event == RequestSubmitted(
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        mass_g=10 * UNIT_G,
+        minimum_g=UNIT_G,
+        daily_consumption_g=TONNE,
+        needed_by=NEEDED_BY,
+        nominee="Sojitz",
+        end_use="flame retardants",
+    )
+
+
+def test_a_partner_without_a_valid_agreement_is_refused():
+    a_book().refuses(submit(agreement=None), Reason.AGREEMENT_MISSING)
+
+
+def test_a_request_for_nothing_is_refused():
+    assert a_book().refuses(submit(mass_g=0), Reason.QUANTITY_INVALID).field == "/mass_g"
+    a_book().refuses(submit(mass_g=-1), Reason.QUANTITY_INVALID)
+
+
+def test_a_minimum_above_the_request_is_refused():
+    a_book().refuses(submit(units=1, minimum_g=UNIT_G + 1), Reason.MINIMUM_INVALID)
+    a_book().refuses(submit(minimum_g=-1), Reason.MINIMUM_INVALID)
+
+
+def test_a_request_without_a_consumption_is_refused():
+    assert a_book().refuses(submit(daily_consumption_g=0), Reason.QUANTITY_INVALID).field == "/daily_consumption_g"
+
+
+def test_a_request_needed_yesterday_is_refused():
+    a_book().refuses(submit(needed_by=TODAY - timedelta(days=1)), Reason.DATE_IN_PAST)
+    a_book().when(submit(needed_by=TODAY))
+
+
+def test_less_than_what_was_asked_for_may_be_accepted_with_reasons():
+    [event] = a_book(submit(units=10)).when(accept(units=7, reasons=("three units are for stock-building",)))
+    assert event == RequestAccepted(
+        request=request_id("jp"), product=ANTIMONY, partner=JP, accepted_g=7 * UNIT_G, reasons=("three units are for stock-building",)
+    )
+
+
+def test_a_later_acceptance_replaces_an_earlier_one():
+    story = a_book(submit(), accept(units=10), accept(units=4))
+    assert story.book.requests[request_id("jp")].accepted_g == 4 * UNIT_G
+
+
+def test_more_than_what_was_asked_for_is_never_accepted():
+    story = a_book(submit(units=10))
+    refused = story.refuses(accept(accepted_g=10 * UNIT_G + 1), Reason.ACCEPTED_INVALID)
+    assert refused.accepted is not None
+    assert str(10 * UNIT_G) in refused.accepted
+
+
+def test_less_than_the_minimum_is_declined_not_accepted():
+    story = a_book(submit(minimum_g=2 * UNIT_G))
+    story.refuses(accept(units=1), Reason.ACCEPTED_INVALID)
+    story.refuses(accept(units=0), Reason.ACCEPTED_INVALID)
+
+
+def test_an_acceptance_without_reasons_is_refused():
+    a_book(submit()).refuses(accept(reasons=()), Reason.REASONS_MISSING)
+
+
+def test_a_request_whose_day_has_passed_is_not_accepted_though_its_timer_is_late():
+    a_book(submit()).refuses(accept(on=TOO_LATE), Reason.REQUEST_EXPIRED)
+
+
+def test_a_declined_request_is_closed():
+    story = a_book(submit())
+    assert story.when(decline()) == [RequestDeclined(request=request_id("jp"), product=ANTIMONY, partner=JP, reasons=("military end use",))]
+    story.refuses(accept(), Reason.REQUEST_CLOSED)
+
+
+def test_declining_without_reasons_is_refused():
+    a_book(submit()).refuses(decline(reasons=()), Reason.REASONS_MISSING)
+
+
+def test_a_withdrawn_request_is_closed():
+    story = a_book(submit())
+    assert story.when(withdraw()) == [RequestWithdrawn(request=request_id("jp"), product=ANTIMONY, partner=JP, reason="met elsewhere")]
+    story.refuses(withdraw(), Reason.REQUEST_CLOSED)
+
+
+def test_an_unknown_request_is_refused():
+    a_book().refuses(withdraw("never"), Reason.REQUEST_CLOSED)
+
+
+def test_a_request_that_leaves_an_open_round_leaves_it_to_the_others():
+    story = a_round(10, 10)
+    story.when(withdraw("jp"))
+    [round] = story.book.rounds.values()
+    assert round.requests == {request_id("us")}
+
+
+def test_a_request_in_a_certified_round_stays_as_it_is():
+    story = a_certified_round(10, 10)
+    for command in (withdraw(), decline(), accept(units=1)):
+        story.refuses(command, Reason.REQUEST_CERTIFIED)
+    assert story.when(expire()) == []
+
+
+def test_a_request_expires_on_the_day_after_it_was_needed():
+    story = a_book(submit())
+    assert story.when(expire(on=NEEDED_BY)) == []
+    assert story.when(expire()) == [RequestExpired(request=request_id("jp"), product=ANTIMONY, partner=JP, needed_by=NEEDED_BY)]
+    assert story.when(expire()) == []
+    story.refuses(open_round("jp"), Reason.REQUEST_CLOSED)
+
+
+def test_the_expiry_of_a_request_of_an_unopened_book_is_nothing():
+    assert Story().when(expire()) == []
+
+
+def test_submitting_sets_the_timer_that_expires_the_request_and_closing_it_forgets_the_timer():
+    story = a_book()
+    [submitted] = story.when(submit())
+    assert DECIDER.timers(submitted) == [Timer("expire/req_jp", TOO_LATE, expire())]
+    [withdrawn] = story.when(withdraw())
+    assert DECIDER.timers(withdrawn) == [CancelTimer("expire/req_jp")]

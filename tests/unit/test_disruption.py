@@ -1,0 +1,111 @@
+"""Disruptions: declared with evidence, revised, ended."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.allocation.domain.disruption import (
+    Command,
+    DeclareDisruption,
+    Disruption,
+    EndDisruption,
+    Reason,
+    ReviseDisruption,
+    decide,
+    evolve,
+)
+from services.allocation.events import DisruptionDeclared, DisruptionEnded, DisruptionId, DisruptionRevised, PartnerCode, ProductId
+from shared.decider import Refused
+
+STARTS_ON = date(2026, 1, 6)
+KNOWN: dict[str, Any] = {
+    "declared_scope": "military end use",
+    "observed_scope": "licences halted across industries",
+    "partners": (PartnerCode("JP"),),
+    "starts_on": STARTS_ON,
+    "evidence": ("https://example.org/mofcom-2026-1",),
+}
+
+
+def declare(**changes: Any) -> DeclareDisruption:
+    told = KNOWN | {"disruption": DisruptionId("dis_1"), "instrument": "MOFCOM No. 1/2026", "products": (ProductId("ndpr-oxide"),)}
+    return DeclareDisruption(**(told | changes))
+
+
+def revise(**changes: Any) -> ReviseDisruption:
+    return ReviseDisruption(**(KNOWN | {"reason": "importers' reports"} | changes))
+
+
+def end(ends_on: date = date(2026, 6, 1)) -> EndDisruption:
+    return EndDisruption(ends_on=ends_on, reason="lifted")
+
+
+def given(*commands: Command) -> Disruption:
+    disruption = Disruption()
+    for command in commands:
+        decided = decide(command, disruption)
+        assert not isinstance(decided, Refused), decided
+        for event in decided:
+            disruption = evolve(disruption, event)
+    return disruption
+
+
+def refusal(command: Command, disruption: Disruption) -> Reason:
+    decided = decide(command, disruption)
+    assert isinstance(decided, Refused), decided
+    return decided.code
+
+
+def test_a_disruption_keeps_what_is_declared_apart_from_what_is_observed():
+    [event] = decide(declare(), Disruption())
+    assert isinstance(event, DisruptionDeclared)
+    assert (event.declared_scope, event.observed_scope) == ("military end use", "licences halted across industries")
+
+
+def test_a_revision_keeps_the_products():
+    [event] = decide(revise(partners=(PartnerCode("JP"), PartnerCode("US"))), given(declare()))
+    assert isinstance(event, DisruptionRevised)
+    assert (event.products, event.partners) == (("ndpr-oxide",), ("JP", "US"))
+
+
+def test_an_ended_disruption_is_over():
+    disruption = given(declare())
+    [event] = decide(end(), disruption)
+    assert event == DisruptionEnded(
+        disruption=DisruptionId("dis_1"), products=(ProductId("ndpr-oxide"),), ends_on=date(2026, 6, 1), reason="lifted"
+    )
+    over = evolve(disruption, event)
+    assert refusal(revise(), over) == Reason.ENDED
+    assert refusal(end(), over) == Reason.ENDED
+
+
+def test_a_disruption_does_not_end_before_it_starts():
+    assert refusal(end(date(2026, 1, 5)), given(declare())) == Reason.DATES_REVERSED
+    assert refusal(end(date(2026, 1, 5)), given(declare(starts_on=date(2026, 1, 1)), revise())) == Reason.DATES_REVERSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"products": ()}, Reason.NO_PRODUCTS),
+        ({"products": (ProductId("a"), ProductId("a"))}, Reason.NAMED_TWICE),
+        ({"partners": (PartnerCode("JP"), PartnerCode("JP"))}, Reason.NAMED_TWICE),
+        ({"evidence": ()}, Reason.NO_EVIDENCE),
+    ],
+)
+def test_a_declaration_that_makes_no_sense_is_refused(changes: dict[str, Any], reason: Reason):
+    assert refusal(declare(**changes), Disruption()) == reason
+
+
+def test_a_revision_without_evidence_is_refused():
+    assert refusal(revise(evidence=()), given(declare())) == Reason.NO_EVIDENCE
+
+
+def test_a_disruption_is_declared_once():
+    assert refusal(declare(), given(declare())) == Reason.ALREADY_DECLARED
+
+
+def test_what_was_never_declared_is_not_revised_or_ended():
+    assert refusal(revise(), Disruption()) == Reason.NOT_FOUND
+    assert refusal(end(), Disruption()) == Reason.NOT_FOUND
