@@ -1,0 +1,56 @@
+"""The gateway as an ASGI application: its own health, and everything else handed on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from services.gateway.headers import SECURITY
+from services.gateway.proxy import QUIET_TIMEOUT_S, Proxy
+from shared import problems
+from shared.settings import Settings
+
+READY_TIMEOUT_S = 2.0
+
+
+def create_app(settings: Settings, upstreams: Mapping[str, str], *, quiet_timeout_s: float = QUIET_TIMEOUT_S) -> Starlette:
+    """`upstreams`: {"inventory": "http://127.0.0.1:8101", ...}. `/inventory/...` goes there; `/oauth` and `/.well-known` go to identity."""
+    proxy = Proxy(upstreams, quiet_timeout_s=quiet_timeout_s)
+    http = httpx.AsyncClient(timeout=READY_TIMEOUT_S, trust_env=False)
+
+    async def livez(request: Request) -> JSONResponse:
+        return _health({"status": "live"}, 200)
+
+    async def readyz(request: Request) -> JSONResponse:
+        """Ready when every service is; else 503 and what each one says."""
+        states = dict(zip(upstreams, await asyncio.gather(*(_state(http, url) for url in upstreams.values())), strict=True))
+        ready = all(state == "ready" for state in states.values())
+        return _health({"status": "ready" if ready else "not_ready", "services": states}, 200 if ready else 503)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await proxy.aclose()
+        await http.aclose()
+
+    app = Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Mount("/", proxy)], lifespan=lifespan)
+    problems.install(app)
+    return app
+
+
+async def _state(http: httpx.AsyncClient, base_url: str) -> str:
+    try:
+        answer = await http.get(f"{base_url.rstrip('/')}/readyz")
+    except httpx.TransportError:
+        return "unreachable"
+    return "ready" if answer.status_code == 200 else f"not ready ({answer.status_code})"
+
+
+def _health(body: dict[str, object], status: int) -> JSONResponse:
+    headers = {name.decode(): value.decode() for name, value in SECURITY} | {"cache-control": "no-store"}
+    return JSONResponse(body, status_code=status, headers=headers)

@@ -1,0 +1,92 @@
+"""The issuer over HTTP. Its errors are OAuth's (RFC 6749 5.2), not problem documents: OAuth clients expect those."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from authlib.oauth2.rfc6749.errors import OAuth2Error
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from services.identity.issuer import Issuer
+from services.identity.pages import error_page, login_page
+
+CHECKS_AT_ONCE = 2  # each takes 16 MiB and a core for 40 ms
+_NEVER_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
+
+
+def _form(*names: str, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": list(required)}
+    return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
+def _query(*names: str) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]}
+
+
+_TOKEN_FORM = _form("grant_type", "client_id", "client_secret", "scope", "code", "redirect_uri", "code_verifier", required=("grant_type",))
+_AUTHORIZE_QUERY = _query("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
+
+
+def routes(issuer: Issuer) -> APIRouter:
+    router = APIRouter()
+    checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+
+    @router.post("/oauth/token", summary="An access token (RFC 6749)", openapi_extra=_TOKEN_FORM)
+    async def token(request: Request) -> Response:
+        try:
+            form = await _form_of(request)
+            async with checks:
+                answer = await asyncio.to_thread(issuer.token, form, request.headers)
+        except OAuth2Error as error:
+            status, body, headers = error()
+            return JSONResponse(body, status_code=status, headers=dict(headers) | _NEVER_STORED)
+        return JSONResponse(msgspec.to_builtins(answer), headers=_NEVER_STORED)
+
+    @router.get("/oauth/authorize", summary="The login page (RFC 6749 4.1, PKCE required)", openapi_extra=_AUTHORIZE_QUERY)
+    async def authorize(request: Request) -> Response:
+        try:
+            login = issuer.begin(request.query_params.multi_items())
+        except OAuth2Error as error:
+            return _authorization_error(error)
+        return login_page(request.url.query, login.client.client_id, login.redirect_uri)
+
+    @router.post(
+        "/oauth/authorize",
+        summary="A person logs in",
+        openapi_extra=_AUTHORIZE_QUERY | _form("login", "password", required=("login", "password")),
+    )
+    async def log_in(request: Request) -> Response:
+        try:
+            login = issuer.begin(request.query_params.multi_items())
+            form = dict(await _form_of(request))
+            async with checks:
+                address = await asyncio.to_thread(issuer.finish, login, form.get("login", ""), form.get("password", ""))
+        except OAuth2Error as error:
+            return _authorization_error(error)
+        if address is None:
+            return login_page(request.url.query, login.client.client_id, login.redirect_uri, failed=True)
+        return RedirectResponse(address, status_code=303, headers=_NEVER_STORED)  # 303: the password is not posted on (RFC 9700 4.12)
+
+    @router.get("/.well-known/oauth-authorization-server", summary="Metadata (RFC 8414)")
+    @router.get("/.well-known/openid-configuration", summary="The same metadata, where OpenID clients look for it")
+    async def metadata() -> dict[str, object]:
+        return issuer.metadata()
+
+    @router.get("/.well-known/jwks.json", summary="The keys that verify tokens (RFC 7517)")
+    async def jwks() -> dict[str, object]:
+        return issuer.keys()
+
+    return router
+
+
+async def _form_of(request: Request) -> list[tuple[str, str]]:
+    form = await request.form(max_files=0, max_fields=20)
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+
+
+def _authorization_error(error: Any) -> Response:
+    if error.redirect_uri is None:
+        return error_page(error.description)
+    _, _, headers = error()
+    return RedirectResponse(dict(headers)["Location"], status_code=303, headers=_NEVER_STORED)

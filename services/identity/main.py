@@ -1,0 +1,36 @@
+"""The identity service as an ASGI application."""
+
+from fastapi import FastAPI
+
+from services.identity.api import routes
+from services.identity.clients import load
+from services.identity.issuer import Issuer
+from services.identity.tokens import TokenSigner, signing_key
+from shared import problems
+from shared.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Reads the clients that `clients.seed` made in the data folder.
+
+    Raises RuntimeError in production, where tokens must not come from a file of plain secrets; FileNotFoundError before `seed`; ValueError
+    without an issuer.
+    """
+    if settings.environment == "production":
+        raise RuntimeError("the local issuer does not run in production: set RESERVE_ISSUER and RESERVE_JWKS_URL to your own issuer's")
+    if not settings.issuer or settings.issuer.endswith("/"):
+        raise ValueError("RESERVE_ISSUER must be the public URL that tokens name, without a slash at its end")
+    signer = TokenSigner(signing_key(settings.data_dir / "keys"), issuer=settings.issuer, audience=settings.audience)
+
+    app = FastAPI(title="Reserve identity", version="1", responses=problems.RESPONSES)
+    app.include_router(routes(Issuer(settings.issuer, load(settings.data_dir), signer)))
+    problems.install(app)
+    app.add_middleware(problems.BodyGuard)
+
+    @app.get("/livez", include_in_schema=False)
+    @app.get("/readyz", include_in_schema=False)
+    async def ready() -> dict[str, str]:
+        """What it needs was read before it could answer."""
+        return {"status": "ready"}
+
+    return app

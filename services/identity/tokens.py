@@ -1,0 +1,53 @@
+"""Access tokens (RFC 9068) and the key that signs them."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, KeySetSerialization
+
+from shared.private_files import private_folder, write_private
+
+LIFETIME_S = 15 * 60
+ALGORITHM = "ES256"  # every OAuth library knows it; JOSE's name for Ed25519 has just changed (RFC 9864)
+
+
+def signing_key(folder: Path) -> ECKey:
+    """The deployment's key, made at the first start, in `folder`/issuer.pem; its `kid` is its RFC 7638 thumbprint."""
+    file = private_folder(folder) / "issuer.pem"
+    if not file.exists():
+        write_private(file, ECKey.generate_key("P-256").as_pem(private=True))
+    return ECKey.import_key(file.read_bytes(), {"use": "sig", "alg": ALGORITHM})
+
+
+class TokenSigner:
+    def __init__(self, key: ECKey, *, issuer: str, audience: str, now: Callable[[], float] = time.time) -> None:
+        key.ensure_kid()
+        self._key = key
+        self._issuer = issuer
+        self._audience = audience
+        self._now = now
+
+    def sign(self, *, subject: str, client_id: str, roles: Sequence[str], scopes: Sequence[str], partner: str | None) -> str:
+        """A token for 15 minutes. It carries no personal data: subjects are opaque."""
+        issued = int(self._now())
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": subject,
+            "client_id": client_id,
+            "scope": " ".join(scopes),
+            "roles": list(roles),
+            "iat": issued,
+            "exp": issued + LIFETIME_S,
+            "jti": uuid.uuid4().hex,
+        }
+        if partner is not None:
+            claims["partner"] = partner
+        return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": self._key.kid}, claims, self._key, algorithms=[ALGORITHM])
+
+    def published(self) -> KeySetSerialization:
+        """The public half, as a JWK Set (RFC 7517)."""
+        return KeySet([self._key]).as_dict(private=False)

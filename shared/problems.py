@@ -1,0 +1,308 @@
+"""Problem details (RFC 9457): every refusal at an HTTP edge is one of these, with a stable code from one catalogue."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_LIMIT_BYTES = 1 << 20
+REQUEST_ID_HEADER = "x-request-id"
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger(__name__)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What a code always means: its HTTP status and a title that does not change from one occurrence to the next."""
+
+    status: int
+    title: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    "invalid_request": Entry(422, "A part of the request is not what the API accepts"),
+    "malformed_request": Entry(400, "The request cannot be read"),
+    "nul_in_text": Entry(422, "A text holds a NUL character"),
+    "body_too_large": Entry(413, "The body is too large"),
+    "route_not_found": Entry(404, "There is no such route"),
+    "method_not_allowed": Entry(405, "The route does not take this method"),
+    "http_error": Entry(400, "The request was refused"),
+    "internal_error": Entry(500, "Something went wrong on our side"),
+}
+
+
+def register(codes: Mapping[str, Entry]) -> None:
+    """Adds a service's codes to the catalogue.
+
+    Raises ValueError if a code is there already with another meaning: a code is a promise to clients.
+    """
+    for code, entry in codes.items():
+        if CATALOGUE.setdefault(code, entry) != entry:
+            raise ValueError(f"the problem code {code} has another meaning already: {CATALOGUE[code]}")
+
+
+class Problem(Exception):
+    """A refusal that a route raises; status and title come from the catalogue.
+
+    `field` is a JSON pointer into the body (RFC 6901), or `query:name`, `path:name`, `header:name`; `accepted` says what would be accepted
+    instead. Neither they nor `detail` may hold a secret that the caller sent. Raises KeyError if nobody registered the code.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        accepted: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.accepted = accepted
+        self.headers = dict(headers or {})
+        self.status = CATALOGUE[code].status
+        self.title = CATALOGUE[code].title
+
+    def document(self, instance: str | None = None) -> dict[str, object]:
+        """The members of the problem document; those that do not apply are left out."""
+        members: dict[str, object | None] = {
+            "type": f"urn:reserve:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "field": self.field,
+            "accepted": self.accepted,
+            "instance": instance,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class ProblemResponse(Response):
+    """A problem on the wire. JSON is escaped to ASCII, so that a lone surrogate in a member's name cannot break the answer."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, problem: Problem, *, instance: str | None = None, errors: list[dict[str, object]] | None = None) -> None:
+        document = problem.document(instance)
+        if errors:
+            document["errors"] = errors
+        super().__init__(json.dumps(document), status_code=problem.status, headers=problem.headers)
+
+
+# For `FastAPI(responses=RESPONSES)`: each operation's other answers in its OpenAPI document.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457)",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "title": "Problem",
+                    "required": ["type", "title", "status", "code", "detail"],
+                    "properties": {
+                        "type": {"type": "string", "format": "uri"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "code": {"type": "string", "description": "stable: what a client may decide on"},
+                        "detail": {"type": "string"},
+                        "field": {"type": "string", "description": "JSON pointer into the body, or query:name, path:name, header:name"},
+                        "accepted": {"type": "string", "description": "what would be accepted instead"},
+                        "instance": {"type": "string", "format": "uri"},
+                        "errors": {"type": "array", "items": {"type": "object"}, "description": "each fault, where there are several"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def install(app: Starlette) -> None:
+    """Turns problems, invalid requests, Starlette's own errors and bugs into problem documents."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def request_id(scope: Scope) -> str:
+    """The request's correlation id: the caller's or the gateway's if it is well formed, else a new one."""
+    wanted = REQUEST_ID_HEADER.encode()
+    for name, value in scope["headers"]:
+        if name == wanted and REQUEST_ID_PATTERN.fullmatch(text := value.decode("latin-1")):
+            return str(text)
+    return uuid.uuid4().hex
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return ProblemResponse(error)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [_fault(fault) for fault in error.errors()]
+    first = faults[0]
+    rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    problem = Problem("invalid_request", f"{first.detail}{rest}", field=first.field, accepted=first.accepted)
+    listed: list[dict[str, object]] = [
+        {name: value for name, value in msgspec.structs.asdict(fault).items() if value is not None} for fault in faults
+    ]
+    return ProblemResponse(problem, errors=listed if len(faults) > 1 else None)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case 404:
+            problem = Problem("route_not_found", "Nothing is served at this path", headers=headers)
+        case 405:
+            problem = Problem("method_not_allowed", f"{request.method} is not served here", accepted=headers.get("Allow"), headers=headers)
+        case 400:
+            problem = Problem("malformed_request", "The body cannot be read as its content type says", headers=headers)
+        case status:
+            problem = Problem("http_error", HTTPStatus(status).phrase, headers=headers)
+            problem.status, problem.title = status, HTTPStatus(status).phrase
+    return ProblemResponse(problem)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """The last resort. The caller gets an id to quote and nothing about the inside; the log has the rest."""
+    correlation = request_id(request.scope)
+    log.error("unhandled exception", request_id=correlation, method=request.method, path=request.url.path, exc_info=error)
+    problem = Problem("internal_error", f"The request failed; quote {correlation} when you report it")
+    return ProblemResponse(problem, instance=f"urn:reserve:request:{correlation}")
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    field: str
+    detail: str
+    accepted: str | None
+
+
+def _fault(error: Mapping[str, Any]) -> _Fault:
+    """One of pydantic's errors without its `input`, which may be a secret."""
+    where, *steps = error["loc"]
+    kind, message = str(error["type"]), str(error["msg"])
+    if kind == "json_invalid":
+        return _Fault("", f"The body is not JSON: it breaks at character {steps[0] if steps else 0}", "a JSON document")
+    field = json_pointer(steps) if where == "body" else ":".join(str(part) for part in (where, *steps))
+    if kind == "missing":
+        return _Fault(field, "This is required and missing", "a value")
+    if kind == "extra_forbidden":
+        return _Fault(field, "There is no such member", "only the members that the API describes")
+    if kind == "value_error":
+        return _Fault(field, message.removeprefix("Value error, "), None)
+    accepted = message.removeprefix("Input should be ") if message.startswith("Input should be ") else None
+    return _Fault(field, message, accepted)
+
+
+def json_pointer(steps: Iterable[object]) -> str:
+    """RFC 6901: `["lines", 0, "a/b"]` is `/lines/0/a~1b`."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+# A backslash escapes the next one, so only an odd number of them before "u0000" makes a NUL.
+_JSON_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class BodyGuard:
+    """ASGI middleware: refuses bodies over the limit, also when their length is not announced, and texts that hold a NUL.
+
+    PostgreSQL cannot store a NUL in a text, so it is refused at the edge, once, rather than in each model. A body within the limit is read
+    whole before the application runs; bodies of the routes named in `streaming` (path prefixes) are left alone.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: int = BODY_LIMIT_BYTES, streaming: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+        self._streaming = streaming
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        if _nul_in_target(scope):
+            return await _refuse(Problem("nul_in_text", "The path or the query holds a NUL"), scope, receive, send)
+        length, chunked, content_type = _body_headers(scope)
+        if (not length and not chunked) or (self._streaming and scope["path"].startswith(self._streaming)):
+            return await self._app(scope, receive, send)
+        if length is not None and length > self._limit_bytes:
+            return await _refuse(self._too_large(), scope, receive, send)
+
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._limit_bytes:
+                return await _refuse(self._too_large(), scope, receive, send)
+        if _nul_in_body(body, content_type):
+            return await _refuse(Problem("nul_in_text", "A text in the body holds a NUL"), scope, receive, send)
+        return await self._app(scope, _replay(bytes(body), receive), send)
+
+    def _too_large(self) -> Problem:
+        # The rest of the body is not worth reading: the connection closes instead.
+        accepted = f"at most {self._limit_bytes} bytes"
+        return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    await ProblemResponse(problem)(scope, receive, send)
+
+
+def _body_headers(scope: Scope) -> tuple[int | None, bool, bytes]:
+    length, chunked, content_type = None, False, b""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            length = int(value)
+        elif name == b"transfer-encoding":
+            chunked = True
+        elif name == b"content-type":
+            content_type = value.lower()
+    return length, chunked, content_type
+
+
+def _nul_in_target(scope: Scope) -> bool:
+    return "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]
+
+
+def _nul_in_body(body: bytearray, content_type: bytes) -> bool:
+    if content_type.startswith(b"application/octet-stream"):
+        return False
+    if b"\0" in body:
+        return True
+    if content_type.startswith(b"application/x-www-form-urlencoded"):
+        return b"%00" in body
+    return b"u0000" in body and _JSON_NUL.search(body) is not None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read already, then whatever the connection says next (that the client left)."""
+    given = False
+
+    async def next_message() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return next_message

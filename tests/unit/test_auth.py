@@ -1,0 +1,279 @@
+"""Tokens at the edge of a service: forged, foreign, expired and forbidden ones, the cache, and our own tokens for calls out."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Form, Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OKPKey
+from joserfc.jws import default_registry
+
+from shared import problems
+from shared.auth import CACHED_TOKENS, Caller, Keys, TokenSource, TokenUnavailable, TokenVerifier, allow
+from shared.problems import Problem
+
+ISSUER = "https://issuer.example"
+NOW = 1_900_000_000
+
+
+class IssuerStub:
+    """A real ASGI application that publishes keys and counts who asks."""
+
+    def __init__(self, *keys: ECKey | OKPKey) -> None:
+        self.published = KeySet(list(keys))
+        self.asked = 0
+        self.broken = False
+        self.app = FastAPI()
+        self.app.get("/jwks")(self.jwks)
+        self.app.post("/token")(self.token)
+
+    async def jwks(self) -> dict[str, Any]:
+        self.asked += 1
+        if self.broken:
+            return {"keys": "none today"}
+        return {"keys": self.published.as_dict()["keys"]}
+
+    async def token(self, request: Request, grant_type: Annotated[str, Form()]) -> dict[str, Any]:
+        self.asked += 1
+        assert grant_type == "client_credentials"
+        assert request.headers["authorization"] == "Basic " + base64.b64encode(b"inventory:secret").decode()
+        if self.broken:
+            raise Problem("internal_error", "out of order")
+        return {"access_token": f"token-{self.asked}", "token_type": "Bearer", "expires_in": 900}
+
+    def http(self) -> httpx.AsyncClient:
+        problems.install(self.app)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url=ISSUER)
+
+
+KEY = ECKey.generate_key("P-256", auto_kid=True)
+ED_KEY = OKPKey.generate_key("Ed25519", auto_kid=True)
+
+
+def claims(**changed: object) -> dict[str, Any]:
+    usual = {
+        "iss": ISSUER,
+        "aud": "reserve",
+        "sub": "sub_1",
+        "client_id": "partner-jp",
+        "scope": "requests:write",
+        "roles": ["partner"],
+        "partner": "JP",
+        "iat": NOW,
+        "exp": NOW + 900,
+    }
+    return {name: value for name, value in (usual | changed).items() if value is not None}
+
+
+def signed(key: ECKey | OKPKey = KEY, alg: str = "ES256", typ: str = "at+jwt", **changed: object) -> str:
+    return jwt.encode({"alg": alg, "typ": typ, "kid": key.kid}, claims(**changed), key, algorithms=[alg])
+
+
+class Edge:
+    """A service's edge with a clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+        self.issuer = IssuerStub(KEY, ED_KEY)
+        self.verifier = TokenVerifier(
+            issuer=ISSUER, audience="reserve", keys=Keys(f"{ISSUER}/jwks", self.issuer.http(), now=lambda: self.now), now=lambda: self.now
+        )
+        self.app = FastAPI()
+        self.app.state.verifier = self.verifier
+        problems.install(self.app)
+
+        @self.app.get("/mine")
+        async def mine(caller: Annotated[Caller, allow("partner", "operator")]) -> dict[str, object]:
+            return {"subject": caller.subject, "partner": caller.partner}
+
+        @self.app.get("/journal")
+        async def journal(caller: Annotated[Caller, allow(scope="journal:read")]) -> dict[str, object]:
+            return {"client": caller.client_id}
+
+    async def get(self, path: str, token: str | None) -> httpx.Response:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://service") as http:
+            return await http.get(path, headers=headers)
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    edge = Edge()
+    yield edge
+    await edge.verifier.aclose()
+
+
+async def test_a_good_token_names_its_caller(edge: Edge) -> None:
+    caller = await edge.verifier.caller(f"Bearer {signed()}")
+    assert caller == Caller("sub_1", "partner-jp", "JP", frozenset({"partner"}), frozenset({"requests:write"}))
+    answer = await edge.get("/mine", signed())
+    assert answer.json() == {"subject": "sub_1", "partner": "JP"}
+
+
+async def test_ed25519_tokens_are_accepted_too(edge: Edge) -> None:
+    assert (await edge.get("/mine", signed(ED_KEY, "Ed25519"))).status_code == 200
+
+
+async def test_an_audience_may_be_one_of_several(edge: Edge) -> None:
+    assert (await edge.get("/mine", signed(aud=["other", "reserve"]))).status_code == 200
+
+
+async def test_a_request_without_a_token_is_told_so(edge: Edge) -> None:
+    answer = await edge.get("/mine", None)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == 'Bearer realm="reserve"'
+
+
+def _segment(part: object) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+
+
+def _without_signature(token: str) -> str:
+    header = _segment({"alg": "none", "typ": "at+jwt", "kid": KEY.kid}).decode()
+    return f"{header}.{token.split('.')[1]}."
+
+
+def _tampered(token: str) -> str:
+    header, _, signature = token.split(".")
+    return f"{header}.{_segment(claims(partner='US')).decode()}.{signature}"
+
+
+def _by_public_key_as_secret() -> str:
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": KEY.kid}
+    message = b".".join(_segment(part) for part in (header, claims()))
+    signature = hmac.digest(KEY.as_pem(private=False), message, "sha256")
+    return (message + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+
+FORGED: dict[str, Callable[[], str]] = {
+    "foreign issuer": lambda: signed(iss="https://other.example"),
+    "foreign audience": lambda: signed(aud="elsewhere"),
+    "foreign key under our key's id": lambda: signed(ECKey.generate_key("P-256", {"kid": str(KEY.kid)})),
+    "unpublished key": lambda: signed(ECKey.generate_key("P-256", auto_kid=True)),
+    "alg none": lambda: _without_signature(signed()),
+    "HS256 with the public key": _by_public_key_as_secret,
+    "tampered claims": lambda: _tampered(signed()),
+    "an ID token": lambda: signed(typ="JWT"),
+    "not valid yet": lambda: signed(nbf=NOW + 61),
+    "no expiry": lambda: signed(exp=None),
+    "no subject": lambda: signed(sub=None),
+    "expiry is no number": lambda: signed(exp="tomorrow"),
+    "roles are no list": lambda: signed(roles="partner"),
+    "partner is no text": lambda: signed(partner=7),
+    "two parts": lambda: "abc.def",
+    "no base64": lambda: "!.!.!",
+    "text outside ASCII": lambda: "\u00e9.\u00e9.\u00e9",
+    "huge": lambda: signed(filler="x" * 9000),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED.keys())
+async def test_a_forged_or_foreign_token_is_invalid(edge: Edge, forge: Callable[[], str]) -> None:
+    token = forge()
+    with pytest.raises(Problem) as refused:
+        await edge.verifier.caller(f"Bearer {token}")
+    assert (refused.value.status, refused.value.code) == (401, "token_invalid")
+    assert 'error="invalid_token"' in refused.value.headers["www-authenticate"]
+    assert token not in refused.value.detail
+
+
+async def test_a_token_expires_a_minute_after_its_time_also_when_remembered(edge: Edge) -> None:
+    token = signed()
+    edge.now = NOW + 959
+    assert (await edge.get("/mine", token)).status_code == 200
+    edge.now = NOW + 960
+    remembered = await edge.get("/mine", token)
+    fresh = await edge.get("/mine", signed(jti="another"))
+    assert [(answer.status_code, answer.json()["code"]) for answer in (remembered, fresh)] == [(401, "token_expired")] * 2
+
+
+async def test_a_caller_without_the_role_or_scope_is_told_which(edge: Edge) -> None:
+    role = await edge.get("/mine", signed(roles=["auditor"], partner=None))
+    scope = await edge.get("/journal", signed())
+    assert [(answer.status_code, answer.json()["code"]) for answer in (role, scope)] == [(403, "forbidden")] * 2
+    assert role.json()["accepted"] == "role operator or partner"
+    assert 'scope="journal:read"' in scope.headers["www-authenticate"]
+    assert (await edge.get("/journal", signed(scope="a journal:read"))).status_code == 200
+
+
+async def test_keys_are_fetched_once_and_a_flood_of_unknown_keys_does_not_reach_the_issuer(edge: Edge) -> None:
+    await asyncio.gather(*(edge.get("/mine", signed(jti=str(number))) for number in range(5)))
+    forged = [signed(ECKey.generate_key("P-256", auto_kid=True)) for _ in range(5)]
+    answers = await asyncio.gather(*(edge.get("/mine", token) for token in forged))
+    assert {answer.status_code for answer in answers} == {401}
+    assert edge.issuer.asked == 1
+
+
+async def test_a_new_key_is_found_when_the_pause_is_over(edge: Edge) -> None:
+    await edge.get("/mine", signed())
+    rotated = ECKey.generate_key("P-256", auto_kid=True)
+    edge.issuer.published = KeySet([KEY, rotated])
+    assert (await edge.get("/mine", signed(rotated))).status_code == 401
+    edge.now += 10
+    assert (await edge.get("/mine", signed(rotated))).status_code == 200
+
+
+async def test_without_any_keys_the_caller_is_asked_to_come_back(edge: Edge) -> None:
+    edge.issuer.broken = True
+    answer = await edge.get("/mine", signed())
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "keys_unavailable", "1")
+
+
+async def test_the_memory_of_tokens_is_bounded(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CACHED_TOKENS >= 1000
+    monkeypatch.setattr("shared.auth.CACHED_TOKENS", 2)
+    for number in range(4):
+        await edge.verifier.caller(f"Bearer {signed(jti=str(number))}")
+    assert len(edge.verifier._seen) == 2
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    extra=st.dictionaries(st.sampled_from(["crit", "b64", "jku", "x5c", "zip"]), JSON),
+    body=st.dictionaries(st.sampled_from(sorted(claims())), JSON),
+)
+def test_no_header_or_claim_of_a_strange_shape_breaks_the_verifier(extra: dict[str, Any], body: dict[str, Any]) -> None:
+    header = {"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid, **extra}
+    message = b".".join(_segment(part) for part in (header, claims() | body))
+    signature = default_registry.get_alg("ES256").sign(message, KEY)
+    token = (message + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
+    async def verify() -> None:
+        edge = Edge()
+        try:
+            await edge.verifier.caller(f"Bearer {token}")
+        except Problem as problem:
+            assert problem.status == 401
+        finally:
+            await edge.verifier.aclose()
+
+    asyncio.run(verify())
+
+
+async def test_a_service_shares_one_token_and_renews_it_in_time() -> None:
+    now = 0.0
+    issuer = IssuerStub(KEY)
+    source = TokenSource(f"{ISSUER}/token", "inventory", "secret", http=issuer.http(), now=lambda: now)
+    assert set(await asyncio.gather(*(source.token() for _ in range(10)))) == {"token-1"}
+    now = 720.0
+    assert await source.authorization() == {"authorization": "Bearer token-2"}
+
+    issuer.broken = True
+    now = 720.0 + 890.0
+    assert await source.token() == "token-2", "it still works while the issuer is down"
+    now = 720.0 + 900.0
+    with pytest.raises(TokenUnavailable):
+        await source.token()
+    await source.aclose()
