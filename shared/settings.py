@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     environment: Literal["local", "production"] = "local"
     data_dir: Path = Path(".reserve")  # keys, tiles and local secrets of this deployment
     database_url: str = Field(default="", validation_alias="DATABASE_URL")  # as the service's own role
-    database_owner_url: str = Field(default="", validation_alias="DATABASE_OWNER_URL")  # as the role that owns the schemas: migrations, rebuilds
+    database_owner_url: str = Field(
+        default="", validation_alias="DATABASE_OWNER_URL"
+    )  # as the role that owns the schemas: migrations, rebuilds
     kafka_bootstrap_servers: str = Field(default="", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     host: str = "127.0.0.1"
     port: int = 0

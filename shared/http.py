@@ -1,0 +1,278 @@
+"""HTTP: what the handlers of every service share: posting a command once, reading at a position, pages, ETags."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Any
+
+import asyncpg
+import msgspec
+import uuid_utils
+from fastapi import Header, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+from typeid import TypeID
+
+from shared.auth import Caller, allow
+from shared.clock import day_of
+from shared.decider import Refused
+from shared.journal import UNREACHABLE, Document
+from shared.kernel_api import kernel_of
+from shared.problems import Entry, Problem, register, request_id
+from shared.record import canonical
+from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+
+register(
+    {
+        "idempotency_key_missing": Entry(400, "This needs an Idempotency-Key header"),
+        "idempotency_key_malformed": Entry(400, "The Idempotency-Key is not acceptable"),
+        "idempotency_key_reused": Entry(422, "The Idempotency-Key was used before with another body"),
+        "if_match_malformed": Entry(400, "The If-Match header is not an ETag of this API"),
+        "precondition_failed": Entry(412, "The resource has changed since"),
+        "overloaded": Entry(503, "Too many commands wait"),
+        "unavailable": Entry(503, "The service cannot do this at the moment"),
+        "cursor_malformed": Entry(400, "The cursor is not one that this list gave"),
+        "position_unknown": Entry(400, "The position is not one that this service can wait for"),
+        "position_not_reached": Entry(503, "The read has not reached this position yet"),
+    }
+)
+
+AT_LEAST_PATIENCE_SECONDS = 5.0
+PAGE_LIMIT = 200
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_ETAG = re.compile(r'"(\d{1,15})"')
+_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_HEX32 = re.compile(r"[0-9a-f]{32}")
+
+
+class Post:
+    """One POST that changes something: its command id is made of the client, the route and the Idempotency-Key."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        caller: Annotated[Caller, allow()],
+        idempotency_key: Annotated[
+            str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
+        ] = None,
+        if_match: Annotated[str | None, Header(description="the ETag that the resource must still have")] = None,
+    ) -> None:
+        self.request = request
+        self.response = response
+        self.caller = caller
+        self.kernel = kernel_of(request)
+        if idempotency_key is None:
+            raise Problem("idempotency_key_missing", "send a new key with each new command", field="header:idempotency-key")
+        if _KEY.fullmatch(idempotency_key) is None:
+            raise Problem(
+                "idempotency_key_malformed",
+                "the key must be short and visible",
+                field="header:idempotency-key",
+                accepted="1 to 255 visible ASCII characters",
+            )
+        self.expected_version = _version_of(if_match)
+        route = request.scope["route"].path
+        ids = sorted(request.path_params.items())
+        named = canonical([caller.client_id, request.method, self.kernel.service.name, route, ids, idempotency_key])
+        self.command_id = sha256(named).digest()
+
+    @property
+    def today(self) -> date:
+        """The reserve's day."""
+        return day_of(self.kernel.clock.now(), self.kernel.settings.zone)
+
+    def new_id(self, prefix: str, index: int = 0) -> str:
+        """A TypeID that derives from the command id: a retry names the same thing."""
+        digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
+        return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
+
+    async def submit(
+        self, stream: str, command: Any, *, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = ""
+    ) -> Accepted:
+        """Has the command decided, once. `part` tells apart the commands of a request that sends several.
+
+        Raises `Problem`: the domain's refusal by its code, or the kernel's own.
+        """
+        fingerprint = sha256(_canonical_body(await self.request.body())).digest()
+        command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
+        identifier = request_id(self.request.scope)
+        context = Context(
+            command_id=command_id,
+            actor=self.caller.subject,
+            correlation_id=_trace_id(self.request, identifier),
+            causation_id=f"request:{identifier}",
+            effective_on=(effective_on or self.today).isoformat(),
+            fingerprint=fingerprint,
+            expected_version=self.expected_version,
+            documents=tuple(documents),
+        )
+        try:
+            if not self.request.path_params:  # the body chooses the stream, so another body may choose another shard
+                await self._refuse_reuse(command_id, fingerprint)
+            answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
+        except FingerprintMismatch as error:
+            raise _reused() from error
+        except VersionMismatch as error:
+            raise Problem(
+                "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
+            ) from error
+        except Overloaded as error:
+            raise Problem("overloaded", str(error), headers={"Retry-After": "1"}) from error
+        except Unavailable as error:
+            raise Problem("unavailable", str(error), headers={"Retry-After": "2"}) from error
+        except CommandFailed as error:
+            raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
+        if isinstance(answer, Refused):
+            raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
+        self.response.headers["Reserve-Position"] = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
+        etag(self.response, answer.version)
+        return answer
+
+    async def _refuse_reuse(self, command_id: bytes, fingerprint: bytes) -> None:
+        try:
+            async with self.kernel.pool.acquire() as connection:
+                earlier = await self.kernel.journal.fingerprint(connection, command_id)
+        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            raise Unavailable("the database does not answer") from error
+        if earlier is not None and earlier != fingerprint:
+            raise _reused()
+
+
+class Reads:
+    """A read of this service's tables, at least as new as the position that `at_least` names."""
+
+    def __init__(
+        self,
+        request: Request,
+        at_least: Annotated[
+            str | None,
+            Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include"),
+        ] = None,
+    ) -> None:
+        self.kernel = kernel_of(request)
+        self.at_least = at_least
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        await self._wait()
+        try:
+            async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
+                yield session
+        except (asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE) as error:
+            raise Problem("unavailable", "the database does not answer", headers={"Retry-After": "2"}) from error
+
+    async def state(self, stream: str) -> tuple[Any, int]:
+        """(state, version) of an own stream as of now."""
+        try:
+            state, version = await self.kernel.writer.state(stream)
+        except (Unavailable, asyncpg.InterfaceError, *UNREACHABLE) as error:
+            raise Problem("unavailable", "the database does not answer", headers={"Retry-After": "2"}) from error
+        return state, version
+
+    async def _wait(self) -> None:
+        if self.at_least is None:
+            return
+        source, shard, position = self.at_least.split("/")
+        try:
+            async with asyncio.timeout(AT_LEAST_PATIENCE_SECONDS):
+                await self._reached(source, int(shard), int(position))
+        except TimeoutError as error:
+            raise Problem(
+                "position_not_reached", f"{self.at_least} has not arrived", field="query:at_least", headers={"Retry-After": "1"}
+            ) from error
+
+    async def _reached(self, source: str, shard: int, position: int) -> None:
+        if source == self.kernel.service.name:
+            async with self.kernel.pool.acquire() as connection:
+                heads = await self.kernel.journal.heads(connection)
+            if shard not in heads or heads[shard].position < position:  # own tables are as new as the journal
+                raise Problem("position_unknown", "the journal does not go that far", field="query:at_least")
+        elif source in self.kernel.inbox.subscriptions:
+            await self.kernel.inbox.reached(source, shard, position)
+        else:
+            raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
+
+
+class Page[View](BaseModel):
+    """Part of a list. `next` is the cursor of the part that follows; null at the end."""
+
+    data: list[View]
+    next: str | None
+
+
+async def page[Row, View](
+    session: AsyncSession,
+    query: SelectOfScalar[Row],
+    *,
+    key: Any,
+    view: Callable[[Row], View],
+    cursor: str | None,
+    limit: int,
+    request: Request,
+    response: Response,
+    descending: bool = False,
+) -> Page[View]:
+    """Rows of `query` in the order of `key` (a unique column), after the cursor; sets the Link header."""
+    if cursor is not None:
+        after = _cursor_value(cursor, key)
+        query = query.where(key < after if descending else key > after)
+    rows = (await session.exec(query.order_by(key.desc() if descending else key).limit(limit + 1))).all()
+    following = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
+        # Relative, so that it holds behind the gateway too.
+        response.headers["Link"] = f'<?{request.url.include_query_params(cursor=following, limit=limit).query}>; rel="next"'
+    return Page(data=[view(row) for row in rows], next=following)
+
+
+Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
+
+
+def etag(response: Response, version: int) -> None:
+    response.headers["ETag"] = f'"{version}"'
+
+
+def _version_of(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    if (found := _ETAG.fullmatch(if_match)) is None:
+        raise Problem(
+            "if_match_malformed", "send the ETag as it was given", field="header:if-match", accepted='such as "12", with its quotes'
+        )
+    return int(found[1])
+
+
+def _cursor_value(cursor: str, key: Any) -> Any:
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(content, type=key.type.python_type)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor") from error
+
+
+def _canonical_body(body: bytes) -> bytes:
+    """The caller's input without its spacing and the order of its members."""
+    try:
+        return canonical(msgspec.json.decode(body)) if body else b""
+    except msgspec.DecodeError:
+        return body  # another media type
+
+
+def _trace_id(request: Request, identifier: str) -> str:
+    if (found := _TRACE.fullmatch(request.headers.get("traceparent", ""))) is not None:
+        return found[1]
+    return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]
+
+
+def _reused() -> Problem:
+    return Problem("idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key")

@@ -1,0 +1,76 @@
+"""Timers: commands that events have set for a later day. One process fires them; a timer's command id makes a repeat harmless."""
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+import structlog
+
+from shared import metrics
+from shared.clock import Clock, day_of
+from shared.decider import Refused
+from shared.journal import UNREACHABLE, Connection, Journal, TimerRow
+from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+
+
+class Timers:
+    def __init__(self, journal: Journal, pool: asyncpg.Pool, writer: Writer, clock: Clock, zone: ZoneInfo) -> None:
+        self.journal = journal
+        self.pool = pool
+        self.writer = writer
+        self.clock = clock
+        self.zone = zone
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self.pool.acquire() as connection:
+                    try:
+                        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"timers/{self.journal.service}"):
+                            await self._fire_for_ever(connection)
+                    finally:
+                        if not connection.is_closed():
+                            await connection.reset()
+            except (Unavailable, Overloaded, asyncpg.InterfaceError, *UNREACHABLE) as error:
+                log.warning("timers_restart", error=repr(error))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _fire_for_ever(self, connection: Connection) -> None:
+        while True:
+            due = await self.journal.due_timers(connection, day_of(self.clock.now(), self.zone))
+            for timer in due:
+                await self.fire(connection, timer)
+            if not due:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def fire(self, connection: Connection, timer: TimerRow) -> None:
+        """Submits the timer's command, and forgets the timer once it is settled."""
+        command: Any = msgspec.json.decode(timer.command, type=self.writer.decider_of(timer.stream).commands)
+        name = f"timer/{timer.stream}/{timer.name}/{timer.due}"
+        command_id = sha256(name.encode()).digest()
+        context = Context(
+            command_id=command_id,
+            actor=f"service:{self.journal.service}",
+            correlation_id=command_id[:16].hex(),
+            causation_id=name,
+            effective_on=timer.due.isoformat(),
+        )
+        try:
+            answer = await self.writer.submit(timer.stream, command, context)
+        except CommandFailed:
+            log.exception("timer_failed", timer=name)  # stays due, and is tried again; the log and the metric tell
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        if isinstance(answer, Refused):
+            log.error("timer_refused", timer=name, code=answer.code)  # a bug: such commands are total
+            await asyncio.sleep(POLL_SECONDS)
+            return
+        await self.journal.forget_timer(connection, timer)
+        metrics.timers_fired.labels(self.journal.service).inc()

@@ -1,0 +1,458 @@
+"""Writer: takes commands, decides them under the shard's lock, and commits many at once.
+
+A task per shard takes what waits, up to `batch_limit` commands, and settles all of it in one transaction: lock the head, catch up
+what other processes wrote, look up the outcomes of commands seen before, decide in memory, insert events, outcomes, timers and
+read-table rows, commit. Only then are states published and callers answered. A commit in doubt (the connection broke) is settled by
+doing the batch again: what had been committed is found among the outcomes.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from shared import metrics
+from shared.clock import Clock, written
+from shared.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal import UNREACHABLE, Connection, Document, Head, Journal, Outcome, TimerRow, new_salts
+from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes
+
+log = structlog.get_logger()
+
+type Project = Callable[[Connection, Sequence[Fact]], Awaitable[None]]
+
+DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
+STATES_KEPT = 10_000  # streams a shard holds in memory
+
+
+class Overloaded(Exception):
+    """The queue of the shard is full: nothing was done; try again later."""
+
+
+class Unavailable(Exception):
+    """PostgreSQL does not answer, or this service may not write now. The same command id may be tried again: it counts once."""
+
+
+class CommandFailed(Exception):
+    """A bug, or data that PostgreSQL refuses, in this one command: it changed nothing, and others are not touched."""
+
+
+class FingerprintMismatch(Exception):
+    """The command id was used before with another input."""
+
+
+class VersionMismatch(Exception):
+    """The stream is not at the version that the command expects (If-Match)."""
+
+    def __init__(self, actual: int) -> None:
+        super().__init__(f"the stream is at version {actual}")
+        self.actual = actual
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command carries besides itself."""
+
+    command_id: bytes  # 32 bytes; the same id is decided once
+    actor: str  # an opaque subject id, or "service:allocation"
+    correlation_id: str  # 32 hex digits
+    causation_id: str  # the id of the request, or the place of the event, that it comes from
+    effective_on: str  # the day it counts for
+    fingerprint: bytes = b""  # SHA-256 of the caller's input
+    expected_version: int | None = None
+    documents: tuple[Document, ...] = ()
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A command's answer. The same command id gets the same facts again."""
+
+    stream: str
+    version: int  # of the stream, after the command
+    shard: int
+    position: int  # of its last event, or of the shard's last one where it has none
+    facts: tuple[Fact, ...]
+
+
+class _Pending(msgspec.Struct, eq=False):
+    stream: str
+    command: Any
+    context: Context
+    answer: asyncio.Future[Accepted | Refused[Any]]
+
+
+class _State(msgspec.Struct, frozen=True):
+    version: int
+    value: Any
+
+
+class Writer:
+    """The one way to append to a service's journal."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        journal: Journal,
+        deciders: Sequence[Decider],
+        project: Project,
+        clock: Clock,
+        *,
+        epoch: int = 1,
+        queue_limit: int = 4096,
+        batch_limit: int = 512,
+    ) -> None:
+        self.pool = pool
+        self.journal = journal
+        self.deciders = {decider.kind: decider for decider in deciders}
+        self.project = project
+        self.clock = clock
+        self.epoch = epoch
+        self.queue_limit = queue_limit
+        self.batch_limit = batch_limit
+        self.refusing: str | None = None  # why no write is taken now; None: writes are taken
+        self.committed = asyncio.Event()  # set at each commit that appended; the relay waits for it
+        self.stopped_by: BaseException | None = None
+        self._shards: dict[int, _Shard] = {}
+        self._places: dict[str, int] = {}  # stream -> shard
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        async with self.pool.acquire() as connection:
+            for number, head in (await self.journal.heads(connection)).items():
+                shard = self._shards[number] = _Shard(self, number, head)
+                shard.partner_seq = await self.journal.partner_sequences(connection, number)
+        self._tasks = [asyncio.create_task(shard.run(), name=f"writer-{number}") for number, shard in self._shards.items()]
+
+    async def stop(self) -> None:
+        """Ends the tasks; commands that still wait are not decided, and their callers hear `Unavailable`."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for shard in self._shards.values():
+            shard.fail_waiting(Unavailable("the service is stopping"))
+
+    async def submit(self, stream: str, command: Any, context: Context) -> Accepted | Refused[Any]:
+        """Decides `command` once. Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`."""
+        if self.refusing is not None:
+            raise Unavailable(self.refusing)
+        shard = self._shards[await self._place(stream)]
+        if shard.queue.qsize() >= self.queue_limit:
+            raise Overloaded(f"{self.queue_limit} commands wait already")
+        pending = _Pending(stream, command, context, asyncio.get_running_loop().create_future())
+        shard.queue.put_nowait(pending)
+        return await pending.answer
+
+    async def state(self, stream: str) -> tuple[Any, int]:
+        """(state, version) of a stream as of now, for preparing a command; its `decide` looks again under the lock."""
+        async with self.pool.acquire() as connection:
+            shard = self._shards[await self._place(stream)]
+            state = await shard.catch_up_stream(connection, stream)
+        return state.value, state.version
+
+    async def _place(self, stream: str) -> int:
+        if (known := self._places.get(stream)) is not None:
+            return known
+        try:
+            async with self.pool.acquire() as connection:
+                stored = await self.journal.shard_of(connection, stream)
+        except UNREACHABLE as error:
+            raise Unavailable("the database does not answer") from error
+        shard = stored if stored is not None else int.from_bytes(sha256(stream.encode()).digest()[:4]) % len(self._shards)
+        self._places[stream] = shard
+        return shard
+
+    def decider_of(self, stream: str) -> Decider:
+        return self.deciders[stream.partition("/")[0]]
+
+
+class _Batch(msgspec.Struct):
+    """What a transaction will write, decided in memory."""
+
+    position: int
+    chain: bytes
+    recorded_at: datetime
+    states: dict[str, _State] = msgspec.field(default_factory=dict)
+    partner_seq: dict[str, int] = msgspec.field(default_factory=dict)
+    facts: list[Fact] = msgspec.field(default_factory=list)
+    outcomes: dict[bytes, Outcome] = msgspec.field(default_factory=dict)
+    documents: list[Document] = msgspec.field(default_factory=list)
+    timers: list[TimerRow | tuple[str, str]] = msgspec.field(default_factory=list)
+    answers: list[tuple[_Pending, Accepted | Refused[Any] | Exception]] = msgspec.field(default_factory=list)
+
+
+class _Shard:
+    """One shard's queue, head and states. Everything here runs in one task, but for `catch_up_stream`."""
+
+    def __init__(self, writer: Writer, number: int, head: Head) -> None:
+        self.writer = writer
+        self.journal = writer.journal
+        self.number = number
+        self.position = head.position
+        self.chain = head.chain_hash
+        self.queue: asyncio.Queue[_Pending] = asyncio.Queue()
+        self.states: OrderedDict[str, _State] = OrderedDict()
+        self.partner_seq: dict[str, int] = {}
+
+    async def run(self) -> None:
+        while True:
+            batch = [await self.queue.get()]
+            while len(batch) < self.writer.batch_limit and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            try:
+                await self._settle(batch)
+            except asyncio.CancelledError:
+                _fail(batch, Unavailable("the service is stopping"))
+                raise
+            except Exception as error:  # the writer's last resort: this batch fails, the next one is tried afresh
+                log.exception("batch_failed", shard=self.number, commands=len(batch))
+                _fail(batch, CommandFailed(repr(error)))
+
+    def fail_waiting(self, error: Exception) -> None:
+        while not self.queue.empty():
+            _fail([self.queue.get_nowait()], error)
+
+    async def _settle(self, batch: list[_Pending]) -> None:
+        """Commits the batch; tries again while the database does not answer, in halves where it refuses the data."""
+        deadline = asyncio.get_running_loop().time() + DATABASE_PATIENCE_SECONDS
+        pause = 0.05
+        while True:
+            try:
+                return await self._commit(batch)
+            except OlderBuild as error:
+                self.writer.refusing = str(error)
+                return _fail(batch, Unavailable(str(error)))
+            except UNREACHABLE as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    return _fail(batch, Unavailable("the database does not answer"))
+                log.warning("commit_in_doubt", shard=self.number, commands=len(batch), error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            except Exception as error:  # data that PostgreSQL or its driver refuses, or a projection's bug: find whose it is
+                if len(batch) == 1:
+                    log.exception("command_failed", shard=self.number, stream=batch[0].stream, command=type(batch[0].command).__name__)
+                    return _fail(batch, CommandFailed(repr(error)))
+                middle = len(batch) // 2
+                await self._settle(batch[:middle])
+                return await self._settle(batch[middle:])
+
+    async def _commit(self, pending: list[_Pending]) -> None:
+        async with self.writer.pool.acquire() as connection:
+            for stream in {each.stream for each in pending} - self.states.keys():
+                await self._load(connection, stream)
+            with metrics.commit_seconds.labels(self.journal.service).time():
+                async with connection.transaction():
+                    head = await self.journal.lock(connection, self.number)
+                    if head.epoch > self.writer.epoch:
+                        raise OlderBuild(f"the journal is at epoch {head.epoch}; this build is of epoch {self.writer.epoch}")
+                    if head.position != self.position:
+                        await self._catch_up(connection, head)
+                    known = await self.journal.outcomes(connection, self.number, [each.context.command_id for each in pending])
+                    batch = await self._decide_all(connection, pending, head, known)
+                    await self._save(connection, batch)
+        self._publish(batch)
+
+    async def _decide_all(self, connection: Connection, pending: list[_Pending], head: Head, known: dict[bytes, Outcome]) -> _Batch:
+        now = self.writer.clock.now().astimezone(UTC)
+        batch = _Batch(head.position, head.chain_hash, max(now, head.recorded_at or now))
+        for each in pending:
+            if each.answer.cancelled():
+                continue  # its caller has gone before anything was decided
+            context = each.context
+            earlier = known.get(context.command_id) or batch.outcomes.get(context.command_id)
+            if earlier is None:
+                self._decide(batch, each)
+            elif earlier.fingerprint != context.fingerprint:
+                batch.answers.append((each, FingerprintMismatch()))
+            else:
+                batch.answers.append((each, await self._again(connection, batch, earlier)))
+        return batch
+
+    def _decide(self, batch: _Batch, pending: _Pending) -> None:
+        stream, command, context = pending.stream, pending.command, pending.context
+        state = batch.states.get(stream) or self.states[stream]
+        if context.expected_version not in (None, state.version):
+            batch.answers.append((pending, VersionMismatch(state.version)))
+            return
+        decider = self.writer.decider_of(stream)
+        try:
+            decided = decider.decide(command, state.value)
+            if isinstance(decided, Refused):
+                batch.outcomes[context.command_id] = Outcome(
+                    command_id=context.command_id,
+                    fingerprint=context.fingerprint,
+                    first_position=None,
+                    events=0,
+                    stream=stream,
+                    version=state.version,
+                    refused=msgspec.json.encode(decided).decode(),
+                )
+                batch.answers.append((pending, decided))
+                return
+            value = state.value
+            timers: list[TimerRow | tuple[str, str]] = []
+            encoded = []
+            for event in decided:
+                value = decider.evolve(value, event)
+                encoded.append(self.journal.codec.encode(event))
+                timers += [_timer_row(stream, change) for change in decider.timers(event)]
+        except Exception as error:  # a bug in this command's rule: its caller alone hears of it
+            log.exception("command_failed", shard=self.number, stream=stream, command=type(command).__name__)
+            batch.answers.append((pending, CommandFailed(repr(error))))
+            return
+        facts = self._record(batch, pending, decided, encoded, state.version)
+        version = state.version + len(facts)
+        batch.states[stream] = _State(version, value)
+        batch.timers += timers
+        batch.documents += context.documents
+        batch.outcomes[context.command_id] = Outcome(
+            command_id=context.command_id,
+            fingerprint=context.fingerprint,
+            first_position=facts[0].record.position if facts else None,
+            events=len(facts),
+            stream=stream,
+            version=version,
+            refused=None,
+        )
+        batch.answers.append((pending, Accepted(stream, version, self.number, batch.position, tuple(facts))))
+
+    def _record(self, batch: _Batch, pending: _Pending, events: Sequence[Any], encoded: list[bytes], version: int) -> list[Fact]:
+        context = pending.context
+        facts = []
+        recorded_at = written(batch.recorded_at)
+        for event, data, salt in zip(events, encoded, new_salts(len(events)), strict=True):
+            version += 1
+            batch.position += 1
+            partner = getattr(event, "partner", None)
+            if partner is not None:
+                batch.partner_seq[partner] = batch.partner_seq.get(partner, self.partner_seq.get(partner, 0)) + 1
+            record = Record(
+                shard=self.number,
+                position=batch.position,
+                stream=pending.stream,
+                version=version,
+                type=event.__struct_config__.tag,
+                data=msgspec.Raw(data),
+                partner=partner,
+                partner_seq=None if partner is None else batch.partner_seq[partner],
+                effective_on=context.effective_on,
+                recorded_at=recorded_at,
+                command_id=context.command_id.hex(),
+                actor=context.actor,
+                correlation_id=context.correlation_id,
+                causation_id=context.causation_id,
+                salt=salt,
+                event_hash=b"",
+                chain_hash=b"",
+            )
+            own = event_hash(salt, hashed_bytes(record))
+            batch.chain = chain_hash(batch.chain, own)
+            facts.append(Fact(self.journal.service, msgspec.structs.replace(record, event_hash=own, chain_hash=batch.chain), event))
+        batch.facts += facts
+        return facts
+
+    async def _save(self, connection: Connection, batch: _Batch) -> None:
+        if batch.facts:
+            await self.journal.append(connection, self.number, [fact.record for fact in batch.facts], batch.recorded_at)
+            await self.writer.project(connection, batch.facts)
+        if batch.outcomes:
+            await self.journal.save_outcomes(connection, self.number, list(batch.outcomes.values()), batch.recorded_at)
+        if batch.documents:
+            await self.journal.save_documents(connection, batch.documents)
+        if batch.timers:
+            await self.journal.save_timers(connection, batch.timers)
+
+    def _publish(self, batch: _Batch) -> None:
+        self.position, self.chain = batch.position, batch.chain
+        self.partner_seq.update(batch.partner_seq)
+        for stream, state in batch.states.items():
+            self.states[stream] = state
+            self.states.move_to_end(stream)
+        while len(self.states) > STATES_KEPT:
+            self.states.popitem(last=False)
+        for pending, answer in batch.answers:
+            metrics.commands.labels(self.journal.service, _kind_of(answer)).inc()
+            if pending.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                pending.answer.set_exception(answer)
+            else:
+                pending.answer.set_result(answer)
+        metrics.batch_commands.labels(self.journal.service).observe(len(batch.answers))
+        if batch.facts:
+            metrics.events.labels(self.journal.service).inc(len(batch.facts))
+            self.writer.committed.set()
+
+    async def _again(self, connection: Connection, batch: _Batch, outcome: Outcome) -> Accepted | Refused[Any]:
+        """The answer of a command that was decided before, made from what is stored."""
+        if outcome.refused is not None:
+            refusal = msgspec.json.decode(outcome.refused)
+            return Refused(refusal["code"], refusal["detail"], refusal["field"], refusal["accepted"])
+        if outcome.first_position is None:
+            return Accepted(outcome.stream, outcome.version, self.number, batch.position, ())
+        first, last = outcome.first_position, outcome.first_position + outcome.events - 1
+        facts = tuple(fact for fact in batch.facts if first <= fact.record.position <= last)
+        if not facts:
+            records = await self.journal.read(connection, self.number, after=first - 1, limit=outcome.events)
+            decode = self.journal.codec.decode
+            facts = tuple(Fact(self.journal.service, record, decode(record.type, record.data)) for record in records)
+        return Accepted(outcome.stream, outcome.version, self.number, last, facts)
+
+    async def _load(self, connection: Connection, stream: str) -> None:
+        state = await self._replay(connection, stream, _State(0, self.writer.decider_of(stream).initial))
+        current = self.states.get(stream)
+        if current is None or current.version < state.version:
+            self.states[stream] = state
+
+    async def _replay(self, connection: Connection, stream: str, state: _State) -> _State:
+        evolve = self.writer.decider_of(stream).evolve
+        async for version, event in self.journal.read_stream(connection, stream, after=state.version):
+            state = _State(version, evolve(state.value, event))
+        return state
+
+    async def catch_up_stream(self, connection: Connection, stream: str) -> _State:
+        """A stream's state as of now, for a reader: nothing is published."""
+        start = self.states.get(stream) or _State(0, self.writer.decider_of(stream).initial)
+        return await self._replay(connection, stream, start)
+
+    async def _catch_up(self, connection: Connection, head: Head) -> None:
+        """Another process wrote: bring the states that we hold to the locked head."""
+        assert head.position > self.position, f"shard {self.number} went from {self.position} back to {head.position}"
+        while self.position < head.position:
+            for record in await self.journal.read(connection, self.number, after=self.position, limit=5000):
+                held = self.states.get(record.stream)
+                if held is not None and record.version > held.version:
+                    event = self.journal.codec.decode(record.type, record.data)
+                    self.states[record.stream] = _State(record.version, self.writer.decider_of(record.stream).evolve(held.value, event))
+                if record.partner is not None and record.partner_seq is not None:
+                    self.partner_seq[record.partner] = record.partner_seq
+                self.position, self.chain = record.position, record.chain_hash
+
+
+class OlderBuild(Exception):
+    """A newer build has taken over the journal."""
+
+
+def _timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+    if isinstance(change, CancelTimer):
+        return stream, change.name
+    return TimerRow(stream, change.name, change.due, canonical(change.command).decode())
+
+
+def _fail(batch: Sequence[_Pending], error: Exception) -> None:
+    for pending in batch:
+        if not pending.answer.done():
+            pending.answer.set_exception(error)
+
+
+def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:
+    match answer:
+        case Accepted():
+            return "accepted"
+        case Refused():
+            return "refused"
+        case _:
+            return type(answer).__name__
