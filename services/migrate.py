@@ -1,0 +1,59 @@
+"""Migrate: schemas, roles and privileges of the journaled services, and their Kafka topics."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+
+from services.registry import JOURNALED, service
+from shared.journal import APPEND_ONLY
+from shared.messages import topic_of
+from shared.settings import Settings
+from shared.topics import ensure_topics
+
+ROOT = Path(__file__).parents[1]
+
+
+async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None:
+    """Brings every lineage to its head; each service's role gets what it needs on its own schema, and nothing elsewhere.
+
+    `role_passwords` is {service: password}. Safe to repeat.
+    """
+    for name in JOURNALED:
+        await asyncio.to_thread(upgrade, name)
+    connection = await asyncpg.connect(settings.database_owner_url)
+    try:
+        for name in JOURNALED:
+            await _grant(connection, name, role_passwords[name])
+    finally:
+        await connection.close()
+    await ensure_topics(settings.kafka_bootstrap_servers, {topic_of(name): settings.shards for name in JOURNALED})
+
+
+def upgrade(name: str, revision: str = "head") -> None:
+    command.upgrade(Config(ROOT / "alembic.ini", ini_section=name), revision)
+
+
+def role_of(name: str) -> str:
+    return f"reserve_{name}"
+
+
+async def _grant(connection: asyncpg.Connection[asyncpg.Record], name: str, password: str) -> None:
+    """The role may read and add everywhere in its schema; change and remove only outside the append-only tables."""
+    assert re.fullmatch(r"[A-Za-z0-9_-]{16,}", password), "a role's password is made of letters, digits, - and _"
+    role = role_of(name)
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+        await connection.execute(f'CREATE ROLE "{role}" LOGIN')
+    await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
+    append_only = (*APPEND_ONLY, *service(name).append_only, "alembic_version")
+    await connection.execute(f'GRANT USAGE ON SCHEMA "{name}" TO "{role}"')
+    await connection.execute(f'GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "{name}" TO "{role}"')
+    await connection.execute(f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA "{name}" TO "{role}"')
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> ALL($2)", name, append_only)
+    for (table,) in tables:
+        await connection.execute(f'GRANT UPDATE, DELETE ON "{name}"."{table}" TO "{role}"')
+    await connection.execute(f'REVOKE INSERT ON "{name}".alembic_version FROM "{role}"')

@@ -1,0 +1,48 @@
+"""Serve: one process of one service, under uvicorn."""
+
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.registry import JOURNALED, service
+from shared.service import create_app
+from shared.settings import Settings
+
+
+def application(name: str, settings: Settings) -> ASGIApp:
+    """Raises LookupError for a name that is no service's."""
+    match name:
+        case "identity":
+            from services.identity.main import create_app as identity
+
+            return identity(settings)
+        case "gateway":
+            from services.gateway.main import create_app as gateway
+
+            return gateway(settings, {other: url for other, url in settings.service_urls.items() if other != "gateway"})
+        case _ if name in JOURNALED:
+            return create_app(service(name), settings)
+        case _:
+            raise LookupError(f"no service is called {name}")
+
+
+def serve(name: str, port: int | None) -> None:
+    """Serves until SIGTERM; requests under way are finished first."""
+    settings = Settings()
+    config = uvicorn.Config(
+        application(name, settings),
+        host=settings.host,
+        port=settings.port if port is None else port,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        backlog=1024,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        proxy_headers=False,
+    )
+    listening = socket.create_server((settings.host, config.port), backlog=config.backlog)
+    uvicorn.Server(config).run(sockets=[listening])
