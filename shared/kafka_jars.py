@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-from jgo.maven import MavenContext
 
 from shared.private_files import cache_folder
 
@@ -69,6 +68,8 @@ def _fetch(jar: Jar, path: Path) -> None:
 
 
 def _download(jar: Jar, folder: Path) -> Path:
+    from jgo.maven import MavenContext  # here, since an image for servers that exist comes without it
+
     for attempt in range(1, ATTEMPTS + 1):
         context = MavenContext(repo_cache=folder / str(attempt), timeout=FETCH_TIMEOUT_S)
         try:

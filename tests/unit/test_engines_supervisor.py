@@ -9,15 +9,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import psutil
 import pytest
 
 from shared.engines import engines, remembered_ports
-from shared.processes import Died, Identity, end_orphans, identify
+from shared.processes import Died, Identity, OwnProcess, end_orphans, identify
 from shared.supervisor import Child, FolderInUse, Supervisor
 
 LIMIT_S = 60
+SUPERVISED = """
+import asyncio, os, sys
+from pathlib import Path
+from shared.engines import engines
+from shared.supervisor import Child, Supervisor
+folder = Path(sys.argv[1])
+programs = engines(folder, kafka_bootstrap_servers="none").programs
+child = Child(name="ledger", argv=("sleep", "600"), env={"PATH": os.defpath})
+asyncio.run(Supervisor(folder, programs, [child]).run(lambda pids: (folder / "ready").touch()))
+"""
 SERVER = """
 import http.server, sys
 class Ready(http.server.BaseHTTPRequestHandler):
@@ -78,16 +89,24 @@ async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path
         assert supervisor.pids["gateway"] != first
 
 
-async def test_children_start_when_the_engines_answer_and_the_preparation_is_done(tmp_path: Path) -> None:
-    order: list[str] = []
+async def test_children_start_when_the_preparation_is_done(tmp_path: Path) -> None:
+    running_at_preparation: list[dict[str, int]] = []
 
     async def prepare() -> None:
-        order.append("prepared")
+        running_at_preparation.append(supervisor.pids)
 
     supervisor = Supervisor(tmp_path, [], [sleeper("ledger")], prepare)
-    supervisor._children[0].program.process.on_spawn = lambda identity: order.append("spawned")
     async with running(supervisor):
-        assert order[0] == "prepared"
+        assert running_at_preparation == [{}]
+        assert set(supervisor.pids) == {"ledger"}
+
+
+async def test_a_preparation_that_fails_ends_everything_and_is_reported(tmp_path: Path) -> None:
+    async def prepare() -> None:
+        raise LookupError("no such migration")
+
+    with pytest.raises(LookupError, match="no such migration"):
+        await Supervisor(tmp_path, [], [sleeper("ledger")], prepare).run(lambda pids: None)
 
 
 async def test_everything_ends_with_the_supervisor(tmp_path: Path) -> None:
@@ -103,6 +122,35 @@ async def test_orphans_recorded_in_the_folder_are_ended_at_the_next_start(tmp_pa
     (tmp_path / "pids.json").write_bytes(msgspec.json.encode({"ledger": identify(orphan)}))
     async with running(Supervisor(tmp_path, [], [])):
         assert not psutil.pid_exists(orphan)
+
+
+@pytest.fixture
+async def supervisor_process(tmp_path: Path) -> AsyncIterator[OwnProcess]:
+    process = OwnProcess("supervisor", tmp_path / "supervisor.log")
+    await process.spawn([sys.executable, "-c", SUPERVISED, str(tmp_path)], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    await until((tmp_path / "ready").exists)
+    yield process
+    await process.end(signal.SIGKILL, grace_s=5)
+
+
+async def test_what_a_killed_supervisor_left_running_is_ended_and_its_data_served_again(
+    tmp_path: Path, supervisor_process: OwnProcess
+) -> None:
+    left = msgspec.json.decode((tmp_path / "pids.json").read_bytes(), type=dict[str, Identity])
+    await supervisor_process.end(signal.SIGKILL, grace_s=5)
+    assert all(psutil.pid_exists(identity.pid) for identity in left.values())
+    embedded = engines(tmp_path, kafka_bootstrap_servers="none")
+    async with running(Supervisor(tmp_path, embedded.programs, [])) as supervisor:
+        assert not any(psutil.pid_exists(identity.pid) for identity in left.values())
+        assert set(supervisor.pids) == {"postgres"}
+        await (await asyncpg.connect(embedded.database_url)).close()
+
+
+async def test_a_terminated_supervisor_ends_everything_and_leaves_with_0(tmp_path: Path, supervisor_process: OwnProcess) -> None:
+    ours = msgspec.json.decode((tmp_path / "pids.json").read_bytes(), type=dict[str, Identity])
+    await supervisor_process.end(signal.SIGTERM, grace_s=LIMIT_S)
+    assert await supervisor_process.wait() == 0
+    assert not any(psutil.pid_exists(identity.pid) for identity in ours.values())
 
 
 def test_a_stranger_with_a_recorded_pid_is_left_alone() -> None:
