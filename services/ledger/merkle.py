@@ -7,19 +7,12 @@ any size is a row of such nodes, the largest to the left: its *peaks*. Making a 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
-import msgspec
+from shared.checkpoint import TreeHead
 
 HASH_BYTES = 32
 
 type ReadNode = Callable[[int, int], bytes]
 """read_node(height, index) -> the 32-byte hash of a complete subtree."""
-
-
-class TreeHead(msgspec.Struct, frozen=True):
-    """A tree in two values: how many leaves, and the 32-byte root over them."""
-
-    size: int
-    root: bytes
 
 
 EMPTY_TREE = TreeHead(0, sha256(b"").digest())

@@ -11,11 +11,11 @@ from enum import StrEnum
 
 import msgspec
 
-from services.ledger.checkpoints import Checkpoint, open_checkpoint, parse_checkpoint
-from services.ledger.merkle import TreeHead, hash_leaf, verify_inclusion
-from services.ledger.notes import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
+from services.ledger.merkle import hash_leaf, verify_inclusion
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
+from shared.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
 from shared.record import canonical, event_hash, leaf_data
+from shared.signed_note import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
 
 _SALT_BYTES = 16
 _EVENT_HASH_BYTES = 32

@@ -1,25 +1,11 @@
-"""Who holds the private key of a log: a file here; a KMS can stand in, since a signer only ever signs and names its public key."""
+"""Who holds the private key of a log: a file here. A KMS can stand in as another `shared.signed_note.Signer`."""
 
 import os
 import stat
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-
-
-class Signer(Protocol):
-    """Signs with one Ed25519 key (RFC 8032)."""
-
-    @property
-    def public_key(self) -> bytes:
-        """32 bytes."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """64 bytes."""
-        ...
 
 
 class KeyUnsafe(Exception):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from services.ledger.merkle import (
     EMPTY_TREE,
     ReadNode,
-    TreeHead,
     consistency_proof,
     hash_leaf,
     hash_node,
@@ -20,6 +19,7 @@ from services.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from shared.checkpoint import TreeHead
 
 # The reference tree of the certificate-transparency project: eight entries, and the root at each size.
 CT_ENTRIES = list(

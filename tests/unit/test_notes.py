@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.checkpoints import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
-from services.ledger.merkle import EMPTY_TREE, TreeHead
-from services.ledger.notes import (
+from services.ledger.merkle import EMPTY_TREE
+from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
+from shared.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint, sign_checkpoint
+from shared.signed_note import (
     Note,
     NoteMalformed,
     NoteUnverified,
@@ -25,7 +26,6 @@ from services.ledger.notes import (
     verifier_key,
     verify_note,
 )
-from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
 
 # c2sp.org/signed-note, "Verifier keys".
 C2SP_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"

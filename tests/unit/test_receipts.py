@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.checkpoints import Checkpoint, sign_checkpoint
 from services.ledger.merkle import hash_leaf, inclusion_proof
-from services.ledger.notes import VerifierKey, verifier_key
 from services.ledger.receipt import Check, Fault, Grade, Opening, ReceiptInvalid, make_receipt, verify_receipt
 from services.ledger.signers import FileSigner, create_key_file
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
+from shared.checkpoint import Checkpoint, sign_checkpoint
 from shared.record import Record, event_hash, hashed_bytes
+from shared.signed_note import VerifierKey, verifier_key
 
 ORIGIN = "reserve.example/ledger"
 SIZE = 300

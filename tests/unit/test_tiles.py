@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from services.ledger.merkle import (
     EMPTY_TREE,
-    TreeHead,
     consistency_proof,
     hash_leaf,
     inclusion_proof,
@@ -28,6 +27,7 @@ from services.ledger.merkle import (
 )
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore, decode_bundle, encode_bundle, parse_tile_path, tile_at
+from shared.checkpoint import TreeHead
 
 LEAVES = [sha256(index.to_bytes(8)).digest() for index in range(66_000)]
 
