@@ -40,7 +40,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 
 def server(folder: Path, name: str) -> Child:
     port = remembered_ports(folder, [name])[name]
-    return Child(name=name, argv=(sys.executable, "-c", SERVER, str(port)), env={}, health_url=f"http://127.0.0.1:{port}/readyz")
+    return Child(
+        name=name, argv=(sys.executable, "-c", SERVER, str(port)), env=dict(os.environ), health_url=f"http://127.0.0.1:{port}/readyz"
+    )
 
 
 def sleeper(name: str) -> Child:
@@ -169,7 +171,12 @@ async def test_two_supervisors_cannot_share_a_folder(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_never_comes_up_is_reported_with_its_log(tmp_path: Path) -> None:
-    broken = Child(name="broken", argv=(sys.executable, "-c", "raise SystemExit('no key')"), env={}, health_url="http://127.0.0.1:9/readyz")
+    broken = Child(
+        name="broken",
+        argv=(sys.executable, "-c", "raise SystemExit('no key')"),
+        env=dict(os.environ),
+        health_url="http://127.0.0.1:9/readyz",
+    )
     with pytest.raises(Died, match="broken"):
         await Supervisor(tmp_path, [], [broken]).run(lambda pids: None)
     assert "no key" in (tmp_path / "logs" / "broken.log").read_text()
