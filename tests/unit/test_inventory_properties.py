@@ -1,0 +1,286 @@
+"""Whatever is asked of a stockpile, in whatever order: the grams add up, and nobody gets what another was promised."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import reduce
+from random import Random
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stockpile_story import FAILED, PASSED, RECEIPT, TODAY, TONNE, UNIT_G, a_round, dispatch, hold, lot, register, right
+
+from services.inventory import events as happened
+from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
+from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.evolve import evolve
+from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.releases import AwardedRelease, CancelRelease, LapseRelease, ReleaseRound
+from services.inventory.domain.rights import MatureRight
+from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
+from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
+from services.inventory.domain.stockpile import DECIDER, Command, decide
+from services.inventory.events import DrawId, Event, LotId, ReleaseId
+from shared.decider import Refused
+
+BEGINNING = (register(), lot("lot_1", 8), lot("lot_2", 30, nominal_unit_g=TONNE), right("rgt_1", 8))
+DAYS = [TODAY + timedelta(days=ahead) for ahead in (0, 0, 0, 0, 1, 3, 20)]
+UNITS = (1, 1, 2, 3, 5, 8, 0, -1)
+PARTNERS = ("JP", "US")
+TARGETS: list[tuple[Any, Any]] = [("all", None), ("partner", "JP"), ("lot", "lot_1"), ("depot", "Fremantle"), ("lot", None)]
+
+
+class Chance:
+    """Makes up commands: any command, likely to concern what is there."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311
+        self.state, self.serial = Stockpile(), 0
+
+    def pick[T](self, choices: Sequence[T]) -> T:
+        return self.random.choice(choices)
+
+    def known(self, names: Iterable[str]) -> Any:
+        return self.pick([*sorted(names), "unknown"])
+
+    def mass_g(self) -> int:
+        return self.pick(UNITS) * self.pick((UNIT_G, UNIT_G, TONNE)) + self.pick((0, 0, 0, 0, 0, 1))
+
+    def day(self) -> date:
+        return self.pick(DAYS)
+
+    def delivery(self) -> TakeInLot:
+        size, assay, expires_on = self.pick((UNIT_G, UNIT_G, TONNE)), self.pick((PASSED, PASSED, FAILED)), self.pick((None, *DAYS))
+        return lot(f"lot_{self.serial}", self.pick(UNITS), nominal_unit_g=size, assay=assay, expires_on=expires_on, on=self.day())
+
+    def round(self) -> ReleaseRound:
+        awards = [
+            AwardedRelease(
+                release=ReleaseId(f"rel_{self.serial}_{number}"),
+                award="awd",
+                request="req",
+                partner=self.pick(PARTNERS),
+                mass_g=self.mass_g(),
+            )
+            for number in range(self.pick((1, 2, 3)))
+        ]
+        on = self.day()
+        return a_round(*awards, on=on, expires_on=on + timedelta(days=self.pick((5, 14, 0))))
+
+    def draw(self) -> DrawStock:
+        return DrawStock(
+            draw=DrawId(f"drw_{self.serial}"),
+            release=self.known(self.state.releases),
+            partner=self.pick((None, None, *PARTNERS)),
+            mass_g=self.mass_g(),
+            lots=self.pick(((), (), (), (LotId("lot_2"), LotId("lot_1")))),
+            assign_rights=self.pick((True, False)),
+            on=self.day(),
+        )
+
+    def command(self, state: Stockpile) -> Command:
+        self.state, self.serial = state, self.serial + 1
+        match self.pick(range(28)):
+            case 0 | 1 | 2 | 3 | 4 | 5 | 24 | 25:
+                return self.draw()
+            case 6 | 7 | 8:
+                return self.round()
+            case 9 | 10:
+                return WeighDraw(draw=self.known(state.draws), weighed_g=self.mass_g())
+            case 11 | 12:
+                return dispatch(self.known(state.draws), gates=self.pick(((RECEIPT,), (RECEIPT,), ())), on=self.day())
+            case 13:
+                return ReturnDraw(draw=self.known(state.draws), reason="late")
+            case 14:
+                return LapseRelease(release=self.known(state.releases), on=self.day())
+            case 15:
+                return CancelRelease(release=self.known(state.releases), reason="withdrawn")
+            case 16:
+                return RecordAssay(lot=self.known(state.lots), assay=self.pick((PASSED, FAILED)))
+            case 17:
+                return AdjustStock(lot=self.known(state.lots), change_units=self.pick(UNITS), cause="stock_take", reason="count")
+            case 18:
+                return SetProtectedStock(mass_g=self.pick((0, UNIT_G, self.mass_g())), authority="Minister", reason="floor")
+            case 19:
+                return right(f"rgt_{self.serial}", self.pick(UNITS), kind=self.pick(("firm_offtake", "firm_offtake", "option")))
+            case 20:
+                settled_g = self.pick((None, self.mass_g()))
+                return MatureRight(right=self.known(state.rights), settled_g=settled_g, delivery=self.delivery())
+            case 21:
+                return self.delivery()
+            case 22:
+                return hold(*self.pick(TARGETS), name=f"hld_{self.serial}", expires_on=self.pick((None, *DAYS)))
+            case _:
+                lift = LiftHold(hold=self.known(state.holds), reason="over", authority="Minister")
+                return self.pick((lift, lift, ExpireHold(hold=lift.hold, on=self.day())))
+
+
+def tell(seed: int, length: int) -> list[Command]:
+    """A beginning with stock and rights, then whatever may be asked, refused or not."""
+    state, story, chance = Stockpile(), list[Command](), Chance(seed)
+    for number in range(len(BEGINNING) + length):
+        command = BEGINNING[number] if number < len(BEGINNING) else chance.command(state)
+        story.append(command)
+        state = after(state, decide(command, state))
+    return story
+
+
+stories = st.builds(tell, st.integers(0, 2**32 - 1), st.integers(20, 200))
+
+
+def after(state: Stockpile, decided: Sequence[Event] | Refused[Any]) -> Stockpile:
+    return state if isinstance(decided, Refused) else reduce(evolve, decided, state)
+
+
+def histories(story: Sequence[Command]) -> list[tuple[Command, Stockpile, Sequence[Event], Stockpile]]:
+    """(command, state before, events, state after) of each command that was not refused."""
+    state, told = Stockpile(), []
+    for command in story:
+        before, decided = state, decide(command, state)
+        if not isinstance(decided, Refused):
+            state = after(before, decided)
+            told.append((command, before, decided, state))
+    return told
+
+
+def post(books: Counter[Any], event: Any) -> None:
+    """Double entry from the events alone, as a ledger would: what leaves one account comes into another."""
+
+    def move(mass_g: int, source: Any, target: Any) -> None:
+        books[source] -= mass_g
+        books[target] += mass_g
+
+    match event:
+        case happened.LotTakenIn():
+            move(event.mass_g, "outside", event.status)
+        case happened.AssayRecorded():
+            move(event.mass_g, event.from_status, event.to_status)
+        case happened.StockAdjusted():
+            move(event.change_g, "adjusted", event.status)
+        case happened.StockDrawn():
+            move(event.mass_g, "available", "drawn")
+            books["released", event.release] -= event.mass_g
+        case happened.DrawDispatched():
+            move(event.mass_g, "drawn", "dispatched")
+        case happened.DrawReturned():
+            move(sum(parcel.mass_g for parcel in event.available), "drawn", "available")
+            move(sum(parcel.mass_g for parcel in event.quarantined), "drawn", "quarantined")
+        case happened.StockReleased():
+            books["released", event.release] += event.mass_g
+        case happened.ReleaseLapsed() | happened.ReleaseCancelled():
+            books["released", event.release] -= event.mass_g
+        case happened.RightAdded():
+            move(event.mass_g, "claims", ("right", event.right))
+        case happened.RightMatured():
+            move(event.settled_g, ("right", event.right), "settled")
+        case happened.RightAssigned():
+            move(event.mass_g, ("right", event.right), "assigned")
+            books["released", event.release] -= event.mass_g
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_grams_are_conserved_and_the_state_is_what_the_events_add_up_to(story):
+    books: Counter[Any] = Counter()
+    for _, _, events, state in histories(story):
+        for event in events:
+            post(books, event)
+        assert (
+            in_stock_g(state)
+            == books["available"]
+            == sum(it.units * it.nominal_unit_g for it in state.lots.values() if it.in_specification)
+        )
+        assert state.quarantined_g == books["quarantined"] >= 0
+        assert state.drawn_g == books["drawn"] == sum(draw.mass_g for draw in state.draws.values())
+        for release_id, release in state.releases.items():
+            assert release.mass_g == books["released", release_id] > 0
+            assert release.mass_g == sum(count.units * count.nominal_unit_g for count in release.units) + release.rights_g
+        assert sum(value for key, value in books.items() if key[0] == "released") == sum(it.mass_g for it in state.releases.values())
+        assert reserved_g(state) + state.reserved_rights_g == sum(it.mass_g for it in state.releases.values())
+        for right_id, claim in state.rights.items():
+            assert claim.mass_g == books["right", right_id] > 0
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_what_is_kept_to_be_fast_agrees_with_what_it_stands_for(story):
+    for _, _, _, state in histories(story):
+        for unit_g, shelf in state.shelves.items():
+            here = [it for it in state.lots.values() if it.nominal_unit_g == unit_g and it.in_specification and it.units]
+            assert list(shelf.queue) == sorted(it.turn for it in here)
+            assert shelf.units == sum(it.units for it in here)
+            counts = [count.units for it in state.releases.values() for count in it.units if count.nominal_unit_g == unit_g]
+            assert shelf.reserved_units == sum(counts)
+        assert all(it.units >= 0 and it.drawn_units >= 0 and it.units + it.drawn_units > 0 for it in state.lots.values())
+        assert {name for names in state.stops.values() for name in names} == set(state.holds)
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_a_round_never_takes_protected_held_or_promised_stock(story):
+    for command, before, events, state in histories(story):
+        if not isinstance(command, ReleaseRound) or isinstance(events[-1], happened.RoundReleaseRefused):
+            continue
+        usable_g = sum(unit_g * units for unit_g, units in usable_units(before, command.on).items())
+        taken_g = reserved_g(state) - reserved_g(before)
+        assert taken_g == 0 or usable_g - taken_g >= before.protected_g
+        assert short_g(state) == short_g(before)
+        on_rights_g = state.reserved_rights_g - before.reserved_rights_g
+        assert on_rights_g == 0 or on_rights_g <= free_rights_g(before, command.on)
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_only_a_failed_assay_leaves_a_release_short(story):
+    for command, before, _, state in histories(story):
+        if not isinstance(command, RecordAssay):
+            assert short_g(state) <= short_g(before)
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_a_release_gives_what_it_was_of_and_ends_once(story):
+    left: dict[str, int] = {}
+    ended: Counter[str] = Counter()
+    for _, _, events, _ in histories(story):
+        for event in events:
+            match event:
+                case happened.StockReleased():
+                    assert left.get(event.release, 0) == 0
+                    left[event.release] = event.mass_g
+                    ended[event.release] = 0
+                case happened.StockDrawn() | happened.RightAssigned():
+                    left[event.release] -= event.mass_g
+                    assert event.remaining_g == left[event.release] >= 0
+                case happened.ReleaseLapsed() | happened.ReleaseCancelled():
+                    ended[event.release] += 1
+                    assert ended[event.release] == 1
+                    assert event.mass_g == left[event.release] > 0
+                    left[event.release] = 0
+
+
+@given(stories)
+@settings(max_examples=50, deadline=None)
+def test_commands_that_nobody_waits_for_are_never_refused(story):
+    state = Stockpile()
+    for command in story:
+        decided = decide(command, state)
+        assert not (isinstance(decided, Refused) and isinstance(command, ReleaseRound | LapseRelease | ExpireHold))
+        state = after(state, decided)
+
+
+@given(stories)
+@settings(max_examples=50, deadline=None)
+def test_commands_come_back_from_their_json(story):
+    for command in story:
+        assert msgspec.json.decode(msgspec.json.encode(command), type=DECIDER.commands) == command
+
+
+@given(stories)
+@settings(max_examples=50, deadline=None)
+def test_events_come_back_from_their_json(story):
+    for _, _, events, _ in histories(story):
+        for event in events:
+            assert msgspec.json.decode(msgspec.json.encode(event), type=happened.Event) == event
