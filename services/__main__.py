@@ -1,11 +1,9 @@
 """The `reserve` command."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from shared.settings import Settings
@@ -38,11 +36,10 @@ def serve(service: str, port: Annotated[int | None, typer.Option()] = None) -> N
 
 @app.command()
 def migrate() -> None:
-    """Brings the database of DATABASE_OWNER_URL and the topics up to this build; role passwords come from RESERVE_ROLE_PASSWORDS."""
-    from services.migrate import migrate as run
+    """Brings the database of DATABASE_OWNER_URL and the topics up to this build, and makes the data folder's keys and clients."""
+    from services.migrate import prepare
 
-    settings = Settings()
-    asyncio.run(run(settings, msgspec.json.decode(os.environ["RESERVE_ROLE_PASSWORDS"], type=dict[str, str])))
+    asyncio.run(prepare(Settings()))
 
 
 def main() -> None:

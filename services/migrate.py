@@ -9,6 +9,8 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 
+from services.identity.clients import seed
+from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.journal import APPEND_ONLY
 from shared.messages import topic_of
@@ -32,6 +34,13 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
     finally:
         await connection.close()
     await ensure_topics(settings.kafka_bootstrap_servers, {topic_of(name): settings.shards for name in JOURNALED})
+
+
+async def prepare(settings: Settings) -> None:
+    """For a deployment without a supervisor: keys and local clients in the data folder, then `migrate`, one password for all roles."""
+    seed(settings.data_dir, JOURNALED)
+    seed_key(settings.data_dir)
+    await migrate(settings, dict.fromkeys(JOURNALED, settings.database_password))
 
 
 def upgrade(name: str, revision: str = "head") -> None:

@@ -5,6 +5,8 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.identity.clients import seed
+from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.service import create_app
 from shared.settings import Settings
@@ -27,9 +29,23 @@ def application(name: str, settings: Settings) -> ASGIApp:
             raise LookupError(f"no service is called {name}")
 
 
+def with_local_secrets(settings: Settings) -> Settings:
+    """What the environment leaves out is taken from the data folder that `reserve migrate` prepared, outside production only."""
+    if settings.environment == "production":
+        return settings
+    found = {}
+    if settings.client_id and not settings.client_secret:
+        found["client_secret"] = next(
+            client.client_secret for client in seed(settings.data_dir, JOURNALED) if client.client_id == settings.client_id
+        )
+    if not settings.ledger_public_key:
+        found["ledger_public_key"] = seed_key(settings.data_dir)
+    return settings.model_copy(update=found)
+
+
 def serve(name: str, port: int | None) -> None:
     """Serves until SIGTERM; requests under way are finished first."""
-    settings = Settings()
+    settings = with_local_secrets(Settings())
     config = uvicorn.Config(
         application(name, settings),
         host=settings.host,

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     database_owner_url: str = Field(
         default="", validation_alias="DATABASE_OWNER_URL"
     )  # as the role that owns the schemas: migrations, rebuilds
+    database_password: str = ""  # of the services' roles, where `reserve migrate` makes them
     kafka_bootstrap_servers: str = Field(default="", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     host: str = "127.0.0.1"
     port: int = 0
