@@ -33,6 +33,7 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_request": Entry(422, "A part of the request is not what the API accepts"),
     "malformed_request": Entry(400, "The request cannot be read"),
     "nul_in_text": Entry(422, "A text holds a NUL character"),
+    "text_not_unicode": Entry(422, "A text holds half of a surrogate pair"),
     "body_too_large": Entry(413, "The body is too large"),
     "route_not_found": Entry(404, "There is no such route"),
     "method_not_allowed": Entry(405, "The route does not take this method"),
@@ -217,15 +218,16 @@ def json_pointer(steps: Iterable[object]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-# A backslash escapes the next one, so only an odd number of them before "u0000" makes a NUL.
-_JSON_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# Every escape in JSON, one after the other, so that in `\\u0000` the second backslash is taken by the first.
+_ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
 
 class BodyGuard:
-    """ASGI middleware: refuses bodies over the limit, also when their length is not announced, and texts that hold a NUL.
+    """ASGI middleware: refuses bodies over the limit, also when their length is not announced, and texts that cannot be kept.
 
-    PostgreSQL cannot store a NUL in a text, so it is refused at the edge, once, rather than in each model. A body within the limit is read
-    whole before the application runs; bodies of the routes named in `streaming` (path prefixes) are left alone.
+    PostgreSQL cannot store a NUL in a text, and half of a surrogate pair has no UTF-8: both are refused at the edge, once, rather than in
+    each model. A body within the limit is read whole before the application runs; bodies of the routes named in `streaming` (path
+    prefixes) are left alone.
     """
 
     def __init__(self, app: ASGIApp, *, limit_bytes: int = BODY_LIMIT_BYTES, streaming: tuple[str, ...] = ()) -> None:
@@ -254,8 +256,8 @@ class BodyGuard:
             more = message.get("more_body", False)
             if len(body) > self._limit_bytes:
                 return await _refuse(self._too_large(), scope, receive, send)
-        if _nul_in_body(body, content_type):
-            return await _refuse(Problem("nul_in_text", "A text in the body holds a NUL"), scope, receive, send)
+        if (unfit := _unfit_text(body, content_type)) is not None:
+            return await _refuse(unfit, scope, receive, send)
         return await self._app(scope, _replay(bytes(body), receive), send)
 
     def _too_large(self) -> Problem:
@@ -284,14 +286,27 @@ def _nul_in_target(scope: Scope) -> bool:
     return "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]
 
 
-def _nul_in_body(body: bytearray, content_type: bytes) -> bool:
+def _unfit_text(body: bytearray, content_type: bytes) -> Problem | None:
     if content_type.startswith(b"application/octet-stream"):
-        return False
+        return None
+    nul = Problem("nul_in_text", "A text in the body holds a NUL")
     if b"\0" in body:
-        return True
+        return nul
     if content_type.startswith(b"application/x-www-form-urlencoded"):
-        return b"%00" in body
-    return b"u0000" in body and _JSON_NUL.search(body) is not None
+        return nul if b"%00" in body else None
+    if b"\\u" not in body:
+        return None
+    half = Problem("text_not_unicode", "A text in the body holds half of a surrogate pair")
+    awaited = None  # where the low half must begin, after a high half
+    for escape in _ESCAPE.finditer(body):
+        unit = int(escape[1], 16) if escape[1] else -1
+        if unit == 0:
+            return nul
+        is_low = 0xDC00 <= unit <= 0xDFFF
+        if is_low != (awaited == escape.start()) or (awaited is not None and not is_low):
+            return half
+        awaited = escape.end() if 0xD800 <= unit <= 0xDBFF else None
+    return half if awaited is not None else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

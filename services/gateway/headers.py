@@ -51,13 +51,11 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 def to_service(headers: Iterable[tuple[bytes, bytes]], *, host: bytes, own: Headers) -> Headers:
     """The headers of the request to a service: `own` are the gateway's about the caller, and nobody else's are believed.
 
-    A body without an announced length stays chunked; a length beside chunks is dropped (RFC 9112, 6.3).
+    Framing is chosen anew: a body that came in chunks goes out in chunks, and a length beside them is dropped (RFC 9112, 6.3).
     """
     headers = list(headers)
-    kept = [(name, value) for name, value in end_to_end(headers) if name not in _REQUEST_DROPPED and not name.startswith(_CLAIMS)]
-    if header(headers, b"transfer-encoding") is not None:
-        kept = [(name, value) for name, value in kept if name != b"content-length"]
-        kept.append((b"transfer-encoding", b"chunked"))
+    dropped = _REQUEST_DROPPED | {b"content-length"} if header(headers, b"transfer-encoding") is not None else _REQUEST_DROPPED
+    kept = [(name, value) for name, value in end_to_end(headers) if name not in dropped and not name.startswith(_CLAIMS)]
     return [(b"host", host), *kept, *own]
 
 

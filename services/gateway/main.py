@@ -34,6 +34,7 @@ def create_app(settings: Settings, upstreams: Mapping[str, str], *, quiet_timeou
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await proxy.start()
         yield
         await proxy.aclose()
         await http.aclose()

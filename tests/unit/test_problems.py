@@ -1,0 +1,190 @@
+"""Problem details: bad input, wrong routes and bugs as RFC 9457 documents, and what never gets past the edge."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import FastAPI, Header, Query, Request
+from pydantic import BaseModel, Field
+
+from shared import problems
+from shared.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
+
+
+class Line(BaseModel, extra="forbid"):
+    mass_g: int = Field(gt=0)
+    password: int | None = None
+
+
+class Order(BaseModel):
+    lines: list[Line]
+    note: str = ""
+
+
+def service() -> FastAPI:
+    app = FastAPI(responses=problems.RESPONSES)
+    problems.install(app)
+    app.add_middleware(BodyGuard, streaming=("/v1/import",))
+
+    @app.post("/v1/orders")
+    async def order(order: Order) -> str:
+        return order.note
+
+    @app.get("/v1/orders")
+    async def orders(limit: Annotated[int, Query(le=200)] = 10, tag: Annotated[str | None, Header(max_length=3)] = None) -> int:
+        return limit
+
+    @app.post("/v1/import")
+    async def take(request: Request) -> int:
+        return len(await request.body())
+
+    @app.get("/v1/bug")
+    async def bug() -> None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    return app
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(service(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 65536):
+        yield b"x" * 65536
+
+
+async def test_bad_input_names_its_field_and_what_would_be_accepted(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/orders", json={"lines": [{"mass_g": 5}, {"mass_g": 0}]})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "urn:reserve:problem:invalid_request",
+        "title": "A part of the request is not what the API accepts",
+        "status": 422,
+        "code": "invalid_request",
+        "detail": "Input should be greater than 0",
+        "field": "/lines/1/mass_g",
+        "accepted": "greater than 0",
+    }
+
+
+async def test_each_fault_is_listed_where_there_are_several(http: httpx.AsyncClient) -> None:
+    answer = (await http.post("/v1/orders", json={"lines": [{"a/b~c": 1}]})).json()
+    assert answer["detail"].endswith("(and 1 more)")
+    assert [fault["field"] for fault in answer["errors"]] == ["/lines/0/mass_g", "/lines/0/a~1b~0c"]
+
+
+async def test_faults_in_the_query_and_headers_are_named_too(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/v1/orders?limit=1000")).json()["field"] == "query:limit"
+    assert (await http.get("/v1/orders", headers={"tag": "long"})).json()["field"] == "header:tag"
+
+
+async def test_what_was_sent_is_never_repeated(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/v1/orders", json={"lines": [{"mass_g": 1, "password": "hunter2"}]})
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"",
+        b"\xff\xfe\xfa",
+        b"[" * 100_000,
+        b'{"lines": [{"mass_g": ' + b"9" * 5000 + b"}]}",
+        b'{"lines": [{"mass_g": NaN}]}',
+        b'{"lines": [{"mass_g": 1e400}]}',
+        b'{"lines": [{"mass_g": 1.5}]}',
+        b'{"lines": [{"mass_g": 1, "\\ud800": 1}]}',
+        b'{"lines": [], "note": "\\ud800"}',
+    ],
+    ids=["cut", "empty", "no UTF-8", "deep", "huge", "NaN", "infinite", "fraction", "surrogate name", "surrogate text"],
+)
+async def test_a_body_that_is_no_such_json_is_a_problem_and_not_a_bug(http: httpx.AsyncClient, body: bytes) -> None:
+    answer = await http.post("/v1/orders", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["code"] in ("invalid_request", "malformed_request", "text_not_unicode")
+
+
+async def test_wrong_routes_and_methods_are_problems(http: httpx.AsyncClient) -> None:
+    nowhere = await http.get("/v1/nowhere")
+    method = await http.delete("/v1/bug")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "route_not_found")
+    assert (method.status_code, method.json()["code"], method.json()["accepted"]) == (405, "method_not_allowed", "GET")
+    assert method.headers["allow"] == "GET"
+
+
+async def test_a_bug_gives_an_id_to_quote_and_nothing_of_the_inside(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/v1/bug", headers={"x-request-id": "demo-0001"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.json()["instance"] == "urn:reserve:request:demo-0001"
+    assert "secret" not in answer.text
+
+
+async def test_a_body_over_the_limit_is_refused_with_and_without_its_length(http: httpx.AsyncClient) -> None:
+    announced = await http.post("/v1/orders", content=b"x" * (BODY_LIMIT_BYTES + 1))
+    chunked = await http.post("/v1/orders", content=chunks(BODY_LIMIT_BYTES + 65536))
+    for answer in (announced, chunked):
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert answer.json()["accepted"] == "at most 1048576 bytes"
+
+
+async def test_an_import_route_takes_more(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/v1/import", content=chunks(2 * BODY_LIMIT_BYTES))).json() == 2 * BODY_LIMIT_BYTES
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content_type"),
+    [
+        ("/v1/orders", b'{"lines": [], "note": "a\\u0000b"}', "application/json"),
+        ("/v1/orders", b'{"lines": [], "note": "a\\\\\\u0000b"}', "application/json"),
+        ("/v1/orders", b'{"lines": [], "note": "a\x00b"}', "application/json"),
+        ("/v1/orders", b"note=a%00b", "application/x-www-form-urlencoded"),
+        ("/v1/orders?tag=%00", b"{}", "application/json"),
+        ("/v1/orders/%00", b"{}", "application/json"),
+    ],
+)
+async def test_a_nul_in_a_text_is_refused(http: httpx.AsyncClient, path: str, body: bytes, content_type: str) -> None:
+    answer = await http.post(path, content=body, headers={"content-type": content_type})
+    assert (answer.status_code, answer.json()["code"]) == (422, "nul_in_text")
+
+
+@pytest.mark.parametrize("note", [rb"\ud800", rb"\udc00", rb"\ud800x\udc00", rb"\ud800\n", rb"\\ud800\udc00", rb"\udc00\ud800"])
+async def test_half_of_a_surrogate_pair_is_refused(http: httpx.AsyncClient, note: bytes) -> None:
+    answer = await http.post("/v1/orders", content=b'{"lines": [], "note": "%b"}' % note, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "text_not_unicode")
+
+
+async def test_a_whole_pair_is_text(http: httpx.AsyncClient) -> None:
+    body = rb'{"lines": [], "note": "\ud83d\ude00\ud83d\ude00 \\ud800 \u30ac"}'
+    answer = await http.post("/v1/orders", content=body, headers={"content-type": "application/json"})
+    assert answer.json() == "\U0001f600\U0001f600 \\ud800 \u30ac"
+
+
+async def test_a_text_about_nul_is_no_nul(http: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await http.post("/v1/orders", content=rb'{"lines": [], "note": "a\\u0000b%00"}', headers=headers)
+    assert answer.json() == r"a\u0000b%00"
+
+
+async def test_the_openapi_document_tells_of_problems(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    answers = document["paths"]["/v1/orders"]["post"]["responses"]
+    assert answers.keys() == {"200", "default"}
+    assert "application/problem+json" in answers["default"]["content"]
+
+
+def test_a_code_means_one_thing() -> None:
+    problems.register({"invalid_request": CATALOGUE["invalid_request"]})
+    with pytest.raises(ValueError, match="another meaning"):
+        problems.register({"invalid_request": Entry(400, "Something else")})
+
+
+def test_an_unregistered_code_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        Problem("never_registered", "nobody knows what it means")
