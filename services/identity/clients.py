@@ -80,11 +80,12 @@ _PARTIES = {
 _SERVICE = _Party("service", scopes=("journal:read",))
 
 
-def seed(folder: Path, services: Iterable[str] = (), redirect_uris: Iterable[str] = ()) -> list[LocalClient]:
+def seed(folder: Path, services: Iterable[str] = (), redirect_uris: Iterable[str] | None = None) -> list[LocalClient]:
     """Makes the deployment's clients and users, one client a service too, and gives the clients with their secrets.
 
     Started again on the same folder it gives the same clients and secrets, and makes only what is missing. Each party is one client and one
-    user of the same name and subject: a person is one person however they come in. `redirect_uris` are the console's.
+    user of the same name and subject: a person is one person however they come in. `redirect_uris` are the console's; None
+    leaves them. Files that are right already are not touched, so that processes may look up their secrets while the issuer runs.
     """
     private_folder(folder)
     kept = _read_secrets(folder)
@@ -93,11 +94,12 @@ def seed(folder: Path, services: Iterable[str] = (), redirect_uris: Iterable[str
 
     clients = {name: _client(name, party, kept, known) for name, party in parties.items()}
     users = {name: _user(clients[name], kept, known) for name in _PARTIES}
-    clients[CONSOLE] = Client(CONSOLE, subject=CONSOLE, secret_hash=None, redirect_uris=tuple(redirect_uris))
+    console = known.clients.get(CONSOLE, Client(CONSOLE, subject=CONSOLE, secret_hash=None))
+    clients[CONSOLE] = console if redirect_uris is None else msgspec.structs.replace(console, redirect_uris=tuple(redirect_uris))
 
     # Secrets first: a hash whose secret nobody has would lock its client out for good.
-    write_private(_secrets_file(folder), _json(kept))
-    write_private(_directory_file(folder), _json(Directory(clients, users)))
+    _keep(_secrets_file(folder), _json(kept))
+    _keep(_directory_file(folder), _json(Directory(known.clients | clients, users)))
     return [
         LocalClient(name, kept.clients[name], partner=party.partner, roles=(party.role,), scopes=party.scopes)
         for name, party in parties.items()
@@ -135,6 +137,11 @@ def _user(client: Client, kept: _Secrets, known: Directory) -> User:
         password = kept.users.setdefault(login, new_secret())
         password_hash = hashed(password)
     return User(login, client.subject, password_hash, partner=client.partner, roles=client.roles, scopes=client.scopes)
+
+
+def _keep(file: Path, content: bytes) -> None:
+    if not file.exists() or file.read_bytes() != content:
+        write_private(file, content)
 
 
 def _read_secrets(folder: Path) -> _Secrets:

@@ -265,6 +265,14 @@ def test_seeding_again_gives_the_same_clients_and_only_adds(tmp_path: Path) -> N
     assert {name: load(tmp_path).clients[name] for name in directory.clients} == directory.clients
 
 
+def test_looking_up_secrets_touches_nothing(tmp_path: Path) -> None:
+    seed(tmp_path, services=["inventory"], redirect_uris=[CALLBACK])
+    before = [(file, file.stat().st_mtime_ns, file.stat().st_ino) for file in sorted(tmp_path.iterdir())]
+    seed(tmp_path, services=["inventory"])
+    assert before == [(file, file.stat().st_mtime_ns, file.stat().st_ino) for file in sorted(tmp_path.iterdir())]
+    assert load(tmp_path).clients["console"].redirect_uris == (CALLBACK,)
+
+
 def test_the_files_are_private_and_the_issuers_holds_no_secret(tmp_path: Path) -> None:
     clients = seed(tmp_path)
     signing_key(tmp_path / "keys")
