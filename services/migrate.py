@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +12,7 @@ from alembic.config import Config
 from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
-from shared.journal import APPEND_ONLY
+from shared.journal import APPEND_ONLY, Connection
 from shared.messages import topic_of
 from shared.settings import Settings
 from shared.topics import ensure_topics
@@ -30,7 +30,7 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
     connection = await asyncpg.connect(settings.database_owner_url)
     try:
         for name in JOURNALED:
-            await _grant(connection, name, role_passwords[name])
+            await grant(connection, name, role_passwords[name], service(name).append_only)
     finally:
         await connection.close()
     await ensure_topics(settings.kafka_bootstrap_servers, {topic_of(name): settings.shards for name in JOURNALED})
@@ -51,18 +51,19 @@ def role_of(name: str) -> str:
     return f"reserve_{name}"
 
 
-async def _grant(connection: asyncpg.Connection[asyncpg.Record], name: str, password: str) -> None:
+async def grant(connection: Connection, name: str, password: str, own_append_only: Sequence[str] = ()) -> None:
     """The role may read and add everywhere in its schema; change and remove only outside the append-only tables."""
     assert re.fullmatch(r"[A-Za-z0-9_-]{16,}", password), "a role's password is made of letters, digits, - and _"
     role = role_of(name)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await connection.execute(f'CREATE ROLE "{role}" LOGIN')
     await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
-    append_only = (*APPEND_ONLY, *service(name).append_only, "alembic_version")
+    append_only = (*APPEND_ONLY, *own_append_only, "alembic_version")
     await connection.execute(f'GRANT USAGE ON SCHEMA "{name}" TO "{role}"')
     await connection.execute(f'GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "{name}" TO "{role}"')
     await connection.execute(f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA "{name}" TO "{role}"')
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> ALL($2)", name, append_only)
     for (table,) in tables:
         await connection.execute(f'GRANT UPDATE, DELETE ON "{name}"."{table}" TO "{role}"')
-    await connection.execute(f'REVOKE INSERT ON "{name}".alembic_version FROM "{role}"')
+    if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".alembic_version'):
+        await connection.execute(f'REVOKE INSERT ON "{name}".alembic_version FROM "{role}"')

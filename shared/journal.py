@@ -170,7 +170,7 @@ class TimerRow(msgspec.Struct, frozen=True):
     command: str  # JSON
 
 
-async def open_pool(url: str, schema: str, *, size: int = 16) -> asyncpg.Pool[asyncpg.Record]:
+async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[asyncpg.Record]":
     """Connections whose search path is the service's schema. A statement that outlives its time-out is ended by the server."""
     return await asyncpg.create_pool(
         url,

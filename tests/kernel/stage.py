@@ -1,0 +1,176 @@
+"""A stage for the kernel's tests: services with schemas, roles, topics and tokens of their own, served by uvicorn on the loopback."""
+
+import asyncio
+import secrets
+import socket
+import string
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import sqlalchemy as sa
+import uvicorn
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.types import ASGIApp
+
+from services.identity.clients import seed
+from services.identity.main import create_app as identity_app
+from services.migrate import grant, role_of
+from shared.auth import TokenSource
+from shared.clock import Clock
+from shared.engines import Engines
+from shared.journal import Connection, ddl
+from shared.messages import topic_of
+from shared.service import Kernel, Service, create_app
+from shared.settings import Settings
+from shared.topics import ensure_topics
+
+PATIENCE_SECONDS = 20.0
+
+
+class Running:
+    """A service that serves: its kernel, and a client with an operator's token."""
+
+    def __init__(self, app: Any, http: httpx.AsyncClient, settings: Settings) -> None:
+        self.kernel: Kernel = app.state.kernel
+        self.http = http
+        self.settings = settings
+
+    async def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx.Response:
+        return await self.http.post(path, json=body, headers={"Idempotency-Key": key or secrets.token_hex(8), **headers})
+
+    async def ready(self) -> list[str]:
+        answer = await self.http.get("/readyz")
+        reasons: list[str] = answer.json()["reasons"]
+        assert (answer.status_code == 200) == (not reasons)
+        return reasons
+
+
+class Stage:
+    """`database_url` is the superuser's: what an operator with psql would see and do."""
+
+    def __init__(self, servers: Engines, folder: Path, issuer: str) -> None:
+        self.servers = servers
+        self.folder = folder
+        self.issuer = issuer
+        self.urls: dict[str, str] = {}  # of all services that run
+        self.clients = {client.client_id: client for client in seed(folder)}
+        self.passwords: dict[str, str] = {}
+
+    @property
+    def database_url(self) -> str:
+        return self.servers.database_url
+
+    def name(self, word: str) -> str:
+        """A service's name that no other test has."""
+        return word + "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
+
+    async def prepare(self, service: Service) -> None:
+        """Schema, tables, role and topic, as `services.migrate` makes them."""
+        engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+        async with engine.begin() as connection:
+            await connection.execute(sa.text(f"CREATE SCHEMA {service.name}"))
+            await connection.execute(sa.text(f"SET LOCAL search_path = {service.name}"))
+            for statement in ddl():
+                await connection.exec_driver_sql(statement)
+            await connection.run_sync(service.tables.create_all)
+        await engine.dispose()
+        self.passwords[service.name] = secrets.token_urlsafe(24)
+        async with self.sql() as superuser:
+            await grant(superuser, service.name, self.passwords[service.name], service.append_only)
+        await ensure_topics(self.servers.kafka_bootstrap_servers, {topic_of(service.name): 4})
+
+    @asynccontextmanager
+    async def sql(self, service: str = "public", *, as_service: bool = False) -> AsyncIterator[Connection]:
+        """A connection whose search path is a service's schema, as the superuser or as the service's own role."""
+        url = self.service_database_url(service) if as_service else self.database_url
+        connection = await asyncpg.connect(url, server_settings={"search_path": service})
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    def service_database_url(self, name: str) -> str:
+        return f"postgresql://{role_of(name)}:{self.passwords[name]}@{self.database_url.rpartition('@')[2]}"
+
+    def settings(self, name: str, **changed: Any) -> Settings:
+        client = self.clients["auditor-1"]  # stands for the services' own clients: it may read journals
+        values = {
+            "database_url": self.service_database_url(name),
+            "database_owner_url": self.database_url,
+            "kafka_bootstrap_servers": self.servers.kafka_bootstrap_servers,
+            "data_dir": self.folder,
+            "service_urls": self.urls,
+            "issuer": self.issuer,
+            "jwks_url": f"{self.issuer}/.well-known/jwks.json",
+            "token_url": f"{self.issuer}/oauth/token",
+            "client_id": client.client_id,
+            "client_secret": client.client_secret,
+            "require_ledger_at_start": False,
+            "log_level": "WARNING",
+        }
+        return Settings(**(values | changed))
+
+    @asynccontextmanager
+    async def serving(self, service: Service, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Running]:
+        """Serves until the block ends, at the port where others look for it; prepares the service the first time."""
+        if service.name not in self.passwords:
+            await self.prepare(service)
+        port = int(self.urls.setdefault(service.name, f"http://127.0.0.1:{free_port()}").rpartition(":")[2])
+        chosen = self.settings(service.name, **settings)
+        async with serve(create_app(service, chosen, clock), port) as app, self.client(self.urls[service.name]) as http:
+            yield Running(app, http, chosen)
+
+    @asynccontextmanager
+    async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
+        client = self.clients[client_id]
+        tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret)
+        async with httpx.AsyncClient(base_url=url, headers=await tokens.authorization(), timeout=30) as http:
+            yield http
+        await tokens.aclose()
+
+
+@asynccontextmanager
+async def a_stage(servers: Engines, folder: Path) -> AsyncIterator[Stage]:
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    stage = Stage(servers, folder, issuer)
+    async with serve(identity_app(Settings(issuer=issuer, data_dir=folder)), port):
+        yield stage
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, port: int) -> AsyncIterator[ASGIApp]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server._serve())
+    await until(lambda: server.started or task.done())
+    assert not task.done(), task.exception()
+    try:
+        yield app
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], patience: float = PATIENCE_SECONDS) -> Any:
+    """Waits for a condition to hold, and gives what it gave."""
+    async with asyncio.timeout(patience):
+        while True:
+            found = condition()
+            if isinstance(found, Awaitable):
+                found = await found
+            if found:
+                return found
+            await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
