@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     token_url: str = ""
     client_id: str = ""  # this service's own client, for journal:read
     client_secret: str = ""
+    clock_file: Path | None = None  # holds the seconds by which this deployment's clock is shifted; refused in production
     timezone: str = "Australia/Sydney"  # a *day* is a day here
     shards: int = 4  # of each journal; never changed once written
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
