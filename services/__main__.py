@@ -1,20 +1,30 @@
-"""The `reserve` command."""
+"""The `reserve` command: a list of commands. What each does stands in `services/commands/`, or with the service that it runs."""
 
 import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from shared.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
+approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
+receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
+audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
+app.add_typer(approver_key, name="approver-key")
+app.add_typer(receipt, name="receipt")
+app.add_typer(audit, name="audit")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
+HERE = Path(".reserve")
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object instead of a table")]
+LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
 
 
 @app.command()
-def up(data: Folder = Path(".reserve"), port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
+def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
     """Starts everything, waits until it is ready, and serves until Ctrl-C."""
     from services.deployment import Deployment, Endpoints
 
@@ -40,6 +50,74 @@ def migrate() -> None:
     from services.migrate import prepare
 
     asyncio.run(prepare(Settings()))
+
+
+@app.command()
+def token(client: Annotated[str, typer.Option(help="such as partner-jp, operator-1, auditor-1")], data: Folder = HERE) -> None:
+    """Prints an access token of one of the deployment's clients."""
+    from services.commands.token import token as fetch
+
+    typer.echo(fetch(data, client))
+
+
+@approver_key.command("new")
+def new_approver_key(file: Annotated[Path, typer.Argument(help="where to write it; never overwritten")]) -> None:
+    """Makes a key file that only its owner may read, and prints the public key and the key's id."""
+    from services.commands.approver_key import new_key
+
+    public_key, key_id = new_key(file)
+    typer.echo(f"public_key {public_key}\nkey_id {key_id}")
+
+
+@app.command()
+def approve(
+    file: Annotated[Path, typer.Argument(help="the decision, as GET /v1/rounds/{id}/decision gives it")],
+    key: Annotated[Path, typer.Option(help="the approver's key file")],
+    approver: Annotated[str, typer.Option(help="the approver's subject")],
+    out: Annotated[Path | None, typer.Option(help="where to write the approval; otherwise standard output")] = None,
+) -> None:
+    """Recomputes a decision and signs its hash. What does not recompute is not signed."""
+    from services.commands.approve import sign_decision
+
+    signed = sign_decision(file, key, approver)
+    if out is None:
+        typer.echo(signed.decode())
+    else:
+        out.write_bytes(signed)
+
+
+@app.command()
+def allocate(
+    rule: Annotated[str, typer.Option(help="pro_rata or priority")],
+    supply: Annotated[str, typer.Option(help="grams on offer")],
+    claims: Annotated[str, typer.Option(help="grams by claimant: a=50,b=100")],
+    unit: Annotated[str, typer.Option(help="the trade unit, in grams")] = "1",
+    as_json: AsJson = False,
+) -> None:
+    """The allocation rules as a calculator; no server is asked."""
+    from services.commands.allocate import show, work_out
+
+    awarded = work_out(rule, supply, claims, unit)
+    if as_json:
+        typer.echo(json_text(awarded))
+    else:
+        show(rule, claims, awarded)
+
+
+@receipt.command("verify")
+def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
+    """Says what a receipt proves, or which check failed. Needs no network."""
+    from services.commands.receipt import verified
+
+    for name, value in verified(file, key, data).items():
+        typer.echo(f"{name:<10} {value if value is not None else '-'}")
+
+
+def json_text(value: object) -> str:
+    """With the spaces that people expect of a line of JSON."""
+    import json
+
+    return json.dumps(msgspec.to_builtins(value))
 
 
 def main() -> None:

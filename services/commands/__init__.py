@@ -1,0 +1,1 @@
+"""What the `reserve` command does, a file a command."""

@@ -1,0 +1,13 @@
+"""How a command says no: one line on standard error, and an exit code."""
+
+from typing import NoReturn
+
+import typer
+
+CHECK_FAILED = 1  # something was checked and found wrong
+BAD_INPUT = 2  # the command cannot start with what it was given
+
+
+def fail(message: str, exit_code: int = BAD_INPUT) -> NoReturn:
+    typer.echo(f"reserve: {message}", err=True)
+    raise typer.Exit(exit_code)

@@ -1,0 +1,252 @@
+"""The `reserve` command where it needs no server: what it prints, and how it says no."""
+
+import json
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
+
+from services.__main__ import app
+from services.allocation.domain.approval import key_id, read_approval, read_private_key, verify_approval
+from services.allocation.domain.decision import Claimant, Holdings, Opened, Terms, Units, canonical, compose, decision_hash, partner_view
+from services.ledger.keys import seed_key
+from services.ledger.merkle import hash_leaf, root_of
+from services.ledger.receipt import Opening, make_receipt
+from services.ledger.signers import FileSigner
+from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.record import event_hash
+from shared.signed_note import parse_verifier_key
+
+DECISION = compose(
+    Terms(
+        round="rnd_1",
+        product="antimony-metal",
+        rule="pro_rata",
+        policy="standing",
+        policy_version=1,
+        disruption=None,
+        offered=(Units(unit_g=1, units=100),),
+    ),
+    Opened(salt="00" * 16, content=Holdings(available_g=100, protected_g=0)),
+    [
+        Opened(
+            salt=f"{number:032x}",
+            content=Claimant(request=f"req_{number}", partner=partner, agreement=None, agreement_version=None, asked_g=80, accepted_g=80),
+        )
+        for number, partner in enumerate(["JP", "US"])
+    ],
+)
+EVENT = b'{"data":{},"position":7,"shard":0,"type":"inventory.stock_drawn.v1"}'
+
+
+def reserve(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+# --- allocate
+
+
+def test_the_calculator_prints_awards_and_what_is_left_in_grams() -> None:
+    result = reserve("allocate", "--rule", "pro_rata", "--supply", 100, "--claims", "a=50,b=100", "--json")
+    assert (result.stdout, result.exit_code) == ('{"awards": {"a": 33, "b": 67}, "left": 0}\n', 0)
+
+
+def test_the_calculator_awards_whole_units_and_tells_what_makes_up_none() -> None:
+    result = reserve("allocate", "--rule", "pro_rata", "--supply", 103, "--claims", "a=50,b=100", "--unit", 5, "--json")
+    assert json.loads(result.stdout) == {"awards": {"a": 35, "b": 65}, "left": 3}
+
+
+def test_the_calculator_shows_a_table_to_people() -> None:
+    shown = reserve("allocate", "--rule", "pro_rata", "--supply", 100, "--claims", "jp=50,us=100").stdout
+    assert "jp" in shown
+    assert "66.0%" in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"rule": "lottery"}, "rule"),
+        ({"supply": "1.5"}, "supply"),
+        ({"supply": "nan"}, "supply"),
+        ({"supply": "1" + "0" * 19}, "supply"),
+        ({"supply": "9" * 5000}, "supply"),
+        ({"unit": "0"}, "unit"),
+        ({"claims": "a=50,b"}, "claims"),
+        ({"claims": "a=50,a=60"}, "claims"),
+        ({"claims": "a=-1"}, "claims.a"),
+        ({"claims": "a=x"}, "claims.a"),
+        ({"claims": ""}, "claims"),
+    ],
+)
+def test_the_calculator_names_the_field_at_fault_in_one_line(change: dict[str, str], field: str) -> None:
+    given = {"rule": "pro_rata", "supply": "100", "claims": "a=50,b=100", "unit": "1"} | change
+    result = reserve("allocate", *(part for name, value in given.items() for part in (f"--{name}", value)), "--json")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"reserve: {field}: ")
+    assert result.stderr.count("\n") == 1
+
+
+# --- approver-key and approve
+
+
+def test_a_new_approver_key_is_private_and_its_public_half_is_printed(tmp_path: Path) -> None:
+    file = tmp_path / "approver.pem"
+    lines = dict(line.split() for line in reserve("approver-key", "new", file).stdout.splitlines())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert read_private_key(file.read_bytes()).public_key().public_bytes_raw().hex() == lines["public_key"]
+    assert key_id(lines["public_key"]) == lines["key_id"]
+
+
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "approver.pem"
+    file.write_text("mine")
+    assert reserve("approver-key", "new", file).exit_code == 2
+    assert file.read_text() == "mine"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    file = tmp_path / "approver.pem"
+    reserve("approver-key", "new", file)
+    return file
+
+
+@pytest.fixture
+def decision(tmp_path: Path) -> Path:
+    file = tmp_path / "decision.json"
+    file.write_bytes(canonical(DECISION))
+    return file
+
+
+def test_an_approval_is_the_keys_signature_over_the_decisions_hash(tmp_path: Path, key: Path, decision: Path) -> None:
+    assert reserve("approve", decision, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json").exit_code == 0
+    approval = read_approval((tmp_path / "approval.json").read_bytes())
+    assert (approval.document, approval.approver, approval.purpose) == (decision_hash(DECISION), "sub_1", "decision")
+    assert verify_approval(approval, read_private_key(key.read_bytes()).public_key().public_bytes_raw().hex())
+
+
+def test_without_out_the_approval_is_printed(key: Path, decision: Path) -> None:
+    assert read_approval(reserve("approve", decision, "--key", key, "--approver", "sub_1").stdout.encode()).approver == "sub_1"
+
+
+def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: Path) -> None:
+    first, *others = DECISION.lines
+    raised = msgspec.structs.replace(first, content=msgspec.structs.replace(first.content, award_g=80))
+    file = tmp_path / "altered.json"
+    file.write_bytes(canonical(msgspec.structs.replace(DECISION, lines=(raised, *others))))
+    result = reserve("approve", file, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json")
+    assert result.exit_code == 1
+    assert "lines/0/content/award_g is 80, recomputed 50" in result.stderr
+    assert not (tmp_path / "approval.json").exists()
+
+
+def test_a_partners_view_is_not_enough_to_sign(tmp_path: Path, key: Path) -> None:
+    file = tmp_path / "view.json"
+    file.write_bytes(canonical(partner_view(DECISION, "JP")))
+    assert reserve("approve", file, "--key", key, "--approver", "sub_1").exit_code == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff"])
+def test_what_is_no_decision_is_refused_in_one_line(tmp_path: Path, key: Path, content: bytes) -> None:
+    file = tmp_path / "other.json"
+    file.write_bytes(content)
+    result = reserve("approve", file, "--key", key, "--approver", "sub_1")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_a_key_that_others_can_read_is_refused(key: Path, decision: Path) -> None:
+    key.chmod(0o644)
+    result = reserve("approve", decision, "--key", key, "--approver", "sub_1")
+    assert result.exit_code == 2
+    assert "chmod 600" in result.stderr
+
+
+def test_an_approver_that_cannot_stand_in_a_statement_is_refused(key: Path, decision: Path) -> None:
+    assert "--approver" in reserve("approve", decision, "--key", key, "--approver", "two\nlines").stderr
+
+
+# --- receipt verify
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    seed_key(tmp_path)
+    return tmp_path
+
+
+def receipt_in(folder: Path) -> str:
+    opening = Opening("inventory/0/7", b"s" * 16, event_hash(b"s" * 16, EVENT), EVENT)
+    other = hash_leaf(b"another leaf")
+    root = root_of([other, hash_leaf(opening.leaf)])
+    key = parse_verifier_key((folder / "keys" / "ledger.vkey").read_text().strip())
+    note = sign_checkpoint(Checkpoint(key.name, TreeHead(2, root)), FileSigner(folder / "keys" / "ledger.pem"))
+    return make_receipt(opening, 1, [other], note)
+
+
+def test_a_receipt_says_what_it_proves(folder: Path) -> None:
+    file = folder / "receipt.txt"
+    file.write_text(receipt_in(folder))
+    result = reserve("receipt", "verify", file, "--data", folder)
+    said = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert result.exit_code == 0
+    assert (said["place"], said["type"], said["position"], said["log_size"], said["grade"]) == (
+        "inventory/0/7",
+        "inventory.stock_drawn.v1",
+        "1",
+        "2",
+        "signed",
+    )
+
+
+def test_a_receipt_is_verified_with_a_key_given_by_hand(folder: Path) -> None:
+    file = folder / "receipt.txt"
+    file.write_text(receipt_in(folder))
+    assert reserve("receipt", "verify", file, "--key", (folder / "keys" / "ledger.vkey").read_text()).exit_code == 0
+
+
+def test_a_receipt_of_another_log_fails_at_the_signature(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = folder / "receipt.txt"
+    file.write_text(receipt_in(folder))
+    result = reserve("receipt", "verify", file, "--key", seed_key(tmp_path_factory.mktemp("other")))
+    assert result.exit_code == 1
+    assert "check signature failed" in result.stderr
+
+
+def test_a_receipt_with_a_changed_character_names_the_check_that_failed(folder: Path) -> None:
+    file = folder / "receipt.txt"
+    file.write_text(receipt_in(folder).replace("index 1", "index 0"))
+    result = reserve("receipt", "verify", file, "--data", folder)
+    assert result.exit_code == 1
+    assert "check inclusion failed" in result.stderr
+
+
+def test_a_file_that_is_no_receipt_and_a_key_that_is_no_key_are_told_apart(folder: Path) -> None:
+    file = folder / "receipt.txt"
+    file.write_bytes(b"\xff\x00")
+    assert reserve("receipt", "verify", file, "--data", folder).exit_code == 1
+    assert reserve("receipt", "verify", file, "--key", "nonsense").exit_code == 2
+    assert reserve("receipt", "verify", folder / "absent", "--data", folder).exit_code == 2
+    assert reserve("receipt", "verify", file, "--data", folder / "absent").exit_code == 2
+
+
+# --- token
+
+
+def test_a_token_needs_a_deployment_and_a_client_that_it_knows(tmp_path: Path) -> None:
+    assert "reserve up" in reserve("token", "--client", "operator-1", "--data", tmp_path).stderr
+    endpoints = {"base_url": "http://127.0.0.1:1", "services": {}, "issuer": "http://127.0.0.1:1", "clients": [], "pids": {}}
+    (tmp_path / "endpoints.json").write_text(json.dumps(endpoints))
+    result = reserve("token", "--client", "nobody", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "no client nobody" in result.stderr
+
+
+def test_a_key_of_another_kind_cannot_approve(tmp_path: Path, decision: Path) -> None:
+    file = tmp_path / "other.pem"
+    file.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    file.chmod(0o600)
+    assert reserve("approve", decision, "--key", file, "--approver", "sub_1").exit_code == 2
