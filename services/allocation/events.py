@@ -310,12 +310,13 @@ class RoundReleased(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     decision: DecisionHash
 
 
-type PartnerEvent = PartnerRegistered
-type AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
-type DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
-type ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
-type RequestEvent = RequestSubmitted | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired
-type RoundEvent = (
+# Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
+PartnerEvent = PartnerRegistered
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
+ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
+RequestEvent = RequestSubmitted | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired
+RoundEvent = (
     RoundOpened
     | RoundProposed
     | RoundApproved
@@ -327,5 +328,5 @@ type RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-type BookEvent = BookOpened | RequestEvent | RoundEvent
+BookEvent = BookOpened | RequestEvent | RoundEvent
 type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent

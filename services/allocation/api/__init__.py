@@ -1,0 +1,9 @@
+"""The HTTP API of allocation, a file a resource."""
+
+from fastapi import APIRouter
+
+from services.allocation.api import agreements, approver_keys, awards, decisions, disruptions, partners, requests, rounds, stock
+
+router = APIRouter()
+for _part in (partners, agreements, disruptions, requests, rounds, decisions, awards, approver_keys, stock):
+    router.include_router(_part.router)

@@ -1,0 +1,107 @@
+"""Approvers' keys: their public halves, enrolled and revoked by an administrator."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel import col, select
+
+from services.allocation.api.fields import READERS, Body, KeyPath, ReasonBody, SubjectField
+from services.allocation.domain.approval import key_id
+from services.allocation.domain.approver import EnrolKey, RevokeKey
+from services.allocation.events import KeyId, ProductId, SubjectId
+from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/approver-keys", tags=["approver keys"])
+
+
+class KeyBody(Body):
+    subject: SubjectField
+    public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="Ed25519, 32 bytes in hex")
+
+
+class KeyView(BaseModel):
+    key: str
+    subject: str
+    public_key: str
+    enrolled_on: date
+    revoked_on: date | None
+
+
+class KeyChange(BaseModel):
+    key: str
+    subject: str
+    revoked: bool
+
+
+def _view(row: ApproverKeyRow) -> KeyView:
+    return KeyView(**row.model_dump(exclude={"id"}))
+
+
+@router.post("", status_code=201)
+async def enrol_key(
+    body: KeyBody,
+    caller: Annotated[Caller, allow("administrator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> KeyChange:
+    key = KeyId(key_id(body.public_key))
+    async with reads.session() as session:
+        others = select(ApproverKeyRow.key).where(ApproverKeyRow.key == key, ApproverKeyRow.subject != body.subject).limit(1)
+        if (await session.exec(others)).first() is not None:
+            raise Problem("approver_key_already_enrolled", "a key is one person's own", field="/public_key", accepted="another key")
+    command = EnrolKey(subject=SubjectId(body.subject), key=key, public_key=body.public_key)
+    await post.submit(f"approver/{body.subject}", command)
+    return KeyChange(key=key, subject=body.subject, revoked=False)
+
+
+@router.post("/{key}/revoke")
+async def revoke_key(
+    key: KeyPath,
+    body: ReasonBody,
+    caller: Annotated[Caller, allow("administrator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> KeyChange:
+    async with reads.session() as session:
+        row = (await session.exec(select(ApproverKeyRow).where(ApproverKeyRow.key == key).order_by(col(ApproverKeyRow.id)))).first()
+        if row is None:
+            raise Problem("approver_key_not_found", f"there is no key {key}", field="path:key")
+        approved = (
+            select(RoundRow.product)
+            .join(ApprovalRow, col(ApprovalRow.round) == col(RoundRow.round))
+            .where(ApprovalRow.key == key, RoundRow.status == RoundStatus.PROPOSED.value, col(ApprovalRow.lapsed).is_(False))
+            .distinct()
+        )
+        products = sorted((await session.exec(approved)).all())
+    command = RevokeKey(
+        subject=SubjectId(row.subject), key=KeyId(key), products=tuple(ProductId(product) for product in products), reason=body.reason
+    )
+    await post.submit(f"approver/{row.subject}", command)
+    return KeyChange(key=key, subject=row.subject, revoked=True)
+
+
+@router.get("")
+async def list_keys(
+    caller: Annotated[Caller, allow(*READERS)],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[KeyView]:
+    async with reads.session() as session:
+        return await page(
+            session,
+            select(ApproverKeyRow),
+            key=col(ApproverKeyRow.id),
+            view=_view,
+            cursor=cursor,
+            limit=limit,
+            request=request,
+            response=response,
+        )

@@ -1,0 +1,66 @@
+"""Awards: what certified rounds gave, each with the days of cover that it buys. A partner sees its own."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.allocation.api.fields import READERS, AwardPath, ProductField, limited_to
+from services.allocation.tables import AwardRow, AwardStatus
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Reads, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/awards", tags=["awards"])
+
+
+class AwardView(BaseModel):
+    award: str
+    round: str
+    request: str
+    product: str
+    partner: str
+    mass_g: int
+    daily_consumption_g: int
+    days_of_cover: str  # at that consumption, in tenths of days: "12.5"
+    decision: str
+    expires_on: date
+    status: AwardStatus
+
+
+def view_award(row: AwardRow) -> AwardView:
+    return AwardView(**row.model_dump())
+
+
+@router.get("")
+async def list_awards(
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[AwardView]:
+    query = select(AwardRow)
+    if (partner := limited_to(caller)) is not None:
+        query = query.where(AwardRow.partner == partner)
+    if product is not None:
+        query = query.where(AwardRow.product == product)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=col(AwardRow.award), view=view_award, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/{award}")
+async def show_award(
+    award: AwardPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
+) -> AwardView:
+    async with reads.session() as session:
+        row = await session.get(AwardRow, award)
+    if row is None or limited_to(caller) not in (None, row.partner):
+        raise Problem("award_not_found", f"there is no award {award}", field="path:award")
+    return view_award(row)

@@ -1,0 +1,113 @@
+"""What a command needs to know of other streams, from the read tables. The books' rules look at it again when they decide."""
+
+from collections.abc import Collection
+from datetime import date
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.allocation.domain.agreement import year_from
+from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.events import AgreementId, PartnerCode
+from services.allocation.tables import (
+    AgreementRow,
+    BookRow,
+    DisruptionRow,
+    PartnerRow,
+    RequestRow,
+    RightRow,
+    RoundRow,
+    StockRow,
+    StockUnitsRow,
+)
+from shared.problems import Problem
+
+
+async def require_partners(session: AsyncSession, partners: Collection[str], field: str) -> None:
+    """Raises Problem `partner_not_found`."""
+    known = set((await session.exec(select(PartnerRow.partner).where(col(PartnerRow.partner).in_(partners)))).all())
+    if unknown := sorted(set(partners) - known):
+        raise Problem("partner_not_found", f"{unknown[0]} is not registered", field=field)
+
+
+async def require_products(session: AsyncSession, products: Collection[str], field: str) -> None:
+    """Raises Problem `product_not_found`."""
+    known = set((await session.exec(select(BookRow.product).where(col(BookRow.product).in_(products)))).all())
+    if unknown := sorted(set(products) - known):
+        raise Problem("product_not_found", f"{unknown[0]} has no book", field=field)
+
+
+async def find_request(session: AsyncSession, request: str, partner: PartnerCode | None) -> RequestRow:
+    """Raises Problem `request_not_found`, also for another partner's."""
+    row = await session.get(RequestRow, request)
+    if row is None or partner not in (None, row.partner):
+        raise Problem("request_not_found", f"there is no request {request}", field="path:request")
+    return row
+
+
+async def find_round(session: AsyncSession, round: str, partner: PartnerCode | None = None) -> RoundRow:
+    """Raises Problem `round_not_found`, also for one that has no request of the partner."""
+    row = await session.get(RoundRow, round)
+    if row is None or (partner is not None and not await _takes_part(session, row, partner)):
+        raise Problem("round_not_found", f"there is no round {round}", field="path:round")
+    return row
+
+
+async def _takes_part(session: AsyncSession, row: RoundRow, partner: PartnerCode) -> bool:
+    own = select(RequestRow.request).where(col(RequestRow.request).in_(row.requests), RequestRow.partner == partner).limit(1)
+    return (await session.exec(own)).first() is not None
+
+
+async def valid_terms(session: AsyncSession, product: str, partners: Collection[PartnerCode], on: date) -> dict[PartnerCode, TermsRead]:
+    """Each partner's terms for the product on that day. Of several agreements the one that began last counts."""
+    valid = (
+        select(AgreementRow)
+        .where(
+            col(AgreementRow.partner).in_(partners),
+            col(AgreementRow.ended).is_(False),
+            col(AgreementRow.valid_from) <= on,
+            col(AgreementRow.valid_until) >= on,
+        )
+        .order_by(col(AgreementRow.valid_from), col(AgreementRow.agreement))
+    )
+    return {
+        PartnerCode(row.partner): TermsRead(
+            agreement=AgreementId(row.agreement),
+            version=row.version,
+            year_from=year_from(row.valid_from, on),
+            quota_g=terms["yearly_quota_g"],
+            priority_class=row.priority_class,
+        )
+        for row in (await session.exec(valid)).all()
+        for terms in row.products
+        if terms["product"] == product
+    }
+
+
+async def find_surroundings(
+    session: AsyncSession, product: str, partners: Collection[PartnerCode], disruption: str | None, on: date
+) -> Surroundings:
+    found = None if disruption is None else await session.get(DisruptionRow, disruption)
+    stock = await session.get(StockRow, product)
+    lots = await available_units(session, product)
+    return Surroundings(
+        terms=await valid_terms(session, product, partners, on),
+        disruption_version=None if found is None else found.version,
+        lots_g=sum(unit_g * units for unit_g, units in lots.items()),
+        rights_g=0 if stock is None else await free_rights_g(session, stock, on),
+        protected_g=0 if stock is None else stock.protected_g,
+    )
+
+
+async def available_units(session: AsyncSession, product: str) -> dict[int, int]:
+    """Units of lots by size in grams."""
+    rows = await session.exec(select(StockUnitsRow).where(StockUnitsRow.product == product, StockUnitsRow.units > 0))
+    return {row.unit_g: row.units for row in rows.all()}
+
+
+async def free_rights_g(session: AsyncSession, stock: StockRow, on: date) -> int:
+    """Grams of open firm rights that no release has reserved."""
+    open_firm = select(func.coalesce(func.sum(RightRow.mass_g), 0)).where(
+        RightRow.product == stock.product, RightRow.kind == "firm_offtake", RightRow.window_to >= on
+    )
+    return max(int((await session.exec(open_firm)).one()) - stock.reserved_rights_g, 0)

@@ -1,0 +1,70 @@
+"""Partners: registered by an administrator; each sees itself."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.allocation.api.fields import READERS, Body, PartnerField, PartnerPath, Text, limited_to
+from services.allocation.domain.partner import RegisterPartner
+from services.allocation.events import PartnerCode
+from services.allocation.tables import PartnerRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/partners", tags=["partners"])
+
+
+class PartnerBody(Body):
+    partner: PartnerField
+    name: Text
+
+
+class PartnerView(BaseModel):
+    partner: str
+    name: str
+
+
+def _view(row: PartnerRow) -> PartnerView:
+    return PartnerView(partner=row.partner, name=row.name)
+
+
+@router.post("", status_code=201)
+async def register_partner(
+    body: PartnerBody, caller: Annotated[Caller, allow("administrator")], post: Annotated[Post, Depends(Post)]
+) -> PartnerView:
+    accepted = await post.submit(f"partner/{body.partner}", RegisterPartner(partner=PartnerCode(body.partner), name=body.name))
+    event = accepted.facts[0].event
+    return PartnerView(partner=event.partner, name=event.name)
+
+
+@router.get("")
+async def list_partners(
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[PartnerView]:
+    query = select(PartnerRow)
+    if (partner := limited_to(caller)) is not None:
+        query = query.where(PartnerRow.partner == partner)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=col(PartnerRow.partner), view=_view, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/{partner}")
+async def show_partner(
+    partner: PartnerPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)], response: Response
+) -> PartnerView:
+    async with reads.session() as session:
+        row = await session.get(PartnerRow, partner)
+    if row is None or limited_to(caller) not in (None, partner):
+        raise Problem("partner_not_found", f"there is no partner {partner}", field="path:partner")
+    etag(response, row.version)
+    return _view(row)

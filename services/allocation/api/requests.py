@@ -1,0 +1,190 @@
+"""Requests: a partner submits and withdraws its own; an operator screens them all."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.allocation.api.fields import (
+    READERS,
+    Body,
+    Day,
+    GramsOrNone,
+    PositiveGrams,
+    ProductField,
+    ReasonBody,
+    RequestPath,
+    Text,
+    Texts,
+    limited_to,
+)
+from services.allocation.api.lookups import find_request, valid_terms
+from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.cover import days_of_cover
+from services.allocation.events import PartnerCode, RequestId
+from services.allocation.tables import RequestRow, RequestStatus
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/requests", tags=["requests"])
+
+
+class RequestBody(Body):
+    product: ProductField
+    mass_g: PositiveGrams
+    minimum_g: GramsOrNone = 0  # less than this is of no use
+    daily_consumption_g: PositiveGrams  # grams a day
+    needed_by: Day
+    nominee: Text  # who would contract and pay
+    end_use: Text
+
+
+class AcceptanceBody(Body):
+    accepted_g: PositiveGrams
+    reasons: Texts
+
+
+class DeclineBody(Body):
+    reasons: Texts
+
+
+class RequestView(BaseModel):
+    request: str
+    product: str
+    partner: str
+    status: RequestStatus
+    mass_g: int
+    minimum_g: int
+    accepted_g: int | None
+    reasons: list[str]
+    daily_consumption_g: int
+    days_of_cover_asked: str  # what the whole of it would buy, in tenths of days
+    needed_by: date
+    nominee: str
+    end_use: str
+    round: str | None
+
+
+class RequestChange(BaseModel):
+    request: str
+    status: RequestStatus
+    accepted_g: int | None = None
+
+
+def _view(row: RequestRow) -> RequestView:
+    return RequestView(**row.model_dump(exclude={"submitted_on"}), days_of_cover_asked=days_of_cover(row.mass_g, row.daily_consumption_g))
+
+
+@router.post("", status_code=201)
+async def submit_request(
+    body: RequestBody,
+    caller: Annotated[Caller, allow("partner")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> RequestView:
+    if caller.partner is None:
+        raise Problem("forbidden", "the token names no partner")
+    partner = PartnerCode(caller.partner)
+    async with reads.session() as session:
+        terms = (await valid_terms(session, body.product, [partner], post.today)).get(partner)
+    command = SubmitRequest(
+        request=RequestId(post.new_id("req")),
+        partner=partner,
+        agreement=None if terms is None else terms.agreement,
+        mass_g=body.mass_g,
+        minimum_g=body.minimum_g,
+        daily_consumption_g=body.daily_consumption_g,
+        needed_by=body.needed_by,
+        nominee=body.nominee,
+        end_use=body.end_use,
+        on=post.today,
+    )
+    accepted = await post.submit(f"book/{body.product}", command)
+    event = accepted.facts[0].event
+    return RequestView(
+        **msgspec.to_builtins(event),
+        status=RequestStatus.SUBMITTED,
+        accepted_g=None,
+        reasons=[],
+        round=None,
+        days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
+    )
+
+
+@router.post("/{request}/accept")
+async def accept_request(
+    request: RequestPath,
+    body: AcceptanceBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> RequestChange:
+    async with reads.session() as session:
+        row = await find_request(session, request, None)
+    command = AcceptRequest(request=RequestId(request), accepted_g=body.accepted_g, reasons=tuple(body.reasons), on=post.today)
+    accepted = await post.submit(f"book/{row.product}", command)
+    return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
+
+
+@router.post("/{request}/decline")
+async def decline_request(
+    request: RequestPath,
+    body: DeclineBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> RequestChange:
+    async with reads.session() as session:
+        row = await find_request(session, request, None)
+    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=tuple(body.reasons)))
+    return RequestChange(request=request, status=RequestStatus.DECLINED)
+
+
+@router.post("/{request}/withdraw")
+async def withdraw_request(
+    request: RequestPath,
+    body: ReasonBody,
+    caller: Annotated[Caller, allow("partner")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> RequestChange:
+    async with reads.session() as session:
+        row = await find_request(session, request, PartnerCode(caller.partner or ""))
+    await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=body.reason))
+    return RequestChange(request=request, status=RequestStatus.WITHDRAWN)
+
+
+@router.get("")
+async def list_requests(
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    status: Annotated[RequestStatus | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[RequestView]:
+    query = select(RequestRow)
+    if (partner := limited_to(caller)) is not None:
+        query = query.where(RequestRow.partner == partner)
+    if product is not None:
+        query = query.where(RequestRow.product == product)
+    if status is not None:
+        query = query.where(RequestRow.status == status.value)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=col(RequestRow.request), view=_view, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/{request}")
+async def show_request(
+    request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
+) -> RequestView:
+    async with reads.session() as session:
+        return _view(await find_request(session, request, limited_to(caller)))

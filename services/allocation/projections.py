@@ -1,0 +1,368 @@
+"""Read tables from events: the own ones in the journal's transaction, the stock from inventory's."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, assert_never
+
+import msgspec
+
+from services.allocation.events import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementSigned,
+    ApprovalsLapsed,
+    ApproverKeyEnrolled,
+    ApproverKeyRevoked,
+    AwardGranted,
+    AwardWithdrawn,
+    BookOpened,
+    DisruptionDeclared,
+    DisruptionEnded,
+    DisruptionRevised,
+    Event,
+    PartnerRegistered,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestSubmitted,
+    RequestWithdrawn,
+    RoundApproved,
+    RoundCancelled,
+    RoundCertified,
+    RoundOpened,
+    RoundProposed,
+    RoundReleased,
+    RoundReopened,
+)
+from services.inventory import events as inventory
+from shared.journal import Connection
+from shared.record import Fact
+
+
+async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+    for fact in facts:
+        await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
+
+
+async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+    execute = connection.execute
+    match event:
+        case PartnerRegistered():
+            await execute(
+                "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
+            )
+        case AgreementSigned() | AgreementAmended() | AgreementEnded():
+            await _project_agreement(connection, event, fact.record.version)
+        case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
+            await _project_disruption(connection, event, fact.record.version)
+        case ApproverKeyEnrolled():
+            await execute(
+                "INSERT INTO approver_keys (id, subject, key, public_key, enrolled_on) VALUES ($1, $2, $3, $4, $5)",
+                f"{event.subject}/{event.key}",
+                event.subject,
+                event.key,
+                event.public_key,
+                on,
+            )
+        case ApproverKeyRevoked():
+            await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)
+        case BookOpened():
+            await execute("INSERT INTO books (product) VALUES ($1)", event.product)
+        case RequestSubmitted():
+            await execute(
+                """INSERT INTO requests (request, product, partner, mass_g, minimum_g, daily_consumption_g, needed_by, nominee, end_use,
+                                         submitted_on, status, reasons)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'submitted', '[]')""",
+                event.request,
+                event.product,
+                event.partner,
+                event.mass_g,
+                event.minimum_g,
+                event.daily_consumption_g,
+                event.needed_by,
+                event.nominee,
+                event.end_use,
+                on,
+            )
+        case RequestAccepted():
+            await execute(
+                "UPDATE requests SET status = 'accepted', accepted_g = $2, reasons = $3 WHERE request = $1",
+                event.request,
+                event.accepted_g,
+                _json(event.reasons),
+            )
+        case RequestDeclined():
+            await _close_request(connection, event.request, "declined", event.reasons)
+        case RequestWithdrawn():
+            await _close_request(connection, event.request, "withdrawn", (event.reason,))
+        case RequestExpired():
+            await _close_request(connection, event.request, "expired", ())
+        case AwardGranted():
+            await _grant(connection, event)
+        case AwardWithdrawn():
+            await execute("UPDATE awards SET status = 'withdrawn' WHERE award = $1", event.award)
+            await execute("UPDATE requests SET status = 'accepted' WHERE request = $1", event.request)
+        case _:
+            await _project_round(connection, fact, event, on)
+
+
+async def _project_agreement(connection: Connection, event: AgreementSigned | AgreementAmended | AgreementEnded, version: int) -> None:
+    match event:
+        case AgreementSigned():
+            await connection.execute(
+                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, false, $7)""",
+                event.agreement,
+                event.partner,
+                _json(event.products),
+                event.priority_class,
+                event.valid_from,
+                event.valid_until,
+                version,
+            )
+        case AgreementAmended():
+            await connection.execute(
+                "UPDATE agreements SET products = $2, priority_class = $3, valid_until = $4, version = $5 WHERE agreement = $1",
+                event.agreement,
+                _json(event.products),
+                event.priority_class,
+                event.valid_until,
+                version,
+            )
+        case AgreementEnded():
+            await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
+
+
+async def _project_disruption(
+    connection: Connection, event: DisruptionDeclared | DisruptionRevised | DisruptionEnded, version: int
+) -> None:
+    match event:
+        case DisruptionDeclared():
+            await connection.execute(
+                """INSERT INTO disruptions (disruption, instrument, products, declared_scope, observed_scope, partners, starts_on,
+                                            evidence, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+                event.disruption,
+                event.instrument,
+                _json(event.products),
+                event.declared_scope,
+                event.observed_scope,
+                _json(event.partners),
+                event.starts_on,
+                _json(event.evidence),
+                version,
+            )
+        case DisruptionRevised():
+            await connection.execute(
+                """UPDATE disruptions SET declared_scope = $2, observed_scope = $3, partners = $4, starts_on = $5, evidence = $6,
+                                          version = $7
+                   WHERE disruption = $1""",
+                event.disruption,
+                event.declared_scope,
+                event.observed_scope,
+                _json(event.partners),
+                event.starts_on,
+                _json(event.evidence),
+                version,
+            )
+        case DisruptionEnded():
+            await connection.execute(
+                "UPDATE disruptions SET ends_on = $2, version = $3 WHERE disruption = $1", event.disruption, event.ends_on, version
+            )
+
+
+async def _close_request(connection: Connection, request: str, status: str, reasons: tuple[str, ...]) -> None:
+    await connection.execute(
+        "UPDATE requests SET status = $2, reasons = $3, round = NULL WHERE request = $1", request, status, _json(reasons)
+    )
+
+
+async def _grant(connection: Connection, event: AwardGranted) -> None:
+    """An award that inventory had refused may be granted again, by another decision."""
+    await connection.execute(
+        """INSERT INTO awards (award, round, request, product, partner, mass_g, daily_consumption_g, days_of_cover, decision, expires_on,
+                               status)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'granted')
+           ON CONFLICT (award) DO UPDATE SET round = $2, mass_g = $6, days_of_cover = $8, decision = $9, expires_on = $10,
+                                             status = 'granted'""",
+        event.award,
+        event.round,
+        event.request,
+        event.product,
+        event.partner,
+        event.mass_g,
+        event.daily_consumption_g,
+        event.days_of_cover,
+        event.decision,
+        event.expires_on,
+    )
+    await connection.execute("UPDATE requests SET status = 'awarded' WHERE request = $1", event.request)
+
+
+async def _project_round(
+    connection: Connection,
+    fact: Fact,
+    event: RoundOpened | RoundProposed | RoundApproved | ApprovalsLapsed | RoundCertified | RoundCancelled | RoundReopened | RoundReleased,
+    on: date,
+) -> None:
+    execute = connection.execute
+    match event:
+        case RoundOpened():
+            await execute(
+                """INSERT INTO rounds (round, product, status, requests, disruption, rule, policy, policy_version, approvals_needed,
+                                       release_days, opened_on)
+                   VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10)""",
+                event.round,
+                event.product,
+                _json(event.requests),
+                event.disruption,
+                event.rule,
+                event.policy,
+                event.policy_version,
+                event.approvals_needed,
+                event.release_days,
+                on,
+            )
+            await execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
+        case RoundProposed():
+            await execute(
+                """UPDATE rounds SET status = 'proposed', decision = $2, file = $3, proposed_by = $4, supply_g = $5, left_g = $6,
+                                     reason = NULL
+                   WHERE round = $1""",
+                event.round,
+                event.decision,
+                event.file,
+                event.proposed_by,
+                event.supply_g,
+                event.left_g,
+            )
+        case RoundApproved():
+            approval = event.approval
+            await execute(
+                """INSERT INTO approvals (round, decision, key, subject, signature, approved_on, lapsed)
+                   VALUES ($1, $2, $3, $4, $5, $6, false)""",
+                event.round,
+                event.decision,
+                approval.key,
+                approval.subject,
+                approval.signature,
+                approval.approved_on,
+            )
+        case ApprovalsLapsed():
+            await execute(
+                "UPDATE approvals SET lapsed = true WHERE round = $1 AND decision = $2 AND key = ANY($3::text[])",
+                event.round,
+                event.decision,
+                list(event.keys),
+            )
+            if not event.decision_stands:
+                await _drop_decision(connection, event.round, f"lapsed: {event.cause}")
+        case RoundCertified():
+            await execute(
+                "UPDATE rounds SET status = 'certified', expires_on = $2, certified_in = $3 WHERE round = $1",
+                event.round,
+                event.expires_on,
+                fact.place,
+            )
+            await execute(  # an approval whose key was revoked at the last moment
+                "UPDATE approvals SET lapsed = true WHERE round = $1 AND decision = $2 AND key <> ALL($3::text[])",
+                event.round,
+                event.decision,
+                [approval.key for approval in event.approvals],
+            )
+        case RoundReopened():
+            await execute("UPDATE approvals SET lapsed = true WHERE round = $1 AND decision = $2", event.round, event.decision)
+            await _drop_decision(connection, event.round, f"refused by inventory: {event.reason}")
+        case RoundReleased():
+            await execute("UPDATE rounds SET status = 'released' WHERE round = $1", event.round)
+            await execute("UPDATE awards SET status = 'released' WHERE round = $1 AND decision = $2", event.round, event.decision)
+            await execute("UPDATE requests SET round = NULL WHERE round = $1 AND status <> 'awarded'", event.round)
+        case RoundCancelled():
+            await execute("UPDATE rounds SET status = 'cancelled', reason = $2 WHERE round = $1", event.round, event.reason)
+            await execute("UPDATE approvals SET lapsed = true WHERE round = $1", event.round)
+            await execute("UPDATE requests SET round = NULL WHERE round = $1", event.round)
+        case _:
+            assert_never(event)
+
+
+async def _drop_decision(connection: Connection, round: str, reason: str) -> None:
+    await connection.execute(
+        """UPDATE rounds SET status = 'open', decision = NULL, file = NULL, proposed_by = NULL, supply_g = NULL, left_g = NULL,
+                             expires_on = NULL, certified_in = NULL, reason = $2
+           WHERE round = $1""",
+        round,
+        reason,
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# Inventory's events
+
+
+async def take_stock(connection: Connection, facts: Sequence[Fact]) -> None:
+    """What may be offered of each product, from the events of its stockpile."""
+    for fact in facts:
+        match fact.event:
+            case inventory.ProductRegistered() as event:
+                await connection.execute(
+                    "INSERT INTO stock (product, nominal_unit_g, protected_g, reserved_rights_g) VALUES ($1, $2, 0, 0)",
+                    event.product,
+                    event.nominal_unit_g,
+                )
+            case inventory.ProtectedStockSet() as event:
+                await connection.execute("UPDATE stock SET protected_g = $2 WHERE product = $1", event.product, event.mass_g)
+            case inventory.LotTakenIn() as event if event.status == "available":
+                await _move_units(connection, event.product, event.nominal_unit_g, event.units)
+            case inventory.AssayRecorded() as event if event.units:
+                change = event.units if event.to_status == "available" else -event.units
+                await _move_units(connection, event.product, event.mass_g // event.units, change)
+            case inventory.StockAdjusted() as event if event.status == "available":
+                await _move_units(connection, event.product, event.nominal_unit_g, event.change_units)
+            case inventory.StockReleased() as event:
+                await _reserve(connection, event.product, event.units, event.rights_g)
+            case inventory.ReleaseLapsed() | inventory.ReleaseCancelled() as event:
+                await _give_back(connection, event.product, event.units, event.rights_g)
+            case inventory.DrawReturned() as event:
+                for parcel in event.available:
+                    await _move_units(connection, event.product, parcel.nominal_unit_g, parcel.units)
+            case inventory.RightAdded() as event:
+                await connection.execute(
+                    'INSERT INTO rights ("right", product, kind, window_to, mass_g) VALUES ($1, $2, $3, $4, $5)',
+                    event.right,
+                    event.product,
+                    event.kind,
+                    event.window_to,
+                    event.mass_g,
+                )
+            case inventory.RightMatured() as event:
+                await connection.execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.remaining_g)
+            case inventory.RightAssigned() as event:
+                await connection.execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.right_remaining_g)
+                await _give_back(connection, event.product, event.units, event.mass_g if event.source == "rights" else 0)
+            case _:
+                pass  # changes nothing that may be offered
+
+
+async def _reserve(connection: Connection, product: str, units: Sequence[inventory.UnitCount], rights_g: int) -> None:
+    for count in units:
+        await _move_units(connection, product, count.nominal_unit_g, -count.units)
+    await connection.execute("UPDATE stock SET reserved_rights_g = reserved_rights_g + $2 WHERE product = $1", product, rights_g)
+
+
+async def _give_back(connection: Connection, product: str, units: Sequence[inventory.UnitCount], rights_g: int) -> None:
+    for count in units:
+        await _move_units(connection, product, count.nominal_unit_g, count.units)
+    await connection.execute("UPDATE stock SET reserved_rights_g = reserved_rights_g - $2 WHERE product = $1", product, rights_g)
+
+
+async def _move_units(connection: Connection, product: str, unit_g: int, change: int) -> None:
+    await connection.execute(
+        """INSERT INTO stock_units (product, unit_g, units) VALUES ($1, $2, $3)
+           ON CONFLICT (product, unit_g) DO UPDATE SET units = stock_units.units + $3""",
+        product,
+        unit_g,
+        change,
+    )

@@ -1,0 +1,98 @@
+"""What follows here from inventory's events, and in the books from allocation's own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from services.allocation.domain.book import OpenBook
+from services.allocation.domain.book_lapses import AgreementChanged, DisruptionChanged, KeyRevoked, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.events import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementId,
+    AgreementSigned,
+    ApproverKeyRevoked,
+    DecisionHash,
+    DisruptionEnded,
+    DisruptionId,
+    DisruptionRevised,
+    PartnerCode,
+    ProductId,
+    RoundId,
+)
+from services.inventory import events as inventory
+from shared.codec import type_of
+from shared.inbox import Reaction
+from shared.record import Fact
+
+# What answers rounds, and what changes the stock that may be offered.
+INVENTORY_TYPES = frozenset(
+    type_of(event)
+    for event in (
+        inventory.ProductRegistered,
+        inventory.LotTakenIn,
+        inventory.AssayRecorded,
+        inventory.ProtectedStockSet,
+        inventory.StockAdjusted,
+        inventory.RightAdded,
+        inventory.RightMatured,
+        inventory.RightAssigned,
+        inventory.StockReleased,
+        inventory.RoundReleased,
+        inventory.RoundReleaseRefused,
+        inventory.ReleaseLapsed,
+        inventory.ReleaseCancelled,
+        inventory.DrawReturned,
+    )
+)
+OWN_TYPES = frozenset(
+    type_of(event) for event in (AgreementSigned, AgreementAmended, AgreementEnded, DisruptionRevised, DisruptionEnded, ApproverKeyRevoked)
+)
+
+
+def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    on = date.fromisoformat(fact.record.effective_on)
+    match fact.event:
+        case inventory.ProductRegistered(product=product):
+            return [_in_book(product, OpenBook(product=ProductId(product)))]
+        case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
+            return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
+        case inventory.RoundReleased(product=product, round=round, decision=decision):
+            return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision), on=on))]
+        case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
+            return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason, on=on))]
+        case _:
+            return ()  # only the read tables need it
+
+
+def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    """Terms, disruptions and keys have streams of their own; the decisions that were made from them stand in the books."""
+    version = fact.record.version
+    match fact.event:
+        case AgreementSigned(agreement=agreement, partner=partner, products=products):
+            return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
+        case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped):
+            return _agreement_changed(agreement, partner, version, [*(terms.product for terms in products), *dropped])
+        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+            return _agreement_changed(agreement, partner, version, products)
+        case DisruptionRevised(disruption=disruption, products=products) | DisruptionEnded(disruption=disruption, products=products):
+            return _disruption_changed(disruption, version, products)
+        case ApproverKeyRevoked(key=key, products=products):
+            return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
+        case _:
+            return ()
+
+
+def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:
+    cause = AgreementChanged(agreement=agreement, partner=partner, version=version)
+    return [_in_book(product, LapseApprovals(cause=cause)) for product in products]
+
+
+def _disruption_changed(disruption: DisruptionId, version: int, products: Sequence[ProductId]) -> list[Reaction]:
+    cause = DisruptionChanged(disruption=disruption, version=version)
+    return [_in_book(product, LapseApprovals(cause=cause)) for product in products]
+
+
+def _in_book(product: str, command: Any) -> Reaction:
+    return Reaction(f"book/{product}", command)

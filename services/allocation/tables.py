@@ -1,0 +1,196 @@
+"""Read tables of allocation, as its projections write them and its API reads them."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Table(SQLModel, registry=registry()):
+    """What the tables share: a registry of their own, so that no other service's tables are among them."""
+
+
+metadata = Table.metadata
+
+
+def _grams(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_type=sa.BigInteger, nullable=nullable)
+
+
+def _json() -> Any:
+    return Field(sa_type=JSONB)
+
+
+class RequestStatus(StrEnum):
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    AWARDED = "awarded"
+
+
+class RoundStatus(StrEnum):
+    OPEN = "open"
+    PROPOSED = "proposed"
+    CERTIFIED = "certified"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+
+
+class AwardStatus(StrEnum):
+    GRANTED = "granted"  # inventory has not answered yet
+    RELEASED = "released"
+    WITHDRAWN = "withdrawn"
+
+
+class PartnerRow(Table, table=True):
+    __tablename__ = "partners"
+    partner: str = Field(primary_key=True)
+    name: str
+    version: int
+
+
+class AgreementRow(Table, table=True):
+    __tablename__ = "agreements"
+    agreement: str = Field(primary_key=True)
+    partner: str = Field(index=True)
+    products: list[dict[str, Any]] = _json()  # as `ProductTerms`
+    priority_class: int
+    valid_from: date
+    valid_until: date
+    ended: bool
+    version: int
+
+
+class DisruptionRow(Table, table=True):
+    __tablename__ = "disruptions"
+    disruption: str = Field(primary_key=True)
+    instrument: str
+    products: list[str] = _json()
+    declared_scope: str
+    observed_scope: str
+    partners: list[str] = _json()
+    starts_on: date
+    ends_on: date | None
+    evidence: list[str] = _json()
+    version: int
+
+
+class ApproverKeyRow(Table, table=True):
+    __tablename__ = "approver_keys"
+    id: str = Field(primary_key=True)  # "{subject}/{key}"
+    subject: str
+    key: str = Field(index=True)
+    public_key: str
+    enrolled_on: date
+    revoked_on: date | None
+
+
+class BookRow(Table, table=True):
+    __tablename__ = "books"
+    product: str = Field(primary_key=True)
+
+
+class RequestRow(Table, table=True):
+    __tablename__ = "requests"
+    request: str = Field(primary_key=True)
+    product: str
+    partner: str = Field(index=True)
+    mass_g: int = _grams()
+    minimum_g: int = _grams()
+    daily_consumption_g: int = _grams()
+    needed_by: date
+    nominee: str
+    end_use: str
+    submitted_on: date
+    status: str
+    accepted_g: int | None = _grams(nullable=True)
+    reasons: list[str] = _json()  # of the last acceptance, decline or withdrawal
+    round: str | None = Field(index=True)
+
+
+class RoundRow(Table, table=True):
+    __tablename__ = "rounds"
+    round: str = Field(primary_key=True)
+    product: str
+    status: str
+    requests: list[str] = _json()  # those that it was opened over
+    disruption: str | None
+    rule: str
+    policy: str
+    policy_version: int
+    approvals_needed: int
+    release_days: int
+    opened_on: date
+    decision: str | None  # the last one proposed that stands, or stood to the end
+    file: str | None
+    proposed_by: str | None
+    supply_g: int | None = _grams(nullable=True)
+    left_g: int | None = _grams(nullable=True)
+    expires_on: date | None
+    certified_in: str | None  # where the journal has its certification: "allocation/0/123"
+    reason: str | None  # why it was cancelled, reopened, or lost its last decision
+
+
+class ApprovalRow(Table, table=True):
+    __tablename__ = "approvals"
+    round: str = Field(primary_key=True)
+    decision: str = Field(primary_key=True)
+    key: str = Field(primary_key=True, index=True)
+    subject: str
+    signature: str
+    approved_on: date
+    lapsed: bool
+
+
+class AwardRow(Table, table=True):
+    __tablename__ = "awards"
+    award: str = Field(primary_key=True)
+    round: str = Field(index=True)
+    request: str
+    product: str
+    partner: str = Field(index=True)
+    mass_g: int = _grams()
+    daily_consumption_g: int = _grams()
+    days_of_cover: str
+    decision: str
+    expires_on: date
+    status: str
+
+
+# Fed by inventory's events
+
+
+class StockRow(Table, table=True):
+    """What of a product may be offered. Expired lots and lots on hold are still in it: inventory has the last word."""
+
+    __tablename__ = "stock"
+    product: str = Field(primary_key=True)
+    nominal_unit_g: int = _grams()
+    protected_g: int = _grams()
+    reserved_rights_g: int = _grams()  # by open releases
+
+
+class StockUnitsRow(Table, table=True):
+    """Units of lots that are available."""
+
+    __tablename__ = "stock_units"
+    product: str = Field(primary_key=True)
+    unit_g: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    units: int = Field(sa_type=sa.BigInteger)
+
+
+class RightRow(Table, table=True):
+    """What is left of a right. Only firm ones enter a round."""
+
+    __tablename__ = "rights"
+    right: str = Field(primary_key=True)
+    product: str = Field(index=True)
+    kind: str
+    window_to: date
+    mass_g: int = _grams()
