@@ -22,7 +22,6 @@ class Reason(StrEnum):
     NOT_WHOLE_UNITS = "not_whole_units"
     DATE_IN_PAST = "date_in_past"
     WINDOW_REVERSED = "window_reversed"
-    WINDOW_CLOSED = "right_window_closed"
     SERIALS_MISMATCH = "serials_do_not_match_units"
     TARGET_MISMATCH = "hold_target_mismatch"
 

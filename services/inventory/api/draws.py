@@ -1,0 +1,244 @@
+"""Draws: goods that are the partner's and still here, until they are weighed and leave, or come back. A partner sees its own."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.inventory.api.fields import READERS, Body, DrawPath, Name, PositiveGrams, ProductField, ReasonBody, limited_to
+from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
+from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
+from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.record import Fact
+
+router = APIRouter(prefix="/v1/draws", tags=["draws"])
+
+
+class WeighingBody(Body):
+    weighed_g: PositiveGrams
+
+
+class DispatchBody(Body):
+    carrier: Name
+    consignee: Name
+
+
+class ParcelView(BaseModel):
+    lot: str
+    depot: str
+    nominal_unit_g: int
+    units: int
+    mass_g: int
+
+
+class AssignmentView(BaseModel):
+    right: str
+    project: str
+    mass_g: int
+
+
+class GateView(BaseModel):
+    gate: str
+    evidence: str
+    by: str
+    until: date | None
+
+
+class DrawView(BaseModel):
+    """`place` is where the journal has it: its receipt proves this event."""
+
+    draw: str
+    product: str
+    release: str
+    partner: str
+    status: DrawStatus
+    mass_g: int  # of goods
+    assigned_g: int  # of rights
+    parcels: list[ParcelView]
+    drawn_on: date
+    place: str
+
+
+class DrawDetail(DrawView):
+    assignments: list[AssignmentView]
+    weighed_g: int | None
+    carrier: str | None
+    consignee: str | None
+    gates: list[GateView]
+    reason: str | None  # why it came back
+
+
+class DrawnView(DrawView):
+    """A draw as it was just made."""
+
+    assignments: list[AssignmentView]
+    remaining_g: int  # of the release
+
+
+class WeighingView(BaseModel):
+    draw: str
+    product: str
+    mass_g: int
+    weighed_g: int
+    difference_g: int
+
+
+class DispatchView(BaseModel):
+    draw: str
+    product: str
+    status: DrawStatus
+    carrier: str
+    consignee: str
+    weighed_g: int
+    gates: list[GateView]
+
+
+class ReturnView(BaseModel):
+    draw: str
+    product: str
+    status: DrawStatus
+    available_g: int
+    quarantined_g: int
+
+
+def view_drawn(facts: Sequence[Fact]) -> DrawnView:
+    """A draw from its own events: goods, assignments, or goods and then assignments."""
+    first = facts[0].event
+    goods = first if isinstance(first, StockDrawn) else None
+    assigned = [fact.event for fact in facts if isinstance(fact.event, RightAssigned)]
+    return DrawnView(
+        draw=first.draw,
+        product=first.product,
+        release=first.release,
+        partner=first.partner,
+        status=DrawStatus.DRAWN if goods is not None else DrawStatus.ASSIGNED,
+        mass_g=goods.mass_g if goods is not None else 0,
+        assigned_g=sum(each.mass_g for each in assigned),
+        parcels=[ParcelView.model_validate(parcel, from_attributes=True) for parcel in (goods.parcels if goods is not None else ())],
+        drawn_on=date.fromisoformat(facts[0].record.effective_on),
+        place=facts[0].place,
+        assignments=[AssignmentView(right=each.right, project=each.project, mass_g=each.mass_g) for each in assigned],
+        remaining_g=facts[-1].event.remaining_g,
+    )
+
+
+def _view(row: DrawRow) -> DrawView:
+    return DrawView.model_validate(row.model_dump() | {"place": _place(row)})
+
+
+def _place(row: DrawRow) -> str:
+    return f"inventory/{row.shard}/{row.position}"
+
+
+@router.get("")
+async def list_draws(
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    status: Annotated[DrawStatus | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[DrawView]:
+    query = select(DrawRow)
+    if (partner := limited_to(caller)) is not None:
+        query = query.where(DrawRow.partner == partner)
+    if product is not None:
+        query = query.where(DrawRow.product == product)
+    if status is not None:
+        query = query.where(DrawRow.status == status.value)
+    async with reads.session() as session:
+        return await page(session, query, key=col(DrawRow.draw), view=_view, cursor=cursor, limit=limit, request=request, response=response)
+
+
+@router.get("/{draw}")
+async def show_draw(
+    draw: DrawPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)], response: Response
+) -> DrawDetail:
+    async with reads.session() as session:
+        row = await session.get(DrawRow, draw)
+        if row is None or limited_to(caller) not in (None, row.partner):
+            raise not_found("draw", draw)
+        assigned = select(AssignmentRow).where(AssignmentRow.draw == draw).order_by(col(AssignmentRow.right), col(AssignmentRow.source))
+        assignments = (await session.exec(assigned)).all()
+        etag(response, await version_of(session, row.product))
+    return DrawDetail.model_validate(row.model_dump() | {"place": _place(row), "assignments": [each.model_dump() for each in assignments]})
+
+
+@router.post("/{draw}/weighing")
+async def weigh_draw(
+    draw: DrawPath,
+    body: WeighingBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> WeighingView:
+    """What the goods weighed. Weighing again corrects it, until they leave."""
+    command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g)
+    accepted = await post.submit(await stockpile_of(reads, "draw", draw), command)
+    return WeighingView.model_validate(accepted.facts[0].event, from_attributes=True)
+
+
+@router.post("/{draw}/dispatch")
+async def dispatch_draw(
+    draw: DrawPath,
+    body: DispatchBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> DispatchView:
+    """The goods leave with a carrier. Their first gate is the ledger's receipt: a checkpoint that covers the draw."""
+    async with reads.session() as session:
+        row = await session.get(DrawRow, draw)
+        if row is None:
+            raise not_found("draw", draw)
+        gates = await _gates(session, row)
+    command = DispatchDraw(draw=DrawId(draw), carrier=body.carrier, consignee=body.consignee, gates=gates, on=post.today)
+    accepted = await post.submit(stream_of(row.product), command)
+    event = accepted.facts[0].event
+    return DispatchView(
+        draw=draw,
+        product=event.product,
+        status=DrawStatus.DISPATCHED,
+        carrier=event.carrier,
+        consignee=event.consignee,
+        weighed_g=event.weighed_g,
+        gates=[GateView.model_validate(gate, from_attributes=True) for gate in event.gates],
+    )
+
+
+async def _gates(session: AsyncSession, row: DrawRow) -> tuple[GateEvidence, ...]:
+    """The gates that are met, with what shows it."""
+    covered = await session.get(CoveredRow, row.shard)
+    if covered is None or covered.position < row.position:
+        return ()
+    evidence = f"{_place(row)} is among the first {covered.log_size} leaves, with root {covered.root}"
+    return (GateEvidence(gate=LEDGER_RECEIPT, evidence=evidence, by=covered.log),)
+
+
+@router.post("/{draw}/return")
+async def return_draw(
+    draw: DrawPath,
+    body: ReasonBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> ReturnView:
+    """Goods that have not left are stock again; their release stays drawn."""
+    accepted = await post.submit(await stockpile_of(reads, "draw", draw), ReturnDraw(draw=DrawId(draw), reason=body.reason))
+    event = accepted.facts[0].event
+    return ReturnView(
+        draw=draw,
+        product=event.product,
+        status=DrawStatus.RETURNED,
+        available_g=sum(parcel.mass_g for parcel in event.available),
+        quarantined_g=sum(parcel.mass_g for parcel in event.quarantined),
+    )

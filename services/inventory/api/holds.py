@@ -1,0 +1,146 @@
+"""Holds: stops on releases, draws and dispatch. One that spans products is put on each product's stockpile, under one id."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.inventory.api.fields import READERS, Body, Day, HoldPath, ProductField, Text
+from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
+from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.events import HoldId, HoldScope
+from services.inventory.tables import HoldRow, ProductRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/holds", tags=["holds"])
+
+
+class HoldBody(Body):
+    """`target` is the lot, product, partner or depot; a hold of scope `all` has none."""
+
+    scope: HoldScope
+    target: Text | None = None
+    reason: Text
+    authority: Text
+    expires_on: Day | None = None  # the last day that it stops anything
+
+
+class LiftBody(Body):
+    reason: Text
+    authority: Text
+
+
+class HoldView(BaseModel):
+    """A hold on one product."""
+
+    hold: str
+    product: str
+    scope: HoldScope
+    target: str | None
+    reason: str
+    authority: str
+    put_on_on: date
+    expires_on: date | None
+    lifted_on: date | None
+    lifted_reason: str | None
+
+
+class HoldChange(BaseModel):
+    hold: str
+    products: list[str]  # on whose stockpiles it was put, or from which it was lifted
+
+
+def _view(row: HoldRow) -> HoldView:
+    return HoldView.model_validate(row.model_dump())
+
+
+@router.post("", status_code=201)
+async def put_on_hold(
+    body: HoldBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> HoldChange:
+    """Each stockpile takes it for itself: should the request fail midway, the same key goes on where it stopped."""
+    hold = post.new_id("hld")
+    command = PutOnHold(
+        hold=HoldId(hold),
+        scope=body.scope,
+        target=None if body.scope == "product" else body.target,
+        reason=body.reason,
+        authority=body.authority,
+        expires_on=body.expires_on,
+        on=post.today,
+    )
+    products = []
+    for stream in await _streams(body, reads):
+        accepted = await post.submit(stream, command, part=stream)
+        products += [fact.event.product for fact in accepted.facts]
+    return HoldChange(hold=hold, products=products)
+
+
+async def _streams(body: HoldBody, reads: Reads) -> list[str]:
+    """The stockpiles that the hold goes on. Raises Problem for a target that does not exist, or that the scope has none of."""
+    if (body.target is None) != (body.scope == "all"):
+        wanted = "no target" if body.scope == "all" else "a target"
+        raise Problem("hold_target_mismatch", f"a hold of scope {body.scope} has {wanted}", field="/target")
+    match body.scope, body.target:
+        case "lot", str(lot):
+            return [await stockpile_of(reads, "lot", lot)]
+        case "product", str(product):
+            return [stream_of(product)]
+        case "partner", str(partner):
+            await require_partner(reads, partner)
+    async with reads.session() as session:
+        products = (await session.exec(select(ProductRow.product).order_by(col(ProductRow.product)))).all()
+    if not products:
+        raise Problem("product_not_found", "no product is registered")
+    return [stream_of(product) for product in products]
+
+
+@router.post("/{hold}/lift")
+async def lift_hold(
+    hold: HoldPath,
+    body: LiftBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> HoldChange:
+    """From every stockpile that still has it."""
+    async with reads.session() as session:
+        products = (await session.exec(select(HoldRow.product).where(HoldRow.hold == hold).order_by(col(HoldRow.product)))).all()
+    command = LiftHold(hold=HoldId(hold), reason=body.reason, authority=body.authority)
+    lifted = []
+    for product in products:
+        try:
+            await post.submit(stream_of(product), command, part=product)
+        except Problem as problem:
+            if problem.code != "hold_not_found":  # it has expired there, or was lifted before
+                raise
+            continue
+        lifted.append(product)
+    if not lifted:
+        raise not_found("hold", hold)
+    return HoldChange(hold=hold, products=lifted)
+
+
+@router.get("")
+async def list_holds(
+    caller: Annotated[Caller, allow(*READERS)],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    active: Annotated[bool, Query(description="only those that are still on")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[HoldView]:
+    query = select(HoldRow) if product is None else select(HoldRow).where(HoldRow.product == product)
+    if active:
+        query = query.where(col(HoldRow.lifted_on).is_(None))
+    async with reads.session() as session:
+        return await page(session, query, key=col(HoldRow.id), view=_view, cursor=cursor, limit=limit, request=request, response=response)

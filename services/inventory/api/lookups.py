@@ -1,0 +1,56 @@
+"""Lookups: which stockpile a thing is in. That never changes, so it is remembered, and the way to a draw asks no database."""
+
+from collections import OrderedDict
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.inventory.tables import DrawRow, LotRow, PartnerRow, ProductRow, ReleaseRow, RightRow
+from shared.http import Reads
+from shared.problems import Problem
+
+REMEMBERED = 200_000  # some 40 MB at most
+
+_COLUMNS: dict[str, tuple[Any, Any]] = {
+    "lot": (LotRow.lot, LotRow.product),
+    "right": (RightRow.right, RightRow.product),
+    "release": (ReleaseRow.release, ReleaseRow.product),
+    "draw": (DrawRow.draw, DrawRow.product),
+}
+_remembered: OrderedDict[str, str] = OrderedDict()
+
+
+def stream_of(product: str) -> str:
+    return f"stockpile/{product}"
+
+
+async def stockpile_of(reads: Reads, kind: str, identifier: str) -> str:
+    """The stream of a lot's, right's, release's or draw's stockpile. Raises Problem `lot_not_found` and so on."""
+    if (known := _remembered.get(identifier)) is not None:
+        return known
+    key, product = _COLUMNS[kind]
+    async with reads.session() as session:
+        found = (await session.exec(select(product).where(col(key) == identifier))).first()
+    if found is None:
+        raise not_found(kind, identifier)
+    _remembered[identifier] = stream = stream_of(found)
+    if len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
+    return stream
+
+
+async def version_of(session: AsyncSession, product: str) -> int:
+    """Of the product's stockpile: the ETag of whatever is in it."""
+    return (await session.exec(select(ProductRow.version).where(ProductRow.product == product))).one()
+
+
+async def require_partner(reads: Reads, partner: str) -> None:
+    async with reads.session() as session:
+        if await session.get(PartnerRow, partner) is None:
+            raise Problem("partner_not_found", f"no partner {partner} is registered", field="/target")
+
+
+def not_found(kind: str, identifier: str) -> Problem:
+    """The same for what is unknown and for what is another partner's."""
+    return Problem(f"{kind}_not_found", f"there is no {kind} {identifier}", field=f"path:{kind}")

@@ -1,0 +1,183 @@
+"""Lots: taken in, assayed, and put right after a stock-take."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlmodel import col, select
+
+from services.inventory.api.fields import (
+    READERS,
+    AssayBody,
+    Body,
+    ChangeUnits,
+    Day,
+    LotPath,
+    Name,
+    PositiveGrams,
+    PositiveUnits,
+    ProductField,
+    Serial,
+    Text,
+)
+from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
+from services.inventory.tables import LotRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+
+router = APIRouter(prefix="/v1/lots", tags=["lots"])
+
+
+class DeliveryBody(Body):
+    """What comes into a depot."""
+
+    depot: Name
+    units: PositiveUnits
+    nominal_unit_g: PositiveGrams
+    serials: Annotated[tuple[Serial, ...], Field(max_length=1000)] = ()  # one a unit, or none
+    origin: Text
+    custody_model: CustodyModel
+    assay: AssayBody
+    expires_on: Day | None = None  # the last day on which it may be drawn
+
+    def command(self, lot: str, on: date) -> TakeInLot:
+        return TakeInLot(
+            lot=LotId(lot),
+            depot=self.depot,
+            units=self.units,
+            nominal_unit_g=self.nominal_unit_g,
+            serials=self.serials,
+            origin=self.origin,
+            custody_model=self.custody_model,
+            assay=self.assay.assay(),
+            expires_on=self.expires_on,
+            on=on,
+        )
+
+
+class LotBody(DeliveryBody):
+    product: ProductField
+
+
+class AdjustmentBody(Body):
+    change_units: ChangeUnits  # more, or below zero fewer, than the books say
+    cause: AdjustmentCause
+    reason: Text
+
+
+class AssayView(BaseModel):
+    report: str
+    laboratory: str
+    assayed_on: date
+    contents: dict[str, str]
+    in_specification: bool
+
+
+class LotView(BaseModel):
+    lot: str
+    product: str
+    depot: str
+    status: Status
+    taken_in_units: int
+    units: int  # in stock
+    nominal_unit_g: int
+    mass_g: int  # in stock
+    serials: list[str]
+    origin: str
+    custody_model: CustodyModel
+    assay: AssayView  # the ruling one
+    expires_on: date | None
+    right: str | None
+    taken_in_on: date
+
+
+class AssayChange(BaseModel):
+    lot: str
+    product: str
+    status: Status
+    moved_units: int
+    moved_g: int
+    short_g: int
+
+
+class AdjustmentChange(BaseModel):
+    lot: str
+    product: str
+    change_units: int
+    change_g: int
+
+
+def _view(row: LotRow) -> LotView:
+    return LotView.model_validate(row.model_dump() | {"mass_g": row.units * row.nominal_unit_g})
+
+
+def view_taken_in(event: Any, on: str) -> LotView:
+    return LotView.model_validate(msgspec.to_builtins(event) | {"taken_in_units": event.units, "taken_in_on": on})
+
+
+@router.post("", status_code=201)
+async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]) -> LotView:
+    accepted = await post.submit(stream_of(body.product), body.command(post.new_id("lot"), post.today))
+    [fact] = accepted.facts
+    return view_taken_in(fact.event, fact.record.effective_on)
+
+
+@router.get("")
+async def list_lots(
+    caller: Annotated[Caller, allow(*READERS)],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[LotView]:
+    query = select(LotRow) if product is None else select(LotRow).where(LotRow.product == product)
+    async with reads.session() as session:
+        return await page(session, query, key=col(LotRow.lot), view=_view, cursor=cursor, limit=limit, request=request, response=response)
+
+
+@router.get("/{lot}")
+async def show_lot(
+    lot: LotPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
+) -> LotView:
+    async with reads.session() as session:
+        row = await session.get(LotRow, lot)
+        if row is None:
+            raise not_found("lot", lot)
+        etag(response, await version_of(session, row.product))
+    return _view(row)
+
+
+@router.post("/{lot}/assays")
+async def record_assay(
+    lot: LotPath,
+    body: AssayBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> AssayChange:
+    """The report becomes the ruling one: what is still in stock of the lot is available or quarantined by it."""
+    accepted = await post.submit(await stockpile_of(reads, "lot", lot), RecordAssay(lot=LotId(lot), assay=body.assay()))
+    event = accepted.facts[0].event
+    return AssayChange(
+        lot=lot, product=event.product, status=event.to_status, moved_units=event.units, moved_g=event.mass_g, short_g=event.short_g
+    )
+
+
+@router.post("/{lot}/adjustments")
+async def adjust_stock(
+    lot: LotPath,
+    body: AdjustmentBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> AdjustmentChange:
+    command = AdjustStock(lot=LotId(lot), change_units=body.change_units, cause=body.cause, reason=body.reason)
+    accepted = await post.submit(await stockpile_of(reads, "lot", lot), command)
+    event = accepted.facts[0].event
+    return AdjustmentChange(lot=lot, product=event.product, change_units=event.change_units, change_g=event.change_g)

@@ -1,0 +1,139 @@
+"""Products: what is reserved, with its balances, and the stock that rounds must leave."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.inventory.api.fields import READERS, Body, Contents, PositiveGrams, ProductField, ProductPath, Text, WholeGrams
+from services.inventory.api.lookups import not_found, stream_of
+from services.inventory.domain.stock import RegisterProduct, SetProtectedStock
+from services.inventory.events import Form, ProductId
+from services.inventory.tables import ProductRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+
+router = APIRouter(prefix="/v1/products", tags=["products"])
+
+
+class ProductBody(Body):
+    product: ProductField
+    name: Text
+    contents: Contents
+    form: Form
+    unit: Text  # the trade unit's name
+    nominal_unit_g: PositiveGrams
+    specification: Text
+
+
+class ProtectedStockBody(Body):
+    mass_g: WholeGrams
+    authority: Text
+    reason: Text
+
+
+class Balances(BaseModel):
+    """Grams. `short_g`: more is released than is there, since an assay failed what releases had reserved."""
+
+    available_g: int = 0
+    released_g: int = 0
+    drawn_g: int = 0
+    dispatched_g: int = 0
+    quarantined_g: int = 0
+    protected_g: int = 0
+    short_g: int = 0
+    released_rights_g: int = 0
+    assigned_g: int = 0
+
+
+class ProductView(BaseModel):
+    product: str
+    name: str
+    contents: dict[str, str]
+    form: Form
+    unit: str
+    nominal_unit_g: int
+    specification: str
+    balances: Balances
+
+
+class ProtectedStockView(BaseModel):
+    product: str
+    protected_g: int
+
+
+def _view(row: ProductRow) -> ProductView:
+    balances = Balances(
+        available_g=max(0, row.in_stock_g - row.released_g),
+        released_g=row.released_g,
+        drawn_g=row.drawn_g,
+        dispatched_g=row.dispatched_g,
+        quarantined_g=row.quarantined_g,
+        protected_g=row.protected_g,
+        short_g=max(0, row.released_g - row.in_stock_g),
+        released_rights_g=row.released_rights_g,
+        assigned_g=row.assigned_g,
+    )
+    return ProductView.model_validate(row.model_dump() | {"balances": balances})
+
+
+@router.post("", status_code=201)
+async def register_product(
+    body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
+) -> ProductView:
+    command = RegisterProduct(
+        product=ProductId(body.product),
+        name=body.name,
+        contents=dict(body.contents),
+        form=body.form,
+        unit=body.unit,
+        nominal_unit_g=body.nominal_unit_g,
+        specification=body.specification,
+    )
+    await post.submit(stream_of(body.product), command)
+    return ProductView(**body.model_dump(), balances=Balances())
+
+
+@router.get("")
+async def list_products(
+    caller: Annotated[Caller, allow(*READERS)],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ProductView]:
+    async with reads.session() as session:
+        return await page(
+            session,
+            select(ProductRow),
+            key=col(ProductRow.product),
+            view=_view,
+            cursor=cursor,
+            limit=limit,
+            request=request,
+            response=response,
+        )
+
+
+@router.get("/{product}")
+async def show_product(
+    product: ProductPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
+) -> ProductView:
+    async with reads.session() as session:
+        row = await session.get(ProductRow, product)
+    if row is None:
+        raise not_found("product", product)
+    etag(response, row.version)
+    return _view(row)
+
+
+@router.post("/{product}/protected-stock")
+async def set_protected_stock(
+    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
+) -> ProtectedStockView:
+    """The grams of lots that no round may release."""
+    command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)
+    await post.submit(stream_of(product), command)
+    return ProtectedStockView(product=product, protected_g=body.mass_g)

@@ -1,0 +1,164 @@
+"""Releases: stock reserved for partners by certified rounds. A partner sees and draws its own."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field, StrictBool
+from sqlmodel import col, select
+
+from services.inventory.api.draws import DrawnView, view_drawn
+from services.inventory.api.fields import READERS, Body, LotField, PositiveGrams, ProductField, ReasonBody, ReleasePath, limited_to
+from services.inventory.api.lookups import not_found, stockpile_of, version_of
+from services.inventory.domain.draws import MAX_PARCELS, DrawStock
+from services.inventory.domain.releases import CancelRelease
+from services.inventory.events import DrawId, LotId, ReleaseId
+from services.inventory.tables import ReleaseRow, ReleaseStatus
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/releases", tags=["releases"])
+
+
+class DrawBody(Body):
+    """First-expiring then oldest lots, unless `lots` names them."""
+
+    mass_g: PositiveGrams
+    lots: Annotated[tuple[LotField, ...], Field(max_length=MAX_PARCELS)] = ()
+    assign_rights: StrictBool = False  # take firm rights for what lots do not cover
+
+
+class UnitsView(BaseModel):
+    nominal_unit_g: int
+    units: int
+
+
+class ReleaseView(BaseModel):
+    release: str
+    product: str
+    partner: str
+    round: str
+    decision: str
+    award: str
+    request: str
+    units: list[UnitsView]  # of lots
+    rights_g: int  # of rights
+    mass_g: int  # both together
+    remaining_g: int  # not drawn; what was so when it lapsed or was cancelled
+    status: ReleaseStatus
+    released_on: date
+    expires_on: date
+    reason: str | None
+
+
+class CancellationView(BaseModel):
+    release: str
+    product: str
+    partner: str
+    status: ReleaseStatus
+    cancelled_g: int
+
+
+def _view(row: ReleaseRow) -> ReleaseView:
+    return ReleaseView.model_validate(row.model_dump())
+
+
+@router.get("")
+async def list_releases(
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    status: Annotated[ReleaseStatus | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ReleaseView]:
+    query = select(ReleaseRow)
+    if (partner := limited_to(caller)) is not None:
+        query = query.where(ReleaseRow.partner == partner)
+    if product is not None:
+        query = query.where(ReleaseRow.product == product)
+    if status is not None:
+        query = query.where(ReleaseRow.status == status.value)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=col(ReleaseRow.release), view=_view, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/{release}")
+async def show_release(
+    release: ReleasePath,
+    caller: Annotated[Caller, allow(*READERS, "partner")],
+    reads: Annotated[Reads, Depends(Reads)],
+    response: Response,
+) -> ReleaseView:
+    async with reads.session() as session:
+        row = await session.get(ReleaseRow, release)
+        if row is None or limited_to(caller) not in (None, row.partner):
+            raise not_found("release", release)
+        etag(response, await version_of(session, row.product))
+    return _view(row)
+
+
+@router.post("/{release}/draws", status_code=201)
+async def draw_stock(
+    release: ReleasePath,
+    body: DrawBody,
+    caller: Annotated[Caller, allow("operator", "partner")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> DrawnView:
+    """Take stock, in part or whole: goods from lots, or an assignment of rights."""
+    partner = None if "operator" in caller.roles else limited_to(caller)
+    command = DrawStock(
+        draw=DrawId(post.new_id("drw")),
+        release=ReleaseId(release),
+        partner=partner,
+        mass_g=body.mass_g,
+        lots=tuple(LotId(lot) for lot in body.lots),
+        assign_rights=body.assign_rights,
+        on=post.today,
+    )
+    stream = await stockpile_of(reads, "release", release)
+    try:
+        accepted = await post.submit(stream, command)
+    except Problem as problem:
+        if problem.code == "release_not_found":
+            raise await _why_closed(reads, release, partner) from problem
+        raise
+    return view_drawn(accepted.facts)
+
+
+async def _why_closed(reads: Reads, release: str, partner: str | None) -> Problem:
+    """The stockpile forgets a release that has ended; the table remembers how."""
+    async with reads.session() as session:
+        row = await session.get(ReleaseRow, release)
+    if row is None or partner not in (None, row.partner):
+        return not_found("release", release)
+    match ReleaseStatus(row.status):
+        case ReleaseStatus.LAPSED:
+            return Problem("release_lapsed", f"the release could be drawn through {row.expires_on}")
+        case ReleaseStatus.CANCELLED:
+            return Problem("release_cancelled", "what was left of the release was taken back")
+        case _:
+            return Problem("release_exceeded", "nothing is left of the release", field="/mass_g")
+
+
+@router.post("/{release}/cancel")
+async def cancel_release(
+    release: ReleasePath,
+    body: ReasonBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> CancellationView:
+    """What is left of it is available again."""
+    command = CancelRelease(release=ReleaseId(release), reason=body.reason)
+    accepted = await post.submit(await stockpile_of(reads, "release", release), command)
+    event = accepted.facts[0].event
+    return CancellationView(
+        release=release, product=event.product, partner=event.partner, status=ReleaseStatus.CANCELLED, cancelled_g=event.mass_g
+    )

@@ -1,0 +1,125 @@
+"""Rights: claims on projects' future production, and what is delivered under them."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from services.inventory.api.fields import READERS, Body, Day, Name, PositiveGrams, ProductField, RightPath
+from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.api.lots import DeliveryBody, LotView, view_taken_in
+from services.inventory.domain.rights import AddRight, MatureRight
+from services.inventory.events import RightId, RightKind
+from services.inventory.tables import RightRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+
+router = APIRouter(prefix="/v1/rights", tags=["rights"])
+
+
+class RightBody(Body):
+    product: ProductField
+    project: Name
+    kind: RightKind
+    mass_g: PositiveGrams
+    window_from: Day
+    window_to: Day
+
+
+class MaturityBody(Body):
+    """A delivery. `settled_g` of the claim ends with it; without it, all that is left of the claim."""
+
+    settled_g: PositiveGrams | None = None
+    delivery: DeliveryBody
+
+
+class RightView(BaseModel):
+    right: str
+    product: str
+    project: str
+    kind: RightKind
+    mass_g: int
+    remaining_g: int
+    window_from: date
+    window_to: date
+
+
+class MaturityView(BaseModel):
+    right: str
+    settled_g: int
+    delivered_g: int
+    remaining_g: int
+    lot: LotView
+
+
+def _view(row: RightRow) -> RightView:
+    return RightView.model_validate(row.model_dump())
+
+
+@router.post("", status_code=201)
+async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]) -> RightView:
+    command = AddRight(
+        right=RightId(post.new_id("rgt")),
+        project=body.project,
+        kind=body.kind,
+        mass_g=body.mass_g,
+        window_from=body.window_from,
+        window_to=body.window_to,
+        on=post.today,
+    )
+    accepted = await post.submit(stream_of(body.product), command)
+    return RightView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"remaining_g": body.mass_g})
+
+
+@router.get("")
+async def list_rights(
+    caller: Annotated[Caller, allow(*READERS)],
+    reads: Annotated[Reads, Depends(Reads)],
+    request: Request,
+    response: Response,
+    product: Annotated[ProductField | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[RightView]:
+    query = select(RightRow) if product is None else select(RightRow).where(RightRow.product == product)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=col(RightRow.right), view=_view, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/{right}")
+async def show_right(
+    right: RightPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
+) -> RightView:
+    async with reads.session() as session:
+        row = await session.get(RightRow, right)
+        if row is None:
+            raise not_found("right", right)
+        etag(response, await version_of(session, row.product))
+    return _view(row)
+
+
+@router.post("/{right}/maturity", status_code=201)
+async def mature_right(
+    right: RightPath,
+    body: MaturityBody,
+    caller: Annotated[Caller, allow("operator")],
+    post: Annotated[Post, Depends(Post)],
+    reads: Annotated[Reads, Depends(Reads)],
+) -> MaturityView:
+    """What was delivered becomes a lot."""
+    delivery = body.delivery.command(post.new_id("lot"), post.today)
+    command = MatureRight(right=RightId(right), settled_g=body.settled_g, delivery=delivery)
+    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
+    matured, taken_in = accepted.facts
+    return MaturityView(
+        right=right,
+        settled_g=matured.event.settled_g,
+        delivered_g=matured.event.delivered_g,
+        remaining_g=matured.event.remaining_g,
+        lot=view_taken_in(taken_in.event, taken_in.record.effective_on),
+    )

@@ -1,0 +1,323 @@
+"""Read tables: from inventory's own events, in the journal's transaction, and what it takes of others, in their cursor's.
+
+The own facts of a commit are first brought together in memory, then written by one statement a kind, so that a commit of 500 draws costs
+hardly more than one of a single draw. The statements run in the order in which they stand here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any, assert_never
+
+import msgspec
+
+from services.allocation.events import PartnerRegistered
+from services.inventory.events import (
+    AssayRecorded,
+    DrawDispatched,
+    DrawReturned,
+    DrawWeighed,
+    Event,
+    HoldLifted,
+    HoldPutOn,
+    LotTakenIn,
+    Parcel,
+    ProductRegistered,
+    ProtectedStockSet,
+    ReleaseCancelled,
+    ReleaseLapsed,
+    RightAdded,
+    RightAssigned,
+    RightMatured,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockAdjusted,
+    StockDrawn,
+    StockReleased,
+    UnitCount,
+)
+from services.ledger.events import CheckpointSigned
+from shared.checkpoint import parse_checkpoint
+from shared.journal import Connection
+from shared.record import Fact
+from shared.signed_note import parse_note
+
+SERVICE = "inventory"
+
+REGISTER_PRODUCT = """
+    INSERT INTO products (product, name, contents, form, unit, nominal_unit_g, specification, protected_g, in_stock_g, released_g,
+                          quarantined_g, drawn_g, dispatched_g, released_rights_g, assigned_g, version)
+    SELECT *, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::bigint[], $7::text[])"""
+PROTECT = """
+    UPDATE products SET protected_g = new.mass_g FROM unnest($1::text[], $2::bigint[]) AS new(product, mass_g)
+    WHERE products.product = new.product"""
+BALANCE = """
+    UPDATE products SET
+        in_stock_g = products.in_stock_g + new.in_stock_g, released_g = products.released_g + new.released_g,
+        quarantined_g = products.quarantined_g + new.quarantined_g, drawn_g = products.drawn_g + new.drawn_g,
+        dispatched_g = products.dispatched_g + new.dispatched_g,
+        released_rights_g = products.released_rights_g + new.released_rights_g, assigned_g = products.assigned_g + new.assigned_g,
+        version = new.version
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+        AS new(product, in_stock_g, released_g, quarantined_g, drawn_g, dispatched_g, released_rights_g, assigned_g, version)
+    WHERE products.product = new.product"""
+TAKE_IN_LOT = """
+    INSERT INTO lots (lot, product, depot, status, taken_in_units, units, nominal_unit_g, serials, origin, custody_model, assay,
+                      expires_on, "right", taken_in_on)
+    SELECT lot, product, depot, status, units, 0, nominal_unit_g, serials, origin, custody_model, assay, expires_on, "right", taken_in_on
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::jsonb[], $8::text[], $9::text[],
+                $10::jsonb[], $11::date[], $12::text[], $13::date[])
+        AS new(lot, product, depot, status, units, nominal_unit_g, serials, origin, custody_model, assay, expires_on, "right",
+               taken_in_on)"""
+ASSAY_LOT = """
+    UPDATE lots SET status = new.status, assay = new.assay FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS new(lot, status, assay)
+    WHERE lots.lot = new.lot"""
+RESTOCK_LOT = """
+    UPDATE lots SET units = lots.units + new.units FROM unnest($1::text[], $2::bigint[]) AS new(lot, units) WHERE lots.lot = new.lot"""
+ADD_RIGHT = """
+    INSERT INTO rights ("right", product, project, kind, mass_g, remaining_g, window_from, window_to)
+    SELECT "right", product, project, kind, mass_g, mass_g, window_from, window_to
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[])
+        AS new("right", product, project, kind, mass_g, window_from, window_to)"""
+REDUCE_RIGHT = """
+    UPDATE rights SET remaining_g = new.remaining_g FROM unnest($1::text[], $2::bigint[]) AS new("right", remaining_g)
+    WHERE rights."right" = new."right\""""
+RELEASE = """
+    INSERT INTO releases (release, product, partner, round, decision, award, request, units, rights_g, mass_g, remaining_g, status,
+                          released_on, expires_on)
+    SELECT release, product, partner, round, decision, award, request, units, rights_g, mass_g, mass_g, 'open', released_on, expires_on
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[],
+                $10::bigint[], $11::date[], $12::date[])
+        AS new(release, product, partner, round, decision, award, request, units, rights_g, mass_g, released_on, expires_on)"""
+REDUCE_RELEASE = """
+    UPDATE releases SET remaining_g = new.remaining_g, status = CASE new.remaining_g WHEN 0 THEN 'drawn' ELSE 'open' END
+    FROM unnest($1::text[], $2::bigint[]) AS new(release, remaining_g) WHERE releases.release = new.release"""
+END_RELEASE = """
+    UPDATE releases SET status = new.status, reason = new.reason
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS new(release, status, reason) WHERE releases.release = new.release"""
+DRAW = """
+    INSERT INTO draws (draw, product, release, partner, status, mass_g, assigned_g, parcels, gates, drawn_on, shard, position)
+    SELECT draw, product, release, partner, 'drawn', mass_g, 0, parcels, '[]', drawn_on, shard, position
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::jsonb[], $7::date[], $8::integer[], $9::bigint[])
+        AS new(draw, product, release, partner, mass_g, parcels, drawn_on, shard, position)"""
+DRAW_RIGHTS = """
+    INSERT INTO draws AS drawn (draw, product, release, partner, status, mass_g, assigned_g, parcels, gates, drawn_on, shard, position)
+    SELECT draw, product, release, partner, 'assigned', 0, assigned_g, '[]', '[]', drawn_on, shard, position
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::integer[], $8::bigint[])
+        AS new(draw, product, release, partner, assigned_g, drawn_on, shard, position)
+    ON CONFLICT (draw) DO UPDATE SET assigned_g = drawn.assigned_g + excluded.assigned_g"""
+ASSIGN = """
+    INSERT INTO assignments (draw, "right", source, project, mass_g)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])"""
+WEIGH_DRAW = """
+    UPDATE draws SET weighed_g = new.weighed_g FROM unnest($1::text[], $2::bigint[]) AS new(draw, weighed_g) WHERE draws.draw = new.draw"""
+DISPATCH_DRAW = """
+    UPDATE draws SET status = 'dispatched', carrier = new.carrier, consignee = new.consignee, gates = new.gates
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) AS new(draw, carrier, consignee, gates) WHERE draws.draw = new.draw"""
+RETURN_DRAW = """
+    UPDATE draws SET status = 'returned', reason = new.reason FROM unnest($1::text[], $2::text[]) AS new(draw, reason)
+    WHERE draws.draw = new.draw"""
+PUT_ON_HOLD = """
+    INSERT INTO holds (id, hold, product, scope, target, reason, authority, put_on_on, expires_on)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::date[])"""
+LIFT_HOLD = """
+    UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
+    FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
+
+STATEMENTS = (
+    *(REGISTER_PRODUCT, PROTECT, BALANCE, TAKE_IN_LOT, ASSAY_LOT, RESTOCK_LOT, ADD_RIGHT, REDUCE_RIGHT),
+    *(RELEASE, REDUCE_RELEASE, END_RELEASE, DRAW, DRAW_RIGHTS, ASSIGN, WEIGH_DRAW, DISPATCH_DRAW, RETURN_DRAW),
+    *(PUT_ON_HOLD, LIFT_HOLD),
+)
+
+
+async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+    batch = _Batch()
+    for fact in facts:
+        batch.add(fact, fact.event, date.fromisoformat(fact.record.effective_on))
+    for statement, rows in batch.statements():
+        await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+
+
+class _Balances(msgspec.Struct):
+    """How a commit changes a product's balances, in the order of BALANCE."""
+
+    in_stock_g: int = 0
+    released_g: int = 0
+    quarantined_g: int = 0
+    drawn_g: int = 0
+    dispatched_g: int = 0
+    released_rights_g: int = 0
+    assigned_g: int = 0
+    version: int = 0
+
+    def restock(self, status: str, mass_g: int) -> None:
+        if status == "available":
+            self.in_stock_g += mass_g
+        else:
+            self.quarantined_g += mass_g
+
+
+class _Batch:
+    """The rows of each statement by their keys: of several values for one row, the last counts."""
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[str, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
+        self.balances: defaultdict[str, _Balances] = defaultdict(_Balances)
+        self.units: defaultdict[str, int] = defaultdict(int)  # by lot
+        self.assigned: dict[str, list[Any]] = {}  # by draw
+
+    def statements(self) -> Iterable[tuple[str, Iterable[tuple[Any, ...]]]]:
+        self.rows[BALANCE] = {product: (product, *msgspec.structs.astuple(sums)) for product, sums in self.balances.items()}
+        self.rows[RESTOCK_LOT] = {lot: (lot, units) for lot, units in self.units.items() if units}
+        self.rows[DRAW_RIGHTS] = {draw: tuple(row) for draw, row in self.assigned.items()}
+        return ((statement, rows.values()) for statement in STATEMENTS if (rows := self.rows.get(statement)))
+
+    def put(self, statement: str, key: Any, *values: Any) -> None:
+        self.rows[statement][key] = (key, *values)
+
+    def add(self, fact: Fact, event: Event, on: date) -> None:
+        sums = self.balances[event.product]
+        sums.version = fact.record.version
+        match event:
+            case StockDrawn():
+                self._drawn(fact, event, sums, on)
+            case StockReleased():
+                self._released(event, sums, on)
+            case RightAssigned():
+                self._assigned(fact, event, sums, on)
+            case ReleaseLapsed() | ReleaseCancelled():
+                sums.released_g -= event.mass_g - event.rights_g
+                sums.released_rights_g -= event.rights_g
+                reason = event.reason if isinstance(event, ReleaseCancelled) else None
+                self.put(END_RELEASE, event.release, "lapsed" if reason is None else "cancelled", reason)
+            case DrawWeighed():
+                self.put(WEIGH_DRAW, event.draw, event.weighed_g)
+            case DrawDispatched():
+                sums.drawn_g -= event.mass_g
+                sums.dispatched_g += event.mass_g
+                self.put(DISPATCH_DRAW, event.draw, event.carrier, event.consignee, _json(event.gates))
+            case DrawReturned():
+                sums.drawn_g -= event.mass_g
+                sums.in_stock_g += self._restock(event.available)
+                sums.quarantined_g += self._restock(event.quarantined)
+                self.put(RETURN_DRAW, event.draw, event.reason)
+            case LotTakenIn() | AssayRecorded() | StockAdjusted():
+                self._lot(event, sums, on)
+            case RightAdded() | RightMatured():
+                self._right(event)
+            case HoldPutOn() | HoldLifted():
+                self._hold(event, on)
+            case ProductRegistered():
+                self.put(
+                    REGISTER_PRODUCT,
+                    event.product,
+                    *(event.name, _json(event.contents), event.form, event.unit, event.nominal_unit_g, event.specification),
+                )
+            case ProtectedStockSet():
+                self.put(PROTECT, event.product, event.mass_g)
+            case RoundReleased() | RoundReleaseRefused():
+                pass
+            case _:
+                assert_never(event)
+
+    def _drawn(self, fact: Fact, event: StockDrawn, sums: _Balances, on: date) -> None:
+        sums.in_stock_g -= event.mass_g
+        sums.released_g -= event.mass_g
+        sums.drawn_g += event.mass_g
+        for parcel in event.parcels:
+            self.units[parcel.lot] -= parcel.units
+        self.put(REDUCE_RELEASE, event.release, event.remaining_g)
+        place = (on, fact.record.shard, fact.record.position)
+        self.put(DRAW, event.draw, event.product, event.release, event.partner, event.mass_g, _json(event.parcels), *place)
+
+    def _assigned(self, fact: Fact, event: RightAssigned, sums: _Balances, on: date) -> None:
+        if event.source == "rights":
+            sums.released_rights_g -= event.mass_g
+        else:
+            sums.released_g -= event.mass_g
+        sums.assigned_g += event.mass_g
+        self.put(REDUCE_RELEASE, event.release, event.remaining_g)
+        self.put(REDUCE_RIGHT, event.right, event.right_remaining_g)
+        self.rows[ASSIGN][event.draw, event.right, event.source] = (event.draw, event.right, event.source, event.project, event.mass_g)
+        place = (on, fact.record.shard, fact.record.position)
+        row = self.assigned.setdefault(event.draw, [event.draw, event.product, event.release, event.partner, 0, *place])
+        row[4] += event.mass_g
+
+    def _released(self, event: StockReleased, sums: _Balances, on: date) -> None:
+        sums.released_g += event.mass_g - event.rights_g
+        sums.released_rights_g += event.rights_g
+        award = (event.product, event.partner, event.round, event.decision, event.award, event.request)
+        self.put(RELEASE, event.release, *award, _json(event.units), event.rights_g, event.mass_g, on, event.expires_on)
+
+    def _lot(self, event: LotTakenIn | AssayRecorded | StockAdjusted, sums: _Balances, on: date) -> None:
+        match event:
+            case LotTakenIn():
+                sums.restock(event.status, event.mass_g)
+                self.units[event.lot] += event.units
+                kept = (event.product, event.depot, event.status, event.units, event.nominal_unit_g, _json(event.serials))
+                told = (event.origin, event.custody_model, _json(event.assay), event.expires_on, event.right, on)
+                self.put(TAKE_IN_LOT, event.lot, *kept, *told)
+            case AssayRecorded():
+                sums.restock(event.from_status, -event.mass_g)
+                sums.restock(event.to_status, event.mass_g)
+                self.put(ASSAY_LOT, event.lot, event.to_status, _json(event.assay))
+            case StockAdjusted():
+                sums.restock(event.status, event.change_g)
+                self.units[event.lot] += event.change_units
+            case _:
+                assert_never(event)
+
+    def _restock(self, parcels: Iterable[Parcel]) -> int:
+        """Units of parcels back into their lots; gives their grams."""
+        mass_g = 0
+        for parcel in parcels:
+            self.units[parcel.lot] += parcel.units
+            mass_g += parcel.mass_g
+        return mass_g
+
+    def _right(self, event: RightAdded | RightMatured) -> None:
+        match event:
+            case RightAdded():
+                claim = (event.product, event.project, event.kind, event.mass_g, event.window_from, event.window_to)
+                self.put(ADD_RIGHT, event.right, *claim)
+            case RightMatured():
+                self.put(REDUCE_RIGHT, event.right, event.remaining_g)
+            case _:
+                assert_never(event)
+
+    def _hold(self, event: HoldPutOn | HoldLifted, on: date) -> None:
+        row = f"{event.hold}/{event.product}"
+        match event:
+            case HoldPutOn():
+                stop = (event.hold, event.product, event.scope, event.target, event.reason, event.authority)
+                self.put(PUT_ON_HOLD, row, *stop, on, event.expires_on)
+            case HoldLifted():
+                self.put(LIFT_HOLD, row, on, event.reason)
+            case _:
+                assert_never(event)
+
+
+def _json(value: Sequence[Parcel | UnitCount | Any] | Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+async def take_partners(connection: Connection, facts: Sequence[Fact]) -> None:
+    """From allocation: which partners there are."""
+    partners = [(fact.event.partner,) for fact in facts if isinstance(fact.event, PartnerRegistered)]
+    await connection.executemany("INSERT INTO partners (partner) VALUES ($1) ON CONFLICT DO NOTHING", partners)
+
+
+async def take_checkpoints(connection: Connection, facts: Sequence[Fact]) -> None:
+    """From the ledger: how far its last checkpoint covers this journal. Its signature is checked before (`reactions.check_checkpoint`)."""
+    last = next((fact.event for fact in reversed(facts) if isinstance(fact.event, CheckpointSigned)), None)
+    if last is None:
+        return
+    shards = [int(place.removeprefix(f"{SERVICE}/")) for place in last.covers if place.startswith(f"{SERVICE}/")]
+    log = parse_checkpoint(parse_note(last.note).text).origin
+    await connection.executemany(
+        """INSERT INTO covered (shard, position, log, log_size, root) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (shard) DO UPDATE SET position = $2, log = $3, log_size = $4, root = $5""",
+        [(shard, last.covers[f"{SERVICE}/{shard}"], log, last.size, last.root) for shard in shards],
+    )

@@ -1,0 +1,180 @@
+"""Read tables of inventory, as its projections write them and its API reads them."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Table(SQLModel, registry=registry()):
+    """What the tables share: a registry of their own, so that no other service's tables are among them."""
+
+
+metadata = Table.metadata
+
+
+def _whole() -> Any:
+    return Field(sa_type=sa.BigInteger)
+
+
+def _json() -> Any:
+    return Field(sa_type=JSONB)
+
+
+class ReleaseStatus(StrEnum):
+    OPEN = "open"
+    DRAWN = "drawn"
+    LAPSED = "lapsed"
+    CANCELLED = "cancelled"
+
+
+class DrawStatus(StrEnum):
+    DRAWN = "drawn"  # in its depots
+    ASSIGNED = "assigned"  # of rights only: there is nothing to dispatch
+    DISPATCHED = "dispatched"
+    RETURNED = "returned"
+
+
+class ProductRow(Table, table=True):
+    """A product and its balances, in grams."""
+
+    __tablename__ = "products"
+    product: str = Field(primary_key=True)
+    name: str
+    contents: dict[str, str] = _json()
+    form: str
+    unit: str
+    nominal_unit_g: int = _whole()
+    specification: str
+    protected_g: int = _whole()
+    in_stock_g: int = _whole()  # in specification and undrawn: available and released together
+    released_g: int = _whole()  # of lots
+    quarantined_g: int = _whole()
+    drawn_g: int = _whole()  # and still here
+    dispatched_g: int = _whole()
+    released_rights_g: int = _whole()
+    assigned_g: int = _whole()
+    version: int = _whole()  # of the stockpile
+
+
+class LotRow(Table, table=True):
+    __tablename__ = "lots"
+    lot: str = Field(primary_key=True)
+    product: str = Field(index=True)
+    depot: str
+    status: str
+    taken_in_units: int = _whole()
+    units: int = _whole()  # in stock
+    nominal_unit_g: int = _whole()
+    serials: list[str] = _json()
+    origin: str
+    custody_model: str
+    assay: dict[str, Any] = _json()  # the ruling one
+    expires_on: date | None
+    right: str | None
+    taken_in_on: date
+
+
+class RightRow(Table, table=True):
+    __tablename__ = "rights"
+    right: str = Field(primary_key=True)
+    product: str = Field(index=True)
+    project: str
+    kind: str
+    mass_g: int = _whole()
+    remaining_g: int = _whole()
+    window_from: date
+    window_to: date
+
+
+class ReleaseRow(Table, table=True):
+    __tablename__ = "releases"
+    release: str = Field(primary_key=True)
+    product: str
+    partner: str = Field(index=True)
+    round: str = Field(index=True)
+    decision: str
+    award: str
+    request: str
+    units: list[dict[str, int]] = _json()  # of lots, as `UnitCount`
+    rights_g: int = _whole()
+    mass_g: int = _whole()
+    remaining_g: int = _whole()
+    status: str
+    released_on: date
+    expires_on: date
+    reason: str | None  # why it was cancelled
+
+
+class DrawRow(Table, table=True):
+    __tablename__ = "draws"
+    draw: str = Field(primary_key=True)
+    product: str
+    release: str = Field(index=True)
+    partner: str = Field(index=True)
+    status: str
+    mass_g: int = _whole()  # of goods
+    assigned_g: int = _whole()  # of rights
+    parcels: list[dict[str, Any]] = _json()  # as `Parcel`
+    weighed_g: int | None = Field(sa_type=sa.BigInteger, nullable=True)
+    carrier: str | None
+    consignee: str | None
+    gates: list[dict[str, Any]] = _json()  # as `GateEvidence`
+    reason: str | None  # why it came back
+    drawn_on: date
+    shard: int  # where the journal has it: a checkpoint that covers this position is its receipt
+    position: int = _whole()
+
+
+class AssignmentRow(Table, table=True):
+    """A part of a right that a draw passed to a partner."""
+
+    __tablename__ = "assignments"
+    draw: str = Field(primary_key=True)
+    right: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    project: str
+    mass_g: int = _whole()
+
+
+class HoldRow(Table, table=True):
+    """A hold on one product's stockpile. One that spans products has a row for each."""
+
+    __tablename__ = "holds"
+    id: str = Field(primary_key=True)  # "{hold}/{product}"
+    hold: str = Field(index=True)
+    product: str = Field(index=True)
+    scope: str
+    target: str | None
+    reason: str
+    authority: str
+    put_on_on: date
+    expires_on: date | None
+    lifted_on: date | None
+    lifted_reason: str | None
+
+
+# Fed by allocation's events
+
+
+class PartnerRow(Table, table=True):
+    __tablename__ = "partners"
+    partner: str = Field(primary_key=True)
+
+
+# Fed by the ledger's events
+
+
+class CoveredRow(Table, table=True):
+    """How far the last verified checkpoint reaches into a shard of this service's journal."""
+
+    __tablename__ = "covered"
+    shard: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    position: int = _whole()
+    log: str  # the log's name, as its checkpoints give it
+    log_size: int = _whole()
+    root: str  # hex
