@@ -1,0 +1,100 @@
+"""Accounts: where grams of a product stand. Double entry on two sides: whose they are (title), and who has them (custody).
+
+Names are paths. Title: `reserve/available`, `reserve/quarantined`, `right/{right}`, `partner/{code}` (goods), `partner/{code}/rights`
+(claims), `partner/{code}/release/{release}` (what a release has pending). Custody: `depot/{name}`, `carrier/{name}`, `holder/{name}`.
+Both: `outside`, `difference/weighing`, `difference/stock_take`, `loss`, `sample`.
+"""
+
+from collections.abc import Iterable, MutableMapping
+from enum import StrEnum
+
+import msgspec
+
+AVAILABLE = "reserve/available"
+RESERVED_RIGHTS = "reserve/rights"  # only ever pending: which right it is, is settled when it is assigned
+OUTSIDE = "outside"
+WEIGHING = "difference/weighing"
+CAUSES = {"stock_take": "difference/stock_take", "loss": "loss", "sample": "sample"}  # of an adjustment -> its account
+
+_BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS)  # where grams come from, or go for good
+
+
+class Side(StrEnum):
+    TITLE = "title"
+    CUSTODY = "custody"
+
+
+class Status(StrEnum):
+    """What a posting does to its account: to what is posted, or to what is pending."""
+
+    PENDING = "pending"  # promised
+    SETTLED = "settled"  # pending no longer, since it was posted
+    VOIDED = "voided"  # pending no longer, since it never will be
+    POSTED = "posted"
+
+
+class Posting(msgspec.Struct, frozen=True, gc=False):
+    """`amount_g` comes into the account, or leaves it if below zero."""
+
+    side: Side
+    asset: str  # the product
+    account: str
+    amount_g: int
+    status: Status
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """Which balance."""
+
+    side: Side
+    asset: str
+    account: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.side}/{self.asset}/{self.account}"
+
+    @property
+    def partner(self) -> str | None:
+        """Whose account it is, if a partner's."""
+        kind, _, rest = self.account.partition("/")
+        return rest.partition("/")[0] if kind == "partner" else None
+
+
+class Balance(msgspec.Struct, frozen=True, gc=False):
+    posted_g: int = 0
+    pending_g: int = 0  # promised to the account or, below zero, out of it
+
+    @property
+    def free_g(self) -> int:
+        """What is there and not promised away."""
+        return self.posted_g + min(0, self.pending_g)
+
+
+class Overdraft(msgspec.Struct, frozen=True, gc=False):
+    """An account that a posting brought below zero, and how it stood after it."""
+
+    key: Key
+    balance: Balance
+
+
+def may_go_below_zero(account: str) -> bool:
+    return account.startswith(_BELOW_ZERO)
+
+
+def post(books: MutableMapping[Key, Balance], postings: Iterable[Posting]) -> list[Overdraft]:
+    """Posts one event's postings into `books`. Gives the accounts that they overdraw, or overdraw further."""
+    lowered: set[Key] = set()
+    for posting in postings:
+        key = Key(posting.side, posting.asset, posting.account)
+        before = books.get(key, Balance())
+        if posting.status is Status.POSTED:
+            after = Balance(before.posted_g + posting.amount_g, before.pending_g)
+        else:
+            after = Balance(before.posted_g, before.pending_g + posting.amount_g)
+        books[key] = after
+        if posting.amount_g < 0:
+            lowered.add(key)
+    # Looked at once the event is whole: a draw settles what was pending in one posting and takes it out in the next.
+    lowered_in_order = sorted(lowered, key=lambda key: key.id)
+    return [Overdraft(key, books[key]) for key in lowered_in_order if books[key].free_g < 0 and not may_go_below_zero(key.account)]

@@ -1,0 +1,168 @@
+"""The books: entries with their postings, accounts, balances as of now or as of a day, and what was flagged."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.ledger.accounts import Side, Status
+from services.ledger.api.callers import PARTNER, only_of
+from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagView, PostingView
+from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Reads, page
+from shared.kernel_api import kernel_of
+from shared.problems import Problem
+
+router = APIRouter(tags=["books"])
+
+type Reading = Annotated[Reads, Depends(Reads)]
+type Name = Annotated[str | None, Query(max_length=400, pattern="^[^\\x00]+$")]
+
+
+@router.get("/v1/entries")
+async def entries(
+    caller: Annotated[Caller, allow(PARTNER, "auditor", "service")],
+    reads: Reading,
+    request: Request,
+    response: Response,
+    source: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[EntryView]:
+    """The log's entries in its order, with what they posted: a partner's own, or all."""
+    query = select(EntryRow)
+    if (partner := only_of(caller)) is not None:
+        query = query.where(EntryRow.partner == partner)
+    if source is not None:
+        query = query.where(EntryRow.source == source)
+    async with reads.session() as session:
+        found = await page(
+            session,
+            query,
+            key=EntryRow.leaf_index,
+            view=EntryView.of,
+            cursor=cursor,
+            limit=limit,
+            request=request,
+            response=response,
+        )
+        await _add_postings(session, found.data)
+    return found
+
+
+async def _add_postings(session: AsyncSession, views: list[EntryView]) -> None:
+    by_index = {view.leaf_index: view for view in views}
+    query = select(PostingRow).where(col(PostingRow.leaf_index).in_(by_index)).order_by(col(PostingRow.leaf_index), col(PostingRow.line))
+    for row in await session.exec(query):
+        by_index[row.leaf_index].postings.append(PostingView.of(row))
+
+
+@router.get("/v1/accounts")
+async def accounts(
+    caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
+    reads: Reading,
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[AccountView]:
+    """The accounts that anything was ever posted to."""
+    identity = (col(BalanceRow.side) + "/" + col(BalanceRow.account)).label("id")
+    query = sa.select(identity, col(BalanceRow.side), col(BalanceRow.account), col(BalanceRow.partner)).distinct()
+    if (partner := only_of(caller)) is not None:
+        query = query.where(col(BalanceRow.partner) == partner)
+    found = query.subquery()
+    every: Any = sa.select(found)
+    async with reads.session() as session:
+        return await page(
+            session, every, key=found.c.id, view=AccountView.of, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+@router.get("/v1/balances")
+async def balances(
+    caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
+    kernel: Annotated[Any, Depends(kernel_of)],
+    reads: Reading,
+    request: Request,
+    response: Response,
+    as_of: Annotated[date | None, Query(description="what counted for this day, and the days before")] = None,
+    as_known_on: Annotated[
+        str | None,
+        Query(max_length=40, description="as known on this day (2026-01-20), or at this instant (2026-01-20T05:00:00Z)"),
+    ] = None,
+    account: Name = None,
+    asset: Name = None,
+    side: Side | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[BalanceView]:
+    """Balances that are not zero: as of now or, with `as_of` and `as_known_on`, of what counted for a day as it was known on another."""
+    known_before = None if as_known_on is None else _end_of(as_known_on, kernel.settings.zone)
+    rows: Any = BalanceRow.__table__ if as_of is None and known_before is None else _sums(as_of, known_before)  # type: ignore[attr-defined]
+    query: Any = sa.select(rows).where(sa.or_(rows.c.posted_g != 0, rows.c.pending_g != 0))
+    wanted = {"account": account, "asset": asset, "side": side, "partner": only_of(caller)}
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(rows.c[name] == value)
+    async with reads.session() as session:
+        return await page(
+            session, query, key=rows.c.id, view=BalanceView.of, cursor=cursor, limit=limit, request=request, response=response
+        )
+
+
+def _sums(as_of: date | None, known_before: datetime | None) -> sa.Subquery:
+    """Balances from postings, of those that count for `as_of` or earlier and were recorded before `known_before`."""
+    is_posted = col(PostingRow.status) == Status.POSTED
+    amount = col(PostingRow.amount_g)
+
+    def total(condition: Any) -> Any:
+        return sa.cast(sa.func.coalesce(sa.func.sum(amount).filter(condition), 0), sa.BigInteger)
+
+    sums = sa.select(col(PostingRow.balance), total(is_posted).label("posted_g"), total(sa.not_(is_posted)).label("pending_g")).group_by(
+        col(PostingRow.balance)
+    )
+    if as_of is not None:
+        sums = sums.where(col(PostingRow.effective_on) <= as_of)
+    if known_before is not None:
+        sums = sums.where(col(PostingRow.recorded_at) < known_before)
+    summed = sums.subquery()
+    names = (col(getattr(BalanceRow, name)) for name in ("id", "side", "asset", "account", "partner"))
+    return sa.select(*names, summed.c.posted_g, summed.c.pending_g).join(summed, summed.c.balance == col(BalanceRow.id)).subquery()
+
+
+def _end_of(text: str, zone: ZoneInfo) -> datetime:
+    """The first instant that is too late: after a whole day of the reserve, or after an instant."""
+    try:
+        if len(text) == len("2026-01-20"):
+            midnight = datetime.combine(date.fromisoformat(text) + timedelta(days=1), datetime.min.time(), zone)
+            return midnight.astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError("an instant has a time zone")
+        return instant.astimezone(UTC) + timedelta(microseconds=1)
+    except (ValueError, OverflowError) as error:
+        raise Problem(
+            "invalid_request", "not a day or an instant", field="query:as_known_on", accepted="2026-01-20 or 2026-01-20T05:00:00Z"
+        ) from error
+
+
+@router.get("/v1/flags")
+async def flags(
+    caller: Annotated[Caller, allow("operator", "auditor", "administrator")],
+    reads: Reading,
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[FlagView]:
+    """Events that brought an account below zero, in the log's order."""
+    async with reads.session() as session:
+        return await page(
+            session, select(FlagRow), key=FlagRow.id, view=FlagView.of, cursor=cursor, limit=limit, request=request, response=response
+        )

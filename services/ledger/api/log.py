@@ -1,0 +1,143 @@
+"""The log as C2SP tlog-tiles below `/v1`, its receipts, and what it has recorded of each source."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from sqlmodel import col, select
+
+from services.ledger.api.callers import PARTNER, only_of
+from services.ledger.api.views import CheckpointView
+from services.ledger.log import log_of
+from services.ledger.receipt import Opening
+from services.ledger.tables import CheckpointRow, EntryRow
+from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
+from shared.auth import Caller, allow
+from shared.http import Cursor, Limit, Page, Reads, page
+from shared.kernel_api import kernel_of
+from shared.problems import Problem
+from shared.record import MAX_INTEGER
+
+router = APIRouter(tags=["log"])
+
+type Anyone = Annotated[Caller, allow()]
+type Running = Annotated[Any, Depends(kernel_of)]
+type Reading = Annotated[Reads, Depends(Reads)]
+
+FOREVER = "public, max-age=31536000, immutable"  # a full tile never changes, and tells nothing to one without the events
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The last event of a source's shard that the ledger has recorded."""
+
+    position: int
+    chain_hash: str
+
+
+@router.get("/v1/verifier-key", response_class=PlainTextResponse)
+async def verifier_key(caller: Anyone, kernel: Running) -> PlainTextResponse:
+    """The key that checkpoints are signed with, as a C2SP verifier key. Pin it from elsewhere than here."""
+    return PlainTextResponse(f"{log_of(kernel).key}\n")
+
+
+@router.get("/v1/checkpoint", response_class=PlainTextResponse)
+async def checkpoint(caller: Anyone, reads: Reading) -> PlainTextResponse:
+    """The last checkpoint: a C2SP signed note."""
+    async with reads.session() as session:
+        note = (await session.exec(select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc()).limit(1))).first()
+    if note is None:
+        raise Problem("checkpoint_not_found", "nothing has been signed yet", headers={"Retry-After": "1"})
+    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/v1/checkpoints")
+async def checkpoints(
+    caller: Annotated[Caller, allow("auditor", "service")],
+    reads: Reading,
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[CheckpointView]:
+    """All checkpoints, the smallest first, each with the position of every source's shard that it covers."""
+    async with reads.session() as session:
+        return await page(
+            session,
+            select(CheckpointRow),
+            key=CheckpointRow.size,
+            view=CheckpointView.of,
+            cursor=cursor,
+            limit=limit,
+            request=request,
+            response=response,
+        )
+
+
+@router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def tile(path: Annotated[str, Path(max_length=100)], caller: Anyone, kernel: Running) -> Response:
+    """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
+    log = log_of(kernel)
+    try:
+        wanted = parse_tile_path(f"tile/{path}")
+    except ValueError as error:
+        raise Problem("tile_not_found", str(error), field="path:path") from error
+    if not _within(wanted, log.signed.head.size):
+        raise Problem("tile_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:path")
+    data = await asyncio.to_thread(log.store.require, wanted)
+    caching = FOREVER if wanted.width == TILE_WIDTH else "no-cache"
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": caching})
+
+
+def _within(wanted: Tile, size: int) -> bool:
+    level = 0 if wanted.level == "entries" else wanted.level
+    return wanted.width <= tile_at(size, level, wanted.index).width
+
+
+@router.get("/v1/receipts/{source}/{shard}/{position}", response_class=PlainTextResponse)
+async def receipt(
+    source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
+    shard: Annotated[int, Path(ge=0, le=1023)],
+    position: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
+    caller: Annotated[Caller, allow(PARTNER, "operator", "approver", "auditor", "administrator", "service")],
+    kernel: Running,
+    reads: Reading,
+    wait: Annotated[int, Query(ge=0, le=10, description="seconds to wait for a checkpoint that covers the event")] = 0,
+) -> PlainTextResponse:
+    """The receipt of an event, at the place that the `Reserve-Position` of its answer names: a C2SP tlog-proof that opens the leaf."""
+    log = log_of(kernel)
+    partner = only_of(caller)
+    line = f"{source}/{shard}"
+    if source not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
+        raise _no_receipt(f"nothing is recorded of {line}")
+    if wait:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await log.covered(source, shard, position)
+    async with reads.session() as session:
+        at_place = (EntryRow.source == source, EntryRow.shard == shard, EntryRow.position == position)
+        entry = (await session.exec(select(EntryRow).where(*at_place))).first()
+        if entry is not None and partner is not None and entry.partner != partner:
+            raise _no_receipt("no event of yours stands there")
+        if entry is None or log.signed.covers.get(line, 0) < position:
+            raise Problem("receipt_not_ready", "no checkpoint covers this event yet", headers={"Retry-After": "1"})
+        # The first checkpoint that covers it, so that the receipt of an event is always the same text.
+        covering = select(CheckpointRow).where(CheckpointRow.size > entry.leaf_index).order_by(col(CheckpointRow.size)).limit(1)
+        signed = (await session.exec(covering)).one()
+    opening = Opening(f"{line}/{position}", entry.salt, entry.event_hash, entry.hashed)
+    return PlainTextResponse(log.receipt(opening, entry.leaf_index, signed.note, signed.size))
+
+
+def _no_receipt(detail: str) -> Problem:
+    return Problem("receipt_not_found", detail, field="path:position")
+
+
+@router.get("/v1/sources")
+async def sources(caller: Annotated[Caller, allow("service", "auditor")], kernel: Running) -> Response:
+    """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}."""
+    async with kernel.pool.acquire() as connection:
+        rows = await connection.fetch("SELECT source, shard, position, chain_hash FROM inbox_cursors ORDER BY source, shard")
+    recorded = {f"{row['source']}/{row['shard']}": Recorded(row["position"], row["chain_hash"].hex()) for row in rows}
+    return Response(msgspec.json.encode(recorded), media_type="application/json")

@@ -1,0 +1,171 @@
+"""Log: brings committed entries into the tree, signs checkpoints, makes receipts.
+
+The order that a crash may interrupt anywhere: entries are committed (by the inbox), their tiles are durable, then one event records the
+signed checkpoint and, in its transaction, the row that is served. Starting again repeats what was cut off, and writes the same bytes. The
+tree is never signed below what the tiles hold: a database restored to the past waits until its sources have filled it again.
+"""
+
+import asyncio
+from contextlib import suppress
+from hashlib import sha256
+from weakref import WeakKeyDictionary
+
+import asyncpg
+import msgspec
+import structlog
+from prometheus_client import Gauge
+
+from services.ledger.domain.log import STREAM, RecordCheckpoint
+from services.ledger.keys import open_key
+from services.ledger.merkle import EMPTY_TREE, inclusion_proof
+from services.ledger.receipt import Opening, make_receipt
+from services.ledger.tile_writer import TileWriter
+from services.ledger.tiles import ForkDetected, TileMissing, TileStore
+from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.clock import day_of
+from shared.decider import Refused
+from shared.journal import UNREACHABLE, Connection
+from shared.service import Kernel
+from shared.writer import CommandFailed, Context, Overloaded, Unavailable
+
+log = structlog.get_logger()
+
+signed_size = Gauge("reserve_ledger_signed_leaves", "Leaves that the last checkpoint covers")
+
+BATCH = 4096  # leaves that one checkpoint adds at most
+ELSEWHERE_SECONDS = 0.2  # how often it looks for what another process of the ledger has done; its own news it hears at once
+_ACTOR = "service:ledger"
+
+_LAST = "SELECT size, root, covers FROM checkpoints ORDER BY size DESC LIMIT 1"
+_NEXT_ENTRIES = "SELECT leaf, source, shard, position, correlation_id FROM entries WHERE leaf_index >= $1 ORDER BY leaf_index LIMIT $2"
+
+
+class AnotherSigned(Exception):
+    """Another process has recorded a checkpoint at least as large."""
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """The last checkpoint: the tree, and what it covers: "inventory/0" -> position."""
+
+    head: TreeHead = EMPTY_TREE
+    covers: dict[str, int] = {}
+
+
+class Log:
+    """The log as this process sees it. One process signs (an advisory lock); the others see what it has signed."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        """Raises KeyUnsafe, FileNotFoundError when the log's key is not there."""
+        self.kernel = kernel
+        self.key, self._signer = open_key(kernel.settings.data_dir)
+        self.store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
+        self.signed = Signed()
+        self.grown = asyncio.Condition()  # notified when a larger checkpoint is out
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self.kernel.pool.acquire() as connection:
+                    try:
+                        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('log/ledger'))"):
+                            await self._lead(connection)
+                        await self._publish(await _last(connection))
+                    finally:
+                        if not connection.is_closed():
+                            await connection.reset()
+            except (ForkDetected, TileMissing) as error:
+                # Another tree was written down, and perhaps signed. What is recorded goes on being recorded; nothing more is signed.
+                self.kernel.writer.refusing = f"the log is not the one that its tiles hold: {error}"
+                log.critical("log_forked", error=repr(error))
+                return
+            except (AnotherSigned, CommandFailed, Unavailable, Overloaded, asyncpg.InterfaceError, *UNREACHABLE) as error:
+                log.warning("log_starts_again", error=repr(error))
+            await asyncio.sleep(ELSEWHERE_SECONDS)
+
+    async def covered(self, source: str, shard: int, position: int) -> None:
+        """Waits until a checkpoint covers this position."""
+        line = f"{source}/{shard}"
+        async with self.grown:
+            await self.grown.wait_for(lambda: self.signed.covers.get(line, 0) >= position)
+
+    def receipt(self, opening: Opening, index: int, checkpoint: str, size: int) -> str:
+        """The receipt of leaf `index`, that leads to the signed note `checkpoint` of `size` leaves."""
+        return make_receipt(opening, index, inclusion_proof(self.store.node_reader(size), index, size), checkpoint)
+
+    async def _lead(self, connection: Connection) -> None:
+        await self._publish(await _last(connection))
+        covers = dict(self.signed.covers)
+        tree = await asyncio.to_thread(TileWriter, self.store, self.signed.head)
+        held = await asyncio.to_thread(self.store.held_size)
+        if held > self.signed.head.size:
+            log.info("log_resumes", signed=self.signed.head.size, held=held)
+        while True:
+            seen = self._positions()
+            while rows := await connection.fetch(_NEXT_ENTRIES, tree.head.size, BATCH):
+                await asyncio.to_thread(tree.append, [row["leaf"] for row in rows])
+                covers |= {f"{row['source']}/{row['shard']}": row["position"] for row in rows}
+                if tree.head.size >= held:
+                    last = rows[-1]
+                    place = f"{last['source']}/{last['shard']}/{last['position']}"
+                    await self._sign(Signed(tree.head, dict(sorted(covers.items()))), place, last["correlation_id"])
+            await self._wait_for_entries(seen)
+
+    async def _sign(self, signed: Signed, place: str, correlation_id: str) -> None:
+        """Signs the tree, whose tiles are durable, and records that. `place`: of its last entry."""
+        head = signed.head
+        note = sign_checkpoint(Checkpoint(self.key.name, head), self._signer)
+        context = Context(
+            command_id=sha256(f"checkpoint/{head.size}".encode()).digest(),
+            actor=_ACTOR,
+            correlation_id=correlation_id,
+            causation_id=place,
+            effective_on=day_of(self.kernel.clock.now(), self.kernel.settings.zone).isoformat(),
+        )
+        command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=note, covers=signed.covers)
+        answer = await self.kernel.writer.submit(STREAM, command, context)
+        assert not isinstance(answer, Refused), "the log refuses nothing"
+        if not answer.facts:
+            raise AnotherSigned(f"the log is beyond {head.size} leaves already")
+        if answer.facts[0].event.root != command.root:
+            raise ForkDetected(f"another root was recorded before at {head.size} leaves")
+        await self._publish(signed)
+
+    async def _publish(self, signed: Signed) -> None:
+        if signed.head.size <= self.signed.head.size:
+            return
+        async with self.grown:
+            self.signed = signed
+            self.grown.notify_all()
+        signed_size.set(signed.head.size)
+
+    def _positions(self) -> tuple[int, ...]:
+        return tuple(line.position for line in self.kernel.inbox.lines.values())
+
+    async def _wait_for_entries(self, seen: tuple[int, ...]) -> None:
+        """Until the inbox of this process has moved since `seen`; for a short time, since another process's inbox may be the one."""
+        moved = self.kernel.inbox.moved
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ELSEWHERE_SECONDS), moved:
+                await moved.wait_for(lambda: self._positions() != seen)
+
+
+_LOGS: WeakKeyDictionary[Kernel, Log] = WeakKeyDictionary()
+
+
+def log_of(kernel: Kernel) -> Log:
+    """The log of a running ledger: the same for its task and its handlers."""
+    if (found := _LOGS.get(kernel)) is None:
+        found = _LOGS[kernel] = Log(kernel)
+    return found
+
+
+async def keep_log(kernel: Kernel) -> None:
+    """The service's task: signs for as long as it serves."""
+    await log_of(kernel).run()
+
+
+async def _last(connection: Connection) -> Signed:
+    row = await connection.fetchrow(_LAST)
+    if row is None:
+        return Signed()
+    return Signed(TreeHead(row["size"], row["root"]), msgspec.json.decode(row["covers"], type=dict[str, int]))

@@ -1,0 +1,33 @@
+"""The ledger: the record of all services' events, their accounts, and the log that proves them."""
+
+from services.allocation import events as allocation
+from services.inventory import events as inventory
+from services.ledger.api import router
+from services.ledger.domain.log import DECIDER
+from services.ledger.events import Event
+from services.ledger.log import keep_log
+from services.ledger.projections import project, take
+from services.ledger.tables import APPEND_ONLY, KEPT, metadata
+from shared.service import Service, subscription
+
+SERVICE = Service(
+    name="ledger",
+    deciders=(DECIDER,),
+    event_type=Event,
+    project=project,
+    tables=metadata,
+    subscriptions=(
+        subscription("inventory", inventory.Event, None, take=take),
+        subscription("allocation", allocation.Event, None, take=take),
+    ),
+    router=router,
+    problems={
+        "receipt_not_found": (404, "There is no such receipt"),
+        "receipt_not_ready": (404, "The receipt is not there yet"),
+        "checkpoint_not_found": (404, "There is no checkpoint yet"),
+        "tile_not_found": (404, "The log has no such tile"),
+    },
+    tasks=(keep_log,),
+    append_only=APPEND_ONLY,
+    kept=KEPT,
+)

@@ -1,0 +1,181 @@
+"""Postings: what an event does to the accounts, in grams of its product. Pure. On each side its postings sum to zero.
+
+A release is a pending transfer. A draw settles and posts it; a lapse or a cancellation voids it. Drawn goods are the partner's by title
+and still in the depot's custody, until they are dispatched.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any, assert_never, get_args
+
+from services.inventory import events as inventory
+from services.inventory.events import (
+    AssayRecorded,
+    DrawDispatched,
+    DrawReturned,
+    DrawWeighed,
+    HoldLifted,
+    HoldPutOn,
+    LotTakenIn,
+    Parcel,
+    ProductRegistered,
+    ProtectedStockSet,
+    ReleaseCancelled,
+    ReleaseLapsed,
+    RightAdded,
+    RightAssigned,
+    RightMatured,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockAdjusted,
+    StockDrawn,
+    StockReleased,
+    UnitCount,
+)
+from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Side, Status
+
+_OF_A_STOCKPILE = get_args(inventory.Event.__value__)
+
+
+def postings(event: Any) -> list[Posting]:
+    """What the event posts: nothing, if it moves no grams, or is of a type that this build does not know (None)."""
+    return _of_stockpile(event) if isinstance(event, _OF_A_STOCKPILE) else []
+
+
+def _of_stockpile(event: inventory.Event) -> list[Posting]:
+    match event:
+        case StockDrawn():
+            return _drawn(event)
+        case StockReleased():
+            return _promise(event, event.units, event.rights_g, Status.PENDING)
+        case ReleaseLapsed() | ReleaseCancelled():
+            return _promise(event, event.units, event.rights_g, Status.VOIDED)
+        case RightAssigned():
+            return _assigned(event)
+        case DrawWeighed():
+            return _weighed(event)
+        case DrawDispatched():
+            depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
+            carrier = f"carrier/{event.carrier}"
+            return _all(_custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
+        case DrawReturned():
+            return _returned(event)
+        case LotTakenIn():
+            return [
+                *_title(event.product, OUTSIDE, f"reserve/{event.status}", event.mass_g),
+                *_custody(event.product, OUTSIDE, f"depot/{event.depot}", event.mass_g),
+            ]
+        case AssayRecorded():
+            if event.from_status == event.to_status:
+                return []
+            return _title(event.product, f"reserve/{event.from_status}", f"reserve/{event.to_status}", event.mass_g)
+        case StockAdjusted():
+            return [
+                *_title(event.product, CAUSES[event.cause], f"reserve/{event.status}", event.change_g),
+                *_custody(event.product, CAUSES[event.cause], f"depot/{event.depot}", event.change_g),
+            ]
+        case RightAdded():
+            return _title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
+        case RightMatured():  # the claim ends; what was delivered comes in with its lot
+            return _title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
+        case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
+            return []
+        case _:
+            assert_never(event)
+
+
+def _drawn(event: StockDrawn) -> list[Posting]:
+    release = _release_account(event.partner, event.release)
+    return [
+        *_pending(event.product, AVAILABLE, release, event.mass_g, Status.SETTLED),
+        *_title(event.product, AVAILABLE, f"partner/{event.partner}", event.mass_g),
+    ]
+
+
+def _assigned(event: RightAssigned) -> list[Posting]:
+    """What the release had reserved, of rights or of lots, is settled; the claim passes."""
+    reserved = RESERVED_RIGHTS if event.source == "rights" else AVAILABLE
+    return [
+        *_pending(event.product, reserved, _release_account(event.partner, event.release), event.mass_g, Status.SETTLED),
+        *_title(event.product, f"right/{event.right}", f"partner/{event.partner}/rights", event.mass_g),
+    ]
+
+
+def _weighed(event: DrawWeighed) -> list[Posting]:
+    """The books held the nominal mass, or an earlier weighing, before."""
+    before = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g - event.difference_g)
+    after = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
+    return [
+        *_title(event.product, WEIGHING, f"partner/{event.partner}", event.difference_g),
+        *_all(_custody(event.product, WEIGHING, f"depot/{depot}", after[depot] - before[depot]) for depot in after),
+    ]
+
+
+def _returned(event: DrawReturned) -> list[Posting]:
+    """The goods are the reserve's again, at their nominal mass."""
+    parcels = (*event.available, *event.quarantined)
+    nominal = _weighed_by_depot(parcels, event.mass_g, event.mass_g)
+    weighed = _weighed_by_depot(parcels, event.mass_g, event.mass_g + event.difference_g)
+    partner = f"partner/{event.partner}"
+    return [
+        *_title(event.product, partner, WEIGHING, event.difference_g),
+        *_title(event.product, partner, AVAILABLE, sum(parcel.mass_g for parcel in event.available)),
+        *_title(event.product, partner, "reserve/quarantined", sum(parcel.mass_g for parcel in event.quarantined)),
+        *_all(_custody(event.product, f"depot/{depot}", WEIGHING, weighed[depot] - nominal[depot]) for depot in nominal),
+    ]
+
+
+def _promise(
+    event: StockReleased | ReleaseLapsed | ReleaseCancelled, units: Iterable[UnitCount], rights_g: int, status: Status
+) -> list[Posting]:
+    release = _release_account(event.partner, event.release)
+    lots_g = sum(count.units * count.nominal_unit_g for count in units)
+    return [
+        *_pending(event.product, AVAILABLE, release, lots_g, status),
+        *_pending(event.product, RESERVED_RIGHTS, release, rights_g, status),
+    ]
+
+
+def _weighed_by_depot(parcels: Iterable[Parcel], mass_g: int, weighed_g: int) -> dict[str, int]:
+    """What a weighing of the whole draw says of each depot: its share by nominal mass, in whole grams that add up to `weighed_g`.
+
+    It does not depend on the parcels' order, so that what a weighing adds to a depot is what a dispatch or a return takes from it.
+    """
+    nominal: dict[str, int] = {}
+    for parcel in parcels:
+        nominal[parcel.depot] = nominal.get(parcel.depot, 0) + parcel.mass_g
+    shares: dict[str, int] = {}
+    upto_g = given_g = 0
+    for depot in sorted(nominal):
+        upto_g += nominal[depot]
+        shares[depot] = weighed_g * upto_g // mass_g - given_g
+        given_g += shares[depot]
+    return shares
+
+
+def _release_account(partner: str, release: str) -> str:
+    return f"partner/{partner}/release/{release}"
+
+
+def _pending(asset: str, source: str, target: str, mass_g: int, status: Status) -> list[Posting]:
+    """A pending transfer begins or, settled or voided, ends."""
+    amount_g = mass_g if status is Status.PENDING else -mass_g
+    return _move(Side.TITLE, asset, source, target, amount_g, status)
+
+
+def _title(asset: str, source: str, target: str, mass_g: int) -> list[Posting]:
+    return _move(Side.TITLE, asset, source, target, mass_g, Status.POSTED)
+
+
+def _custody(asset: str, source: str, target: str, mass_g: int) -> list[Posting]:
+    return _move(Side.CUSTODY, asset, source, target, mass_g, Status.POSTED)
+
+
+def _move(side: Side, asset: str, source: str, target: str, mass_g: int, status: Status) -> list[Posting]:
+    if not mass_g:
+        return []
+    return [Posting(side, asset, source, -mass_g, status), Posting(side, asset, target, mass_g, status)]
+
+
+def _all(moves: Iterable[list[Posting]]) -> list[Posting]:
+    return list(chain.from_iterable(moves))

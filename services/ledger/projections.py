@@ -1,0 +1,140 @@
+"""Tables from events: the log's entries and the accounts from other services' events, checkpoints from the ledger's own."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
+from services.ledger.postings import postings
+from shared.journal import Connection
+from shared.record import Fact, canonical, hashed_bytes, leaf_data
+
+log = structlog.get_logger()
+
+overdrawn = Counter("reserve_ledger_overdrawn_total", "Events that brought an account below zero")
+
+_ENTRY_COLUMNS = (
+    *("leaf_index", "source", "shard", "position", "leaf", "salt", "event_hash", "chain_hash", "hashed"),
+    *("type", "stream", "partner", "effective_on", "recorded_at", "correlation_id"),
+)
+_POSTING_COLUMNS = ("leaf_index", "line", "balance", "side", "asset", "account", "amount_g", "status", "effective_on", "recorded_at")
+_FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """An event at its place in the log, with what it posts."""
+
+    index: int
+    fact: Fact
+    postings: list[Posting]
+
+
+async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+    """The ledger's own events."""
+    await connection.executemany(
+        "INSERT INTO checkpoints (size, root, note, covers, signed_at) VALUES ($1, $2, $3, $4, $5)",
+        [
+            (
+                fact.event.size,
+                bytes.fromhex(fact.event.root),
+                fact.event.note,
+                canonical(fact.event.covers).decode(),
+                datetime.fromisoformat(fact.record.recorded_at),
+            )
+            for fact in facts
+        ],
+    )
+
+
+async def take(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Other services' events, each source's in order: appended to the log, and posted. Runs in the inbox's cursor transaction."""
+    size = await connection.fetchval("SELECT size FROM log_head WHERE id = 0 FOR UPDATE")
+    entries = [Entry(index, fact, postings(fact.event)) for index, fact in enumerate(facts, start=size)]
+    await _append(connection, entries)
+    await _post(connection, entries)
+    await connection.execute("UPDATE log_head SET size = $1 WHERE id = 0", size + len(entries))
+
+
+async def _append(connection: Connection, entries: Sequence[Entry]) -> None:
+    rows = []
+    for entry in entries:
+        fact, record = entry.fact, entry.fact.record
+        rows.append(
+            (
+                entry.index,
+                fact.source,
+                record.shard,
+                record.position,
+                leaf_data(record.salt, fact.place, record.event_hash),
+                record.salt,
+                record.event_hash,
+                record.chain_hash,
+                hashed_bytes(record),
+                record.type,
+                record.stream,
+                record.partner,
+                date.fromisoformat(record.effective_on),
+                datetime.fromisoformat(record.recorded_at),
+                record.correlation_id,
+            )
+        )
+    await connection.copy_records_to_table("entries", columns=_ENTRY_COLUMNS, records=rows)
+
+
+async def _post(connection: Connection, entries: Sequence[Entry]) -> None:
+    moving = [entry for entry in entries if entry.postings]
+    if not moving:
+        return
+    books = await _balances(connection, {Key(each.side, each.asset, each.account) for entry in moving for each in entry.postings})
+    overdrafts: list[tuple[int, Overdraft]] = []
+    for entry in moving:
+        overdrafts += [(entry.index, overdraft) for overdraft in post(books, entry.postings)]
+    await connection.copy_records_to_table("postings", columns=_POSTING_COLUMNS, records=_posting_rows(moving))
+    await _save_balances(connection, books)
+    if overdrafts:
+        await _flag(connection, overdrafts)
+
+
+def _posting_rows(entries: Iterable[Entry]) -> Iterable[tuple[object, ...]]:
+    for entry in entries:
+        record = entry.fact.record
+        effective_on, recorded_at = date.fromisoformat(record.effective_on), datetime.fromisoformat(record.recorded_at)
+        for line, each in enumerate(entry.postings):
+            balance = Key(each.side, each.asset, each.account).id
+            yield entry.index, line, balance, each.side, each.asset, each.account, each.amount_g, each.status, effective_on, recorded_at
+
+
+async def _balances(connection: Connection, keys: Iterable[Key]) -> dict[Key, Balance]:
+    """Those that there are. The log's lock keeps others from changing them."""
+    by_id = {key.id: key for key in keys}
+    rows = await connection.fetch("SELECT id, posted_g, pending_g FROM balances WHERE id = ANY($1::text[])", list(by_id))
+    return {by_id[row["id"]]: Balance(row["posted_g"], row["pending_g"]) for row in rows}
+
+
+async def _save_balances(connection: Connection, books: dict[Key, Balance]) -> None:
+    keys = sorted(books, key=lambda key: key.id)
+    await connection.execute(
+        """INSERT INTO balances (id, side, asset, account, partner, posted_g, pending_g)
+           SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+           ON CONFLICT (id) DO UPDATE SET posted_g = excluded.posted_g, pending_g = excluded.pending_g""",
+        [key.id for key in keys],
+        [key.side for key in keys],
+        [key.asset for key in keys],
+        [key.account for key in keys],
+        [key.partner for key in keys],
+        [books[key].posted_g for key in keys],
+        [books[key].pending_g for key in keys],
+    )
+
+
+async def _flag(connection: Connection, overdrafts: Sequence[tuple[int, Overdraft]]) -> None:
+    rows = []
+    for index, overdraft in overdrafts:
+        key, balance = overdraft.key, overdraft.balance
+        rows.append((f"{index:016d}/{key.id}", "overdrawn", index, key.side, key.asset, key.account, balance.posted_g, balance.pending_g))
+        log.error("account_overdrawn", entry=index, account=key.id, posted_g=balance.posted_g, pending_g=balance.pending_g)
+    overdrawn.inc(len(rows))
+    await connection.copy_records_to_table("flags", columns=_FLAG_COLUMNS, records=rows)

@@ -1,0 +1,103 @@
+"""Tables of the ledger, as its projections write them and its API reads them. Masses are whole grams."""
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+APPEND_ONLY = ("entries", "postings", "checkpoints")
+# No journal of the ledger's own can rebuild what other services' events fed; `recompute` makes postings and balances from the entries.
+KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints")
+
+
+class Table(SQLModel, registry=registry()):
+    """What the tables share: a registry of their own, so that no other service's tables are among them."""
+
+
+metadata = Table.metadata
+
+
+class LogHeadRow(Table, table=True):
+    """One row, whose lock gives leaves their order."""
+
+    __tablename__ = "log_head"
+    id: int = Field(primary_key=True, sa_type=sa.SmallInteger)
+    size: int = Field(sa_type=sa.BigInteger)  # leaves recorded, signed or not
+
+
+class EntryRow(Table, table=True):
+    """A leaf, what opens it, and the event as it was hashed: enough to recover its source's journal."""
+
+    __tablename__ = "entries"
+    __table_args__ = (sa.UniqueConstraint("source", "shard", "position"), sa.Index("entries_partner", "partner", "leaf_index"))
+    leaf_index: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    source: str
+    shard: int = Field(sa_type=sa.SmallInteger)
+    position: int = Field(sa_type=sa.BigInteger)
+    leaf: bytes  # 32 bytes
+    salt: bytes  # 16 bytes
+    event_hash: bytes
+    chain_hash: bytes
+    hashed: bytes  # `shared.record.hashed_bytes` of the record
+    type: str
+    stream: str
+    partner: str | None
+    effective_on: date
+    recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    correlation_id: str
+
+
+class PostingRow(Table, table=True):
+    """One line of an entry's postings. `effective_on` and `recorded_at` are the entry's."""
+
+    __tablename__ = "postings"
+    leaf_index: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    line: int = Field(primary_key=True, sa_type=sa.SmallInteger)
+    balance: str = Field(index=True)  # the id of the balance
+    side: str
+    asset: str
+    account: str
+    amount_g: int = Field(sa_type=sa.BigInteger)
+    status: str
+    effective_on: date
+    recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+
+
+class BalanceRow(Table, table=True):
+    """An account's balance of a product, as of now."""
+
+    __tablename__ = "balances"
+    id: str = Field(primary_key=True)  # "title/antimony-metal/reserve/available"
+    side: str
+    asset: str
+    account: str = Field(index=True)
+    partner: str | None = Field(index=True)  # whose account it is, if a partner's
+    posted_g: int = Field(sa_type=sa.BigInteger)
+    pending_g: int = Field(sa_type=sa.BigInteger)
+
+
+class FlagRow(Table, table=True):
+    """An event that brought an account below zero: recorded all the same, for a person to look at."""
+
+    __tablename__ = "flags"
+    id: str = Field(primary_key=True)  # leaf index, 16 digits, and balance
+    kind: str  # "overdrawn"
+    leaf_index: int = Field(sa_type=sa.BigInteger)
+    side: str
+    asset: str
+    account: str
+    posted_g: int = Field(sa_type=sa.BigInteger)  # after the event
+    pending_g: int = Field(sa_type=sa.BigInteger)
+
+
+class CheckpointRow(Table, table=True):
+    """A signed tree head. Its size only grows."""
+
+    __tablename__ = "checkpoints"
+    size: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    root: bytes
+    note: str
+    covers: dict[str, int] = Field(sa_type=JSONB)
+    signed_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
