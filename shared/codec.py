@@ -38,6 +38,9 @@ class Codec:
     def knows(self, event_type: str) -> bool:
         return event_type in self.classes or event_type in self._upcasters
 
+    def upcasts(self, event_type: str) -> bool:
+        return event_type in self._upcasters
+
     def encode(self, event: Any) -> bytes:
         data = canonical(event)
         assert len(data) <= MAX_DATA_BYTES, f"{type_of(type(event))} is {len(data)} bytes; an event holds {MAX_DATA_BYTES}"

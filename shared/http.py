@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 import asyncpg
 import msgspec
+import structlog
 import uuid_utils
-from fastapi import Header, Query, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,7 +25,7 @@ from shared.clock import day_of
 from shared.decider import Refused
 from shared.journal import UNREACHABLE, Document
 from shared.kernel_api import kernel_of
-from shared.problems import Entry, Problem, register, request_id
+from shared.problems import Entry, Problem, ProblemResponse, register, request_id
 from shared.record import canonical
 from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 
@@ -43,6 +44,8 @@ register(
     }
 )
 
+log = structlog.get_logger()
+
 AT_LEAST_PATIENCE_SECONDS = 5.0
 PAGE_LIMIT = 200
 
@@ -50,6 +53,18 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"(\d{1,15})"')
 _TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
+
+
+def install(app: FastAPI) -> None:
+    """A database that does not answer is a 503 with Retry-After, whichever handler met it."""
+    for kind in (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE):
+        app.add_exception_handler(kind, _unavailable)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("unavailable", path=request.url.path, error=repr(error))
+    detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
+    return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
 
 
 class Post:
@@ -115,19 +130,17 @@ class Post:
             documents=tuple(documents),
         )
         try:
-            if not self.request.path_params:  # the body chooses the stream, so another body may choose another shard
-                await self._refuse_reuse(command_id, fingerprint)
             answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
         except FingerprintMismatch as error:
-            raise _reused() from error
+            raise Problem(
+                "idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key"
+            ) from error
         except VersionMismatch as error:
             raise Problem(
                 "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
             ) from error
         except Overloaded as error:
             raise Problem("overloaded", str(error), headers={"Retry-After": "1"}) from error
-        except Unavailable as error:
-            raise Problem("unavailable", str(error), headers={"Retry-After": "2"}) from error
         except CommandFailed as error:
             raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
         if isinstance(answer, Refused):
@@ -135,15 +148,6 @@ class Post:
         self.response.headers["Reserve-Position"] = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
         etag(self.response, answer.version)
         return answer
-
-    async def _refuse_reuse(self, command_id: bytes, fingerprint: bytes) -> None:
-        try:
-            async with self.kernel.pool.acquire() as connection:
-                earlier = await self.kernel.journal.fingerprint(connection, command_id)
-        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
-            raise Unavailable("the database does not answer") from error
-        if earlier is not None and earlier != fingerprint:
-            raise _reused()
 
 
 class Reads:
@@ -163,18 +167,12 @@ class Reads:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         await self._wait()
-        try:
-            async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
-                yield session
-        except (asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE) as error:
-            raise Problem("unavailable", "the database does not answer", headers={"Retry-After": "2"}) from error
+        async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
+            yield session
 
     async def state(self, stream: str) -> tuple[Any, int]:
         """(state, version) of an own stream as of now."""
-        try:
-            state, version = await self.kernel.writer.state(stream)
-        except (Unavailable, asyncpg.InterfaceError, *UNREACHABLE) as error:
-            raise Problem("unavailable", "the database does not answer", headers={"Retry-After": "2"}) from error
+        state, version = await self.kernel.writer.state(stream)
         return state, version
 
     async def _wait(self) -> None:
@@ -272,7 +270,3 @@ def _trace_id(request: Request, identifier: str) -> str:
     if (found := _TRACE.fullmatch(request.headers.get("traceparent", ""))) is not None:
         return found[1]
     return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]
-
-
-def _reused() -> Problem:
-    return Problem("idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key")

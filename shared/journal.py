@@ -27,7 +27,7 @@ APPEND_ONLY = ("events", "documents")  # the service's role may SELECT and INSER
 
 type Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, starting, out of connections, deadlock, lock time-out
+UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, starting, a standby, out of connections, deadlock, lock time-out
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -37,6 +37,7 @@ UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, startin
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
 )
 
 
@@ -85,7 +86,7 @@ def ddl(shards: int = 4) -> list[str]:
             version bigint NOT NULL,  -- of the stream, after the command
             refused json,
             recorded_at timestamptz NOT NULL,
-            PRIMARY KEY (shard, command_id)
+            PRIMARY KEY (command_id)  -- of all shards: under one id, another input may choose another stream
         )""",
         "CREATE TABLE documents (sha256 bytea PRIMARY KEY, media_type text NOT NULL, content bytea NOT NULL)",
         """CREATE TABLE timers (
@@ -154,6 +155,7 @@ class Document(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a command: kept, so that the same command gets the same answer and nothing moves twice."""
 
+    shard: int
     command_id: bytes
     fingerprint: bytes
     first_position: int | None
@@ -161,6 +163,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     version: int
     refused: str | None  # the refusal as JSON
+
+
+class CommandDecidedElsewhere(Exception):
+    """A transaction of another shard has decided a command of the same id meanwhile: look its outcome up."""
 
 
 class TimerRow(msgspec.Struct, frozen=True):
@@ -177,6 +183,7 @@ async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[a
         min_size=1,
         max_size=size,
         command_timeout=60,
+        timeout=5,  # to connect
         reset=_as_it_is,
         server_settings={"search_path": schema, "application_name": f"reserve-{schema}", "statement_timeout": "60000", "jit": "off"},
     )
@@ -291,29 +298,29 @@ class Journal:
         shard = await connection.fetchval("SELECT shard FROM streams WHERE stream = $1", stream)
         return None if shard is None else int(shard)
 
-    async def outcomes(self, connection: Connection, shard: int, command_ids: Sequence[bytes]) -> dict[bytes, Outcome]:
+    async def outcomes(self, connection: Connection, command_ids: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What became of these commands, in whichever shard they were decided."""
         rows = await connection.fetch(
-            "SELECT command_id, fingerprint, first_position, events, stream, version, refused FROM outcomes "
-            "WHERE shard = $1 AND command_id = ANY($2::bytea[])",
-            shard,
+            "SELECT shard, command_id, fingerprint, first_position, events, stream, version, refused FROM outcomes "
+            "WHERE command_id = ANY($1::bytea[])",
             command_ids,
         )
         return {row["command_id"]: Outcome(**dict(row)) for row in rows}
 
-    async def fingerprint(self, connection: Connection, command_id: bytes) -> bytes | None:
-        """What was sent under this command id, in whichever shard it was decided."""
-        found = await connection.fetchval(
-            "SELECT fingerprint FROM outcomes WHERE command_id = $1 AND shard IN (SELECT shard FROM heads) LIMIT 1", command_id
-        )
-        return None if found is None else bytes(found)
+    async def save_outcomes(self, connection: Connection, outcomes: Sequence[Outcome], recorded_at: datetime) -> None:
+        """Raises `CommandDecidedElsewhere` where another shard's transaction was faster with one of these ids."""
+        try:
+            await self._copy_outcomes(connection, outcomes, recorded_at)
+        except asyncpg.UniqueViolationError as error:
+            raise CommandDecidedElsewhere from error
 
-    async def save_outcomes(self, connection: Connection, shard: int, outcomes: Sequence[Outcome], recorded_at: datetime) -> None:
+    async def _copy_outcomes(self, connection: Connection, outcomes: Sequence[Outcome], recorded_at: datetime) -> None:
         await connection.copy_records_to_table(
             "outcomes",
             columns=("shard", "command_id", "fingerprint", "first_position", "events", "stream", "version", "refused", "recorded_at"),
             records=[
                 (
-                    shard,
+                    kept.shard,
                     kept.command_id,
                     kept.fingerprint,
                     kept.first_position,

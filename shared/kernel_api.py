@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller, allow
+from shared.lines import LostCursor, Stopped
 from shared.messages import FEED_LIMIT, to_feed
 from shared.problems import Entry, Problem, register
 from shared.record import MAX_INTEGER
@@ -20,6 +21,7 @@ register(
         "document_not_found": Entry(404, "No document has this SHA-256"),
         "position_not_found": Entry(404, "The shard does not go that far"),
         "nothing_to_park": Entry(409, "The line does not stand at a message that may be parked"),
+        "still_not_taken": Entry(409, "A parked message cannot be taken yet; it stays parked, with those after it"),
         "line_not_found": Entry(404, "The service takes nothing of this source's shard"),
     }
 )
@@ -108,7 +110,7 @@ async def park(
     _known_line(kernel, source, shard)
     try:
         position = await kernel.inbox.park(source, shard, f"{caller.subject}: {body.reason}")
-    except LookupError as error:
+    except (LookupError, LostCursor) as error:
         raise Problem("nothing_to_park", str(error)) from error
     return _json({"parked": position})
 
@@ -123,7 +125,10 @@ async def unpark(
 ) -> Response:
     """Replays a stream's parked messages, in order."""
     _known_line(kernel, source, shard)
-    return _json({"replayed": await kernel.inbox.unpark(source, shard, stream)})
+    try:
+        return _json({"replayed": await kernel.inbox.unpark(source, shard, stream)})
+    except (Stopped, LostCursor) as error:
+        raise Problem("still_not_taken", str(error)) from error
 
 
 def _known_line(kernel: Any, source: str, shard: int) -> None:

@@ -55,12 +55,14 @@ def to_headers(service: str, record: Record, previous: bytes) -> list[tuple[str,
     return headers
 
 
-def from_message(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Headed:
-    """Raises `NotAnEvent` when anything is missing, malformed, or not what its hash says."""
+def from_message(headers: Sequence[tuple[str, bytes | None]], value: bytes | None, *, source: str, shard: int) -> Headed:
+    """Raises `NotAnEvent` when anything is missing, malformed, not of this source's shard, or not what its hash says."""
     found: dict[str, str] = {}
     try:
-        found = {name: content.decode() for name, content in headers}
-        shard, position = (int(part) for part in found["ce_id"].split("/")[1:])
+        found = {name: content.decode() for name, content in headers if content is not None}
+        position = int(found["ce_id"].rpartition("/")[2])
+        if found["ce_id"] != f"{source}/{shard}/{position}":
+            raise ValueError(f"the partition is {source}/{shard}'s")
         salt, previous = bytes.fromhex(found["ce_salt"]), bytes.fromhex(found["ce_previoushash"])
         own = bytes.fromhex(found["ce_eventhash"])
         partner = found.get("ce_partner")

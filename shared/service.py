@@ -64,8 +64,10 @@ def subscription(
     upcasters: Mapping[str, Upcaster] | None = None,
 ) -> Subscription:
     """`events` is the source's `Event` union; `types` the type names that are taken, or None for all."""
+    codec = Codec(events, upcasters)
     kept = None if types is None else frozenset(types)
-    return Subscription(source=source, codec=Codec(events, upcasters), types=kept, react=react, needs=needs, take=take)
+    assert kept is None or kept <= codec.classes.keys(), f"{source} has no {sorted(kept - codec.classes.keys())}"
+    return Subscription(source=source, codec=codec, types=kept, react=react, needs=needs, take=take)
 
 
 class Kernel:

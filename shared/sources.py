@@ -31,6 +31,7 @@ class Sources:
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self.tokens.aclose()
 
     async def get(self, service: str, path: str, **params: str | int) -> httpx.Response:
         """Raises `httpx.HTTPError` when the service does not answer, or answers with an error."""

@@ -20,7 +20,7 @@ import structlog
 from shared import metrics
 from shared.clock import Clock, written
 from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.journal import UNREACHABLE, Connection, Document, Head, Journal, Outcome, TimerRow, new_salts
+from shared.journal import UNREACHABLE, CommandDecidedElsewhere, Connection, Document, Head, Journal, Outcome, TimerRow, new_salts
 from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes
 
 log = structlog.get_logger()
@@ -29,6 +29,7 @@ type Project = Callable[[Connection, Sequence[Fact]], Awaitable[None]]
 
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
 STATES_KEPT = 10_000  # streams a shard holds in memory
+PLACES_KEPT = 1_000_000  # streams whose shard is remembered
 
 
 class Overloaded(Exception):
@@ -115,7 +116,6 @@ class Writer:
         self.batch_limit = batch_limit
         self.refusing: str | None = None  # why no write is taken now; None: writes are taken
         self.committed = asyncio.Event()  # set at each commit that appended; the relay waits for it
-        self.stopped_by: BaseException | None = None
         self._shards: dict[int, _Shard] = {}
         self._places: dict[str, int] = {}  # stream -> shard
         self._tasks: list[asyncio.Task[None]] = []
@@ -159,8 +159,10 @@ class Writer:
         try:
             async with self.pool.acquire() as connection:
                 stored = await self.journal.shard_of(connection, stream)
-        except UNREACHABLE as error:
+        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
             raise Unavailable("the database does not answer") from error
+        if len(self._places) >= PLACES_KEPT:
+            self._places.clear()
         shard = stored if stored is not None else int.from_bytes(sha256(stream.encode()).digest()[:4]) % len(self._shards)
         self._places[stream] = shard
         return shard
@@ -222,7 +224,10 @@ class _Shard:
         while True:
             try:
                 return await self._commit(batch)
-            except OlderBuild as error:
+            except CommandDecidedElsewhere:
+                continue  # the next look finds its outcome
+            except NotThisJournal as error:
+                log.critical("writes_refused", shard=self.number, reason=str(error))
                 self.writer.refusing = str(error)
                 return _fail(batch, Unavailable(str(error)))
             except UNREACHABLE as error:
@@ -241,19 +246,27 @@ class _Shard:
 
     async def _commit(self, pending: list[_Pending]) -> None:
         async with self.writer.pool.acquire() as connection:
-            for stream in {each.stream for each in pending} - self.states.keys():
-                await self._load(connection, stream)
-            with metrics.commit_seconds.labels(self.journal.service).time():
-                async with connection.transaction():
-                    head = await self.journal.lock(connection, self.number)
-                    if head.epoch > self.writer.epoch:
-                        raise OlderBuild(f"the journal is at epoch {head.epoch}; this build is of epoch {self.writer.epoch}")
-                    if head.position != self.position:
-                        await self._catch_up(connection, head)
-                    known = await self.journal.outcomes(connection, self.number, [each.context.command_id for each in pending])
-                    batch = await self._decide_all(connection, pending, head, known)
-                    await self._save(connection, batch)
+            try:
+                for stream in {each.stream for each in pending} - self.states.keys():
+                    await self._load(connection, stream)
+                with metrics.commit_seconds.labels(self.journal.service).time():
+                    async with connection.transaction():
+                        batch = await self._transact(connection, pending)
+            except asyncpg.InterfaceError as error:
+                if connection.is_closed():  # the driver noticed it before it could send anything
+                    raise ConnectionResetError(str(error)) from error
+                raise
         self._publish(batch)
+
+    async def _transact(self, connection: Connection, pending: list[_Pending]) -> _Batch:
+        head = await self.journal.lock(connection, self.number)
+        if head.epoch > self.writer.epoch:
+            raise NotThisJournal(f"the journal is at epoch {head.epoch}, and this build is of epoch {self.writer.epoch}")
+        await self._catch_up(connection, head)
+        known = await self.journal.outcomes(connection, [each.context.command_id for each in pending])
+        batch = await self._decide_all(connection, pending, head, known)
+        await self._save(connection, batch)
+        return batch
 
     async def _decide_all(self, connection: Connection, pending: list[_Pending], head: Head, known: dict[bytes, Outcome]) -> _Batch:
         now = self.writer.clock.now().astimezone(UTC)
@@ -282,6 +295,7 @@ class _Shard:
             decided = decider.decide(command, state.value)
             if isinstance(decided, Refused):
                 batch.outcomes[context.command_id] = Outcome(
+                    shard=self.number,
                     command_id=context.command_id,
                     fingerprint=context.fingerprint,
                     first_position=None,
@@ -309,6 +323,7 @@ class _Shard:
         batch.timers += timers
         batch.documents += context.documents
         batch.outcomes[context.command_id] = Outcome(
+            shard=self.number,
             command_id=context.command_id,
             fingerprint=context.fingerprint,
             first_position=facts[0].record.position if facts else None,
@@ -359,7 +374,7 @@ class _Shard:
             await self.journal.append(connection, self.number, [fact.record for fact in batch.facts], batch.recorded_at)
             await self.writer.project(connection, batch.facts)
         if batch.outcomes:
-            await self.journal.save_outcomes(connection, self.number, list(batch.outcomes.values()), batch.recorded_at)
+            await self.journal.save_outcomes(connection, list(batch.outcomes.values()), batch.recorded_at)
         if batch.documents:
             await self.journal.save_documents(connection, batch.documents)
         if batch.timers:
@@ -394,12 +409,13 @@ class _Shard:
         if outcome.first_position is None:
             return Accepted(outcome.stream, outcome.version, self.number, batch.position, ())
         first, last = outcome.first_position, outcome.first_position + outcome.events - 1
-        facts = tuple(fact for fact in batch.facts if first <= fact.record.position <= last)
-        if not facts:
-            records = await self.journal.read(connection, self.number, after=first - 1, limit=outcome.events)
+        if outcome.command_id in batch.outcomes:  # sent twice within this batch
+            facts = tuple(fact for fact in batch.facts if first <= fact.record.position <= last)
+        else:
+            records = await self.journal.read(connection, outcome.shard, after=first - 1, limit=outcome.events)
             decode = self.journal.codec.decode
             facts = tuple(Fact(self.journal.service, record, decode(record.type, record.data)) for record in records)
-        return Accepted(outcome.stream, outcome.version, self.number, last, facts)
+        return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)
 
     async def _load(self, connection: Connection, stream: str) -> None:
         state = await self._replay(connection, stream, _State(0, self.writer.decider_of(stream).initial))
@@ -419,8 +435,9 @@ class _Shard:
         return await self._replay(connection, stream, start)
 
     async def _catch_up(self, connection: Connection, head: Head) -> None:
-        """Another process wrote: bring the states that we hold to the locked head."""
-        assert head.position > self.position, f"shard {self.number} went from {self.position} back to {head.position}"
+        """Where another process wrote: bring the states that we hold to the locked head."""
+        if head.position < self.position:
+            raise NotThisJournal(f"shard {self.number} ends at {head.position}, and was at {self.position} before: it was restored")
         while self.position < head.position:
             for record in await self.journal.read(connection, self.number, after=self.position, limit=5000):
                 held = self.states.get(record.stream)
@@ -430,10 +447,12 @@ class _Shard:
                 if record.partner is not None and record.partner_seq is not None:
                     self.partner_seq[record.partner] = record.partner_seq
                 self.position, self.chain = record.position, record.chain_hash
+        if head.chain_hash != self.chain:
+            raise NotThisJournal(f"shard {self.number} has another history at {head.position} than before: it was restored")
 
 
-class OlderBuild(Exception):
-    """A newer build has taken over the journal."""
+class NotThisJournal(Exception):
+    """A newer build has taken over the journal, or it was restored under our feet: this process must not write again."""
 
 
 def _timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:

@@ -1,0 +1,74 @@
+"""Line: one shard of one source, taken in order. It tells what follows from what repeats, and a fork from both."""
+
+import asyncio
+from collections import OrderedDict
+
+from shared.messages import Headed
+from shared.record import GENESIS
+
+REMEMBERED = 4096  # chain hashes a line keeps to tell a repeat from a fork
+
+
+class Stopped(Exception):
+    """The line cannot go on without a person; the message says why."""
+
+
+class Fork(Stopped):
+    """The source's history is not the one that was taken before: it was restored to the past, or is another."""
+
+
+class LostCursor(Exception):
+    """Another process moved the cursor."""
+
+
+class Line:
+    """Position and chain hash of the last event taken, and whether the line stands still."""
+
+    def __init__(self, source: str, shard: int) -> None:
+        self.source = source
+        self.shard = shard
+        self.stopped: str | None = None  # why it stands still
+        self.stopped_at: Headed | None = None  # the event that it could not take, if it stands at one
+        self.compare_at = 0.0  # the loop's time from which it compares itself with its source
+        self.busy = asyncio.Lock()  # held by whoever moves the cursor: the inbox, or an operator who parks or un-parks
+        self.begin(0, GENESIS, -1, set())
+
+    def begin(self, position: int, chain: bytes, kafka_offset: int, parked_streams: set[str]) -> None:
+        """Starts, or starts again, from what is saved."""
+        self.position = position
+        self.chain = chain
+        self.kafka_offset = kafka_offset  # where to go on reading; a hint, since positions decide
+        self.parked_streams = parked_streams
+        self.stopped = self.stopped_at = None
+        self._remembered: OrderedDict[int, bytes] = OrderedDict({position: chain})
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}/{self.shard}"
+
+    def stop(self, reason: Stopped) -> None:
+        self.stopped = f"{type(reason).__name__.lower()}: {reason}"
+
+    def follow(self, arrived: Headed, last: Headed | None) -> bool:
+        """Whether it is the event after `last` (None: after the cursor); False for a repeat. Raises `Fork`, `Stopped` for a gap."""
+        record = arrived.record
+        position, chain = (self.position, self.chain) if last is None else (last.record.position, last.record.chain_hash)
+        if record.shard != self.shard:
+            raise Stopped(f"{self.name}: an event of shard {record.shard} came")
+        if record.position <= position:
+            # One older than memory cannot be told from a fork here; the next event of a fork, or a look at the source, tells.
+            known = chain if record.position == position else self._remembered.get(record.position, record.chain_hash)
+            if known != record.chain_hash:
+                raise Fork(f"{self.name}/{record.position} has another hash than the one taken before")
+            return False
+        if record.position > position + 1:
+            raise Stopped(f"{self.name}: {record.position} came after {position}")
+        if arrived.previous != chain:
+            raise Fork(f"{self.name}/{record.position} does not follow the event taken before it")
+        return True
+
+    def moved(self, taken: Headed) -> None:
+        self.position, self.chain = taken.record.position, taken.record.chain_hash
+        self._remembered[self.position] = self.chain
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
