@@ -1,6 +1,7 @@
 """The `reserve` command: a list of commands. What each does stands in `services/commands/`, or with the service that it runs."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -111,6 +112,29 @@ def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
 
     for name, value in verified(file, key, data).items():
         typer.echo(f"{name:<10} {value if value is not None else '-'}")
+
+
+@audit.command("verify")
+def verify_audit(
+    live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
+    key: LogKey = None,
+    data: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Checks the whole history from outside, and trusts nobody's code but its own. Exit code 1 if anything does not hold."""
+    from services.commands.audit import show, verify_live
+    from services.commands.failure import CHECK_FAILED, fail
+
+    if not live:
+        fail("--live: say what to audit (accepted: --live)")
+    started = time.monotonic()
+    report = verify_live(data, key)
+    if as_json:
+        typer.echo(json_text(report))
+    else:
+        show(report, time.monotonic() - started)
+    if not report.ok:
+        raise typer.Exit(CHECK_FAILED)
 
 
 def json_text(value: object) -> str:

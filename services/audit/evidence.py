@@ -1,0 +1,102 @@
+"""Evidence: what an audit is made from. Over HTTP from a live system, or from a test that has tampered with it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+LEDGER = "ledger"
+SOURCES = ("inventory", "allocation")  # whose events are leaves of the ledger's log
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A record as a journal's feed gives it. Hashes and salt are hex."""
+
+    shard: int
+    position: int
+    stream: str
+    version: int
+    type: str
+    data: bytes = msgspec.field(name="data_base64")  # the event's JSON, verbatim
+    partner: str | None
+    partner_seq: int | None
+    effective_on: str
+    recorded_at: str
+    command_id: str
+    actor: str
+    correlation_id: str
+    causation_id: str
+    salt: str
+    event_hash: str
+    chain_hash: str
+
+
+class PostedLine(msgspec.Struct, frozen=True, gc=False):
+    side: str
+    asset: str
+    account: str
+    amount_g: int
+    status: str  # "posted", or what it does to what is pending
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the ledger's books, as the ledger gives it."""
+
+    leaf_index: int
+    source: str
+    shard: int
+    position: int
+    event_hash: str
+    postings: tuple[PostedLine, ...]
+
+    @property
+    def line(self) -> str:
+        return f"{self.source}/{self.shard}"
+
+    @property
+    def place(self) -> str:
+        return f"{self.line}/{self.position}"
+
+
+class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
+    side: str
+    asset: str
+    account: str
+    posted_g: int
+    pending_g: int
+
+
+class Evidence(Protocol):
+    """The system may move meanwhile. The checkpoint is asked for first, then the balances, then what is recorded, then all else."""
+
+    async def checkpoint(self) -> str | None:
+        """The last checkpoint, a signed note; None if nothing was ever signed."""
+        ...
+
+    async def balances(self) -> Sequence[BalanceLine]:
+        """The ledger's balances that are not zero; read one after the other, each as of some moment."""
+        ...
+
+    async def recorded(self) -> Mapping[str, int]:
+        """What the ledger has entered of each source's shard: {"inventory/0": 123}."""
+        ...
+
+    async def shards(self, service: str) -> Sequence[int]:
+        """The shards of a service's journal."""
+        ...
+
+    def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
+        """All records of a shard in order, in pages."""
+        ...
+
+    def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
+        """The first `size` leaves of the log in order, in bundles."""
+        ...
+
+    def entries(self) -> AsyncIterator[Sequence[Entry]]:
+        """The ledger's entries in the log's order, in pages."""
+        ...
+
+    async def document(self, service: str, name: str) -> bytes | None:
+        """The document that a service keeps under this SHA-256."""
+        ...

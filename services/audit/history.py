@@ -1,0 +1,219 @@
+"""History: the whole of it walked once, in the order of the ledger's log, and every check made on the way.
+
+A leaf is matched with the next event of each shard, so the walk needs no memory of what it has passed, and the order within a shard is
+checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from services.audit import hashes
+from services.audit.books import Books
+from services.audit.checkpoints import Checkpoints
+from services.audit.decisions import faults_of
+from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
+from services.audit.journals import Journal
+from services.audit.report import Check, Findings, Report
+from services.audit.rounds import Rounds
+from services.audit.stock import Stock
+from services.ledger.events import CheckpointSigned
+from shared.signed_note import VerifierKey
+
+
+async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
+    """`log_keys` are the log's pinned verifier keys."""
+    note = await evidence.checkpoint()
+    balances = await evidence.balances()
+    recorded = await evidence.recorded()
+    findings = Findings()
+    checkpoints = Checkpoints(findings, log_keys)
+    events = await _read_ledger(evidence, findings, checkpoints)
+    cut = checkpoints.cut(note)
+
+    walk = _Walk(evidence, findings, checkpoints)
+    await walk.start()
+    await walk.follow_log(cut.size)
+    if walk.tree.size == cut.size and cut.size:
+        findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
+    await walk.drain(cut.covers)
+    walk.books.compare(balances, await walk.entries_until(recorded))
+    if walk.rounds.unsettled:
+        await walk.read_ahead()
+    walk.rounds.finish()
+    await walk.check_decisions()
+    results = findings.results()
+    return Report(ok=not any(result.failed for result in results), cut=cut, events=events + walk.events, checks=results)
+
+
+async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
+    """The ledger's own events, which are no leaves. Gives how many there are."""
+    journal = Journal(LEDGER, findings)
+    events = 0
+    for shard in await evidence.shards(LEDGER):
+        async for page in evidence.journal(LEDGER, shard):
+            for record in page:
+                events += 1
+                event = journal.follow(shard, record)
+                if isinstance(event, CheckpointSigned):
+                    checkpoints.see(f"{LEDGER}/{shard}/{record.position}", event)
+    return events
+
+
+class _Line:
+    """A shard of a source's journal, read as far as the next record."""
+
+    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]]) -> None:
+        self.service = service
+        self.shard = shard
+        self.name = f"{service}/{shard}"
+        self.next: Recorded | None = None
+        self.leaf = b""  # of the next record
+        self._records = _each(pages)
+
+    async def advance(self) -> None:
+        self.next = await anext(self._records, None)
+        self.leaf = b"" if self.next is None else _leaf(self.service, self.next)
+
+
+class _Walk:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> None:
+        self._evidence = evidence
+        self._findings = findings
+        self._checkpoints = checkpoints
+        self._journals = {service: Journal(service, findings) for service in SOURCES}
+        self._lines: dict[str, _Line] = {}
+        self._by_leaf: dict[bytes, _Line] = {}
+        self._covered: dict[str, int] = {}
+        self._entries = _each(evidence.entries())
+        self._entry: Entry | None = None  # the next
+        self._stock = Stock(findings, checkpoints.by_root)
+        self.books = Books(findings)
+        self.rounds = Rounds(findings)
+        self.tree = hashes.Tree()
+        self.events = 0
+
+    async def start(self) -> None:
+        for service in SOURCES:
+            for shard in await self._evidence.shards(service):
+                line = _Line(service, shard, self._evidence.journal(service, shard))
+                self._lines[line.name] = line
+                await self._advance(line)
+        self._entry = await anext(self._entries, None)
+
+    async def follow_log(self, size: int) -> None:
+        async for bundle in self._evidence.leaves(size):
+            for leaf in bundle:
+                await self._take_leaf(self.tree.size, leaf)
+                self.tree.add(leaf)
+                self._checkpoints.reach(self.tree, self._covered)
+            await self.check_decisions()
+        self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
+
+    async def drain(self, covers: Mapping[str, int]) -> None:
+        """Events that the cut covers, and that no leaf has opened."""
+        for name in sorted(covers.keys() | self._lines.keys()):
+            line, upto = self._lines.get(name), covers.get(name, 0)
+            while line is not None and line.next is not None and line.next.position <= upto:
+                await self._take(line, None, "it has no leaf")
+            read = 0 if line is None else self._journals[line.service].end(line.shard)
+            self._findings.look(Check.EVENTS_IN_LOG, read >= upto, f"{name}/{upto}", f"is covered, and the journal ends at {read}")
+
+    async def entries_until(self, recorded: Mapping[str, int]) -> list[Entry]:
+        """The entries after the cut, as far as balances may have been read with them."""
+        missing = {name for name, position in recorded.items() if self._covered.get(name, 0) < position}
+        later: list[Entry] = []
+        while missing and self._entry is not None:
+            later.append(self._entry)
+            if self._entry.position >= recorded.get(self._entry.line, 0):
+                missing.discard(self._entry.line)
+            self._entry = await anext(self._entries, None)
+        for name in sorted(missing):
+            self._findings.look(Check.ENTRIES, False, f"{name}/{recorded[name]}", "is said to be entered, and there is no entry of it")
+        return later
+
+    async def read_ahead(self) -> None:
+        """The cut holds all that the ledger had taken; of one source it may have taken more than of another, which caused it."""
+        for line in self._lines.values():
+            while line.service == "allocation" and line.next is not None:
+                await self._pass(line, None)
+
+    async def check_decisions(self) -> None:
+        for round in self.rounds.to_check:
+            published = await self._evidence.document("allocation", round.certified.decision)
+            file = await self._evidence.document("allocation", round.proposed.file)
+            faults = list(faults_of(round, published, file))
+            self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
+        self.rounds.to_check.clear()
+
+    async def _take_leaf(self, index: int, leaf: bytes) -> None:
+        entry = await self._entry_of(index)
+        if (line := self._by_leaf.get(leaf)) is not None:
+            await self._take(line, entry, None)
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, True, f"leaf {index}", "")
+            return
+        # The entry tells where an event ought to be, which is worth nothing but to find the next one that fits.
+        line = None if entry is None else self._lines.get(entry.line)
+        if line is None or entry is None or line.next is None or entry.position < line.next.position:
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", "no event opens it")
+            return
+        while line.next is not None and line.next.position < entry.position:
+            await self._take(line, None, "it has no leaf")
+        if line.next is None or line.next.position != entry.position:
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", f"its event, {entry.place}, is not in the journal")
+            return
+        fits = line.leaf == leaf
+        self._findings.look(Check.LEAVES_HAVE_EVENTS, fits, f"leaf {index}", f"{entry.place} is another event than was entered")
+        await self._take(line, entry, None if fits else "its leaf is of another event")
+
+    async def _entry_of(self, index: int) -> Entry | None:
+        while self._entry is not None and self._entry.leaf_index < index:
+            self._findings.look(Check.ENTRIES, False, f"leaf {self._entry.leaf_index}", "has two entries, or they are not in order")
+            self._entry = await anext(self._entries, None)
+        if self._entry is None or self._entry.leaf_index > index:
+            self._findings.look(Check.ENTRIES, False, f"leaf {index}", "the ledger has no entry for it")
+            return None
+        entry, self._entry = self._entry, await anext(self._entries, None)
+        return entry
+
+    async def _take(self, line: _Line, entry: Entry | None, fault: str | None) -> None:
+        """The line's next event, which the cut covers."""
+        record = line.next
+        assert record is not None
+        place = f"{line.name}/{record.position}"
+        self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
+        self._covered[line.name] = record.position
+        if entry is not None:
+            same = (entry.place, entry.event_hash) == (place, record.event_hash)
+            self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
+        await self._pass(line, entry)
+
+    async def _pass(self, line: _Line, entry: Entry | None) -> None:
+        """The line's next event, through all checks of the event itself."""
+        record = line.next
+        assert record is not None
+        place = f"{line.name}/{record.position}"
+        self.events += 1
+        event = self._journals[line.service].follow(line.shard, record)
+        await self._advance(line)
+        if event is not None:
+            self.books.post(place, event, entry)
+            self._stock.see(place, record.effective_on, event)
+            self.rounds.see(place, record, event)
+
+    async def _advance(self, line: _Line) -> None:
+        self._by_leaf.pop(line.leaf, None)
+        await line.advance()
+        if line.next is not None:
+            self._by_leaf[line.leaf] = line
+
+
+def _leaf(service: str, record: Recorded) -> bytes:
+    try:
+        return hashes.leaf(service, record)
+    except ValueError:
+        return b"none: its hashes are not hex"
+
+
+async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
+    async for page in pages:
+        for item in page:
+            yield item

@@ -1,0 +1,91 @@
+"""What an audit finds: a list of checks, how much each has looked at, and each failure with its place."""
+
+from collections import Counter
+from enum import StrEnum
+
+import msgspec
+
+KEPT_FAILURES = 100  # of a check, with their places; more are only counted
+
+
+class Check(StrEnum):
+    """Each value says what holds if the check passes."""
+
+    POSITIONS = "positions are gapless from 1"
+    SHAPES = "every event reads as its type says"
+    EVENT_HASHES = "every event hash covers its event"
+    CHAINS = "every chain hash follows from the one before"
+    TIMES = "recorded times never go backwards"
+    STREAMS = "versions of a stream are gapless"
+    PARTNER_SEQUENCES = "each partner's numbers are gapless"
+    EVENTS_IN_LOG = "every event has its leaf"
+    LEAVES_HAVE_EVENTS = "every leaf has its event"
+    ENTRIES = "the ledger's entries are the events"
+    ROOTS = "the leaves give the signed roots"
+    SIGNATURES = "the pinned key signed every checkpoint"
+    COVERED = "every checkpoint covers what it says"
+    POSTINGS = "the ledger posted what the events say"
+    SUMS = "postings sum to zero on each side"
+    OVERDRAFTS = "no account that holds goods is below zero"
+    BALANCES = "the ledger's balances are the sums of the postings"
+    RELEASES = "every release is under a certified decision"
+    DRAWS = "every draw is within a release of its partner"
+    LAPSES = "nothing is drawn after its release's last day"
+    DISPATCHES = "nothing left without a receipt before"
+    DECISIONS = "every certified decision recomputes"
+    APPROVALS = "approvers other than the proposer signed it"
+
+
+class Failure(msgspec.Struct, frozen=True):
+    place: str  # "inventory/0/123", "leaf 17", "title/antimony-metal/reserve/available"
+    what: str
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    check: str  # the name that stays: "event_hashes"
+    holds: str  # what holds if it passes
+    checked: int
+    failed: int
+    failures: tuple[Failure, ...]  # the first ones
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The consistent cut that was audited: the first `size` leaves, which cover this of each shard."""
+
+    size: int
+    root: str
+    covers: dict[str, int]
+
+
+class Report(msgspec.Struct, frozen=True):
+    ok: bool
+    cut: Cut
+    events: int
+    checks: tuple[CheckResult, ...]
+
+
+class Findings:
+    """Collects what the checks find."""
+
+    def __init__(self) -> None:
+        self.checked: Counter[Check] = Counter()
+        self.failed: Counter[Check] = Counter()
+        self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
+
+    def look(self, check: Check, fine: bool, place: str, what: str) -> bool:
+        """One more thing checked. `what` says what is wrong if it is not fine."""
+        self.checked[check] += 1
+        if not fine:
+            self.fail(check, place, what)
+        return fine
+
+    def fail(self, check: Check, place: str, what: str) -> None:
+        self.failed[check] += 1
+        if len(self._failures[check]) < KEPT_FAILURES:
+            self._failures[check].append(Failure(place, what))
+
+    def results(self) -> tuple[CheckResult, ...]:
+        return tuple(
+            CheckResult(check.name.lower(), check.value, self.checked[check], self.failed[check], tuple(self._failures[check]))
+            for check in Check
+        )

@@ -1,0 +1,214 @@
+"""Rounds: each release under a certified decision, each decision approved by others than its proposer."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from services.allocation import events as allocation
+from services.allocation.events import (
+    Approval,
+    ApproverKeyEnrolled,
+    ApproverKeyRevoked,
+    Award,
+    RequestAccepted,
+    RequestExpired,
+    RequestSubmitted,
+    RequestWithdrawn,
+    RoundCertified,
+    RoundOpened,
+    RoundProposed,
+    RoundReopened,
+)
+from services.audit.decisions import Asked, ToCheck
+from services.audit.evidence import Recorded
+from services.audit.report import Check, Findings
+from services.inventory.events import RoundReleased, StockReleased
+
+# Keys have streams of their own, in shards of their own: a revocation in the same moment as a certification may be recorded just before it.
+_AT_ONCE = timedelta(seconds=60)
+
+type _Decided = tuple[str, str]  # round, decision
+
+
+class _Key(msgspec.Struct):
+    public_key: str
+    revoked_at: datetime | None = None
+
+
+class _Releases(msgspec.Struct):
+    """What inventory released of a round."""
+
+    places: list[str] = []
+    events: list[StockReleased] = []
+    whole: RoundReleased | None = None
+
+
+class _ToVerify(msgspec.Struct, frozen=True):
+    place: str
+    certified: RoundCertified
+    proposed_by: str
+    needed: int
+    certified_at: datetime
+
+
+class Rounds:
+    """All books and approvers. `to_check`: certified rounds whose decisions wait for their documents."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._asked: dict[str, Asked] = {}
+        self._opened: dict[str, RoundOpened] = {}
+        self._proposed: dict[str, RoundProposed] = {}
+        self._carries: dict[str, dict[str, str]] = {}  # product -> partner -> grams
+        self._carries_before: dict[str, dict[str, str]] = {}  # round -> of its product, before it
+        self._certified: dict[_Decided, RoundCertified] = {}
+        self._releases: dict[_Decided, _Releases] = {}
+        self._keys: dict[tuple[str, str], _Key] = {}
+        self._approvals: list[_ToVerify] = []
+        self.to_check: list[ToCheck] = []
+
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        match event:
+            case StockReleased():
+                releases = self._releases.setdefault((event.round, event.decision), _Releases())
+                releases.places.append(place)
+                releases.events.append(event)
+            case RoundReleased():
+                self._releases.setdefault((event.round, event.decision), _Releases()).whole = event
+                self._settle((event.round, event.decision))
+            case RequestSubmitted():
+                self._asked[event.request] = Asked(
+                    partner=event.partner,
+                    product=event.product,
+                    mass_g=event.mass_g,
+                    minimum_g=event.minimum_g,
+                    daily_consumption_g=event.daily_consumption_g,
+                )
+            case RequestAccepted():
+                if (asked := self._asked.get(event.request)) is not None:
+                    self._asked[event.request] = msgspec.structs.replace(asked, accepted_g=event.accepted_g)
+            case RoundOpened():
+                self._opened[event.round] = event
+            case RoundProposed():
+                self._proposed[event.round] = event
+            case RoundCertified():
+                self._certify(place, record, event)
+            case RoundReopened():
+                self._reopen(event)
+            case allocation.RoundReleased():
+                self._close(event)
+            case RequestWithdrawn() | RequestExpired():
+                self._asked.pop(event.request, None)
+            case ApproverKeyEnrolled():
+                self._keys[event.subject, event.key] = _Key(event.public_key)
+            case ApproverKeyRevoked():
+                if (key := self._keys.get((event.subject, event.key))) is not None:
+                    key.revoked_at = _instant(record)
+            case _:
+                pass
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something was seen whose ground was not: it may stand after the cut, in a journal that the ledger was slower to take."""
+        known = all((approval.subject, approval.key) in self._keys for each in self._approvals for approval in each.certified.approvals)
+        return bool(self._releases) or not known
+
+    def finish(self) -> None:
+        """All is seen that there is."""
+        for decided in list(self._releases):
+            self._settle(decided, last=True)
+        for each in self._approvals:
+            self._verify(each)
+
+    def _certify(self, place: str, record: Recorded, event: RoundCertified) -> None:
+        self._certified[event.round, event.decision] = event
+        opened, proposed = self._opened.get(event.round), self._proposed.get(event.round)
+        if opened is None or proposed is None:
+            self._findings.look(Check.DECISIONS, False, place, f"{event.round} is certified, and was never opened and proposed")
+        else:
+            before = self._carries.get(event.product, {})
+            asked: dict[str, Asked] = {request: self._asked[request] for request in opened.requests if request in self._asked}
+            self.to_check.append(ToCheck(place=place, opened=opened, proposed=proposed, certified=event, asked=asked, carries_g=before))
+            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, opened.approvals_needed, _instant(record)))
+            self._carries_before[event.round] = before
+            self._carries[event.product] = before | dict(proposed.carries_g)
+        self._settle((event.round, event.decision))
+
+    def _reopen(self, event: RoundReopened) -> None:
+        """Inventory refused: carries are as before."""
+        self._certified.pop((event.round, event.decision), None)
+        before = self._carries_before.pop(event.round, {})
+        partners = self._proposed[event.round].carries_g if event.round in self._proposed else {}
+        carries = self._carries.get(event.product, {})
+        self._carries[event.product] = {partner: carry for partner, carry in carries.items() if partner not in partners} | {
+            partner: before[partner] for partner in partners if partner in before
+        }
+
+    def _close(self, event: allocation.RoundReleased) -> None:
+        """Nothing of it can change any more."""
+        self._opened.pop(event.round, None)
+        self._carries_before.pop(event.round, None)
+        if (proposed := self._proposed.pop(event.round, None)) is not None:
+            for award in proposed.awards:
+                self._asked.pop(award.request, None)
+
+    def _settle(self, decided: _Decided, *, last: bool = False) -> None:
+        """Once both sides of a round are there. At the end of a cut that divides a round, what there is must fit."""
+        certified, releases = self._certified.get(decided), self._releases.get(decided)
+        if releases is None or not (last or (certified is not None and releases.whole is not None)):
+            return
+        del self._releases[decided]
+        look = self._findings.look
+        awards: dict[str, Award] = {award.award: award for award in certified.awards} if certified is not None else {}
+        for place, event in zip(releases.places, releases.events, strict=True):
+            if certified is None:
+                look(Check.RELEASES, False, place, f"no certified decision {event.decision} of {event.round} releases {event.release}")
+                continue
+            award = awards.pop(event.award, None)
+            fine = award is not None and (award.request, award.partner, award.mass_g) == (event.request, event.partner, event.mass_g)
+            fine = fine and (str(event.product), event.expires_on) == (certified.product, certified.expires_on)
+            look(Check.RELEASES, fine, place, f"{event.release} is not an award of the certified decision, or not as it was awarded")
+        whole = releases.whole
+        if whole is not None:
+            self._certified.pop(decided, None)
+            fine = (whole.releases, whole.mass_g) == (len(releases.events), sum(event.mass_g for event in releases.events)) and not awards
+            place = releases.places[-1] if releases.places else whole.round
+            look(Check.RELEASES, fine, place, f"{whole.round} was not released whole: {sorted(awards)} were awarded too")
+
+    def _verify(self, each: _ToVerify) -> None:
+        faults = [fault for approval in each.certified.approvals for fault in self._faults_of_approval(approval, each)]
+        approvers = {approval.subject for approval in each.certified.approvals}
+        if len(approvers) < each.needed:
+            faults.append(f"{len(approvers)} approved, and {each.needed} were needed")
+        self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
+
+    def _faults_of_approval(self, approval: Approval, each: _ToVerify) -> Iterator[str]:
+        key = self._keys.get((approval.subject, approval.key))
+        if approval.subject == each.proposed_by:
+            yield f"{approval.subject} proposed the decision, and approved it"
+        if key is None:
+            yield f"{approval.subject} has no key {approval.key}"
+        elif not _signed(approval, each.certified.decision, key.public_key):
+            yield f"the key {approval.key} of {approval.subject} did not sign this decision"
+        elif key.revoked_at is not None and key.revoked_at + _AT_ONCE < each.certified_at:
+            yield f"the key {approval.key} of {approval.subject} was revoked before"
+
+
+def _signed(approval: Approval, decision: str, public_key: str) -> bool:
+    """RFC 8032 over a statement of its own lines: format, purpose, document, approver, key id."""
+    statement = f"reserve.approval.v1\ndecision\n{decision}\n{approval.subject}\n{approval.key}\n".encode()
+    try:
+        key = bytes.fromhex(public_key)
+        Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(approval.signature), statement)
+    except (ValueError, InvalidSignature):
+        return False
+    return sha256(key).hexdigest()[:16] == approval.key
+
+
+def _instant(record: Recorded) -> datetime:
+    return datetime.fromisoformat(record.recorded_at)
