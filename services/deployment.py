@@ -66,7 +66,8 @@ class Deployment:
                 "data_dir": self.folder,
             }
         )
-        self._extra = extra_environment or {}
+        shift = {} if given.clock_file is None else {"RESERVE_CLOCK_FILE": str(given.clock_file.absolute())}
+        self._extra = shift | (extra_environment or {})
         children = [
             Child(
                 name=name,
@@ -84,7 +85,10 @@ class Deployment:
         def ready(pids: dict[str, int]) -> None:
             on_ready(self.write_endpoints(pids))
 
-        await self.supervisor.run(ready, self.write_endpoints)
+        def restarted(pids: dict[str, int]) -> None:
+            self.write_endpoints(pids)
+
+        await self.supervisor.run(ready, restarted)
 
     def write_endpoints(self, pids: dict[str, int]) -> Endpoints:
         endpoints = Endpoints(self.base_url, self.urls, self.base_url, self.clients, pids)

@@ -21,9 +21,12 @@ def create_app(settings: Settings) -> FastAPI:
     if not settings.issuer or settings.issuer.endswith("/"):
         raise ValueError("RESERVE_ISSUER must be the public URL that tokens name, without a slash at its end")
     signer = TokenSigner(signing_key(settings.data_dir / "keys"), issuer=settings.issuer, audience=settings.audience)
+    return serve_issuer(Issuer(settings.issuer, load(settings.data_dir), signer))
 
+
+def serve_issuer(issuer: Issuer) -> FastAPI:
     app = FastAPI(title="Reserve identity", version="1", responses=problems.RESPONSES)
-    app.include_router(routes(Issuer(settings.issuer, load(settings.data_dir), signer)))
+    app.include_router(routes(issuer))
     problems.install(app)
     app.add_middleware(problems.BodyGuard)
 
