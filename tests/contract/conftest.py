@@ -1,0 +1,19 @@
+"""What the contract tests of several files share."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+
+import pytest
+from ledger_stage import LedgerStage, a_ledger_stage
+from stockpile_story import a_round, award, lot, register, right
+
+from shared.engines import Engines
+
+
+@pytest.fixture(scope="session")
+async def stage(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LedgerStage]:
+    """Inventory serves and has stock, releases and a right; whoever needs the ledger starts it."""
+    async with a_ledger_stage(servers, tmp_path_factory.mktemp("ledger")) as stage:
+        releases = a_round(award("a", "JP", 6), award("b", "US", 3), expires_on=date(2999, 1, 1))  # the real clock's day lapses none
+        await stage.happen(register(), lot(units=20), right(units=4), releases)
+        yield stage

@@ -1,0 +1,165 @@
+"""A stage for the ledger's tests: it and inventory, with the real issuer, PostgreSQL and Kafka, in a database and a folder of their own."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.identity.clients import seed
+from services.identity.main import create_app as identity_app
+from services.ledger.keys import seed_key
+from services.migrate import migrate, role_of
+from services.registry import JOURNALED, service
+from shared.auth import TokenSource
+from shared.engines import Engines, remembered_ports
+from shared.service import Kernel, Service, create_app
+from shared.settings import Settings
+from shared.signed_note import VerifierKey, parse_verifier_key
+from shared.writer import Accepted, Context
+
+
+class LedgerStage:
+    """`key` is the log's, pinned: it came here by another way than the ledger's API."""
+
+    def __init__(self, folder: Path, servers: Engines) -> None:
+        self.folder = folder
+        self.servers = servers
+        self.clients = {client.client_id: client for client in seed(folder, JOURNALED)}
+        self.key: VerifierKey = parse_verifier_key(seed_key(folder))
+        self.passwords = {name: secrets.token_urlsafe(24) for name in JOURNALED}
+        self.urls = {name: f"http://127.0.0.1:{port}" for name, port in remembered_ports(folder, ["identity", *JOURNALED]).items()}
+        self.address = f"{servers.database_url.rpartition('@')[2].rpartition('/')[0]}/ledger_stage"
+        self.inventory: Kernel
+
+    def settings(self, name: str, **changed: Any) -> Settings:
+        owner = self.servers.database_url.rpartition("@")[0]
+        values = {
+            "database_url": f"postgresql://{role_of(name)}:{self.passwords.get(name)}@{self.address}",
+            "database_owner_url": f"{owner}@{self.address}",
+            "kafka_bootstrap_servers": self.servers.kafka_bootstrap_servers,
+            "data_dir": self.folder,
+            "service_urls": self.urls,
+            "issuer": self.urls["identity"],
+            "jwks_url": f"{self.urls['identity']}/.well-known/jwks.json",
+            "token_url": f"{self.urls['identity']}/oauth/token",
+            "client_id": name,
+            "client_secret": self.clients[name].client_secret if name in self.clients else "",
+            "ledger_public_key": str(self.key),
+            "require_ledger_at_start": False,
+            "log_level": "CRITICAL",
+        }
+        return Settings(**(values | changed))
+
+    async def prepare(self, environment: pytest.MonkeyPatch) -> None:
+        superuser = await asyncpg.connect(self.servers.database_url)
+        await superuser.execute("CREATE DATABASE ledger_stage")
+        await superuser.close()
+        settings = self.settings("ledger")
+        environment.setenv("DATABASE_OWNER_URL", settings.database_owner_url)  # Alembic's env.py reads it there
+        await migrate(settings, self.passwords)
+
+    @asynccontextmanager
+    async def serving(self, serves: Service) -> AsyncIterator[Kernel]:
+        app = create_app(serves, self.settings(serves.name))
+        async with serve(app, self.urls[serves.name]):
+            yield app.state.kernel
+
+    @asynccontextmanager
+    async def ledger(self, *, signing: bool = True) -> AsyncIterator[Kernel]:
+        """Serves the ledger; without its task, entries are recorded and nothing is signed."""
+        serves = service("ledger")
+        async with self.serving(serves if signing else msgspec.structs.replace(serves, tasks=())) as kernel:
+            yield kernel
+
+    @asynccontextmanager
+    async def client(self, client_id: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A caller of the ledger with its own token."""
+        who = self.clients[client_id]
+        tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret)
+        async with httpx.AsyncClient(base_url=self.urls["ledger"], headers=await tokens.authorization(), timeout=30) as http:
+            yield http
+        await tokens.aclose()
+
+    async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
+        """Has a stockpile decide commands, and gives the places of the events: "inventory/0/123"."""
+        places: list[str] = []
+        for command in commands:
+            context = Context(
+                command_id=secrets.token_bytes(32),
+                actor="test",
+                correlation_id=secrets.token_hex(16),
+                causation_id="test",
+                effective_on=effective_on,
+            )
+            answer = await self.inventory.writer.submit(f"stockpile/{product}", command, context)
+            assert isinstance(answer, Accepted), answer
+            places += [fact.place for fact in answer.facts]
+        return places
+
+
+@asynccontextmanager
+async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[LedgerStage]:
+    stage = LedgerStage(folder, servers)
+    with pytest.MonkeyPatch.context() as environment:
+        await stage.prepare(environment)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            serve(identity_app(Settings(issuer=stage.urls["identity"], data_dir=folder)), stage.urls["identity"])
+        )
+        stage.inventory = await stack.enter_async_context(stage.serving(service("inventory")))
+        yield stage
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())
+    while not server.started:
+        assert not task.done(), task.exception()
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[str]:
+    texts = []
+    for place in places:
+        answer = await http.get(f"/v1/receipts/{place}", params={"wait": 10})
+        assert answer.status_code == 200, answer.text
+        texts.append(answer.text)
+    return texts
+
+
+async def rows(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    """A list, through all of its pages."""
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await http.get(path, params={**query, **cursor})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        found += page["data"]
+        if page["next"] is None:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+async def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
+    async with asyncio.timeout(patience):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
