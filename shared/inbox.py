@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from shared import metrics
 from shared.codec import Codec, without_version
 from shared.decider import Refused
-from shared.journal import UNREACHABLE, Connection, Document
+from shared.journal import UNREACHABLE, Connection, Document, is_gone
 from shared.lines import Fork, Line, LostCursor, Stopped
 from shared.messages import Headed, NotAnEvent, from_feed, from_message, topic_of
 from shared.record import GENESIS, Fact, Record
@@ -115,7 +115,7 @@ class Inbox:
                             await self._lead(connection)
                     finally:
                         self.leading = False
-                        if not connection.is_closed():
+                        if not is_gone(connection):
                             await connection.reset()
             except (LostCursor, Unavailable, KafkaError, *DATABASE_AWAY) as error:
                 log.warning("inbox_restarts", error=repr(error))
@@ -148,7 +148,7 @@ class Inbox:
             await consumer.start()
             partitions = await self._assign(connection, consumer)
             self.leading = True
-            while not connection.is_closed():
+            while not is_gone(connection):
                 await self._side_by_side([self._compare(connection, line) for line in self._due_to_compare()])
                 messages = await consumer.getmany(timeout_ms=int(min(0.5, self.idle_seconds) * 1000), max_records=BATCH)
                 await self._side_by_side([self._take_messages(connection, partitions[key], batch) for key, batch in messages.items()])

@@ -193,6 +193,14 @@ async def _as_it_is(_connection: Connection) -> None:
     """Saves a round trip a use: who locks or listens on a connection of the pool resets it before giving it back."""
 
 
+def is_gone(connection: Connection) -> bool:
+    """Whether it broke. The pool takes a broken connection back at once, and then nothing can be asked of it."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 class Journal:
     """Reads and appends. The caller holds the transaction; `lock` must come first in one that appends."""
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared import metrics
-from shared.journal import UNREACHABLE, Connection, Journal
+from shared.journal import UNREACHABLE, Connection, Journal, is_gone
 from shared.messages import to_headers, topic_of
 from shared.writer import Writer
 
@@ -89,7 +89,7 @@ class Relay:
         finally:
             self.leading = False
             await producer.stop()
-            if not connection.is_closed():
+            if not is_gone(connection):
                 await connection.reset()  # gives the advisory lock back, and the listener
 
     async def _woken(self) -> None:

@@ -12,7 +12,7 @@ import structlog
 from shared import metrics
 from shared.clock import Clock, day_of
 from shared.decider import Refused
-from shared.journal import UNREACHABLE, Connection, Journal, TimerRow
+from shared.journal import UNREACHABLE, Connection, Journal, TimerRow, is_gone
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class Timers:
                         if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"timers/{self.journal.service}"):
                             await self._fire_for_ever(connection)
                     finally:
-                        if not connection.is_closed():
+                        if not is_gone(connection):
                             await connection.reset()
             except (Unavailable, Overloaded, asyncpg.InterfaceError, *UNREACHABLE) as error:
                 log.warning("timers_restart", error=repr(error))

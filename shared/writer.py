@@ -20,7 +20,7 @@ import structlog
 from shared import metrics
 from shared.clock import Clock, written
 from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.journal import UNREACHABLE, CommandDecidedElsewhere, Connection, Document, Head, Journal, Outcome, TimerRow, new_salts
+from shared.journal import UNREACHABLE, CommandDecidedElsewhere, Connection, Document, Head, Journal, Outcome, TimerRow, is_gone, new_salts
 from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes
 
 log = structlog.get_logger()
@@ -253,7 +253,7 @@ class _Shard:
                     async with connection.transaction():
                         batch = await self._transact(connection, pending)
             except asyncpg.InterfaceError as error:
-                if connection.is_closed():  # the driver noticed it before it could send anything
+                if is_gone(connection):  # the driver noticed it before it could send anything
                     raise ConnectionResetError(str(error)) from error
                 raise
         self._publish(batch)
@@ -436,10 +436,13 @@ class _Shard:
 
     async def _catch_up(self, connection: Connection, head: Head) -> None:
         """Where another process wrote: bring the states that we hold to the locked head."""
+        restored = NotThisJournal(f"shard {self.number} is not the one that this process knew up to {self.position}: it was restored")
         if head.position < self.position:
-            raise NotThisJournal(f"shard {self.number} ends at {head.position}, and was at {self.position} before: it was restored")
+            raise restored
         while self.position < head.position:
             for record in await self.journal.read(connection, self.number, after=self.position, limit=5000):
+                if chain_hash(self.chain, record.event_hash) != record.chain_hash:
+                    raise restored
                 held = self.states.get(record.stream)
                 if held is not None and record.version > held.version:
                     event = self.journal.codec.decode(record.type, record.data)
@@ -448,7 +451,7 @@ class _Shard:
                     self.partner_seq[record.partner] = record.partner_seq
                 self.position, self.chain = record.position, record.chain_hash
         if head.chain_hash != self.chain:
-            raise NotThisJournal(f"shard {self.number} has another history at {head.position} than before: it was restored")
+            raise restored
 
 
 class NotThisJournal(Exception):

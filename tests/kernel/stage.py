@@ -6,6 +6,8 @@ import socket
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,15 @@ from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
 from services.migrate import grant, role_of
 from shared.auth import TokenSource
-from shared.clock import Clock
+from shared.clock import Clock, SystemClock
 from shared.engines import Engines
-from shared.journal import Connection, ddl
+from shared.journal import Connection, Journal, ddl, open_pool
 from shared.messages import topic_of
+from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.topics import ensure_topics
+from shared.writer import Context, Writer
 
 PATIENCE_SECONDS = 20.0
 
@@ -41,6 +45,12 @@ class Running:
 
     async def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx.Response:
         return await self.http.post(path, json=body, headers={"Idempotency-Key": key or secrets.token_hex(8), **headers})
+
+    def look_every(self, seconds: float) -> None:
+        """How often idle lines compare themselves with their sources."""
+        self.kernel.inbox.idle_seconds = seconds
+        for line in self.kernel.inbox.lines.values():
+            line.compare_at = 0.0
 
     async def ready(self) -> list[str]:
         answer = await self.http.get("/readyz")
@@ -69,7 +79,7 @@ class Stage:
         return word + "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
 
     async def prepare(self, service: Service) -> None:
-        """Schema, tables, role and topic, as `services.migrate` makes them."""
+        """Schema, tables and role, as `services.migrate` makes them."""
         engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
         async with engine.begin() as connection:
             await connection.execute(sa.text(f"CREATE SCHEMA {service.name}"))
@@ -81,7 +91,6 @@ class Stage:
         self.passwords[service.name] = secrets.token_urlsafe(24)
         async with self.sql() as superuser:
             await grant(superuser, service.name, self.passwords[service.name], service.append_only)
-        await ensure_topics(self.servers.kafka_bootstrap_servers, {topic_of(service.name): 4})
 
     @asynccontextmanager
     async def sql(self, service: str = "public", *, as_service: bool = False) -> AsyncIterator[Connection]:
@@ -119,10 +128,35 @@ class Stage:
         """Serves until the block ends, at the port where others look for it; prepares the service the first time."""
         if service.name not in self.passwords:
             await self.prepare(service)
+            await ensure_topics(self.servers.kafka_bootstrap_servers, {topic_of(service.name): 4})
         port = int(self.urls.setdefault(service.name, f"http://127.0.0.1:{free_port()}").rpartition(":")[2])
         chosen = self.settings(service.name, **settings)
         async with serve(create_app(service, chosen, clock), port) as app, self.client(self.urls[service.name]) as http:
             yield Running(app, http, chosen)
+
+    @asynccontextmanager
+    async def writing(
+        self, service: Service, clock: Clock | None = None, *, database_url: str | None = None, **options: Any
+    ) -> AsyncIterator[Writer]:
+        """The writer alone, with a pool of its own; prepares the service the first time."""
+        if service.name not in self.passwords:
+            await self.prepare(service)
+        pool = await open_pool(database_url or self.service_database_url(service.name), service.name, size=8)
+        journal = Journal(service.name, service.codec)
+        writer = Writer(pool, journal, service.deciders, service.project, clock or SystemClock(), epoch=service.epoch, **options)
+        await writer.start()
+        try:
+            yield writer
+        finally:
+            await writer.stop()
+            await pool.close()
+
+    async def records(self, service: Service) -> list[Record]:
+        """Every event of a service, shard by shard, in order."""
+        journal = Journal(service.name, service.codec)
+        async with self.sql(service.name) as sql:
+            heads = await journal.heads(sql)
+            return [record for shard in heads for record in await journal.read(sql, shard, after=0, limit=1_000_000)]
 
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
@@ -155,6 +189,28 @@ async def serve(app: ASGIApp, port: int) -> AsyncIterator[ASGIApp]:
     finally:
         server.should_exit = True
         await task
+
+
+def context(command_id: str | None = None, **changed: Any) -> Context:
+    """Of a command with this id (or a new one), sent by nobody in particular."""
+    values = {
+        "command_id": sha256((command_id or secrets.token_hex(8)).encode()).digest(),
+        "actor": "tester",
+        "correlation_id": secrets.token_hex(16),
+        "causation_id": "request:test",
+        "effective_on": "2026-01-06",
+    }
+    return Context(**(values | changed))
+
+
+class Day:
+    """A clock that stands where a test puts it."""
+
+    def __init__(self, instant: str) -> None:
+        self.instant = datetime.fromisoformat(instant)
+
+    def now(self) -> datetime:
+        return self.instant
 
 
 async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], patience: float = PATIENCE_SECONDS) -> Any:

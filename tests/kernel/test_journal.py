@@ -1,0 +1,91 @@
+"""The journal as it stands in PostgreSQL: gapless, chained, append-only."""
+
+from collections import defaultdict
+
+import asyncpg
+import pytest
+from counter import Add, Break, Note, counter_service
+from stage import Stage, context
+
+from shared.journal import APPEND_ONLY, Document, Journal
+from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
+from shared.service import Service
+from shared.writer import CommandFailed
+
+
+@pytest.fixture(scope="module")
+async def written(stage: Stage) -> Service:
+    """A counter service with some hundred events, of several partners, in all shards."""
+    service = counter_service(stage.name("counter"))
+    async with stage.writing(service) as writer:
+        for number in range(60):
+            partner = (None, "JP", "US")[number % 3]
+            name = f"c{number % 12}"
+            await writer.submit(f"counter/{name}", Add(counter=name, amount=1, times=1 + number % 4, partner=partner), context())
+    return service
+
+
+async def test_positions_versions_and_partner_sequences_have_no_gap(stage: Stage, written: Service) -> None:
+    positions, versions, sequences = defaultdict(list), defaultdict(list), defaultdict(list)
+    for record in await stage.records(written):
+        positions[record.shard].append(record.position)
+        versions[record.stream].append(record.version)
+        if record.partner is not None:
+            sequences[record.shard, record.partner].append(record.partner_seq)
+    assert len(positions) == 4 and len(versions) == 12 and len(sequences) >= 4
+    for numbers in (*positions.values(), *versions.values(), *sequences.values()):
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_the_hashes_are_those_of_what_the_database_holds(stage: Stage, written: Service) -> None:
+    chains = defaultdict(lambda: GENESIS)
+    for record in await stage.records(written):
+        assert record.event_hash == event_hash(record.salt, hashed_bytes(record))
+        chains[record.shard] = chain_hash(chains[record.shard], record.event_hash)
+        assert record.chain_hash == chains[record.shard]
+    async with stage.sql(written.name) as sql:
+        heads = await Journal(written.name, written.codec).heads(sql)
+    assert {shard: head.chain_hash for shard, head in heads.items()} == dict(chains)
+
+
+async def test_recorded_at_never_goes_back_within_a_shard(stage: Stage, written: Service) -> None:
+    times = defaultdict(list)
+    for record in await stage.records(written):
+        times[record.shard].append(record.recorded_at)
+    assert all(each == sorted(each) for each in times.values())
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {}", "TRUNCATE {}"])
+async def test_a_services_role_may_not_change_what_is_append_only(stage: Stage, written: Service, table: str, statement: str) -> None:
+    column = {"events": "position = position + 1", "documents": "media_type = 'x'"}[table]
+    async with stage.sql(written.name, as_service=True) as sql:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await sql.execute(statement.format(table, column))
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {}", "TRUNCATE {}"])
+async def test_the_owner_is_stopped_by_a_trigger(stage: Stage, written: Service, table: str, statement: str) -> None:
+    column = {"events": "position = position + 1", "documents": "media_type = 'x'"}[table]
+    async with stage.sql(written.name) as sql:
+        with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+            await sql.execute(statement.format(table, column))
+
+
+async def test_a_services_role_sees_nothing_of_another_schema(stage: Stage, written: Service) -> None:
+    other = counter_service(stage.name("counter"))
+    await stage.prepare(other)
+    async with stage.sql(written.name, as_service=True) as sql:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await sql.fetch(f"SELECT * FROM {other.name}.events")
+
+
+async def test_a_document_is_stored_with_its_event_or_not_at_all(stage: Stage, written: Service) -> None:
+    kept, lost = Document(b"kept"), Document(b"lost")
+    async with stage.writing(written) as writer, stage.sql(written.name) as sql:
+        await writer.submit("counter/d", Note(counter="d", document=kept.name), context(documents=(kept,)))
+        with pytest.raises(CommandFailed):
+            await writer.submit("counter/d", Break(), context(documents=(lost,)))
+        assert await writer.journal.document(sql, kept.name) == kept
+        assert await writer.journal.document(sql, lost.name) is None
