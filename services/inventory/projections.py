@@ -1,12 +1,14 @@
 """Read tables: from inventory's own events, in the journal's transaction, and what it takes of others, in their cursor's.
 
 The own facts of a commit are first brought together in memory, then written by one statement a kind, so that a commit of 500 draws costs
-hardly more than one of a single draw. The statements run in the order in which they stand here.
+hardly more than one of a single draw.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import cache
 from typing import Any, assert_never
 
 import msgspec
@@ -125,10 +127,13 @@ LIFT_HOLD = """
     UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
 
-STATEMENTS = (
-    *(REGISTER_PRODUCT, PROTECT, BALANCE, TAKE_IN_LOT, ASSAY_LOT, RESTOCK_LOT, ADD_RIGHT, REDUCE_RIGHT),
-    *(RELEASE, REDUCE_RELEASE, END_RELEASE, DRAW, DRAW_RIGHTS, ASSIGN, WEIGH_DRAW, DISPATCH_DRAW, RETURN_DRAW),
-    *(PUT_ON_HOLD, LIFT_HOLD),
+# The statements of a wave write no row that another of the same wave writes, so they go to PostgreSQL as one. A draw is one wave.
+WAVES = (
+    (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD),
+    (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
+    (PROTECT, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
+    (WEIGH_DRAW,),
+    (DISPATCH_DRAW, RETURN_DRAW),
 )
 
 
@@ -136,8 +141,29 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
     batch = _Batch()
     for fact in facts:
         batch.add(fact, fact.event, date.fromisoformat(fact.record.effective_on))
-    for statement, rows in batch.statements():
-        await connection.execute(statement, *map(list, zip(*rows, strict=True)))
+    batch.sum_up()
+    for wave in WAVES:
+        statements = tuple(statement for statement in wave if batch.rows.get(statement))
+        if statements:
+            columns = (column for statement in statements for column in zip(*batch.rows[statement].values(), strict=True))
+            await connection.execute(_as_one(statements), *map(list, columns))
+
+
+@cache
+def _as_one(statements: tuple[str, ...]) -> str:
+    """Statements as the parts of one, their parameters counted through."""
+    parts: list[str] = []
+    counted = 0
+    for statement in statements:
+        parts.append(_shifted(statement, counted))
+        counted += len(set(re.findall(r"\$\d+", statement)))
+    *others, last = parts
+    named = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(others))
+    return f"WITH {named} {last}" if others else last
+
+
+def _shifted(statement: str, by: int) -> str:
+    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", statement)
 
 
 class _Balances(msgspec.Struct):
@@ -168,11 +194,10 @@ class _Batch:
         self.units: defaultdict[str, int] = defaultdict(int)  # by lot
         self.assigned: dict[str, list[Any]] = {}  # by draw
 
-    def statements(self) -> Iterable[tuple[str, Iterable[tuple[Any, ...]]]]:
+    def sum_up(self) -> None:
         self.rows[BALANCE] = {product: (product, *msgspec.structs.astuple(sums)) for product, sums in self.balances.items()}
         self.rows[RESTOCK_LOT] = {lot: (lot, units) for lot, units in self.units.items() if units}
         self.rows[DRAW_RIGHTS] = {draw: tuple(row) for draw, row in self.assigned.items()}
-        return ((statement, rows.values()) for statement in STATEMENTS if (rows := self.rows.get(statement)))
 
     def put(self, statement: str, key: Any, *values: Any) -> None:
         self.rows[statement][key] = (key, *values)
