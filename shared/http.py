@@ -15,6 +15,7 @@ import structlog
 import uuid_utils
 from fastapi import FastAPI, Header, Query, Request, Response
 from pydantic import BaseModel
+from sqlalchemy import TypeDecorator
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -26,7 +27,7 @@ from shared.decider import Refused
 from shared.journal import UNREACHABLE, Document
 from shared.kernel_api import kernel_of
 from shared.problems import Entry, Problem, ProblemResponse, register, request_id
-from shared.record import canonical
+from shared.record import MAX_INTEGER, canonical
 from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 
 register(
@@ -253,9 +254,13 @@ def _version_of(if_match: str | None) -> int | None:
 def _cursor_value(cursor: str, key: Any) -> Any:
     try:
         content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(content, type=key.type.python_type)
+        kind = key.type.impl_instance if isinstance(key.type, TypeDecorator) else key.type  # SQLModel's str is a decorated String
+        value = msgspec.json.decode(content, type=kind.python_type)
     except (ValueError, msgspec.MsgspecError) as error:
         raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor") from error
+    if (isinstance(value, str) and "\0" in value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
+        raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor")
+    return value
 
 
 def _canonical_body(body: bytes) -> bytes:

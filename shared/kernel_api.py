@@ -1,5 +1,6 @@
 """Routes that every service has: its journal as a feed, its documents, its inbox, its health."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller, allow
+from shared.journal import Head
 from shared.lines import LostCursor, Stopped
 from shared.messages import FEED_LIMIT, to_feed
 from shared.problems import Entry, Problem, register
@@ -52,6 +54,8 @@ async def journal_feed(
     """The shard's records after a position, in order, with every hash: enough to check the whole chain."""
     async with kernel.pool.acquire() as connection:
         records = await kernel.journal.read(connection, shard, after=after, limit=limit)
+        if not records:
+            _known_shard(shard, await kernel.journal.heads(connection), "query:shard")
         previous = records and await kernel.journal.previous_hash(connection, shard, records[0].position - 1)
     return _json(to_feed(records, previous or b"", limit))
 
@@ -69,8 +73,7 @@ async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Annotated[Any
     """The shard's last position, and the chain hash at position `at` (null beyond the end)."""
     async with kernel.pool.acquire() as connection:
         heads = await kernel.journal.heads(connection)
-        if shard not in heads:
-            raise Problem("shard_not_found", f"there are shards 0 to {len(heads) - 1}", field="path:shard")
+        _known_shard(shard, heads, "path:shard")
         position = heads[shard].position
         chain = await kernel.journal.previous_hash(connection, shard, at) if at <= position else None
     return _json(HeadAnswer(position, None if chain is None else chain.hex()))
@@ -129,6 +132,11 @@ async def unpark(
         return _json({"replayed": await kernel.inbox.unpark(source, shard, stream)})
     except (Stopped, LostCursor) as error:
         raise Problem("still_not_taken", str(error)) from error
+
+
+def _known_shard(shard: int, heads: Mapping[int, Head], field: str) -> None:
+    if shard not in heads:
+        raise Problem("shard_not_found", f"there are shards 0 to {len(heads) - 1}", field=field)
 
 
 def _known_line(kernel: Any, source: str, shard: int) -> None:
