@@ -1,0 +1,97 @@
+"""`reserve up` as a process of its own, as a person would start it: on a folder, until it is interrupted."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.deployment import Endpoints, read_endpoints
+
+READY_WITHIN_S = 180.0
+STOPPED_WITHIN_S = 60.0
+PATIENCE_S = 30.0
+_LOOK_EVERY_S = 0.05
+
+
+async def eventually[Found](
+    condition: Callable[[], Awaitable[Found]], within_s: float = PATIENCE_S, *, every_s: float = _LOOK_EVERY_S
+) -> Found:
+    """Waits until the condition gives something that counts as true, and gives that."""
+    last: Found | None = None
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                if last := await condition():
+                    return last
+                await asyncio.sleep(every_s)
+    except TimeoutError:
+        raise AssertionError(f"not within {within_s:.0f} s; the last answer was {last!r}") from None
+
+
+class Running:
+    """A supervisor's process. `folder` holds everything that the deployment has."""
+
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+        self.folder = folder
+        self._process = process
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """As they are now: pids change when something is restarted."""
+        return read_endpoints(self.folder)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.returncode is not None
+
+    async def kill(self) -> None:
+        """The supervisor alone, with no chance to end what it has started."""
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """As Ctrl-C does. Gives the exit status."""
+        if not self.ended:
+            self._process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(STOPPED_WITHIN_S):
+            return await self._process.wait()
+
+
+async def start(folder: Path, clock_file: Path | None = None) -> Running:
+    """Gives it once it says that it is ready. Fails with the end of what it printed, if it does not."""
+    output = folder.with_name(f"{folder.name}.log")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
+    if clock_file is not None:
+        environment["RESERVE_CLOCK_FILE"] = str(clock_file)
+    with output.open("ab") as log:
+        before = log.tell()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services", "up", "--data", str(folder), stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+
+    async def ready_or_dead() -> bool:
+        return b"Reserve is ready at" in output.read_bytes()[before:] or process.returncode is not None
+
+    running = Running(folder, process)
+    try:
+        await eventually(ready_or_dead, READY_WITHIN_S)
+        assert not running.ended, f"it ended with status {process.returncode}"
+    except BaseException as error:
+        await running.stop()
+        error.add_note(output.read_text()[-4000:])
+        raise
+    return running
+
+
+@asynccontextmanager
+async def up(folder: Path, clock_file: Path | None = None) -> AsyncIterator[Running]:
+    """A deployment that serves until the block ends, and ends well."""
+    running = await start(folder, clock_file)
+    try:
+        yield running
+    finally:
+        status = await running.stop()
+    assert status == 0, f"`reserve up` ended with status {status}"

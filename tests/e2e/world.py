@@ -1,0 +1,352 @@
+"""The world of the end-to-end tests: a deployment, its parties with tokens of their own, and sentences about what they do.
+
+Every sentence goes through the public API behind the gateway. One that has an effect elsewhere waits for the position that its answer
+names, never for time to pass.
+"""
+
+import itertools
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from running import Running, eventually
+
+from services.allocation.domain.approval import approve, public_key_hex
+from services.client import Client, ProblemAnswer
+from services.registry import JOURNALED
+from shared.clock import day_of
+
+UNIT_G = 5_000_000  # a bundle of antimony ingots: 5 t
+PARTNERS = {"JP": "Japan", "US": "United States", "EU": "European Union", "AU": "Australia"}
+PATIENCE_S = 30.0  # of a client: a service that restarts, or a position that is on its way
+SYDNEY = ZoneInfo("Australia/Sydney")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a POST gave. `position`: where its events stand."""
+
+    body: Any
+    position: str
+
+    def __getitem__(self, name: str) -> Any:
+        return self.body[name]
+
+
+class World:
+    """`clients` by client id. An approver's key is here, since it is the approver's own: no service holds it."""
+
+    def __init__(self, running: Running, clock_file: Path | None, clients: dict[str, Client]) -> None:
+        self.running = running
+        self.clock_file = clock_file
+        self.clients = clients
+        self.operator = clients["operator-1"]
+        self.auditor = clients["auditor-1"]
+        self.admin = clients["admin-1"]
+        self.keys = {client_id: Ed25519PrivateKey.generate() for client_id in ("approver-1", "approver-2")}
+        self._numbers = itertools.count(1)
+
+    def partner(self, code: str) -> Client:
+        return self.clients[f"partner-{code.lower()}"]
+
+    # Time
+
+    @property
+    def today(self) -> date:
+        """The reserve's day."""
+        shift = timedelta(0) if self.clock_file is None else timedelta(seconds=float(self.clock_file.read_text()))
+        return day_of(datetime.now(UTC) + shift, SYDNEY)
+
+    def in_days(self, days: int) -> str:
+        return (self.today + timedelta(days=days)).isoformat()
+
+    def move_on(self, days: int) -> None:
+        """The clock of every service goes forward by whole days."""
+        assert self.clock_file is not None and days > 0, "recorded time never goes back"
+        moved = self.clock_file.with_suffix(".new")
+        moved.write_text(str(float(self.clock_file.read_text()) + days * 86400))
+        moved.replace(self.clock_file)
+
+    # Calls
+
+    async def post(self, client: Client, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Answer:
+        """Raises ProblemAnswer."""
+        sent = {"Idempotency-Key": key or secrets.token_hex(16), **headers}
+        answer = await client.request("POST", path, body=body, headers=sent)
+        return Answer(msgspec.json.decode(answer.content), answer.headers["Reserve-Position"])
+
+    async def rows(self, client: Client, path: str, **query: Any) -> list[Any]:
+        return [row async for row in client.rows(path, **query)]
+
+    async def heads(self) -> dict[str, Any]:
+        """Where each journal ends: {service: {shard: {position, chain_hash}}}."""
+        return {name: await self.auditor.get(f"/{name}/v1/journal/heads") for name in JOURNALED}
+
+    async def events(self, service: str, stream: str) -> list[Any]:
+        """Every event of one stream, as the auditor reads them."""
+        found = []
+        for shard in await self.auditor.get(f"/{service}/v1/journal/heads"):
+            after = 0
+            while records := (await self.auditor.get(f"/{service}/v1/journal", shard=int(shard), after=after))["records"]:
+                found += [record for record in records if record["stream"] == stream]
+                after = records[-1]["position"]
+        return found
+
+    async def subject(self, client_id: str) -> str:
+        """The opaque id that the issuer knows the party by."""
+        key = ECKey.import_key((self.running.folder / "keys" / "issuer.pem").read_bytes())
+        subject: str = jwt.decode(await self.clients[client_id].token(), key, algorithms=["ES256"]).claims["sub"]
+        return subject
+
+    # What there is
+
+    async def registered_product(self, unit_g: int = UNIT_G) -> str:
+        """A product that no other test has, known to inventory and allocation."""
+        product = f"antimony-{next(self._numbers)}-{secrets.token_hex(3)}"
+        made = await self.post(self.operator, "/inventory/v1/products", product_body(product, unit_g))
+        await self.operator.get("/allocation/v1/stock", at_least=made.position)
+
+        async def has_a_book() -> bool:
+            return any(row["product"] == product for row in await self.operator.get("/allocation/v1/stock"))
+
+        await eventually(has_a_book)
+        return product
+
+    async def taken_in(self, product: str, units: int, **changed: Any) -> str:
+        """A lot in specification. Allocation knows of it."""
+        made = await self.post(self.operator, "/inventory/v1/lots", self.lot_body(product, units, **changed))
+        await self.operator.get("/allocation/v1/stock", at_least=made.position)
+        lot: str = made["lot"]
+        return lot
+
+    def lot_body(self, product: str, units: int, **changed: Any) -> dict[str, Any]:
+        assay = {
+            "report": "SGS-2211",
+            "laboratory": "SGS Perth",
+            "assayed_on": self.in_days(-30),
+            "contents": {"Sb": "0.9965"},
+            "in_specification": True,
+        }
+        body = {
+            "product": product,
+            "depot": "Kwinana",
+            "units": units,
+            "nominal_unit_g": UNIT_G,
+            "serials": [],
+            "origin": "AU, Costerfield",
+            "custody_model": "segregated",
+            "assay": assay,
+            "expires_on": None,
+        }
+        return body | changed
+
+    async def right_to(self, product: str, mass_g: int) -> str:
+        """A firm right that may be drawn now."""
+        body = {
+            "product": product,
+            "project": "Hillgrove",
+            "kind": "firm_offtake",
+            "mass_g": mass_g,
+            "window_from": self.in_days(0),
+            "window_to": self.in_days(400),
+        }
+        made = await self.post(self.operator, "/inventory/v1/rights", body)
+        await self.operator.get("/allocation/v1/stock", at_least=made.position)
+        right: str = made["right"]
+        return right
+
+    async def agreed_with(self, partner: str, product: str, quota_g: int = 10**12) -> str:
+        body = {
+            "partner": partner,
+            "products": [{"product": product, "yearly_quota_g": quota_g, "share": "1/4"}],
+            "priority_class": 1,
+            "valid_from": self.in_days(0),
+            "valid_until": self.in_days(3650),
+        }
+        agreement: str = (await self.post(self.operator, "/allocation/v1/agreements", body))["agreement"]
+        return agreement
+
+    # From a request to a release
+
+    def request_body(self, product: str, mass_g: int, **changed: Any) -> dict[str, Any]:
+        body = {
+            "product": product,
+            "mass_g": mass_g,
+            "minimum_g": 0,
+            "daily_consumption_g": 1_000_000,
+            "needed_by": self.in_days(180),
+            "nominee": "Kyushu Smelting",
+            "end_use": "flame retardants",
+        }
+        return body | changed
+
+    async def requested(self, partner: str, product: str, mass_g: int, **changed: Any) -> str:
+        request: str = (await self.post(self.partner(partner), "/allocation/v1/requests", self.request_body(product, mass_g, **changed)))[
+            "request"
+        ]
+        return request
+
+    async def accepted(self, request: str, accepted_g: int) -> None:
+        await self.post(
+            self.operator, f"/allocation/v1/requests/{request}/accept", {"accepted_g": accepted_g, "reasons": ["within the stated need"]}
+        )
+
+    async def opened(self, product: str, requests: Sequence[str], **changed: Any) -> str:
+        body = {"product": product, "requests": list(requests), "release_days": 90}
+        round: str = (await self.post(self.operator, "/allocation/v1/rounds", body | changed))["round"]
+        return round
+
+    async def proposed(self, round: str, supply_g: int) -> str:
+        """The decision's SHA-256."""
+        decision: str = (await self.post(self.operator, f"/allocation/v1/rounds/{round}/propose", {"supply_g": supply_g}))["decision"]
+        return decision
+
+    async def approval(self, decision: str, approver: str = "approver-1") -> dict[str, Any]:
+        """What `reserve approve` writes, signed with the approver's own key."""
+        signed = approve(decision, self.keys[approver], approver=await self.subject(approver))
+        written: dict[str, Any] = msgspec.to_builtins(signed)
+        return written
+
+    async def approved(self, round: str, decision: str, approver: str = "approver-1") -> None:
+        await self.post(self.clients[approver], f"/allocation/v1/rounds/{round}/approvals", await self.approval(decision, approver))
+
+    async def certified(self, round: str) -> Answer:
+        return await self.post(self.operator, f"/allocation/v1/rounds/{round}/certify")
+
+    async def decided(self, product: str, requests: Sequence[str], supply_g: int, **changed: Any) -> tuple[str, Answer]:
+        """(round, certificate's answer) of a round opened, proposed, approved and certified."""
+        round = await self.opened(product, requests, **changed)
+        await self.approved(round, await self.proposed(round, supply_g))
+        return round, await self.certified(round)
+
+    async def releases_of(self, round: str, certified: Answer) -> list[Any]:
+        """The round's releases, once inventory has taken its certificate."""
+        rows = await self.rows(self.operator, "/inventory/v1/releases", at_least=certified.position)
+        return [row for row in rows if row["round"] == round]
+
+    async def released_to(self, partner: str, product: str, mass_g: int, **round_changed: Any) -> str:
+        """A release of this mass, by the whole way from a request on. The product has the stock for it."""
+        await self.agreed_with(partner, product)
+        request = await self.requested(partner, product, mass_g)
+        await self.accepted(request, mass_g)
+        round, certified = await self.decided(product, [request], mass_g, **round_changed)
+        [release] = await self.releases_of(round, certified)
+        assert (release["partner"], release["mass_g"], release["status"]) == (partner, mass_g, "open")
+        identifier: str = release["release"]
+        return identifier
+
+    async def stocked_release(self, partner: str, units: int, **round_changed: Any) -> tuple[str, str, str]:
+        """(product, lot, release): a new product of which all there is is released to one partner."""
+        product = await self.registered_product()
+        lot = await self.taken_in(product, units)
+        return product, lot, await self.released_to(partner, product, units * UNIT_G, **round_changed)
+
+    # From a release to a dispatch
+
+    async def drawn(self, partner: str, release: str, mass_g: int, *, key: str | None = None, **changed: Any) -> Answer:
+        return await self.post(self.partner(partner), f"/inventory/v1/releases/{release}/draws", {"mass_g": mass_g, **changed}, key=key)
+
+    async def receipt(self, client: Client, place: str) -> str:
+        """The ledger's receipt of the event at a place, once a checkpoint covers it."""
+
+        async def text() -> str:
+            try:
+                return (await client.request("GET", f"/ledger/v1/receipts/{place}", query={"wait": 10})).text
+            except ProblemAnswer as problem:
+                if problem.code != "receipt_not_ready":
+                    raise
+                return ""
+
+        return await eventually(text)
+
+    async def weighed(self, draw: str, weighed_g: int) -> Answer:
+        return await self.post(self.operator, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
+
+    async def dispatched(self, draw: str) -> Answer:
+        """Once inventory knows of a checkpoint that covers the draw."""
+
+        async def tried() -> Answer | None:
+            try:
+                return await self.post(self.operator, f"/inventory/v1/draws/{draw}/dispatch", DISPATCH)
+            except ProblemAnswer as problem:
+                if problem.code != "receipt_missing":
+                    raise
+                return None
+
+        answer = await eventually(tried)
+        assert answer is not None
+        return answer
+
+    async def held(self, scope: str, target: str | None, **changed: Any) -> str:
+        body = {"scope": scope, "target": target, "reason": "under inquiry", "authority": "Reserve Act s 12"}
+        hold: str = (await self.post(self.operator, "/inventory/v1/holds", body | changed))["hold"]
+        return hold
+
+    async def lifted(self, hold: str) -> None:
+        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared", "authority": "Reserve Act s 12"})
+
+    # The books
+
+    async def balances(self, product: str, *, at_least: str | None = None, **query: Any) -> dict[str, int]:
+        """{"title/reserve/available": grams} of one product's accounts that are not zero, as posted."""
+        rows = await self.rows(self.auditor, "/ledger/v1/balances", asset=product, at_least=at_least, **query)
+        return {f"{row['side']}/{row['account']}": row["posted_g"] for row in rows if row["posted_g"]}
+
+    # Processes
+
+    @contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """A process that stands still while the block runs: it is there, and does nothing."""
+        pid = self.running.endpoints.pids[name]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+DISPATCH = {"carrier": "Linfox", "consignee": "Port of Fremantle"}
+
+
+def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
+    return {
+        "product": product,
+        "name": "Antimony metal 99.65%",
+        "contents": {"Sb": "0.9965"},
+        "form": "metal",
+        "unit": "bundle",
+        "nominal_unit_g": unit_g,
+        "specification": "ASTM B237 grade A",
+    }
+
+
+@asynccontextmanager
+async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIterator[World]:
+    """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each."""
+    endpoints = running.endpoints
+    async with AsyncExitStack() as stack:
+        clients = {
+            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=PATIENCE_S))
+            for client in endpoints.clients
+            if client.client_id not in JOURNALED
+        }
+        world = World(running, clock_file, clients)
+        position = ""
+        for code, name in PARTNERS.items():
+            position = (
+                await world.post(world.admin, "/allocation/v1/partners", {"partner": code, "name": name}, key=f"partner-{code}")
+            ).position
+            await world.operator.get("/inventory/v1/products", at_least=position)
+        for approver, key in world.keys.items():
+            body = {"subject": await world.subject(approver), "public_key": public_key_hex(key)}
+            await world.post(world.admin, "/allocation/v1/approver-keys", body)
+        yield world
