@@ -81,8 +81,8 @@ class Evidence(Protocol):
         """What the ledger has entered of each source's shard: {"inventory/0": 123}."""
         ...
 
-    async def shards(self, service: str) -> Sequence[int]:
-        """The shards of a service's journal."""
+    async def heads(self, service: str) -> Mapping[int, int]:
+        """The last position of each shard of a service's journal."""
         ...
 
     def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:

@@ -40,15 +40,18 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         await walk.read_ahead()
     walk.rounds.finish()
     await walk.check_decisions()
+    beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walk.heads.items())
+    findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
     results = findings.results()
-    return Report(ok=not any(result.failed for result in results), cut=cut, events=events + walk.events, checks=results)
+    ok = not any(result.failed for result in results)
+    return Report(ok=ok, cut=cut, beyond=beyond, events=events + walk.events, checks=results)
 
 
 async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
     """The ledger's own events, which are no leaves. Gives how many there are."""
     journal = Journal(LEDGER, findings)
     events = 0
-    for shard in await evidence.shards(LEDGER):
+    for shard in sorted(await evidence.heads(LEDGER)):
         async for page in evidence.journal(LEDGER, shard):
             for record in page:
                 events += 1
@@ -90,10 +93,12 @@ class _Walk:
         self.rounds = Rounds(findings)
         self.tree = hashes.Tree()
         self.events = 0
+        self.heads: dict[str, int] = {}  # where the journals ended when the walk began
 
     async def start(self) -> None:
         for service in SOURCES:
-            for shard in await self._evidence.shards(service):
+            for shard, head in sorted((await self._evidence.heads(service)).items()):
+                self.heads[f"{service}/{shard}"] = head
                 line = _Line(service, shard, self._evidence.journal(service, shard))
                 self._lines[line.name] = line
                 await self._advance(line)

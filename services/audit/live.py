@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -49,8 +48,9 @@ class LiveEvidence:
         sources = msgspec.json.decode(await self._get(f"/{LEDGER}/v1/sources"), type=dict[str, _Position])
         return {name: source.position for name, source in sources.items()}
 
-    async def shards(self, service: str) -> Sequence[int]:
-        return sorted(msgspec.json.decode(await self._get(f"/{service}/v1/journal/heads"), type=dict[int, Any]))
+    async def heads(self, service: str) -> Mapping[int, int]:
+        heads = msgspec.json.decode(await self._get(f"/{service}/v1/journal/heads"), type=dict[int, _Position])
+        return {shard: head.position for shard, head in heads.items()}
 
     def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
         return _ahead(self._journal(service, shard))

@@ -60,7 +60,8 @@ class Cut(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     ok: bool
     cut: Cut
-    events: int
+    beyond: int  # events that were there already, and that the checkpoint does not cover yet: nothing is said of them
+    events: int  # looked at
     checks: tuple[CheckResult, ...]
 
 

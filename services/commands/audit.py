@@ -52,4 +52,6 @@ def show(report: Report, seconds: float) -> None:
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
+    if report.beyond:
+        console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")
     console.print(f"{verdict}, audited in {seconds:.1f} s")

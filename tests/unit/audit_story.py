@@ -437,8 +437,8 @@ class Told:
     async def recorded(self) -> Mapping[str, int]:
         return {entry.line: entry.position for entry in self.books}
 
-    async def shards(self, service: str) -> Sequence[int]:
-        return [shard for name, shard in self.journals if name == service]
+    async def heads(self, service: str) -> Mapping[int, int]:
+        return {shard: len(rows) for (name, shard), rows in self.journals.items() if name == service}
 
     async def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
         rows = self.journals[service, shard]

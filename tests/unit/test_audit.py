@@ -85,8 +85,13 @@ async def test_the_report_names_the_cut_that_was_audited(tmp_path: Path) -> None
     assert report.events == len(history.tree) + len(history.signed)
 
 
-async def test_nothing_signed_yet_is_nothing_to_fail(tmp_path: Path) -> None:
+async def test_where_nothing_has_happened_nothing_fails(tmp_path: Path) -> None:
     assert (await audited(tmp_path, {})).ok
+
+
+async def test_events_and_no_checkpoint_at_all_is_a_failure(tmp_path: Path) -> None:
+    story = {name: step for name, step in told().items() if name not in ("sign", "dispatch", "last_sign")}
+    assert failures(await audited(tmp_path, story)) == {"covered": ["the served checkpoint"]}
 
 
 async def test_a_system_that_moves_meanwhile_is_audited_as_of_its_last_checkpoint(tmp_path: Path) -> None:
@@ -94,6 +99,7 @@ async def test_a_system_that_moves_meanwhile_is_audited_as_of_its_last_checkpoin
     report = await audited(tmp_path, story)
     assert failures(report) == {}
     assert report.cut.size == len(story) - 3  # two checkpoints are no leaves
+    assert report.beyond == 1
 
 
 async def test_a_release_whose_certification_the_ledger_had_not_taken_yet_is_looked_up(tmp_path: Path) -> None:
