@@ -8,7 +8,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 APPEND_ONLY = ("entries", "postings", "checkpoints")
-# No journal of the ledger's own can rebuild what other services' events fed; `recompute` makes postings and balances from the entries.
+# What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
 KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints")
 
 
