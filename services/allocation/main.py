@@ -22,7 +22,7 @@ PROBLEMS = {
     "certificate_not_found": (404, "There is no certificate yet"),
     "approver_key_not_found": (404, "There is no such key"),
     # what cannot be asked
-    "quantity_invalid": (422, "The quantity cannot be"),
+    "quantity_invalid": (422, "The quantity is not one that can be"),
     "date_in_past": (422, "The day has passed"),
     "agreement_without_products": (422, "An agreement is about at least one product"),
     "agreement_product_twice": (422, "An agreement names each product once"),
