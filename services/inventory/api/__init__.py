@@ -4,6 +4,5 @@ from fastapi import APIRouter
 
 from services.inventory.api import draws, holds, lots, products, releases, rights
 
-router = APIRouter()
-for _part in (products, lots, rights, holds, releases, draws):
-    router.include_router(_part.router)
+# One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
+router = APIRouter(routes=[route for part in (releases, draws, lots, products, rights, holds) for route in part.router.routes])

@@ -90,7 +90,7 @@ async def _streams(body: HoldBody, reads: Reads) -> list[str]:
         raise Problem("hold_target_mismatch", f"a hold of scope {body.scope} has {wanted}", field="/target")
     match body.scope, body.target:
         case "lot", str(lot):
-            return [await stockpile_of(reads, "lot", lot)]
+            return [await stockpile_of(reads, "lot", lot, "/target")]
         case "product", str(product):
             return [stream_of(product)]
         case "partner", str(partner):

@@ -25,7 +25,7 @@ def stream_of(product: str) -> str:
     return f"stockpile/{product}"
 
 
-async def stockpile_of(reads: Reads, kind: str, identifier: str) -> str:
+async def stockpile_of(reads: Reads, kind: str, identifier: str, field: str | None = None) -> str:
     """The stream of a lot's, right's, release's or draw's stockpile. Raises Problem `lot_not_found` and so on."""
     if (known := _remembered.get(identifier)) is not None:
         return known
@@ -33,7 +33,7 @@ async def stockpile_of(reads: Reads, kind: str, identifier: str) -> str:
     async with reads.session() as session:
         found = (await session.exec(select(product).where(col(key) == identifier))).first()
     if found is None:
-        raise not_found(kind, identifier)
+        raise not_found(kind, identifier, field)
     _remembered[identifier] = stream = stream_of(found)
     if len(_remembered) > REMEMBERED:
         _remembered.popitem(last=False)
@@ -51,6 +51,6 @@ async def require_partner(reads: Reads, partner: str) -> None:
             raise Problem("partner_not_found", f"no partner {partner} is registered", field="/target")
 
 
-def not_found(kind: str, identifier: str) -> Problem:
-    """The same for what is unknown and for what is another partner's."""
-    return Problem(f"{kind}_not_found", f"there is no {kind} {identifier}", field=f"path:{kind}")
+def not_found(kind: str, identifier: str, field: str | None = None) -> Problem:
+    """The same for what is unknown and for what is another partner's. `field`: where the id stood, if not in the path."""
+    return Problem(f"{kind}_not_found", f"there is no {kind} {identifier}", field=field or f"path:{kind}")
