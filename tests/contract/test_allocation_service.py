@@ -1,0 +1,330 @@
+"""Allocation as it serves, beside the real inventory, on the real PostgreSQL and Kafka.
+
+From a request to a released round, and every way back.
+"""
+
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from stage import Running, Stage, a_stage, context, free_port, until
+from stockpile_story import UNIT_G, lot, register
+
+from services.allocation.domain.approval import approve, public_key_hex
+from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
+from services.allocation.main import SERVICE as ALLOCATION
+from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.stock import SetProtectedStock
+from services.inventory.events import HoldId
+from services.inventory.main import SERVICE as INVENTORY
+from shared.clock import SystemClock, day_of
+from shared.engines import Engines
+from shared.service import Service
+from shared.settings import Settings
+
+TODAY = day_of(SystemClock().now(), Settings().zone)
+PRODUCT = "antimony-metal"
+UNKNOWN = "01jh7qmxw4e0aayfkn3d1a2b3c"
+
+
+class Reserve:
+    """Allocation beside inventory; everyone calls with their own token."""
+
+    def __init__(self, stage: Stage, inventory: Running, allocation: Running, clients: dict[str, httpx.AsyncClient]) -> None:
+        self.stage = stage
+        self.inventory = inventory
+        self.allocation = allocation
+        self.clients = clients
+        self.key = Ed25519PrivateKey.generate()
+
+    def subject(self, who: str) -> str:
+        claims = self.clients[who].headers["authorization"].split(".")[1]
+        return str(msgspec.json.decode(base64.urlsafe_b64decode(claims + "=="))["sub"])
+
+    async def post(self, who: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        answer = await self.clients[who].post(path, json=body, headers={"Idempotency-Key": key or secrets.token_hex(8)})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def refused(self, who: str, path: str, body: Any = None) -> tuple[int, str]:
+        answer = await self.clients[who].post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+        return answer.status_code, answer.json()["code"]
+
+    async def get(self, who: str, path: str) -> Any:
+        answer = await self.clients[who].get(path)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def happen(self, *commands: Any) -> None:
+        """In inventory, as if an operator had asked for it there."""
+        for command in commands:
+            decided = await self.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", command, context())
+            assert hasattr(decided, "facts"), decided
+
+    async def accepted_request(self, who: str, units: int) -> str:
+        body = {
+            "product": PRODUCT,
+            "mass_g": units * UNIT_G,
+            "daily_consumption_g": UNIT_G // 2,
+            "needed_by": str(TODAY + timedelta(days=60)),
+            "nominee": "Sojitz",
+            "end_use": "flame retardants",
+        }
+        request: str = (await self.post(who, "/v1/requests", body))["request"]
+        await self.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["as asked"]})
+        return request
+
+    async def a_round(self, *units: int) -> str:
+        """Over requests of JP and US for so many units each."""
+        requests = [await self.accepted_request(who, count) for who, count in zip(("partner-jp", "partner-us"), units, strict=False)]
+        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+        return round
+
+    async def propose(self, round: str, units: int) -> Any:
+        return await self.post("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": units * UNIT_G})
+
+    async def approval(self, round: str, who: str = "approver-1", key: Ed25519PrivateKey | None = None) -> Any:
+        file = read_file(msgspec.json.encode(await self.get(who, f"/v1/rounds/{round}/decision")))
+        assert recompute(file) == []
+        return msgspec.to_builtins(approve(decision_hash(file), key or self.key, approver=self.subject(who)))
+
+    async def approve(self, round: str) -> None:
+        await self.post("approver-1", f"/v1/rounds/{round}/approvals", await self.approval(round))
+
+    async def certified_round(self, *units: int, supply: int) -> str:
+        round = await self.a_round(*units)
+        await self.propose(round, supply)
+        await self.approve(round)
+        await self.post("operator-1", f"/v1/rounds/{round}/certify")
+        return round
+
+    async def status(self, round: str, status: str) -> Any:
+        """The round, once it has that status."""
+
+        async def reached() -> Any:
+            found = await self.get("operator-1", f"/v1/rounds/{round}")
+            return found if found["status"] == status else None
+
+        return await until(reached)
+
+
+def renamed(service: Service, names: dict[str, str]) -> Service:
+    """Under names that no other test has. It takes of the other only: there is no ledger here."""
+    subscriptions = tuple(
+        msgspec.structs.replace(each, source=names[each.source]) for each in service.subscriptions if each.source in names
+    )
+    return msgspec.structs.replace(service, name=names[service.name], subscriptions=subscriptions)
+
+
+@pytest.fixture(scope="module")
+async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("allocation")))
+        names = {name: stage.name(name) for name in ("inventory", "allocation")}
+        services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
+        stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
+        inventory, allocation = [await stack.enter_async_context(stage.serving(service)) for service in services]
+        parties = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "partner-us", "partner-eu")
+        url = stage.urls[names["allocation"]]
+        clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in parties}
+        reserve = Reserve(stage, inventory, allocation, clients)
+        await _begin(reserve)
+        yield reserve
+
+
+async def _begin(reserve: Reserve) -> None:
+    await reserve.happen(register(), lot(units=400), SetProtectedStock(mass_g=100 * UNIT_G, authority="Minister", reason="floor"))
+
+    async def stock() -> bool:
+        return any(row["protected_g"] for row in await reserve.get("operator-1", "/v1/stock"))
+
+    await until(stock)
+    for partner in ("JP", "US", "EU"):
+        await reserve.post("admin-1", "/v1/partners", {"partner": partner, "name": partner})
+        terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
+        agreement = {"partner": partner, "products": [terms], "priority_class": 0}
+        days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
+        await reserve.post("operator-1", "/v1/agreements", agreement | days)
+    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
+    await reserve.post("admin-1", "/v1/approver-keys", key)
+
+
+async def test_requests_become_awards_that_inventory_releases(reserve: Reserve):
+    round = await reserve.certified_round(10, 30, supply=20)
+    seen = await reserve.status(round, "released")
+    assert sorted((award["partner"], award["mass_g"] // UNIT_G, award["days_of_cover"]) for award in seen["awards"]) == [
+        ("JP", 5, "10.0"),
+        ("US", 15, "30.0"),
+    ]
+    certificate = await reserve.get("auditor-1", f"/v1/rounds/{round}/certificate")
+    assert certificate["decision"] == seen["decision"]
+    assert certificate["certified_in"].startswith(reserve.allocation.kernel.service.name)
+    assert [approval["subject"] for approval in certificate["approvals"]] == [reserve.subject("approver-1")]
+
+
+async def test_a_partner_recomputes_its_own_award_and_sees_no_other(reserve: Reserve):
+    round = await reserve.certified_round(10, 30, supply=21)
+    view = read_file(msgspec.json.encode(await reserve.get("partner-jp", f"/v1/rounds/{round}/decision")))
+    checked = recompute_own(view)
+    assert checked.failed == ()
+    assert checked.passed
+    assert {line.content.claimant.partner for line in view.lines} == {"JP"}
+    seen = await reserve.get("partner-jp", f"/v1/rounds/{round}")
+    assert (len(seen["requests"]), {award["partner"] for award in seen["awards"]}, seen["supply_g"]) == (1, {"JP"}, None)
+    await reserve.status(round, "released")
+
+
+async def test_nothing_of_another_partner_is_found(reserve: Reserve):
+    round = await reserve.certified_round(4, 4, supply=8)
+    await reserve.status(round, "released")
+    request, award = [
+        next(row for row in (await reserve.get("partner-jp", f"/v1/{kind}?limit=200"))["data"] if row["round"] == round)
+        for kind in ("requests", "awards")
+    ]
+    [agreement] = (await reserve.get("partner-jp", "/v1/agreements"))["data"]
+    own = {
+        "requests": request["request"],
+        "awards": award["award"],
+        "agreements": agreement["agreement"],
+        "partners": "JP",
+        "rounds": round,
+    }
+    for kind, name in own.items():
+        missing = "AU" if kind == "partners" else f"{name.partition('_')[0]}_{UNKNOWN}"
+        for hidden in (name, missing):
+            answer = await reserve.clients["partner-eu"].get(f"/v1/{kind}/{hidden}")
+            assert (answer.status_code, answer.json()["code"]) == (404, f"{kind[:-1]}_not_found")
+        assert await reserve.get("partner-jp", f"/v1/{kind}/{name}")
+    for path in ("decision", "certificate"):
+        assert (await reserve.clients["partner-eu"].get(f"/v1/rounds/{round}/{path}")).status_code == 404
+    for kind in ("requests", "awards"):
+        assert {row["partner"] for row in (await reserve.get("partner-eu", f"/v1/{kind}?limit=200"))["data"]} <= {"EU"}
+    withdrawal = f"/v1/requests/{request['request']}/withdraw"
+    assert await reserve.refused("partner-eu", withdrawal, {"reason": "not mine"}) == (404, "request_not_found")
+
+
+async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided_again(reserve: Reserve):
+    hold = PutOnHold(
+        hold=HoldId("hld_us"), scope="partner", target="US", reason="court order", authority="Minister", expires_on=None, on=TODAY
+    )
+    await reserve.happen(hold)
+    round = await reserve.certified_round(3, 3, supply=4)
+    seen = await reserve.status(round, "open")
+    assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
+    withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
+    assert [row["status"] for row in withdrawn] == ["withdrawn"]
+    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", authority="Minister"))
+    await reserve.propose(round, 4)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    assert len((await reserve.status(round, "released"))["awards"]) == 2
+
+
+async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Reserve):
+    round = await reserve.a_round(5, 5)
+    await reserve.propose(round, 5)
+    await reserve.approve(round)
+    [agreement] = (await reserve.get("partner-jp", "/v1/agreements"))["data"]
+    amendment = {key: agreement[key] for key in ("products", "priority_class", "valid_until")} | {"reason": "yearly review"}
+    await reserve.post("operator-1", f"/v1/agreements/{agreement['agreement']}/amend", amendment)
+    assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
+    await reserve.propose(round, 5)
+    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review"))
+    assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+
+
+async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
+    round = await reserve.a_round(5, 5)
+    await reserve.propose(round, 5)
+    path = f"/v1/rounds/{round}/approvals"
+    signed = await reserve.approval(round)
+    assert await reserve.refused("operator-1", path, signed) == (403, "forbidden")
+    assert await reserve.refused("approver-1", path, signed | {"signature": "00" * 64}) == (422, "approval_signature_invalid")
+    assert await reserve.refused("approver-1", path, signed | {"document": "ab" * 32}) == (409, "approval_of_another_decision")
+    assert await reserve.refused("approver-1", path, signed | {"approver": "someone"}) == (403, "approval_of_another_approver")
+    stranger = Ed25519PrivateKey.generate()
+    assert await reserve.refused("approver-1", path, await reserve.approval(round, key=stranger)) == (404, "approver_key_not_found")
+    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(stranger)}
+    name = (await reserve.post("admin-1", "/v1/approver-keys", key))["key"]
+    await reserve.post("approver-1", path, await reserve.approval(round, key=stranger))
+    assert await reserve.refused("approver-1", path, signed) == (409, "approval_duplicate")
+    await reserve.post("admin-1", f"/v1/approver-keys/{name}/revoke", {"reason": "lost"})
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing")
+
+    async def lapsed() -> bool:
+        return not (await reserve.get("operator-1", f"/v1/rounds/{round}"))["approvals"]
+
+    await until(lapsed)
+    assert await reserve.refused("approver-1", path, await reserve.approval(round, key=stranger)) == (409, "approver_key_revoked")
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+
+
+async def test_a_proposal_posted_twice_is_one_decision(reserve: Reserve):
+    round = await reserve.a_round(2, 2)
+    path, key, body = f"/v1/rounds/{round}/propose", secrets.token_hex(8), {"supply_g": 2 * UNIT_G}
+    first = await reserve.post("operator-1", path, body, key=key)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    assert await reserve.post("operator-1", path, body, key=key) == first
+    await reserve.status(round, "released")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"product": "unobtainium"}, 404, "product_not_found"),
+        ({"mass_g": 0}, 422, "invalid_request"),
+        ({"mass_g": -5}, 422, "invalid_request"),
+        ({"mass_g": 1.5}, 422, "invalid_request"),
+        ({"mass_g": 5.0}, 422, "invalid_request"),
+        ({"mass_g": True}, 422, "invalid_request"),
+        ({"mass_g": 2**53}, 422, "invalid_request"),
+        ({"mass_g": "NaN"}, 422, "invalid_request"),
+        ({"minimum_g": 6 * UNIT_G}, 422, "request_minimum_invalid"),
+        ({"daily_consumption_g": 0}, 422, "invalid_request"),
+        ({"needed_by": str(TODAY - timedelta(days=1))}, 422, "date_in_past"),
+        ({"needed_by": "9999-12-31"}, 422, "invalid_request"),
+        ({"needed_by": 20}, 422, "invalid_request"),
+        ({"nominee": "a\0b"}, 422, "nul_in_text"),
+        ({"unheard": 1}, 422, "invalid_request"),
+    ],
+    ids=str,
+)
+async def test_bad_input_is_refused_with_its_code(reserve: Reserve, change: dict[str, Any], status: int, code: str):
+    body = {
+        "product": PRODUCT,
+        "mass_g": 5 * UNIT_G,
+        "daily_consumption_g": 1000,
+        "needed_by": str(TODAY + timedelta(days=60)),
+        "nominee": "Sojitz",
+        "end_use": "flame retardants",
+    }
+    assert await reserve.refused("partner-jp", "/v1/requests", body | change) == (status, code)
+
+
+async def test_unknown_partners_products_and_requests_are_refused(reserve: Reserve):
+    terms = {"product": PRODUCT, "yearly_quota_g": 1, "share": "1/4"}
+    days = {"valid_from": str(TODAY), "valid_until": str(TODAY)}
+    agreement = {"partner": "JP", "products": [terms], "priority_class": 0} | days
+    for change, code in (
+        ({"partner": "XX"}, "partner_not_found"),
+        ({"products": [terms | {"product": "unobtainium"}]}, "product_not_found"),
+    ):
+        assert await reserve.refused("operator-1", "/v1/agreements", agreement | change) == (404, code)
+    screening = {"accepted_g": 1, "reasons": ["as asked"]}
+    assert await reserve.refused("operator-1", f"/v1/requests/req_{UNKNOWN}/accept", screening) == (404, "request_not_found")
+    assert await reserve.refused("operator-1", f"/v1/rounds/rnd_{UNKNOWN}/certify") == (404, "round_not_found")
+    opening = {"product": "unobtainium", "requests": [f"req_{UNKNOWN}"]}
+    assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "product_not_found")
+    opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "disruption": f"dis_{UNKNOWN}"}
+    assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "disruption_not_found")

@@ -1,0 +1,151 @@
+"""The read tables of allocation on the real PostgreSQL: they agree with the book, with the stockpile, and with their migration."""
+
+import importlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import stockpile_story as stock
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from book_story import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from test_stockpile_tables import A_LIFE, fact, facts_of
+
+from services.allocation.api.lookups import available_units, find_surroundings
+from services.allocation.domain.book import OpenBook
+from services.allocation.domain.book_requests import WithdrawRequest
+from services.allocation.events import RoundId
+from services.allocation.projections import project, take_stock
+from services.allocation.tables import ApprovalRow, AwardRow, RequestRow, RoundRow, metadata
+from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
+from shared.engines import Engines
+
+MIGRATION = importlib.import_module("migrations.allocation.versions.0001_books_and_terms")
+
+
+@pytest.fixture
+async def tables(servers: Engines) -> AsyncIterator[AsyncConnection]:
+    """The migrated tables, in a transaction that is rolled back."""
+    engine = create_async_engine(servers.database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection, connection.begin() as transaction:
+        await connection.execute(sa.text("CREATE SCHEMA book_tables"))
+        await connection.execute(sa.text("SET LOCAL search_path = book_tables"))
+        await connection.run_sync(_migrate)
+        yield connection
+        await transaction.rollback()
+    await engine.dispose()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    with Operations.context(MigrationContext.configure(connection)):
+        MIGRATION.upgrade()
+
+
+async def driver(tables: AsyncConnection) -> Any:
+    return (await tables.get_raw_connection()).driver_connection
+
+
+class Told:
+    """A story whose events are projected as they happen."""
+
+    def __init__(self, tables: AsyncConnection) -> None:
+        self.tables = tables
+        self.story = Story()
+        self.position = 0
+
+    async def when(self, *commands: Any) -> None:
+        for command in commands:
+            facts = []
+            for event in self.story.when(command):
+                self.position += 1
+                facts.append(fact(event, self.position, "allocation"))
+            await project(await driver(self.tables), facts)
+
+    async def rows(self, table: type[Any]) -> Sequence[Any]:
+        session = AsyncSession(self.tables)
+        return (await session.exec(select(table).order_by(*sa.inspect(table).primary_key))).all()
+
+
+async def a_certified_round(tables: AsyncConnection) -> Told:
+    """JP is awarded a unit; US nothing."""
+    told = Told(tables)
+    await told.when(OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), submit("us", US), accept("us"), open_round("jp", "us"))
+    await told.when(told.story.propose(1))
+    await told.when(told.story.approve())
+    await told.when(told.story.certify())
+    return told
+
+
+async def test_the_migration_makes_the_tables_that_the_models_say(tables: AsyncConnection):
+    def ours(name: str | None, kind: str, _: object) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    def differences(connection: sa.Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"include_name": ours})
+        return [each for each in compare_metadata(context, metadata) if "index" not in each[0]]
+
+    assert await tables.run_sync(differences) == []
+
+
+async def test_an_awarded_request_and_its_round_are_read_as_the_book_has_them(tables: AsyncConnection):
+    told = await a_certified_round(tables)
+    [round] = await told.rows(RoundRow)
+    assert (round.status, round.decision, round.certified_in) == ("certified", told.story.decision(), f"allocation/2/{told.position}")
+    [award] = await told.rows(AwardRow)
+    assert (award.status, award.partner, award.days_of_cover) == ("granted", JP, "5.0")
+    assert [request.status for request in await told.rows(RequestRow)] == ["awarded", "accepted"]
+
+    await told.when(told.story.close())
+    [round], [award] = await told.rows(RoundRow), await told.rows(AwardRow)
+    assert (round.status, award.status) == ("released", "released")
+    assert [(request.status, request.round) for request in await told.rows(RequestRow)] == [("awarded", "rnd_1"), ("accepted", None)]
+
+
+async def test_a_round_that_inventory_refused_is_read_as_open_and_its_award_as_withdrawn(tables: AsyncConnection):
+    told = await a_certified_round(tables)
+    await told.when(told.story.reopen())
+    [round], [award], [approval] = await told.rows(RoundRow), await told.rows(AwardRow), await told.rows(ApprovalRow)
+    assert (round.status, round.decision, round.certified_in, round.reason) == ("open", None, None, "refused by inventory: stock_short")
+    assert (award.status, approval.lapsed) == ("withdrawn", True)
+    assert [(request.status, request.round) for request in await told.rows(RequestRow)] == [("accepted", "rnd_1"), ("accepted", "rnd_1")]
+
+    await told.when(told.story.propose(2))
+    await told.when(told.story.approve())
+    await told.when(told.story.certify())
+    assert [(award.award, award.status) for award in await told.rows(AwardRow)] == [("awd_jp", "granted"), ("awd_us", "granted")]
+
+
+async def test_a_decision_that_fell_is_not_read_any_more(tables: AsyncConnection):
+    told = Told(tables)
+    await told.when(OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp", round=RoundId("rnd_1")))
+    await told.when(told.story.propose(1))
+    await told.when(told.story.approve())
+    await told.when(WithdrawRequest(request=request_id("jp"), reason="met elsewhere"))
+    [round], [approval], [request] = await told.rows(RoundRow), await told.rows(ApprovalRow), await told.rows(RequestRow)
+    assert (round.status, round.decision, round.reason) == ("open", None, "lapsed: request req_jp")
+    assert (approval.lapsed, request.status, request.round) == (True, "withdrawn", None)
+
+
+async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncConnection):
+    connection, told = await driver(tables), stock.Story()
+    position = 0
+    for command in A_LIFE:
+        facts = []
+        for event in told.when(command):
+            position += 1
+            facts.append(fact(event, position))
+        await take_stock(connection, facts)
+        session = AsyncSession(tables)
+        around = await find_surroundings(session, stock.ANTIMONY, [], None, TODAY)
+        free = {unit_g: shelf.free_units for unit_g, shelf in told.state.shelves.items() if shelf.free_units > 0}
+        assert await available_units(session, stock.ANTIMONY) == free
+        if in_stock_g(told.state) >= reserved_g(told.state):
+            assert around.lots_g == in_stock_g(told.state) - reserved_g(told.state)
+        assert around.rights_g == free_rights_g(told.state, TODAY)
+        assert around.protected_g == told.state.protected_g
+    assert facts_of(A_LIFE)[1] == told.state
