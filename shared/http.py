@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 import structlog
 import uuid_utils
-from fastapi import FastAPI, Header, Query, Request, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import TypeDecorator
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -71,16 +71,7 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 class Post:
     """One POST that changes something: its command id is made of the client, the route and the Idempotency-Key."""
 
-    def __init__(
-        self,
-        request: Request,
-        response: Response,
-        caller: Annotated[Caller, allow()],
-        idempotency_key: Annotated[
-            str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
-        ] = None,
-        if_match: Annotated[str | None, Header(description="the ETag that the resource must still have")] = None,
-    ) -> None:
+    def __init__(self, request: Request, response: Response, caller: Caller, idempotency_key: str | None, if_match: str | None) -> None:
         self.request = request
         self.response = response
         self.caller = caller
@@ -151,17 +142,26 @@ class Post:
         return answer
 
 
+async def _posting(
+    request: Request,
+    response: Response,
+    caller: Annotated[Caller, allow()],
+    idempotency_key: Annotated[
+        str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
+    ] = None,
+    if_match: Annotated[str | None, Header(description="the ETag that the resource must still have")] = None,
+) -> Post:
+    return Post(request, response, caller, idempotency_key, if_match)
+
+
+# What handlers declare. A coroutine, since FastAPI would send a class to its thread pool: a fifth of a request's time.
+Posting = Annotated[Post, Depends(_posting)]
+
+
 class Reads:
     """A read of this service's tables, at least as new as the position that `at_least` names."""
 
-    def __init__(
-        self,
-        request: Request,
-        at_least: Annotated[
-            str | None,
-            Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include"),
-        ] = None,
-    ) -> None:
+    def __init__(self, request: Request, at_least: str | None) -> None:
         self.kernel = kernel_of(request)
         self.at_least = at_least
 
@@ -198,6 +198,18 @@ class Reads:
             await self.kernel.inbox.reached(source, shard, position)
         else:
             raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
+
+
+async def _reading(
+    request: Request,
+    at_least: Annotated[
+        str | None, Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include")
+    ] = None,
+) -> Reads:
+    return Reads(request, at_least)
+
+
+Reading = Annotated[Reads, Depends(_reading)]
 
 
 class Page[View](BaseModel):

@@ -36,6 +36,13 @@ def kernel_of(request: Request) -> Any:
     return request.app.state.kernel
 
 
+async def _running(request: Request) -> Any:
+    return kernel_of(request)
+
+
+Running = Annotated[Any, Depends(_running)]
+
+
 ReadsJournal = Annotated[Caller, allow("service", "auditor", scope="journal:read")]
 
 
@@ -46,7 +53,7 @@ def _json(content: Any) -> Response:
 @router.get("/v1/journal", tags=["journal"])
 async def journal_feed(
     caller: ReadsJournal,
-    kernel: Annotated[Any, Depends(kernel_of)],
+    kernel: Running,
     shard: Annotated[int, Query(ge=0, le=1023)],
     after: Position = 0,
     limit: Annotated[int, Query(ge=1, le=FEED_LIMIT)] = FEED_LIMIT,
@@ -61,7 +68,7 @@ async def journal_feed(
 
 
 @router.get("/v1/journal/heads", tags=["journal"])
-async def journal_heads(caller: ReadsJournal, kernel: Annotated[Any, Depends(kernel_of)]) -> Response:
+async def journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
     """Each shard's last position and chain hash."""
     async with kernel.pool.acquire() as connection:
         heads = await kernel.journal.heads(connection)
@@ -69,7 +76,7 @@ async def journal_heads(caller: ReadsJournal, kernel: Annotated[Any, Depends(ker
 
 
 @router.get("/v1/journal/heads/{shard}", tags=["journal"])
-async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Annotated[Any, Depends(kernel_of)], at: Position = 0) -> Response:
+async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: Position = 0) -> Response:
     """The shard's last position, and the chain hash at position `at` (null beyond the end)."""
     async with kernel.pool.acquire() as connection:
         heads = await kernel.journal.heads(connection)
@@ -80,9 +87,7 @@ async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Annotated[Any
 
 
 @router.get("/v1/documents/{name}", tags=["journal"])
-async def document(
-    name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller: ReadsJournal, kernel: Annotated[Any, Depends(kernel_of)]
-) -> Response:
+async def document(name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller: ReadsJournal, kernel: Running) -> Response:
     """The bytes that have this SHA-256."""
     async with kernel.pool.acquire() as connection:
         found = await kernel.journal.document(connection, name)
@@ -97,18 +102,14 @@ class ParkBody(BaseModel):
 
 
 @router.get("/v1/inbox", tags=["inbox"])
-async def inbox_lines(
-    caller: Annotated[Caller, allow("administrator", "auditor", "service")], kernel: Annotated[Any, Depends(kernel_of)]
-) -> Response:
+async def inbox_lines(caller: Annotated[Caller, allow("administrator", "auditor", "service")], kernel: Running) -> Response:
     """Each line's position, and why it stands still if it does."""
     lines = kernel.inbox.lines.values()
     return _json({line.name: {"position": line.position, "stopped": line.stopped, "parked": sorted(line.parked_streams)} for line in lines})
 
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)
-async def park(
-    source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], kernel: Annotated[Any, Depends(kernel_of)]
-) -> Response:
+async def park(source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], kernel: Running) -> Response:
     """Goes on without the message that a line stands at. Later messages of its stream are parked too."""
     _known_line(kernel, source, shard)
     try:
@@ -124,7 +125,7 @@ async def unpark(
     shard: Shard,
     stream: Annotated[str, Query(min_length=1, max_length=200)],
     caller: Annotated[Caller, allow("administrator")],
-    kernel: Annotated[Any, Depends(kernel_of)],
+    kernel: Running,
 ) -> Response:
     """Replays a stream's parked messages, in order."""
     _known_line(kernel, source, shard)
@@ -150,7 +151,7 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz", include_in_schema=False)
-async def readyz(kernel: Annotated[Any, Depends(kernel_of)], response: Response) -> dict[str, Any]:
+async def readyz(kernel: Running, response: Response) -> dict[str, Any]:
     reasons = await kernel.reasons_not_ready()
     response.status_code = 503 if reasons else 200
     return {"status": "not_ready" if reasons else "ready", "reasons": reasons}

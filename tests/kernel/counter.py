@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, select
 
 from shared.auth import Caller, allow
 from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.inbox import Subscription
 from shared.journal import Connection, Document
 from shared.record import Fact
@@ -217,8 +217,8 @@ class EntryView(BaseModel):
 
 
 router = APIRouter()
-Posting = Annotated[Post, Depends(Post)]
-Reading = Annotated[Reads, Depends(Reads)]
+Posting = Posting
+Reading = Reading
 Operator = Annotated[Caller, allow("operator")]
 
 

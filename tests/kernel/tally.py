@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import counter
 import msgspec
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
 from sqlmodel import SQLModel, select
 
 from shared.auth import Caller, allow
 from shared.decider import Decider
-from shared.http import Reads
+from shared.http import Reading
 from shared.inbox import Reaction
 from shared.journal import Connection
 from shared.record import Fact
@@ -121,7 +121,7 @@ router = APIRouter()
 
 
 @router.get("/v1/tallies/{name}")
-async def tallies(name: str, reads: Annotated[Reads, Depends(Reads)], caller: Annotated[Caller, allow("operator")]) -> list[int]:
+async def tallies(name: str, reads: Reading, caller: Annotated[Caller, allow("operator")]) -> list[int]:
     async with reads.session() as session:
         rows = (await session.exec(select(TallyRow).where(TallyRow.counter == name).order_by(TallyRow.place))).all()
     return [row.amount for row in rows]

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
@@ -25,7 +25,7 @@ from services.allocation.domain.agreement import AmendAgreement, EndAgreement, S
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
 from services.allocation.tables import AgreementRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
@@ -91,8 +91,8 @@ def _view(row: AgreementRow) -> AgreementView:
 async def sign_agreement(
     body: AgreementBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> AgreementView:
     async with reads.session() as session:
         await require_partners(session, [body.partner], "/partner")
@@ -116,8 +116,8 @@ async def amend_agreement(
     agreement: AgreementPath,
     body: AmendmentBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> AgreementChange:
     async with reads.session() as session:
         await require_products(session, [terms.product for terms in body.products], "/products")
@@ -134,7 +134,7 @@ async def amend_agreement(
 
 @router.post("/{agreement}/end")
 async def end_agreement(
-    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
+    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
@@ -143,7 +143,7 @@ async def end_agreement(
 @router.get("")
 async def list_agreements(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     cursor: Cursor = None,
@@ -162,7 +162,7 @@ async def list_agreements(
 async def show_agreement(
     agreement: AgreementPath,
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     response: Response,
 ) -> AgreementView:
     async with reads.session() as session:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, select
 
@@ -13,7 +13,7 @@ from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.events import KeyId, ProductId, SubjectId
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/approver-keys", tags=["approver keys"])
@@ -46,8 +46,8 @@ def _view(row: ApproverKeyRow) -> KeyView:
 async def enrol_key(
     body: KeyBody,
     caller: Annotated[Caller, allow("administrator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> KeyChange:
     key = KeyId(key_id(body.public_key))
     async with reads.session() as session:
@@ -64,8 +64,8 @@ async def revoke_key(
     key: KeyPath,
     body: ReasonBody,
     caller: Annotated[Caller, allow("administrator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> KeyChange:
     async with reads.session() as session:
         row = (await session.exec(select(ApproverKeyRow).where(ApproverKeyRow.key == key).order_by(col(ApproverKeyRow.id)))).first()
@@ -88,7 +88,7 @@ async def revoke_key(
 @router.get("")
 async def list_keys(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     cursor: Cursor = None,

@@ -3,14 +3,14 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, AwardPath, ProductField, limited_to
 from services.allocation.tables import AwardRow, AwardStatus
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reads, page
+from shared.http import Cursor, Limit, Page, Reading, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/awards", tags=["awards"])
@@ -37,7 +37,7 @@ def view_award(row: AwardRow) -> AwardView:
 @router.get("")
 async def list_awards(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -56,9 +56,7 @@ async def list_awards(
 
 
 @router.get("/{award}")
-async def show_award(
-    award: AwardPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
-) -> AwardView:
+async def show_award(award: AwardPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> AwardView:
     async with reads.session() as session:
         row = await session.get(AwardRow, award)
     if row is None or limited_to(caller) not in (None, row.partner):

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -14,7 +14,7 @@ from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.decision import Line, canonical, partner_view, read_file
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
-from shared.http import Reads
+from shared.http import Reading, Reads
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/rounds", tags=["decisions"])
@@ -58,9 +58,7 @@ class CertificateView(BaseModel):
 @router.get(
     "/{round}/decision", response_class=Response, responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 )
-async def show_decision(
-    round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
-) -> Response:
+async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> Response:
     """The decision file: with every line opened; for a partner with its own, once it is certified."""
     partner = limited_to(caller)
     async with reads.session() as session:
@@ -74,9 +72,7 @@ async def show_decision(
 
 
 @router.get("/{round}/certificate")
-async def show_certificate(
-    round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
-) -> CertificateView:
+async def show_certificate(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> CertificateView:
     """Of a certified round: the published part of its decision, the approvals with their keys, and where the journal has it."""
     async with reads.session() as session:
         row = await find_round(session, round, limited_to(caller))

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
@@ -14,7 +14,7 @@ from services.allocation.domain.disruption import DeclareDisruption, EndDisrupti
 from services.allocation.events import DisruptionId, PartnerCode, ProductId
 from services.allocation.tables import DisruptionRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/disruptions", tags=["disruptions"])
@@ -72,8 +72,8 @@ def _view(row: DisruptionRow) -> DisruptionView:
 async def declare_disruption(
     body: DisruptionBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> DisruptionView:
     async with reads.session() as session:
         await require_products(session, body.products, "/products")
@@ -98,8 +98,8 @@ async def revise_disruption(
     disruption: DisruptionPath,
     body: RevisionBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> DisruptionChange:
     async with reads.session() as session:
         await require_partners(session, body.partners, "/partners")
@@ -117,7 +117,7 @@ async def revise_disruption(
 
 @router.post("/{disruption}/end")
 async def end_disruption(
-    disruption: DisruptionPath, body: EndBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
+    disruption: DisruptionPath, body: EndBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> DisruptionChange:
     accepted = await post.submit(f"disruption/{disruption}", EndDisruption(ends_on=body.ends_on, reason=body.reason))
     event = accepted.facts[0].event
@@ -127,7 +127,7 @@ async def end_disruption(
 @router.get("")
 async def list_disruptions(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     cursor: Cursor = None,
@@ -146,7 +146,7 @@ async def list_disruptions(
 async def show_disruption(
     disruption: DisruptionPath,
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     response: Response,
 ) -> DisruptionView:
     async with reads.session() as session:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -11,7 +11,7 @@ from services.allocation.domain.partner import RegisterPartner
 from services.allocation.events import PartnerCode
 from services.allocation.tables import PartnerRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
@@ -32,9 +32,7 @@ def _view(row: PartnerRow) -> PartnerView:
 
 
 @router.post("", status_code=201)
-async def register_partner(
-    body: PartnerBody, caller: Annotated[Caller, allow("administrator")], post: Annotated[Post, Depends(Post)]
-) -> PartnerView:
+async def register_partner(body: PartnerBody, caller: Annotated[Caller, allow("administrator")], post: Posting) -> PartnerView:
     accepted = await post.submit(f"partner/{body.partner}", RegisterPartner(partner=PartnerCode(body.partner), name=body.name))
     event = accepted.facts[0].event
     return PartnerView(partner=event.partner, name=event.name)
@@ -43,7 +41,7 @@ async def register_partner(
 @router.get("")
 async def list_partners(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     cursor: Cursor = None,
@@ -60,7 +58,7 @@ async def list_partners(
 
 @router.get("/{partner}")
 async def show_partner(
-    partner: PartnerPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)], response: Response
+    partner: PartnerPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading, response: Response
 ) -> PartnerView:
     async with reads.session() as session:
         row = await session.get(PartnerRow, partner)

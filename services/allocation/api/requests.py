@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -27,7 +27,7 @@ from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import PartnerCode, RequestId
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
@@ -83,8 +83,8 @@ def _view(row: RequestRow) -> RequestView:
 async def submit_request(
     body: RequestBody,
     caller: Annotated[Caller, allow("partner")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> RequestView:
     if caller.partner is None:
         raise Problem("forbidden", "the token names no partner")
@@ -120,8 +120,8 @@ async def accept_request(
     request: RequestPath,
     body: AcceptanceBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, None)
@@ -135,8 +135,8 @@ async def decline_request(
     request: RequestPath,
     body: DeclineBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, None)
@@ -149,8 +149,8 @@ async def withdraw_request(
     request: RequestPath,
     body: ReasonBody,
     caller: Annotated[Caller, allow("partner")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, PartnerCode(caller.partner or ""))
@@ -161,7 +161,7 @@ async def withdraw_request(
 @router.get("")
 async def list_requests(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -183,8 +183,6 @@ async def list_requests(
 
 
 @router.get("/{request}")
-async def show_request(
-    request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
-) -> RequestView:
+async def show_request(request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> RequestView:
     async with reads.session() as session:
         return _view(await find_request(session, request, limited_to(caller)))

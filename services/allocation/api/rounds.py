@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -55,7 +55,7 @@ from services.allocation.events import (
 )
 from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RequestRow, RoundRow, RoundStatus, StockRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
 from shared.problems import Problem
 
@@ -174,9 +174,7 @@ class CancelledView(BaseModel):
 
 
 @router.post("", status_code=201)
-async def open_round(
-    body: RoundBody, caller: Operates, post: Annotated[Post, Depends(Post)], reads: Annotated[Reads, Depends(Reads)]
-) -> OpenedView:
+async def open_round(body: RoundBody, caller: Operates, post: Posting, reads: Reading) -> OpenedView:
     if body.disruption is not None:
         async with reads.session() as session:
             if await session.get(DisruptionRow, body.disruption) is None:
@@ -197,9 +195,7 @@ async def open_round(
 
 
 @router.post("/{round}/propose")
-async def propose_round(
-    round: RoundPath, body: ProposalBody, caller: Operates, post: Annotated[Post, Depends(Post)], reads: Annotated[Reads, Depends(Reads)]
-) -> ProposedView:
+async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
     """Works the decision out from the book as it is now. The book takes it only if nothing changed meanwhile."""
     async with reads.session() as session:
         row = await find_round(session, round)
@@ -237,8 +233,8 @@ async def approve_round(
     round: RoundPath,
     body: ApprovalBody,
     caller: Annotated[Caller, allow("approver")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> ApprovedView:
     async with reads.session() as session:
         row = await find_round(session, round)
@@ -258,9 +254,7 @@ async def approve_round(
 
 
 @router.post("/{round}/certify")
-async def certify_round(
-    round: RoundPath, caller: Operates, post: Annotated[Post, Depends(Post)], reads: Annotated[Reads, Depends(Reads)]
-) -> CertifiedView:
+async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
     async with reads.session() as session:
         row = await find_round(session, round)
@@ -281,9 +275,7 @@ async def certify_round(
 
 
 @router.post("/{round}/cancel")
-async def cancel_round(
-    round: RoundPath, body: ReasonBody, caller: Operates, post: Annotated[Post, Depends(Post)], reads: Annotated[Reads, Depends(Reads)]
-) -> CancelledView:
+async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView:
     async with reads.session() as session:
         row = await find_round(session, round)
     await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=body.reason))
@@ -304,7 +296,7 @@ class RoundSummary(BaseModel):
 @router.get("")
 async def list_rounds(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -331,9 +323,7 @@ async def list_rounds(
 
 
 @router.get("/{round}")
-async def show_round(
-    round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)]
-) -> RoundView:
+async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> RoundView:
     """A partner sees a round that one of its requests is in; of a decision, nothing before it is certified."""
     partner = limited_to(caller)
     async with reads.session() as session:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -11,7 +11,7 @@ from services.allocation.api.lookups import available_units, find_surroundings
 from services.allocation.tables import StockRow
 from shared.auth import Caller, allow
 from shared.clock import day_of
-from shared.http import Reads
+from shared.http import Reading
 
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
@@ -34,9 +34,7 @@ class StockView(BaseModel):
 
 
 @router.get("")
-async def list_stock(
-    caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
-) -> list[StockView]:
+async def list_stock(caller: Annotated[Caller, allow(*READERS)], reads: Reading, response: Response) -> list[StockView]:
     today = day_of(reads.kernel.clock.now(), reads.kernel.settings.zone)
     views = []
     async with reads.session() as session:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +15,7 @@ from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, Ret
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.record import Fact
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
@@ -140,7 +140,7 @@ def _place(row: DrawRow) -> str:
 @router.get("")
 async def list_draws(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -161,7 +161,7 @@ async def list_draws(
 
 @router.get("/{draw}")
 async def show_draw(
-    draw: DrawPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Annotated[Reads, Depends(Reads)], response: Response
+    draw: DrawPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading, response: Response
 ) -> DrawDetail:
     async with reads.session() as session:
         row = await session.get(DrawRow, draw)
@@ -178,8 +178,8 @@ async def weigh_draw(
     draw: DrawPath,
     body: WeighingBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> WeighingView:
     """What the goods weighed. Weighing again corrects it, until they leave."""
     command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g)
@@ -192,8 +192,8 @@ async def dispatch_draw(
     draw: DrawPath,
     body: DispatchBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> DispatchView:
     """The goods leave with a carrier. Their first gate is the ledger's receipt: a checkpoint that covers the draw."""
     async with reads.session() as session:
@@ -229,8 +229,8 @@ async def return_draw(
     draw: DrawPath,
     body: ReasonBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> ReturnView:
     """Goods that have not left are stock again; their release stays drawn."""
     accepted = await post.submit(await stockpile_of(reads, "draw", draw), ReturnDraw(draw=DrawId(draw), reason=body.reason))

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -13,7 +13,7 @@ from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
@@ -62,8 +62,8 @@ def _view(row: HoldRow) -> HoldView:
 async def put_on_hold(
     body: HoldBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> HoldChange:
     """Each stockpile takes it for itself: should the request fail midway, the same key goes on where it stopped."""
     hold = post.new_id("hld")
@@ -107,8 +107,8 @@ async def lift_hold(
     hold: HoldPath,
     body: LiftBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> HoldChange:
     """From every stockpile that still has it."""
     async with reads.session() as session:
@@ -131,7 +131,7 @@ async def lift_hold(
 @router.get("")
 async def list_holds(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,

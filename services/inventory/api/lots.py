@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
@@ -27,7 +27,7 @@ from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 
@@ -120,7 +120,7 @@ def view_taken_in(event: Any, on: str) -> LotView:
 
 
 @router.post("", status_code=201)
-async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]) -> LotView:
+async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> LotView:
     accepted = await post.submit(stream_of(body.product), body.command(post.new_id("lot"), post.today))
     [fact] = accepted.facts
     return view_taken_in(fact.event, fact.record.effective_on)
@@ -129,7 +129,7 @@ async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")
 @router.get("")
 async def list_lots(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -142,9 +142,7 @@ async def list_lots(
 
 
 @router.get("/{lot}")
-async def show_lot(
-    lot: LotPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
-) -> LotView:
+async def show_lot(lot: LotPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading, response: Response) -> LotView:
     async with reads.session() as session:
         row = await session.get(LotRow, lot)
         if row is None:
@@ -158,8 +156,8 @@ async def record_assay(
     lot: LotPath,
     body: AssayBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> AssayChange:
     """The report becomes the ruling one: what is still in stock of the lot is available or quarantined by it."""
     accepted = await post.submit(await stockpile_of(reads, "lot", lot), RecordAssay(lot=LotId(lot), assay=body.assay()))
@@ -174,8 +172,8 @@ async def adjust_stock(
     lot: LotPath,
     body: AdjustmentBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> AdjustmentChange:
     command = AdjustStock(lot=LotId(lot), change_units=body.change_units, cause=body.cause, reason=body.reason)
     accepted = await post.submit(await stockpile_of(reads, "lot", lot), command)

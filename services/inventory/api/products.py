@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -12,7 +12,7 @@ from services.inventory.domain.stock import RegisterProduct, SetProtectedStock
 from services.inventory.events import Form, ProductId
 from services.inventory.tables import ProductRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -79,9 +79,7 @@ def _view(row: ProductRow) -> ProductView:
 
 
 @router.post("", status_code=201)
-async def register_product(
-    body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
-) -> ProductView:
+async def register_product(body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProductView:
     command = RegisterProduct(
         product=ProductId(body.product),
         name=body.name,
@@ -98,7 +96,7 @@ async def register_product(
 @router.get("")
 async def list_products(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     cursor: Cursor = None,
@@ -118,9 +116,7 @@ async def list_products(
 
 
 @router.get("/{product}")
-async def show_product(
-    product: ProductPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
-) -> ProductView:
+async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading, response: Response) -> ProductView:
     async with reads.session() as session:
         row = await session.get(ProductRow, product)
     if row is None:
@@ -131,7 +127,7 @@ async def show_product(
 
 @router.post("/{product}/protected-stock")
 async def set_protected_stock(
-    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]
+    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProtectedStockView:
     """The grams of lots that no round may release."""
     command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import col, select
 
@@ -15,7 +15,7 @@ from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import ReleaseRow, ReleaseStatus
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
@@ -67,7 +67,7 @@ def _view(row: ReleaseRow) -> ReleaseView:
 @router.get("")
 async def list_releases(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -92,7 +92,7 @@ async def list_releases(
 async def show_release(
     release: ReleasePath,
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     response: Response,
 ) -> ReleaseView:
     async with reads.session() as session:
@@ -108,8 +108,8 @@ async def draw_stock(
     release: ReleasePath,
     body: DrawBody,
     caller: Annotated[Caller, allow("operator", "partner")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> DrawnView:
     """Take stock, in part or whole: goods from lots, or an assignment of rights."""
     partner = None if "operator" in caller.roles else limited_to(caller)
@@ -152,8 +152,8 @@ async def cancel_release(
     release: ReleasePath,
     body: ReasonBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> CancellationView:
     """What is left of it is available again."""
     command = CancelRelease(release=ReleaseId(release), reason=body.reason)

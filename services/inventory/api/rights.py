@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -15,7 +15,7 @@ from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Post, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
 
@@ -60,7 +60,7 @@ def _view(row: RightRow) -> RightView:
 
 
 @router.post("", status_code=201)
-async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")], post: Annotated[Post, Depends(Post)]) -> RightView:
+async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> RightView:
     command = AddRight(
         right=RightId(post.new_id("rgt")),
         project=body.project,
@@ -77,7 +77,7 @@ async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")
 @router.get("")
 async def list_rights(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Annotated[Reads, Depends(Reads)],
+    reads: Reading,
     request: Request,
     response: Response,
     product: Annotated[ProductField | None, Query()] = None,
@@ -92,9 +92,7 @@ async def list_rights(
 
 
 @router.get("/{right}")
-async def show_right(
-    right: RightPath, caller: Annotated[Caller, allow(*READERS)], reads: Annotated[Reads, Depends(Reads)], response: Response
-) -> RightView:
+async def show_right(right: RightPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading, response: Response) -> RightView:
     async with reads.session() as session:
         row = await session.get(RightRow, right)
         if row is None:
@@ -108,8 +106,8 @@ async def mature_right(
     right: RightPath,
     body: MaturityBody,
     caller: Annotated[Caller, allow("operator")],
-    post: Annotated[Post, Depends(Post)],
-    reads: Annotated[Reads, Depends(Reads)],
+    post: Posting,
+    reads: Reading,
 ) -> MaturityView:
     """What was delivered becomes a lot."""
     delivery = body.delivery.command(post.new_id("lot"), post.today)

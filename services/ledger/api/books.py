@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,13 +14,12 @@ from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagView, PostingView
 from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reads, page
-from shared.kernel_api import kernel_of
+from shared.http import Cursor, Limit, Page, Reading, page
+from shared.kernel_api import Running
 from shared.problems import Problem
 
 router = APIRouter(tags=["books"])
 
-type Reading = Annotated[Reads, Depends(Reads)]
 type Name = Annotated[str | None, Query(max_length=400, pattern="^[^\\x00]+$")]
 
 
@@ -87,7 +86,7 @@ async def accounts(
 @router.get("/v1/balances")
 async def balances(
     caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
-    kernel: Annotated[Any, Depends(kernel_of)],
+    kernel: Running,
     reads: Reading,
     request: Request,
     response: Response,

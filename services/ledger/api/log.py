@@ -2,11 +2,11 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -18,16 +18,14 @@ from services.ledger.receipt import Opening
 from services.ledger.tables import CheckpointRow, EntryRow
 from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reads, page
-from shared.kernel_api import kernel_of
+from shared.http import Cursor, Limit, Page, Reading, page
+from shared.kernel_api import Running
 from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
 router = APIRouter(tags=["log"])
 
 type Anyone = Annotated[Caller, allow()]
-type Running = Annotated[Any, Depends(kernel_of)]
-type Reading = Annotated[Reads, Depends(Reads)]
 
 FOREVER = "public, max-age=31536000, immutable"  # a full tile never changes, and tells nothing to one without the events
 
