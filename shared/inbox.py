@@ -25,7 +25,7 @@ from shared.codec import Codec, without_version
 from shared.decider import Refused
 from shared.journal import UNREACHABLE, Connection, Document, is_gone
 from shared.lines import Fork, Line, LostCursor, Stopped
-from shared.messages import Headed, NotAnEvent, from_feed, from_message, topic_of
+from shared.messages import Headed, NotAnEvent, from_feed, from_message, to_feed, topic_of
 from shared.record import GENESIS, Fact, Record
 from shared.sources import UNANSWERED, Sources, WrongDocument
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
@@ -411,7 +411,7 @@ class Inbox:
                 stream,
             )
             for row in rows:
-                fact = await self._react(source, msgspec.msgpack.decode(row["record"], type=Headed).record)
+                fact = await self._react(source, from_feed(row["record"])[0].record)
                 async with connection.transaction():
                     gone = await connection.execute(f"DELETE FROM parked WHERE {where} AND position = $3", source, shard, row["position"])  # noqa: S608
                     if gone != "DELETE 1":
@@ -425,8 +425,12 @@ class Inbox:
 async def _park(connection: Connection, line: Line, parked: Sequence[Headed], reason: str) -> None:
     await connection.executemany(
         "INSERT INTO parked VALUES ($1, $2, $3, $4, $5, $6)",
-        [(line.source, line.shard, each.record.position, each.record.stream, reason, msgspec.msgpack.encode(each)) for each in parked],
+        [(line.source, line.shard, each.record.position, each.record.stream, reason, _as_feed(each)) for each in parked],
     )
+
+
+def _as_feed(headed: Headed) -> bytes:
+    return msgspec.json.encode(to_feed([headed.record], headed.previous, limit=2))
 
 
 async def _move(connection: Connection, line: Line, last: Headed) -> None:

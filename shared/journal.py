@@ -113,7 +113,7 @@ def ddl(shards: int = 4) -> list[str]:
             position bigint NOT NULL,
             stream text NOT NULL,
             reason text NOT NULL,
-            record bytea NOT NULL,
+            record bytea NOT NULL,  -- as a page of the journal feed
             PRIMARY KEY (source, shard, position)
         )""",
         """CREATE TABLE set_aside (

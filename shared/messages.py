@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.record import Record, chain_hash, event_hash, hashed_bytes
+from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
 
 FEED_LIMIT = 1000  # records an answer of GET /v1/journal holds at most
 
@@ -65,6 +65,8 @@ def from_message(headers: Sequence[tuple[str, bytes | None]], value: bytes | Non
             raise ValueError(f"the partition is {source}/{shard}'s")
         salt, previous = bytes.fromhex(found["ce_salt"]), bytes.fromhex(found["ce_previoushash"])
         own = bytes.fromhex(found["ce_eventhash"])
+        if len(previous) != len(GENESIS):
+            raise ValueError("ce_previoushash is no SHA-256")
         partner = found.get("ce_partner")
         record = Record(
             shard=shard,

@@ -75,8 +75,14 @@ class Stage:
         return self.servers.database_url
 
     def name(self, word: str) -> str:
-        """A service's name that no other test has."""
-        return word + "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
+        """A service's name that no other test has, and a port for it: others may be told of it before it serves."""
+        name = word + "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
+        self.move(name)
+        return name
+
+    def move(self, name: str) -> None:
+        """Its next process serves at another port."""
+        self.urls[name] = f"http://127.0.0.1:{free_port()}"
 
     async def prepare(self, service: Service) -> None:
         """Schema, tables and role, as `services.migrate` makes them."""
@@ -129,7 +135,7 @@ class Stage:
         if service.name not in self.passwords:
             await self.prepare(service)
             await ensure_topics(self.servers.kafka_bootstrap_servers, {topic_of(service.name): 4})
-        port = int(self.urls.setdefault(service.name, f"http://127.0.0.1:{free_port()}").rpartition(":")[2])
+        port = int(self.urls[service.name].rpartition(":")[2])
         chosen = self.settings(service.name, **settings)
         async with serve(create_app(service, chosen, clock), port) as app, self.client(self.urls[service.name]) as http:
             yield Running(app, http, chosen)

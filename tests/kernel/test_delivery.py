@@ -1,0 +1,315 @@
+"""From one service's journal to another's, over the real Kafka: nothing is skipped or counts twice, and what is wrong stands still."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from counter import counter_service
+from stage import Running, Stage, until
+from tally import UNLUCKY, Mood, tally_service
+
+from shared.messages import topic_of
+from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
+from shared.service import Service
+
+
+class Pair:
+    """A counter and a tally that takes what it records."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.mood = Mood()
+        self.source: Service = counter_service(stage.name("counter"))
+        self.sink: Service = tally_service(stage.name("tally"), self.source.name, self.mood)
+
+    def counter(self) -> Any:
+        return self.stage.serving(self.source)
+
+    def tally(self) -> Any:
+        return self.stage.serving(self.sink)
+
+    async def seen(self) -> list[str]:
+        async with self.stage.sql(self.sink.name) as sql:
+            return [row["place"] for row in await sql.fetch("SELECT place FROM seen ORDER BY length(place), place")]
+
+    async def amounts(self) -> list[int]:
+        """What the tally's commands have recorded, in order, of one counter."""
+        async with self.stage.sql(self.sink.name) as sql:
+            return [row[0] for row in await sql.fetch("SELECT (data ->> 'amount')::bigint FROM events ORDER BY position")]
+
+    async def sees(self, number: int) -> None:
+        async def enough() -> bool:
+            return len(await self.seen()) >= number
+
+        await until(enough)
+        assert len(await self.seen()) == number
+
+    @asynccontextmanager
+    async def without_relay(self) -> AsyncIterator[Any]:
+        """Nothing reaches Kafka while the block lasts: another holds the relay's lead. Gives a connection to the counter's schema."""
+        async with self.stage.sql(self.source.name) as sql:
+            await sql.execute("SELECT pg_advisory_lock(hashtext($1))", f"relay/{self.source.name}")
+            yield sql
+
+    async def relay_cursor(self, position: int) -> None:
+        async with self.stage.sql(self.source.name) as sql:
+            await sql.execute("UPDATE relay_cursors SET position = $1 WHERE shard = (SELECT shard FROM events LIMIT 1)", position)
+
+
+@pytest.fixture
+def pair(stage: Stage) -> Pair:
+    return Pair(stage)
+
+
+async def add(counter: Running, amount: int, to: str = "a") -> str:
+    answer = await counter.post(f"/v1/counters/{to}/additions", {"amount": amount})
+    assert answer.status_code == 201, answer.text
+    position: str = answer.headers["Reserve-Position"]
+    return position
+
+
+async def in_kafka(stage: Stage, service: Service, shard: int) -> list[Any]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.servers.kafka_bootstrap_servers)
+    partition = TopicPartition(topic_of(service.name), shard)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        end = (await consumer.end_offsets([partition]))[partition]
+        found: list[Any] = []
+        while len(found) < end:
+            found += (await consumer.getmany(partition, timeout_ms=200)).get(partition, [])
+        return found
+    finally:
+        await consumer.stop()
+
+
+# Nothing is skipped, nothing counts twice
+
+
+async def test_events_that_are_sent_again_after_a_crash_are_taken_once(pair: Pair) -> None:
+    async with pair.tally():
+        async with pair.counter() as counter:
+            shard = {int((await add(counter, amount)).split("/")[1]) for amount in (1, 2, 3)}.pop()
+            await pair.sees(3)
+        await pair.relay_cursor(0)  # as if it had crashed between the acknowledgements and the cursor
+        async with pair.counter() as counter:
+
+            async def sent_again() -> bool:
+                return len(await in_kafka(pair.stage, pair.source, shard)) == 6
+
+            await until(sent_again)
+            await add(counter, 4)
+            await pair.sees(4)
+    assert await pair.amounts() == [1, 2, 3, 4]
+
+
+async def test_a_gap_in_kafka_is_filled_from_the_sources_journal(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.without_relay() as sql, pair.counter() as counter:
+        await until(lambda: tally.kernel.inbox.leading)
+        tally.kernel.inbox.idle_seconds = 600
+        await until(lambda: all(line.compare_at > 0 for line in tally.kernel.inbox.lines.values()))
+        positions = [await add(counter, amount) for amount in (1, 2, 3)]
+        await pair.relay_cursor(2)
+        await sql.execute("SELECT pg_advisory_unlock_all()")
+        await pair.sees(3)
+        sent = await in_kafka(pair.stage, pair.source, int(positions[0].split("/")[1]))
+        assert [dict(message.headers)["ce_id"].decode() for message in sent] == positions[2:]
+    assert await pair.amounts() == [1, 2, 3]
+
+
+async def test_a_tail_that_kafka_has_lost_is_found_by_looking_at_the_source(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.without_relay(), pair.counter() as counter:
+        await until(lambda: tally.kernel.inbox.leading)
+        tally.look_every(0.2)
+        for amount in (1, 2):
+            await add(counter, amount)
+        await pair.sees(2)
+    assert await pair.amounts() == [1, 2]
+
+
+async def test_a_service_that_was_away_takes_all_of_it_in_order(pair: Pair) -> None:
+    async with pair.counter() as counter:
+        for amount in (1, 2):
+            await add(counter, amount)
+        async with pair.tally():
+            await pair.sees(2)
+        for amount in (3, 4):
+            await add(counter, amount)
+        async with pair.tally():
+            await pair.sees(4)
+    assert await pair.amounts() == [1, 2, 3, 4]
+
+
+async def test_a_correlation_runs_from_the_first_request_through_kafka_to_the_last_event(pair: Pair) -> None:
+    trace = "ab" * 16
+    async with pair.tally(), pair.counter() as counter:
+        answer = await counter.post("/v1/counters/a/additions", {"amount": 1}, traceparent=f"00-{trace}-{'1' * 16}-01")
+        await pair.sees(1)
+        place = answer.headers["Reserve-Position"]
+        message = (await in_kafka(pair.stage, pair.source, int(place.split("/")[1])))[0]
+    assert dict(message.headers)["traceparent"].decode().split("-")[1] == trace
+    record = (await pair.stage.records(pair.sink))[0]
+    assert (record.correlation_id, record.causation_id) == (trace, place)
+
+
+async def test_a_document_that_an_event_names_is_fetched_before_its_reaction(pair: Pair) -> None:
+    async with pair.tally(), pair.counter() as counter:
+        await counter.post("/v1/counters/a/notes", {"text": "read me"})
+        await pair.sees(1)
+    assert b"read me" in bytes((await pair.stage.records(pair.sink))[0].data)
+
+
+async def test_a_type_that_is_not_subscribed_moves_the_cursor_and_nothing_else(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.counter() as counter:
+        await add(counter, 5)
+        position = (await counter.post("/v1/counters/a/takings", {"amount": 2})).headers["Reserve-Position"]
+        assert (await tally.http.get("/v1/tallies/a", params={"at_least": position})).json() == [5]
+
+
+async def test_a_read_waits_for_a_foreign_position_and_gives_up_in_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.http.AT_LEAST_PATIENCE_SECONDS", 0.3)
+    async with pair.tally() as tally:
+        answer = await tally.http.get("/v1/tallies/a", params={"at_least": f"{pair.source.name}/0/1"})
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "position_not_reached", "1")
+
+
+async def test_two_processes_of_one_service_take_each_event_once(pair: Pair) -> None:
+    async with pair.tally() as one:
+        pair.stage.move(pair.sink.name)
+        async with pair.tally() as two, pair.counter() as counter:
+            for amount in range(1, 11):
+                await add(counter, amount)
+            await pair.sees(10)
+            assert sorted([one.kernel.inbox.leading, two.kernel.inbox.leading]) == [False, True]
+            assert sorted([one.kernel.relay.leading, two.kernel.relay.leading]) == [False, True]
+    assert await pair.amounts() == list(range(1, 11))
+
+
+# What is wrong stands still, and says so
+
+
+async def test_a_source_restored_to_the_past_stops_the_line_and_turns_readiness_red(pair: Pair) -> None:
+    async with pair.tally() as tally:
+        async with pair.counter() as counter:
+            position = [await add(counter, amount) for amount in (1, 2)][1]
+            await pair.sees(2)
+        async with pair.stage.sql(pair.source.name) as sql, sql.transaction():
+            await sql.execute("SET LOCAL session_replication_role = replica")
+            await sql.execute("DELETE FROM events WHERE position > 1")
+            await sql.execute("DELETE FROM entries WHERE amount = 2")
+            await sql.execute("UPDATE heads SET position = 1, chain_hash = (SELECT chain_hash FROM events) WHERE position > 0")
+            await sql.execute("UPDATE relay_cursors SET position = 1 WHERE position > 0")
+        async with pair.counter() as counter:
+            assert await add(counter, 7) == position
+            reasons = await until(tally.ready)
+            assert f"fork: {position} has another hash" in reasons[0]
+        assert await pair.amounts() == [1, 2]
+    async with pair.counter(), pair.tally() as tally:  # it is seen again after a restart, by the look at the source
+        assert "fork" in (await until(tally.ready))[0]
+    assert await pair.amounts() == [1, 2]
+
+
+async def test_a_version_that_this_build_does_not_know_stops_the_line(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.without_relay(), pair.counter() as counter:
+        await until(lambda: tally.kernel.inbox.leading)
+        position = await add(counter, 1)
+        async with pair.stage.sql(pair.source.name) as sql:
+            record = (await pair.stage.records(pair.source))[0]
+            assert record.type == "counter.added.v1"
+            await sql.execute("SET session_replication_role = replica")
+            await rewrite(sql, record, type="counter.added.v2")
+        tally.look_every(0.2)
+        reasons = await until(tally.ready)
+    assert f"{position} is counter.added.v2, a version that this build does not know" in reasons[0]
+
+
+async def test_a_message_that_raises_stops_its_line_until_it_is_parked_and_replays_in_order(pair: Pair) -> None:
+    shards: dict[int, str] = {}
+    async with pair.tally() as tally, pair.counter() as counter, pair.stage.client(str(tally.http.base_url), "admin-1") as admin:
+        for name in "abcdefgh":
+            shards.setdefault(int((await add(counter, 1, name)).split("/")[1]), name)
+        (shard, ill), (_, well), *_ = shards.items()
+        line = f"/v1/inbox/{pair.source.name}/{shard}"
+        await pair.sees(8)
+        stopped_at = int((await add(counter, UNLUCKY, ill)).rpartition("/")[2])
+        await add(counter, 14, ill)
+        await add(counter, 2, well)
+        reasons = await until(tally.ready)
+        assert "ZeroDivisionError" in reasons[0] and line.removeprefix("/v1/inbox/") in reasons[0]
+        await pair.sees(9)  # the other lines go on
+
+        nothing = await admin.post(line.replace(str(shard), "3" if shard != 3 else "2") + "/park", json={"reason": "x"})
+        assert (nothing.status_code, nothing.json()["code"]) == (409, "nothing_to_park")
+        assert (await tally.http.post(f"{line}/park", json={"reason": "x"})).status_code == 403
+        parked = await admin.post(f"{line}/park", json={"reason": "waits for the next build"})
+        assert parked.json() == {"parked": stopped_at}
+        assert await tally.ready() == []
+        async with pair.stage.sql(pair.sink.name) as sql:
+
+            async def reasons_kept() -> list[str]:
+                return [row["reason"] for row in await sql.fetch("SELECT reason FROM parked ORDER BY position")]
+
+            async def both() -> bool:
+                return len(await reasons_kept()) == 2
+
+            await until(both)  # 14 parks too: it comes after 13 in its stream
+            first, second = await reasons_kept()
+        assert "waits for the next build" in first and "earlier message" in second
+
+        failed = await admin.post(f"{line}/unpark", params={"stream": f"counter/{ill}"})
+        assert (failed.status_code, failed.json()["code"]) == (409, "still_not_taken")
+        pair.mood.mended = True
+        replayed = await admin.post(f"{line}/unpark", params={"stream": f"counter/{ill}"})
+        assert replayed.json() == {"replayed": 2}
+        await add(counter, 15, ill)
+        await pair.sees(12)
+        assert (await tally.http.get(f"/v1/tallies/{ill}")).json() == [1, UNLUCKY, 14, 15]
+        lines = (await admin.get("/v1/inbox")).json()
+        assert all(each["stopped"] is None and each["parked"] == [] for each in lines.values())
+
+
+async def test_a_bug_in_a_table_that_a_source_feeds_stops_the_line_at_its_event(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.counter() as counter:
+        first = await add(counter, 1)
+        await pair.sees(1)
+        async with pair.stage.sql(pair.sink.name) as sql:
+            taken = f"{pair.source.name}/{first.split('/')[1]}/3"
+            await sql.execute("INSERT INTO seen VALUES ($1, 'in the way')", taken)
+        for amount in (2, 3, 4):
+            await add(counter, amount)
+        reasons = await until(tally.ready)
+        assert f"{taken} could not be saved" in reasons[0]
+        async with pair.stage.sql(pair.sink.name) as sql:
+            assert await sql.fetchval("SELECT position FROM inbox_cursors WHERE position > 0") == 2
+
+
+async def test_what_is_no_event_is_set_aside_and_counted(pair: Pair) -> None:
+    async with pair.tally() as tally, pair.counter() as counter:
+        shard = int((await add(counter, 1)).split("/")[1])
+        producer = AIOKafkaProducer(bootstrap_servers=pair.stage.servers.kafka_bootstrap_servers)
+        await producer.start()
+        await producer.send_and_wait(topic_of(pair.source.name), b"nonsense", partition=shard)
+        forged = [(name, value) for name, value in (await in_kafka(pair.stage, pair.source, shard))[0].headers if name != "ce_eventhash"]
+        await producer.send_and_wait(topic_of(pair.source.name), b"{}", partition=shard, headers=[*forged, ("ce_eventhash", b"00" * 32)])
+        await producer.stop()
+        await add(counter, 2)
+        await pair.sees(2)
+        assert await tally.ready() == []
+        async with pair.stage.sql(pair.sink.name) as sql:
+            assert await sql.fetchval("SELECT count(*) FROM set_aside") == 2
+        metrics = (await tally.http.get("/metrics")).text
+        assert f'reserve_set_aside_total{{service="{pair.sink.name}",source="{pair.source.name}"}} 2.0' in metrics
+    assert await pair.amounts() == [1, 2]
+
+
+async def rewrite(sql: Any, record: Record, **changed: Any) -> None:
+    """Puts another event in the place of the only one of its shard, with hashes that are right."""
+    new = msgspec.structs.replace(record, **changed)
+    own = event_hash(new.salt, hashed_bytes(new))
+    chain = chain_hash(GENESIS, own)
+    await sql.execute("UPDATE events SET type = $2, event_hash = $3, chain_hash = $4 WHERE shard = $1", new.shard, new.type, own, chain)
+    await sql.execute("UPDATE heads SET chain_hash = $2 WHERE shard = $1", new.shard, chain)
