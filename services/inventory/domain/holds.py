@@ -43,7 +43,7 @@ class ExpireHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
-        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", "/target")
     if command.hold in state.holds:
         return Refused(Reason.ID_TAKEN, f"{command.hold} was put on already", "/hold")
     if (command.target is not None) != (command.scope in TARGETED):

@@ -33,7 +33,7 @@ class MatureRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 def add_right(command: AddRight, state: Stockpile) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
-        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", "/product")
     if command.right in state.rights:
         return Refused(Reason.ID_TAKEN, f"{command.right} was added already", "/right")
     if not 0 < command.mass_g <= MAX_INTEGER:

@@ -76,7 +76,7 @@ class AdjustStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is not None:
-        return Refused(Reason.PRODUCT_REGISTERED, f"{command.product} is registered already")
+        return Refused(Reason.PRODUCT_REGISTERED, f"{command.product} is registered already", "/product")
     if not 0 < command.nominal_unit_g <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "a unit must weigh at least one gram", "/nominal_unit_g")
     return [
@@ -94,7 +94,7 @@ def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Eve
 
 def take_in_lot(command: TakeInLot, state: Stockpile, right: RightId | None = None) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
-        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", "/product")
     if command.lot in state.lots:
         return Refused(Reason.ID_TAKEN, f"{command.lot} was taken in already", "/lot")
     if command.units <= 0 or command.nominal_unit_g <= 0:
