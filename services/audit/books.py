@@ -24,12 +24,14 @@ class Books:
     def post(self, place: str, event: Any, entry: Entry | None) -> None:
         """`entry`: what the ledger says of the event; None if it has none, which is another check's failure."""
         look = self._findings.look
-        expected = [PostedLine(str(line.side), line.asset, line.account, line.amount_g, str(line.status)) for line in postings(event)]
+        expected = tuple(
+            PostedLine(line.side.value, line.asset, line.account, line.amount_g, line.status.value) for line in postings(event)
+        )
         if entry is not None:
-            look(Check.POSTINGS, list(entry.postings) == expected, place, f"posted {_shown(entry.postings)}, not {_shown(expected)}")
+            look(Check.POSTINGS, entry.postings == expected, place, lambda: f"posted {_shown(entry.postings)}, not {_shown(expected)}")
         if not expected:
             return
-        look(Check.SUMS, not any(_unbalanced(expected)), place, f"does not sum to zero: {_shown(expected)}")
+        look(Check.SUMS, not any(_unbalanced(expected)), place, lambda: f"does not sum to zero: {_shown(expected)}")
         for account in _apply(self._accounts, expected):
             if account[2].startswith(_HOLDS_GOODS):
                 posted_g = self._accounts[account][0]

@@ -1,6 +1,7 @@
 """What an audit finds: a list of checks, how much each has looked at, and each failure with its place."""
 
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -73,11 +74,11 @@ class Findings:
         self.failed: Counter[Check] = Counter()
         self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
 
-    def look(self, check: Check, fine: bool, place: str, what: str) -> bool:
-        """One more thing checked. `what` says what is wrong if it is not fine."""
+    def look(self, check: Check, fine: bool, place: str, what: str | Callable[[], str]) -> bool:
+        """One more thing checked. `what` says, or works out, what is wrong if it is not fine."""
         self.checked[check] += 1
         if not fine:
-            self.fail(check, place, what)
+            self.fail(check, place, what if isinstance(what, str) else what())
         return fine
 
     def fail(self, check: Check, place: str, what: str) -> None:

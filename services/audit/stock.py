@@ -86,14 +86,8 @@ class Stock:
             f"drawn on {effective_on}; {event.release} ended on {release.expires_on}",
         )
         left_g = release.left_g - event.mass_g
-        faults = {
-            f"{event.release} is {release.partner}'s, not {event.partner}'s": event.partner != release.partner,
-            f"{event.release} is of {release.product}, not of {event.product}": event.product != release.product,
-            f"{event.mass_g} g are drawn of the {release.left_g} g that are left of {event.release}": left_g < 0 or event.mass_g <= 0,
-            f"{event.remaining_g} g are said to be left, not {left_g} g": event.remaining_g != left_g,
-            f"the parts are {parts_g} g, the whole {event.mass_g} g": parts_g != event.mass_g,
-        }
-        look(Check.DRAWS, not any(faults.values()), place, "; ".join(fault for fault, found in faults.items() if found))
+        fault = _fault_of_draw(release, event, left_g, parts_g)
+        look(Check.DRAWS, fault is None, place, fault or "")
         if left_g > 0:
             self._releases[event.release] = msgspec.structs.replace(release, left_g=left_g)
         else:
@@ -131,6 +125,20 @@ class Stock:
         if checkpoint.covers.get(line, 0) < int(position):
             return f"{drawn_at} is not among the first {checkpoint.size} leaves"
         return None
+
+
+def _fault_of_draw(release: _Open, event: StockDrawn | RightAssigned, left_g: int, parts_g: int) -> str | None:
+    if event.partner != release.partner:
+        return f"{event.release} is {release.partner}'s, not {event.partner}'s"
+    if event.product != release.product:
+        return f"{event.release} is of {release.product}, not of {event.product}"
+    if left_g < 0 or event.mass_g <= 0:
+        return f"{event.mass_g} g are drawn of the {release.left_g} g that are left of {event.release}"
+    if event.remaining_g != left_g:
+        return f"{event.remaining_g} g are said to be left of {event.release}, not {left_g} g"
+    if parts_g != event.mass_g:
+        return f"the parts are {parts_g} g, the whole {event.mass_g} g"
+    return None
 
 
 def _units_g(units: Any) -> int:
