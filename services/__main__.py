@@ -137,6 +137,32 @@ def verify_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="a new folder, which is kept; otherwise a temporary one")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="no colours, and nothing that moves")] = False,
+) -> None:
+    """What if the Reserve had been operating on 6 January 2026: told, replayed, and summed up in one line of JSON."""
+    from services.commands.demo import demo as run
+    from services.commands.failure import CHECK_FAILED
+
+    summary = run(data, plain=plain)
+    typer.echo(json_text(summary))
+    if not summary.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
+    clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
+) -> None:
+    """How many draws a second, how long one takes, how soon its receipt is there, and what memory it needs."""
+    from services.commands.bench import bench as run
+
+    run(seconds, clients)
+
+
 def json_text(value: object) -> str:
     """With the spaces that people expect of a line of JSON."""
     import json
