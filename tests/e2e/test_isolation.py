@@ -1,0 +1,221 @@
+"""A partner's token on every route of every service, with another partner's ids: nothing of the other's is seen, moved or confirmed."""
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from running import eventually
+from tokens import of_two_roles
+from world import DISPATCH, UNIT_G, World
+
+from services.api_documents import WITH_API, openapi
+
+SECRET = "Ruhr Antimon"  # stands in what the EU alone may read
+
+
+class Estate(msgspec.Struct, frozen=True):
+    """What the EU has. `ids` by the names that paths give them; `shared_round`: one that Japan takes part in too."""
+
+    world: World
+    ids: dict[str, str]
+    product: str
+    shared_round: str
+    marks: frozenset[str]  # what no answer to Japan may hold
+
+    def marks_in(self, answer: httpx.Response) -> set[str]:
+        return {mark for mark in self.marks if mark in answer.text}
+
+
+@pytest.fixture(scope="module")
+async def estate(world: World) -> Estate:
+    product, lot, release = await world.stocked_release("EU", 2)
+    [row] = [row for row in await world.rows(world.operator, "/inventory/v1/releases", product=product) if row["release"] == release]
+    drawn = await world.drawn("EU", release, UNIT_G)
+    await world.receipt(world.partner("EU"), drawn["place"])
+    disruption = await world.post(
+        world.operator,
+        "/allocation/v1/disruptions",
+        {
+            "instrument": "MOFCOM 2026-1",
+            "products": [product],
+            "declared_scope": "all exports",
+            "observed_scope": "Rotterdam",
+            "partners": ["EU"],
+            "starts_on": world.in_days(0),
+            "evidence": ["customs notice"],
+        },
+    )
+    agreement = await world.agreed_with("EU", product)
+    right = await world.right_to(product, UNIT_G)
+    hold = await world.held("lot", lot)
+    open_request = await world.requested("EU", product, UNIT_G, nominee=SECRET)
+
+    shared_product = await world.registered_product()
+    await world.taken_in(shared_product, 3)
+    for partner in ("JP", "EU"):
+        await world.agreed_with(partner, shared_product)
+    requests = [
+        await world.requested("JP", shared_product, 2 * UNIT_G),
+        await world.requested("EU", shared_product, 3 * UNIT_G, nominee=SECRET),
+    ]
+    await world.accepted(requests[0], 2 * UNIT_G)
+    await world.accepted(requests[1], 3 * UNIT_G)
+    shared_round, certified = await world.decided(shared_product, requests, 3 * UNIT_G)
+    shared = {each["partner"]: each for each in await world.releases_of(shared_round, certified)}
+    await all_is_read(world, certified.position)
+
+    source, shard, position = drawn["place"].split("/")
+    ids = {
+        "agreement": agreement,
+        "award": row["award"],
+        "disruption": disruption["disruption"],
+        "draw": drawn["draw"],
+        "hold": hold,
+        "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
+        "lot": lot,
+        "name": row["decision"],
+        "partner": "EU",
+        "path": "entries/000.p/1",
+        "position": position,
+        "product": product,
+        "release": release,
+        "request": open_request,
+        "right": right,
+        "round": row["round"],
+        "shard": shard,
+        "source": source,
+    }
+    private = {ids[name] for name in ("agreement", "award", "disruption", "draw", "release", "request", "round")}
+    shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"]}
+    return Estate(world, ids, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
+
+
+async def all_is_read(world: World, position: str) -> None:
+    """The ledger has taken what allocation has written so far."""
+
+    async def taken() -> bool:
+        await world.auditor.get("/ledger/v1/balances", at_least=position)
+        return True
+
+    await eventually(taken)
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as client:
+        yield client
+
+
+OPERATIONS = [
+    (name, method.upper(), path)
+    for name in WITH_API
+    for path, operations in openapi(name)["paths"].items()
+    for method in operations
+    if name != "identity"  # knows no partner's things
+]
+PARTNERS_OWN = {
+    "/allocation/v1/agreements/{agreement}",
+    "/allocation/v1/awards/{award}",
+    "/allocation/v1/disruptions/{disruption}",
+    "/allocation/v1/partners/{partner}",
+    "/allocation/v1/requests/{request}",
+    "/allocation/v1/rounds/{round}",
+    "/allocation/v1/rounds/{round}/certificate",
+    "/allocation/v1/rounds/{round}/decision",
+    "/inventory/v1/draws/{draw}",
+    "/inventory/v1/releases/{release}",
+    "/ledger/v1/receipts/{source}/{shard}/{position}",
+}
+PARTNERS_LISTS = {
+    "/allocation/v1/agreements",
+    "/allocation/v1/awards",
+    "/allocation/v1/disruptions",
+    "/allocation/v1/requests",
+    "/inventory/v1/draws",
+    "/inventory/v1/releases",
+    "/ledger/v1/accounts",
+    "/ledger/v1/balances",
+    "/ledger/v1/entries",
+}
+ANYONES = {"/allocation/v1/partners", "/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
+
+
+async def ask(http: httpx.AsyncClient, token: str, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": secrets.token_hex(8)}
+    return await http.request(method, path, json=body, params=query, headers=headers)
+
+
+@pytest.mark.parametrize(("service", "method", "path"), OPERATIONS, ids=lambda part: part)
+async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.AsyncClient, service: str, method: str, path: str) -> None:
+    token = await estate.world.partner("JP").token()
+    address = f"/{service}{path}"
+    body = BODIES.get(path, lambda estate: {})(estate) if method == "POST" else None
+    answer = await ask(http, token, method, address.format_map(estate.ids), body)
+    if method == "GET" and address in PARTNERS_LISTS | ANYONES:
+        while True:
+            assert answer.status_code == 200
+            assert estate.marks_in(answer) == set()
+            if "next" not in answer.links:
+                return
+            answer = await ask(http, token, method, address + answer.links["next"]["url"])
+    elif address == "/allocation/v1/requests":
+        assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
+    elif address in PARTNERS_OWN | {"/inventory/v1/releases/{release}/draws", "/allocation/v1/requests/{request}/withdraw"}:
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["code"].endswith("_not_found")
+        assert SECRET not in answer.text
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+BODIES: dict[str, Any] = {
+    "/v1/releases/{release}/draws": lambda estate: {"mass_g": UNIT_G},
+    "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
+    "/v1/requests": lambda estate: estate.world.request_body(estate.product, UNIT_G),
+    "/v1/draws/{draw}/dispatch": lambda estate: DISPATCH,
+}
+
+
+@pytest.mark.parametrize("address", sorted(PARTNERS_OWN))
+async def test_its_owner_sees_it_there(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
+    token = await estate.world.partner("EU").token()
+    answer = await ask(http, token, "GET", address.format_map(estate.ids))
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("address", sorted(PARTNERS_LISTS))
+async def test_its_owner_finds_it_in_the_list(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
+    token = await estate.world.partner("EU").token()
+    answer = await ask(http, token, "GET", address, limit="200")
+    assert answer.status_code == 200
+    assert estate.marks_in(answer)
+
+
+@pytest.mark.parametrize("address", sorted(PARTNERS_LISTS))
+async def test_a_filter_by_anothers_product_finds_nothing_of_it(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
+    token = await estate.world.partner("JP").token()
+    for name in ("product", "asset", "partner", "account"):
+        answer = await ask(
+            http, token, "GET", address, **{name: "partner/EU" if name == "account" else estate.ids.get(name, estate.product)}
+        )
+        assert answer.status_code == 200
+        assert estate.marks_in(answer) == set()
+
+
+@pytest.mark.parametrize("part", ["", "/decision", "/certificate"])
+async def test_of_a_shared_round_a_partner_sees_its_own_part(estate: Estate, http: httpx.AsyncClient, part: str) -> None:
+    token = await estate.world.partner("JP").token()
+    answer = await ask(http, token, "GET", f"/allocation/v1/rounds/{estate.shared_round}{part}")
+    assert answer.status_code == 200
+    assert estate.marks_in(answer) == set()
+    assert '"EU"' not in answer.text
+
+
+@pytest.mark.parametrize("address", sorted(PARTNERS_LISTS | PARTNERS_OWN))
+async def test_a_partners_token_that_names_no_partner_sees_nothing(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
+    token = of_two_roles(estate.world, "sub_nobody", "partner")
+    answer = await ask(http, token, "GET", address.format_map(estate.ids))
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
