@@ -174,19 +174,28 @@ class EntryRow(Table, table=True):
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
-    for fact in facts:
-        counter, version = fact.record.stream.partition("/")[2], fact.record.version
-        amount = fact.event.amount if isinstance(fact.event, Added) else -fact.event.amount if isinstance(fact.event, Taken) else 0
-        await connection.execute(
-            """INSERT INTO counters VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
-               SET total = counters.total + $2, version = $3, closed = counters.closed OR $4""",
-            counter,
-            amount,
-            version,
-            isinstance(fact.event, Closed),
-        )
-        if amount:
-            await connection.execute("INSERT INTO entries VALUES ($1, $2, $3)", fact.place, counter, amount)
+    changes = [(_counter(fact), _change(fact.event), fact.record.version, isinstance(fact.event, Closed)) for fact in facts]
+    await connection.executemany(
+        """INSERT INTO counters VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
+           SET total = counters.total + $2, version = $3, closed = counters.closed OR $4""",
+        changes,
+    )
+    entries = [(fact.place, _counter(fact), change) for fact in facts if (change := _change(fact.event))]
+    await connection.executemany("INSERT INTO entries VALUES ($1, $2, $3)", entries)
+
+
+def _counter(fact: Fact) -> str:
+    return fact.record.stream.partition("/")[2]
+
+
+def _change(event: Event) -> int:
+    match event:
+        case Added(amount=amount):
+            return amount
+        case Taken(amount=amount):
+            return -amount
+        case _:
+            return 0
 
 
 # API

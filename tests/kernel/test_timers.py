@@ -1,0 +1,85 @@
+"""Timers: commands that events have set for a later day."""
+
+from datetime import date
+
+import pytest
+from counter import Add, Reason, SetClosing, counter_service
+from stage import Day, Stage, context, until
+
+from shared.decider import Refused
+from shared.service import Service
+from shared.timers import Timers
+from shared.writer import Accepted, Writer
+
+
+@pytest.fixture
+def service(stage: Stage) -> Service:
+    return counter_service(stage.name("counter"))
+
+
+def closing(on: date | None) -> SetClosing:
+    return SetClosing(counter="a", on=on)
+
+
+async def is_closed(writer: Writer) -> bool:
+    return bool((await writer.state("counter/a"))[0].closed)
+
+
+async def test_a_timer_fires_once_its_day_has_begun_where_the_reserve_is(stage: Stage, service: Service) -> None:
+    clock = Day("2026-01-19T12:59:59+00:00")  # one second before midnight in Sydney
+    async with stage.serving(service, clock) as counter:
+        writer = counter.kernel.writer
+        await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
+        async with counter.kernel.pool.acquire() as connection:
+            assert not await counter.kernel.journal.due_timers(connection, date(2026, 1, 19))
+        assert not await is_closed(writer)
+        clock.instant = Day("2026-01-19T13:00:00+00:00").instant
+        await until(lambda: is_closed(writer))
+        await until(lambda: nothing_due(stage, service))
+    record = (await stage.records(service))[-1]
+    assert (record.type, record.effective_on) == ("counter.closed.v1", "2026-01-20")
+    assert record.actor == f"service:{service.name}"
+    assert record.causation_id == "timer/counter/a/close/2026-01-20"
+
+
+async def test_a_timer_that_is_set_again_replaces_the_first_and_a_cancelled_one_never_fires(stage: Stage, service: Service) -> None:
+    async with stage.writing(service) as writer, stage.sql(service.name) as sql:
+        journal = writer.journal
+        await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
+        await writer.submit("counter/a", closing(date(2026, 2, 20)), context())
+        assert [timer.due for timer in await journal.due_timers(sql, date(2026, 12, 31))] == [date(2026, 2, 20)]
+        await writer.submit("counter/a", closing(None), context())
+        assert await journal.due_timers(sql, date(2026, 12, 31)) == []
+
+
+async def test_a_timer_that_fires_twice_counts_once(stage: Stage, service: Service) -> None:
+    async with stage.writing(service) as writer, stage.sql(service.name) as sql:
+        settings = stage.settings(service.name)
+        timers = Timers(writer.journal, writer.pool, writer, Day("2026-01-20T00:00:00+00:00"), settings.zone)
+        await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
+        (timer,) = await writer.journal.due_timers(sql, date(2026, 1, 20))
+        await timers.fire(sql, timer)
+        await timers.fire(sql, timer)  # as after a crash between the commit and the forgetting
+        assert await writer.journal.due_timers(sql, date(2026, 1, 20)) == []
+    assert [record.type for record in await stage.records(service)] == ["counter.closing_set.v1", "counter.closed.v1"]
+
+
+async def test_when_the_leader_is_gone_another_process_fires(stage: Stage, service: Service) -> None:
+    clock = Day("2026-01-20T00:00:00+00:00")
+    async with stage.serving(service, clock):
+        stage.move(service.name)
+        second = stage.serving(service, clock)
+        follower = await second.__aenter__()
+    try:  # the first, which led, has ended
+        writer = follower.kernel.writer
+        assert isinstance(await writer.submit("counter/a", closing(date(2026, 1, 20)), context()), Accepted)
+        await until(lambda: is_closed(writer))
+        assert isinstance(refused := await writer.submit("counter/a", Add(counter="a", amount=1), context()), Refused)
+        assert refused.code == Reason.CLOSED
+    finally:
+        await second.__aexit__(None, None, None)
+
+
+async def nothing_due(stage: Stage, service: Service) -> bool:
+    async with stage.sql(service.name) as sql:
+        return not await sql.fetchval("SELECT count(*) FROM timers")
