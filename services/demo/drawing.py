@@ -100,7 +100,7 @@ async def show_what_it_bought(stage: Stage) -> None:
             days = (days_of_cover(each, ask.daily_g) if each else "-" for each in (goods_g, rights_g))
             rows.append((product.short, PARTNERS[ask.partner].name, *grams, *days))
         groups.append(rows)
-    columns = ("product", "partner", "goods", "rights", "not drawn", "days bought now", "days bought later")
+    columns = ("product", "partner", "goods", "rights", "not drawn", "days now", "days later")
     stage.screen.table("Who got what, and how many days it lasts at the consumption that each stated", columns, groups, texts=2)
     stage.screen.say("Now: goods that are theirs. Later: rights, once the projects deliver.")
 

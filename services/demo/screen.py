@@ -47,7 +47,7 @@ class Screen:
 
     def table(self, title: str, columns: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], *, texts: int = 1) -> None:
         """Groups of rows are set apart by a line. The first `texts` columns are text, and one called `because`; the others are figures."""
-        table = Table(box=box.ROUNDED, padding=(0, 1))
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
         for place, column in enumerate(columns):
             table.add_column(column, justify="left" if place < texts or column == "because" else "right")
         for rows in groups:

@@ -55,9 +55,9 @@ async def _show_stock(stage: Stage) -> None:
         firm_g = sum(right.mass_g for right in product.rights if right.kind == "firm_offtake")
         other_g = sum(right.mass_g for right in product.rights) - firm_g
         grams = (balances["available_g"], balances["quarantined_g"], balances["protected_g"], firm_g, other_g)
-        rows.append((product.short, product.unit, *(mass(each) if each else "-" for each in grams)))
+        rows.append((product.short, mass(product.unit_g), *(mass(each) if each else "-" for each in grams)))
     columns = ("product", "trade unit", "usable", "quarantined", "protected", "firm rights", "options")
-    stage.screen.table("Stock and rights (invented)", columns, [rows], texts=2)
+    stage.screen.table("Stock and rights (invented)", columns, [rows])
     stage.screen.say("A lot that its assay found out of specification is quarantined: nobody can be given it.")
 
 
