@@ -1,0 +1,91 @@
+"""The audit of a live system: true while it moves, and not to be deceived by who owns the database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from world import UNIT_G, World
+
+from services.audit.history import audit
+from services.audit.live import LiveEvidence
+from services.audit.report import Report
+from shared.engines import engines
+from shared.signed_note import parse_verifier_key
+
+_REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
+
+
+async def audited(world: World) -> Report:
+    pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
+    return await audit(LiveEvidence(world.auditor), [pinned])
+
+
+def failed(report: Report) -> dict[str, list[str]]:
+    """check -> places"""
+    return {result.check: [failure.place for failure in result.failures] for result in report.checks if result.failed}
+
+
+async def a_dispatch(world: World) -> str:
+    """The place of a draw that went the whole way."""
+    _, _, release = await world.stocked_release("JP", 2)
+    drawn = await world.drawn("JP", release, UNIT_G)
+    await world.weighed(drawn["draw"], UNIT_G - 700)
+    await world.dispatched(drawn["draw"])
+    place: str = drawn["place"]
+    return place
+
+
+async def test_a_true_history_passes_and_every_check_has_looked_at_something(world: World) -> None:
+    await a_dispatch(world)
+    report = await audited(world)
+    assert failed(report) == {}
+    assert [result.check for result in report.checks if not result.checked] == []
+
+
+async def test_a_system_is_audited_while_it_moves(world: World) -> None:
+    moving = asyncio.gather(*(a_dispatch(world) for _ in range(3)))
+    audits = 0
+    while not moving.done() or not audits:
+        assert failed(await audited(world)) == {}
+        audits += 1
+    await moving
+
+
+async def test_a_draw_that_the_databases_owner_makes_larger_is_found(world: World) -> None:
+    place = await a_dispatch(world)
+    assert (await audited(world)).ok
+    _, shard, position = place.split("/")
+    where = (int(shard), int(position))
+    async with owner(world) as connection:
+        true = await connection.fetchval("SELECT data::text FROM events WHERE shard = $1 AND position = $2", *where)
+        await connection.execute(_REWRITE, *where, true.replace(str(UNIT_G), str(2 * UNIT_G)))
+        try:
+            found = failed(await audited(world))
+        finally:
+            await connection.execute(_REWRITE, *where, true)
+    assert found["event_hashes"] == [place]
+    assert (await audited(world)).ok
+
+
+async def test_a_balance_that_the_databases_owner_changes_is_found(world: World) -> None:
+    await a_dispatch(world)
+    async with owner(world) as connection:
+        account = await connection.fetchval("SELECT id FROM ledger.balances WHERE account = 'carrier/Linfox' ORDER BY id LIMIT 1")
+        await connection.execute("UPDATE ledger.balances SET posted_g = posted_g + 1 WHERE id = $1", account)
+        try:
+            found = failed(await audited(world))
+        finally:
+            await connection.execute("UPDATE ledger.balances SET posted_g = posted_g - 1 WHERE id = $1", account)
+    assert found == {"balances": [account]}
+
+
+@asynccontextmanager
+async def owner(world: World) -> AsyncIterator[asyncpg.Connection]:
+    """The database as its owner, who can turn off what keeps events append-only."""
+    connection = await asyncpg.connect(engines(world.running.folder).database_url, server_settings={"search_path": "inventory"})
+    try:
+        await connection.execute("SET session_replication_role = replica")  # no trigger fires
+        yield connection
+    finally:
+        await connection.close()
