@@ -1,13 +1,14 @@
 """A rebuild gives what the live read tables hold, or says where they differ, and leaves nothing behind."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from counter import counter_service
 from stage import Stage, until
-from tally import tally_service
+from tally import UNLUCKY, tally_service
 
-from shared.rebuild import rebuild_and_compare
+from shared.rebuild import rebuild_and_compare, rebuild_and_swap
 from shared.service import Service
 
 
@@ -56,3 +57,58 @@ async def test_nothing_of_a_rebuild_stays(recorded: tuple[Service, Service], sta
     await rebuild_and_compare(tallying, stage.database_url)
     async with stage.sql() as sql:
         assert not await sql.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname LIKE '%rebuilt')")
+
+
+async def test_a_swap_repairs_the_tables_while_writes_go_on(stage: Stage) -> None:
+    source, sink = stage.name("counter"), stage.name("tally")
+    counting, tallying = counter_service(source), tally_service(sink, source)
+    async with stage.serving(counting) as counter, stage.serving(tallying) as tally:
+        written = 0
+        going_on = True
+
+        async def write() -> None:
+            nonlocal written
+            while going_on:
+                answer = await counter.post("/v1/counters", {"counter": f"c{written % 5}", "amount": 1})
+                assert answer.status_code == 201, answer.text
+                written += 1
+
+        async def all_taken() -> bool:
+            async with stage.sql(sink) as sql:
+                return bool(await sql.fetchval("SELECT count(*) = $1 FROM seen", written))
+
+        writing = asyncio.gather(*(write() for _ in range(4)))
+        await until(lambda: written > 20)
+        async with stage.sql(source) as sql:
+            indexes = await sql.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = $1 ORDER BY 1", source)
+            await sql.execute("UPDATE counters SET total = 1000000 WHERE id = 'c1'")
+            await sql.execute("DELETE FROM entries WHERE counter = 'c2'")
+        assert not all(each.equal for each in await rebuild_and_compare(counting, stage.database_url))
+        for service in (counting, tallying):
+            rows = await rebuild_and_swap(service, stage.database_url)
+            assert rows.keys() == service.tables.tables.keys() and all(rows.values())
+        before = written
+        await until(lambda: written > before + 20)
+        going_on = False
+        await writing
+        await until(all_taken)
+        for service in (counting, tallying):
+            compared = await rebuild_and_compare(service, stage.database_url)
+            assert all(each.equal for each in compared), compared
+        async with stage.sql(source) as sql:
+            assert await sql.fetchval("SELECT sum(total) FROM counters") == written
+            assert await sql.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = $1 ORDER BY 1", source) == indexes
+            assert not await sql.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname LIKE $1)", f"{source}\\_%")
+        assert await counter.ready() == await tally.ready() == []
+
+
+async def test_a_swap_leaves_out_what_is_parked(stage: Stage) -> None:
+    source, sink = stage.name("counter"), stage.name("tally")
+    counting, tallying = counter_service(source), tally_service(sink, source)
+    async with stage.serving(counting) as counter, stage.serving(tallying) as tally:
+        answer = await counter.post("/v1/counters", {"counter": "a", "amount": UNLUCKY})
+        shard = answer.headers["Reserve-Position"].split("/")[1]
+        await until(tally.ready)
+        async with stage.client(str(tally.http.base_url), "admin-1") as admin:
+            assert (await admin.post(f"/v1/inbox/{source}/{shard}/park", json={"reason": "a bug"})).status_code == 200
+        assert await rebuild_and_swap(tallying, stage.database_url) == {"seen": 0, "tallies": 0}
