@@ -88,6 +88,7 @@ def ddl(shards: int = 4) -> list[str]:
             recorded_at timestamptz NOT NULL,
             PRIMARY KEY (command_id)  -- of all shards: under one id, another input may choose another stream
         )""",
+        "CREATE INDEX outcomes_refused ON outcomes (recorded_at) WHERE refused IS NOT NULL",
         "CREATE TABLE documents (sha256 bytea PRIMARY KEY, media_type text NOT NULL, content bytea NOT NULL)",
         """CREATE TABLE timers (
             stream text NOT NULL,
@@ -341,6 +342,10 @@ class Journal:
                 for kept in outcomes
             ],
         )
+
+    async def forget_refusals(self, connection: Connection, before: datetime) -> None:
+        """Refusals of old: their command ids may be used again."""
+        await connection.execute("DELETE FROM outcomes WHERE refused IS NOT NULL AND recorded_at < $1", before)
 
     async def save_documents(self, connection: Connection, documents: Iterable[Document]) -> None:
         await connection.executemany(

@@ -1,6 +1,10 @@
-"""Timers: commands that events have set for a later day. One process fires them; a timer's command id makes a repeat harmless."""
+"""Timers: commands that events have set for a later day. One process fires them; a timer's command id makes a repeat harmless.
+
+Once a day the same process forgets the refusals of old.
+"""
 
 import asyncio
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +22,7 @@ from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Write
 log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
+REFUSALS_KEPT = timedelta(days=90)  # accepted outcomes are kept for ever
 
 
 class Timers:
@@ -43,8 +48,14 @@ class Timers:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _fire_for_ever(self, connection: Connection) -> None:
+        tidied: date | None = None
         while True:
-            due = await self.journal.due_timers(connection, day_of(self.clock.now(), self.zone))
+            now = self.clock.now()
+            today = day_of(now, self.zone)
+            if today != tidied:
+                await self.journal.forget_refusals(connection, now - REFUSALS_KEPT)
+                tidied = today
+            due = await self.journal.due_timers(connection, today)
             for timer in due:
                 await self.fire(connection, timer)
             if not due:

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from counter import Add, Reason, SetClosing, counter_service
+from counter import Add, Reason, SetClosing, Take, counter_service
 from stage import Day, Stage, context, until
 
 from shared.decider import Refused
@@ -78,6 +78,23 @@ async def test_when_the_leader_is_gone_another_process_fires(stage: Stage, servi
         assert refused.code == Reason.CLOSED
     finally:
         await second.__aexit__(None, None, None)
+
+
+async def test_a_refusal_is_forgotten_after_90_days_and_an_acceptance_never(stage: Stage, service: Service) -> None:
+    clock = Day("2026-01-06T00:00:00+00:00")
+    async with stage.serving(service, clock) as counter:
+        writer = counter.kernel.writer
+        await writer.submit("counter/a", Add(counter="a", amount=1), context("accepted"))
+        refused = await writer.submit("counter/a", Take(counter="a", amount=5), context("refused"))
+        await writer.submit("counter/a", Add(counter="a", amount=9), context())
+        clock.instant = Day("2026-04-05T00:00:00+00:00").instant  # 89 days later
+        assert await writer.submit("counter/a", Take(counter="a", amount=5), context("refused")) == refused
+        clock.instant = Day("2026-04-07T00:00:00+00:00").instant
+        async with stage.sql(service.name) as sql:
+            await until(lambda: sql.fetchval("SELECT count(*) = 2 FROM outcomes"))
+        assert isinstance(await writer.submit("counter/a", Take(counter="a", amount=5), context("refused")), Accepted)
+        await writer.submit("counter/a", Add(counter="a", amount=1), context("accepted"))
+        assert (await writer.state("counter/a"))[1] == 3
 
 
 async def nothing_due(stage: Stage, service: Service) -> bool:
