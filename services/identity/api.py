@@ -1,12 +1,13 @@
 """The issuer over HTTP. Its errors are OAuth's (RFC 6749 5.2), not problem documents: OAuth clients expect those."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from services.identity.issuer import Issuer
 from services.identity.pages import error_page, login_page
@@ -24,6 +25,14 @@ def _query(*names: str) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]}
 
 
+def _answers(kind: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OAuth has its own answers for; a request that cannot be read at all is a problem here too."""
+    kinds: dict[str, Any] = {kind: {}, "application/problem+json": {}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": kinds} for status in statuses}
+
+
+_TOKEN_ANSWERS = _answers("application/json", 200, 400, 401)
+_PAGES = _answers("text/html", 200, 303, 400)
 _TOKEN_FORM = _form("grant_type", "client_id", "client_secret", "scope", "code", "redirect_uri", "code_verifier", required=("grant_type",))
 _AUTHORIZE_QUERY = _query("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
 
@@ -32,7 +41,7 @@ def routes(issuer: Issuer) -> APIRouter:
     router = APIRouter()
     checks = asyncio.Semaphore(CHECKS_AT_ONCE)
 
-    @router.post("/oauth/token", summary="An access token (RFC 6749)", openapi_extra=_TOKEN_FORM)
+    @router.post("/oauth/token", summary="An access token (RFC 6749)", openapi_extra=_TOKEN_FORM, responses=_TOKEN_ANSWERS)
     async def token(request: Request) -> Response:
         try:
             form = await _form_of(request)
@@ -43,7 +52,13 @@ def routes(issuer: Issuer) -> APIRouter:
             return JSONResponse(body, status_code=status, headers=dict(headers) | _NEVER_STORED)
         return JSONResponse(msgspec.to_builtins(answer), headers=_NEVER_STORED)
 
-    @router.get("/oauth/authorize", summary="The login page (RFC 6749 4.1, PKCE required)", openapi_extra=_AUTHORIZE_QUERY)
+    @router.get(
+        "/oauth/authorize",
+        summary="The login page (RFC 6749 4.1, PKCE required)",
+        openapi_extra=_AUTHORIZE_QUERY,
+        response_class=HTMLResponse,
+        responses=_PAGES,
+    )
     async def authorize(request: Request) -> Response:
         try:
             login = issuer.begin(request.query_params.multi_items())
@@ -55,6 +70,8 @@ def routes(issuer: Issuer) -> APIRouter:
         "/oauth/authorize",
         summary="A person logs in",
         openapi_extra=_AUTHORIZE_QUERY | _form("login", "password", required=("login", "password")),
+        response_class=HTMLResponse,
+        responses=_PAGES,
     )
     async def log_in(request: Request) -> Response:
         try:
