@@ -138,6 +138,30 @@ def verify_audit(
 
 
 @app.command()
+def rebuild(
+    service: str,
+    data: Folder = HERE,
+    swap: Annotated[bool, typer.Option("--swap", help="put them in the place of the live ones")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Makes a service's read tables anew from the journals and compares them with the live ones. Exit code 1 if they differ."""
+    from services.commands.failure import CHECK_FAILED
+    from services.commands.rebuild import compare, show
+    from services.commands.rebuild import swap as swap_tables
+
+    if swap:
+        typer.echo(json_text(swap_tables(service, data)))
+        return
+    compared = compare(service, data)
+    if as_json:
+        typer.echo(json_text(compared))
+    else:
+        show(service, compared)
+    if not all(each.equal for each in compared):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
 def demo(
     data: Annotated[Path | None, typer.Option(help="a new folder, which is kept; otherwise a temporary one")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="no colours, and nothing that moves")] = False,

@@ -250,3 +250,17 @@ def test_a_key_of_another_kind_cannot_approve(tmp_path: Path, decision: Path) ->
     file.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     file.chmod(0o600)
     assert reserve("approve", decision, "--key", file, "--approver", "sub_1").exit_code == 2
+
+
+# --- rebuild and audit
+
+
+def test_a_rebuild_needs_a_service_that_has_a_journal_and_a_deployment(tmp_path: Path) -> None:
+    assert "accepted: inventory, allocation, ledger" in reserve("rebuild", "gateway", "--data", tmp_path).stderr
+    assert "reserve up" in reserve("rebuild", "inventory", "--data", tmp_path).stderr
+
+
+def test_an_audit_says_what_it_needs_before_it_asks_anyone(tmp_path: Path, folder: Path) -> None:
+    assert reserve("audit", "verify", "--data", folder).stderr.startswith("reserve: --live: ")
+    assert reserve("audit", "verify", "--live", "--data", tmp_path / "absent").exit_code == 2
+    assert "reserve up" in reserve("audit", "verify", "--live", "--data", folder).stderr
