@@ -41,6 +41,8 @@ async def rebuild_and_compare(service: Service, owner_url: str) -> list[Compared
     The transaction sees journals, cursors and live tables as of one moment, and is rolled back: the live system goes on meanwhile.
     """
     tables = _rebuilt_tables(service)
+    if not tables:
+        return []  # what it keeps may not even start empty, as the ledger's log does not
     async with _connected(service, owner_url) as connection:
         transaction = connection.transaction(isolation="repeatable_read")
         await transaction.start()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from counter import counter_service
 from stage import Stage, until
@@ -50,6 +51,16 @@ async def test_a_row_that_was_changed_or_added_behind_the_journals_back_is_shown
         finally:
             await sql.execute("DELETE FROM seen WHERE place = 'elsewhere/0/1'")
     assert (seen.equal, seen.only_live, seen.only_rebuilt) == (False, ("(elsewhere/0/1,counter.added.v1)",), ())
+
+
+async def test_a_service_that_keeps_all_its_tables_has_nothing_to_compare(recorded: tuple[Service, Service], stage: Stage) -> None:
+    _, tallying = recorded
+
+    async def refuse(*_: object) -> None:
+        raise AssertionError("nothing is replayed")
+
+    keeping = msgspec.structs.replace(tallying, kept=tuple(tallying.tables.tables), project=refuse)
+    assert await rebuild_and_compare(keeping, stage.database_url) == []
 
 
 async def test_nothing_of_a_rebuild_stays(recorded: tuple[Service, Service], stage: Stage) -> None:
