@@ -27,7 +27,7 @@ APPEND_ONLY = ("events", "documents")  # the service's role may SELECT and INSER
 
 type Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, starting, a standby, out of connections, deadlock, lock time-out
+UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, starting, a standby, out of connections, deadlock, time-out
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -38,7 +38,10 @@ UNREACHABLE = (  # PostgreSQL is not there, or says "not now": stopping, startin
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.ReadOnlySQLTransactionError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
 )
+
+SILENT_SECONDS = 15.0  # a process that says nothing for so long within a transaction (stopped, cut off) loses it, and its locks
 
 
 def ddl(shards: int = 4) -> list[str]:
@@ -178,7 +181,11 @@ class TimerRow(msgspec.Struct, frozen=True):
 
 
 async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[asyncpg.Record]":
-    """Connections whose search path is the service's schema. A statement that outlives its time-out is ended by the server."""
+    """Connections whose search path is the service's schema.
+
+    The server ends a statement that outlives its time-out, a transaction that has gone silent, and the session of a machine that is gone:
+    whoever waits for their locks goes on.
+    """
     return await asyncpg.create_pool(
         url,
         min_size=1,
@@ -186,7 +193,16 @@ async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[a
         command_timeout=60,
         timeout=5,  # to connect
         reset=_as_it_is,
-        server_settings={"search_path": schema, "application_name": f"reserve-{schema}", "statement_timeout": "60000", "jit": "off"},
+        server_settings={
+            "search_path": schema,
+            "application_name": f"reserve-{schema}",
+            "statement_timeout": "60000",
+            "idle_in_transaction_session_timeout": str(round(SILENT_SECONDS * 1000)),
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+            "jit": "off",
+        },
     )
 
 

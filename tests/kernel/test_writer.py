@@ -229,6 +229,29 @@ async def test_a_commit_whose_answer_is_lost_is_settled_without_doubling(stage: 
     assert await count(stage, service) == await count(stage, service, "entries") == 6
 
 
+async def test_a_process_that_is_stopped_while_it_holds_the_lock_holds_nobody_up(
+    stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.journal.SILENT_SECONDS", 0.5)
+    stopped, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def project_and_stand_still(connection: Connection, facts: Sequence[Fact]) -> None:
+        await project(connection, facts)
+        stopped.set()
+        await goes_on.wait()
+
+    still = msgspec.structs.replace(service, project=project_and_stand_still)
+    async with stage.writing(still) as one, stage.writing(service) as two:
+        late = asyncio.create_task(one.submit("counter/a", add(), context("late")))
+        await stopped.wait()
+        first = await two.submit("counter/a", add(), context())
+        assert isinstance(first, Accepted) and first.version == 1
+        goes_on.set()
+        answer = await late
+        assert isinstance(answer, Accepted) and answer.version == 2
+    assert await count(stage, service) == await count(stage, service, "entries") == 2
+
+
 # No longer this process's journal
 
 
