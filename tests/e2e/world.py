@@ -330,12 +330,12 @@ def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIterator[World]:
+async def a_world(running: Running, clock_file: Path | None = None, patience_s: float = PATIENCE_S) -> AsyncIterator[World]:
     """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each."""
     endpoints = running.endpoints
     async with AsyncExitStack() as stack:
         clients = {
-            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=PATIENCE_S))
+            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=patience_s))
             for client in endpoints.clients
             if client.client_id not in JOURNALED
         }

@@ -1,0 +1,19 @@
+"""A deployment of its own for the tests that kill parts of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+pytest.register_assert_rewrite("running", "world", "load")
+
+from running import start  # noqa: E402
+from world import World, a_world  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+async def shaken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """Its supervisor may be replaced by a test; the one that runs last must end well."""
+    async with a_world(await start(tmp_path_factory.mktemp("shaken") / "reserve"), patience_s=180.0) as world:
+        yield world
+        status = await world.running.stop()
+    assert status == 0, f"`reserve up` ended with status {status}"

@@ -1,0 +1,147 @@
+"""A steady load of draws that are repeated under their key until they are answered, and what must be true of them afterwards."""
+
+import asyncio
+import base64
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import msgspec
+from running import eventually
+from world import World
+
+from services.registry import JOURNALED
+
+UNIT_G = 1_000
+DRAWN = "inventory.stock_drawn.v1"
+
+
+class Drawer:
+    """One client that draws a unit, and when that is answered the next."""
+
+    def __init__(self, world: World, partner: str, release: str) -> None:
+        self.partner = partner
+        self.release = release
+        self.answers: dict[str, Any] = {}  # by key: what was acknowledged
+        self._world = world
+        self._stop = False
+        self._answered = asyncio.Event()
+
+    def key(self, number: int) -> str:
+        return f"{self.release}-{number}"
+
+    async def run(self) -> None:
+        for number in itertools.count(len(self.answers)):
+            if self._stop:
+                return
+            answer = await self._world.drawn(self.partner, self.release, UNIT_G, key=self.key(number))
+            self.answers[self.key(number)] = answer.body
+            self._answered.set()
+
+    async def has(self, count: int) -> None:
+        while len(self.answers) < count:
+            self._answered.clear()
+            await self._answered.wait()
+
+    def stop(self) -> None:
+        self._stop = True
+
+
+class Load:
+    """Draws going on while the block runs; at its end each of them is answered."""
+
+    def __init__(self, drawers: Sequence[Drawer]) -> None:
+        self.drawers = drawers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Load":
+        for drawer in self.drawers:
+            drawer._stop = False
+        self._tasks = [asyncio.create_task(drawer.run()) for drawer in self.drawers]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for drawer in self.drawers:
+            drawer.stop()
+        await asyncio.gather(*self._tasks)
+
+    async def goes_on(self, more: int, within_s: float = 180.0) -> None:
+        """Each of the clients has had so many more draws acknowledged. Fails at once when one of them is refused."""
+        goals = [asyncio.create_task(drawer.has(len(drawer.answers) + more)) for drawer in self.drawers]
+        all_there = asyncio.gather(*goals)
+        async with asyncio.timeout(within_s):
+            await asyncio.wait([all_there, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        for ended in self._tasks:
+            if ended.done():
+                ended.result()
+        await all_there
+
+
+async def drawers_of(world: World, partners: Sequence[str], product: str, units_each: int) -> list[Drawer]:
+    """A client for each of the partners, with a release each."""
+    return [Drawer(world, partner, await world.released_to(partner, product, units_each * UNIT_G)) for partner in partners]
+
+
+async def all_are_ready(world: World, within_s: float = 180.0) -> None:
+    async with httpx.AsyncClient(timeout=10) as http:
+
+        async def ready() -> bool:
+            try:
+                answers = [await http.get(f"{url}/readyz") for url in world.running.endpoints.services.values()]
+                return all(answer.status_code == 200 for answer in answers)
+            except httpx.TransportError:
+                return False
+
+        await eventually(ready, within_s)
+
+
+async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in_g: int, drawers: Sequence[Drawer]) -> None:
+    """Every acknowledged draw is recorded once, by inventory and by the ledger; grams are conserved; each line goes on."""
+    await assert_no_line_stands_still(world)
+    recorded = Counter(
+        msgspec.json.decode(base64.b64decode(record["data_base64"]))["draw"]
+        for record in await world.events("inventory", f"stockpile/{product}")
+        if record["type"] == DRAWN
+    )
+    acknowledged = [answer["draw"] for drawer in drawers for answer in drawer.answers.values()]
+    assert len(set(acknowledged)) == len(acknowledged)
+    assert recorded == Counter(acknowledged), "each recorded draw was acknowledged: none was given up, so none is beyond"
+
+    drawn_g = {drawer.partner: 0 for drawer in drawers}
+    for drawer in drawers:
+        drawn_g[drawer.partner] += len(drawer.answers) * UNIT_G
+        assert [answer["remaining_g"] for answer in drawer.answers.values()] == sorted(
+            (answer["remaining_g"] for answer in drawer.answers.values()), reverse=True
+        )
+    stock = (await world.operator.get(f"/inventory/v1/products/{product}"))["balances"]
+    assert stock["drawn_g"] == sum(drawn_g.values())
+    assert stock["available_g"] + stock["released_g"] + stock["drawn_g"] == taken_in_g
+
+    heads = (await world.heads())["inventory"]
+    for shard, head in heads.items():
+        if head["position"]:
+            await world.auditor.get("/ledger/v1/flags", limit=1, at_least=f"inventory/{shard}/{head['position']}")
+    books = await world.balances(product)
+    for partner, grams in drawn_g.items():
+        assert books[f"title/partner/{partner}"] == grams
+    assert books["title/reserve/available"] == taken_in_g - sum(drawn_g.values())
+    assert books["custody/depot/Kwinana"] == taken_in_g
+    assert await world.rows(world.auditor, "/ledger/v1/flags") == []
+
+
+async def assert_the_ledger_has_each_once(world: World, drawers: Sequence[Drawer]) -> None:
+    entries = Counter(
+        f"{entry['source']}/{entry['shard']}/{entry['position']}"
+        for entry in await world.rows(world.auditor, "/ledger/v1/entries", source="inventory", limit=200)
+        if entry["type"] == DRAWN
+    )
+    places = [answer["place"] for drawer in drawers for answer in drawer.answers.values()]
+    assert {place: entries[place] for place in places} == dict.fromkeys(places, 1)
+
+
+async def assert_no_line_stands_still(world: World) -> None:
+    for name in JOURNALED:
+        for line, state in (await world.auditor.get(f"/{name}/v1/inbox")).items():
+            assert (name, line, state["stopped"], state["parked"]) == (name, line, None, [])
