@@ -69,7 +69,7 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 
 class Post:
-    """One POST that changes something: its command id is made of the client, the route and the Idempotency-Key."""
+    """One POST that changes something: its command id is made of the client, the person, the route and the Idempotency-Key."""
 
     def __init__(self, request: Request, response: Response, caller: Caller, idempotency_key: str | None, if_match: str | None) -> None:
         self.request = request
@@ -88,7 +88,9 @@ class Post:
         self.expected_version = _version_of(if_match)
         route = request.scope["route"].path
         ids = sorted(request.path_params.items())
-        named = canonical([caller.client_id, request.method, self.kernel.service.name, route, ids, idempotency_key])
+        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
+        who = [caller.client_id, caller.subject]
+        named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
         self.command_id = sha256(named).digest()
 
     @property

@@ -235,10 +235,12 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     amendment = {key: agreement[key] for key in ("products", "priority_class", "valid_until")} | {"reason": "yearly review"}
     await reserve.post("operator-1", f"/v1/agreements/{agreement['agreement']}/amend", amendment)
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
+    assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] is None  # what fell was Japan's
     await reserve.propose(round, 5)
     await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review"))
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+    assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"
 
 
 async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):

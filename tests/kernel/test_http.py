@@ -9,6 +9,7 @@ import pytest
 from counter import TOO_MUCH_FOR_THE_TABLE
 from stage import Running, Stage
 
+from services.identity.tokens import TokenSigner, signing_key
 from shared.messages import from_feed
 from shared.record import GENESIS, chain_hash
 
@@ -66,6 +67,15 @@ async def test_the_same_key_means_another_command_on_another_path_and_for_anothe
     async with stage.client(str(counter.http.base_url), "operator-2") as other:
         await other.post(f"/v1/counters/{one}/additions", json={"amount": 5}, headers={"Idempotency-Key": key})
     assert (await counter.http.get(f"/v1/counters/{one}")).json()["total"] == 9
+
+
+async def test_people_who_share_a_client_do_not_share_their_keys(counter: Running, stage: Stage) -> None:
+    one, key = name(), name()
+    signer = TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
+    for person in ("sub_one", "sub_two", "sub_one"):
+        token = signer.sign(subject=person, client_id="console", roles=("operator",), scopes=(), partner=None)
+        await counter.post(f"/v1/counters/{one}/additions", {"amount": 5}, key, Authorization=f"Bearer {token}")
+    assert (await counter.http.get(f"/v1/counters/{one}")).json()["total"] == 10
 
 
 async def test_a_missing_or_malformed_key_is_told(counter: Running) -> None:

@@ -350,6 +350,8 @@ async def _as_seen_by(session: AsyncSession, partner: str, view: RoundView) -> R
     requests = sorted((await session.exec(own)).all())
     awards = [award for award in view.awards if award.partner == partner]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
+    if view.status is not RoundStatus.CANCELLED:
+        changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
     if view.status not in (RoundStatus.CERTIFIED, RoundStatus.RELEASED):
         changes |= {"decision": None, "proposed_by": None, "approvals": []}
     return view.model_copy(update=changes)

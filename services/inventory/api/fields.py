@@ -80,9 +80,17 @@ class AssayBody(Body):
 
 
 def limited_to(caller: Caller) -> str | None:
-    """The one partner whose things the caller may see and draw; None: all partners'. Raises Problem `forbidden`."""
-    if not caller.roles.isdisjoint(READERS):
-        return None
+    """The one partner whose things the caller may see; None: all partners'. Raises Problem `forbidden`."""
+    return None if not caller.roles.isdisjoint(READERS) else _own_partner(caller)
+
+
+def draws_for(caller: Caller) -> str | None:
+    """The one partner whose releases the caller may draw; None: all partners', since it operates. Who may see all does not move all.
+    Raises Problem `forbidden`."""
+    return None if "operator" in caller.roles else _own_partner(caller)
+
+
+def _own_partner(caller: Caller) -> str:
     if caller.partner is None:
         raise Problem("forbidden", "the token names no partner")
     return caller.partner

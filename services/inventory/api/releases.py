@@ -8,7 +8,17 @@ from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import col, select
 
 from services.inventory.api.draws import DrawnView, view_drawn
-from services.inventory.api.fields import READERS, Body, LotField, PositiveGrams, ProductField, ReasonBody, ReleasePath, limited_to
+from services.inventory.api.fields import (
+    READERS,
+    Body,
+    LotField,
+    PositiveGrams,
+    ProductField,
+    ReasonBody,
+    ReleasePath,
+    draws_for,
+    limited_to,
+)
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
@@ -112,7 +122,7 @@ async def draw_stock(
     reads: Reading,
 ) -> DrawnView:
     """Take stock, in part or whole: goods from lots, or an assignment of rights."""
-    partner = None if "operator" in caller.roles else limited_to(caller)
+    partner = draws_for(caller)
     command = DrawStock(
         draw=DrawId(post.new_id("drw")),
         release=ReleaseId(release),
