@@ -145,7 +145,7 @@ ANYONES = {"/allocation/v1/partners", "/ledger/v1/checkpoint", "/ledger/v1/tile/
 
 async def ask(http: httpx.AsyncClient, token: str, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": secrets.token_hex(8)}
-    return await http.request(method, path, json=body, params=query, headers=headers)
+    return await http.request(method, path, json=body, params=query or None, headers=headers)  # {} would drop the query of `path`
 
 
 @pytest.mark.parametrize(("service", "method", "path"), OPERATIONS, ids=lambda part: part)
