@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 from stockpile_story import (
     ANTIMONY,
     DAY_AFTER,
@@ -149,6 +150,16 @@ def test_options_first_refusals_and_closed_windows_release_nothing():
     closed = right("rgt_3", window_from=date(2026, 1, 1), window_to=TODAY)
     story = a_stockpile(right("rgt_1", kind="option"), right("rgt_2", kind="first_refusal"), closed)
     assert refusal_of(story, award("a", "JP", 1), on=date(2026, 1, 7)) == "stock_short"
+
+
+def test_rights_that_stand_in_beside_smaller_units_of_lots_stay_whole():
+    story = a_stockpile(lot(units=3, nominal_unit_g=TONNE), right(units=2))
+    awards = [msgspec.structs.replace(award(name, name.upper(), 1), mass_g=mass_g * TONNE) for name, mass_g in (("a", 7), ("b", 6))]
+    first, second, _ = story.when(a_round(*awards))
+    assert (first.units, first.rights_g) == ((UnitCount(nominal_unit_g=TONNE, units=2),), UNIT_G)
+    assert (second.units, second.rights_g) == ((UnitCount(nominal_unit_g=TONNE, units=1),), UNIT_G)
+    [assigned] = story.when(draw(partner="A", units=1))
+    assert (assigned.source, assigned.mass_g, assigned.remaining_g) == ("rights", UNIT_G, 2 * TONNE)
 
 
 def test_protected_stock_is_kept_where_rights_can_serve():

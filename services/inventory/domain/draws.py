@@ -7,7 +7,7 @@ import msgspec
 
 from services.inventory.domain.assignment import Wanted, assign_rights, mass_of
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.releases import release_not_found, split
+from services.inventory.domain.releases import release_not_found, split_with_rights
 from services.inventory.domain.state import Release, Stockpile, stopping_lot, stopping_partner
 from services.inventory.events import DrawId, Event, LotId, Parcel, ReleaseId, StockDrawn, UnitCount
 from shared.decider import Refused
@@ -44,7 +44,8 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
         return Refused(Reason.QUANTITY_INVALID, "a draw is of at least one unit", "/mass_g")
     if command.mass_g > release.mass_g:
         return Refused(Reason.RELEASE_EXCEEDED, f"{release.mass_g} g are left of the release", "/mass_g", f"at most {release.mass_g}")
-    wanted, on_rights_g = split(command.mass_g, {count.nominal_unit_g: count.units for count in release.units}, command.mass_g)
+    reserved = {count.nominal_unit_g: count.units for count in release.units}
+    wanted, on_rights_g = split_with_rights(command.mass_g, reserved, command.mass_g, state.nominal_unit_g)
     if on_rights_g > release.rights_g or on_rights_g % state.nominal_unit_g:
         return _not_whole_units(release)
     picked = _pick(command, state, wanted)

@@ -123,7 +123,7 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
             return Refused(Reason.NOT_WHOLE_UNITS, f"{award.award} is of {award.mass_g} g, which is not a number of whole units")
         if (hold := stopping_partner(state, command.on, award.partner)) is not None:
             return Refused(Reason.ON_HOLD, f"{hold} stops releases to {award.partner}")
-        units, missing_g = split(award.mass_g, usable, spare_g)
+        units, missing_g = split_with_rights(award.mass_g, usable, spare_g, state.nominal_unit_g)
         if missing_g and (missing_g > rights_g or missing_g % state.nominal_unit_g):
             return _short(award, missing_g, _mass_g(usable), state.protected_g)
         for count in units:
@@ -154,6 +154,17 @@ def split(mass_g: int, limits: Mapping[int, int], most_g: int) -> tuple[tuple[Un
             mass_g -= units * unit_g
             most_g -= units * unit_g
     return tuple(counts), mass_g
+
+
+def split_with_rights(mass_g: int, limits: Mapping[int, int], most_g: int, right_unit_g: int) -> tuple[tuple[UnitCount, ...], int]:
+    """As `split`; but where what is missing is not in whole units of rights, fewer small units of lots are taken, so that it is."""
+    counts, missing_g = split(mass_g, limits, most_g)
+    rights_g = -(-missing_g // right_unit_g) * right_unit_g
+    if missing_g < rights_g <= mass_g:
+        fewer, left_g = split(mass_g - rights_g, limits, most_g)
+        if not left_g:
+            return fewer, rights_g
+    return counts, missing_g
 
 
 def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
