@@ -63,8 +63,13 @@ class Timers:
 
     async def fire(self, connection: Connection, timer: TimerRow) -> None:
         """Submits the timer's command, and forgets the timer once it is settled."""
-        command: Any = msgspec.json.decode(timer.command, type=self.writer.decider_of(timer.stream).commands)
         name = f"timer/{timer.stream}/{timer.name}/{timer.due}"
+        try:
+            command: Any = msgspec.json.decode(timer.command, type=self.writer.decider_of(timer.stream).commands)
+        except (msgspec.DecodeError, KeyError):
+            log.exception("timer_unreadable", timer=name)  # another build set it: it stays due for one that knows its command
+            await asyncio.sleep(POLL_SECONDS)
+            return
         command_id = sha256(name.encode()).digest()
         context = Context(
             command_id=command_id,

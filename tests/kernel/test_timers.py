@@ -80,6 +80,18 @@ async def test_when_the_leader_is_gone_another_process_fires(stage: Stage, servi
         await second.__aexit__(None, None, None)
 
 
+async def test_a_timer_of_a_command_that_this_build_does_not_know_waits_and_holds_no_other_up(stage: Stage, service: Service) -> None:
+    async with stage.serving(service, Day("2026-01-20T00:00:00+00:00")) as counter:
+        unknown = """INSERT INTO timers VALUES ('counter/b', 'close', '2026-01-19', '{"type": "Seal"}'),
+                                               ('seal/c', 'close', '2026-01-19', '{"type": "Close", "counter": "c"}')"""
+        async with stage.sql(service.name) as sql:
+            await sql.execute(unknown)
+            await counter.kernel.writer.submit("counter/a", closing(date(2026, 1, 20)), context())
+            await until(lambda: is_closed(counter.kernel.writer))
+            await until(lambda: sql.fetchval("SELECT array_agg(stream ORDER BY stream) = '{counter/b,seal/c}' FROM timers"))
+        assert await counter.ready() == []
+
+
 async def test_a_refusal_is_forgotten_after_90_days_and_an_acceptance_never(stage: Stage, service: Service) -> None:
     clock = Day("2026-01-06T00:00:00+00:00")
     async with stage.serving(service, clock) as counter:
