@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import uuid_utils
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from opentelemetry import trace
 from pydantic import BaseModel
 from sqlalchemy import TypeDecorator
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -288,4 +289,6 @@ def _canonical_body(body: bytes) -> bytes:
 def _trace_id(request: Request, identifier: str) -> str:
     if (found := _TRACE.fullmatch(request.headers.get("traceparent", ""))) is not None:
         return found[1]
+    if (span := trace.get_current_span().get_span_context()).is_valid:
+        return trace.format_trace_id(span.trace_id)
     return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]

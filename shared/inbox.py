@@ -28,6 +28,7 @@ from shared.lines import Fork, Line, LostCursor, Stopped
 from shared.messages import Headed, NotAnEvent, from_feed, from_message, to_feed, topic_of
 from shared.record import GENESIS, Fact, Record
 from shared.sources import UNANSWERED, Sources, WrongDocument
+from shared.telemetry import following
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
 
 log = structlog.get_logger()
@@ -289,7 +290,8 @@ class Inbox:
         for index, reaction in enumerate(await self._reactions(fact)):
             command = type(reaction.command).__name__
             try:
-                answer = await self._submit(fact, index, reaction)
+                with following(fact, command):
+                    answer = await self._submit(fact, index, reaction)
             except CommandFailed as error:
                 raise Stopped(f"{fact.place}: {command} on {reaction.stream} failed: {error}") from error
             if isinstance(answer, Refused):

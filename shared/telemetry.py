@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 
 import structlog
 from fastapi import FastAPI
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,7 +16,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from prometheus_fastapi_instrumentator import Instrumentator
 
+from shared.record import Fact
 from shared.settings import Settings
+
+TRACER = trace.get_tracer("reserve")  # records nothing until `configure` gives traces a place to go
 
 
 def configure(service: str, settings: Settings) -> None:
@@ -33,11 +38,25 @@ def configure(service: str, settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     if settings.otlp_endpoint:
-        provider = TracerProvider(
-            resource=Resource.create({"service.name": f"reserve-{service}"}), sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio))
-        )
+        provider = tracer_provider(service, settings.trace_ratio)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.otlp_endpoint)))
         trace.set_tracer_provider(provider)
+        AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
+
+
+def tracer_provider(service: str, ratio: float) -> TracerProvider:
+    """Keeps this share of the traces, by trace id: a journal does not remember what was kept, so every service decides it alike."""
+    share = TraceIdRatioBased(ratio)
+    sampler = ParentBased(share, remote_parent_not_sampled=share)
+    return TracerProvider(resource=Resource.create({"service.name": f"reserve-{service}"}), sampler=sampler)
+
+
+def following(fact: Fact, name: str, tracer: trace.Tracer = TRACER) -> AbstractContextManager[trace.Span]:
+    """A span in the trace of an event that was taken. Its parent is what `traceparent` says on Kafka, however the event came."""
+    record = fact.record
+    parent = trace.SpanContext(int(record.correlation_id, 16), int.from_bytes(record.event_hash[:8]), is_remote=True)
+    context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
+    return tracer.start_as_current_span(name, context, kind=trace.SpanKind.CONSUMER, attributes={"messaging.message.id": fact.place})
 
 
 def instrument(app: FastAPI, service: str, settings: Settings) -> None:

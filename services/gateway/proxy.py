@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer
 POOL_TIMEOUT_S = 5.0
 CONNECTIONS = 512  # to each service
-KEEP_ALIVE_S = 4.0  # below uvicorn's 5, so that it is we who close an idle connection
+KEEP_ALIVE_S = 4.0  # far below the services' 30, so that it is we who close an idle connection
 
 log = structlog.get_logger(__name__)
 

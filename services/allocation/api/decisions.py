@@ -55,9 +55,7 @@ class CertificateView(BaseModel):
     certified_in: str  # the event of which the ledger gives the receipt: "allocation/0/123"
 
 
-@router.get(
-    "/{round}/decision", response_class=Response, responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
-)
+@router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
 async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> Response:
     """The decision file: with every line opened; for a partner with its own, once it is certified."""
     partner = limited_to(caller)
