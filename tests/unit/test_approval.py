@@ -16,7 +16,6 @@ from services.allocation.domain.approval import (
     public_key_hex,
     read_approval,
     read_private_key,
-    require_public_key,
     statement,
     verify_approval,
 )
@@ -132,11 +131,3 @@ def test_a_key_that_cannot_sign_is_refused(code: str, pem: bytes, password: byte
     with pytest.raises(ApprovalError) as caught:
         read_private_key(pem, password)
     assert caught.value.code == code
-
-
-@pytest.mark.parametrize("key", ["", PUBLIC[:-2], PUBLIC + "\n", PUBLIC.upper(), "zz" * 32])
-def test_only_a_public_key_is_enrolled(key: str) -> None:
-    assert require_public_key(PUBLIC) == PUBLIC
-    with pytest.raises(ApprovalError) as caught:
-        require_public_key(key)
-    assert caught.value.code == "key_malformed"

@@ -8,23 +8,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.fields import (
-    READERS,
-    AgreementPath,
-    Body,
-    Day,
-    GramsOrNone,
-    PartnerField,
-    ProductField,
-    ReasonBody,
-    Text,
-    limited_to,
-)
+from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
 from services.allocation.tables import AgreementRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 
@@ -33,7 +23,7 @@ router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
 
 class TermsBody(Body):
     product: ProductField
-    yearly_quota_g: GramsOrNone
+    yearly_quota_g: WholeGrams
     share: Annotated[str, StringConstraints(max_length=40)] = Field(description='a rational in lowest terms, such as "1/4"')
 
     def terms(self) -> ProductTerms:

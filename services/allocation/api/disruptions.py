@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, Body, Day, DisruptionPath, PartnerField, ProductField, Text, Texts, limited_to
+from services.allocation.api.fields import READERS, DisruptionPath, PartnerField, ProductField, Texts, limited_to
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.events import DisruptionId, PartnerCode, ProductId
 from services.allocation.tables import DisruptionRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 

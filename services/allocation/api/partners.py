@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, Body, PartnerField, PartnerPath, Text, limited_to
+from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
 from services.allocation.domain.partner import RegisterPartner
 from services.allocation.events import PartnerCode
 from services.allocation.tables import PartnerRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.problems import Problem
 

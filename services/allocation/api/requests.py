@@ -8,25 +8,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.allocation.api.fields import (
-    READERS,
-    Body,
-    Day,
-    GramsOrNone,
-    PositiveGrams,
-    ProductField,
-    ReasonBody,
-    RequestPath,
-    Text,
-    Texts,
-    limited_to,
-)
+from services.allocation.api.fields import READERS, ProductField, RequestPath, Texts, limited_to
 from services.allocation.api.lookups import find_request, valid_terms
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import PartnerCode, RequestId
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.problems import Problem
 
@@ -36,7 +25,7 @@ router = APIRouter(prefix="/v1/requests", tags=["requests"])
 class RequestBody(Body):
     product: ProductField
     mass_g: PositiveGrams
-    minimum_g: GramsOrNone = 0  # less than this is of no use
+    minimum_g: WholeGrams = 0  # less than this is of no use
     daily_consumption_g: PositiveGrams  # grams a day
     needed_by: Day
     nominee: Text  # who would contract and pay

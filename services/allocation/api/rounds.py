@@ -13,18 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions import AwardLine, award_lines
-from services.allocation.api.fields import (
-    READERS,
-    Body,
-    DisruptionField,
-    PositiveGrams,
-    ProductField,
-    ReasonBody,
-    RequestField,
-    RoundPath,
-    Text,
-    limited_to,
-)
+from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, limited_to
 from services.allocation.api.lookups import available_units, find_round, find_surroundings
 from services.allocation.domain.approval import Approval as SignedApproval
 from services.allocation.domain.approval import verify_approval
@@ -55,6 +44,7 @@ from services.allocation.events import (
 )
 from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RequestRow, RoundRow, RoundStatus, StockRow
 from shared.auth import Caller, allow
+from shared.fields import Body, PositiveGrams, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
 from shared.problems import Problem

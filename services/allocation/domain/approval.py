@@ -19,7 +19,6 @@ _PURPOSE = r"^[a-z][a-z0-9_]{0,39}\Z"
 _SHA256 = r"^[0-9a-f]{64}\Z"
 _APPROVER = r"^[!-~]{1,200}\Z"
 _KEY_ID = r"^[0-9a-f]{16}\Z"
-_PUBLIC_KEY = r"^[0-9a-f]{64}\Z"
 _SIGNATURE = r"^[0-9a-f]{128}\Z"
 
 
@@ -77,13 +76,6 @@ def key_id(public_key: str) -> str:
 def public_key_hex(private_key: Ed25519PrivateKey) -> str:
     """What an approver enrols: the 32 bytes of its public key, in hex."""
     return private_key.public_key().public_bytes_raw().hex()
-
-
-def require_public_key(public_key: str) -> str:
-    """The key as it is stored, or `ApprovalError`: for enrolment."""
-    if not re.match(_PUBLIC_KEY, public_key):
-        raise ApprovalError("key_malformed", "a public key is 32 bytes, in 64 lower-case hex digits")
-    return public_key
 
 
 def private_key_pem(private_key: Ed25519PrivateKey) -> bytes:

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.inventory.api.fields import READERS, Body, DrawPath, Name, PositiveGrams, ProductField, ReasonBody, limited_to
+from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
 from shared.auth import Caller, allow
+from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.record import Fact
 

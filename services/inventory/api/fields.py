@@ -1,26 +1,19 @@
 """Fields that bodies, paths and views share, and who may see what."""
 
 import re
-from datetime import date
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints
 
 from services.inventory.events import Assay
 from shared.auth import Caller
+from shared.fields import TYPEID, Body, Day
 from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
-
-
-def _written_day(value: Any) -> Any:
-    """Only "2026-01-06": pydantic alone would also read numbers and instants."""
-    if not isinstance(value, str) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is None:
-        raise ValueError("a day is written as 2026-01-06")
-    return value
 
 
 def _share(value: str) -> str:
@@ -29,12 +22,8 @@ def _share(value: str) -> str:
     return value
 
 
-type Day = Annotated[date, BeforeValidator(_written_day), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
-type WholeGrams = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]  # zero is a quantity here
-type PositiveGrams = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type PositiveUnits = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type ChangeUnits = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-type Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 type Name = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,60}$")]  # stands in the ledger's account names
 type Serial = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,32}$")]
 type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -43,23 +32,14 @@ type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 type Share = Annotated[str, AfterValidator(_share)]
 type Contents = Annotated[dict[Element, Share], Field(min_length=1, max_length=20, description="element -> share of the mass")]
 
-_TYPEID = "[0-7][0-9a-hjkmnp-tv-z]{25}"
-type LotField = Annotated[str, StringConstraints(pattern=f"^lot_{_TYPEID}$")]
+type LotField = Annotated[str, StringConstraints(pattern=f"^lot_{TYPEID}$")]
 
 ProductPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-LotPath = Annotated[str, Path(pattern=f"^lot_{_TYPEID}$")]
-RightPath = Annotated[str, Path(pattern=f"^rgt_{_TYPEID}$")]
-HoldPath = Annotated[str, Path(pattern=f"^hld_{_TYPEID}$")]
-ReleasePath = Annotated[str, Path(pattern=f"^rel_{_TYPEID}$")]
-DrawPath = Annotated[str, Path(pattern=f"^drw_{_TYPEID}$")]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ReasonBody(Body):
-    reason: Text
+LotPath = Annotated[str, Path(pattern=f"^lot_{TYPEID}$")]
+RightPath = Annotated[str, Path(pattern=f"^rgt_{TYPEID}$")]
+HoldPath = Annotated[str, Path(pattern=f"^hld_{TYPEID}$")]
+ReleasePath = Annotated[str, Path(pattern=f"^rel_{TYPEID}$")]
+DrawPath = Annotated[str, Path(pattern=f"^drw_{TYPEID}$")]
 
 
 class AssayBody(Body):

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.fields import READERS, Body, Day, HoldPath, ProductField, Text
+from services.inventory.api.fields import READERS, HoldPath, ProductField
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.problems import Problem
 

@@ -8,25 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
-from services.inventory.api.fields import (
-    READERS,
-    AssayBody,
-    Body,
-    ChangeUnits,
-    Day,
-    LotPath,
-    Name,
-    PositiveGrams,
-    PositiveUnits,
-    ProductField,
-    Serial,
-    Text,
-)
+from services.inventory.api.fields import READERS, AssayBody, ChangeUnits, LotPath, Name, PositiveUnits, ProductField, Serial
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, PositiveGrams, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.fields import READERS, Body, Contents, PositiveGrams, ProductField, ProductPath, Text, WholeGrams
+from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.stock import RegisterProduct, SetProtectedStock
 from services.inventory.events import Form, ProductId
 from services.inventory.tables import ProductRow
 from shared.auth import Caller, allow
+from shared.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/products", tags=["products"])

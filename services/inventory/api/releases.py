@@ -8,23 +8,14 @@ from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import col, select
 
 from services.inventory.api.draws import DrawnView, view_drawn
-from services.inventory.api.fields import (
-    READERS,
-    Body,
-    LotField,
-    PositiveGrams,
-    ProductField,
-    ReasonBody,
-    ReleasePath,
-    draws_for,
-    limited_to,
-)
+from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import ReleaseRow, ReleaseStatus
 from shared.auth import Caller, allow
+from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 from shared.problems import Problem
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.fields import READERS, Body, Day, Name, PositiveGrams, ProductField, RightPath
+from services.inventory.api.fields import READERS, Name, ProductField, RightPath
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.api.lots import DeliveryBody, LotView, view_taken_in
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
 from shared.auth import Caller, allow
+from shared.fields import Body, Day, PositiveGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])

@@ -1,0 +1,32 @@
+"""Fields that the bodies of every service share. Each is strict: what JSON has no number or date for is refused, not guessed."""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
+
+from shared.record import MAX_INTEGER
+
+TYPEID = "[0-7][0-9a-hjkmnp-tv-z]{25}"  # what follows the prefix and its `_`
+
+
+def _written_day(value: Any) -> Any:
+    """Only "2026-01-06": pydantic alone would also read numbers and instants."""
+    if not isinstance(value, str) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is None:
+        raise ValueError("a day is written as 2026-01-06")
+    return value
+
+
+type Day = Annotated[date, BeforeValidator(_written_day), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+type WholeGrams = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]  # zero is a quantity here
+type PositiveGrams = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
+type Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReasonBody(Body):
+    reason: Text
