@@ -10,6 +10,10 @@ from shared.record import MAX_DATA_BYTES, canonical
 type Upcaster = Callable[[dict[str, Any]], dict[str, Any]]  # one stored shape to the next version's, with its new "type"
 
 
+class EventTooLarge(ValueError):
+    """An event would hold more than `MAX_DATA_BYTES`: what it was asked to say does not fit."""
+
+
 class UnknownType(Exception):
     """The type is none of this codec's, nor one that its upcasters know."""
 
@@ -42,8 +46,10 @@ class Codec:
         return event_type in self._upcasters
 
     def encode(self, event: Any) -> bytes:
+        """Raises `EventTooLarge`."""
         data = canonical(event)
-        assert len(data) <= MAX_DATA_BYTES, f"{type_of(type(event))} is {len(data)} bytes; an event holds {MAX_DATA_BYTES}"
+        if len(data) > MAX_DATA_BYTES:
+            raise EventTooLarge(f"{type_of(type(event))} would be {len(data)} bytes; an event holds {MAX_DATA_BYTES}")
         return data
 
     def decode(self, event_type: str, data: bytes | str) -> Any:

@@ -29,7 +29,7 @@ from shared.journal import UNREACHABLE, Document
 from shared.kernel_api import kernel_of
 from shared.problems import Entry, Problem, ProblemResponse, register, request_id
 from shared.record import MAX_INTEGER, canonical
-from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from shared.writer import Accepted, CommandFailed, CommandTooLarge, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 
 register(
     {
@@ -38,6 +38,7 @@ register(
         "idempotency_key_reused": Entry(422, "The Idempotency-Key was used before with another body"),
         "if_match_malformed": Entry(400, "The If-Match header is not an ETag of this API"),
         "precondition_failed": Entry(412, "The resource has changed since"),
+        "event_too_large": Entry(422, "What is asked for does not fit into one event"),
         "overloaded": Entry(503, "Too many commands wait"),
         "unavailable": Entry(503, "The service cannot do this at the moment"),
         "cursor_malformed": Entry(400, "The cursor is not one that this list gave"),
@@ -136,6 +137,8 @@ class Post:
             ) from error
         except Overloaded as error:
             raise Problem("overloaded", str(error), headers={"Retry-After": "1"}) from error
+        except CommandTooLarge as error:
+            raise Problem("event_too_large", str(error), accepted="shorter texts, or fewer items") from error
         except CommandFailed as error:
             raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
         if isinstance(answer, Refused):

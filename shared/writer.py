@@ -19,6 +19,7 @@ import structlog
 
 from shared import metrics
 from shared.clock import Clock, written
+from shared.codec import EventTooLarge
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal import UNREACHABLE, CommandDecidedElsewhere, Connection, Document, Head, Journal, Outcome, TimerRow, is_gone, new_salts
 from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes
@@ -42,6 +43,10 @@ class Unavailable(Exception):
 
 class CommandFailed(Exception):
     """A bug, or data that PostgreSQL refuses, in this one command: it changed nothing, and others are not touched."""
+
+
+class CommandTooLarge(CommandFailed):
+    """What the command says does not fit into an event: it changed nothing."""
 
 
 class FingerprintMismatch(Exception):
@@ -313,6 +318,9 @@ class _Shard:
                 value = decider.evolve(value, event)
                 encoded.append(self.journal.codec.encode(event))
                 timers += [_timer_row(stream, change) for change in decider.timers(event)]
+        except EventTooLarge as error:
+            batch.answers.append((pending, CommandTooLarge(str(error))))
+            return
         except Exception as error:  # a bug in this command's rule: its caller alone hears of it
             log.exception("command_failed", shard=self.number, stream=stream, command=type(command).__name__)
             batch.answers.append((pending, CommandFailed(repr(error))))

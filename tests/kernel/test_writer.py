@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 from breaking_proxy import breaking_proxy
-from counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Reason, Take, counter_service, project
+from counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
 from stage import Stage, context, until
 
 from shared.decider import Refused
 from shared.journal import Connection
-from shared.record import Fact
+from shared.record import MAX_DATA_BYTES, Fact
 from shared.service import Service
-from shared.writer import Accepted, CommandFailed, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch, Writer
+from shared.writer import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch, Writer
 
 
 @pytest.fixture
@@ -119,6 +119,13 @@ async def test_data_that_postgresql_refuses_fails_its_command_alone(stage: Stage
     assert await count(stage, service) == 38
     assert await count(stage, service, "outcomes") == 38
     assert [record.version for record in await stage.records(service)] == list(range(1, 39))
+
+
+async def test_what_does_not_fit_into_an_event_fails_its_command_alone(stage: Stage, service: Service, writer: Writer) -> None:
+    commands: list[Any] = [add(), Note(counter="a", document="x" * MAX_DATA_BYTES), add()]
+    answers = await asyncio.gather(*(writer.submit("counter/a", each, context()) for each in commands), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Accepted, CommandTooLarge, Accepted]
+    assert await count(stage, service) == 2
 
 
 async def test_an_unknown_kind_of_stream_fails_its_command_alone(writer: Writer) -> None:
