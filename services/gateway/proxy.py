@@ -6,6 +6,7 @@ would want turned off: no cookies kept, no redirects followed, no encodings undo
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 import aiohttp
 import structlog
@@ -14,12 +15,13 @@ from yarl import URL
 
 from services.gateway.headers import Headers, header, public_origin, to_caller, to_service, with_security
 from services.gateway.routing import Destination, destination
-from shared.problems import REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, register, request_id
+from shared.problems import BODY_LIMIT_BYTES, REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, register, request_id
 
 CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer
 POOL_TIMEOUT_S = 5.0
 CONNECTIONS = 512  # to each service
+DISCARDED_BYTES = 8 << 20  # of a body that is over the limit
 KEEP_ALIVE_S = 4.0  # far below the services' 30, so that it is we who close an idle connection
 
 log = structlog.get_logger(__name__)
@@ -37,13 +39,22 @@ class _CallerLeft(Exception):
     """The connection closed before the request's body was whole."""
 
 
+class _TooLarge(Exception):
+    """The request's body goes on beyond the limit."""
+
+
 class _Body:
-    """The request's body as the caller sends it; afterwards, word of the caller's leaving."""
+    """The request's body as the caller sends it; afterwards, word of the caller's leaving.
+
+    The limit is the services' own. It is kept here too, since a service that refuses in the midst of a body closes the connection on us,
+    and whether its answer is still read is a matter of luck.
+    """
 
     def __init__(self, receive: Receive, *, present: bool, quiet_timeout_s: float) -> None:
         self.present = present
         self.broken_off = False
         self.stalled = False
+        self.too_large = False
         self._receive = receive
         self._quiet_timeout_s = quiet_timeout_s
         self._whole = asyncio.Event()
@@ -51,6 +62,7 @@ class _Body:
             self._whole.set()
 
     async def pieces(self) -> AsyncIterator[bytes]:
+        size = 0
         more = True
         while more:
             try:
@@ -64,8 +76,20 @@ class _Body:
                 raise _CallerLeft
             more = message.get("more_body", False)
             if chunk := message.get("body", b""):
+                size += len(chunk)
+                if size > BODY_LIMIT_BYTES:
+                    self.too_large = True
+                    raise _TooLarge
                 yield chunk
         self._whole.set()
+
+    async def discard(self) -> None:
+        """Reads on for a while: a connection that is closed on a caller who still sends is reset, and the answer lost with it."""
+        left = DISCARDED_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._quiet_timeout_s):
+                while left > 0 and (message := await self._receive()).get("more_body", False):
+                    left -= len(message.get("body", b""))
 
     async def caller_left(self) -> None:
         await self._whole.wait()
@@ -77,7 +101,7 @@ class Proxy:
     """An ASGI application that hands each request to its service, between `start` and `aclose`.
 
     `upstreams` has each service's base URL, without a path. Refuses with the problems route_not_found, service_unavailable (503, with
-    Retry-After), upstream_timeout (504), request_timeout (408) and malformed_request.
+    Retry-After), upstream_timeout (504), request_timeout (408), body_too_large and malformed_request.
     """
 
     def __init__(self, upstreams: Mapping[str, str], *, quiet_timeout_s: float = QUIET_TIMEOUT_S) -> None:
@@ -116,6 +140,9 @@ class Proxy:
         if where is None:
             raise Problem("route_not_found", "Nothing is served at this path")
         body = _Body(receive, present=_has_body(scope["headers"]), quiet_timeout_s=self._quiet_timeout_s)
+        if (length := header(scope["headers"], b"content-length") or b"0").isdigit() and int(length) > BODY_LIMIT_BYTES:
+            await body.discard()
+            raise _too_large()
         exchange = asyncio.create_task(self._exchange(scope, where, body, send, correlation))
         leaving = asyncio.create_task(body.caller_left())
         try:
@@ -180,6 +207,9 @@ class Proxy:
                 raise _CallerLeft from error
             if body.stalled:
                 raise _stalled() from error
+            if body.too_large:
+                await body.discard()
+                raise _too_large() from error
             log.warning("a service cannot be reached", service=service, error=repr(error))
             raise Problem("service_unavailable", f"{service} cannot be reached", headers={"retry-after": "1"}) from error
 
@@ -190,6 +220,11 @@ class Proxy:
 
 def _stalled() -> Problem:
     return Problem("request_timeout", "The request's body stopped coming", headers={"connection": "close"})
+
+
+def _too_large() -> Problem:
+    accepted = f"at most {BODY_LIMIT_BYTES} bytes"
+    return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
 
 
 def _has_body(headers: Headers) -> bool:

@@ -21,6 +21,7 @@ from world import World
 
 from services.audit.history import audit
 from services.audit.live import LiveEvidence
+from services.audit.report import Report
 from services.client import Client
 from shared.signed_note import parse_verifier_key
 
@@ -96,13 +97,12 @@ async def test_after_all_of_it_the_whole_history_holds(shaken: World, ground: Gr
     await assert_the_ledger_has_each_once(shaken, ground.drawers)
     pinned = parse_verifier_key((shaken.running.folder / "keys" / "ledger.vkey").read_text().strip())
 
-    async def all_is_covered() -> bool:
-        nonlocal report
+    async def of_everything() -> Report | None:
         report = await audit(LiveEvidence(shaken.auditor), [pinned])
-        return report.beyond == 0
+        return report if report.beyond == 0 else None
 
-    report = await audit(LiveEvidence(shaken.auditor), [pinned])
-    await eventually(all_is_covered)
+    report = await eventually(of_everything)
+    assert report is not None
     assert {result.check: result.failures for result in report.checks if result.failed} == {}
     assert report.ok
     await assert_no_line_stands_still(shaken)

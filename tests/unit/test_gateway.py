@@ -217,11 +217,22 @@ async def test_a_request_streams_before_it_ends(setting: Setting) -> None:
         yield b"x" * 10
         async with asyncio.timeout(5):
             await setting.service.first_piece.wait()
-        for _ in range(40):
+        for _ in range(10):
             yield b"x" * 65536
 
     answer = await setting.http.post("/inventory/v1/import", content=pieces())
-    assert answer.json() == {"size": 10 + 40 * 65536}
+    assert answer.json() == {"size": 10 + 10 * 65536}
+
+
+async def test_a_body_over_the_limit_ends_at_the_gateway(setting: Setting) -> None:
+    head = b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\n"
+    length = 3 << 20
+    told = await raw(setting.url, head + b"content-length: %d\r\n\r\n" % length + b"x" * length)
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    untold = await raw(setting.url, head + b"transfer-encoding: chunked\r\n\r\n" + 40 * chunk + b"0\r\n\r\n")
+    for answer in (told, untold):
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b'"code": "body_too_large"' in answer
 
 
 async def test_a_caller_that_leaves_stops_the_work_for_it(setting: Setting) -> None:

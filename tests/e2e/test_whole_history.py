@@ -1,0 +1,27 @@
+"""After everything that these tests have done, good and bad: an auditor who trusts nobody finds that all of it holds."""
+
+from running import eventually
+from world import World
+
+from services.audit.history import audit
+from services.audit.live import LiveEvidence
+from services.audit.report import Report
+from services.registry import JOURNALED
+from shared.signed_note import parse_verifier_key
+
+
+async def test_the_whole_history_holds_and_no_line_stands_still(world: World) -> None:
+    pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
+
+    async def of_everything() -> Report | None:
+        report = await audit(LiveEvidence(world.auditor), [pinned])
+        return report if report.beyond == 0 else None
+
+    report = await eventually(of_everything, 60)
+    assert report is not None
+    assert {result.check: result.failures for result in report.checks if result.failed} == {}
+    assert report.ok
+    assert report.events > 100
+    for name in JOURNALED:
+        lines = await world.auditor.get(f"/{name}/v1/inbox")
+        assert {line: (state["stopped"], state["parked"]) for line, state in lines.items()} == dict.fromkeys(lines, (None, []))
