@@ -78,7 +78,9 @@ async def test_goods_leave_neither_unweighed_nor_without_the_ledgers_receipt(wor
         drawn = await world.drawn("EU", release, UNIT_G)
         path = f"/inventory/v1/draws/{drawn['draw']}/dispatch"
         await world.weighed(drawn["draw"], UNIT_G)
+        before = await world.auditor.get("/inventory/v1/journal/heads")
         assert await refusal(world.post(world.operator, path, DISPATCH)) == "receipt_missing"
+        assert await world.auditor.get("/inventory/v1/journal/heads") == before
     await world.dispatched(drawn["draw"])
 
     _, _, release = await world.stocked_release("EU", 1)
