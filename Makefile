@@ -2,13 +2,16 @@
 # Set-up is repeated only when one of these changes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all check bench clean
+.PHONY: help setup demo up test test-all check bench interop interop-promtool clean
 
 VENV := .venv
 STAMP := $(VENV)/.set-up
 UV_VERSION := 0.13.9
 RUN := $(VENV)/bin/python -m
 RESERVE := $(RUN) services
+# Tools that Go builds, once for all checkouts of this user; the name says of which sources.
+CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
+PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +50,16 @@ check: setup ## style, types, and who may import whom
 
 bench: setup ## draws a second, and how long a receipt takes
 	@$(RESERVE) bench
+
+interop: interop-promtool ## checks with other people's tools; needs Go
+
+interop-promtool: $(PROMTOOL) # the alert rules, and what each of them says of a history
+	@$(PROMTOOL) check config deploy/observability/prometheus.yml
+	@$(PROMTOOL) check rules --lint=all --lint-fatal deploy/observability/alerts.yml
+	@$(PROMTOOL) test rules tests/interop/promtool/alerts.test.yml
+
+$(PROMTOOL):
+	@cd tests/interop/promtool && go build -mod=readonly -tags remove_all_sd -ldflags '-s -w' -o $@ github.com/prometheus/prometheus/cmd/promtool
 
 clean: ## removes what set-up made here, not the data in .reserve/ nor the caches of this user
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
