@@ -48,8 +48,8 @@ check: setup ## style, types, and who may import whom
 	@$(VENV)/bin/mypy --strict -p services -p shared
 	@$(VENV)/bin/lint-imports
 
-bench: setup ## draws a second, and how long a receipt takes
-	@$(RESERVE) bench
+bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
+	@$(RESERVE) bench $(ONLY)
 
 interop: interop-promtool ## checks with other people's tools; needs Go
 

@@ -178,13 +178,14 @@ def demo(
 
 @app.command()
 def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="of the benches to run; otherwise all of them")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
     clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
 ) -> None:
-    """How many draws a second, how long one takes, how soon its receipt is there, and what memory it needs."""
+    """How fast it is, beside what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
     from services.commands.bench import bench as run
 
-    run(seconds, clients)
+    run(names or [], seconds, clients)
 
 
 def json_text(value: object) -> str:
