@@ -18,7 +18,6 @@ from services.inventory.events import (
     HoldPutOn,
     LotId,
     LotTakenIn,
-    Parcel,
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
@@ -38,16 +37,13 @@ from services.inventory.events import (
 
 type Lots = immutables.Map[LotId, Lot]
 type Shelves = immutables.Map[int, Shelf]
+type Releases = immutables.Map[ReleaseId, Release]
 
 
 def evolve(state: Stockpile, event: Event) -> Stockpile:
-    match event:
+    match event:  # what happens often first: a case that does not match costs 0.09 us
         case StockDrawn():
             return _drawn(state, event)
-        case StockReleased():
-            return _released(state, event)
-        case ReleaseLapsed() | ReleaseCancelled():
-            return _reduce_release(state, event.release, event.units, event.rights_g)
         case DrawWeighed():
             draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
             return replace(state, draws=state.draws.set(event.draw, draw))
@@ -56,6 +52,10 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             for parcel in event.parcels:
                 lots = _put(lots, parcel.lot, _undrawn(lots[parcel.lot], parcel.units))
             return replace(state, lots=lots, draws=state.draws.delete(event.draw), drawn_g=state.drawn_g - event.mass_g)
+        case StockReleased():
+            return _released(state, event)
+        case ReleaseLapsed() | ReleaseCancelled():
+            return _reduce_release(state, event.release, event.units, event.rights_g)
         case DrawReturned():
             return _returned(state, event)
         case RightAssigned():
@@ -89,20 +89,23 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
 
 
 def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
-    lots, shelves = state.lots, state.shelves
+    lots, shelves, release = state.lots, state.shelves, state.releases[event.release]
+    left = release.units
     for parcel in event.parcels:
-        lot = lots[parcel.lot]
-        lots = lots.set(parcel.lot, replace(lot, units=lot.units - parcel.units, drawn_units=lot.drawn_units + parcel.units))
-        shelf = shelves[parcel.nominal_unit_g]
-        queue = shelf.queue if parcel.units < lot.units else _without(shelf.queue, lot.turn)
-        shelves = shelves.set(parcel.nominal_unit_g, Shelf(queue, shelf.units - parcel.units, shelf.reserved_units))
-    draw = Draw(event.partner, event.parcels, event.mass_g)
-    state = replace(state, lots=lots, shelves=shelves, draws=state.draws.set(event.draw, draw), drawn_g=state.drawn_g + event.mass_g)
-    return _reduce_release(state, event.release, _unit_counts(event.parcels), 0)
-
-
-def _unit_counts(parcels: Iterable[Parcel]) -> list[UnitCount]:
-    return [UnitCount(nominal_unit_g=parcel.nominal_unit_g, units=parcel.units) for parcel in parcels]
+        units, unit_g = parcel.units, parcel.nominal_unit_g
+        lot, shelf = lots[parcel.lot], shelves[unit_g]
+        queue = shelf.queue if units < lot.units else _without(shelf.queue, lot.turn)
+        lots = lots.set(parcel.lot, replace(lot, units=lot.units - units, drawn_units=lot.drawn_units + units))
+        shelves = shelves.set(unit_g, Shelf(queue, shelf.units - units, shelf.reserved_units - units))
+        left = _less(left, unit_g, units)
+    return replace(
+        state,
+        lots=lots,
+        shelves=shelves,
+        draws=state.draws.set(event.draw, Draw(event.partner, event.parcels, event.mass_g)),
+        drawn_g=state.drawn_g + event.mass_g,
+        releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
+    )
 
 
 def _released(state: Stockpile, event: StockReleased) -> Stockpile:
@@ -123,15 +126,18 @@ def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Iterable[Uni
     release = state.releases[release_id]
     shelves, left, mass_g = state.shelves, release.units, release.mass_g - rights_g
     for count in units:
-        left = _less(left, count)
+        left = _less(left, count.nominal_unit_g, count.units)
         mass_g -= count.units * count.nominal_unit_g
         shelves = _reserve(shelves, count, -count.units)
-    if mass_g:
-        reduced = Release(release.partner, left, release.rights_g - rights_g, mass_g, release.expires_on)
-        releases = state.releases.set(release_id, reduced)
-    else:
-        releases = state.releases.delete(release_id)
+    releases = _with_left(state.releases, release_id, left, release.rights_g - rights_g, mass_g)
     return replace(state, releases=releases, shelves=shelves, reserved_rights_g=state.reserved_rights_g - rights_g)
+
+
+def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount, ...], rights_g: int, mass_g: int) -> Releases:
+    """What is left of a release; with nothing left, it goes."""
+    if not mass_g:
+        return releases.delete(release_id)
+    return releases.set(release_id, replace(releases[release_id], units=units, rights_g=rights_g, mass_g=mass_g))
 
 
 def _reserve(shelves: Shelves, count: UnitCount, change_units: int) -> Shelves:
@@ -139,9 +145,9 @@ def _reserve(shelves: Shelves, count: UnitCount, change_units: int) -> Shelves:
     return shelves.set(count.nominal_unit_g, Shelf(shelf.queue, shelf.units, shelf.reserved_units + change_units))
 
 
-def _less(units: tuple[UnitCount, ...], taken: UnitCount) -> tuple[UnitCount, ...]:
-    reduced = (replace(have, units=have.units - taken.units) if have.nominal_unit_g == taken.nominal_unit_g else have for have in units)
-    return tuple(have for have in reduced if have.units)
+def _less(units: tuple[UnitCount, ...], unit_g: int, taken: int) -> tuple[UnitCount, ...]:
+    reduced = [replace(have, units=have.units - taken) if have.nominal_unit_g == unit_g else have for have in units]
+    return tuple([have for have in reduced if have.units])
 
 
 def _taken_in(state: Stockpile, event: LotTakenIn) -> Stockpile:
