@@ -2,13 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from services.backup import Head
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
 approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
@@ -162,6 +166,35 @@ def rebuild(
 
 
 @app.command()
+def backup(
+    into: Annotated[Path, typer.Argument(metavar="DIR", help="a new folder")],
+    data: Folder = HERE,
+    service: Annotated[str | None, typer.Option(help="of this service alone: its journal and tables")] = None,
+) -> None:
+    """Copies a running deployment; everything goes on meanwhile. No private key and no password is in the copy."""
+    from services.commands.backup import backup as run
+
+    made = run(into, data, service)
+    typer.echo(json_text({"made_at": made.made_at, "service": made.service, "heads": positions(made.heads)}))
+
+
+@app.command()
+def restore(
+    backup: Annotated[Path, typer.Argument(metavar="DIR", help="what `reserve backup` made")],
+    data: Folder,
+    service: Annotated[str | None, typer.Option(help="puts this service alone back to the past, in the deployment of --data")] = None,
+    secrets: Annotated[Path | None, typer.Option(help="a folder with the private files, such as the old deployment's")] = None,
+) -> None:
+    """Checks a backup, and lays out a new folder that `reserve up` can serve. What happened after the backup is not in it."""
+    from services.commands.restore import restore as run
+
+    restored = run(backup, data, service, secrets)
+    typer.echo(json_text({"leaves": restored.leaves, "heads": positions(restored.heads)}))
+    for name in restored.missing:
+        typer.echo(f"put the private file {name} into {data} before it serves", err=True)
+
+
+@app.command()
 def demo(
     data: Annotated[Path | None, typer.Option(help="a new folder, which is kept; otherwise a temporary one")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="no colours, and nothing that moves")] = False,
@@ -186,6 +219,10 @@ def bench(
     from services.commands.bench import bench as run
 
     run(names or [], seconds, clients)
+
+
+def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:
+    return {line: head.position for line, head in heads.items()}
 
 
 def json_text(value: object) -> str:

@@ -30,11 +30,17 @@ async def dump_schema(url: str, schema: str, file: Path, snapshot: str) -> None:
     await _run("pg_dump", f"--schema={schema}", f"--snapshot={snapshot}", f"--file={file}", "--no-sync", url=url)
 
 
-async def load_schema(url: str, schema: str, file: Path) -> None:
-    """Puts a dumped schema in the place of the one that is there, in one transaction: all of it, or nothing. Raises ToolFailed."""
-    drop = f'DROP SCHEMA IF EXISTS "{schema}" CASCADE'
+async def load_schema(url: str, schema: str, file: Path, keep_as: str) -> None:
+    """Puts a dumped schema in the place of the one that is there, in one transaction. The one that was there gets the name `keep_as`.
+
+    Raises ToolFailed.
+    """
+    make_room = f"""DROP SCHEMA IF EXISTS "{keep_as}" CASCADE;
+        DO $$ BEGIN
+            IF to_regnamespace('"{schema}"') IS NOT NULL THEN ALTER SCHEMA "{schema}" RENAME TO "{keep_as}"; END IF;
+        END $$"""
     # psql reads no start-up file of anybody's, and stops at the first error.
-    await _run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-c", drop, "-f", str(file), url=url)
+    await _run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-c", make_room, "-f", str(file), url=url)
 
 
 async def _run(tool: str, *arguments: str, url: str | None = None) -> None:

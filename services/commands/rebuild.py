@@ -9,19 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from services.commands.database import journaled, owner_url
 from services.commands.failure import CHECK_FAILED, fail
-from services.registry import JOURNALED, service
-from shared.engines import engines
+from services.registry import service
 from shared.rebuild import Compared, Disturbed, rebuild_and_compare, rebuild_and_swap
 from shared.service import Service
-from shared.settings import Settings
 
 
 def compare(name: str, folder: Path) -> list[Compared]:
     """The database is the one of DATABASE_OWNER_URL, or the folder's own."""
     found = _rebuildable(name)
     try:
-        compared = asyncio.run(rebuild_and_compare(found, _owner_url(folder)))
+        compared = asyncio.run(rebuild_and_compare(found, owner_url(folder)))
     except (OSError, asyncpg.PostgresError) as error:
         fail(f"the database does not answer: {error!r}", CHECK_FAILED)
     # SQLAlchemy's names are a kind of str that msgspec does not write.
@@ -32,7 +31,7 @@ def swap(name: str, folder: Path) -> dict[str, int]:
     """Rows by table, once the rebuilt tables are the live ones."""
     found = _rebuildable(name)
     try:
-        return asyncio.run(rebuild_and_swap(found, _owner_url(folder)))
+        return asyncio.run(rebuild_and_swap(found, owner_url(folder)))
     except Disturbed as error:
         fail(f"nothing was swapped: {error}; repeat it", CHECK_FAILED)
     except (OSError, asyncpg.PostgresError) as error:
@@ -40,20 +39,10 @@ def swap(name: str, folder: Path) -> dict[str, int]:
 
 
 def _rebuildable(name: str) -> Service:
-    if name not in JOURNALED:
-        fail(f"SERVICE: no service {name!r} has a journal (accepted: {', '.join(JOURNALED)})")
-    found = service(name)
+    found = service(journaled(name))
     if {table.name for table in found.tables.sorted_tables} <= set(found.kept):
         fail(f"SERVICE: {name} keeps all of its tables: no journal of its own could make them anew")
     return found
-
-
-def _owner_url(folder: Path) -> str:
-    if given := Settings().database_owner_url:
-        return given
-    if not (folder / "endpoints.json").exists():
-        fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
-    return engines(folder.absolute(), kafka_bootstrap_servers="not needed").database_url
 
 
 def show(name: str, compared: list[Compared]) -> None:
