@@ -42,24 +42,27 @@ async def restore_all(backup: Path, folder: Path, secrets: Path | None) -> Resto
     manifest = await verify(backup)
     if manifest.service is not None:
         raise NoBackup(f"{backup} holds {manifest.service} alone")
-    fresh = _beside(folder)
-    for name in PUBLIC:
-        private_folder((fresh / name).parent)
-        write_private(fresh / name, (backup / name).read_bytes())
+    fresh = await asyncio.to_thread(_lay_out, backup, folder)
     missing = _take_secrets(secrets, fresh)
-    await asyncio.to_thread(shutil.copytree, backup / TILES, fresh / TILES)
     restored = await _restore_database(manifest, backup, fresh)
     fresh.replace(folder)  # in the place of an empty one, if there is one
     return msgspec.structs.replace(restored, missing=missing)
 
 
-def _beside(folder: Path) -> Path:
-    """A folder that is half laid out never has the name of a whole one."""
+def _lay_out(backup: Path, folder: Path) -> Path:
+    """All but the database, beside its place: a folder that is half laid out never has the name of a whole one."""
     must_be_empty(folder)
     fresh = folder.with_name(f"{folder.name}.new")
     if fresh.exists():
         shutil.rmtree(fresh)
-    return private_folder(fresh)
+    private_folder(fresh)
+    for name in PUBLIC:
+        private_folder((fresh / name).parent)
+        write_private(fresh / name, (backup / name).read_bytes())
+    (fresh / TILES).mkdir(parents=True)
+    if (backup / TILES).exists():  # nothing may have been logged yet
+        shutil.copytree(backup / TILES, fresh / TILES, dirs_exist_ok=True)
+    return fresh
 
 
 def _take_secrets(secrets: Path | None, folder: Path) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def _take_secrets(secrets: Path | None, folder: Path) -> tuple[str, ...]:
 
 
 async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> Restored:
-    engine = PostgresEngine(folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], folder / "postgres-restore.log")
+    engine = PostgresEngine(folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], private_folder(folder / "logs") / "postgres.log")
     await engine.adopt(backup / POSTGRES)
     await engine.start()
     try:

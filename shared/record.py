@@ -60,6 +60,7 @@ class _Hashed(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
+_decode_hashed = msgspec.json.Decoder(_Hashed).decode
 _encode_hashed = msgspec.json.Encoder().encode  # _Hashed has its fields in sorted order, and `data` is canonical already
 
 
@@ -83,6 +84,12 @@ def hashed_bytes(record: Any) -> bytes:
             version=record.version,
         )
     )
+
+
+def record_of(hashed: bytes, *, salt: bytes, event_hash: bytes, chain_hash: bytes) -> Record:
+    """The record whose `hashed_bytes` these are. Raises `msgspec.ValidationError` for other bytes."""
+    columns = msgspec.structs.asdict(_decode_hashed(hashed))
+    return Record(**columns, salt=salt, event_hash=event_hash, chain_hash=chain_hash)
 
 
 def event_hash(salt: bytes, hashed: bytes) -> bytes:

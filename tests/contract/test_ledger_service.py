@@ -21,6 +21,7 @@ from services.ledger.receipt import verify_receipt
 from services.ledger.tables import metadata
 from services.ledger.tiles import decode_bundle
 from shared.checkpoint import TreeHead, open_checkpoint
+from shared.messages import from_feed
 from shared.record import event_hash
 from shared.service import Kernel
 
@@ -125,6 +126,37 @@ async def test_what_is_recorded_of_each_source_is_its_journal(stage: LedgerStage
         if head.position
     }
     assert recorded == expected
+
+
+@pytest.mark.parametrize("limit", [2, 1000])
+async def test_the_ledgers_copy_of_a_journal_is_the_journal_byte_for_byte(stage: LedgerStage, auditor: Http, limit: int):
+    await receipts_of(auditor, await stage.happen(lot(f"lot_copy_{limit}", 1), lot(f"lot_copy_{limit}_too", 1)))
+    for shard in range(4):
+        own, copy = [
+            [page.content async for page in pages(auditor, f"{stage.urls[name]}{path}", limit, **query)]
+            for name, path, query in (
+                ("inventory", "/v1/journal", {"shard": shard}),
+                ("ledger", f"/v1/sources/inventory/{shard}/journal", {}),
+            )
+        ]
+        assert copy == own
+        assert all(from_feed(page) for page in copy if b'"position"' in page)
+
+
+async def pages(http: Http, url: str, limit: int, **query: Any) -> AsyncIterator[httpx.Response]:
+    after: int | None = 0
+    while after is not None:
+        page = await http.get(url, params={"after": after, "limit": limit, **query})
+        assert page.status_code == 200, page.text
+        yield page
+        after = page.json()["next"]
+
+
+async def test_nothing_is_given_of_a_journal_that_the_ledger_does_not_record(auditor: Http, japan: Http):
+    for path in ("sources/ledger/0", "sources/inventory/4", "sources/gateway/0"):
+        answer = await auditor.get(f"/v1/{path}/journal")
+        assert (answer.status_code, answer.json()["code"]) == (404, "shard_not_found")
+    assert (await japan.get("/v1/sources/inventory/0/journal")).status_code == 403
 
 
 async def test_an_event_records_each_checkpoint_with_what_it_covers(stage: LedgerStage, ledger: Kernel, auditor: Http):

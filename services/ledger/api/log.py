@@ -19,9 +19,10 @@ from services.ledger.tables import CheckpointRow, EntryRow
 from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
 from shared.auth import Caller, allow
 from shared.http import Cursor, Limit, Page, Reading, page
-from shared.kernel_api import Running
+from shared.kernel_api import Position, ReadsJournal, Running
+from shared.messages import FEED_LIMIT, to_feed
 from shared.problems import Problem
-from shared.record import MAX_INTEGER
+from shared.record import GENESIS, MAX_INTEGER, record_of
 
 router = APIRouter(tags=["log"])
 
@@ -145,3 +146,29 @@ async def sources(caller: Annotated[Caller, allow("service", "auditor")], kernel
         rows = await connection.fetch("SELECT source, shard, position, chain_hash FROM inbox_cursors ORDER BY source, shard")
     recorded = {f"{row['source']}/{row['shard']}": Recorded(row["position"], row["chain_hash"].hex()) for row in rows}
     return Response(msgspec.json.encode(recorded), media_type="application/json")
+
+
+@router.get("/v1/sources/{source}/{shard}/journal")
+async def copy_of_a_journal(
+    source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
+    shard: Annotated[int, Path(ge=0, le=1023)],
+    caller: ReadsJournal,
+    kernel: Running,
+    reads: Reading,
+    after: Position = 0,
+    limit: Annotated[int, Query(ge=1, le=FEED_LIMIT)] = FEED_LIMIT,
+) -> Response:
+    """The ledger's copy of a source's journal, as that source's own `GET /v1/journal` would give it: what a restored source lacks."""
+    if source not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
+        raise Problem("shard_not_found", f"nothing is recorded of {source}/{shard}", field="path:source")
+    query = (
+        select(EntryRow)
+        .where(EntryRow.source == source, EntryRow.shard == shard, EntryRow.position >= after)
+        .order_by(col(EntryRow.position))
+        .limit(limit + 1)
+    )
+    async with reads.session() as session:
+        rows = list(await session.exec(query))
+    previous = rows.pop(0).chain_hash if after and rows else GENESIS
+    records = [record_of(row.hashed, salt=row.salt, event_hash=row.event_hash, chain_hash=row.chain_hash) for row in rows[:limit]]
+    return Response(msgspec.json.encode(to_feed(records, previous, limit)), media_type="application/json")
