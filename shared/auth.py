@@ -17,6 +17,7 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, MissingClaimError
 from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry
+from starlette.requests import HTTPConnection
 
 from shared.problems import Entry, Problem, register
 
@@ -206,7 +207,14 @@ def _quotable(text: str) -> str:
     return text.replace('"', "'")
 
 
-_BEARER = HTTPBearer(bearerFormat="JWT", auto_error=False, description="An access token of the issuer (RFC 9068)")
+class _Described(HTTPBearer):
+    """For the OpenAPI document alone: the verifier reads the header itself."""
+
+    async def __call__(self, request: HTTPConnection) -> None:
+        return None
+
+
+_BEARER = _Described(scheme_name="HTTPBearer", bearerFormat="JWT", auto_error=False, description="An access token of the issuer (RFC 9068)")
 
 
 def allow(*roles: str, scope: str | None = None) -> Any:

@@ -25,6 +25,7 @@ from typeid import TypeID
 from shared.auth import Caller, allow
 from shared.clock import day_of
 from shared.decider import Refused
+from shared.direct import DirectRoutes
 from shared.journal import UNREACHABLE, Document
 from shared.kernel_api import kernel_of
 from shared.problems import Entry, Problem, ProblemResponse, register, request_id
@@ -59,7 +60,12 @@ _HEX32 = re.compile(r"[0-9a-f]{32}")
 
 
 def install(app: FastAPI) -> None:
-    """A database that does not answer is a 503 with Retry-After, whichever handler met it."""
+    """A database that does not answer is a 503 with Retry-After, whichever handler met it. Routes are served directly where they can be.
+
+    To be called before any middleware is added.
+    """
+    assert not app.user_middleware, "direct routes are the innermost"
+    app.add_middleware(DirectRoutes)
     for kind in (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE):
         app.add_exception_handler(kind, _unavailable)
 

@@ -16,6 +16,13 @@ commit_seconds = Histogram(
 )
 batch_commands = Histogram("reserve_batch_commands", "Commands in a commit", ["service"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
 set_aside = Counter("reserve_set_aside_total", "Messages that are no valid event of a known source", ["service", "source"])
+http_requests = Counter("reserve_http_requests_total", "Requests answered, by route", ["service", "handler", "method", "status"])
+http_request_seconds = Histogram(
+    "reserve_http_request_duration_seconds",
+    "From a request's head to the end of its answer",
+    ["service", "handler", "method"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 timers_fired = Counter("reserve_timers_fired_total", "Timers whose command was settled", ["service"])
 
 # Looked at, by shared.watch. What is of one process alone says so; the rest every process of a service gives alike.

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from contextlib import AbstractContextManager
 
 import structlog
@@ -14,10 +15,17 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from prometheus_fastapi_instrumentator import Instrumentator
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import metrics
 from shared.record import Fact
 from shared.settings import Settings
+
+_NOT_MEASURED = frozenset({"/metrics", "/livez", "/readyz"})
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # callers invent others
 
 TRACER = trace.get_tracer("reserve")  # records nothing until `configure` gives traces a place to go
 
@@ -61,11 +69,51 @@ def following(fact: Fact, name: str, tracer: trace.Tracer = TRACER) -> AbstractC
 
 def instrument(app: FastAPI, service: str, settings: Settings) -> None:
     """Request metrics at /metrics; request spans where traces have somewhere to go."""
-    Instrumentator(excluded_handlers=["/metrics", "/livez", "/readyz"]).instrument(
-        app, metric_namespace="reserve", metric_subsystem="http"
-    ).expose(app, include_in_schema=False)
+    app.add_middleware(RequestMetrics, service=service)
+    app.add_route("/metrics", _metrics, include_in_schema=False)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(app, excluded_urls="metrics,livez,readyz")
+
+
+class RequestMetrics:
+    """ASGI middleware: counts requests and times them, by route. What has no route is of the handler "none"."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+        # The series of each route: prometheus_client would look them up by their labels each time, which costs more than to count.
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _NOT_MEASURED:
+            return await self._app(scope, receive, send)
+        began, status = time.perf_counter(), 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            requests, seconds = self._of(getattr(scope.get("route"), "path", "none"), scope["method"], status // 100)
+            requests.inc()
+            seconds.observe(time.perf_counter() - began)
+
+    def _of(self, handler: str, method: str, hundreds: int) -> tuple[Counter, Histogram]:
+        if (known := self._series.get((handler, method, hundreds))) is None:
+            named = method if method in _METHODS else "other"
+            requests = metrics.http_requests.labels(self._service, handler, named, f"{hundreds}xx")
+            known = requests, metrics.http_request_seconds.labels(self._service, handler, named)
+            if named == method:
+                self._series[handler, method, hundreds] = known
+        return known
+
+
+async def _metrics(_request: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_service(service: str) -> structlog.types.Processor:
