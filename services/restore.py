@@ -78,7 +78,9 @@ def _take_secrets(secrets: Path | None, folder: Path) -> tuple[str, ...]:
 
 
 async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> Restored:
-    engine = PostgresEngine(folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], private_folder(folder / "logs") / "postgres.log")
+    engine = PostgresEngine(
+        folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], private_folder(folder / "logs") / "postgres.log"
+    )
     await engine.adopt(backup / POSTGRES)
     await engine.start()
     try:

@@ -46,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     shard: int
     position: int
+    salt: str
     event_hash: str
     postings: tuple[PostedLine, ...]
 

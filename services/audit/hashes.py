@@ -36,10 +36,9 @@ def chain_hash(previous: str, event_hash: str) -> str:
     return sha256(b"\x02" + bytes.fromhex(previous) + bytes.fromhex(event_hash)).hexdigest()
 
 
-def leaf(service: str, record: Recorded) -> bytes:
-    """Raises ValueError for what is not hex."""
-    place = f"{service}/{record.shard}/{record.position}".encode()
-    return sha256(b"\x03" + bytes.fromhex(record.salt) + place + bytes.fromhex(record.event_hash)).digest()
+def leaf(place: str, salt: str, event_hash: str) -> bytes:
+    """`place`: "inventory/0/123". Raises ValueError for what is not hex."""
+    return sha256(b"\x03" + bytes.fromhex(salt) + place.encode() + bytes.fromhex(event_hash)).digest()
 
 
 class Tree:

@@ -38,7 +38,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     walk.books.compare(balances, await walk.entries_until(recorded))
     if walk.rounds.unsettled:
         await walk.read_ahead()
-    walk.rounds.finish()
+    walk.finish()
     await walk.check_decisions()
     beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walk.heads.items())
     findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
@@ -74,7 +74,7 @@ class _Line:
 
     async def advance(self) -> None:
         self.next = await anext(self._records, None)
-        self.leaf = b"" if self.next is None else _leaf(self.service, self.next)
+        self.leaf = b"" if self.next is None else _leaf(f"{self.name}/{self.next.position}", self.next)
 
 
 class _Walk:
@@ -88,6 +88,7 @@ class _Walk:
         self._covered: dict[str, int] = {}
         self._entries = _each(evidence.entries())
         self._entry: Entry | None = None  # the next
+        self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
         self.rounds = Rounds(findings)
@@ -121,6 +122,12 @@ class _Walk:
                 await self._take(line, None, "it has no leaf")
             read = 0 if line is None else self._journals[line.service].end(line.shard)
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, f"{name}/{upto}", f"is covered, and the journal ends at {read}")
+
+    def finish(self) -> None:
+        self.rounds.finish()
+        for name in self._lines:
+            place, what = self._forks.get(name, (name, ""))
+            self._findings.look(Check.FORKS, not what, place, what)
 
     async def entries_until(self, recorded: Mapping[str, int]) -> list[Entry]:
         """The entries after the cut, as far as balances may have been read with them."""
@@ -158,16 +165,31 @@ class _Walk:
         # The entry tells where an event ought to be, which is worth nothing but to find the next one that fits.
         line = None if entry is None else self._lines.get(entry.line)
         if line is None or entry is None or line.next is None or entry.position < line.next.position:
+            self._fork(entry, leaf)
             self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", "no event opens it")
             return
         while line.next is not None and line.next.position < entry.position:
             await self._take(line, None, "it has no leaf")
         if line.next is None or line.next.position != entry.position:
+            self._fork(entry, leaf)
             self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", f"its event, {entry.place}, is not in the journal")
             return
         fits = line.leaf == leaf
+        if not fits:
+            self._fork(entry, leaf)
         self._findings.look(Check.LEAVES_HAVE_EVENTS, fits, f"leaf {index}", f"{entry.place} is another event than was entered")
         await self._take(line, entry, None if fits else "its leaf is of another event")
+
+    def _fork(self, entry: Entry | None, leaf: bytes) -> None:
+        """The journal does not have the leaf's event. If the entry opens the leaf, the log did take it from that journal."""
+        if entry is None or entry.line in self._forks or _leaf(entry.place, entry) != leaf:
+            return
+        line = self._lines.get(entry.line)
+        if line is None or line.next is None:
+            what = "the journal ends before it: it was restored to the past, and recovers it from the ledger"
+        else:
+            what = f"the log holds another event here, {entry.event_hash}: from here on the journal is another history"
+        self._forks[entry.line] = (entry.place, what)
 
     async def _entry_of(self, index: int) -> Entry | None:
         while self._entry is not None and self._entry.leaf_index < index:
@@ -211,9 +233,9 @@ class _Walk:
             self._by_leaf[line.leaf] = line
 
 
-def _leaf(service: str, record: Recorded) -> bytes:
+def _leaf(place: str, opening: Recorded | Entry) -> bytes:
     try:
-        return hashes.leaf(service, record)
+        return hashes.leaf(place, opening.salt, opening.event_hash)
     except ValueError:
         return b"none: its hashes are not hex"
 

@@ -21,6 +21,7 @@ class Check(StrEnum):
     PARTNER_SEQUENCES = "each partner's numbers are gapless"
     EVENTS_IN_LOG = "every event has its leaf"
     LEAVES_HAVE_EVENTS = "every leaf has its event"
+    FORKS = "no journal has left the history that the log holds"
     ENTRIES = "the ledger's entries are the events"
     ROOTS = "the leaves give the signed roots"
     SIGNATURES = "the pinned key signed every checkpoint"

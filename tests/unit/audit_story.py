@@ -352,6 +352,7 @@ class Told:
                 source=step.service,
                 shard=step.shard,
                 position=record.position,
+                salt=record.salt,
                 event_hash=record.event_hash,
                 postings=tuple(PostedLine(str(line.side), line.asset, line.account, line.amount_g, str(line.status)) for line in lines),
             )

@@ -37,6 +37,7 @@ from msgspec.structs import replace
 from services.allocation import events as allocation
 from services.allocation.domain.approval import key_id, public_key_hex
 from services.allocation.domain.decision import canonical, commitment, decision_hash
+from services.audit import hashes
 from services.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.inventory import events as inventory
 
@@ -153,7 +154,10 @@ async def test_a_changed_event_with_its_hash_made_anew_breaks_the_chain_and_the_
     rows, index = history.rows_of("draw")
     history.change("draw", event_hash=sha256(rows[index].data).hexdigest())
     report = await history.audited()
-    assert {Check.EVENT_HASHES, Check.CHAINS, Check.EVENTS_IN_LOG, Check.LEAVES_HAVE_EVENTS, Check.ENTRIES} == failed(report)
+    assert {*(Check.EVENT_HASHES, Check.CHAINS, Check.EVENTS_IN_LOG, Check.LEAVES_HAVE_EVENTS, Check.ENTRIES, Check.FORKS)} == failed(
+        report
+    )
+    assert failures(report)["forks"] == [history.places["draw"]]
     assert failures(report)["leaves_have_events"] == [f"leaf {history.leaf_of('draw')}"]
 
 
@@ -175,6 +179,7 @@ async def test_a_truncated_journal_does_not_reach_what_is_covered(tmp_path: Path
     found = failures(await history.audited())
     assert found["events_in_log"] == [f"inventory/0/{end}"]
     assert len(found["leaves_have_events"]) == 2
+    assert found["forks"] == [f"inventory/0/{end - 1}"]
 
 
 async def test_swapped_events_are_out_of_place(tmp_path: Path) -> None:
@@ -212,6 +217,18 @@ async def test_an_event_under_another_types_name_is_found(tmp_path: Path) -> Non
 # --- the log
 
 
+async def test_a_journal_that_went_on_otherwise_after_it_was_restored_has_forked_where_it_did(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    rows, index = history.rows_of("weigh")
+    for place in range(index, len(rows)):  # each with right hashes: the journal alone looks whole
+        forged = replace(rows[place], salt="00" * 16)
+        own = hashes.event_hash(forged)
+        rows[place] = replace(forged, event_hash=own, chain_hash=hashes.chain_hash(rows[place - 1].chain_hash, own))
+    found = failures(await history.audited())
+    assert {"event_hashes", "chains"}.isdisjoint(found)
+    assert found["forks"] == [history.places["weigh"]]
+
+
 async def test_an_event_that_was_never_entered_has_no_leaf(tmp_path: Path) -> None:
     story = told()
     history = Told({name: story[name] for name in list(story)[:-1]}, tmp_path)
@@ -228,7 +245,9 @@ async def test_an_event_left_out_in_the_middle_has_no_leaf(tmp_path: Path) -> No
     del history.tree[leaf], history.books[leaf]
     history.books[leaf:] = [replace(entry, leaf_index=entry.leaf_index - 1) for entry in history.books[leaf:]]
     history.sign("last_sign")
-    assert failures(await history.audited())["events_in_log"] == [history.places["weigh"]]
+    found = failures(await history.audited())
+    assert found["events_in_log"] == [history.places["weigh"]]
+    assert "forks" not in found
 
 
 async def test_an_extra_leaf_has_no_event(tmp_path: Path) -> None:
