@@ -4,9 +4,13 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.figures import Bench, Figure, Options
 from bench.served import served
+from bench.state import state
+from bench.tree import tree
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "state": state,
+    "tree": tree,
 }
 
 
