@@ -168,6 +168,15 @@ class RequestExpired(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     needed_by: date
 
 
+class RequestExpiryPostponed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_expiry_postponed.v1"):
+    """Its day has passed, and it is in a certified round that inventory has not answered yet: looked at again on the day `due`."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    due: date
+
+
 # The book of a product: its rounds
 
 
@@ -315,7 +324,7 @@ PartnerEvent = PartnerRegistered
 AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
-RequestEvent = RequestSubmitted | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired
+RequestEvent = RequestSubmitted | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
 RoundEvent = (
     RoundOpened
     | RoundProposed

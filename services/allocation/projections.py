@@ -24,6 +24,7 @@ from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
+    RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
     RoundApproved,
@@ -97,6 +98,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
+        case RequestExpiryPostponed():
+            pass
         case AwardGranted():
             await _grant(connection, event)
         case AwardWithdrawn():

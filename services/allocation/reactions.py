@@ -1,7 +1,6 @@
 """What follows here from inventory's events, and in the books from allocation's own."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from services.allocation.domain.book import OpenBook
@@ -52,16 +51,15 @@ OWN_TYPES = frozenset(
 
 
 def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
-    on = date.fromisoformat(fact.record.effective_on)
     match fact.event:
         case inventory.ProductRegistered(product=product):
             return [_in_book(product, OpenBook(product=ProductId(product)))]
         case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
             return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
         case inventory.RoundReleased(product=product, round=round, decision=decision):
-            return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision), on=on))]
+            return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
-            return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason, on=on))]
+            return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
         case _:
             return ()  # only the read tables need it
 

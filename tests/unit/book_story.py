@@ -156,11 +156,11 @@ class Story:
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
         return CertifyRound(**({"round": round, "surroundings": around or surroundings(), "revoked": (), "on": TODAY} | changes))
 
-    def close(self, round: RoundId = ROUND, on: date = TODAY) -> CloseRound:
-        return CloseRound(round=round, decision=self.decision(round), on=on)
+    def close(self, round: RoundId = ROUND) -> CloseRound:
+        return CloseRound(round=round, decision=self.decision(round))
 
-    def reopen(self, round: RoundId = ROUND, on: date = TODAY) -> ReopenRound:
-        return ReopenRound(round=round, decision=self.decision(round), reason="stock_short", on=on)
+    def reopen(self, round: RoundId = ROUND) -> ReopenRound:
+        return ReopenRound(round=round, decision=self.decision(round), reason="stock_short")
 
 
 def a_book(*commands: Command) -> Story:

@@ -92,9 +92,9 @@ def take(story: Story, step: Step, place: int) -> Sequence[object]:
         case "certify":
             return attempt(story, story.certify(AROUND, round))
         case "close" if proposal is not None:
-            return attempt(story, CloseRound(round=round, decision=proposal.decision, on=TODAY))
+            return attempt(story, CloseRound(round=round, decision=proposal.decision))
         case "reopen" if proposal is not None:
-            return attempt(story, ReopenRound(round=round, decision=proposal.decision, reason="stock_short", on=TODAY))
+            return attempt(story, ReopenRound(round=round, decision=proposal.decision, reason="stock_short"))
         case "cancel":
             return attempt(story, CancelRound(round=round, reason="superseded"))
         case _:
@@ -163,8 +163,8 @@ def test_commands_from_timers_and_reactions_never_refuse(steps: list[Step], on: 
     commands: list[Command] = [ExpireRequest(request=request, on=on) for request in [*story.book.requests, RequestId("req_never")]]
     for round in names:
         for decision in [*decisions, DecisionHash("ab" * 32)]:
-            commands.append(CloseRound(round=round, decision=decision, on=on))
-            commands.append(ReopenRound(round=round, decision=decision, reason="stock_short", on=on))
+            commands.append(CloseRound(round=round, decision=decision))
+            commands.append(ReopenRound(round=round, decision=decision, reason="stock_short"))
     for command in commands:
         for book in (story.book, msgspec.structs.replace(Book())):
             decided = decide(command, book)

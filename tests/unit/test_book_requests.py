@@ -28,6 +28,7 @@ from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
+    RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
 )
@@ -158,7 +159,15 @@ def test_a_request_in_a_certified_round_stays_as_it_is():
     story = a_certified_round(10, 10)
     for command in (withdraw(), decline(), accept(units=1)):
         story.refuses(command, Reason.REQUEST_CERTIFIED)
-    assert story.when(expire()) == []
+
+
+def test_the_expiry_of_a_request_in_a_certified_round_is_looked_at_again_on_the_next_day():
+    story = a_certified_round(10, 10)
+    assert story.when(expire(on=NEEDED_BY)) == []
+    due = TOO_LATE + timedelta(days=1)
+    [postponed] = story.when(expire())
+    assert postponed == RequestExpiryPostponed(request=request_id("jp"), product=ANTIMONY, partner=JP, due=due)
+    assert DECIDER.timers(postponed) == [Timer("expire/req_jp", due, expire(on=due))]
 
 
 def test_a_request_expires_on_the_day_after_it_was_needed():

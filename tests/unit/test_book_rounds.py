@@ -28,8 +28,8 @@ from book_story import (
     terms,
 )
 
-from services.allocation.domain.book import OpenBook
-from services.allocation.domain.book_requests import WithdrawRequest
+from services.allocation.domain.book import DECIDER, OpenBook
+from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Reason, proposal_of
 from services.allocation.domain.decision import Units, read_file, recompute
@@ -402,9 +402,12 @@ def test_a_released_round_closes_the_requests_that_it_gave_something():
     assert story.book.rounds.get(ROUND) is None
 
 
-def test_a_request_that_was_given_nothing_and_is_late_expires_when_its_round_is_released():
+def test_a_request_that_was_given_nothing_and_is_late_expires_once_its_round_is_released():
     story = a_certified_round(10, 10, supply=1)
-    _, expired = story.when(story.close(on=TOO_LATE))
+    [postponed] = story.when(ExpireRequest(request=request_id("us"), on=TOO_LATE))
+    story.when(story.close())
+    [again] = DECIDER.timers(postponed)
+    [expired] = story.when(again.command)
     assert isinstance(expired, RequestExpired)
     assert expired.request == request_id("us")
 
@@ -431,7 +434,10 @@ def test_a_round_that_inventory_refuses_is_open_again_as_if_never_certified():
 
 def test_a_reopened_round_is_left_by_requests_whose_day_has_passed():
     story = a_certified_round(10, supply=5)
-    *_, expired = story.when(story.reopen(on=TOO_LATE))
+    [postponed] = story.when(ExpireRequest(request=request_id("jp"), on=TOO_LATE))
+    story.when(story.reopen())
+    [again] = DECIDER.timers(postponed)
+    [expired] = story.when(again.command)
     assert isinstance(expired, RequestExpired)
     assert story.book.rounds[ROUND].requests == frozenset()
 
@@ -439,8 +445,8 @@ def test_a_reopened_round_is_left_by_requests_whose_day_has_passed():
 def test_an_answer_of_inventory_that_nobody_waits_for_is_nothing():
     other = DecisionHash("ab" * 32)
     for story in (Story(), a_book(), a_round(10), a_proposal(10, supply=5), a_certified_round(10, supply=5)):
-        assert story.when(CloseRound(round=ROUND, decision=other, on=TODAY)) == []
-        assert story.when(ReopenRound(round=ROUND, decision=other, reason="stock_short", on=TODAY)) == []
+        assert story.when(CloseRound(round=ROUND, decision=other)) == []
+        assert story.when(ReopenRound(round=ROUND, decision=other, reason="stock_short")) == []
 
 
 def test_the_largest_round_fits_in_an_event():

@@ -15,6 +15,7 @@ from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
+    RequestExpiryPostponed,
     RequestId,
     RequestSubmitted,
     RequestWithdrawn,
@@ -81,8 +82,7 @@ def decide_request(command: RequestCommand, product: ProductId, book: Book) -> l
                 return request
             return [RequestWithdrawn(request=command.request, product=product, partner=request.partner, reason=command.reason)]
         case ExpireRequest():
-            # One in a certified round is settled when inventory has answered.
-            return expiries(book, [command.request], command.on) if not _is_certified(book, command.request) else []
+            return _expire(command, product, book)
         case _:
             assert_never(command)
 
@@ -91,21 +91,27 @@ def request_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
     match event:
         case RequestSubmitted():
             due = event.needed_by + timedelta(days=1)
-            return [Timer(f"expire/{event.request}", due, ExpireRequest(request=event.request, on=due))]
+            return [_expiry(event.request, due)]
+        case RequestExpiryPostponed():
+            return [_expiry(event.request, event.due)]
         case RequestDeclined() | RequestWithdrawn():
             return [CancelTimer(f"expire/{event.request}")]
         case _:
             return ()
 
 
-def expiries(book: Book, requests: Sequence[RequestId], on: date) -> list[BookEvent]:
-    """The end of those requests among `requests` that are open and whose day has passed."""
-    assert book.product is not None, "an unopened book has no requests"
-    return [
-        RequestExpired(request=request_id, product=book.product, partner=request.partner, needed_by=request.needed_by)
-        for request_id in requests
-        if (request := book.requests.get(request_id)) is not None and request.needed_by < on
-    ]
+def _expiry(request: RequestId, due: date) -> Timer:
+    return Timer(f"expire/{request}", due, ExpireRequest(request=request, on=due))
+
+
+def _expire(command: ExpireRequest, product: ProductId, book: Book) -> list[BookEvent]:
+    request = book.requests.get(command.request)
+    if request is None or command.on <= request.needed_by:
+        return []
+    if _is_certified(book, command.request):  # inventory's answer closes it, or frees it; that day is not known yet
+        due = command.on + timedelta(days=1)
+        return [RequestExpiryPostponed(request=command.request, product=product, partner=request.partner, due=due)]
+    return [RequestExpired(request=command.request, product=product, partner=request.partner, needed_by=request.needed_by)]
 
 
 def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Refused[Reason]:

@@ -7,7 +7,6 @@ import msgspec
 
 from services.allocation.domain.approval import Approval as SignedApproval
 from services.allocation.domain.book_lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
-from services.allocation.domain.book_requests import expiries
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.rules import RULES
@@ -104,7 +103,6 @@ class CloseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     round: RoundId
     decision: DecisionHash
-    on: date
 
 
 class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -113,7 +111,6 @@ class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     decision: DecisionHash
     reason: str
-    on: date
 
 
 type RoundCommand = OpenRound | ProposeRound | ApproveRound | CertifyRound | CancelRound | CloseRound | ReopenRound | LapseApprovals
@@ -324,11 +321,9 @@ def _grant(award: Award, round_id: RoundId, product: ProductId, book: Book, deci
 
 
 def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEvent]:
-    if (round := _certified(book, command.round, command.decision)) is None:
+    if _certified(book, command.round, command.decision) is None:
         return []
-    given = {award.request for award in proposal_of(round).awards}
-    released = RoundReleased(round=command.round, product=product, decision=command.decision)
-    return [released, *expiries(book, sorted(round.requests - given), command.on)]
+    return [RoundReleased(round=command.round, product=product, decision=command.decision)]
 
 
 def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEvent]:
@@ -341,7 +336,7 @@ def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEv
         for award in proposal_of(round).awards
     ]
     reopened = RoundReopened(round=command.round, product=product, decision=command.decision, reason=command.reason)
-    return [*withdrawn, reopened, *expiries(book, sorted(round.requests), command.on)]
+    return [*withdrawn, reopened]
 
 
 def _undecided(book: Book, round_id: RoundId) -> Round | Refused[Reason]:

@@ -25,6 +25,7 @@ from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
+    RequestExpiryPostponed,
     RequestId,
     RequestSubmitted,
     RequestWithdrawn,
@@ -186,6 +187,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             proposal = proposal_of(book.rounds[event.round])
             left = immutables.Map({key: approval for key, approval in proposal.approvals.items() if key not in event.keys})
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
+        case RequestExpiryPostponed():
+            return book  # its timer remembers
         case AwardGranted() | AwardWithdrawn():
             return book  # told to the partner; the round's own event moves the book
         case RoundCertified():
