@@ -70,7 +70,7 @@ def following(fact: Fact, name: str, tracer: trace.Tracer = TRACER) -> AbstractC
 def instrument(app: FastAPI, service: str, settings: Settings) -> None:
     """Request metrics at /metrics; request spans where traces have somewhere to go."""
     app.add_middleware(RequestMetrics, service=service)
-    app.add_route("/metrics", _metrics, include_in_schema=False)
+    app.add_route("/metrics", metrics_answer, include_in_schema=False)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(app, excluded_urls="metrics,livez,readyz")
 
@@ -112,7 +112,8 @@ class RequestMetrics:
         return known
 
 
-async def _metrics(_request: Request) -> Response:
+async def metrics_answer(_request: Request) -> Response:
+    """All of this process's metrics, as Prometheus reads them."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -7,6 +7,7 @@ would want turned off: no cookies kept, no redirects followed, no encodings undo
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 
 import aiohttp
 import structlog
@@ -107,6 +108,7 @@ class Proxy:
     def __init__(self, upstreams: Mapping[str, str], *, quiet_timeout_s: float = QUIET_TIMEOUT_S) -> None:
         self._bases = {name: url.rstrip("/") for name, url in upstreams.items()}
         self._services = frozenset(upstreams)
+        self._routes = {name: SimpleNamespace(path=f"/{name}") for name in upstreams}  # what metrics call a request by
         self._timeout = aiohttp.ClientTimeout(total=None, connect=POOL_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=quiet_timeout_s)
         self._quiet_timeout_s = quiet_timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -137,6 +139,7 @@ class Proxy:
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send, correlation: str) -> None:
         where = destination(scope["raw_path"], self._services)
+        scope["route"] = None if where is None else self._routes[where.service]
         if where is None:
             raise Problem("route_not_found", "Nothing is served at this path")
         body = _Body(receive, present=_has_body(scope["headers"]), quiet_timeout_s=self._quiet_timeout_s)

@@ -6,7 +6,7 @@ from services.identity.api import routes
 from services.identity.clients import load
 from services.identity.issuer import Issuer
 from services.identity.tokens import TokenSigner, signing_key
-from shared import problems
+from shared import problems, telemetry
 from shared.settings import Settings
 
 
@@ -21,7 +21,10 @@ def create_app(settings: Settings) -> FastAPI:
     if not settings.issuer or settings.issuer.endswith("/"):
         raise ValueError("RESERVE_ISSUER must be the public URL that tokens name, without a slash at its end")
     signer = TokenSigner(signing_key(settings.data_dir / "keys"), issuer=settings.issuer, audience=settings.audience)
-    return serve_issuer(Issuer(settings.issuer, load(settings.data_dir), signer))
+    telemetry.configure("identity", settings)
+    app = serve_issuer(Issuer(settings.issuer, load(settings.data_dir), signer))
+    telemetry.instrument(app, "identity", settings)
+    return app
 
 
 def serve_issuer(issuer: Issuer) -> FastAPI:

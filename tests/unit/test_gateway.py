@@ -325,6 +325,28 @@ async def test_the_gateway_is_ready_when_every_service_is(setting: Setting) -> N
     assert (answer.status_code, answer.json()["services"]["inventory"]) == (503, "not ready (503)")
 
 
+async def test_requests_are_counted_by_the_service_that_they_are_for(setting: Setting) -> None:
+    await setting.http.get("/inventory/v1/echo/a-path-of-its-own")
+    await setting.http.get("/.well-known/jwks.json")
+    await setting.http.get("/a-stranger/v1/echo/")
+    metrics = (await setting.http.get("/metrics")).text
+    counted = 'reserve_http_requests_total{handler="%s",method="GET",service="gateway",status="%s"}'
+    for handler, status in (("/inventory", "2xx"), ("/identity", "2xx"), ("none", "4xx")):
+        assert counted % (handler, status) in metrics
+    assert "a-path-of-its-own" not in metrics
+    assert "a-stranger" not in metrics
+
+
+async def test_metrics_are_for_callers_within_the_deployment(setting: Setting) -> None:
+    assert (await setting.http.get("/metrics", headers={"x-forwarded-for": "9.9.9.9"})).status_code == 404
+    assert (await setting.http.get("/metrics", headers={"forwarded": "for=9.9.9.9"})).status_code == 404
+    app = create_app(Settings(), {})
+    for address, status in (("9.9.9.9", 404), ("10.1.2.3", 200), ("::1", 200)):
+        caller = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 1)), base_url="http://gateway")
+        async with caller as http:
+            assert (await http.get("/metrics")).status_code == status, address
+
+
 async def test_many_callers_at_once_get_each_their_own_answer(setting: Setting) -> None:
     bodies = [f"body {number}" for number in range(100)]
     answers = await asyncio.gather(*(setting.http.post("/inventory/v1/echo/", content=body) for body in bodies))
