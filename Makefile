@@ -2,7 +2,7 @@
 # Set-up is repeated only when one of these changes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all check bench interop interop-promtool clean
+.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool clean
 
 VENV := .venv
 STAMP := $(VENV)/.set-up
@@ -41,6 +41,10 @@ test: check ## checks, then every test
 	@$(RUN) pytest
 
 test-all: test ## for now the same as test
+
+SEEDS ?= 200
+simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n runs, or the one of SEED=n
+	@PYTHONPATH=tests $(RUN) simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BROKEN),--broken "$(BROKEN)")
 
 check: setup ## style, types, and who may import whom
 	@$(VENV)/bin/ruff check

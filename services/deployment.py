@@ -74,6 +74,7 @@ class Deployment:
                 argv=(sys.executable, "-m", "services", "serve", name, "--port", str(ports[name])),
                 env=self.environment(name),
                 health_url=f"{self.urls[name]}/readyz",
+                live_url=f"{self.urls[name]}/livez",
             )
             for name in PROCESSES
         ]

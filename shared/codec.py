@@ -35,7 +35,8 @@ class Codec:
     def __init__(self, union: Any, upcasters: Mapping[str, Upcaster] | None = None) -> None:
         members = _members(union)
         self.classes: dict[str, Any] = {type_of(member): member for member in members}
-        self._decode = msgspec.json.Decoder(union).decode
+        # each type by a decoder of its own: of a union, one would first have to find the tag, which stands at the end
+        self._decoders = {name: msgspec.json.Decoder(member).decode for name, member in self.classes.items()}
         self._union = union
         self._upcasters = dict(upcasters or {})
 
@@ -54,8 +55,8 @@ class Codec:
 
     def decode(self, event_type: str, data: bytes | str) -> Any:
         """Raises `UnknownType`, or `msgspec.ValidationError` when the data is not of its type's shape."""
-        if event_type in self.classes:
-            return self._decode(data)
+        if (decode := self._decoders.get(event_type)) is not None:
+            return decode(data)
         if event_type not in self._upcasters:
             raise UnknownType(event_type)
         shape = msgspec.json.decode(data)

@@ -206,7 +206,7 @@ def _candidate(context: RouteContext) -> _Candidate:
 def _plan(context: Any, route: Any) -> _Plan:
     """Raises _NotDirect for a route with anything that is not known here."""
     ordinary = (
-        isinstance(context.response_class, DefaultPlaceholder)
+        (isinstance(context.response_class, DefaultPlaceholder) or context.response_field is None)  # or it makes its answer itself
         and not (context.is_sse_stream or context.is_json_stream or context._embed_body_fields)
         and context.max_body_size is None
         and context.status_code in (None, 200, 201)

@@ -179,7 +179,7 @@ class Reads:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        await self._wait()
+        await self.arrived()
         async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
             yield session
 
@@ -188,7 +188,8 @@ class Reads:
         state, version = await self.kernel.writer.state(stream)
         return state, version
 
-    async def _wait(self) -> None:
+    async def arrived(self) -> None:
+        """Waits for the position of `at_least`. Raises Problem `position_not_reached`, `position_unknown`."""
         if self.at_least is None:
             return
         source, shard, position = self.at_least.split("/")

@@ -9,6 +9,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ SETTINGS = {  # for a machine with 2 cores and room for a few hundred connection
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # may be the first thing that a client says; the answer is one letter
 READY_WITHIN_S = 60.0  # replaying up to max_wal_size after a crash included
 STOP_WITHIN_S = 30.0
 
@@ -48,7 +50,7 @@ class PostgresEngine:
     def __init__(self, data_dir: Path, port: int, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
-        self.process = OwnProcess("postgres", log)
+        self.process = OwnProcess("postgres", log, orphan_signal=signal.SIGINT)
         self._user = unprivileged_user() if os.geteuid() == 0 else None
         self._cluster = self.data_dir / "pgdata"
 
@@ -68,6 +70,10 @@ class PostgresEngine:
         await self.process.spawn(argv, env=environment(), cwd=self._cluster, user=self._user)
         await self.process.until(self._answers, READY_WITHIN_S)
         await self._make_database()
+
+    async def alive(self) -> bool:
+        """Whether it greets a newcomer. PostgreSQL logs nothing of one that leaves again after the greeting."""
+        return await said_back(self.port, SSL_REQUEST, 1) in (b"N", b"S")
 
     async def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back and everything is flushed."""

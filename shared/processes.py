@@ -21,6 +21,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     pid: int
     started: float  # seconds since 1970, as the kernel has it
+    orphan_signal: int = signal.SIGTERM  # what ends it soonest without harm, when nobody needs its answers any more
 
 
 class Died(RuntimeError):
@@ -32,20 +33,25 @@ class Died(RuntimeError):
 
 
 class Program(Protocol):
-    """What the supervisor keeps alive. `start` returns when the program answers, or raises `Died`."""
+    """What the supervisor keeps alive. `start` returns when the program answers, or raises `Died`.
+
+    `alive` asks a program that was ready whether it still does anything at all. It never raises, but may wait for ever where the program hangs.
+    """
 
     @property
     def process(self) -> "OwnProcess": ...
     async def start(self) -> None: ...
+    async def alive(self) -> bool: ...
     async def stop(self) -> None: ...
 
 
 class OwnProcess:
     """The process behind a program; it has a session of its own, so that a Ctrl-C meant for us does not reach it."""
 
-    def __init__(self, name: str, log: Path | None = None) -> None:
+    def __init__(self, name: str, log: Path | None = None, orphan_signal: signal.Signals = signal.SIGKILL) -> None:
         self.name = name
         self.log = log  # stdout and stderr go here; None: nowhere
+        self.orphan_signal = orphan_signal
         self.on_spawn: Callable[[Identity], None] = lambda identity: None
         self._process: asyncio.subprocess.Process | None = None
 
@@ -75,7 +81,7 @@ class OwnProcess:
         except OSError as error:
             raise Died(self.name, f"could not be started: {error}", self.log) from error
         with contextlib.suppress(psutil.NoSuchProcess):  # dead already: whoever waits for it will see
-            self.on_spawn(identify(self._process.pid))
+            self.on_spawn(identify(self._process.pid, self.orphan_signal))
 
     async def wait(self) -> int:
         """Until it ends. Its exit status, negative for a signal."""
@@ -108,6 +114,21 @@ class OwnProcess:
             raise Died(self.name, f"was not ready in {limit_s:.0f} s", self.log) from None
 
 
+async def said_back(port: int, said: bytes, count: int) -> bytes:
+    """The first `count` bytes that a server on the loopback answers; fewer when it hangs up, none when it is not there."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(said)
+            return await reader.readexactly(count)
+        finally:
+            writer.close()
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except OSError:
+        return b""
+
+
 @contextlib.contextmanager
 def appending(log: Path | None) -> Iterator[int]:
     """A file descriptor to append to; a log that has grown past its limit is moved aside first."""
@@ -125,9 +146,9 @@ def group_of(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
-def identify(pid: int) -> Identity:
+def identify(pid: int, orphan_signal: signal.Signals = signal.SIGTERM) -> Identity:
     """Raises psutil.NoSuchProcess."""
-    return Identity(pid=pid, started=psutil.Process(pid).create_time())
+    return Identity(pid=pid, started=psutil.Process(pid).create_time(), orphan_signal=orphan_signal)
 
 
 def end_orphans(identities: Iterable[Identity], grace_s: float = 10) -> list[int]:
@@ -135,12 +156,12 @@ def end_orphans(identities: Iterable[Identity], grace_s: float = 10) -> list[int
 
     The answer has the pids that were ours: one that is gone, or is a stranger's by now, is left alone and left out.
     """
-    orphans = [process for identity in identities if (process := _still_that(identity)) is not None]
-    families = {relative for orphan in orphans for relative in (orphan, *_children(orphan))}
-    for orphan in orphans:
+    orphans = {process: identity.orphan_signal for identity in identities if (process := _still_that(identity)) is not None}
+    children = {child for orphan in orphans for child in _children(orphan)}
+    for orphan, orphan_signal in orphans.items():
         with contextlib.suppress(psutil.NoSuchProcess):
-            orphan.terminate()
-    _, alive = psutil.wait_procs(families, timeout=grace_s)
+            orphan.send_signal(orphan_signal)
+    _, alive = psutil.wait_procs([*orphans, *children], timeout=grace_s)
     for survivor in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()

@@ -7,7 +7,8 @@ A folder (mode 0700) belongs to one supervisor at a time and holds
 - `ports.json`: the ports that were free at the first start, kept ever after;
 - `logs/NAME.log`: what each program prints.
 
-Engines start first and stop last. A program that dies is started again: at once, then less and less often while it keeps dying.
+Engines start first and stop last. A program that dies is started again: at once, then less and less often while it keeps dying. One that
+hangs (it was ready, and now gives no sign of life) is killed first.
 """
 
 import asyncio
@@ -34,17 +35,23 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 LIVED_WELL_S = 10.0  # after so long a life the next pause is the first one again
 GIVE_UP_AFTER = 3  # failures of a program that has never been ready: it will not be
 PROBE_TIMEOUT_S = 5.0
+WATCH_EVERY_S = 5.0  # how often a program that was ready is asked for a sign of life
+MISSES = 3  # so many times in a row without one, and it is taken to hang: 15 to 30 s, far beyond a pause of Java's or a burst of work
 
 log = structlog.get_logger(__name__)
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """A program of ours. It is ready when `health_url` answers 200; without one, as soon as it runs."""
+    """A program of ours. It is ready when `health_url` answers 200; without one, as soon as it runs.
+
+    It hangs when `live_url` no longer answers; without one, never.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]  # all of its environment
     health_url: str | None = None
+    live_url: str | None = None
 
 
 class FolderInUse(RuntimeError):
@@ -151,7 +158,7 @@ class Supervisor:
                 if came_up and self._on_restart is not None:
                     self._on_restart(self.pids)
                 came_up = True
-                reason = f"ended with status {await kept.program.process.wait()}"
+                reason = await self._end_of(kept.program)
             except Died as died:
                 reason, failures = str(died), failures + 1
                 if failures >= GIVE_UP_AFTER and not came_up:
@@ -165,6 +172,17 @@ class Supervisor:
             log.warning("program_ended", program=kept.name, reason=reason, starts_again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _end_of(self, program: Program) -> str:
+        """Waits until a program that was ready ends, or kills it when it hangs, and says which."""
+        misses = 0
+        while misses < MISSES:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_EVERY_S):
+                    return f"ended with status {await program.process.wait()}"
+            misses = 0 if await _gives_a_sign_of_life(program) else misses + 1
+        await program.process.end(signal.SIGKILL, grace_s=STOP_WITHIN_S)
+        return f"hung: it gave no sign of life {MISSES} times, and was killed"
 
     def _record(self, name: str, identity: Identity) -> None:
         self._started[name] = identity
@@ -197,12 +215,18 @@ class ChildProgram:
     def __init__(self, child: Child) -> None:
         self.child = child
         self.process = OwnProcess(child.name)
+        # No connection outlives its question, so there is none to close at the end; and each new one asks whether it still accepts.
+        self._http = httpx.AsyncClient(
+            timeout=PROBE_TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
+        )
 
     async def start(self) -> None:
         await self.process.spawn(list(self.child.argv), env=self.child.env)
         if (url := self.child.health_url) is not None:
-            async with httpx.AsyncClient(timeout=PROBE_TIMEOUT_S) as client:
-                await self.process.until(lambda: _answers(client, url))
+            await self.process.until(lambda: _answers(self._http, url))
+
+    async def alive(self) -> bool:
+        return self.child.live_url is None or await _answers(self._http, self.child.live_url)
 
     async def stop(self) -> None:
         await self.process.end(signal.SIGTERM, STOP_WITHIN_S)
@@ -217,6 +241,14 @@ class _Kept:
         self.ready = asyncio.Event()
         self.end_expected = False  # somebody asked for a restart
         self.keeper: asyncio.Task[None] | None = None
+
+
+async def _gives_a_sign_of_life(program: Program) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            return await program.alive()
+    except TimeoutError:
+        return False
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

@@ -25,6 +25,7 @@ from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.clock import day_of
 from shared.decider import Refused
 from shared.journal import UNREACHABLE, Connection
+from shared.pace import Pace
 from shared.service import Kernel
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable
 
@@ -33,10 +34,16 @@ log = structlog.get_logger()
 signed_size = Gauge("reserve_ledger_signed_leaves", "Leaves that the last checkpoint covers")
 
 BATCH = 4096  # leaves that one checkpoint adds at most
+SIGN_EVERY_SECONDS = 0.01  # under load, the entries of so long a time get one checkpoint
 ELSEWHERE_SECONDS = 0.2  # how often it looks for what another process of the ledger has done; its own news it hears at once
 _ACTOR = "service:ledger"
 
 _LAST = "SELECT size, root, covers FROM checkpoints ORDER BY size DESC LIMIT 1"
+# With the first checkpoint that covers it, so that the receipt of an event is always the same text.
+_ENTRY = """
+    SELECT leaf_index, partner, salt, event_hash, hashed, signed.note, signed.size
+    FROM entries LEFT JOIN LATERAL (SELECT note, size FROM checkpoints WHERE size > leaf_index ORDER BY size LIMIT 1) AS signed ON true
+    WHERE source = $1 AND shard = $2 AND position = $3"""
 _NEXT_ENTRIES = "SELECT leaf, source, shard, position, correlation_id FROM entries WHERE leaf_index >= $1 ORDER BY leaf_index LIMIT $2"
 
 
@@ -49,6 +56,17 @@ class Signed(msgspec.Struct, frozen=True):
 
     head: TreeHead = EMPTY_TREE
     covers: dict[str, int] = {}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A recorded event, and the first checkpoint that covers it, if there is one yet."""
+
+    index: int
+    partner: str | None
+    salt: bytes
+    event_hash: bytes
+    hashed: bytes
+    checkpoint: tuple[str, int] | None  # its note, and the leaves that it covers
 
 
 class Log:
@@ -88,9 +106,17 @@ class Log:
         async with self.grown:
             await self.grown.wait_for(lambda: self.signed.covers.get(line, 0) >= position)
 
-    def receipt(self, opening: Opening, index: int, checkpoint: str, size: int) -> str:
-        """The receipt of leaf `index`, that leads to the signed note `checkpoint` of `size` leaves."""
-        return make_receipt(opening, index, inclusion_proof(self.store.node_reader(size), index, size), checkpoint)
+    async def entry(self, source: str, shard: int, position: int) -> Entry | None:
+        row = await self.kernel.pool.fetchrow(_ENTRY, source, shard, position)
+        if row is None:
+            return None
+        *fields, note, size = row
+        return Entry(*fields, None if note is None else (note, size))
+
+    def receipt(self, opening: Opening, index: int, checkpoint: tuple[str, int]) -> str:
+        """The receipt of leaf `index`, that leads to `checkpoint`: a signed note, and its size."""
+        note, size = checkpoint
+        return make_receipt(opening, index, inclusion_proof(self.store.node_reader(size), index, size), note)
 
     async def _lead(self, connection: Connection) -> None:
         await self._publish(await _last(connection))
@@ -99,7 +125,9 @@ class Log:
         held = await asyncio.to_thread(self.store.held_size)
         if held > self.signed.head.size:
             log.info("log_resumes", signed=self.signed.head.size, held=held)
+        pace = Pace(SIGN_EVERY_SECONDS)
         while True:
+            await pace.turn()
             seen = self._positions()
             while rows := await connection.fetch(_NEXT_ENTRIES, tree.head.size, BATCH):
                 await asyncio.to_thread(tree.append, [row["leaf"] for row in rows])

@@ -5,10 +5,8 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
-import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from services.ledger.api.callers import PARTNER, only_of
@@ -117,22 +115,14 @@ async def receipt(
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await log.covered(source, shard, position)
-    # The first checkpoint that covers it, so that the receipt of an event is always the same text.
-    larger = aliased(CheckpointRow)
-    covering = select(sa.func.min(larger.size)).where(col(larger.size) > col(EntryRow.leaf_index)).scalar_subquery()
-    query = (
-        select(EntryRow, CheckpointRow)
-        .outerjoin(CheckpointRow, col(CheckpointRow.size) == covering)
-        .where(EntryRow.source == source, EntryRow.shard == shard, EntryRow.position == position)
-    )
-    async with reads.session() as session:
-        entry, signed = (await session.exec(query)).first() or (None, None)
+    await reads.arrived()
+    entry = await log.entry(source, shard, position)
     if entry is not None and partner is not None and entry.partner != partner:
         raise _no_receipt("no event of yours stands there")
-    if entry is None or signed is None:
+    if entry is None or entry.checkpoint is None:
         raise Problem("receipt_not_ready", "no checkpoint covers this event yet", headers={"Retry-After": "1"})
     opening = Opening(f"{line}/{position}", entry.salt, entry.event_hash, entry.hashed)
-    return PlainTextResponse(log.receipt(opening, entry.leaf_index, signed.note, signed.size))
+    return PlainTextResponse(log.receipt(opening, entry.index, entry.checkpoint))
 
 
 def _no_receipt(detail: str) -> Problem:

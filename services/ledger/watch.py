@@ -1,0 +1,49 @@
+"""Watch: how far the log is signed, and whether an account stands below zero; looked at every few seconds beside the work itself."""
+
+import asyncio
+
+import asyncpg
+import structlog
+from prometheus_client import Gauge
+
+from shared.journal import UNREACHABLE
+from shared.service import Kernel
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 5.0
+
+leaves = Gauge("reserve_ledger_leaves", "Leaves recorded, signed or not")
+checkpoint_time = Gauge("reserve_ledger_checkpoint_timestamp_seconds", "When the last checkpoint was signed")
+unsigned_seconds = Gauge("reserve_ledger_unsigned_seconds", "How old the oldest event is that no checkpoint covers; 0: all are covered")
+overdrawn_accounts = Gauge("reserve_ledger_overdrawn_accounts", "Accounts that stand below zero now")
+
+_LOG = """
+    WITH last AS (SELECT size, signed_at FROM checkpoints ORDER BY size DESC LIMIT 1)
+    SELECT log_head.size AS leaves, signed_at, recorded_at AS unsigned_since
+    FROM log_head LEFT JOIN last ON true LEFT JOIN entries ON leaf_index = coalesce(last.size, 0)"""
+_OVERDRAWN = """
+    SELECT count(*) FROM balances WHERE posted_g + least(0, pending_g) < 0
+    AND id IN (SELECT side || '/' || asset || '/' || account FROM flags)"""  # whatever goes below zero is flagged first
+
+
+async def watch_log(kernel: Kernel) -> None:
+    """Looks for as long as the ledger serves."""
+    while True:
+        try:
+            await _look(kernel)
+        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            log.info("log_not_looked_at", error=repr(error))
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _look(kernel: Kernel) -> None:
+    async with asyncio.timeout(LOOK_SECONDS), kernel.pool.acquire() as connection:
+        row = await connection.fetchrow(_LOG)
+        overdrawn_accounts.set(await connection.fetchval(_OVERDRAWN))
+    assert row is not None, "the log has a head"
+    leaves.set(row["leaves"])
+    if row["signed_at"] is not None:
+        checkpoint_time.set(row["signed_at"].timestamp())
+    since = row["unsigned_since"]
+    unsigned_seconds.set(0 if since is None else max(0.0, (kernel.clock.now() - since).total_seconds()))

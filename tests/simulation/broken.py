@@ -1,0 +1,378 @@
+"""Kernels broken on purpose, each in one part. The simulation must find every one of them: `test_it_bites`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, ClassVar
+
+import msgspec
+from shared.broker import BrokerUnreachable
+
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
+from services.inventory.domain.stockpile import DECIDER
+from services.inventory.events import GateEvidence
+from shared.decider import Decider
+from shared.inbox import Inbox
+from shared.journal import Append, Changes, Cursor, Unreachable
+from shared.lines import Fork, Line
+from shared.messages import Headed
+from shared.record import Fact
+from shared.relay import Relay
+from shared.timers import Timers
+from shared.writer import Unavailable, Writer
+from simulation.sim_journal import SimInboxLead, SimJournal
+from simulation.world import Kernel
+
+# The relay
+
+
+class RelaySavesItsCursorFirst(Relay):
+    async def _carry(self, lead: Any, producer: Any, shard: int, cursors: dict[int, Cursor]) -> bool:
+        class MovesFirst:
+            async def send(_, partition: Any, messages: Any) -> None:
+                await lead.move(shard, since=cursors[shard].position, to=cursors[shard].position + len(messages))
+                await producer.send(partition, messages)
+
+        class Moved:
+            async def move(_, shard: int, *, since: int, to: int) -> None:
+                pass
+
+        return await super()._carry(Moved(), MovesFirst(), shard, cursors)  # type: ignore[arg-type]
+
+
+class RelayTrustsItsMessagesToArrive(Relay):
+    async def _carry(self, lead: Any, producer: Any, shard: int, cursors: dict[int, Cursor]) -> bool:
+        class Hopeful:
+            async def send(_, partition: Any, messages: Any) -> None:
+                with suppress(BrokerUnreachable):
+                    await producer.send(partition, messages)
+
+        return await super()._carry(lead, Hopeful(), shard, cursors)  # type: ignore[arg-type]
+
+
+# The journal
+
+
+class OutcomesSavedAfterTheTransaction(SimJournal):
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+        async with super().append(shard, command_ids) as append:
+            withheld = _withhold(append, "outcomes")
+            yield append
+        await self.process.out("outcomes, later")
+        for changes in withheld:
+            self.store.keep_outcomes(changes)
+
+
+class TimersSetAfterTheTransaction(SimJournal):
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+        async with super().append(shard, command_ids) as append:
+            withheld = _withhold(append, "timers")
+            yield append
+        await self.process.out("timers, later")
+        for changes in withheld:
+            self.store.set_timers(changes.timers)
+
+
+def _withhold(append: Any, part: str) -> list[Changes]:
+    """Has the append save its changes without that part of them; gives the whole changes."""
+    withheld: list[Changes] = []
+    save = append.save
+
+    async def save_the_rest(changes: Changes) -> None:
+        withheld.append(changes)
+        await save(msgspec.structs.replace(changes, **{part: ()}))
+
+    append.save = save_the_rest
+    return withheld
+
+
+class PositionsFromASequence(SimJournal):
+    """Each transaction takes the next numbers, and nobody waits for a lock."""
+
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+        held = self.store.shards[shard]
+        lock, held.lock = held.lock, asyncio.Lock()
+        try:
+            async with super().append(shard, command_ids) as append:
+                head = append.head
+                at = max(head.position, getattr(held, "sequence", 0))
+                held.sequence = at  # type: ignore[attr-defined]
+                append.head = msgspec.structs.replace(head, position=at)
+                save = append.save
+
+                async def save_and_count(changes: Changes) -> None:
+                    held.sequence += len(changes.facts)  # type: ignore[attr-defined]
+                    await save(changes)
+
+                append.save = save_and_count
+                yield append
+        finally:
+            held.lock = lock
+
+
+class _NoCompareAndSet(SimInboxLead):
+    def _move(self, source: str, shard: int, since: int, to: Cursor, facts: Sequence[Fact], parked: Any) -> None:
+        self._save(source, shard, to, facts)
+
+
+class CursorsWithoutCompareAndSet(SimJournal):
+    leads: ClassVar = {**SimJournal.leads, "inbox": _NoCompareAndSet}
+
+
+class _TablesFirst(SimInboxLead):
+    async def move(self, source: str, shard: int, *, facts: Sequence[Fact] = (), **more: Any) -> None:
+        self._take(source, facts)
+        await super().move(source, shard, **more)
+
+
+class TablesFedOutsideTheCursorsTransaction(SimJournal):
+    leads: ClassVar = {**SimJournal.leads, "inbox": _TablesFirst}
+
+
+# The writer
+
+
+class StatesPublishedBeforeTheCommit(Writer):
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            decide_all = shard._decide_all
+
+            async def publishing(append: Append, pending: Any, shard: Any = shard, decide_all: Any = decide_all) -> Any:
+                batch = await decide_all(append, pending)
+                shard.states.update(batch.states)
+                return batch
+
+            shard._decide_all = publishing  # type: ignore[method-assign]
+
+
+class AnsweredBeforeTheCommit(Writer):
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            decide_all = shard._decide_all
+
+            async def answering(append: Append, pending: Any, decide_all: Any = decide_all) -> Any:
+                batch = await decide_all(append, pending)
+                for each, answer in batch.answers:
+                    if not each.answer.done() and not isinstance(answer, Exception):
+                        each.answer.set_result(answer)
+                return batch
+
+            shard._decide_all = answering  # type: ignore[method-assign]
+
+
+class OthersWritesNotCaughtUp(Writer):
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+
+            async def skip(append: Append, shard: Any = shard) -> None:
+                shard.position, shard.chain = append.head.position, append.head.chain_hash
+
+            shard._catch_up = skip  # type: ignore[method-assign]
+
+
+class OwnClockOnly(Writer):
+    """Each record has the time of the process that wrote it, even if that is before the last one's."""
+
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            decide_all = shard._decide_all
+
+            async def forgetting(append: Any, pending: Any, decide_all: Any = decide_all) -> Any:
+                append.head = msgspec.structs.replace(append.head, recorded_at=None)
+                return await decide_all(append, pending)
+
+            shard._decide_all = forgetting  # type: ignore[method-assign]
+
+
+class FirstPartnerNumbersRemembered(Writer):
+    """Partners are numbered from what this process knew when it started, and from its own writes."""
+
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            catch_up = shard._catch_up
+
+            async def forgetting(append: Append, shard: Any = shard, catch_up: Any = catch_up) -> None:
+                known = dict(shard.partner_seq)
+                await catch_up(append)
+                shard.partner_seq = known
+
+            shard._catch_up = forgetting  # type: ignore[method-assign]
+
+
+class DoubtIsFailure(Writer):
+    """What was not acknowledged has failed: it is not looked up."""
+
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            commit = shard._commit
+
+            async def once(pending: Any, commit: Any = commit) -> None:
+                try:
+                    await commit(pending)
+                except Unreachable as error:
+                    for each in pending:
+                        if not each.answer.done():
+                            each.answer.set_exception(Unavailable(str(error)))
+
+            shard._commit = once  # type: ignore[method-assign]
+
+
+# The inbox
+
+
+class InboxSavesItsCursorFirst(Inbox):
+    async def _settle(self, lead: Any, line: Line, ready: Sequence[Headed]) -> None:
+        decode = self.subscriptions[line.source].decode
+        await self._save(lead, line, [(headed, decode(headed.record)) for headed in ready])
+        for headed in ready:
+            await self._react(line.source, headed.record)
+
+
+class ReactionsAreNotAwaited(Inbox):
+    async def _submit(self, fact: Fact, index: int, reaction: Any) -> Any:
+        self._going = asyncio.ensure_future(super()._submit(fact, index, reaction))
+        await asyncio.sleep(0)
+
+
+class _NewIds:
+    """A writer that gives each command an id of its own, also one that was submitted before."""
+
+    def __init__(self, writer: Writer, journal: SimJournal) -> None:
+        self._writer = writer
+        self._dice = journal.chance.random
+
+    async def submit(self, stream: str, command: Any, context: Any) -> Any:
+        return await self._writer.submit(stream, command, msgspec.structs.replace(context, command_id=self._dice.randbytes(32)))
+
+
+def _reacting_under_new_ids(journal: Any, broker: Any, writer: Any, *rest: Any) -> Inbox:
+    return Inbox(journal, broker, _NewIds(writer, journal), *rest)  # type: ignore[arg-type]
+
+
+class _NewIdsWhenInDoubt(_NewIds):
+    async def submit(self, stream: str, command: Any, context: Any) -> Any:
+        while True:
+            try:
+                return await self._writer.submit(stream, command, context)
+            except Unavailable:
+                context = msgspec.structs.replace(context, command_id=self._dice.randbytes(32))
+
+
+def _doubt_tried_under_a_new_id(journal: Any, broker: Any, writer: Any, *rest: Any) -> Inbox:
+    return Inbox(journal, broker, _NewIdsWhenInDoubt(writer, journal), *rest)  # type: ignore[arg-type]
+
+
+class _Lines(dict[tuple[str, int], Line]):
+    """Lines of another class than the inbox asks for."""
+
+    def __init__(self, line: type[Line]) -> None:
+        super().__init__()
+        self._line = line
+
+    def setdefault(self, key: tuple[str, int], default: Any = None) -> Line:
+        return super().setdefault(key, self._line(*key))
+
+
+class _RepeatsByPosition(Line):
+    def follow(self, arrived: Headed, last: Headed | None) -> bool:
+        position = self.position if last is None else last.record.position
+        return arrived.record.position > position and super().follow(arrived, last)
+
+
+class RepeatsNotComparedByHash(Inbox):
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.lines = _Lines(_RepeatsByPosition)
+
+
+class _TakesWhateverIsLater(Line):
+    def follow(self, arrived: Headed, last: Headed | None) -> bool:
+        position = self.position if last is None else last.record.position
+        return arrived.record.position > position or super().follow(arrived, last)
+
+
+class GapsPassedOver(Inbox):
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.lines = _Lines(_TakesWhateverIsLater)
+
+    async def _fill(self, lead: Any, line: Line, *, until: int) -> None:
+        pass
+
+
+class SilenceIsTakenForTheEnd(Inbox):
+    """The source is asked whether it has forked, and not whether it has more."""
+
+    async def _compare(self, lead: Any, line: Line) -> None:
+        _, chain = await self.sources.head(line.source, line.shard, at=line.position)
+        if chain != line.chain:
+            raise Fork(f"{line.name}/{line.position} has another hash")
+
+
+class SourcesNotComparedByHash(Inbox):
+    async def _compare(self, lead: Any, line: Line) -> None:
+        head, _ = await self.sources.head(line.source, line.shard, at=line.position)
+        await self._fill(lead, line, until=head)
+
+
+# Timers
+
+
+class TimerForgottenBeforeItIsSettled(Timers):
+    async def fire(self, lead: Any, timer: Any) -> None:
+        await lead.forget(timer)
+
+        class Forgotten:
+            async def forget(_, timer: Any) -> None:
+                pass
+
+        await super().fire(Forgotten(), timer)  # type: ignore[arg-type]
+
+
+# The rules
+
+
+def _without_the_receipt_gate(deciders: Sequence[Decider]) -> Sequence[Decider]:
+    return tuple(msgspec.structs.replace(each, decide=_decide) if each.kind == "stockpile" else each for each in deciders)
+
+
+def _decide(command: Any, state: Any) -> Any:
+    if isinstance(command, DispatchDraw):
+        gate = GateEvidence(gate=LEDGER_RECEIPT, evidence="none", by="nobody")
+        command = msgspec.structs.replace(command, gates=(gate,))
+    return DECIDER.decide(command, state)
+
+
+KERNELS: dict[str, Kernel] = {
+    "relay saves its cursor before the acknowledgements": Kernel(relay=RelaySavesItsCursorFirst),
+    "relay takes a failed send for a sent one": Kernel(relay=RelayTrustsItsMessagesToArrive),
+    "outcomes saved after the transaction": Kernel(journal=OutcomesSavedAfterTheTransaction),
+    "positions from a sequence instead of the head lock": Kernel(journal=PositionsFromASequence),
+    "timers set after the transaction": Kernel(journal=TimersSetAfterTheTransaction),
+    "no compare-and-set on the inbox's cursor": Kernel(journal=CursorsWithoutCompareAndSet),
+    "tables fed outside the cursor's transaction": Kernel(journal=TablesFedOutsideTheCursorsTransaction),
+    "states published before the commit": Kernel(writer=StatesPublishedBeforeTheCommit),
+    "answered before the commit": Kernel(writer=AnsweredBeforeTheCommit),
+    "what another process wrote is not caught up": Kernel(writer=OthersWritesNotCaughtUp),
+    "recorded by the own clock alone": Kernel(writer=OwnClockOnly),
+    "partners numbered from the own writes": Kernel(writer=FirstPartnerNumbersRemembered),
+    "a commit in doubt is a failure, and is tried under a new id": Kernel(writer=DoubtIsFailure, inbox=_doubt_tried_under_a_new_id),
+    "inbox saves its cursor before its commands are settled": Kernel(inbox=InboxSavesItsCursorFirst),
+    "inbox does not wait for its commands": Kernel(inbox=ReactionsAreNotAwaited),
+    "reactions without ids of their events": Kernel(inbox=_reacting_under_new_ids),
+    "a repeat with another hash is passed over": Kernel(inbox=RepeatsNotComparedByHash),
+    "a source with another hash is passed over": Kernel(inbox=SourcesNotComparedByHash),
+    "a gap is not filled": Kernel(inbox=GapsPassedOver),
+    "a lost tail is not missed": Kernel(inbox=SilenceIsTakenForTheEnd),
+    "timer forgotten before it is settled": Kernel(timers=TimerForgottenBeforeItIsSettled),
+    "dispatch without a receipt": Kernel(deciders=_without_the_receipt_gate),
+}

@@ -1,0 +1,583 @@
+"""Clients: operators, partners and approvers at work. Each repeats a command under one id until it has an answer, or gives up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
+from services.allocation.domain.approval import approve, key_id, public_key_hex, verify_approval
+from services.allocation.domain.approver import EnrolKey, RevokeKey
+from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book_rounds import ApproveRound, CancelRound, CertifyRound, OpenRound, ProposeRound
+from services.allocation.domain.book_state import Book, partners_of
+from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
+from services.allocation.domain.partner import RegisterPartner
+from services.allocation.domain.proposal import offer, prepare
+from services.allocation.events import ProductTerms
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
+from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.releases import CancelRelease
+from services.inventory.domain.rights import AddRight, MatureRight
+from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
+from services.inventory.events import Assay, GateEvidence
+from shared.decider import Refused
+from shared.journal import Document, Unreachable
+from shared.writer import Accepted, Context, FingerprintMismatch, Overloaded, Unavailable
+from simulation.tables import UNIT_G, AllocationTables, DrawRow, InventoryTables
+
+if TYPE_CHECKING:
+    from simulation.world import Running, World
+
+type Answer = Accepted | Refused[Any]
+type Prepare = Callable[["Running", date], Awaitable[tuple[Any, tuple[Document, ...]]]]
+
+
+class Operation(msgspec.Struct, kw_only=True):
+    """What a client asked for, when (the loop's time), and every answer that it had."""
+
+    client: str
+    command_id: str
+    service: str
+    stream: str
+    command: str
+    started_at: float
+    answered_at: float | None = None
+    answers: list[dict[str, Any]] = []
+
+
+class Client:
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.name = name
+        self.dice = world.chance.random
+        self.asked = 0
+
+    @property
+    def inventory(self) -> InventoryTables:
+        tables: InventoryTables = self.world.stores["inventory"].tables
+        return tables
+
+    @property
+    def allocation(self) -> AllocationTables:
+        tables: AllocationTables = self.world.stores["allocation"].tables
+        return tables
+
+    def new_id(self, kind: str) -> Any:
+        self.asked += 1
+        return f"{kind}_{self.name}{self.asked}"
+
+    async def pause(self, mean_s: float = 0.3) -> None:
+        await asyncio.sleep(self.dice.expovariate(1.0) * mean_s)
+
+    async def do(self, service: str, stream: str, command: Any | Prepare, *, tries: int = 12) -> Answer | None:
+        """The answer, or None for one that did not come. `command` is a struct with or without `on`, or prepares one at each try."""
+        self.asked += 1
+        name = command.__name__ if callable(command) else type(command).__name__
+        command_id = sha256(f"{self.name}/{self.asked}".encode()).digest()
+        loop = asyncio.get_running_loop()
+        operation = Operation(
+            client=self.name, command_id=command_id.hex(), service=service, stream=stream, command=name, started_at=loop.time()
+        )
+        self.world.operations.append(operation)
+        if self.dice.random() < 0.1:
+            tries = self.dice.randrange(1, 3)  # an impatient one
+        answer = None
+        for _ in range(tries):
+            answer = await self._ask_once(operation, command_id, command)
+            if answer is not None:
+                break
+            await self.pause(0.4)
+        if answer is not None and self.dice.random() < 0.15:  # it did not get through to the client: once more
+            await self.pause()
+            await self._ask_once(operation, command_id, command)
+        if isinstance(answer, Accepted) and self.dice.random() < 0.05:
+            await self._ask_otherwise(operation, command_id, command)
+        self.world.chance.note(self.name, f"{name} {stream} {command_id.hex()[:8]}: {_told(answer)}")
+        return answer
+
+    async def _ask_once(self, operation: Operation, command_id: bytes, command: Any | Prepare) -> Answer | None:
+        doors = self.world.serving(operation.service)
+        if not doors:
+            return None
+        twice = 2 if self.dice.random() < 0.05 else 1  # something between repeats the request
+        asked = [self._through(self.dice.choice(doors), operation, command_id, command) for _ in range(twice)]
+        answers = [each for each in await asyncio.gather(*asked) if each is not None]
+        return answers[0] if answers else None
+
+    async def _ask_otherwise(self, operation: Operation, command_id: bytes, command: Any | Prepare) -> None:
+        """Another input under an id that has been decided is never decided."""
+        if doors := self.world.serving(operation.service):
+            await self._through(self.dice.choice(doors), operation, command_id, command, fingerprint=b"another")
+
+    async def _through(
+        self, process: "Running", operation: Operation, command_id: bytes, command: Any | Prepare, fingerprint: bytes = b"input"
+    ) -> Answer | None:
+        async def handle() -> Answer:
+            on = process.today()
+            documents: tuple[Document, ...] = ()
+            made = command
+            if callable(command):
+                made, documents = await command(process, on)
+            elif "on" in command.__struct_fields__:
+                made = msgspec.structs.replace(command, on=on)
+            context = Context(
+                command_id=command_id,
+                actor=self.name,
+                correlation_id=command_id[:16].hex(),
+                causation_id=f"request:{self.name}",
+                effective_on=on.isoformat(),
+                fingerprint=fingerprint,
+                documents=documents,
+            )
+            return await process.writer.submit(operation.stream, made, context)
+
+        loop = asyncio.get_running_loop()
+        task = process.spawn(handle(), f"request-{self.name}")
+        await asyncio.wait([task], timeout=self.dice.choice((0.5, 5.0, 30.0)))
+        if not task.done():
+            if self.dice.random() < 0.5:
+                task.cancel()  # the connection is closed, and the handler told so; or it goes on for nobody
+            return None
+        if task.cancelled():
+            return None
+        error = task.exception()
+        if isinstance(error, FingerprintMismatch) and fingerprint != b"input":
+            return None
+        if error is None and fingerprint != b"input":
+            self.world.fault(f"{self.name}: {operation.command_id[:8]} was decided for another input, too")
+        elif error is None:
+            answer = task.result()
+            if operation.answered_at is None:
+                operation.answered_at = loop.time()
+            operation.answers.append(_written(answer))
+            return answer
+        elif not isinstance(error, Overloaded | Unavailable | NotNow):
+            self.world.fault(f"{self.name}: {operation.command} on {operation.stream} failed: {error!r}")
+        return None
+
+    async def until(self, condition: Callable[[], Any], patience_s: float = 15.0) -> Any:
+        """What the condition gave, or something false when patience is over."""
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while not (found := condition()) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.25)
+        return found
+
+
+class NotNow(Exception):
+    """What a command needs to be prepared cannot be read now."""
+
+
+def _told(answer: Answer | None) -> str:
+    if answer is None:
+        return "no answer"
+    return f"refused {answer.code}" if isinstance(answer, Refused) else f"{answer.shard}/{answer.position}"
+
+
+def _written(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Refused):
+        return {"refused": str(answer.code), "events": []}
+    events = [[fact.record.shard, fact.record.position, fact.record.event_hash.hex()] for fact in answer.facts]
+    return {"refused": None, "events": events}
+
+
+# What they do
+
+
+class Approver:
+    """A person with a key of their own."""
+
+    def __init__(self, subject: str, number: int = 0) -> None:
+        self.subject: Any = subject
+        self.number = number
+        self.key = Ed25519PrivateKey.from_private_bytes(sha256(f"{subject}/{number}".encode()).digest())
+        self.public_key = public_key_hex(self.key)
+        self.key_id: Any = key_id(self.public_key)
+
+
+async def stock_up(client: Client, product: Any) -> None:
+    """Registers the product and takes its first lots in."""
+    register = RegisterProduct(
+        product=product, name=product, contents={"Sb": "1"}, form="metal", unit="bundle", nominal_unit_g=UNIT_G, specification="none"
+    )
+    while not isinstance(answer := await client.do("inventory", f"stockpile/{product}", register), Accepted):
+        if answer is not None:
+            break  # an attempt without an answer had registered it
+    for _ in range(client.dice.randrange(1, 4)):
+        await take_in(client, product)
+    if client.dice.random() < 0.5:
+        right = AddRight(
+            right=client.new_id("rgt"),
+            project="a mine",
+            kind="firm_offtake",
+            mass_g=UNIT_G * client.dice.randrange(2, 9),
+            window_from=date(2026, 1, 1),
+            window_to=date(2026, 12, 31),
+            on=date.min,
+        )
+        await client.do("inventory", f"stockpile/{product}", right)
+
+
+async def take_in(client: Client, product: str) -> None:
+    await client.do("inventory", f"stockpile/{product}", _lot(client))
+
+
+def _lot(client: Client) -> TakeInLot:
+    return TakeInLot(
+        lot=client.new_id("lot"),
+        depot=client.dice.choice(("north", "south")),
+        units=client.dice.randrange(3, 15),
+        nominal_unit_g=client.dice.choice((UNIT_G, UNIT_G, 4 * UNIT_G)),
+        origin="somewhere",
+        custody_model="segregated",
+        assay=_assay(client, True),
+        on=date.min,
+    )
+
+
+def _assay(client: Client, good: bool) -> Assay:
+    return Assay(report=client.new_id("rep"), laboratory="lab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.99"}, in_specification=good)
+
+
+async def sign_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:
+    """Registers a partner with an agreement over all products."""
+    await client.do("allocation", f"partner/{partner}", RegisterPartner(partner=partner, name=partner))
+    terms = SignAgreement(
+        agreement=f"agr_{partner}",  # type: ignore[arg-type]
+        partner=partner,
+        products=tuple(ProductTerms(product=product, yearly_quota_g=10_000 * UNIT_G, share="1/2") for product in products),
+        priority_class=0,
+        valid_from=date(2025, 6, 1),
+        valid_until=date(2027, 1, 1),
+        on=date.min,
+    )
+    await client.do("allocation", f"agreement/agr_{partner}", terms)
+
+
+async def ask_for_stock(client: Client, partner: Any, product: str, times: int, until_s: float) -> None:
+    """A partner: requests, then draws under whatever is released to it."""
+    await client.until(lambda: product in client.allocation.books and f"agr_{partner}" in client.allocation.terms)
+    for _ in range(times):
+        request, days = client.new_id("req"), client.dice.choice((0, 1, 3, 6, 12, 30))
+
+        async def submit(process: "Running", on: date, request: Any = request, days: int = days) -> tuple[Any, tuple[Document, ...]]:
+            around = client.allocation.surroundings(product, [partner], on)
+            terms = around.terms.get(partner)
+            mass_g = UNIT_G * (3 + len(request) % 7)
+            command = SubmitRequest(
+                request=request,
+                partner=partner,
+                agreement=None if terms is None else terms.agreement,
+                mass_g=mass_g,
+                minimum_g=0,
+                daily_consumption_g=UNIT_G,
+                needed_by=on + timedelta(days=days),
+                nominee="a nominee",
+                end_use="solder",
+                on=on,
+            )
+            return command, ()
+
+        await client.do("allocation", f"book/{product}", submit)
+        await client.pause(1.0)
+        await draw_released(client, partner, product)
+    while client.world.loop.time() < until_s:
+        await client.pause(0.6)
+        await draw_released(client, partner, product)
+
+
+async def draw_released(client: Client, partner: str, product: str) -> None:
+    for release, row in list(client.inventory.releases.items()):
+        if (row.partner, row.product, row.status) != (partner, product, "open") or client.dice.random() < 0.3:
+            continue
+        units = max(1, row.remaining_g // row.unit_g)
+        mass_g = row.remaining_g if client.dice.random() < 0.4 else row.unit_g * client.dice.randrange(1, units + 1)
+        draw = DrawStock(
+            draw=client.new_id("drw"),
+            release=release,  # type: ignore[arg-type]
+            partner=partner,
+            mass_g=mass_g,
+            assign_rights=client.dice.random() < 0.3,
+            on=date.min,
+        )
+        await client.do("inventory", f"stockpile/{product}", draw)
+
+
+async def run_rounds(client: Client, product: str, approvers: list[Approver], until_s: float) -> None:
+    """An operator: screens what comes, holds rounds over it, certifies them."""
+    loop = asyncio.get_running_loop()
+    stream = f"book/{product}"
+    while loop.time() < until_s:
+        await client.pause(1.0)
+        book = await read_book(client, product)
+        if book is None:
+            continue
+        for request_id, request in sorted(book.requests.items()):
+            if request.accepted_g is None and client.dice.random() < 0.05:
+                await client.do("allocation", stream, DeclineRequest(request=request_id, reasons=("not a use that counts",)))
+            elif request.accepted_g is None:
+                accept = AcceptRequest(request=request_id, accepted_g=request.mass_g, reasons=("fine",), on=date.min)
+                await client.do("allocation", stream, accept)
+        ready = [name for name, request in sorted(book.requests.items()) if request.accepted_g is not None and request.round is None]
+        if ready and client.dice.random() < 0.8:
+            opening = OpenRound(
+                round=client.new_id("rnd"),
+                requests=tuple(ready),
+                disruption=client.dice.choice((None, *client.allocation.disruptions)),  # type: ignore[arg-type]
+                rule="pro_rata",
+                policy="standing",
+                policy_version=1,
+                approvals_needed=client.dice.randrange(1, 3),
+                release_days=client.dice.choice((1, 2, 4, 9, 30)),
+                on=date.min,
+            )
+            await client.do("allocation", stream, opening)
+        for round_id, (its_product, status) in list(client.allocation.rounds.items()):
+            if its_product == product and status in ("open", "proposed"):
+                await hold_round(client, product, round_id, approvers)
+
+
+async def hold_round(client: Client, product: Any, round_id: Any, approvers: list[Approver]) -> None:
+    """Proposes, has it approved, certifies. Whatever is refused on the way is left for the next time round."""
+    stream = f"book/{product}"
+
+    async def propose(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        book = await _book(process, product)
+        round = book.rounds.get(round_id)
+        partners = [] if round is None else sorted(partners_of(book, round))
+        around = client.allocation.surroundings(product, partners, on, round_id)
+        lots = client.allocation.free_units(product)
+        supply_g = max(1, around.free_g * share // 4)
+        prepared = None
+        if round is not None and round.requests and partners_of(book, round) <= around.terms.keys() and around.free_g > 0:
+            offered = offer(supply_g, lots, around, UNIT_G)
+            salts = [salt.hex() for salt in client.world.chance.bytes(len(round.requests) + 1)]
+            prepared = prepare(round_id, product, book, round, around, offered, salts)
+        command = ProposeRound(
+            round=round_id,
+            supply_g=supply_g,
+            by="proposer",  # type: ignore[arg-type]
+            on=on,
+            surroundings=around,
+            proposed=None if prepared is None else prepared.proposed,
+        )
+        return command, () if prepared is None else (Document(prepared.published), Document(prepared.file))
+
+    share = client.dice.randrange(1, 5)
+    await client.do("allocation", stream, propose)
+    for approver in approvers:
+        await approve_round(client, product, round_id, approver)
+
+    async def certify(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        book = await _book(process, product)
+        round = book.rounds.get(round_id)
+        partners = [] if round is None else sorted(partners_of(book, round))
+        around = client.allocation.surroundings(product, partners, on, round_id)
+        return CertifyRound(round=round_id, surroundings=around, revoked=(), on=on), ()
+
+    answer = await client.do("allocation", stream, certify)
+    if isinstance(answer, Refused) and client.dice.random() < 0.2:
+        await client.do("allocation", stream, CancelRound(round=round_id, reason="given up"))
+
+
+async def approve_round(client: Client, product: str, round_id: Any, approver: Approver) -> None:
+    book = await read_book(client, product)
+    round = None if book is None else book.rounds.get(round_id)
+    if round is None or round.proposal is None:
+        return
+    signed = approve(round.proposal.decision, approver.key, approver=approver.subject)
+    command = ApproveRound(
+        round=round_id,
+        approval=signed,
+        by=approver.subject,
+        key="enrolled",
+        signature_valid=verify_approval(signed, approver.public_key),
+        on=date.min,
+    )
+    await client.do("allocation", f"book/{product}", command)
+
+
+async def enrol(client: Client, approver: Approver) -> None:
+    command = EnrolKey(subject=approver.subject, key=approver.key_id, public_key=approver.public_key)
+    await client.do("allocation", f"approver/{approver.subject}", command)
+
+
+async def read_book(client: Client, product: str) -> Book | None:
+    doors = client.world.serving("allocation")
+    if not doors:
+        return None
+    process = client.dice.choice(doors)
+    task = process.spawn(_book(process, product), f"read-{client.name}")
+    await asyncio.wait([task])
+    return None if task.cancelled() or task.exception() is not None else task.result()
+
+
+async def _book(process: "Running", product: str) -> Book:
+    try:
+        book, _ = await process.writer.state(f"book/{product}")
+    except (Unavailable, Unreachable) as error:
+        raise NotNow(repr(error)) from error
+    assert isinstance(book, Book)
+    return book
+
+
+async def send_out(client: Client, until_s: float) -> None:
+    """An operator at the depots: weighs what is drawn, sends it out or takes it back."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < until_s:
+        await client.pause(0.6)
+        for draw, row in list(client.inventory.draws.items()):
+            if row.status != "drawn" or client.dice.random() < 0.4:
+                continue
+            stream = f"stockpile/{row.product}"
+            if not row.weighed and client.dice.random() < 0.8:
+                weighed_g = row.mass_g + client.dice.randrange(-5, 6)
+                await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g))  # type: ignore[arg-type]
+            if client.dice.random() < 0.1:
+                await client.do("inventory", stream, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
+            else:
+                await dispatch(client, draw, row, stream)
+
+
+async def dispatch(client: Client, draw: Any, row: DrawRow, stream: str) -> None:
+    async def send(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        covered, size = client.inventory.covered.get(row.shard, (0, 0))
+        gates = (GateEvidence(gate=LEDGER_RECEIPT, evidence=f"of {size}", by="log"),) if covered >= row.position else ()
+        return DispatchDraw(draw=draw, carrier="a ship", consignee="someone", gates=gates, on=on), ()
+
+    await client.do("inventory", stream, send)
+
+
+async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any], approvers: list[Approver], until_s: float) -> None:
+    """What else happens in a reserve: holds, assays, stock-takes, amended terms, revoked keys, second thoughts."""
+    at_a_stockpile = (take_in, put_on_hold, protect, assay, count, take_back, mature)
+    while client.world.loop.time() < until_s:
+        await client.pause(0.6)
+        product, partner = client.dice.choice(products), client.dice.choice(partners)
+        match client.dice.randrange(11):
+            case number if number < len(at_a_stockpile):
+                await at_a_stockpile[number](client, product)
+            case 7:
+                await change_terms(client, partner, products)
+            case 8:
+                await replace_key(client, products, approvers)
+            case 9:
+                await tell_disruption(client, products, partner)
+            case _:
+                book = await read_book(client, product)
+                if book is not None and book.requests:
+                    withdraw = WithdrawRequest(request=client.dice.choice(sorted(book.requests)), reason="second thoughts")
+                    await client.do("allocation", f"book/{product}", withdraw)
+
+
+async def put_on_hold(client: Client, product: str) -> None:
+    scope, target = client.dice.choice((("partner", "JP"), ("partner", "AU"), ("depot", "north"), ("product", None)))
+    hold = PutOnHold(
+        hold=client.new_id("hld"),
+        scope=scope,  # type: ignore[arg-type]
+        target=target,
+        reason="a reason",
+        authority="an Act",
+        expires_on=client.world.today() + timedelta(days=client.dice.randrange(0, 4)),
+        on=date.min,
+    )
+    await client.do("inventory", f"stockpile/{product}", hold)
+    if client.dice.random() < 0.5:
+        await client.pause(1.0)
+        await client.do("inventory", f"stockpile/{product}", LiftHold(hold=hold.hold, reason="over", authority="an Act"))
+
+
+async def protect(client: Client, product: str) -> None:
+    protected_g = UNIT_G * client.dice.randrange(0, 4)
+    await client.do("inventory", f"stockpile/{product}", SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence"))
+
+
+async def assay(client: Client, product: str) -> None:
+    if lot := _one_of(client, product, "lot_taken_in", "lot"):
+        await client.do("inventory", f"stockpile/{product}", RecordAssay(lot=lot, assay=_assay(client, client.dice.random() < 0.6)))
+
+
+async def count(client: Client, product: str) -> None:
+    if lot := _one_of(client, product, "lot_taken_in", "lot"):
+        found = AdjustStock(lot=lot, change_units=client.dice.choice((-1, 1, 2)), cause="stock_take", reason="counted")
+        await client.do("inventory", f"stockpile/{product}", found)
+
+
+async def take_back(client: Client, product: str) -> None:
+    opened = [name for name, row in client.inventory.releases.items() if row.status == "open" and row.product == product]
+    if opened:
+        cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back")  # type: ignore[arg-type]
+        await client.do("inventory", f"stockpile/{product}", cancel)
+
+
+async def mature(client: Client, product: str) -> None:
+    if right := _one_of(client, product, "right_added", "right"):
+        command = MatureRight(right=right, settled_g=UNIT_G, delivery=_lot(client))
+
+        async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+            return msgspec.structs.replace(command, delivery=msgspec.structs.replace(command.delivery, on=on)), ()
+
+        await client.do("inventory", f"stockpile/{product}", deliver)
+
+
+async def change_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:
+    """Mostly amends them; sometimes ends them, and signs others."""
+    if client.dice.random() < 0.15:
+        await client.do("allocation", f"agreement/agr_{partner}", EndAgreement(reason="a change of policy"))
+        return
+    amended = AmendAgreement(
+        products=tuple(ProductTerms(product=each, yearly_quota_g=9_000 * UNIT_G, share="1/3") for each in products),
+        priority_class=0,
+        valid_until=date(2027, 1, 1),
+        reason="more for others",
+        on=date.min,
+    )
+    await client.do("allocation", f"agreement/agr_{partner}", amended)
+
+
+async def replace_key(client: Client, products: Sequence[Any], approvers: list[Approver]) -> None:
+    last = approvers[-1]
+    revoke = RevokeKey(subject=last.subject, key=last.key_id, products=tuple(products), reason="lost")
+    await client.do("allocation", f"approver/{last.subject}", revoke)
+    approvers[-1] = Approver(last.subject, last.number + 1)
+    await enrol(client, approvers[-1])
+
+
+async def tell_disruption(client: Client, products: Sequence[Any], partner: Any) -> None:
+    told = client.allocation.disruptions
+    if not told:
+        command: Any = DeclareDisruption(
+            disruption=client.new_id("dis"),
+            instrument="No. 1",
+            products=tuple(products),
+            declared_scope="all",
+            observed_scope="some",
+            partners=(partner,),
+            starts_on=date(2026, 1, 6),
+            evidence=("a gazette",),
+        )
+        await client.do("allocation", f"disruption/{command.disruption}", command)
+        return
+    command = ReviseDisruption(
+        declared_scope="all",
+        observed_scope="most",
+        partners=(partner,),
+        starts_on=date(2026, 1, 6),
+        evidence=("a gazette", "a letter"),
+        reason="more is known",
+    )
+    if client.dice.random() < 0.3:
+        command = EndDisruption(ends_on=date(2026, 2, 1), reason="over")
+    await client.do("allocation", f"disruption/{client.dice.choice(sorted(told))}", command)
+
+
+def _one_of(client: Client, product: str, kind: str, name: str) -> Any:
+    """The id of something that some event of that kind has named."""
+    records = client.world.stores["inventory"].by_stream.get(f"stockpile/{product}", [])
+    found = [msgspec.json.decode(record.data)[name] for record in records if record.type == f"inventory.{kind}.v1"]
+    return client.dice.choice(found) if found else None

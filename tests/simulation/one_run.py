@@ -1,0 +1,91 @@
+"""One run of a seed, from its world to its audit."""
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import msgspec
+import structlog
+
+from simulation.auditor import Evidence, audit
+from simulation.broken import KERNELS
+from simulation.chance import Chance
+from simulation.loop import run
+from simulation.process import current
+from simulation.world import SOUND, World
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What became of a run. `trace`: its last steps; `digest`: of all its steps; `seen`: kinds of events and of faults."""
+
+    seed: int
+    broken: str | None
+    faults: list[str]
+    digest: str
+    steps: int
+    events: int
+    answered: int
+    seen: set[str]
+    trace: list[str]
+    evidence: Evidence | None = None
+
+    def told(self) -> str:
+        """What is wrong, the last steps, and how to run it again."""
+        broken = "" if self.broken is None else f' --broken "{self.broken}"'
+        return "\n".join(
+            (
+                f"seed {self.seed} fails:",
+                *(f"  - {fault}" for fault in self.faults[:20]),
+                "  its last steps:",
+                *(f"    {line}" for line in self.trace),
+                f"  again: make simulate SEED={self.seed}{broken}   (trace {self.digest[:16]} of {self.steps} steps)",
+            )
+        )
+
+
+def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = False) -> Report:
+    """A run of a seed, alone in its process, where strings are hashed alike (PYTHONHASHSEED=0): the same whenever it is run."""
+    kernel = SOUND if broken is None else KERNELS[broken]
+    world: World | None = None
+    evidence: Evidence | None = None
+
+    async def main() -> Evidence:
+        nonlocal world
+        world = World(seed, kernel)
+        _listen(world.chance)
+        return await world.run()
+
+    try:
+        evidence = run(main)
+        faults = audit(evidence)
+    except Exception as error:  # noqa: BLE001 - whatever it is, this seed shows it
+        faults = ["the run broke: " + "".join(traceback.format_exception(error)[-6:])]
+    assert world is not None, faults
+    faults = world.faults + faults
+    trace = world.chance.trace
+    return Report(
+        seed=seed,
+        broken=broken,
+        faults=faults,
+        digest=trace.digest,
+        steps=trace.count,
+        events=len(world.order),
+        answered=sum(1 for operation in world.operations if operation.answers),
+        seen=trace.seen | {record.type for store in world.stores.values() for held in store.shards.values() for record in held.records},
+        trace=list(trace.lines) if faults else [],
+        evidence=evidence if with_evidence else None,
+    )
+
+
+def _listen(chance: Chance) -> None:
+    """What the kernel logs goes into the trace, and nowhere else."""
+
+    def into_trace(_logger: Any, method: str, event: dict[str, Any]) -> str:
+        told = " ".join(f"{name}={value}" for name, value in event.items() if name not in ("event", "exc_info"))
+        chance.note(current(), f"{method}: {event['event']} {told} {sys.exception() or ''}".rstrip())
+        if event["event"] == "line_stopped":
+            chance.stops.append((current(), event["line"], event["reason"]))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[into_trace], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))

@@ -1,0 +1,214 @@
+"""What the services' own tables tell their APIs, in memory: so much as the simulated clients ask for; and the ledger's log."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.allocation import events as allocation
+from services.allocation.domain.agreement import year_from
+from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.inventory import events as inventory
+from services.ledger.accounts import Balance, Key, post
+from services.ledger.events import CheckpointSigned
+from services.ledger.postings import postings
+from shared.record import Fact, leaf_data
+
+UNIT_G = 1000  # of every product
+
+
+class ReleaseRow(msgspec.Struct):
+    product: str
+    partner: str
+    remaining_g: int
+    unit_g: int
+    expires_on: date
+    status: str = "open"
+
+
+class DrawRow(msgspec.Struct):
+    product: str
+    partner: str
+    mass_g: int
+    shard: int
+    position: int
+    status: str = "drawn"
+    weighed: bool = False
+
+
+class InventoryTables:
+    def __init__(self) -> None:
+        self.releases: dict[str, ReleaseRow] = {}
+        self.draws: dict[str, DrawRow] = {}
+        self.covered: dict[int, tuple[int, int]] = {}  # shard -> position, size of the log
+
+    def project(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            match event := fact.event:
+                case inventory.StockReleased():
+                    unit_g = event.units[-1].nominal_unit_g if event.units else UNIT_G
+                    row = ReleaseRow(event.product, event.partner, event.mass_g, unit_g, event.expires_on)
+                    self.releases[event.release] = row
+                case inventory.StockDrawn():
+                    self.releases[event.release].remaining_g = event.remaining_g
+                    if not event.remaining_g:
+                        self.releases[event.release].status = "drawn"
+                    place = fact.record.shard, fact.record.position
+                    self.draws[event.draw] = DrawRow(event.product, event.partner, event.mass_g, *place)
+                case inventory.RightAssigned():
+                    self.releases[event.release].remaining_g = event.remaining_g
+                    if not event.remaining_g:
+                        self.releases[event.release].status = "drawn"
+                case inventory.ReleaseLapsed():
+                    self.releases[event.release].status = "lapsed"
+                case inventory.ReleaseCancelled():
+                    self.releases[event.release].status = "cancelled"
+                case inventory.DrawWeighed():
+                    self.draws[event.draw].weighed = True
+                case inventory.DrawDispatched():
+                    self.draws[event.draw].status = "dispatched"
+                case inventory.DrawReturned():
+                    self.draws[event.draw].status = "returned"
+                case _:
+                    pass
+
+    def take_checkpoints(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact.event, CheckpointSigned):
+                for line, position in fact.event.covers.items():
+                    service, _, shard = line.partition("/")
+                    if service == "inventory":
+                        self.covered[int(shard)] = (position, fact.event.size)
+
+
+class AllocationTables:
+    def __init__(self) -> None:
+        self.books: set[str] = set()
+        self.terms: dict[str, tuple[allocation.AgreementSigned | allocation.AgreementAmended, date, int]] = {}  # by agreement
+        self.rounds: dict[str, tuple[str, str]] = {}  # round -> product, status
+        self.disruptions: dict[str, int] = {}  # version of each
+        self.disruption_of: dict[str, str | None] = {}  # round -> its disruption
+        self.units: defaultdict[str, Counter[int]] = defaultdict(Counter)  # product -> unit size -> free units
+        self.protected_g: Counter[str] = Counter()
+        self.rights_g: Counter[str] = Counter()  # product -> firm, and not reserved
+
+    def project(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            match event := fact.event:
+                case allocation.BookOpened():
+                    self.books.add(event.product)
+                case allocation.AgreementSigned():
+                    self.terms[event.agreement] = (event, event.valid_from, fact.record.version)
+                case allocation.AgreementAmended():
+                    self.terms[event.agreement] = (event, self.terms[event.agreement][1], fact.record.version)
+                case allocation.AgreementEnded():
+                    del self.terms[event.agreement]
+                case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
+                    self.disruptions[event.disruption] = fact.record.version
+                case allocation.RoundOpened():
+                    self.disruption_of[event.round] = event.disruption
+                    self.rounds[event.round] = (event.product, "open")
+                case allocation.RoundProposed():
+                    self.rounds[event.round] = (event.product, "proposed")
+                case allocation.ApprovalsLapsed() if not event.decision_stands:
+                    self.rounds[event.round] = (event.product, "open")
+                case allocation.RoundCertified():
+                    self.rounds[event.round] = (event.product, "certified")
+                case allocation.RoundReopened():
+                    self.rounds[event.round] = (event.product, "open")
+                case allocation.RoundReleased():
+                    self.rounds[event.round] = (event.product, "released")
+                case allocation.RoundCancelled():
+                    self.rounds[event.round] = (event.product, "cancelled")
+                case _:
+                    pass
+
+    def take_stock(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            match event := fact.event:
+                case inventory.LotTakenIn() if event.status == "available":
+                    self.units[event.product][event.nominal_unit_g] += event.units
+                case inventory.AssayRecorded() if event.units and event.from_status != event.to_status:
+                    unit_g = event.mass_g // event.units
+                    self.units[event.product][unit_g] += event.units if event.to_status == "available" else -event.units
+                case inventory.StockAdjusted() if event.status == "available":
+                    self.units[event.product][event.nominal_unit_g] += event.change_units
+                case inventory.StockReleased():
+                    self.rights_g[event.product] -= event.rights_g
+                    for count in event.units:
+                        self.units[event.product][count.nominal_unit_g] -= count.units
+                case inventory.ReleaseLapsed() | inventory.ReleaseCancelled():
+                    self.rights_g[event.product] += event.rights_g
+                    for count in event.units:
+                        self.units[event.product][count.nominal_unit_g] += count.units
+                case inventory.RightAdded():
+                    self.rights_g[event.product] += event.mass_g
+                case inventory.RightMatured():
+                    self.rights_g[event.product] -= event.settled_g
+                case inventory.RightAssigned() if event.source == "lots":
+                    self.rights_g[event.product] -= event.mass_g
+                    for count in event.units:
+                        self.units[event.product][count.nominal_unit_g] += count.units
+                case inventory.DrawReturned():
+                    for parcel in event.available:
+                        self.units[event.product][parcel.nominal_unit_g] += parcel.units
+                case inventory.ProtectedStockSet():
+                    self.protected_g[event.product] = event.mass_g
+                case _:
+                    pass
+
+    def free_units(self, product: str) -> dict[int, int]:
+        return {unit_g: units for unit_g, units in self.units[product].items() if units > 0}
+
+    def surroundings(self, product: str, partners: Sequence[str], on: date, round: str | None = None) -> Surroundings:
+        terms: dict[Any, TermsRead] = {}
+        for agreement, (event, valid_from, version) in sorted(self.terms.items()):
+            for named in event.products:
+                if event.partner in partners and named.product == product and valid_from <= on <= event.valid_until:
+                    terms[event.partner] = TermsRead(
+                        agreement=agreement,  # type: ignore[arg-type]
+                        version=version,
+                        year_from=year_from(valid_from, on),
+                        quota_g=named.yearly_quota_g,
+                        priority_class=event.priority_class,
+                    )
+        return Surroundings(
+            terms=terms,
+            disruption_version=self.disruptions.get(self.disruption_of.get(round or "") or ""),
+            lots_g=sum(unit_g * units for unit_g, units in self.free_units(product).items()),
+            rights_g=max(0, self.rights_g[product]),
+            protected_g=self.protected_g[product],
+        )
+
+
+class Entry(msgspec.Struct, frozen=True):
+    place: str
+    source: str
+    shard: int
+    position: int
+    leaf: bytes
+    event_hash: bytes
+    correlation_id: str
+
+
+class LedgerTables:
+    """The log and its accounts, as `services.ledger.projections` keeps them, and the checkpoints."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.balances: dict[Key, Balance] = {}
+        self.checkpoints: list[CheckpointSigned] = []
+
+    def take(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            record = fact.record
+            leaf = leaf_data(record.salt, fact.place, record.event_hash)
+            self.entries.append(
+                Entry(fact.place, fact.source, record.shard, record.position, leaf, record.event_hash, record.correlation_id)
+            )
+            post(self.balances, postings(fact.event))  # an assay that fails reserved stock overdraws, rightly
+
+    def project(self, facts: Sequence[Fact]) -> None:
+        self.checkpoints += [fact.event for fact in facts]

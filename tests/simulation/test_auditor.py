@@ -1,0 +1,185 @@
+"""The auditor finds what is planted: each of its checks, on the evidence of a sound run that has been tampered with."""
+
+import copy
+import os
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from simulation import auditor
+from simulation.auditor import Evidence
+from simulation.workers import Task, Workers
+
+
+@pytest.fixture(scope="module")
+def sound() -> list[Evidence]:
+    """Of so many seeds that everything happens in one of them."""
+    with Workers(os.cpu_count() or 1) as workers:
+        reports = list(workers.run(Task(seed, with_evidence=True) for seed in range(24)))
+    return [report.evidence for report in reports if report.evidence is not None]
+
+
+def test_a_sound_run_has_no_faults(sound: list[Evidence]) -> None:
+    assert [auditor.audit(evidence) for evidence in sound] == [[]] * 24
+
+
+class DidNotHappen(Exception):
+    """There is nothing of the kind to tamper with in this run."""
+
+
+def _records_with(evidence: Evidence, kind: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A shard's records, and those among them that are of this kind."""
+    for shards in evidence.journals.values():
+        for records in shards.values():
+            if found := [record for record in records if record["type"].split(".")[1] == kind]:
+                return records, found
+    raise DidNotHappen(kind)
+
+
+def _first(evidence: Evidence, kind: str) -> dict[str, Any]:
+    return _records_with(evidence, kind)[1][0]
+
+
+def _drop(evidence: Evidence, kind: str) -> None:
+    records, found = _records_with(evidence, kind)
+    records.remove(found[0])
+
+
+def _lengthen(evidence: Evidence, kind: str) -> None:
+    """The last event of a kind stands twice, at the end."""
+    records, found = _records_with(evidence, kind)
+    records.append(found[-1] | {"position": len(records) + 1})
+
+
+def _change(kind: str, **changes: Any) -> Callable[[Evidence], None]:
+    def tamper(evidence: Evidence) -> None:
+        _first(evidence, kind)["data"] |= changes
+
+    return tamper
+
+
+def _change_column(kind: str, **changes: Any) -> Callable[[Evidence], None]:
+    def tamper(evidence: Evidence) -> None:
+        _first(evidence, kind).update(changes)
+
+    return tamper
+
+
+def _answer_otherwise(evidence: Evidence) -> None:
+    operation = next(each for each in evidence.operations if each["answers"] and each["answers"][0]["events"])
+    operation["answers"].append(operation["answers"][0] | {"events": []})
+
+
+def _answer_with_nothing(evidence: Evidence) -> None:
+    operation = next(each for each in evidence.operations if each["answers"] and each["answers"][0]["events"])
+    operation["answers"] = [{"refused": "not today", "events": []}]
+
+
+def _ask_later(evidence: Evidence) -> None:
+    """The first event of a stream was asked for when all was over."""
+    asked = {operation["command_id"]: operation for operation in evidence.operations}
+    asked[_first(evidence, "lot_taken_in")["command_id"]]["started_at"] = 1e9
+
+
+def _dispatch_before_its_receipt(evidence: Evidence) -> None:
+    checkpoints = [place for place in evidence.order if place[0] == "ledger"]
+    evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
+
+
+def _draw_twice(evidence: Evidence) -> None:
+    _lengthen(evidence, "stock_drawn")
+
+
+def _swap_entries(evidence: Evidence) -> None:
+    first = evidence.log[0]["place"].rsplit("/", 1)[0]
+    other = next(index for index, entry in enumerate(evidence.log) if index and entry["place"].rsplit("/", 1)[0] == first)
+    evidence.log[0], evidence.log[other] = evidence.log[other], evidence.log[0]
+
+
+def _forget_a_timer(evidence: Evidence) -> None:
+    if not evidence.timers["inventory"]:
+        raise DidNotHappen
+    evidence.timers["inventory"].clear()
+
+
+def _let_days_pass(evidence: Evidence) -> Evidence:
+    if not evidence.timers["allocation"]:
+        raise DidNotHappen
+    return msgspec.structs.replace(evidence, today=(date.fromisoformat(evidence.today) + timedelta(days=99)).isoformat())
+
+
+def _lose_a_message(evidence: Evidence) -> None:
+    place, event_hash = evidence.published[0]
+    evidence.published[:] = [each for each in evidence.published if each != (place, event_hash)]
+
+
+def _publish_another(evidence: Evidence) -> None:
+    evidence.published.append((evidence.published[0][0], "00" * 32))
+
+
+def _lose_an_outcome(evidence: Evidence) -> None:
+    del evidence.outcomes["inventory"][_first(evidence, "lot_taken_in")["command_id"]]
+
+
+def _keep_a_false_outcome(evidence: Evidence) -> None:
+    outcome = evidence.outcomes["inventory"][_first(evidence, "lot_taken_in")["command_id"]]
+    evidence.outcomes["inventory"]["ff" * 32] = outcome | {"command_id": "ff" * 32}
+
+
+TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], Evidence | None]]] = [
+    (auditor.chains, lambda evidence: _drop(evidence, "stock_drawn")),
+    (auditor.chains, _change("lot_taken_in", mass_g=1)),
+    (auditor.chains, _change_column("lot_taken_in", version=7)),
+    (auditor.chains, _change_column("request_accepted", partner_seq=70)),
+    (auditor.chains, _change_column("stock_drawn", recorded_at="2026-01-01T00:00:00.000000Z")),
+    (auditor.chains, lambda evidence: evidence.order.append(evidence.order[0])),
+    (auditor.chains, lambda evidence: evidence.order.append(("inventory", 0, 9999))),
+    (auditor.answers, _answer_otherwise),
+    (auditor.answers, _answer_with_nothing),
+    (auditor.answers, _ask_later),
+    (auditor.answers, lambda evidence: _drop(evidence, "lot_taken_in")),
+    (auditor.once, lambda evidence: _lengthen(evidence, "lot_taken_in")),
+    (auditor.once, _lose_an_outcome),
+    (auditor.once, _keep_a_false_outcome),
+    (auditor.stocks, _draw_twice),
+    (auditor.stocks, _change("stock_drawn", remaining_g=123)),
+    (auditor.stocks, _change("lot_taken_in", mass_g=1)),
+    (auditor.stocks, lambda evidence: _drop(evidence, "draw_returned")),
+    (auditor.stocks, lambda evidence: _drop(evidence, "stock_released")),
+    (auditor.stocks, lambda evidence: _lengthen(evidence, "draw_dispatched")),
+    (auditor.stocks, _change_column("stock_drawn", effective_on="2027-01-01")),
+    (auditor.stocks, _change_column("release_lapsed", effective_on="2026-01-01")),
+    (auditor.stocks, lambda evidence: evidence.balances.clear()),
+    (auditor.receipts, _dispatch_before_its_receipt),
+    (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
+    (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
+    (auditor.conversations, _change("award_granted", mass_g=1)),
+    (auditor.conversations, lambda evidence: _drop(evidence, "round_released")),
+    (auditor.ledger, _swap_entries),
+    (auditor.ledger, lambda evidence: evidence.log.pop() and None),
+    (auditor.ledger, lambda evidence: evidence.log.append(evidence.log[-1])),
+    (auditor.ledger, _change("checkpoint_signed", root="00" * 32)),
+    (auditor.ledger, _change("checkpoint_signed", covers={})),
+    (auditor.timers, _forget_a_timer),
+    (auditor.timers, _let_days_pass),
+    (auditor.messages, _lose_a_message),
+    (auditor.messages, _publish_another),
+]
+
+
+@pytest.mark.parametrize(("check", "tamper"), TAMPERED, ids=[f"{check.__name__}-{number}" for number, (check, _) in enumerate(TAMPERED)])
+def test_a_check_finds_what_was_tampered_with(
+    sound: list[Evidence], check: Callable[[Evidence], Iterator[str]], tamper: Callable[[Evidence], Evidence | None]
+) -> None:
+    for evidence in sound:
+        tampered = copy.deepcopy(evidence)
+        try:
+            tampered = tamper(tampered) or tampered
+        except DidNotHappen:
+            continue
+        assert list(check(tampered))
+        return
+    pytest.fail("it happens in no run")
