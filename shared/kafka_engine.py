@@ -9,6 +9,7 @@ import base64
 import os
 import shutil
 import signal
+import struct
 import uuid
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from aiokafka.errors import KafkaError
 
 from shared.kafka_jars import kafka_classpath
 from shared.private_files import private_folder, write_private
-from shared.processes import Died, OwnProcess
+from shared.processes import Died, OwnProcess, said_back
 
+API_VERSIONS = struct.pack("!ihhih", 10, 18, 0, 0, -1)  # the request that any client begins with; it needs no more than a broker
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 # The quick compiler alone: half the processor time to start, and less of it for each message afterwards too (30,000 messages of 600 bytes:
@@ -77,6 +79,10 @@ class KafkaEngine:
             await self._format(classpath)
         await self.process.spawn(self._java(classpath, "kafka.Kafka", "server.properties"), env=environment(), cwd=self.data_dir)
         await self.process.until(self._answers, READY_WITHIN_S)
+
+    async def alive(self) -> bool:
+        """Whether the broker answers a client's first question, be there a controller or not."""
+        return len(await said_back(self.port, API_VERSIONS, 4)) == 4
 
     async def stop(self) -> None:
         """Closes its logs, so that the next start has nothing to recover."""

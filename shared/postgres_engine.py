@@ -18,7 +18,7 @@ import asyncpg
 import psutil
 
 from shared.private_files import cache_folder, private_folder, write_private
-from shared.processes import Died, OwnProcess, appending, group_of
+from shared.processes import Died, OwnProcess, appending, group_of, said_back
 
 SUPERUSER = "postgres"
 DATABASE = "reserve"
@@ -64,7 +64,7 @@ class PostgresEngine:
         binaries = readable_binaries(self._user, site_packages())
         if not self._cluster.exists():
             await self._make_cluster(binaries)
-        end_leftovers(self._cluster)
+        await asyncio.to_thread(end_leftovers, self._cluster)
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         argv = [str(binaries / "postgres"), "-D", self._here(self._cluster), "-p", str(self.port), *settings]
         await self.process.spawn(argv, env=environment(), cwd=self._cluster, user=self._user)
@@ -194,6 +194,7 @@ def end_leftovers(cluster: Path) -> None:
         for process in leftovers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+                process.send_signal(signal.SIGCONT)  # one that was stopped hears nothing else
         _, leftovers = psutil.wait_procs(leftovers, timeout=STOP_WITHIN_S)
     (cluster / "postmaster.pid").unlink(missing_ok=True)
 

@@ -216,9 +216,7 @@ class ChildProgram:
         self.child = child
         self.process = OwnProcess(child.name)
         # No connection outlives its question, so there is none to close at the end; and each new one asks whether it still accepts.
-        self._http = httpx.AsyncClient(
-            timeout=PROBE_TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
-        )
+        self._http = httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
 
     async def start(self) -> None:
         await self.process.spawn(list(self.child.argv), env=self.child.env)

@@ -40,9 +40,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 
 def server(folder: Path, name: str) -> Child:
     port = remembered_ports(folder, [name])[name]
-    return Child(
-        name=name, argv=(sys.executable, "-c", SERVER, str(port)), env=dict(os.environ), health_url=f"http://127.0.0.1:{port}/readyz"
-    )
+    url = f"http://127.0.0.1:{port}"
+    argv = (sys.executable, "-c", SERVER, str(port))
+    return Child(name=name, argv=argv, env=dict(os.environ), health_url=f"{url}/readyz", live_url=f"{url}/livez")
 
 
 def sleeper(name: str) -> Child:
@@ -82,6 +82,22 @@ async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
         os.kill(first, signal.SIGKILL)
         await until(lambda: supervisor.pids.get("gateway", first) != first)
         await supervisor.ready("gateway")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.supervisor.WATCH_EVERY_S", 0.2)
+    monkeypatch.setattr("shared.supervisor.PROBE_TIMEOUT_S", 0.5)
+
+
+async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, impatient: None) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("silent")])) as supervisor:
+        before = supervisor.pids
+        os.kill(before["gateway"], signal.SIGSTOP)
+        await until(lambda: supervisor.pids.get("gateway", before["gateway"]) != before["gateway"])
+        await supervisor.ready("gateway")
+        assert not psutil.pid_exists(before["gateway"])
+        assert supervisor.pids["silent"] == before["silent"], "what gives no sign of life by design is left alone"
 
 
 async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path) -> None:
@@ -187,6 +203,25 @@ async def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:
     async with running(Supervisor(folder, [], [sleeper("one")])):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((folder / "pids.json").stat().st_mode) == 0o600
+
+
+async def test_engines_that_hang_are_killed_and_come_back_with_what_they_had(tmp_path: Path, impatient: None) -> None:
+    """PostgreSQL with all of its processes: the postmaster's death alone would not end a back end that is stopped."""
+    embedded = engines(tmp_path)
+    async with running(Supervisor(tmp_path, embedded.programs, [])) as supervisor:
+        before = supervisor.pids
+        connection = await asyncpg.connect(embedded.database_url)
+        await connection.execute("CREATE TABLE kept AS SELECT 'antimony' AS word")
+        for pid in before.values():
+            for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+                process.suspend()
+        await until(lambda: not (set(before.items()) & set(supervisor.pids.items())))
+        for name in before:
+            await supervisor.ready(name)
+        connection.terminate()
+        again = await asyncpg.connect(embedded.database_url)
+        assert await again.fetchval("SELECT word FROM kept") == "antimony"
+        await again.close()
 
 
 async def test_killed_engines_come_back_on_their_ports(tmp_path: Path) -> None:
