@@ -4,16 +4,31 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest.register_assert_rewrite("running", "world", "load")
+pytest.register_assert_rewrite("running", "world", "load", "ground")
 
+from ground import HEADING, OUTCOMES, Ground, a_ground  # noqa: E402
 from running import start  # noqa: E402
 from world import World, a_world  # noqa: E402
+
+PATIENCE_S = 180.0
 
 
 @pytest.fixture(scope="session")
 async def shaken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """Its supervisor may be replaced by a test; the one that runs last must end well."""
-    async with a_world(await start(tmp_path_factory.mktemp("shaken") / "reserve"), patience_s=180.0) as world:
+    async with a_world(await start(tmp_path_factory.mktemp("shaken") / "reserve"), patience_s=PATIENCE_S) as world:
         yield world
         status = await world.running.stop()
     assert status == 0, f"`reserve up` ended with status {status}"
+
+
+@pytest.fixture(scope="session")
+async def ground(shaken: World) -> Ground:
+    return await a_ground(shaken)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if OUTCOMES:
+        terminalreporter.section("faults, and what came of them")
+        for line in (HEADING, *OUTCOMES):
+            terminalreporter.write_line(str(line))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,11 @@ import msgspec
 from running import eventually
 from world import World
 
+from services.audit.history import audit
+from services.audit.live import LiveEvidence
+from services.audit.report import Report
 from services.registry import JOURNALED
+from shared.signed_note import parse_verifier_key
 
 UNIT_G = 1_000
 DRAWN = "inventory.stock_drawn.v1"
@@ -25,6 +30,8 @@ class Drawer:
         self.partner = partner
         self.release = release
         self.answers: dict[str, Any] = {}  # by key: what was acknowledged
+        self.pause_s = 0.0  # between an answer and the next draw
+        self.longest_wait_s = 0.0  # of a draw for its answer, repeats included
         self._world = world
         self._stop = False
         self._answered = asyncio.Event()
@@ -36,9 +43,12 @@ class Drawer:
         for number in itertools.count(len(self.answers)):
             if self._stop:
                 return
+            asked = time.monotonic()
             answer = await self._world.drawn(self.partner, self.release, UNIT_G, key=self.key(number))
+            self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - asked)
             self.answers[self.key(number)] = answer.body
             self._answered.set()
+            await asyncio.sleep(self.pause_s)
 
     async def has(self, count: int) -> None:
         while len(self.answers) < count:
@@ -50,15 +60,16 @@ class Drawer:
 
 
 class Load:
-    """Draws going on while the block runs; at its end each of them is answered."""
+    """Draws going on while the block runs; at its end each of them is answered. `pause_s`: of each client between two draws."""
 
-    def __init__(self, drawers: Sequence[Drawer]) -> None:
+    def __init__(self, drawers: Sequence[Drawer], pause_s: float = 0.0) -> None:
         self.drawers = drawers
+        self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Load":
         for drawer in self.drawers:
-            drawer._stop = False
+            drawer._stop, drawer.pause_s, drawer.longest_wait_s = False, self._pause_s, 0.0
         self._tasks = [asyncio.create_task(drawer.run()) for drawer in self.drawers]
         return self
 
@@ -66,6 +77,10 @@ class Load:
         for drawer in self.drawers:
             drawer.stop()
         await asyncio.gather(*self._tasks)
+
+    @property
+    def longest_wait_s(self) -> float:
+        return max(drawer.longest_wait_s for drawer in self.drawers)
 
     async def goes_on(self, more: int, within_s: float = 180.0) -> None:
         """Each of the clients has had so many more draws acknowledged. Fails at once when one of them is refused."""
@@ -97,8 +112,11 @@ async def all_are_ready(world: World, within_s: float = 180.0) -> None:
         await eventually(ready, within_s)
 
 
-async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in_g: int, drawers: Sequence[Drawer]) -> None:
-    """Every acknowledged draw is recorded once, by inventory and by the ledger; grams are conserved; each line goes on."""
+async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in_g: int, drawers: Sequence[Drawer]) -> int:
+    """Every acknowledged draw is recorded once, by inventory and by the ledger; grams are conserved; each line goes on.
+
+    Gives how many are recorded.
+    """
     await assert_no_line_stands_still(world)
     recorded = Counter(
         msgspec.json.decode(base64.b64decode(record["data_base64"]))["draw"]
@@ -129,6 +147,7 @@ async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in
     assert books["title/reserve/available"] == taken_in_g - sum(drawn_g.values())
     assert books["custody/depot/Kwinana"] == taken_in_g
     assert await world.rows(world.auditor, "/ledger/v1/flags") == []
+    return recorded.total()
 
 
 async def assert_the_ledger_has_each_once(world: World, drawers: Sequence[Drawer]) -> None:
@@ -139,6 +158,20 @@ async def assert_the_ledger_has_each_once(world: World, drawers: Sequence[Drawer
     )
     places = [answer["place"] for drawer in drawers for answer in drawer.answers.values()]
     assert {place: entries[place] for place in places} == dict.fromkeys(places, 1)
+
+
+async def assert_the_whole_history_holds(world: World) -> None:
+    """As `reserve audit verify --live` sees it, once a checkpoint covers all of it."""
+    pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
+
+    async def of_everything() -> Report | None:
+        report = await audit(LiveEvidence(world.auditor), [pinned])
+        return report if report.beyond == 0 else None
+
+    report = await eventually(of_everything)
+    assert report is not None
+    assert {result.check: result.failures for result in report.checks if result.failed} == {}
+    assert report.ok
 
 
 async def assert_no_line_stands_still(world: World) -> None:

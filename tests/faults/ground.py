@@ -1,0 +1,67 @@
+"""The ground that faults are tried on: stock, clients that draw it, and a line for each fault in the table of what came of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from load import (
+    UNIT_G,
+    Drawer,
+    Load,
+    all_are_ready,
+    assert_no_line_stands_still,
+    assert_nothing_is_lost_or_doubled,
+    assert_the_whole_history_holds,
+    drawers_of,
+)
+from world import World
+
+UNITS = 400_000
+PARTNERS = ["JP", "US", "EU", "AU", "JP", "US"]
+MORE = 10  # draws of each client: before something is broken, and after it is whole again
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a fault. Draws that were repeated under their key count once."""
+
+    fault: str
+    longest_wait_s: float  # of a draw for its answer: from the fault to the recovery, where draws could not go on without what was broken
+    acknowledged: int
+    present: int
+
+    def __str__(self) -> str:
+        return f"{self.fault:<60} {self.longest_wait_s:>10.1f} {self.acknowledged:>14,} {self.present:>10,}"
+
+
+OUTCOMES: list[Outcome] = []  # of this run, in order
+HEADING = f"{'fault':<60} {'waited, s':>10} {'acknowledged':>14} {'present':>10}"
+
+
+class Ground(msgspec.Struct, frozen=True):
+    world: World
+    product: str
+    drawers: list[Drawer]
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(len(drawer.answers) for drawer in self.drawers)
+
+    @asynccontextmanager
+    async def under_load(self, fault: str, pause_s: float = 0.0) -> AsyncIterator[Load]:
+        """Draws go on while the block breaks something. Afterwards all of it goes on by itself, and nothing is lost or doubled."""
+        before = self.acknowledged
+        async with Load(self.drawers, pause_s) as load:
+            await load.goes_on(MORE)
+            yield load
+            await all_are_ready(self.world)
+            await load.goes_on(MORE)
+        present = await assert_nothing_is_lost_or_doubled(self.world, self.product, UNITS * UNIT_G, self.drawers)
+        await assert_the_whole_history_holds(self.world)
+        await assert_no_line_stands_still(self.world)
+        OUTCOMES.append(Outcome(fault, load.longest_wait_s, self.acknowledged - before, present - before))
+
+
+async def a_ground(world: World) -> Ground:
+    product = await world.registered_product(unit_g=UNIT_G)
+    await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
+    return Ground(world, product, await drawers_of(world, PARTNERS, product, UNITS // 8))
