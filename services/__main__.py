@@ -18,9 +18,11 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Ru
 approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
+journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
 app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
 app.add_typer(audit, name="audit")
+app.add_typer(journal, name="journal")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
 HERE = Path(".reserve")
@@ -192,6 +194,18 @@ def restore(
     typer.echo(json_text({"leaves": restored.leaves, "heads": positions(restored.heads)}))
     for name in restored.missing:
         typer.echo(f"put the private file {name} into {data} before it serves", err=True)
+
+
+@journal.command()
+def recover(
+    service: str,
+    data: Folder = HERE,
+    documents: Annotated[Path | None, typer.Option(help="a folder with documents that no service has, each named by its SHA-256")] = None,
+) -> None:
+    """Appends what a restored journal lacks, byte for byte, from the ledger's copy and from Kafka. Exit code 1 if it is held by nobody."""
+    from services.commands.recover import recover as run
+
+    typer.echo(json_text(run(service, data, documents)))
 
 
 @app.command()

@@ -16,6 +16,11 @@ def owner_url(folder: Path) -> str:
     return engines(folder.absolute(), kafka_bootstrap_servers="not needed").database_url
 
 
+def kafka_address(folder: Path) -> str:
+    """KAFKA_BOOTSTRAP_SERVERS, or the folder's own."""
+    return Settings().kafka_bootstrap_servers or engines(folder.absolute(), database_url="not needed").kafka_bootstrap_servers
+
+
 def journaled(name: str, field: str = "SERVICE") -> str:
     """The name, if a service of that name has a journal."""
     if name not in JOURNALED:

@@ -1,0 +1,53 @@
+"""`reserve journal recover`: what a restored journal lacks, from the ledger's copy and from Kafka."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from services.client import Client, ProblemAnswer
+from services.commands.database import journaled, kafka_address, owner_url
+from services.commands.failure import CHECK_FAILED, fail
+from services.commands.token import client_of
+from services.copies import KafkaCopy, LedgerCopy
+from services.recover import AnotherHistory, HeldByNobody, Recovered
+from services.recover import recover as run
+from services.registry import service
+from shared.auth import TokenUnavailable
+from shared.broker import BrokerUnreachable
+from shared.journal import Document, Unreachable
+from shared.kafka_broker import KafkaBroker
+from shared.messages import NotAnEvent
+from shared.postgres import open_pool
+from shared.postgres_journal import PostgresJournal
+
+READER = "auditor-1"  # may read journals
+
+
+def recover(name: str, folder: Path, documents: Path | None) -> Recovered:
+    journaled(name)
+    try:
+        return asyncio.run(_recover(name, owner_url(folder), kafka_address(folder), client_of(folder, READER), documents))
+    except (HeldByNobody, AnotherHistory, NotAnEvent) as error:
+        fail(str(error), CHECK_FAILED)
+    except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
+        fail(f"a service does not answer: {error!r}", CHECK_FAILED)
+    except BrokerUnreachable as error:
+        fail(f"Kafka does not answer: {error}", CHECK_FAILED)
+    except (Unreachable, OSError, asyncpg.PostgresError) as error:
+        fail(f"the database does not answer: {error!r}", CHECK_FAILED)
+
+
+async def _recover(name: str, url: str, kafka: str, client: Client, documents: Path | None) -> Recovered:
+    found = service(name)
+    async with client, await open_pool(url, name, size=2) as pool:
+        ledger = LedgerCopy(client, name)
+
+        async def find(sha256: str) -> Document | None:
+            if documents is not None and (file := documents / sha256).exists():
+                return Document(file.read_bytes())
+            return await ledger.document(sha256)
+
+        journal = PostgresJournal(name, found.codec, pool, found.project)
+        return await run(found, journal, ledger, KafkaCopy(KafkaBroker(kafka), name), find)
