@@ -5,6 +5,7 @@ chain_hash = SHA-256(0x02 || previous chain hash || event_hash). Canonical means
 which equals RFC 8785 for what events hold: ASCII keys, no floats, integers within 2**53.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -111,6 +112,7 @@ class Fact(msgspec.Struct, frozen=True):
     source: str  # the service that recorded it
     record: Record
     event: Any
+    documents: Mapping[str, bytes] = {}  # those that its reader asked for, by SHA-256
 
     @property
     def place(self) -> str:

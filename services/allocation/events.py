@@ -339,3 +339,8 @@ RoundEvent = (
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent
 type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+
+
+def documents_of(event: Event) -> tuple[str, ...]:
+    """The documents that an event stands on, by SHA-256."""
+    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
 from services.ledger.postings import postings
-from shared.journal import Connection
+from shared.journal import Connection, Document
 from shared.record import Fact, canonical, hashed_bytes, leaf_data
 
 log = structlog.get_logger()
@@ -55,6 +55,7 @@ async def take(connection: Connection, facts: Sequence[Fact]) -> None:
     entries = [Entry(index, fact, postings(fact.event)) for index, fact in enumerate(facts, start=size)]
     await _append(connection, entries)
     await _post(connection, entries)
+    await _keep_documents(connection, facts)
     await connection.execute("UPDATE log_head SET size = $1 WHERE id = 0", size + len(entries))
 
 
@@ -82,6 +83,16 @@ async def _append(connection: Connection, entries: Sequence[Entry]) -> None:
             )
         )
     await connection.copy_records_to_table("entries", columns=_ENTRY_COLUMNS, records=rows)
+
+
+async def _keep_documents(connection: Connection, facts: Sequence[Fact]) -> None:
+    """What the events stand on, so that a source that has lost it finds it here."""
+    documents = [Document(content) for fact in facts for content in fact.documents.values()]
+    if documents:
+        await connection.executemany(
+            "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            [(bytes.fromhex(document.name), document.media_type, document.content) for document in documents],
+        )
 
 
 async def _post(connection: Connection, entries: Sequence[Entry]) -> None:
