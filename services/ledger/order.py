@@ -1,0 +1,108 @@
+"""Order: a ledger restored to the past takes again what its tiles hold, in the order in which they hold it, before anything new.
+
+In which order it took the events of several lines stands nowhere else. But a leaf is the hash of one event at its place, so one of the
+lines has that event next; the others wait.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from services.ledger.merkle import HASH_BYTES, hash_leaf
+from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
+from shared.inbox import Subscription
+from shared.journal import Cursor, InboxLead
+from shared.messages import Headed, NotAnEvent, from_feed
+from shared.record import Fact, leaf_data
+from shared.sources import Sources, Unanswered, WrongDocument
+
+log = structlog.get_logger()
+
+AT_ONCE = 500  # events that are asked for, and taken, at once
+LOOK_AGAIN_SECONDS = 1.0
+
+type Say = Callable[[str | None], None]
+"""Why nothing new is taken yet; None: no longer."""
+
+
+async def take_again(
+    lead: InboxLead, sources: Sources, subscriptions: Sequence[Subscription], shards: int, store: TileStore, size: int, say: Say
+) -> None:
+    """Takes until there are as many entries as the tiles hold leaves. `size`: entries that there are. Waits for what no source has yet."""
+    held = await asyncio.to_thread(store.held_size)
+    if size >= held:
+        return
+    log.warning("log_taken_again", entries=size, held=held)
+    cursors = await lead.cursors()
+    lines = [
+        _Line(sources, subscription, shard, cursors.get((subscription.source, shard), (Cursor(), frozenset()))[0])
+        for subscription in subscriptions
+        for shard in range(shards)
+    ]
+    while size < held:
+        say(f"what the log's tiles hold is taken again: {size} of {held} leaves")
+        if (line := await _next(lines, _leaf_hash(store, held, size))) is None:
+            say(f"no service has the event of leaf {size}, which the log's tiles hold: nothing new is taken before it")
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            continue
+        count = 1
+        while size + count < held and line.has(count, _leaf_hash(store, held, size + count)):
+            count += 1
+        await line.take(lead, count)
+        size += count
+    log.warning("log_is_whole_again", entries=size)
+    say(None)
+
+
+def _leaf_hash(store: TileStore, held: int, index: int) -> bytes:
+    within = index % TILE_WIDTH * HASH_BYTES
+    return store.require(tile_at(held, 0, index // TILE_WIDTH))[within : within + HASH_BYTES]
+
+
+async def _next(lines: Sequence["_Line"], leaf_hash: bytes) -> "_Line | None":
+    """The line whose next event is this leaf. Those of which nothing is known are asked only if it is none of the others'."""
+    for line in lines:
+        if line.has(0, leaf_hash):
+            return line
+    await asyncio.gather(*(line.look() for line in lines if not line.ahead))
+    return next((line for line in lines if line.has(0, leaf_hash)), None)
+
+
+class _Line:
+    """A shard of a source, and what it has beyond the cursor."""
+
+    def __init__(self, sources: Sources, subscription: Subscription, shard: int, cursor: Cursor) -> None:
+        self._sources = sources
+        self._subscription = subscription
+        self._shard = shard
+        self._cursor = cursor
+        self.ahead: deque[tuple[bytes, Headed, Fact]] = deque()  # with the hash of the leaf that the event is
+
+    def has(self, number: int, leaf_hash: bytes) -> bool:
+        return number < len(self.ahead) and self.ahead[number][0] == leaf_hash
+
+    async def look(self) -> None:
+        """Asks the source for more. One that does not answer, or has another history than was taken, has none."""
+        source, previous = self._subscription.source, self._cursor.chain_hash
+        try:
+            found = from_feed(await self._sources.feed(source, self._shard, after=self._cursor.position, limit=AT_ONCE))
+            for headed in found:
+                if headed.previous != previous:
+                    raise NotAnEvent(f"{source}/{self._shard}/{headed.record.position} does not follow the event taken before it")
+                fact = await self._subscription.with_documents(self._subscription.decode(headed.record), self._sources)
+                record, previous = headed.record, headed.record.chain_hash
+                self.ahead.append((hash_leaf(leaf_data(record.salt, fact.place, record.event_hash)), headed, fact))
+        except (Unanswered, NotAnEvent, WrongDocument) as error:
+            log.info("source_has_nothing_to_take_again", source=source, shard=self._shard, error=repr(error))
+
+    async def take(self, lead: InboxLead, count: int) -> None:
+        """The next so many events, as the inbox takes them."""
+        taken = [self.ahead.popleft() for _ in range(count)]
+        last = taken[-1][1].record
+        moved = Cursor(last.position, last.chain_hash, self._cursor.kafka_offset)
+        await lead.move(
+            self._subscription.source, self._shard, since=self._cursor.position, to=moved, facts=[fact for _, _, fact in taken]
+        )
+        self._cursor = moved
