@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import batched, count
+from typing import Any
 
 import msgspec
 
@@ -99,7 +100,7 @@ def draws(product: str, releases: int) -> Iterator[Command]:
 def events_of(commands: Iterator[Command], state: Stockpile = DECIDER.initial) -> Iterator[Event]:
     """What the commands come to, without end if they are. Raises RuntimeError for one that is refused: the figures would mean nothing."""
     for command in commands:
-        decided: Sequence[Event] | Refused = DECIDER.decide(command, state)
+        decided: Sequence[Event] | Refused[Any] = DECIDER.decide(command, state)
         if isinstance(decided, Refused):
             raise RuntimeError(f"{command} was refused: {decided}")
         for event in decided:

@@ -21,7 +21,7 @@ import msgspec
 from services.ledger.tile_copy import copy_tiles
 from services.registry import JOURNALED
 from shared.clock import written
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.postgres_tools import copy_cluster, dump_schema, verify_cluster
 from shared.private_files import private_folder, write_private
 

@@ -12,8 +12,9 @@ from alembic.config import Config
 from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
-from shared.journal import APPEND_ONLY, Connection
+from shared.journal_tables import APPEND_ONLY
 from shared.messages import topic_of
+from shared.postgres import Connection
 from shared.settings import Settings
 from shared.topics import ensure_topics
 

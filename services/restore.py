@@ -18,7 +18,7 @@ from services.migrate import role_of
 from services.registry import JOURNALED
 from shared.checkpoint import TreeHead
 from shared.engines import remembered_ports
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.postgres_engine import PostgresEngine
 from shared.postgres_tools import load_schema
 from shared.private_files import private_folder, write_private

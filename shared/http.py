@@ -26,8 +26,10 @@ from shared.auth import Caller, allow
 from shared.clock import day_of
 from shared.decider import Refused
 from shared.direct import DirectRoutes
-from shared.journal import UNREACHABLE, Document
+from shared.journal import Document
 from shared.kernel_api import kernel_of
+from shared.postgres import UNREACHABLE
+from shared.postgres_journal import read_heads
 from shared.problems import Entry, Problem, ProblemResponse, register, request_id
 from shared.record import MAX_INTEGER, canonical
 from shared.writer import Accepted, CommandFailed, CommandTooLarge, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
@@ -204,11 +206,11 @@ class Reads:
     async def _reached(self, source: str, shard: int, position: int) -> None:
         if source == self.kernel.service.name:
             async with self.kernel.pool.acquire() as connection:
-                heads = await self.kernel.journal.heads(connection)
+                heads = await read_heads(connection)
             if shard not in heads or heads[shard].position < position:  # own tables are as new as the journal
                 raise Problem("position_unknown", "the journal does not go that far", field="query:at_least")
         elif source in self.kernel.inbox.subscriptions:
-            await self.kernel.inbox.reached(source, shard, position)
+            await self.kernel.reached(source, shard, position)
         else:
             raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
 

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller, allow
-from shared.journal import Head
-from shared.lines import LostCursor, Stopped
+from shared.journal import Head, LostLead
+from shared.lines import Stopped
 from shared.messages import FEED_LIMIT, to_feed
+from shared.postgres_journal import previous_hash, read_document, read_heads, read_records
 from shared.problems import Entry, Problem, register
 from shared.record import MAX_INTEGER
 from shared.sources import HeadAnswer
@@ -60,10 +61,10 @@ async def journal_feed(
 ) -> Response:
     """The shard's records after a position, in order, with every hash: enough to check the whole chain."""
     async with kernel.pool.acquire() as connection:
-        records = await kernel.journal.read(connection, shard, after=after, limit=limit)
+        records = await read_records(connection, shard, after=after, limit=limit)
         if not records:
-            _known_shard(shard, await kernel.journal.heads(connection), "query:shard")
-        previous = records and await kernel.journal.previous_hash(connection, shard, records[0].position - 1)
+            _known_shard(shard, await read_heads(connection), "query:shard")
+        previous = records and await previous_hash(connection, shard, records[0].position - 1)
     return _json(to_feed(records, previous or b"", limit))
 
 
@@ -71,7 +72,7 @@ async def journal_feed(
 async def journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
     """Each shard's last position and chain hash."""
     async with kernel.pool.acquire() as connection:
-        heads = await kernel.journal.heads(connection)
+        heads = await read_heads(connection)
     return _json({shard: {"position": head.position, "chain_hash": head.chain_hash.hex()} for shard, head in heads.items()})
 
 
@@ -79,10 +80,10 @@ async def journal_heads(caller: ReadsJournal, kernel: Running) -> Response:
 async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: Position = 0) -> Response:
     """The shard's last position, and the chain hash at position `at` (null beyond the end)."""
     async with kernel.pool.acquire() as connection:
-        heads = await kernel.journal.heads(connection)
+        heads = await read_heads(connection)
         _known_shard(shard, heads, "path:shard")
         position = heads[shard].position
-        chain = await kernel.journal.previous_hash(connection, shard, at) if at <= position else None
+        chain = await previous_hash(connection, shard, at) if at <= position else None
     return _json(HeadAnswer(position, None if chain is None else chain.hex()))
 
 
@@ -90,7 +91,7 @@ async def journal_head(shard: Shard, caller: ReadsJournal, kernel: Running, at: 
 async def document(name: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], caller: ReadsJournal, kernel: Running) -> Response:
     """The bytes that have this SHA-256."""
     async with kernel.pool.acquire() as connection:
-        found = await kernel.journal.document(connection, name)
+        found = await read_document(connection, name)
     if found is None:
         raise Problem("document_not_found", "no document has this SHA-256", field="path:name")
     return Response(found.content, media_type=found.media_type)
@@ -114,7 +115,7 @@ async def park(source: str, shard: Shard, body: ParkBody, caller: Annotated[Call
     _known_line(kernel, source, shard)
     try:
         position = await kernel.inbox.park(source, shard, f"{caller.subject}: {body.reason}")
-    except (LookupError, LostCursor) as error:
+    except (LookupError, LostLead) as error:
         raise Problem("nothing_to_park", str(error)) from error
     return _json({"parked": position})
 
@@ -131,7 +132,7 @@ async def unpark(
     _known_line(kernel, source, shard)
     try:
         return _json({"replayed": await kernel.inbox.unpark(source, shard, stream)})
-    except (Stopped, LostCursor) as error:
+    except (Stopped, LostLead) as error:
         raise Problem("still_not_taken", str(error)) from error
 
 

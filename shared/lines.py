@@ -2,10 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 
+from shared.broker import Message
+from shared.journal import Cursor
 from shared.messages import Headed
-from shared.record import GENESIS
 
+QUEUED = 8  # batches of messages that wait for a line at most
 REMEMBERED = 4096  # chain hashes a line keeps to tell a repeat from a fork
 
 
@@ -17,10 +21,6 @@ class Fork(Stopped):
     """The source's history is not the one that was taken before: it was restored to the past, or is another."""
 
 
-class LostCursor(Exception):
-    """Another process moved the cursor."""
-
-
 class Line:
     """Position and chain hash of the last event taken, and whether the line stands still."""
 
@@ -29,18 +29,22 @@ class Line:
         self.shard = shard
         self.stopped: str | None = None  # why it stands still
         self.stopped_at: Headed | None = None  # the event that it could not take, if it stands at one
+        self.forked = False  # it stands still before another history; should the source come back to the one taken, it goes on
+        self.heard_at = 0.0  # when it last took something, or found nothing new at its source; seconds since 1970
         self.compare_at = 0.0  # the loop's time from which it compares itself with its source
         self.busy = asyncio.Lock()  # held by whoever moves the cursor: the inbox, or an operator who parks or un-parks
-        self.begin(0, GENESIS, -1, set())
+        self.begin(Cursor(), frozenset())
 
-    def begin(self, position: int, chain: bytes, kafka_offset: int, parked_streams: set[str]) -> None:
+    def begin(self, cursor: Cursor, parked_streams: frozenset[str]) -> None:
         """Starts, or starts again, from what is saved."""
-        self.position = position
-        self.chain = chain
-        self.kafka_offset = kafka_offset  # where to go on reading; a hint, since positions decide
-        self.parked_streams = parked_streams
-        self.stopped = self.stopped_at = None
-        self._remembered: OrderedDict[int, bytes] = OrderedDict({position: chain})
+        self.position = cursor.position
+        self.chain = cursor.chain_hash
+        self.kafka_offset = cursor.kafka_offset  # of the last message that was looked at; a hint, since positions decide
+        self.parked_streams = set(parked_streams)
+        self.arrived: asyncio.Queue[Sequence[Message]] = asyncio.Queue(QUEUED)
+        self.compare_at = 0.0
+        self.go_on()
+        self._remembered: OrderedDict[int, bytes] = OrderedDict({self.position: self.chain})
 
     @property
     def name(self) -> str:
@@ -48,6 +52,21 @@ class Line:
 
     def stop(self, reason: Stopped) -> None:
         self.stopped = f"{type(reason).__name__.lower()}: {reason}"
+        self.forked = isinstance(reason, Fork)
+
+    def go_on(self) -> None:
+        self.stopped = self.stopped_at = None
+        self.forked = False
+
+    def look(self) -> None:
+        """Has it compare itself with its source now."""
+        self.compare_at = 0.0
+        with suppress(asyncio.QueueFull):  # then it is awake
+            self.arrived.put_nowait(())
+
+    def after(self, taken: Headed) -> Cursor:
+        """Its cursor once this event is taken."""
+        return Cursor(taken.record.position, taken.record.chain_hash, self.kafka_offset)
 
     def follow(self, arrived: Headed, last: Headed | None) -> bool:
         """Whether it is the event after `last` (None: after the cursor); False for a repeat. Raises `Fork`, `Stopped` for a gap."""

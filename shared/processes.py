@@ -35,7 +35,7 @@ class Died(RuntimeError):
 class Program(Protocol):
     """What the supervisor keeps alive. `start` returns when the program answers, or raises `Died`.
 
-    `alive` asks a program that was ready whether it still does anything at all. It never raises, but may wait for ever where the program hangs.
+    `alive` asks a program that was ready whether it still does anything at all. It never raises, but may wait for ever where it hangs.
     """
 
     @property

@@ -10,7 +10,8 @@ import asyncpg
 import msgspec
 
 from shared.inbox import Subscription
-from shared.journal import Connection, Journal
+from shared.postgres import Connection
+from shared.postgres_journal import read_heads, read_records
 from shared.record import Fact, Record
 from shared.service import Service
 
@@ -134,10 +135,9 @@ class _Replay:
 
     async def _own(self) -> AsyncIterator[list[Fact]]:
         service = self.service
-        journal = Journal(service.name, service.codec)
         await self._within(service.name)
-        for shard, head in (await journal.heads(self.connection)).items():
-            async for records in self._records(journal, shard, head.position):
+        for shard, head in (await read_heads(self.connection)).items():
+            async for records in self._records(service.name, shard, head.position):
                 yield [Fact(service.name, record, service.codec.decode(record.type, bytes(record.data))) for record in records]
 
     async def _foreign(self, subscription: Subscription) -> AsyncIterator[list[Fact]]:
@@ -146,9 +146,8 @@ class _Replay:
         await self._within(self.service.name)
         cursors = await self.connection.fetch("SELECT shard, position FROM inbox_cursors WHERE source = $1 ORDER BY shard", source)
         parked = await self._parked_now()
-        journal = Journal(source, subscription.codec)
         for shard, position in cursors:
-            async for records in self._records(journal, shard, position):
+            async for records in self._records(source, shard, position):
                 self._parked |= {(source, shard, record.position) for record in records} & parked
                 yield [subscription.decode(record) for record in records if (source, shard, record.position) not in parked]
 
@@ -157,12 +156,12 @@ class _Replay:
         rows = await self.connection.fetch("SELECT source, shard, position FROM parked")
         return {(row["source"], row["shard"], row["position"]) for row in rows}
 
-    async def _records(self, journal: Journal, shard: int, last: int) -> AsyncIterator[Sequence[Record]]:
-        line = (journal.service, shard)
+    async def _records(self, service: str, shard: int, last: int) -> AsyncIterator[Sequence[Record]]:
+        line = (service, shard)
         while (after := self._reached.get(line, 0)) < last:
-            await self._within(journal.service)
-            records = await journal.read(self.connection, shard, after=after, limit=min(BATCH, last - after))
-            assert records, f"{journal.service}/{shard} ends at {after}, before what was taken from it"
+            await self._within(service)
+            records = await read_records(self.connection, shard, after=after, limit=min(BATCH, last - after))
+            assert records, f"{service}/{shard} ends at {after}, before what was taken from it"
             self._reached[line] = records[-1].position
             yield records
 

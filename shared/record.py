@@ -5,6 +5,7 @@ chain_hash = SHA-256(0x02 || previous chain hash || event_hash). Canonical means
 which equals RFC 8785 for what events hold: ASCII keys, no floats, integers within 2**53.
 """
 
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any
@@ -91,6 +92,11 @@ def record_of(hashed: bytes, *, salt: bytes, event_hash: bytes, chain_hash: byte
     """The record whose `hashed_bytes` these are. Raises `msgspec.ValidationError` for other bytes."""
     columns = msgspec.structs.asdict(_decode_hashed(hashed))
     return Record(**columns, salt=salt, event_hash=event_hash, chain_hash=chain_hash)
+
+
+def new_salts(count: int) -> list[bytes]:
+    random = os.urandom(16 * count)
+    return [random[start : start + 16] for start in range(0, 16 * count, 16)]
 
 
 def event_hash(salt: bytes, hashed: bytes) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -19,16 +19,21 @@ from shared.auth import Keys, TokenSource, TokenVerifier
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
 from shared.decider import Decider
-from shared.inbox import Inbox, Needs, React, Subscription, Take
-from shared.journal import UNREACHABLE, Journal, open_pool
+from shared.inbox import Inbox, Needs, React, Subscription
+from shared.journal import Unreachable
+from shared.kafka_broker import KafkaBroker
+from shared.postgres import Project, open_pool, reachable
+from shared.postgres_journal import PostgresJournal, previous_hash
 from shared.problems import Entry
 from shared.relay import Relay
 from shared.settings import Settings
-from shared.sources import UNANSWERED, Sources
+from shared.sources import Sources, Unanswered
 from shared.timers import Timers
-from shared.writer import Project, Writer
+from shared.writer import Refusal, Writer
 
 log = structlog.get_logger()
+
+ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +65,7 @@ def subscription(
     *,
     react: React | None = None,
     needs: Needs | None = None,
-    take: Take | None = None,
+    take: Project | None = None,
     upcasters: Mapping[str, Upcaster] | None = None,
 ) -> Subscription:
     """`events` is the source's `Event` union; `types` the type names that are taken, or None for all."""
@@ -73,27 +78,37 @@ def subscription(
 class Kernel:
     """A running service's moving parts, as handlers reach them: `request.app.state.kernel`."""
 
-    def __init__(self, service: Service, settings: Settings, clock: Clock, pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+    def __init__(
+        self, service: Service, settings: Settings, clock: Clock, pool: "asyncpg.Pool[asyncpg.Record]", engine: AsyncEngine
+    ) -> None:
         self.service = service
         self.settings = settings
         self.clock = clock
         self.pool = pool
         self.engine = engine
-        self.journal = Journal(service.name, service.codec)
+        takes = {each.source: each.take for each in service.subscriptions if each.take is not None}
+        self.journal = PostgresJournal(service.name, service.codec, pool, service.project, takes)
+        self.broker = KafkaBroker(settings.kafka_bootstrap_servers)
         self.writer = Writer(
-            pool,
             self.journal,
             service.deciders,
-            service.project,
             clock,
             epoch=service.epoch,
             queue_limit=settings.queue_limit,
             batch_limit=settings.batch_limit,
         )
         self.sources = Sources(settings.service_urls, TokenSource(settings.token_url, settings.client_id, settings.client_secret))
-        self.relay = Relay(self.journal, pool, self.writer, settings.kafka_bootstrap_servers)
-        self.inbox = Inbox(service.name, pool, self.writer, self.sources, service.subscriptions, settings.kafka_bootstrap_servers)
-        self.timers = Timers(self.journal, pool, self.writer, clock, settings.zone)
+        self.relay = Relay(self.journal, self.broker)
+        self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions)
+        self.timers = Timers(self.journal, self.writer, clock, settings.zone)
+
+    async def reached(self, source: str, shard: int, position: int) -> None:
+        """Waits until this position of a source has been taken, by whichever process of the service leads."""
+        query = "SELECT position >= $3 FROM inbox_cursors WHERE source = $1 AND shard = $2"
+        while position > 0 and not await self.pool.fetchval(query, source, shard, position):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ELSEWHERE_SECONDS), self.inbox.moved:
+                    await self.inbox.moved.wait()
 
     async def reasons_not_ready(self) -> list[str]:
         """Empty when it may serve."""
@@ -102,9 +117,10 @@ class Kernel:
             reasons.append(self.writer.refusing)
         reasons += [f"the line {line} stands still: {why}" for line, why in self.inbox.stopped.items()]
         try:
-            async with asyncio.timeout(2):
-                await self.pool.fetchval("SELECT 1")
-        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            with reachable():
+                async with asyncio.timeout(2):
+                    await self.pool.fetchval("SELECT 1")
+        except Unreachable as error:
             reasons.append(f"the database does not answer: {error!r}")
         return reasons
 
@@ -112,20 +128,22 @@ class Kernel:
         """Refuses writes until the ledger's record is no further than the own journal: else it was restored to the past."""
         if self.service.name == "ledger" or not self.settings.require_ledger_at_start:
             return
-        self.writer.refusing = "waiting for the ledger's record of this journal"
+        self.writer.refuse(Refusal.WAITING_FOR_LEDGER, "waiting for the ledger's record of this journal")
         while True:
             try:
                 answer = await self.sources.get("ledger", "/v1/sources")
-                recorded = msgspec.json.decode(answer.content, type=dict[str, _Recorded])
-                behind = await self._behind(recorded)
-            except (*UNANSWERED, asyncpg.InterfaceError, *UNREACHABLE) as error:
+                recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
+                with reachable():
+                    behind = await self._behind(recorded)
+            except (Unanswered, Unreachable) as error:
                 log.info("ledger_not_asked_yet", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
             if not behind:
-                self.writer.refusing = None
+                self.writer.accept()
                 return
-            self.writer.refusing = f"shards {behind} are not the journal that the ledger recorded: recover before writing"
+            words = f"shards {behind} are not the journal that the ledger recorded: recover before writing"
+            self.writer.refuse(Refusal.BEHIND_LEDGER, words)
             log.error("journal_behind_ledger", shards=behind)
             await asyncio.sleep(5)
 
@@ -133,13 +151,10 @@ class Kernel:
         """The shards that lack, or have otherwise, what the ledger recorded of them."""
         behind = []
         async with self.pool.acquire() as connection:
-            for shard, head in (await self.journal.heads(connection)).items():
+            for shard, (head, _) in (await self.journal.heads()).items():
                 if (theirs := recorded.get(f"{self.service.name}/{shard}")) is None:
                     continue
-                if (
-                    theirs.position > head.position
-                    or (await self.journal.previous_hash(connection, shard, theirs.position)).hex() != theirs.chain_hash
-                ):
+                if theirs.position > head.position or (await previous_hash(connection, shard, theirs.position)).hex() != theirs.chain_hash:
                     behind.append(shard)
         return behind
 
@@ -205,12 +220,13 @@ def _clock(settings: Settings) -> Clock:
     return ShiftedClock(settings.clock_file)
 
 
-async def _pool(settings: Settings, schema: str) -> asyncpg.Pool:
+async def _pool(settings: Settings, schema: str) -> "asyncpg.Pool[asyncpg.Record]":
     """Waits for PostgreSQL: nobody's hands are needed after a restart."""
     while True:
         try:
-            return await open_pool(settings.database_url, schema)
-        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            with reachable():
+                return await open_pool(settings.database_url, schema)
+        except Unreachable as error:
             log.warning("database_not_there_yet", error=repr(error))
             await asyncio.sleep(0.2)
 

@@ -7,7 +7,9 @@ import msgspec
 
 from shared.auth import TokenSource, TokenUnavailable
 
-UNANSWERED = (httpx.HTTPError, TokenUnavailable)  # the source, or the issuer, does not answer or answers with an error
+
+class Unanswered(Exception):
+    """The source, or the issuer of tokens, does not answer, or answers with an error."""
 
 
 class WrongDocument(Exception):
@@ -33,26 +35,35 @@ class Sources:
         await self._client.aclose()
         await self.tokens.aclose()
 
-    async def get(self, service: str, path: str, **params: str | int) -> httpx.Response:
-        """Raises `httpx.HTTPError` when the service does not answer, or answers with an error."""
-        token = await self.tokens.token()
-        answer = await self._client.get(self.urls[service] + path, params=params, headers={"Authorization": f"Bearer {token}"})
-        answer.raise_for_status()
-        return answer
+    async def get(self, service: str, path: str, **params: str | int) -> bytes | None:
+        """The answer's body; None where the service has no such thing. Raises `Unanswered`."""
+        try:
+            token = await self.tokens.token()
+            answer = await self._client.get(self.urls[service] + path, params=params, headers={"Authorization": f"Bearer {token}"})
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return None
+            answer.raise_for_status()
+        except (httpx.HTTPError, TokenUnavailable) as error:
+            raise Unanswered(f"{service}: {error!r}") from error
+        return answer.content
 
     async def head(self, service: str, shard: int, *, at: int) -> tuple[int, bytes | None]:
         """(last position, chain hash at position `at`; None beyond the end)."""
-        answer = await self.get(service, f"/v1/journal/heads/{shard}", at=at)
-        head = msgspec.json.decode(answer.content, type=HeadAnswer)
+        head = msgspec.json.decode(await self._found(service, f"/v1/journal/heads/{shard}", at=at), type=HeadAnswer)
         return head.position, None if head.chain_hash_at is None else bytes.fromhex(head.chain_hash_at)
 
     async def feed(self, service: str, shard: int, *, after: int, limit: int) -> bytes:
-        answer = await self.get(service, "/v1/journal", shard=shard, after=after, limit=limit)
-        return answer.content
+        """The answer of GET /v1/journal."""
+        return await self._found(service, "/v1/journal", shard=shard, after=after, limit=limit)
 
-    async def document(self, service: str, name: str) -> bytes:
-        """The document of that SHA-256. Raises `WrongDocument` when the bytes are others."""
-        answer = await self.get(service, f"/v1/documents/{name}")
-        if sha256(answer.content).hexdigest() != name:
+    async def document(self, service: str, name: str) -> bytes | None:
+        """The document of that SHA-256; None where the service does not have it. Raises `WrongDocument` when the bytes are others."""
+        content = await self.get(service, f"/v1/documents/{name}")
+        if content is not None and sha256(content).hexdigest() != name:
             raise WrongDocument(f"{service} gave other bytes than {name}")
-        return answer.content
+        return content
+
+    async def _found(self, service: str, path: str, **params: str | int) -> bytes:
+        if (content := await self.get(service, path, **params)) is None:
+            raise Unanswered(f"{service} has no {path}")
+        return content

@@ -9,14 +9,13 @@ from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import msgspec
 import structlog
 
 from shared import metrics
 from shared.clock import Clock, day_of
 from shared.decider import Refused
-from shared.journal import UNREACHABLE, Connection, Journal, TimerRow, is_gone
+from shared.journal import Journal, TimerRow, TimersLead, Unreachable
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
 
 log = structlog.get_logger()
@@ -26,9 +25,8 @@ REFUSALS_KEPT = timedelta(days=90)  # accepted outcomes are kept for ever
 
 
 class Timers:
-    def __init__(self, journal: Journal, pool: asyncpg.Pool, writer: Writer, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(self, journal: Journal, writer: Writer, clock: Clock, zone: ZoneInfo) -> None:
         self.journal = journal
-        self.pool = pool
         self.writer = writer
         self.clock = clock
         self.zone = zone
@@ -36,32 +34,28 @@ class Timers:
     async def run(self) -> None:
         while True:
             try:
-                async with self.pool.acquire() as connection:
-                    try:
-                        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"timers/{self.journal.service}"):
-                            await self._fire_for_ever(connection)
-                    finally:
-                        if not is_gone(connection):
-                            await connection.reset()
-            except (Unavailable, Overloaded, asyncpg.InterfaceError, *UNREACHABLE) as error:
+                async with self.journal.lead("timers") as lead:
+                    if lead is not None:
+                        await self._fire_for_ever(lead)
+            except (Unavailable, Overloaded, Unreachable) as error:
                 log.warning("timers_restart", error=repr(error))
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _fire_for_ever(self, connection: Connection) -> None:
+    async def _fire_for_ever(self, lead: TimersLead) -> None:
         tidied: date | None = None
         while True:
             now = self.clock.now()
             today = day_of(now, self.zone)
             if today != tidied:
-                await self.journal.forget_refusals(connection, now - REFUSALS_KEPT)
+                await lead.forget_refusals(now - REFUSALS_KEPT)
                 tidied = today
-            due = await self.journal.due_timers(connection, today)
+            due = await lead.due(today)
             for timer in due:
-                await self.fire(connection, timer)
+                await self.fire(lead, timer)
             if not due:
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def fire(self, connection: Connection, timer: TimerRow) -> None:
+    async def fire(self, lead: TimersLead, timer: TimerRow) -> None:
         """Submits the timer's command, and forgets the timer once it is settled."""
         name = f"timer/{timer.stream}/{timer.name}/{timer.due}"
         try:
@@ -88,5 +82,5 @@ class Timers:
             log.error("timer_refused", timer=name, code=answer.code)  # a bug: such commands are total
             await asyncio.sleep(POLL_SECONDS)
             return
-        await self.journal.forget_timer(connection, timer)
+        await lead.forget(timer)
         metrics.timers_fired.labels(self.journal.service).inc()

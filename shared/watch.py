@@ -10,8 +10,9 @@ import asyncpg
 from shared import metrics
 from shared.broker import BrokerUnreachable
 from shared.clock import day_of
-from shared.journal import UNREACHABLE
 from shared.messages import topic_of
+from shared.postgres import UNREACHABLE
+from shared.writer import Refusal
 
 if TYPE_CHECKING:
     from shared.service import Kernel

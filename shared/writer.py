@@ -8,12 +8,12 @@ doing the batch again: what had been committed is found among the outcomes.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -21,16 +21,23 @@ from shared import metrics
 from shared.clock import Clock, written
 from shared.codec import EventTooLarge
 from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.journal import UNREACHABLE, CommandDecidedElsewhere, Connection, Document, Head, Journal, Outcome, TimerRow, is_gone, new_salts
-from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes
+from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Journal, Outcome, TimerRow, Unreachable
+from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes, new_salts
 
 log = structlog.get_logger()
-
-type Project = Callable[[Connection, Sequence[Fact]], Awaitable[None]]
 
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
 STATES_KEPT = 10_000  # streams a shard holds in memory
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
+
+
+class Refusal(StrEnum):
+    """Why a process takes no writes."""
+
+    WAITING_FOR_LEDGER = "waiting_for_ledger"
+    BEHIND_LEDGER = "behind_ledger"  # the ledger has recorded more, or otherwise: the journal was restored to the past
+    NOT_THIS_JOURNAL = "not_this_journal"  # a newer build has taken over, or it was restored under our feet
+    LOG_FORKED = "log_forked"  # the ledger's tiles hold another log
 
 
 class Overloaded(Exception):
@@ -89,6 +96,7 @@ class _Pending(msgspec.Struct, eq=False):
     command: Any
     context: Context
     answer: asyncio.Future[Accepted | Refused[Any]]
+    since: float  # the loop's time
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -101,35 +109,31 @@ class Writer:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
         journal: Journal,
         deciders: Sequence[Decider],
-        project: Project,
         clock: Clock,
         *,
         epoch: int = 1,
         queue_limit: int = 4096,
         batch_limit: int = 512,
+        salts: Callable[[int], list[bytes]] = new_salts,
     ) -> None:
-        self.pool = pool
         self.journal = journal
         self.deciders = {decider.kind: decider for decider in deciders}
-        self.project = project
         self.clock = clock
         self.epoch = epoch
         self.queue_limit = queue_limit
         self.batch_limit = batch_limit
-        self.refusing: str | None = None  # why no write is taken now; None: writes are taken
-        self.committed = asyncio.Event()  # set at each commit that appended; the relay waits for it
+        self.salts = salts
+        self.refusing_for: Refusal | None = None  # why no write is taken now; None: writes are taken
+        self.refusing: str | None = None  # the same in words
         self._shards: dict[int, _Shard] = {}
         self._places: dict[str, int] = {}  # stream -> shard
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        async with self.pool.acquire() as connection:
-            for number, head in (await self.journal.heads(connection)).items():
-                shard = self._shards[number] = _Shard(self, number, head)
-                shard.partner_seq = await self.journal.partner_sequences(connection, number)
+        for number, (head, partner_seq) in (await self.journal.heads()).items():
+            self._shards[number] = _Shard(self, number, head, dict(partner_seq))
         self._tasks = [asyncio.create_task(shard.run(), name=f"writer-{number}") for number, shard in self._shards.items()]
 
     async def stop(self) -> None:
@@ -140,6 +144,17 @@ class Writer:
         for shard in self._shards.values():
             shard.fail_waiting(Unavailable("the service is stopping"))
 
+    def refuse(self, reason: Refusal, words: str) -> None:
+        """Takes no more writes until `accept`."""
+        self.refusing_for, self.refusing = reason, words
+
+    def accept(self) -> None:
+        self.refusing_for = self.refusing = None
+
+    def waiting(self) -> dict[int, tuple[int, float]]:
+        """Of each shard: how many commands wait or are being decided, and for how many seconds the oldest has."""
+        return {number: shard.waiting() for number, shard in self._shards.items()}
+
     async def submit(self, stream: str, command: Any, context: Context) -> Accepted | Refused[Any]:
         """Decides `command` once. Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`."""
         if self.refusing is not None:
@@ -147,24 +162,22 @@ class Writer:
         shard = self._shards[await self._place(stream)]
         if shard.queue.qsize() >= self.queue_limit:
             raise Overloaded(f"{self.queue_limit} commands wait already")
-        pending = _Pending(stream, command, context, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        pending = _Pending(stream, command, context, loop.create_future(), loop.time())
         shard.queue.put_nowait(pending)
         return await pending.answer
 
     async def state(self, stream: str) -> tuple[Any, int]:
         """(state, version) of a stream as of now, for preparing a command; its `decide` looks again under the lock."""
-        async with self.pool.acquire() as connection:
-            shard = self._shards[await self._place(stream)]
-            state = await shard.catch_up_stream(connection, stream)
+        state = await self._shards[await self._place(stream)].catch_up_stream(stream)
         return state.value, state.version
 
     async def _place(self, stream: str) -> int:
         if (known := self._places.get(stream)) is not None:
             return known
         try:
-            async with self.pool.acquire() as connection:
-                stored = await self.journal.shard_of(connection, stream)
-        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            stored = await self.journal.shard_of(stream)
+        except Unreachable as error:
             raise Unavailable("the database does not answer") from error
         if len(self._places) >= PLACES_KEPT:
             self._places.clear()
@@ -190,11 +203,23 @@ class _Batch(msgspec.Struct):
     timers: list[TimerRow | tuple[str, str]] = msgspec.field(default_factory=list)
     answers: list[tuple[_Pending, Accepted | Refused[Any] | Exception]] = msgspec.field(default_factory=list)
 
+    def changes(self) -> Changes | None:
+        """None: there is nothing to write."""
+        if not self.outcomes:
+            return None
+        return Changes(
+            recorded_at=self.recorded_at,
+            facts=self.facts,
+            outcomes=list(self.outcomes.values()),
+            documents=self.documents,
+            timers=self.timers,
+        )
+
 
 class _Shard:
     """One shard's queue, head and states. Everything here runs in one task, but for `catch_up_stream`."""
 
-    def __init__(self, writer: Writer, number: int, head: Head) -> None:
+    def __init__(self, writer: Writer, number: int, head: Head, partner_seq: dict[str, int]) -> None:
         self.writer = writer
         self.journal = writer.journal
         self.number = number
@@ -202,11 +227,18 @@ class _Shard:
         self.chain = head.chain_hash
         self.queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self.states: OrderedDict[str, _State] = OrderedDict()
-        self.partner_seq: dict[str, int] = {}
+        self.partner_seq = partner_seq
+        self._settling: list[_Pending] = []
+
+    def waiting(self) -> tuple[int, float]:
+        oldest = self._settling[0].since if self._settling else None
+        seconds = 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
+        return len(self._settling) + self.queue.qsize(), seconds
 
     async def run(self) -> None:
         while True:
-            batch = [await self.queue.get()]
+            self._settling = []
+            self._settling = batch = [await self.queue.get()]
             while len(batch) < self.writer.batch_limit and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
             try:
@@ -233,9 +265,9 @@ class _Shard:
                 continue  # the next look finds its outcome
             except NotThisJournal as error:
                 log.critical("writes_refused", shard=self.number, reason=str(error))
-                self.writer.refusing = str(error)
+                self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))
                 return _fail(batch, Unavailable(str(error)))
-            except UNREACHABLE as error:
+            except Unreachable as error:
                 if asyncio.get_running_loop().time() > deadline:
                     return _fail(batch, Unavailable("the database does not answer"))
                 log.warning("commit_in_doubt", shard=self.number, commands=len(batch), error=repr(error))
@@ -250,30 +282,20 @@ class _Shard:
                 return await self._settle(batch[middle:])
 
     async def _commit(self, pending: list[_Pending]) -> None:
-        async with self.writer.pool.acquire() as connection:
-            try:
-                for stream in {each.stream for each in pending} - self.states.keys():
-                    await self._load(connection, stream)
-                with metrics.commit_seconds.labels(self.journal.service).time():
-                    async with connection.transaction():
-                        batch = await self._transact(connection, pending)
-            except asyncpg.InterfaceError as error:
-                if is_gone(connection):  # the driver noticed it before it could send anything
-                    raise ConnectionResetError(str(error)) from error
-                raise
+        for stream in {each.stream for each in pending} - self.states.keys():
+            await self._load(stream)
+        with metrics.commit_seconds.labels(self.journal.service).time():
+            async with self.journal.append(self.number, [each.context.command_id for each in pending]) as append:
+                if append.head.epoch > self.writer.epoch:
+                    raise NotThisJournal(f"the journal is at epoch {append.head.epoch}, and this build is of epoch {self.writer.epoch}")
+                await self._catch_up(append)
+                batch = await self._decide_all(append, pending)
+                if changes := batch.changes():
+                    await append.save(changes)
         self._publish(batch)
 
-    async def _transact(self, connection: Connection, pending: list[_Pending]) -> _Batch:
-        head = await self.journal.lock(connection, self.number)
-        if head.epoch > self.writer.epoch:
-            raise NotThisJournal(f"the journal is at epoch {head.epoch}, and this build is of epoch {self.writer.epoch}")
-        await self._catch_up(connection, head)
-        known = await self.journal.outcomes(connection, [each.context.command_id for each in pending])
-        batch = await self._decide_all(connection, pending, head, known)
-        await self._save(connection, batch)
-        return batch
-
-    async def _decide_all(self, connection: Connection, pending: list[_Pending], head: Head, known: dict[bytes, Outcome]) -> _Batch:
+    async def _decide_all(self, append: Append, pending: list[_Pending]) -> _Batch:
+        head, known = append.head, append.known
         now = self.writer.clock.now().astimezone(UTC)
         batch = _Batch(head.position, head.chain_hash, max(now, head.recorded_at or now))
         for each in pending:
@@ -286,7 +308,7 @@ class _Shard:
             elif earlier.fingerprint != context.fingerprint:
                 batch.answers.append((each, FingerprintMismatch()))
             else:
-                batch.answers.append((each, await self._again(connection, batch, earlier)))
+                batch.answers.append((each, await self._again(append, batch, earlier)))
         return batch
 
     def _decide(self, batch: _Batch, pending: _Pending) -> None:
@@ -346,7 +368,7 @@ class _Shard:
         context = pending.context
         facts = []
         recorded_at = written(batch.recorded_at)
-        for event, data, salt in zip(events, encoded, new_salts(len(events)), strict=True):
+        for event, data, salt in zip(events, encoded, self.writer.salts(len(events)), strict=True):
             version += 1
             batch.position += 1
             partner = getattr(event, "partner", None)
@@ -377,17 +399,6 @@ class _Shard:
         batch.facts += facts
         return facts
 
-    async def _save(self, connection: Connection, batch: _Batch) -> None:
-        if batch.facts:
-            await self.journal.append(connection, self.number, [fact.record for fact in batch.facts], batch.recorded_at)
-            await self.writer.project(connection, batch.facts)
-        if batch.outcomes:
-            await self.journal.save_outcomes(connection, list(batch.outcomes.values()), batch.recorded_at)
-        if batch.documents:
-            await self.journal.save_documents(connection, batch.documents)
-        if batch.timers:
-            await self.journal.save_timers(connection, batch.timers)
-
     def _publish(self, batch: _Batch) -> None:
         self.position, self.chain = batch.position, batch.chain
         self.partner_seq.update(batch.partner_seq)
@@ -407,9 +418,8 @@ class _Shard:
         metrics.batch_commands.labels(self.journal.service).observe(len(batch.answers))
         if batch.facts:
             metrics.events.labels(self.journal.service).inc(len(batch.facts))
-            self.writer.committed.set()
 
-    async def _again(self, connection: Connection, batch: _Batch, outcome: Outcome) -> Accepted | Refused[Any]:
+    async def _again(self, append: Append, batch: _Batch, outcome: Outcome) -> Accepted | Refused[Any]:
         """The answer of a command that was decided before, made from what is stored."""
         if outcome.refused is not None:
             refusal = msgspec.json.decode(outcome.refused)
@@ -420,35 +430,36 @@ class _Shard:
         if outcome.command_id in batch.outcomes:  # sent twice within this batch
             facts = tuple(fact for fact in batch.facts if first <= fact.record.position <= last)
         else:
-            records = await self.journal.read(connection, outcome.shard, after=first - 1, limit=outcome.events)
+            records = await append.read(outcome.shard, after=first - 1, limit=outcome.events)
             decode = self.journal.codec.decode
             facts = tuple(Fact(self.journal.service, record, decode(record.type, record.data)) for record in records)
         return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)
 
-    async def _load(self, connection: Connection, stream: str) -> None:
-        state = await self._replay(connection, stream, _State(0, self.writer.decider_of(stream).initial))
+    async def _load(self, stream: str) -> None:
+        state = await self._replay(stream, _State(0, self.writer.decider_of(stream).initial))
         current = self.states.get(stream)
         if current is None or current.version < state.version:
             self.states[stream] = state
 
-    async def _replay(self, connection: Connection, stream: str, state: _State) -> _State:
+    async def _replay(self, stream: str, state: _State) -> _State:
         evolve = self.writer.decider_of(stream).evolve
-        async for version, event in self.journal.read_stream(connection, stream, after=state.version):
+        async for version, event in self.journal.read_stream(stream, after=state.version):
             state = _State(version, evolve(state.value, event))
         return state
 
-    async def catch_up_stream(self, connection: Connection, stream: str) -> _State:
+    async def catch_up_stream(self, stream: str) -> _State:
         """A stream's state as of now, for a reader: nothing is published."""
         start = self.states.get(stream) or _State(0, self.writer.decider_of(stream).initial)
-        return await self._replay(connection, stream, start)
+        return await self._replay(stream, start)
 
-    async def _catch_up(self, connection: Connection, head: Head) -> None:
+    async def _catch_up(self, append: Append) -> None:
         """Where another process wrote: bring the states that we hold to the locked head."""
+        head = append.head
         restored = NotThisJournal(f"shard {self.number} is not the one that this process knew up to {self.position}: it was restored")
         if head.position < self.position:
             raise restored
         while self.position < head.position:
-            for record in await self.journal.read(connection, self.number, after=self.position, limit=5000):
+            for record in await append.read(self.number, after=self.position, limit=5000):
                 if chain_hash(self.chain, record.event_hash) != record.chain_hash:
                     raise restored
                 held = self.states.get(record.stream)

@@ -36,7 +36,7 @@ from services.allocation.events import (
     RoundReopened,
 )
 from services.inventory import events as inventory
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.record import Fact
 
 

@@ -40,7 +40,7 @@ from services.inventory.events import (
 )
 from services.ledger.events import CheckpointSigned
 from shared.checkpoint import parse_checkpoint
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.record import Fact
 from shared.signed_note import parse_note
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from hashlib import sha256
 from weakref import WeakKeyDictionary
 
-import asyncpg
 import msgspec
 import structlog
 from prometheus_client import Gauge
@@ -24,10 +23,12 @@ from services.ledger.tiles import ForkDetected, TileMissing, TileStore
 from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.clock import day_of
 from shared.decider import Refused
-from shared.journal import UNREACHABLE, Connection
+from shared.journal import Unreachable
 from shared.pace import Pace
+from shared.postgres import Connection, reachable
+from shared.postgres_leads import leading
 from shared.service import Kernel
-from shared.writer import CommandFailed, Context, Overloaded, Unavailable
+from shared.writer import CommandFailed, Context, Overloaded, Refusal, Unavailable
 
 log = structlog.get_logger()
 
@@ -83,20 +84,18 @@ class Log:
     async def run(self) -> None:
         while True:
             try:
-                async with self.kernel.pool.acquire() as connection:
-                    try:
-                        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('log/ledger'))"):
-                            await self._lead(connection)
+                async with leading(self.kernel.pool, "log/ledger") as connection:
+                    if connection is not None:
+                        await self._lead(connection)
+                with reachable():
+                    async with self.kernel.pool.acquire() as connection:
                         await self._publish(await _last(connection))
-                    finally:
-                        if not connection.is_closed():
-                            await connection.reset()
             except (ForkDetected, TileMissing) as error:
                 # Another tree was written down, and perhaps signed. What is recorded goes on being recorded; nothing more is signed.
-                self.kernel.writer.refusing = f"the log is not the one that its tiles hold: {error}"
+                self.kernel.writer.refuse(Refusal.LOG_FORKED, f"the log is not the one that its tiles hold: {error}")
                 log.critical("log_forked", error=repr(error))
                 return
-            except (AnotherSigned, CommandFailed, Unavailable, Overloaded, asyncpg.InterfaceError, *UNREACHABLE) as error:
+            except (AnotherSigned, CommandFailed, Unavailable, Overloaded, Unreachable) as error:
                 log.warning("log_starts_again", error=repr(error))
             await asyncio.sleep(ELSEWHERE_SECONDS)
 
@@ -110,8 +109,8 @@ class Log:
         row = await self.kernel.pool.fetchrow(_ENTRY, source, shard, position)
         if row is None:
             return None
-        *fields, note, size = row
-        return Entry(*fields, None if note is None else (note, size))
+        index, partner, salt, event_hash, hashed, note, size = row
+        return Entry(index, partner, salt, event_hash, hashed, None if note is None else (note, size))
 
     def receipt(self, opening: Opening, index: int, checkpoint: tuple[str, int]) -> str:
         """The receipt of leaf `index`, that leads to `checkpoint`: a signed note, and its size."""

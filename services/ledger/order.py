@@ -102,7 +102,5 @@ class _Line:
         taken = [self.ahead.popleft() for _ in range(count)]
         last = taken[-1][1].record
         moved = Cursor(last.position, last.chain_hash, self._cursor.kafka_offset)
-        await lead.move(
-            self._subscription.source, self._shard, since=self._cursor.position, to=moved, facts=[fact for _, _, fact in taken]
-        )
+        await lead.move(self._subscription.source, self._shard, since=self._cursor.position, to=moved, facts=[fact for _, _, fact in taken])
         self._cursor = moved

@@ -9,7 +9,8 @@ from prometheus_client import Counter
 
 from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
 from services.ledger.postings import postings
-from shared.journal import Connection, Document
+from shared.journal import Document
+from shared.postgres import Connection
 from shared.record import Fact, canonical, hashed_bytes, leaf_data
 
 log = structlog.get_logger()

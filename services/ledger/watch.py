@@ -6,7 +6,7 @@ import asyncpg
 import structlog
 from prometheus_client import Gauge
 
-from shared.journal import UNREACHABLE
+from shared.postgres import UNREACHABLE
 from shared.service import Kernel
 
 log = structlog.get_logger()

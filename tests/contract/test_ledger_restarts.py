@@ -19,7 +19,7 @@ async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(st
         [place] = await stage.happen(lot("lot_cut_off", 1))
         source, shard, position = place.split("/")
         async with asyncio.timeout(10):
-            await kernel.inbox.reached(source, int(shard), int(position))
+            await kernel.reached(source, int(shard), int(position))
         last = await kernel.pool.fetchrow("SELECT size, root FROM checkpoints ORDER BY size DESC LIMIT 1")
         head = EMPTY_TREE if last is None else TreeHead(last["size"], last["root"])
         leaves = await kernel.pool.fetch("SELECT leaf FROM entries WHERE leaf_index >= $1 ORDER BY leaf_index", head.size)

@@ -3,30 +3,19 @@
 The tests are the steps of one drill, in order. Each begins with what the one before has left.
 """
 
-import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-import httpx
 import msgspec
 import pytest
 from drill import Runbook
-from load import UNIT_G, Drawer, Load, all_are_ready, assert_nothing_is_lost_or_doubled, drawers_of
-from running import eventually, start, up
+from load import UNIT_G, Drawer, Load, assert_nothing_is_lost_or_doubled, drawers_of
+from running import start, up
 from world import World, a_world
 
 from services.backup import Manifest
-from services.client import ProblemAnswer
-from services.deployment import Deployment
 from services.registry import JOURNALED
-from shared.engines import engines
-from shared.settings import Settings
 
 UNITS = 40_000
 MORE = 10

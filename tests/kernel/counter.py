@@ -18,7 +18,8 @@ from shared.auth import Caller, allow
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.inbox import Subscription
-from shared.journal import Connection, Document
+from shared.journal import Document
+from shared.postgres import Connection
 from shared.record import Fact
 from shared.service import Service
 

@@ -24,8 +24,10 @@ from services.migrate import grant, role_of
 from shared.auth import TokenSource
 from shared.clock import Clock, SystemClock
 from shared.engines import Engines
-from shared.journal import Connection, Journal, ddl, open_pool
+from shared.journal_tables import all_tables
 from shared.messages import topic_of
+from shared.postgres import Connection, open_pool
+from shared.postgres_journal import PostgresJournal, read_heads, read_records
 from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
@@ -48,9 +50,7 @@ class Running:
 
     def look_every(self, seconds: float) -> None:
         """How often idle lines compare themselves with their sources."""
-        self.kernel.inbox.idle_seconds = seconds
-        for line in self.kernel.inbox.lines.values():
-            line.compare_at = 0.0
+        self.kernel.inbox.look_every(seconds)
 
     async def ready(self) -> list[str]:
         answer = await self.http.get("/readyz")
@@ -90,7 +90,7 @@ class Stage:
         async with engine.begin() as connection:
             await connection.execute(sa.text(f"CREATE SCHEMA {service.name}"))
             await connection.execute(sa.text(f"SET LOCAL search_path = {service.name}"))
-            for statement in ddl():
+            for statement in all_tables():
                 await connection.exec_driver_sql(statement)
             await connection.run_sync(service.tables.create_all)
         await engine.dispose()
@@ -148,8 +148,8 @@ class Stage:
         if service.name not in self.passwords:
             await self.prepare(service)
         pool = await open_pool(database_url or self.service_database_url(service.name), service.name, size=8)
-        journal = Journal(service.name, service.codec)
-        writer = Writer(pool, journal, service.deciders, service.project, clock or SystemClock(), epoch=service.epoch, **options)
+        journal = PostgresJournal(service.name, service.codec, pool, service.project)
+        writer = Writer(journal, service.deciders, clock or SystemClock(), epoch=service.epoch, **options)
         await writer.start()
         try:
             yield writer
@@ -159,10 +159,8 @@ class Stage:
 
     async def records(self, service: Service) -> list[Record]:
         """Every event of a service, shard by shard, in order."""
-        journal = Journal(service.name, service.codec)
         async with self.sql(service.name) as sql:
-            heads = await journal.heads(sql)
-            return [record for shard in heads for record in await journal.read(sql, shard, after=0, limit=1_000_000)]
+            return [record for shard in await read_heads(sql) for record in await read_records(sql, shard, after=0, limit=1_000_000)]
 
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:

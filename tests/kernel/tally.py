@@ -15,7 +15,7 @@ from shared.auth import Caller, allow
 from shared.decider import Decider
 from shared.http import Reading
 from shared.inbox import Reaction
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.record import Fact
 from shared.service import Service, subscription
 

@@ -7,7 +7,9 @@ import pytest
 from counter import Add, Break, Note, counter_service
 from stage import Stage, context
 
-from shared.journal import APPEND_ONLY, Document, Journal
+from shared.journal import Document
+from shared.journal_tables import APPEND_ONLY
+from shared.postgres_journal import read_document, read_heads
 from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.service import Service
 from shared.writer import CommandFailed
@@ -44,7 +46,7 @@ async def test_the_hashes_are_those_of_what_the_database_holds(stage: Stage, wri
         chains[record.shard] = chain_hash(chains[record.shard], record.event_hash)
         assert record.chain_hash == chains[record.shard]
     async with stage.sql(written.name) as sql:
-        heads = await Journal(written.name, written.codec).heads(sql)
+        heads = await read_heads(sql)
     assert {shard: head.chain_hash for shard, head in heads.items()} == dict(chains)
 
 
@@ -87,5 +89,5 @@ async def test_a_document_is_stored_with_its_event_or_not_at_all(stage: Stage, w
         await writer.submit("counter/d", Note(counter="d", document=kept.name), context(documents=(kept,)))
         with pytest.raises(CommandFailed):
             await writer.submit("counter/d", Break(), context(documents=(lost,)))
-        assert await writer.journal.document(sql, kept.name) == kept
-        assert await writer.journal.document(sql, lost.name) is None
+        assert await read_document(sql, kept.name) == kept
+        assert await read_document(sql, lost.name) is None

@@ -30,8 +30,7 @@ async def test_a_timer_fires_once_its_day_has_begun_where_the_reserve_is(stage: 
     async with stage.serving(service, clock) as counter:
         writer = counter.kernel.writer
         await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
-        async with counter.kernel.pool.acquire() as connection:
-            assert not await counter.kernel.journal.due_timers(connection, date(2026, 1, 19))
+        assert await days(stage, service) == [date(2026, 1, 20)]
         assert not await is_closed(writer)
         clock.instant = Day("2026-01-19T13:00:00+00:00").instant
         await until(lambda: is_closed(writer))
@@ -43,24 +42,24 @@ async def test_a_timer_fires_once_its_day_has_begun_where_the_reserve_is(stage: 
 
 
 async def test_a_timer_that_is_set_again_replaces_the_first_and_a_cancelled_one_never_fires(stage: Stage, service: Service) -> None:
-    async with stage.writing(service) as writer, stage.sql(service.name) as sql:
-        journal = writer.journal
+    async with stage.writing(service) as writer:
         await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
         await writer.submit("counter/a", closing(date(2026, 2, 20)), context())
-        assert [timer.due for timer in await journal.due_timers(sql, date(2026, 12, 31))] == [date(2026, 2, 20)]
+        assert await days(stage, service) == [date(2026, 2, 20)]
         await writer.submit("counter/a", closing(None), context())
-        assert await journal.due_timers(sql, date(2026, 12, 31)) == []
+        assert await days(stage, service) == []
 
 
 async def test_a_timer_that_fires_twice_counts_once(stage: Stage, service: Service) -> None:
-    async with stage.writing(service) as writer, stage.sql(service.name) as sql:
-        settings = stage.settings(service.name)
-        timers = Timers(writer.journal, writer.pool, writer, Day("2026-01-20T00:00:00+00:00"), settings.zone)
+    async with stage.writing(service) as writer:
+        timers = Timers(writer.journal, writer, Day("2026-01-20T00:00:00+00:00"), stage.settings(service.name).zone)
         await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
-        (timer,) = await writer.journal.due_timers(sql, date(2026, 1, 20))
-        await timers.fire(sql, timer)
-        await timers.fire(sql, timer)  # as after a crash between the commit and the forgetting
-        assert await writer.journal.due_timers(sql, date(2026, 1, 20)) == []
+        async with writer.journal.lead("timers") as lead:
+            assert lead is not None
+            (timer,) = await lead.due(date(2026, 1, 20))
+            await timers.fire(lead, timer)
+            await timers.fire(lead, timer)  # as after a crash between the commit and the forgetting
+            assert await lead.due(date(2026, 1, 20)) == []
     assert [record.type for record in await stage.records(service)] == ["counter.closing_set.v1", "counter.closed.v1"]
 
 
@@ -109,6 +108,11 @@ async def test_a_refusal_is_forgotten_after_90_days_and_an_acceptance_never(stag
         assert (await writer.state("counter/a"))[1] == 3
 
 
-async def nothing_due(stage: Stage, service: Service) -> bool:
+async def days(stage: Stage, service: Service) -> list[date]:
+    """For which timers are set."""
     async with stage.sql(service.name) as sql:
-        return not await sql.fetchval("SELECT count(*) FROM timers")
+        return [row["due"] for row in await sql.fetch("SELECT due FROM timers ORDER BY due")]
+
+
+async def nothing_due(stage: Stage, service: Service) -> bool:
+    return await days(stage, service) == []

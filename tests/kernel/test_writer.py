@@ -11,7 +11,7 @@ from counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Re
 from stage import Stage, context, until
 
 from shared.decider import Refused
-from shared.journal import Connection
+from shared.postgres import Connection
 from shared.record import MAX_DATA_BYTES, Fact
 from shared.service import Service
 from shared.writer import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch, Writer
@@ -239,7 +239,7 @@ async def test_a_commit_whose_answer_is_lost_is_settled_without_doubling(stage: 
 async def test_a_process_that_is_stopped_while_it_holds_the_lock_holds_nobody_up(
     stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.journal.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("shared.postgres.SILENT_SECONDS", 0.5)
     stopped, goes_on = asyncio.Event(), asyncio.Event()
 
     async def project_and_stand_still(connection: Connection, facts: Sequence[Fact]) -> None:

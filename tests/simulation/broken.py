@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 import msgspec
-from shared.broker import BrokerUnreachable
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
+from shared.broker import BrokerUnreachable
 from shared.decider import Decider
 from shared.inbox import Inbox
 from shared.journal import Append, Changes, Cursor, Unreachable

@@ -11,13 +11,13 @@ import msgspec
 import sqlalchemy as sa
 from counter import DECIDER, Added, Event
 from fastapi import APIRouter
+from stage import Stage
+
 from shared.broker import Broker
+from shared.journal import Changes, Head, Journal, Outcome
 from shared.kafka_broker import KafkaBroker
 from shared.postgres import Connection, open_pool
 from shared.postgres_journal import PostgresJournal
-from stage import Stage
-
-from shared.journal import Changes, Head, Journal, Outcome
 from shared.record import Fact, Record, chain_hash, event_hash, hashed_bytes
 from shared.service import Service
 from shared.topics import ensure_topics

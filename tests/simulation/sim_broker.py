@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from shared.broker import BrokerUnreachable, Message, Partition
-
 from simulation.chance import Fault
 from simulation.process import Process
 

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from datetime import date, timedelta
 
 import pytest
-from shared.broker import Consumer, Message, Partition
 from stage import Stage, until
 
+from shared.broker import Consumer, Message, Partition
 from shared.journal import CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
 from shared.messages import Headed
 from shared.record import GENESIS, Fact

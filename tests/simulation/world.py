@@ -9,13 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from shared.broker import Message
 
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.main import SERVICE as INVENTORY
 from services.inventory.reactions import check_checkpoint
 from services.ledger.main import SERVICE as LEDGER
 from shared import inbox, lines, relay, writer
+from shared.broker import Message
 from shared.clock import day_of
 from shared.decider import Decider
 from shared.inbox import IDLE_SECONDS, Inbox, Subscription

@@ -15,6 +15,7 @@ from services.allocation.domain.decision import Line, canonical, partner_view, r
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
+from shared.postgres_journal import read_document
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/rounds", tags=["decisions"])
@@ -135,6 +136,6 @@ def _award_line(line: Line) -> AwardLine:
 
 async def _content(reads: Reads, name: str) -> bytes:
     async with reads.kernel.pool.acquire() as connection:
-        document = await reads.kernel.journal.document(connection, name)
+        document = await read_document(connection, name)
     assert document is not None, f"the document {name} is kept with the event that names it"
     return bytes(document.content)

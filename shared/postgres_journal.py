@@ -1,0 +1,299 @@
+"""PostgresJournal: `shared.journal.Journal` in PostgreSQL, in the schema that its pool's connections search.
+
+An append locks its shard's row in `heads`, so the order of commits is the order of positions, and no reader can skip an event.
+Every SQL statement on the kernel's own tables that the write path and the feed need stands here; the leaders' are in `postgres_leads`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from shared.codec import Codec
+from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Outcome, TimerRow, Unreachable
+from shared.postgres import Connection, Project, reachable
+from shared.postgres_leads import LEADS, channel_of, leading
+from shared.record import GENESIS, Record
+
+_COLUMNS = (
+    "shard, position, stream, version, type, data, partner, partner_seq, effective_on, recorded_at, "
+    "command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash"
+)
+_PAGE = 5000  # rows of a stream that are read at once
+
+# In one statement: a round trip costs more than what it does. $1 is the shard, $2 when it was recorded.
+_ADD = """
+    WITH added AS (
+        INSERT INTO events
+        SELECT $1::smallint, position, stream, version, type, data::json, partner, partner_seq, effective_on, $2::timestamptz,
+            command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash
+        FROM unnest(
+            $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::date[],
+            $11::bytea[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[]
+        ) AS event (position, stream, version, type, data, partner, partner_seq, effective_on,
+            command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash)
+    ), started AS (
+        INSERT INTO streams SELECT stream, $1::smallint FROM unnest($4::text[], $5::bigint[]) AS event (stream, version) WHERE version = 1
+    ), moved AS (
+        UPDATE heads SET position = $18::bigint, chain_hash = $19::bytea, recorded_at = $2 WHERE shard = $1 AND position < $18
+    )
+    INSERT INTO outcomes
+    SELECT $1::smallint, command_id, fingerprint, first_position, events, stream, version, refused::json, $2::timestamptz
+    FROM unnest($20::bytea[], $21::bytea[], $22::bigint[], $23::integer[], $24::text[], $25::bigint[], $26::text[])
+        AS outcome (command_id, fingerprint, first_position, events, stream, version, refused)"""
+
+
+class PostgresJournal:
+    """`project` feeds the own read tables, `takes` those that other services' events feed: {source: how}."""
+
+    def __init__(
+        self, service: str, codec: Codec, pool: "asyncpg.Pool[asyncpg.Record]", project: Project, takes: Mapping[str, Project] | None = None
+    ) -> None:
+        self.service = service
+        self.codec = codec
+        self.pool = pool
+        self.project = project
+        self.takes = takes or {}
+        self.news = asyncio.Event()  # set at each append of this process; the relay's leader waits for it
+        self.carried_here = False  # this process leads the relay: nobody else need be told
+        self._telling: asyncio.Task[None] | None = None
+
+    async def heads(self) -> dict[int, tuple[Head, Mapping[str, int]]]:
+        async with self._connection() as connection:
+            heads = await read_heads(connection)
+            return {shard: (head, await _partner_sequences(connection, shard)) for shard, head in heads.items()}
+
+    async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        async with self._connection() as connection:
+            return await read_records(connection, shard, after=after, limit=limit)
+
+    async def read_stream(self, stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
+        decode = self.codec.decode
+        query = f"SELECT version, type, data FROM events WHERE stream = $1 AND version > $2 ORDER BY version LIMIT {_PAGE}"  # noqa: S608
+        while True:
+            async with self._connection() as connection:
+                rows = await connection.fetch(query, stream, after)
+            for version, event_type, data in rows:
+                yield version, decode(event_type, data)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1]["version"]
+
+    async def shard_of(self, stream: str) -> int | None:
+        async with self._connection() as connection:
+            shard = await connection.fetchval("SELECT shard FROM streams WHERE stream = $1", stream)
+        return None if shard is None else int(shard)
+
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Append]:
+        async with self._connection() as connection, connection.transaction():
+            rows = await connection.fetch("SELECT * FROM lock_head($1, $2)", shard, command_ids)
+            appending = _PostgresAppend(self, connection, shard, rows)
+            yield appending
+        if appending.appended:
+            self._tell()
+
+    @asynccontextmanager
+    async def lead(self, role: str) -> AsyncIterator[Any]:
+        async with leading(self.pool, f"{role}/{self.service}") as connection:
+            if connection is None:
+                yield None
+            else:
+                async with LEADS[role](self, connection) as lead:
+                    yield lead
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        with reachable():
+            connection = await self.pool.acquire()
+        try:
+            with reachable(connection):
+                yield connection
+        finally:
+            await self.pool.release(connection)
+
+    def _tell(self) -> None:
+        """The relay, wherever it runs. After the commit: NOTIFY inside it would serialise all commits of the database."""
+        self.news.set()
+        if not self.carried_here and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        try:
+            async with self._connection() as connection:
+                await connection.execute("SELECT pg_notify($1, '')", channel_of(self.service))
+        except Unreachable:
+            return  # the leader looks from time to time anyway
+
+
+class _PostgresAppend:
+    def __init__(self, journal: PostgresJournal, connection: Connection, shard: int, rows: Sequence[asyncpg.Record]) -> None:
+        self._journal = journal
+        self._connection = connection
+        self._shard = shard
+        position, chain, recorded_at, epoch, *_ = rows[0]
+        self.head = Head(position, chain, recorded_at, epoch)
+        self.known: Mapping[bytes, Outcome] = {
+            row["command_id"]: Outcome(**{name: row[name] for name in Outcome.__struct_fields__})
+            for row in rows
+            if row["shard"] is not None
+        }
+        self.appended = False
+
+    async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        return await read_records(self._connection, shard, after=after, limit=limit)
+
+    async def save(self, changes: Changes) -> None:
+        try:
+            await self._add(changes)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "outcomes_pkey":
+                raise CommandDecidedElsewhere from error
+            raise
+        if changes.facts:
+            await self._journal.project(self._connection, changes.facts)
+            self.appended = True
+        if changes.documents:
+            await self._connection.executemany(
+                "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                [(bytes.fromhex(document.name), document.media_type, document.content) for document in changes.documents],
+            )
+        if changes.timers:
+            await save_timers(self._connection, changes.timers)
+
+    async def _add(self, changes: Changes) -> None:
+        records = [fact.record for fact in changes.facts]
+        outcomes = changes.outcomes
+        await self._connection.execute(
+            _ADD,
+            self._shard,
+            changes.recorded_at,
+            [record.position for record in records],
+            [record.stream for record in records],
+            [record.version for record in records],
+            [record.type for record in records],
+            [bytes(record.data).decode() for record in records],
+            [record.partner for record in records],
+            [record.partner_seq for record in records],
+            [date.fromisoformat(record.effective_on) for record in records],
+            [bytes.fromhex(record.command_id) for record in records],
+            [record.actor for record in records],
+            [record.correlation_id for record in records],
+            [record.causation_id for record in records],
+            [record.salt for record in records],
+            [record.event_hash for record in records],
+            [record.chain_hash for record in records],
+            records[-1].position if records else 0,
+            records[-1].chain_hash if records else b"",
+            [outcome.command_id for outcome in outcomes],
+            [outcome.fingerprint for outcome in outcomes],
+            [outcome.first_position for outcome in outcomes],
+            [outcome.events for outcome in outcomes],
+            [outcome.stream for outcome in outcomes],
+            [outcome.version for outcome in outcomes],
+            [outcome.refused for outcome in outcomes],
+        )
+
+
+# On a connection: for readers within a transaction of their own
+
+
+async def read_heads(connection: Connection) -> dict[int, Head]:
+    rows = await connection.fetch("SELECT shard, position, chain_hash, recorded_at, epoch FROM heads ORDER BY shard")
+    return {shard: Head(*rest) for shard, *rest in rows}
+
+
+async def read_records(connection: Connection, shard: int, *, after: int, limit: int) -> list[Record]:
+    """The next records of a shard, in order."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM events WHERE shard = $1 AND position > $2 ORDER BY position LIMIT $3",  # noqa: S608
+        shard,
+        after,
+        limit,
+    )
+    return [_record(row) for row in rows]
+
+
+async def previous_hash(connection: Connection, shard: int, position: int) -> bytes:
+    """The chain hash at `position`; of nothing, GENESIS. Raises KeyError where there is no such event."""
+    if position == 0:
+        return GENESIS
+    found = await connection.fetchval("SELECT chain_hash FROM events WHERE shard = $1 AND position = $2", shard, position)
+    if found is None:
+        raise KeyError(position)
+    return bytes(found)
+
+
+async def read_document(connection: Connection, name: str) -> Document | None:
+    row = await connection.fetchrow("SELECT content, media_type FROM documents WHERE sha256 = $1", bytes.fromhex(name))
+    return None if row is None else Document(row["content"], row["media_type"])
+
+
+async def save_timers(connection: Connection, changes: Sequence[TimerRow | tuple[str, str]]) -> None:
+    """Sets (a row) and forgets (its stream and name) timers; the last word on each counts."""
+    last = {(change.stream, change.name) if isinstance(change, TimerRow) else change: change for change in changes}
+    if forgotten := [change for change in last.values() if not isinstance(change, TimerRow)]:
+        await connection.execute(
+            """DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (stream, name)
+               WHERE timers.stream = gone.stream AND timers.name = gone.name""",
+            [stream for stream, _ in forgotten],
+            [name for _, name in forgotten],
+        )
+    if rows := [change for change in last.values() if isinstance(change, TimerRow)]:
+        await connection.execute(
+            """INSERT INTO timers SELECT stream, name, due, command::json
+               FROM unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS timer (stream, name, due, command)
+               ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command""",
+            [row.stream for row in rows],
+            [row.name for row in rows],
+            [row.due for row in rows],
+            [row.command for row in rows],
+        )
+
+
+async def _partner_sequences(connection: Connection, shard: int) -> dict[str, int]:
+    """The last partner_seq of each partner in the shard, by hopping through the index from partner to partner."""
+    rows = await connection.fetch(
+        """WITH RECURSIVE hop AS (
+               (SELECT partner, partner_seq FROM events WHERE shard = $1 AND partner IS NOT NULL
+                ORDER BY partner DESC, partner_seq DESC LIMIT 1)
+               UNION ALL
+               SELECT next.* FROM hop CROSS JOIN LATERAL (
+                   SELECT partner, partner_seq FROM events WHERE shard = $1 AND partner < hop.partner
+                   ORDER BY partner DESC, partner_seq DESC LIMIT 1) AS next
+           ) SELECT partner, partner_seq FROM hop""",
+        shard,
+    )
+    return {row["partner"]: row["partner_seq"] for row in rows}
+
+
+def _outcome(row: asyncpg.Record) -> Outcome:
+    return Outcome(**{name: row[name] for name in Outcome.__struct_fields__})
+
+
+def _record(row: asyncpg.Record) -> Record:
+    (shard, position, stream, version, kind, data, partner, partner_seq, effective_on, recorded_at, command_id, *rest) = row
+    actor, correlation_id, causation_id, salt, event_hash, chain_hash = rest
+    return Record(
+        shard=shard,
+        position=position,
+        stream=stream,
+        version=version,
+        type=kind,
+        data=msgspec.Raw(data.encode()),
+        partner=partner,
+        partner_seq=partner_seq,
+        effective_on=effective_on.isoformat(),
+        recorded_at=f"{recorded_at.isoformat(timespec='microseconds')[:26]}Z",
+        command_id=command_id.hex(),
+        actor=actor,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+        salt=salt,
+        event_hash=event_hash,
+        chain_hash=chain_hash,
+    )
