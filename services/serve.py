@@ -1,5 +1,6 @@
 """Serve: one process of one service, under uvicorn."""
 
+import gc
 import socket
 
 import uvicorn
@@ -10,6 +11,7 @@ from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.service import create_app
 from shared.settings import Settings
+from shared.whole_answers import WholeAnswers
 
 
 def application(name: str, settings: Settings) -> ASGIApp:
@@ -51,7 +53,7 @@ def serve(name: str, port: int | None) -> None:
         host=settings.host,
         port=settings.port if port is None else port,
         loop="uvloop",
-        http="httptools",
+        http=WholeAnswers,
         log_level="warning",
         access_log=False,
         backlog=1024,
@@ -60,5 +62,7 @@ def serve(name: str, port: int | None) -> None:
         server_header=False,
         proxy_headers=False,
     )
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     listening = socket.create_server((settings.host, config.port), backlog=config.backlog)
     uvicorn.Server(config).run(sockets=[listening])

@@ -44,6 +44,9 @@ register(
 )
 
 
+_CALLER = "reserve.caller"  # in a request's scope
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who a verified token speaks for. `partner` is None for the Reserve's own people and services."""
 
@@ -226,8 +229,9 @@ def allow(*roles: str, scope: str | None = None) -> Any:
     wanted = frozenset(roles)
 
     async def caller_allowed(request: Request, _: Annotated[object, Security(_BEARER)]) -> Caller:
-        verifier: TokenVerifier = request.app.state.verifier
-        caller = await verifier.caller(request.headers.get("authorization"))
+        if (caller := request.scope.get(_CALLER)) is None:  # a request has one, whichever of its dependencies asks first
+            verifier: TokenVerifier = request.app.state.verifier
+            caller = request.scope[_CALLER] = await verifier.caller(request.headers.get("authorization"))
         if wanted and wanted.isdisjoint(caller.roles):
             raise _forbidden(f"This needs the role {' or '.join(sorted(wanted))}")
         if scope is not None and scope not in caller.scopes:

@@ -4,7 +4,6 @@ A route is read once, into the list of what its dependencies and its handler are
 another kind, input that is not valid, a path or method that is not served) goes FastAPI's own way, which answers the same: only later.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from enum import Enum
@@ -19,6 +18,7 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import ResponseValidationError
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from pydantic import BaseModel, ValidationError
 from starlette.convertors import StringConvertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,9 +48,8 @@ class _Exchange:
         self.scope = scope
         self.request = request
         self.body = body
-        self.response = Response()  # its headers, and its status if it gets one, are the answer's
-        self.response.raw_headers.clear()
-        self.response.status_code = 0
+        self.response = response = Response.__new__(Response)  # its headers, and its status if it gets one, are the answer's
+        response.raw_headers, response.status_code = [], 0
         self.results: list[Any] = []  # of the dependencies, in their order
 
 
@@ -62,8 +61,28 @@ class _Plan(msgspec.Struct, frozen=True):
     handler: Callable[..., Awaitable[Any]]
     arguments: _Arguments
     takes_body: bool
-    answer: ModelField | None
+    answer: "_Answer | None"
     status: int
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """How a route's answer becomes JSON. One that is of the declared `model` already was valid when it was made."""
+
+    field: ModelField
+    model: type | None
+    to_json: Callable[..., bytes]
+
+
+class _Json(msgspec.Struct):
+    """An answer, as an ASGI application: what Starlette's `JSONResponse` comes to once all is known."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class _Candidate(msgspec.Struct, frozen=True):
@@ -94,8 +113,10 @@ class DirectRoutes:
             content, receive = await _whole_body(receive)
         scope["route"], scope["endpoint"], scope["path_params"] = plan.route, plan.handler, path_params
         request = Request(scope, receive, send)
+        if plan.takes_body:
+            request._body = content  # as `Request.body` keeps it
         try:
-            response = await _respond(plan, scope, request, content)
+            response: ASGIApp = await _respond(plan, scope, request, content)
         except _Unusual:
             for name in ("route", "endpoint", "path_params"):
                 del scope[name]
@@ -154,7 +175,7 @@ async def _whole_body(receive: Receive) -> tuple[bytes, Receive]:
     return content, receive_again
 
 
-async def _respond(plan: _Plan, scope: Scope, request: Request, content: bytes) -> Response:
+async def _respond(plan: _Plan, scope: Scope, request: Request, content: bytes) -> ASGIApp:
     exchange = _Exchange(scope, request, _decoded(scope, content) if content else None)
     for call, arguments in plan.dependencies:
         exchange.results.append(await call(**{name: get(exchange) for name, get in arguments}))
@@ -162,13 +183,13 @@ async def _respond(plan: _Plan, scope: Scope, request: Request, content: bytes) 
     if isinstance(answer, Response):
         return answer
     assert plan.answer is not None, f"{plan.route.path} says what it answers"
-    valid, errors = plan.answer.validate(answer, {}, loc=("response",))
-    if errors:
-        raise ResponseValidationError(errors=errors, body=answer)
-    status = exchange.response.status_code or plan.status
-    response = Response(plan.answer.serialize_json(valid), status, media_type="application/json")
-    response.raw_headers.extend(exchange.response.raw_headers)
-    return response
+    if type(answer) is not plan.answer.model:
+        answer, errors = plan.answer.field.validate(answer, {}, loc=("response",))
+        if errors:
+            raise ResponseValidationError(errors=errors, body=answer)
+    body = plan.answer.to_json(answer, by_alias=True)
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"), *exchange.response.raw_headers]
+    return _Json(exchange.response.status_code or plan.status, headers, body)
 
 
 def _decoded(scope: Scope, content: bytes) -> Any:
@@ -180,8 +201,8 @@ def _decoded(scope: Scope, content: bytes) -> Any:
     else:
         raise _Unusual
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):  # FastAPI's own way reads more than this: UTF-16, for one
         raise _Unusual from None
 
 
@@ -233,9 +254,15 @@ def _plan(context: Any, route: Any) -> _Plan:
         handler=handler,
         arguments=arguments,
         takes_body=bool(dependant.body_params),
-        answer=context.response_field,
+        answer=None if context.response_field is None else _answer(context.response_field),
         status=context.status_code or 200,
     )
+
+
+def _answer(field: ModelField) -> _Answer:
+    declared = field.field_info.annotation
+    model = declared if isinstance(declared, type) and issubclass(declared, BaseModel) else None
+    return _Answer(field, model, field._type_adapter.serializer.to_json)
 
 
 def _arguments(
@@ -304,46 +331,54 @@ def _result(number: int) -> _Get:
 
 def _of_path(field: ModelField) -> _Get:
     _require_scalar(field)
-    name = field.alias
-    return lambda exchange: _valid(field, exchange.scope["path_params"][name])
+    name, valid = field.alias, _validator(field)
+    return lambda exchange: valid(exchange.scope["path_params"][name])
 
 
 def _of_query(field: ModelField) -> _Get:
-    name, default = field.alias, _default(field)
+    name, default, valid = field.alias, _default(field), _validator(field)
 
     def get(exchange: _Exchange) -> Any:
         if not exchange.scope["query_string"] or (value := exchange.request.query_params.get(name)) is None:
             return default()
-        return _valid(field, value)
+        return valid(value)
 
     return get
 
 
 def _of_header(field: ModelField) -> _Get:
-    name, default = field.alias.lower().encode(), _default(field)
+    name, default, valid = field.alias.lower().encode(), _default(field), _validator(field)
 
     def get(exchange: _Exchange) -> Any:
         for each, value in exchange.scope["headers"]:
             if each == name:
-                return _valid(field, value.decode("latin-1"))
+                return valid(value.decode("latin-1"))
         return default()
 
     return get
 
 
 def _of_body(field: ModelField) -> _Get:
+    valid = _validator(field)
+
     def get(exchange: _Exchange) -> Any:
         if exchange.body is None:  # there is none, or it is null
             raise _Unusual
-        return _valid(field, exchange.body)
+        return valid(exchange.body)
 
     return get
 
 
-def _valid(field: ModelField, value: Any) -> Any:
-    valid, errors = field.validate(value, {}, loc=())
-    if errors:
-        raise _Unusual
+def _validator(field: ModelField) -> Callable[[Any], Any]:
+    """Raises _Unusual for what is not valid: FastAPI says why."""
+    validate = field._type_adapter.validator.validate_python
+
+    def valid(value: Any) -> Any:
+        try:
+            return validate(value, from_attributes=True)
+        except ValidationError:
+            raise _Unusual from None
+
     return valid
 
 

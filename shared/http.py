@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -97,15 +98,15 @@ class Post:
             )
         self.expected_version = _version_of(if_match)
         route = request.scope["route"].path
-        ids = sorted(request.path_params.items())
+        ids = sorted(request.scope["path_params"].items())
         # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
         who = [caller.client_id, caller.subject]
         named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
         self.command_id = sha256(named).digest()
 
-    @property
+    @cached_property
     def today(self) -> date:
-        """The reserve's day."""
+        """The reserve's day when the request came."""
         return day_of(self.kernel.clock.now(), self.kernel.settings.zone)
 
     def new_id(self, prefix: str, index: int = 0) -> str:
@@ -151,8 +152,8 @@ class Post:
             raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
         if isinstance(answer, Refused):
             raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
-        self.response.headers["Reserve-Position"] = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
-        etag(self.response, answer.version)
+        place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
+        self.response.raw_headers += [(b"reserve-position", place.encode()), (b"etag", b'"%d"' % answer.version)]
         return answer
 
 
@@ -299,8 +300,9 @@ def _canonical_body(body: bytes) -> bytes:
 
 
 def _trace_id(request: Request, identifier: str) -> str:
-    if (found := _TRACE.fullmatch(request.headers.get("traceparent", ""))) is not None:
-        return found[1]
+    for name, value in request.scope["headers"]:
+        if name == b"traceparent" and (found := _TRACE.fullmatch(value.decode("latin-1"))) is not None:
+            return str(found[1])
     if (span := trace.get_current_span().get_span_context()).is_valid:
         return trace.format_trace_id(span.trace_id)
     return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]

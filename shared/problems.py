@@ -1,8 +1,8 @@
 """Problem details (RFC 9457): every refusal at an HTTP edge is one of these, with a stable code from one catalogue."""
 
 import json
+import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -146,7 +146,7 @@ def request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == wanted and REQUEST_ID_PATTERN.fullmatch(text := value.decode("latin-1")):
             return str(text)
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
