@@ -14,22 +14,19 @@ LEDGER = "ledger"
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """How far a copy goes. `chain_hash`: hex; None: it does not say."""
+    """How far a copy goes."""
 
     position: int
-    chain_hash: str | None = None
 
 
 class LedgerCopy:
-    """`client`: one that may read journals. It holds every service's journal but the ledger's own."""
+    """Of a service's journal; of its own the ledger has none. `client`: one that may read journals."""
 
     def __init__(self, client: Client, service: str) -> None:
         self.client = client
         self.service = service
 
     async def recorded(self) -> dict[int, Recorded]:
-        if self.service == LEDGER:
-            return {}
         found = msgspec.convert(await self.client.get(f"/{LEDGER}/v1/sources"), dict[str, Recorded])
         return {int(line.partition("/")[2]): each for line, each in found.items() if line.partition("/")[0] == self.service}
 
@@ -40,19 +37,10 @@ class LedgerCopy:
                 yield headed
             position = page[-1].record.position
 
-    async def at(self, shard: int, position: int) -> Headed | None:
-        page = await self._page(shard, position - 1, 1)
-        return page[0] if page else None
-
-    async def document(self, name: str) -> Document | None:
-        """That of any journal that the ledger has taken."""
-        try:
-            answer = await self.client.request("GET", f"/{LEDGER}/v1/documents/{name}")
-        except ProblemAnswer as problem:
-            if problem.code == "document_not_found":
-                return None
-            raise
-        return Document(answer.content, answer.headers["content-type"])
+    async def chain_hash(self, shard: int, position: int) -> bytes:
+        """Of the event at a position that it has recorded."""
+        [headed] = await self._page(shard, position - 1, 1)
+        return headed.record.chain_hash
 
     async def _page(self, shard: int, after: int, limit: int) -> list[Headed]:
         answer = await self.client.request(
@@ -95,6 +83,17 @@ class KafkaCopy:
             return from_message(message.headers, message.value, source=self.service, shard=shard)
         except NotAnEvent:
             return None
+
+
+async def document_of(client: Client, name: str) -> Document | None:
+    """The ledger's, who keeps what the events that it takes stand on."""
+    try:
+        answer = await client.request("GET", f"/{LEDGER}/v1/documents/{name}")
+    except ProblemAnswer as problem:
+        if problem.code == "document_not_found":
+            return None
+        raise
+    return Document(answer.content, answer.headers["content-type"])
 
 
 async def taken_by_readers(client: Client, service: str) -> dict[int, dict[str, int]]:

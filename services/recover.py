@@ -4,13 +4,13 @@ What derives from events comes with them: streams, outcomes of accepted commands
 Each commit of the journal is done again as one append, so whatever interrupts this leaves a shorter journal, and it may be repeated.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import groupby
 
 import msgspec
 
-from services.copies import KafkaCopy, LedgerCopy, Recorded, taken_by_readers
+from services.copies import KafkaCopy, LedgerCopy, Recorded
 from shared.decider import Decider
 from shared.journal import Changes, Document, Head, Outcome
 from shared.messages import Headed
@@ -39,10 +39,19 @@ class Recovered(msgspec.Struct, frozen=True):
     documents: int
 
 
-async def recover(service: Service, journal: PostgresJournal, ledger: LedgerCopy, kafka: KafkaCopy, documents: FindDocument) -> Recovered:
-    """Raises HeldByNobody (what could be recovered before that place is), AnotherHistory, and what the copies raise."""
-    recorded = await ledger.recorded()
-    taken = await taken_by_readers(ledger.client, service.name)
+async def recover(
+    service: Service,
+    journal: PostgresJournal,
+    kafka: KafkaCopy,
+    ledger: LedgerCopy | None,
+    readers: Mapping[int, Mapping[str, int]],
+    documents: FindDocument,
+) -> Recovered:
+    """`ledger`: None for its own journal. `readers`: of each shard, how far others have taken it.
+
+    Raises HeldByNobody (what could be recovered before that place is), AnotherHistory, and what the copies raise.
+    """
+    recorded = {} if ledger is None else await ledger.recorded()
     events: dict[str, int] = {}
     heads: dict[str, int] = {}
     kept = 0
@@ -54,7 +63,7 @@ async def recover(service: Service, journal: PostgresJournal, ledger: LedgerCopy
         append = _Appending(service, journal, shard, documents)
         async for commit in _commits(missing.events()):
             await append.again(commit)
-        missing.check(taken.get(shard, {}))
+        missing.check(readers.get(shard, {}))
         if missing.chain.position and not missing.last_in_kafka:
             await _send_again(journal, shard, head)
         kept += append.documents_kept
@@ -73,16 +82,15 @@ class _Chain:
     def follow(self, headed: Headed) -> None:
         record = headed.record
         if (record.position, headed.previous) != (self.position + 1, self.chain_hash):
-            raise AnotherHistory(
-                f"{self.line}/{record.position} of a copy follows {headed.previous.hex()}; the journal has {self.chain_hash.hex()} at {self.position}"
-            )
+            there = f"{self.chain_hash.hex()} at {self.position}"
+            raise AnotherHistory(f"{self.line}/{record.position} of a copy follows {headed.previous.hex()}, and the journal has {there}")
         self.position, self.chain_hash = record.position, record.chain_hash
 
 
 class _Missing:
     """What a shard lacks: as far as the ledger has recorded it, and then as far as Kafka goes on from there."""
 
-    def __init__(self, line: str, shard: int, head: Head, recorded: Recorded, ledger: LedgerCopy, kafka: KafkaCopy) -> None:
+    def __init__(self, line: str, shard: int, head: Head, recorded: Recorded, ledger: LedgerCopy | None, kafka: KafkaCopy) -> None:
         self.line = line
         self.shard = shard
         self.chain = _Chain(line, head)
@@ -101,18 +109,21 @@ class _Missing:
                 middle = (low + high) // 2
                 low, high = (middle, high) if await self._same(connection, middle) else (low, middle)
             ours = await previous_hash(connection, self.shard, high)
-            theirs = await self.ledger.at(self.shard, high)
+            theirs = await self._theirs(high)
             raise AnotherHistory(
-                f"{self.line}/{high} has the chain hash {ours.hex()}, and the ledger took {theirs and theirs.record.chain_hash.hex()}: "
+                f"{self.line}/{high} has the chain hash {ours.hex()}, and the ledger took {theirs.hex()}: "
                 f"restore a backup that ends before {high}"
             )
 
     async def _same(self, connection: Connection, position: int) -> bool:
-        theirs = await self.ledger.at(self.shard, position)
-        return theirs is not None and theirs.record.chain_hash == await previous_hash(connection, self.shard, position)
+        return await self._theirs(position) == await previous_hash(connection, self.shard, position)
+
+    async def _theirs(self, position: int) -> bytes:
+        assert self.ledger is not None, "who has recorded something"
+        return await self.ledger.chain_hash(self.shard, position)
 
     async def events(self) -> AsyncIterator[Headed]:
-        if self.recorded.position > self.chain.position:
+        if self.ledger is not None and self.recorded.position > self.chain.position:
             async for headed in self.ledger.after(self.shard, self.chain.position):
                 self.chain.follow(headed)
                 yield headed
@@ -120,9 +131,9 @@ class _Missing:
         following: dict[tuple[int, bytes], Headed] = {}
         for headed in in_kafka:  # of two that follow the same event, readers have taken the one that was sent first
             following.setdefault((headed.record.position, headed.previous), headed)
-        while (headed := following.get((self.chain.position + 1, self.chain.chain_hash))) is not None:
-            self.chain.follow(headed)
-            yield headed
+        while (found := following.get((self.chain.position + 1, self.chain.chain_hash))) is not None:
+            self.chain.follow(found)
+            yield found
         self._gap = self._gap_before(in_kafka)
         last = await self.kafka.last(self.shard)
         self.last_in_kafka = last is not None and last.record.chain_hash == self.chain.chain_hash
@@ -136,7 +147,7 @@ class _Missing:
                 return f"{self.line}/{after} to {headed.record.position - 1} are held by nobody: Kafka goes on at {headed.record.position}"
         return None
 
-    def check(self, readers: dict[str, int]) -> None:
+    def check(self, readers: Mapping[str, int]) -> None:
         """Raises HeldByNobody where anybody knows of more than was found."""
         reached = self.chain.position
         if self._gap is not None:

@@ -20,7 +20,7 @@ from shared.broker import Broker, BrokerUnreachable, Consumer, Message, Partitio
 from shared.codec import Codec, without_version
 from shared.decider import Refused
 from shared.journal import Cursor, Document, InboxLead, Journal, LostLead, Unreachable
-from shared.lines import Fork, Line, Stopped
+from shared.lines import Fork, Line, Stopped, differs
 from shared.messages import Headed, NotAnEvent, from_feed, from_message, topic_of
 from shared.pace import Pace
 from shared.postgres import Project
@@ -49,6 +49,7 @@ class Reaction(msgspec.Struct, frozen=True):
 
 type React = Callable[[Fact, Mapping[str, bytes]], Sequence[Reaction]]
 type Needs = Callable[[Fact], Sequence[str]]
+type First = Callable[[InboxLead], Awaitable[None]]
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,17 +77,35 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.DecodeError as error:
             raise Stopped(f"{place} is no {record.type}: {error}") from error
 
+    async def with_documents(self, fact: Fact, sources: Sources) -> Fact:
+        """With those of the documents that it needs that the source has. Raises `Unanswered`, `WrongDocument`."""
+        if self.needs is None or fact.event is None:
+            return fact
+        found = {name: content for name in self.needs(fact) if (content := await sources.document(self.source, name)) is not None}
+        return msgspec.structs.replace(fact, documents=found)
+
 
 class Inbox:
     """All lines of a service, each a task, so that one whose source does not answer holds up no other. One process leads."""
 
-    def __init__(self, journal: Journal, broker: Broker, writer: Writer, sources: Sources, subscriptions: Sequence[Subscription]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        broker: Broker,
+        writer: Writer,
+        sources: Sources,
+        subscriptions: Sequence[Subscription],
+        first: First | None = None,
+    ) -> None:
+        """`first`: what has to be done whenever this process begins to lead, before anything is taken."""
         self.service = journal.service
         self.journal = journal
         self.broker = broker
         self.writer = writer
         self.sources = sources
         self.subscriptions = {subscription.source: subscription for subscription in subscriptions}
+        self.first = first
+        self.waits: str | None = None  # why nothing is taken yet
         self.idle_seconds = IDLE_SECONDS
         self.lines: dict[tuple[str, int], Line] = {}
         self.moved = asyncio.Condition()  # notified when a line of this process has moved
@@ -122,6 +141,8 @@ class Inbox:
     # Leading: what arrives from the broker, and a look at the sources where nothing does
 
     async def _take_all(self, lead: InboxLead) -> None:
+        if self.first is not None:
+            await self.first(lead)
         lines = await self._begin(lead)
         offsets = {partition: line.kafka_offset + 1 if line.kafka_offset >= 0 else -1 for partition, line in lines.items()}
         async with self.broker.consumer(offsets) as consumer:
@@ -193,7 +214,8 @@ class Inbox:
         if head < line.position:
             raise Fork(f"{line.name} ends at {head}, and {line.position} was taken from it before")
         if chain != line.chain:
-            raise Fork(f"{line.name}/{line.position} has another hash than the one taken before")
+            assert chain is not None, "the source goes that far"
+            raise Fork(differs(f"{line.name}/{line.position}", chain, line.chain))
         if line.forked:
             log.info("line_goes_on", line=line.name, position=line.position)
             line.go_on()
@@ -261,8 +283,8 @@ class Inbox:
 
     async def _react(self, source: str, record: Record) -> Fact:
         """Settles the commands that follow from one event, in order, before the next event is looked at."""
-        fact = self.subscriptions[source].decode(record)
-        for index, reaction in enumerate(await self._reactions(fact)):
+        fact, reactions = await self._reactions(self.subscriptions[source].decode(record))
+        for index, reaction in enumerate(reactions):
             command = type(reaction.command).__name__
             try:
                 with following(fact, command):
@@ -273,26 +295,21 @@ class Inbox:
                 raise Stopped(f"{fact.place}: {command} on {reaction.stream} was refused: {answer.code}")
         return fact
 
-    async def _reactions(self, fact: Fact) -> Sequence[Reaction]:
+    async def _reactions(self, fact: Fact) -> tuple[Fact, Sequence[Reaction]]:
+        """The fact with the documents that it needs, and what follows from it."""
         subscription = self.subscriptions[fact.source]
-        if fact.event is None or subscription.react is None:
-            return ()
         try:
-            names = subscription.needs(fact) if subscription.needs is not None else ()
-            documents = {name: content for name in names if (content := await self._document(fact.source, name)) is not None}
-            return subscription.react(fact, documents)
+            fact = await subscription.with_documents(fact, self.sources)
+            if fact.event is None or subscription.react is None:
+                return fact, ()
+            return fact, subscription.react(fact, fact.documents)
+        except WrongDocument as error:
+            raise Stopped(str(error)) from error
         except (Unanswered, Stopped):
             raise
         except Exception as error:  # per line, as designed: a bug here must not be passed over
             log.exception("reaction_failed", place=fact.place)
             raise Stopped(f"reacting to {fact.place} failed: {error!r}") from error
-
-    async def _document(self, source: str, name: str) -> bytes | None:
-        """None where the source does not have it."""
-        try:
-            return await self.sources.document(source, name)
-        except WrongDocument as error:
-            raise Stopped(str(error)) from error
 
     async def _submit(self, fact: Fact, index: int, reaction: Reaction) -> Any:
         """Submits until the writer has room; the id derives from the event, so a repeat does nothing."""

@@ -21,6 +21,11 @@ class Fork(Stopped):
     """The source's history is not the one that was taken before: it was restored to the past, or is another."""
 
 
+def differs(place: str, theirs: bytes, taken: bytes) -> str:
+    """How a fork is named."""
+    return f"{place} has another hash than the one taken before: {theirs.hex()}, not {taken.hex()}"
+
+
 class Line:
     """Position and chain hash of the last event taken, and whether the line stands still."""
 
@@ -78,12 +83,13 @@ class Line:
             # One older than memory cannot be told from a fork here; the next event of a fork, or a look at the source, tells.
             known = chain if record.position == position else self._remembered.get(record.position, record.chain_hash)
             if known != record.chain_hash:
-                raise Fork(f"{self.name}/{record.position} has another hash than the one taken before")
+                raise Fork(differs(f"{self.name}/{record.position}", record.chain_hash, known))
             return False
         if record.position > position + 1:
             raise Stopped(f"{self.name}: {record.position} came after {position}")
         if arrived.previous != chain:
-            raise Fork(f"{self.name}/{record.position} does not follow the event taken before it")
+            there = f"{self.name}/{record.position} does not follow the event taken before it: {self.name}/{position}"
+            raise Fork(differs(there, arrived.previous, chain))
         return True
 
     def moved(self, taken: Headed) -> None:

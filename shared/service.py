@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -16,15 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared import http, kernel_api, problems, telemetry
 from shared.auth import Keys, TokenSource, TokenVerifier
+from shared.broker import BrokerUnreachable
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
 from shared.decider import Decider
 from shared.inbox import Inbox, Needs, React, Subscription
-from shared.journal import Unreachable
+from shared.journal import InboxLead, Unreachable
 from shared.kafka_broker import KafkaBroker
+from shared.messages import NotAnEvent, from_message, topic_of
 from shared.postgres import Project, open_pool, reachable
 from shared.postgres_journal import PostgresJournal, previous_hash
 from shared.problems import Entry
+from shared.record import Record
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.sources import Sources, Unanswered
@@ -34,6 +38,10 @@ from shared.writer import Refusal, Writer
 log = structlog.get_logger()
 
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
+
+
+def no_documents(_event: Any) -> Sequence[str]:
+    return ()
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +60,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
+    documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
+    before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
 
     @property
     def codec(self) -> Codec:
@@ -99,7 +109,8 @@ class Kernel:
         )
         self.sources = Sources(settings.service_urls, TokenSource(settings.token_url, settings.client_id, settings.client_secret))
         self.relay = Relay(self.journal, self.broker)
-        self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions)
+        first = None if service.before_taking is None else partial(service.before_taking, self)
+        self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions, first)
         self.timers = Timers(self.journal, self.writer, clock, settings.zone)
 
     async def reached(self, source: str, shard: int, position: int) -> None:
@@ -115,6 +126,8 @@ class Kernel:
         reasons = []
         if self.writer.refusing is not None:
             reasons.append(self.writer.refusing)
+        if self.inbox.waits is not None:
+            reasons.append(self.inbox.waits)
         reasons += [f"the line {line} stands still: {why}" for line, why in self.inbox.stopped.items()]
         try:
             with reachable():
@@ -124,39 +137,64 @@ class Kernel:
             reasons.append(f"the database does not answer: {error!r}")
         return reasons
 
-    async def compare_with_ledger(self) -> None:
-        """Refuses writes until the ledger's record is no further than the own journal: else it was restored to the past."""
-        if self.service.name == "ledger" or not self.settings.require_ledger_at_start:
+    async def compare_with_copies(self) -> None:
+        """Refuses writes until the ledger's record, and what is last in Kafka, are no further than the own journal: else it was restored
+        to the past."""
+        if not self.settings.require_ledger_at_start:
             return
-        self.writer.refuse(Refusal.WAITING_FOR_LEDGER, "waiting for the ledger's record of this journal")
-        while True:
+        self.writer.refuse(Refusal.WAITING_FOR_LEDGER, "waiting for what others hold of this journal")
+        while self.writer.refusing_for in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
             try:
-                answer = await self.sources.get("ledger", "/v1/sources")
-                recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
-                with reachable():
-                    behind = await self._behind(recorded)
-            except (Unanswered, Unreachable) as error:
-                log.info("ledger_not_asked_yet", error=repr(error))
+                behind = await (self._behind_kafka() if self.service.name == "ledger" else self._behind_ledger())
+            except (Unanswered, BrokerUnreachable, Unreachable) as error:
+                log.info("copies_not_asked_yet", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
             if not behind:
                 self.writer.accept()
                 return
-            words = f"shards {behind} are not the journal that the ledger recorded: recover before writing"
-            self.writer.refuse(Refusal.BEHIND_LEDGER, words)
-            log.error("journal_behind_ledger", shards=behind)
+            self.writer.refuse(Refusal.BEHIND_LEDGER, f"recover before writing: {'; '.join(behind)}")
+            log.error("journal_behind_its_copies", lines=behind)
             await asyncio.sleep(5)
 
-    async def _behind(self, recorded: Mapping[str, "_Recorded"]) -> list[int]:
-        """The shards that lack, or have otherwise, what the ledger recorded of them."""
-        behind = []
-        async with self.pool.acquire() as connection:
-            for shard, (head, _) in (await self.journal.heads()).items():
-                if (theirs := recorded.get(f"{self.service.name}/{shard}")) is None:
-                    continue
-                if theirs.position > head.position or (await previous_hash(connection, shard, theirs.position)).hex() != theirs.chain_hash:
-                    behind.append(shard)
+    async def _behind_ledger(self) -> list[str]:
+        """The ledger's record counts; Kafka's besides, if it can be asked: writes go on without it."""
+        answer = await self.sources.get("ledger", "/v1/sources")
+        recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
+        try:
+            behind = await self._behind_kafka()
+        except BrokerUnreachable as error:
+            log.warning("written_without_a_look_at_kafka", error=repr(error))
+            behind = []
+        for shard, (head, _) in (await self.journal.heads()).items():
+            if (theirs := recorded.get(f"{self.service.name}/{shard}")) is not None:
+                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, "the ledger")
         return behind
+
+    async def _behind_kafka(self) -> list[str]:
+        topic = topic_of(self.service.name)
+        found = await asyncio.gather(*(self._last_in_kafka(topic, shard) for shard in range(self.settings.shards)))
+        behind = []
+        for shard, (head, _) in (await self.journal.heads()).items():  # read after Kafka: the relay sends what is committed
+            if (last := found[shard]) is not None:
+                behind += await self._lacks(shard, head.position, last.position, last.chain_hash.hex(), "Kafka")
+        return behind
+
+    async def _last_in_kafka(self, topic: str, shard: int) -> Record | None:
+        message = await self.broker.last((topic, shard))
+        try:
+            return None if message is None else from_message(message.headers, message.value, source=self.service.name, shard=shard).record
+        except NotAnEvent:
+            return None
+
+    async def _lacks(self, shard: int, end: int, position: int, chain_hash: str, who: str) -> list[str]:
+        """What to say where the own journal lacks, or has otherwise, what others hold."""
+        line = f"{self.service.name}/{shard}"
+        if position > end:
+            return [f"{line} ends at {end}, and {who} has it up to {position}"]
+        async with self.pool.acquire() as connection:
+            own = (await previous_hash(connection, shard, position)).hex()
+        return [] if own == chain_hash else [f"{line}/{position} has another hash than in the copy of {who}: {own}, not {chain_hash}"]
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -188,7 +226,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         app.state.kernel = kernel
         app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
         await kernel.writer.start()
-        work = [kernel.compare_with_ledger(), kernel.relay.run(), kernel.inbox.run(), kernel.timers.run()]
+        work = [kernel.compare_with_copies(), kernel.relay.run(), kernel.inbox.run(), kernel.timers.run()]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:
             yield

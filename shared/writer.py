@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
 STATES_KEPT = 10_000  # streams a shard holds in memory
+UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events do not say what the caller had sent
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
 
 
@@ -35,7 +36,7 @@ class Refusal(StrEnum):
     """Why a process takes no writes."""
 
     WAITING_FOR_LEDGER = "waiting_for_ledger"
-    BEHIND_LEDGER = "behind_ledger"  # the ledger has recorded more, or otherwise: the journal was restored to the past
+    BEHIND_LEDGER = "behind_ledger"  # the ledger, or Kafka, has more, or otherwise: the journal was restored to the past
     NOT_THIS_JOURNAL = "not_this_journal"  # a newer build has taken over, or it was restored under our feet
     LOG_FORKED = "log_forked"  # the ledger's tiles hold another log
 
@@ -305,7 +306,7 @@ class _Shard:
             earlier = known.get(context.command_id) or batch.outcomes.get(context.command_id)
             if earlier is None:
                 self._decide(batch, each)
-            elif earlier.fingerprint != context.fingerprint:
+            elif earlier.fingerprint not in (context.fingerprint, UNKNOWN_INPUT):
                 batch.answers.append((each, FingerprintMismatch()))
             else:
                 batch.answers.append((each, await self._again(append, batch, earlier)))
@@ -339,7 +340,7 @@ class _Shard:
             for event in decided:
                 value = decider.evolve(value, event)
                 encoded.append(self.journal.codec.encode(event))
-                timers += [_timer_row(stream, change) for change in decider.timers(event)]
+                timers += [timer_row(stream, change) for change in decider.timers(event)]
         except EventTooLarge as error:
             batch.answers.append((pending, CommandTooLarge(str(error))))
             return
@@ -477,7 +478,7 @@ class NotThisJournal(Exception):
     """A newer build has taken over the journal, or it was restored under our feet: this process must not write again."""
 
 
-def _timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+def timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
     if isinstance(change, CancelTimer):
         return stream, change.name
     return TimerRow(stream, change.name, change.due, canonical(change.command).decode())

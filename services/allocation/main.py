@@ -84,4 +84,5 @@ SERVICE = Service(
     ),
     router=router,
     problems=PROBLEMS,
+    documents=events.documents_of,
 )

@@ -10,7 +10,7 @@ from services.client import Client, ProblemAnswer
 from services.commands.database import journaled, kafka_address, owner_url
 from services.commands.failure import CHECK_FAILED, fail
 from services.commands.token import client_of
-from services.copies import KafkaCopy, LedgerCopy
+from services.copies import LEDGER, KafkaCopy, LedgerCopy, document_of, taken_by_readers
 from services.recover import AnotherHistory, HeldByNobody, Recovered
 from services.recover import recover as run
 from services.registry import service
@@ -42,12 +42,13 @@ def recover(name: str, folder: Path, documents: Path | None) -> Recovered:
 async def _recover(name: str, url: str, kafka: str, client: Client, documents: Path | None) -> Recovered:
     found = service(name)
     async with client, await open_pool(url, name, size=2) as pool:
-        ledger = LedgerCopy(client, name)
 
         async def find(sha256: str) -> Document | None:
             if documents is not None and (file := documents / sha256).exists():
                 return Document(file.read_bytes())
-            return await ledger.document(sha256)
+            return await document_of(client, sha256)
 
         journal = PostgresJournal(name, found.codec, pool, found.project)
-        return await run(found, journal, ledger, KafkaCopy(KafkaBroker(kafka), name), find)
+        ledger = None if name == LEDGER else LedgerCopy(client, name)
+        readers = await taken_by_readers(client, name)
+        return await run(found, journal, KafkaCopy(KafkaBroker(kafka), name), ledger, readers, find)

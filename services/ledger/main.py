@@ -6,6 +6,7 @@ from services.ledger.api import router
 from services.ledger.domain.log import DECIDER
 from services.ledger.events import Event
 from services.ledger.log import keep_log
+from services.ledger.order import take_again
 from services.ledger.projections import project, take
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from shared.service import Service, subscription
@@ -18,7 +19,7 @@ SERVICE = Service(
     tables=metadata,
     subscriptions=(
         subscription("inventory", inventory.Event, None, take=take),
-        subscription("allocation", allocation.Event, None, take=take),
+        subscription("allocation", allocation.Event, None, needs=lambda fact: allocation.documents_of(fact.event), take=take),
     ),
     router=router,
     problems={
@@ -30,4 +31,5 @@ SERVICE = Service(
     tasks=(keep_log,),
     append_only=APPEND_ONLY,
     kept=KEPT,
+    before_taking=take_again,
 )

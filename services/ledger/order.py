@@ -6,7 +6,7 @@ lines has that event next; the others wait.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -15,7 +15,9 @@ from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
 from shared.inbox import Subscription
 from shared.journal import Cursor, InboxLead
 from shared.messages import Headed, NotAnEvent, from_feed
+from shared.postgres import reachable
 from shared.record import Fact, leaf_data
+from shared.service import Kernel
 from shared.sources import Sources, Unanswered, WrongDocument
 
 log = structlog.get_logger()
@@ -23,28 +25,33 @@ log = structlog.get_logger()
 AT_ONCE = 500  # events that are asked for, and taken, at once
 LOOK_AGAIN_SECONDS = 1.0
 
-type Say = Callable[[str | None], None]
-"""Why nothing new is taken yet; None: no longer."""
 
-
-async def take_again(
-    lead: InboxLead, sources: Sources, subscriptions: Sequence[Subscription], shards: int, store: TileStore, size: int, say: Say
-) -> None:
-    """Takes until there are as many entries as the tiles hold leaves. `size`: entries that there are. Waits for what no source has yet."""
+async def take_again(kernel: Kernel, lead: InboxLead) -> None:
+    """Until there are as many entries as the tiles hold leaves. Waits for what no source has yet."""
+    store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
     held = await asyncio.to_thread(store.held_size)
+    with reachable():
+        size = await kernel.pool.fetchval("SELECT size FROM log_head")
     if size >= held:
         return
+    try:
+        await _take_again(kernel, lead, store, size, held)
+    finally:
+        kernel.inbox.waits = None
+
+
+async def _take_again(kernel: Kernel, lead: InboxLead, store: TileStore, size: int, held: int) -> None:
     log.warning("log_taken_again", entries=size, held=held)
     cursors = await lead.cursors()
     lines = [
-        _Line(sources, subscription, shard, cursors.get((subscription.source, shard), (Cursor(), frozenset()))[0])
-        for subscription in subscriptions
-        for shard in range(shards)
+        _Line(kernel.sources, subscription, shard, cursors.get((subscription.source, shard), (Cursor(), frozenset()))[0])
+        for subscription in kernel.service.subscriptions
+        for shard in range(kernel.settings.shards)
     ]
     while size < held:
-        say(f"what the log's tiles hold is taken again: {size} of {held} leaves")
+        kernel.inbox.waits = f"what the log's tiles hold is taken again: {size} of {held} leaves"
         if (line := await _next(lines, _leaf_hash(store, held, size))) is None:
-            say(f"no service has the event of leaf {size}, which the log's tiles hold: nothing new is taken before it")
+            kernel.inbox.waits = f"no service has the event of leaf {size}, which the log's tiles hold: nothing new is taken before it"
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             continue
         count = 1
@@ -53,7 +60,6 @@ async def take_again(
         await line.take(lead, count)
         size += count
     log.warning("log_is_whole_again", entries=size)
-    say(None)
 
 
 def _leaf_hash(store: TileStore, held: int, index: int) -> bytes:

@@ -68,16 +68,16 @@ class LedgerStage:
         await migrate(settings, self.passwords)
 
     @asynccontextmanager
-    async def serving(self, serves: Service) -> AsyncIterator[Kernel]:
-        app = create_app(serves, self.settings(serves.name))
+    async def serving(self, serves: Service, **settings: Any) -> AsyncIterator[Kernel]:
+        app = create_app(serves, self.settings(serves.name, **settings))
         async with serve(app, self.urls[serves.name]):
             yield app.state.kernel
 
     @asynccontextmanager
-    async def ledger(self, *, signing: bool = True) -> AsyncIterator[Kernel]:
+    async def ledger(self, *, signing: bool = True, **settings: Any) -> AsyncIterator[Kernel]:
         """Serves the ledger; without its task, entries are recorded and nothing is signed."""
         serves = service("ledger")
-        async with self.serving(serves if signing else msgspec.structs.replace(serves, tasks=())) as kernel:
+        async with self.serving(serves if signing else msgspec.structs.replace(serves, tasks=()), **settings) as kernel:
             yield kernel
 
     @asynccontextmanager

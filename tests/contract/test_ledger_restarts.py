@@ -2,15 +2,27 @@
 
 import asyncio
 import shutil
+from pathlib import Path
 
+import httpx
+import msgspec
 from ledger_stage import LedgerStage, receipts_of, rows, until
-from stockpile_story import lot
+from stockpile_story import lot, register
 
+from services.backup import back_up_service
+from services.copies import KafkaCopy
 from services.ledger.merkle import EMPTY_TREE
 from services.ledger.receipt import verify_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
+from services.recover import recover
+from services.registry import service
 from shared.checkpoint import TreeHead, open_checkpoint
+from shared.kafka_broker import KafkaBroker
+from shared.postgres import open_pool
+from shared.postgres_journal import PostgresJournal
+from shared.postgres_tools import load_schema
+from shared.writer import Refusal
 
 
 async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(stage: LedgerStage):
@@ -30,22 +42,66 @@ async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(st
         assert verify_receipt(text, [stage.key]).head == appended
 
 
-async def test_a_ledger_restored_to_the_past_signs_nothing_below_its_tiles_and_no_other_tree(stage: LedgerStage):
-    tiles = stage.folder / "ledger" / "tiles"
+async def test_a_ledger_restored_to_the_past_takes_the_same_leaves_again_before_anything_new(stage: LedgerStage, tmp_path: Path):
+    """Also where the services' events came in one order and would now come in another."""
+    owner = stage.settings("ledger").database_owner_url
     async with stage.ledger(), stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_before", 1)))
+        await back_up_service("ledger", owner, tmp_path / "backup")
+        places = []
+        for number in range(30):  # on several lines, in turn
+            product = f"metal-{number}"
+            places += await stage.happen(msgspec.structs.replace(register(), product=product), product=product)
+        assert len({place.split("/")[1] for place in places}) > 1
+        texts = await receipts_of(auditor, places)
+        head = open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head
+        leaves = await leaves_of(auditor)
+    await load_schema(owner, "ledger", tmp_path / "backup" / "ledger.sql", keep_as="ledger_before_restore")
+    async with stage.ledger(require_ledger_at_start=True) as kernel, stage.client("auditor-1") as auditor:
+        for place in places:
+            await kernel.reached(*parts_of(place))
+        assert await leaves_of(auditor) == leaves
+        [after] = await stage.happen(lot("lot_after", 1))
+        await until(lambda: kernel.writer.refusing_for is Refusal.BEHIND_LEDGER)  # Kafka has checkpoints that its journal lacks
+        assert open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head.size < head.size
+        ledger = service("ledger")
+        async with await open_pool(owner, "ledger", size=2) as pool:
+            journal = PostgresJournal("ledger", ledger.codec, pool, ledger.project)
+            kafka = KafkaCopy(KafkaBroker(stage.servers.kafka_bootstrap_servers), "ledger")
+            assert sum((await recover(ledger, journal, kafka, None, {}, no_document)).events.values()) > 0
+        [text] = await receipts_of(auditor, [after])
+        assert verify_receipt(text, [stage.key]).head.size > head.size
+        assert await receipts_of(auditor, places) == texts
+
+
+async def test_a_ledger_takes_nothing_while_its_tiles_hold_what_no_service_has(stage: LedgerStage):
+    tiles = stage.folder / "ledger" / "tiles"
+    async with stage.ledger(), stage.client("auditor-1") as auditor:
+        await receipts_of(auditor, await stage.happen(lot("lot_known", 1)))
         head = open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head
     shutil.copytree(tiles, stage.folder / "kept")
-    TileWriter(TileStore(tiles), head).append([b"was signed once", b"and this, too"])  # what its database has lost
+    TileWriter(TileStore(tiles), head).append([b"was signed once", b"and this, too"])
     async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
-        await stage.happen(lot("lot_after", 1))
-        await until(lambda: kernel.writer.refusing is not None)
+        await stage.happen(lot("lot_new", 1))
+        await until(lambda: "no service has the event" in (kernel.inbox.waits or ""))
         ready = await auditor.get("/readyz")
-        assert (ready.status_code, "not the one that its tiles hold" in ready.text) == (503, True)
+        assert (ready.status_code, f"leaf {head.size}" in ready.text) == (503, True)
         assert open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head == head
-        entries = await rows(auditor, "/v1/entries")
-        assert len(entries) > head.size
+        assert len(await rows(auditor, "/v1/entries")) == head.size
     shutil.rmtree(tiles)
     (stage.folder / "kept").rename(tiles)
     async with stage.ledger(), stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_again", 1)))
+
+
+async def leaves_of(auditor: httpx.AsyncClient) -> list[tuple[int, str, int, int]]:
+    return [(row["leaf_index"], row["source"], row["shard"], row["position"]) for row in await rows(auditor, "/v1/entries")]
+
+
+async def no_document(_name: str) -> None:
+    return None
+
+
+def parts_of(place: str) -> tuple[str, int, int]:
+    source, shard, position = place.split("/")
+    return source, int(shard), int(position)
