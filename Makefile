@@ -2,7 +2,7 @@
 # Set-up is repeated only when one of these changes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool clean
+.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool interop-histories clean
 
 VENV := .venv
 STAMP := $(VENV)/.set-up
@@ -12,6 +12,7 @@ RESERVE := $(RUN) services
 # Tools that Go builds, once for all checkouts of this user; the name says of which sources.
 CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
 PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
+HISTORIES = $(CACHE)/histories-$(firstword $(shell cat tests/interop/histories/go.sum tests/interop/histories/*.go | cksum))
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,15 +56,24 @@ check: setup ## style, types, and who may import whom
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
 	@$(RESERVE) bench $(ONLY)
 
-interop: interop-promtool ## checks with other people's tools; needs Go
+interop: interop-promtool interop-histories ## checks with other people's tools; needs Go
 
 interop-promtool: $(PROMTOOL) # the alert rules, and what each of them says of a history
 	@$(PROMTOOL) check config deploy/observability/prometheus.yml
 	@$(PROMTOOL) check rules --lint=all --lint-fatal deploy/observability/alerts.yml
 	@$(PROMTOOL) test rules tests/interop/promtool/alerts.test.yml
 
+interop-histories: setup $(HISTORIES) # draws, lapses and cancels through kills of their process: is it one thing after another, seen from outside?
+	@$(HISTORIES) tests/interop/histories/sound.jsonl
+	@$(HISTORIES) -rejects tests/interop/histories/broken/*.jsonl
+	@history=$$(mktemp --suffix=.jsonl) && PYTHONPATH=tests/e2e $(VENV)/bin/python tests/interop/histories/record.py $$history \
+	  && $(HISTORIES) $$history && rm $$history
+
 $(PROMTOOL):
 	@cd tests/interop/promtool && go build -mod=readonly -tags remove_all_sd -ldflags '-s -w' -o $@ github.com/prometheus/prometheus/cmd/promtool
+
+$(HISTORIES):
+	@cd tests/interop/histories && go build -mod=readonly -ldflags '-s -w' -o $@ .
 
 clean: ## removes what set-up made here, not the data in .reserve/ nor the caches of this user
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
