@@ -44,6 +44,11 @@ class Running:
         return read_endpoints(self.folder)
 
     @property
+    def pid(self) -> int:
+        """The supervisor's."""
+        return self._process.pid
+
+    @property
     def ended(self) -> bool:
         return self._process.returncode is not None
 

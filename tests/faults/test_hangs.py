@@ -1,12 +1,20 @@
-"""SIGSTOP: a process that is there and does nothing. The supervisor notices, kills it and starts it again; a leader that wakes up does no harm."""
+"""SIGSTOP: a process that is there and does nothing is killed and started again by the supervisor; a leader that wakes up does no harm."""
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
-from ground import Ground
+from ground import MORE, Ground
+from load import all_are_ready
 from running import eventually
+from second import client_at, second_of, sessions_of
+
+from services.client import Client, ProblemAnswer
 
 UP_AGAIN_WITHIN_S = 180.0
 PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as long as the supervisor takes to notice it
@@ -32,3 +40,51 @@ def stop_all_of(pid: int) -> None:
     process = psutil.Process(pid)
     for each in (process, *process.children(recursive=True)):
         os.kill(each.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("name", ["inventory", "ledger"])
+async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Ground, tmp_path: Path, name: str) -> None:
+    """It is stopped in mid-work, loses its locks, and does not know it. Here nobody kills it: the supervisor is stopped as well."""
+    world = ground.world
+    await all_are_ready(world)
+    async with AsyncExitStack() as stack:
+        second = await stack.enter_async_context(second_of(world, name, tmp_path))
+        urls = {**world.running.endpoints.services, name: second.url}
+        ledger = await stack.enter_async_context(client_at(world, urls["ledger"], "operator-1"))
+        sessions = await stack.enter_async_context(sessions_of(world))
+        drawer = ground.drawers[0]
+        drawer.at = await stack.enter_async_context(client_at(world, urls["inventory"], f"partner-{drawer.partner.lower()}"))
+        stack.callback(setattr, drawer, "at", None)
+        first = world.running.endpoints.pids[name]
+        leads = await sessions.leads(first)
+        assert leads >= 3 and await sessions.leads(second.pid) == 0
+
+        async def another_leads() -> bool:
+            return await sessions.leads(second.pid) == leads
+
+        async with ground.under_load(f"SIGSTOP of a leading {name}, SIGCONT when another leads"):
+            with suspended(world.running.pid), suspended(first):
+                await eventually(another_leads, UP_AGAIN_WITHIN_S)
+                await drawer.has(len(drawer.answers) + MORE)
+            await drawer.has(len(drawer.answers) + MORE)
+            place = list(drawer.answers.values())[-1]["place"]
+            # Only now: a ledger that is stopped while it writes a tile keeps others from the tiles until it goes on, or is killed.
+            await eventually(partial(has_a_receipt, ledger, place))
+            assert (await sessions.leads(first), await sessions.leads(second.pid)) == (0, leads)
+
+
+async def has_a_receipt(ledger: Client, place: str) -> bool:
+    try:
+        return bool((await ledger.request("GET", f"/v1/receipts/{place}", query={"wait": 10})).text)
+    except ProblemAnswer as problem:
+        assert problem.code == "receipt_not_ready"
+        return False
+
+
+@contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

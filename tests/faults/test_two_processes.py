@@ -4,22 +4,18 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
-import httpx
 import msgspec
-import psutil
 import pytest
 from load import DRAWN, UNIT_G, Drawer, all_are_ready, assert_no_line_stands_still, assert_nothing_is_lost_or_doubled, drawers_of
-from running import eventually
+from second import client_at, second_of
 from world import World
 
 from services.client import Client, ProblemAnswer
-from shared.auth import TokenSource
 
 UNITS = 300
 CLIENTS = 16
@@ -43,32 +39,13 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture
-async def pair(shaken: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+async def pair(shaken: World, tmp_path: Path) -> AsyncIterator[Pair]:
     await all_are_ready(shaken)
-    endpoints = shaken.running.endpoints
-    environment = psutil.Process(endpoints.pids["inventory"]).environ()
-    port = free_port()
-    with (tmp_path_factory.mktemp("second") / "inventory.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", "serve", "inventory", "--port", str(port)), env=environment, stdout=log, stderr=log
-        )
-    urls = (endpoints.services["inventory"], f"http://127.0.0.1:{port}")
-    try:
-        await answers(urls[1])
-        async with AsyncExitStack() as stack:
-
-            async def at(url: str, client_id: str) -> Client:
-                known = endpoints.client(client_id)
-                tokens = TokenSource(f"{endpoints.issuer}/oauth/token", known.client_id, known.client_secret)
-                return await stack.enter_async_context(Client(url, tokens, patience_s=60))
-
-            callers = await at(urls[0], "partner-jp"), await at(urls[1], "partner-jp")
-            operators = await at(urls[0], "operator-1"), await at(urls[1], "operator-1")
-            yield Pair(shaken, callers, operators)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    async with second_of(shaken, "inventory", tmp_path) as second, AsyncExitStack() as stack:
+        urls = (shaken.running.endpoints.services["inventory"], second.url)
+        callers = [await stack.enter_async_context(client_at(shaken, url, "partner-jp")) for url in urls]
+        operators = [await stack.enter_async_context(client_at(shaken, url, "operator-1")) for url in urls]
+        yield Pair(shaken, (callers[0], callers[1]), (operators[0], operators[1]))
 
 
 async def test_both_take_draws_and_neither_draws_more_than_there_is(pair: Pair) -> None:
@@ -139,22 +116,3 @@ async def assert_positions_are_gapless(world: World) -> None:
             positions += [record["position"] for record in page]
             after = positions[-1]
         assert positions == list(range(1, head["position"] + 1))
-
-
-async def answers(url: str) -> None:
-    async with httpx.AsyncClient(timeout=10) as http:
-
-        async def ready() -> bool:
-            try:
-                return (await http.get(f"{url}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await eventually(ready, 60)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,0 +1,96 @@
+"""A second process of a service of a running deployment, on a port of its own."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import msgspec
+import psutil
+from running import eventually
+from world import World
+
+from services.client import Client
+from services.deployment import Deployment
+from shared.auth import TokenSource
+
+
+class Second(msgspec.Struct, frozen=True):
+    pid: int
+    url: str
+
+
+@asynccontextmanager
+async def second_of(world: World, name: str, log_folder: Path) -> AsyncIterator[Second]:
+    environment = psutil.Process(world.running.endpoints.pids[name]).environ()
+    port = free_port()
+    with (log_folder / f"{name}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services", "serve", name, "--port", str(port)), env=environment, stdout=log, stderr=log
+        )
+    try:
+        await answers(url := f"http://127.0.0.1:{port}")
+        yield Second(process.pid, url)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def client_at(world: World, url: str, client_id: str, patience_s: float = 60) -> Client:
+    """A caller of one process, past the gateway. To be entered."""
+    endpoints = world.running.endpoints
+    known = endpoints.client(client_id)
+    return Client(url, TokenSource(f"{endpoints.issuer}/oauth/token", known.client_id, known.client_secret), patience_s=patience_s)
+
+
+async def answers(url: str) -> None:
+    async with httpx.AsyncClient(timeout=10) as http:
+
+        async def ready() -> bool:
+            try:
+                return (await http.get(f"{url}/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(ready, 60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Sessions:
+    """What PostgreSQL knows of a process: its sessions, and the leads that they hold."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def leads(self, pid: int) -> int:
+        """How many advisory locks a process holds."""
+        held: int = await self._connection.fetchval(
+            """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+               WHERE locktype = 'advisory' AND granted AND client_port = ANY($1::int[])""",
+            ports_of(pid),
+        )
+        return held
+
+
+@asynccontextmanager
+async def sessions_of(world: World) -> AsyncIterator[Sessions]:
+    connection = await asyncpg.connect(Deployment(world.running.folder).engines.database_url)
+    try:
+        yield Sessions(connection)
+    finally:
+        await connection.close()
+
+
+def ports_of(pid: int) -> list[int]:
+    return [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr]
