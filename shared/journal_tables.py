@@ -97,6 +97,19 @@ def first(shards: int = 4) -> list[str]:
     ]
 
 
+def no_first() -> list[str]:
+    """Takes back what `first` makes, unless there is something in it: a migration never ends a journal."""
+    return [
+        """DO $$ BEGIN
+            IF EXISTS (SELECT FROM events) THEN
+                RAISE EXCEPTION 'the journal has events: it is not dropped' USING ERRCODE = 'restrict_violation';
+            END IF;
+        END $$""",
+        "DROP TABLE events, heads, streams, outcomes, documents, timers, relay_cursors, inbox_cursors, parked, set_aside",
+        "DROP FUNCTION append_only",
+    ]
+
+
 def lock_head() -> list[str]:
     """Locks a shard's head, and then looks up outcomes: in one round trip, but in two statements, since only a statement that begins after
     the lock was given sees what was committed before."""

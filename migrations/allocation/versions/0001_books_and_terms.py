@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import first
+from shared.journal_tables import first, no_first
 
 revision = "0001"
 down_revision = None
@@ -142,3 +142,23 @@ def upgrade() -> None:
         sa.Column("window_to", sa.Date, nullable=False),
         sa.Column("mass_g", sa.BigInteger, nullable=False),
     )
+
+
+def downgrade() -> None:
+    for table in (
+        "rights",
+        "stock_units",
+        "stock",
+        "awards",
+        "approvals",
+        "rounds",
+        "requests",
+        "books",
+        "approver_keys",
+        "disruptions",
+        "agreements",
+        "partners",
+    ):
+        op.drop_table(table)
+    for statement in no_first():
+        op.execute(statement)

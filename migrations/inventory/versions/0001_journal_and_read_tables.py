@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import first
+from shared.journal_tables import first, no_first
 
 revision = "0001"
 down_revision = None
@@ -148,3 +148,10 @@ def upgrade() -> None:
         whole("log_size"),
         text("root"),
     )
+
+
+def downgrade() -> None:
+    for table in ("covered", "partners", "holds", "assignments", "draws", "releases", "rights", "lots", "products"):
+        op.drop_table(table)
+    for statement in no_first():
+        op.execute(statement)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import first
+from shared.journal_tables import first, no_first
 
 revision = "0001"
 down_revision = None
@@ -97,3 +97,11 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION append_only()"
         )
+
+
+def downgrade() -> None:
+    for table in ("checkpoints", "flags", "balances", "postings", "entries", "log_head"):
+        op.drop_table(table)
+    op.execute("DROP FUNCTION checkpoints_grow")
+    for statement in no_first():
+        op.execute(statement)

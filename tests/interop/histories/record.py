@@ -28,7 +28,7 @@ from services.client import Client, ProblemAnswer
 
 UNIT_G = 1_000
 UNITS = 1_500
-DRAWERS = 12
+DRAWERS = 10
 ENOUGH_OPEN = 8  # releases: no more rounds are made while there are so many
 NO_ANSWER = (502, 503, 504)
 CLOSED = ("release_exceeded", "release_cancelled", "release_lapsed")
@@ -130,7 +130,7 @@ class Recorder:
             await self.read_stock(operator)
             if self.made:
                 await self.read_release(operator, self.chance.choice(self.made[-8:]))
-            await asyncio.sleep(self.chance.uniform(0, 0.1))
+            await asyncio.sleep(self.chance.uniform(0.05, 0.25))
 
     async def read_stock(self, operator: Client) -> dict[str, Any] | None:
         async def ask() -> Any:
@@ -251,7 +251,7 @@ async def record(out: TextIO, seed: int, kills: int) -> Recorder:
 async def play(recorder: Recorder, operator: Client, kills: int) -> None:
     """A stretch of work, a kill, and every other time a day that passes meanwhile."""
     for number in range(kills):
-        goal = recorder.answered + 250
+        goal = recorder.answered + 200
 
         async def worked(goal: int = goal) -> bool:
             return recorder.answered >= goal
