@@ -7,7 +7,6 @@ that derive from the event, so a repeat does nothing; then foreign-fed read tabl
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -202,7 +201,7 @@ class Inbox:
                 line.stop(error)
                 log.error("line_stopped", line=line.name, position=line.position, reason=line.stopped)
             else:
-                line.heard_at = time.time()
+                line.heard()
             line.compare_at = now() + self.idle_seconds
 
     async def _compare(self, lead: InboxLead, line: Line) -> None:
@@ -354,6 +353,7 @@ class Inbox:
             return
         for headed, _ in taken:
             line.moved(headed)
+        line.heard()  # a line that fills a long gap is not silent
         async with self.moved:
             self.moved.notify_all()
 

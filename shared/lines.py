@@ -1,6 +1,7 @@
 """Line: one shard of one source, taken in order. It tells what follows from what repeats, and a fork from both."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,7 +36,6 @@ class Line:
         self.stopped: str | None = None  # why it stands still
         self.stopped_at: Headed | None = None  # the event that it could not take, if it stands at one
         self.forked = False  # it stands still before another history; should the source come back to the one taken, it goes on
-        self.heard_at = 0.0  # when it last took something, or found nothing new at its source; seconds since 1970
         self.compare_at = 0.0  # the loop's time from which it compares itself with its source
         self.busy = asyncio.Lock()  # held by whoever moves the cursor: the inbox, or an operator who parks or un-parks
         self.begin(Cursor(), frozenset())
@@ -48,6 +48,7 @@ class Line:
         self.parked_streams = set(parked_streams)
         self.arrived: asyncio.Queue[Sequence[Message]] = asyncio.Queue(QUEUED)
         self.compare_at = 0.0
+        self.heard()
         self.go_on()
         self._remembered: OrderedDict[int, bytes] = OrderedDict({self.position: self.chain})
 
@@ -68,6 +69,10 @@ class Line:
         self.compare_at = 0.0
         with suppress(asyncio.QueueFull):  # then it is awake
             self.arrived.put_nowait(())
+
+    def heard(self) -> None:
+        """It has taken something, or found nothing new at its source."""
+        self.heard_at = time.time()  # seconds since 1970
 
     def after(self, taken: Headed) -> Cursor:
         """Its cursor once this event is taken."""

@@ -6,7 +6,7 @@ _LINE = ["service", "source", "shard"]
 
 # Counted where it happens
 
-commands = Counter("reserve_commands_total", "Commands settled, by what became of them", ["service", "outcome"])
+commands = Counter("reserve_commands_total", "Commands answered, by what became of them", ["service", "outcome"])
 events = Counter("reserve_events_total", "Events appended", ["service"])
 commit_seconds = Histogram(
     "reserve_commit_seconds",

@@ -33,6 +33,7 @@ from shared.relay import Relay
 from shared.settings import Settings
 from shared.sources import Sources, Unanswered
 from shared.timers import Timers
+from shared.watch import watch
 from shared.writer import Refusal, Writer
 
 log = structlog.get_logger()
@@ -226,7 +227,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         app.state.kernel = kernel
         app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
         await kernel.writer.start()
-        work = [kernel.compare_with_copies(), kernel.relay.run(), kernel.inbox.run(), kernel.timers.run()]
+        work = [kernel.compare_with_copies(), kernel.relay.run(), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:
             yield

@@ -5,14 +5,13 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from shared import metrics
 from shared.broker import BrokerUnreachable
 from shared.clock import day_of
+from shared.journal import Unreachable
 from shared.messages import topic_of
-from shared.postgres import UNREACHABLE
-from shared.writer import Refusal
+from shared.postgres import reachable
+from shared.writer import CommandFailed, CommandTooLarge, Refusal
 
 if TYPE_CHECKING:
     from shared.service import Kernel
@@ -28,12 +27,20 @@ _OVERDUE = "SELECT count(*) FROM timers WHERE due <= $1"
 
 async def watch(kernel: "Kernel") -> None:
     """Looks for as long as the service serves."""
-    for source in kernel.inbox.subscriptions:
-        metrics.set_aside.labels(kernel.service.name, source)  # there from the first look on, so that an increase is seen
+    _begin_counters(kernel)
     while True:
         look_at_process(kernel)
         await asyncio.gather(look_at_database(kernel), look_at_kafka(kernel))
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _begin_counters(kernel: "Kernel") -> None:
+    """At zero: of a counter that begins with 1 no increase is seen."""
+    for source in kernel.inbox.subscriptions:
+        metrics.set_aside.labels(kernel.service.name, source)
+    for failure in (CommandFailed, CommandTooLarge):
+        metrics.commands.labels(kernel.service.name, failure.__name__)
+    metrics.timers_fired.labels(kernel.service.name)
 
 
 def look_at_process(kernel: "Kernel") -> None:
@@ -53,7 +60,7 @@ def look_at_process(kernel: "Kernel") -> None:
         metrics.inbox_stopped.labels(*labels).set(stopped)
         metrics.fork_detected.labels(*labels).set(stopped and line.forked)
         metrics.inbox_heard.labels(*labels).set(line.heard_at)
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         disk = shutil.disk_usage(kernel.settings.data_dir)
         metrics.data_free_bytes.labels(name).set(disk.free)
         metrics.data_size_bytes.labels(name).set(disk.total)
@@ -64,12 +71,13 @@ async def look_at_database(kernel: "Kernel") -> None:
     name = kernel.service.name
     today = day_of(kernel.clock.now(), kernel.settings.zone)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), kernel.pool.acquire() as connection:
-            shards = await connection.fetch(_SHARDS)
-            lines = await connection.fetch(_LINES)
-            parked = await connection.fetch(_PARKED)
-            overdue = await connection.fetchval(_OVERDUE, today)
-    except (asyncpg.InterfaceError, *UNREACHABLE):
+        with reachable():
+            async with asyncio.timeout(PATIENCE_SECONDS), kernel.pool.acquire() as connection:
+                shards = await connection.fetch(_SHARDS)
+                lines = await connection.fetch(_LINES)
+                parked = await connection.fetch(_PARKED)
+                overdue = await connection.fetchval(_OVERDUE, today)
+    except Unreachable:
         metrics.database_up.labels(name).set(0)
         return
     metrics.database_up.labels(name).set(1)

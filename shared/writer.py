@@ -245,15 +245,21 @@ class _Shard:
             try:
                 await self._settle(batch)
             except asyncio.CancelledError:
-                _fail(batch, Unavailable("the service is stopping"))
+                self._fail(batch, Unavailable("the service is stopping"))
                 raise
             except Exception as error:  # the writer's last resort: this batch fails, the next one is tried afresh
                 log.exception("batch_failed", shard=self.number, commands=len(batch))
-                _fail(batch, CommandFailed(repr(error)))
+                self._fail(batch, CommandFailed(repr(error)))
 
     def fail_waiting(self, error: Exception) -> None:
         while not self.queue.empty():
-            _fail([self.queue.get_nowait()], error)
+            self._fail([self.queue.get_nowait()], error)
+
+    def _fail(self, batch: Sequence[_Pending], error: Exception) -> None:
+        metrics.commands.labels(self.journal.service, _kind_of(error)).inc(len(batch))
+        for pending in batch:
+            if not pending.answer.done():
+                pending.answer.set_exception(error)
 
     async def _settle(self, batch: list[_Pending]) -> None:
         """Commits the batch; tries again while the database does not answer, in halves where it refuses the data."""
@@ -267,17 +273,17 @@ class _Shard:
             except NotThisJournal as error:
                 log.critical("writes_refused", shard=self.number, reason=str(error))
                 self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))
-                return _fail(batch, Unavailable(str(error)))
+                return self._fail(batch, Unavailable(str(error)))
             except Unreachable as error:
                 if asyncio.get_running_loop().time() > deadline:
-                    return _fail(batch, Unavailable("the database does not answer"))
+                    return self._fail(batch, Unavailable("the database does not answer"))
                 log.warning("commit_in_doubt", shard=self.number, commands=len(batch), error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             except Exception as error:  # data that PostgreSQL or its driver refuses, or a projection's bug: find whose it is
                 if len(batch) == 1:
                     log.exception("command_failed", shard=self.number, stream=batch[0].stream, command=type(batch[0].command).__name__)
-                    return _fail(batch, CommandFailed(repr(error)))
+                    return self._fail(batch, CommandFailed(repr(error)))
                 middle = len(batch) // 2
                 await self._settle(batch[:middle])
                 return await self._settle(batch[middle:])
@@ -482,12 +488,6 @@ def timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str,
     if isinstance(change, CancelTimer):
         return stream, change.name
     return TimerRow(stream, change.name, change.due, canonical(change.command).decode())
-
-
-def _fail(batch: Sequence[_Pending], error: Exception) -> None:
-    for pending in batch:
-        if not pending.answer.done():
-            pending.answer.set_exception(error)
 
 
 def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:

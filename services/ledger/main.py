@@ -9,6 +9,7 @@ from services.ledger.log import keep_log
 from services.ledger.order import take_again
 from services.ledger.projections import project, take
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
+from services.ledger.watch import watch_log
 from shared.service import Service, subscription
 
 SERVICE = Service(
@@ -28,7 +29,7 @@ SERVICE = Service(
         "checkpoint_not_found": (404, "There is no checkpoint yet"),
         "tile_not_found": (404, "The log has no such tile"),
     },
-    tasks=(keep_log,),
+    tasks=(keep_log, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,
     before_taking=take_again,

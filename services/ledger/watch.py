@@ -2,11 +2,11 @@
 
 import asyncio
 
-import asyncpg
 import structlog
 from prometheus_client import Gauge
 
-from shared.postgres import UNREACHABLE
+from shared.journal import Unreachable
+from shared.postgres import reachable
 from shared.service import Kernel
 
 log = structlog.get_logger()
@@ -31,8 +31,9 @@ async def watch_log(kernel: Kernel) -> None:
     """Looks for as long as the ledger serves."""
     while True:
         try:
-            await _look(kernel)
-        except (asyncpg.InterfaceError, *UNREACHABLE) as error:
+            with reachable():
+                await _look(kernel)
+        except Unreachable as error:
             log.info("log_not_looked_at", error=repr(error))
         await asyncio.sleep(LOOK_SECONDS)
 
