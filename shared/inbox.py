@@ -211,6 +211,10 @@ class Inbox:
         """
         head, chain = await self.sources.head(line.source, line.shard, at=line.position)
         if head < line.position:
+            if (taken := line.remembered(head)) is not None:
+                _, chain = await self.sources.head(line.source, line.shard, at=head)
+                if chain is not None and chain != taken:  # it was restored to the past, and written on
+                    raise Fork(differs(f"{line.name}/{head}", chain, taken))
             raise Fork(f"{line.name} ends at {head}, and {line.position} was taken from it before")
         if chain != line.chain:
             assert chain is not None, "the source goes that far"

@@ -97,6 +97,10 @@ class Line:
             raise Fork(differs(there, arrived.previous, chain))
         return True
 
+    def remembered(self, position: int) -> bytes | None:
+        """The chain hash of what was taken there; None: it was too long ago."""
+        return self._remembered.get(position)
+
     def moved(self, taken: Headed) -> None:
         self.position, self.chain = taken.record.position, taken.record.chain_hash
         self._remembered[self.position] = self.chain

@@ -54,6 +54,16 @@ class Pair:
             await sql.execute("SELECT pg_advisory_lock(hashtext($1))", f"relay/{self.source.name}")
             yield sql
 
+    async def restore_source(self) -> None:
+        """As a backup would that was made after the first event."""
+        async with self.stage.sql(self.source.name) as sql, sql.transaction():
+            await sql.execute("SET LOCAL session_replication_role = replica")
+            await sql.execute("DELETE FROM events WHERE position > 1")
+            await sql.execute("DELETE FROM entries WHERE amount > 1")
+            await sql.execute("DELETE FROM outcomes WHERE first_position > 1")
+            await sql.execute("UPDATE heads SET position = 1, chain_hash = (SELECT chain_hash FROM events) WHERE position > 0")
+            await sql.execute("UPDATE relay_cursors SET position = 1 WHERE position > 0")
+
     async def relay_cursor(self, position: int) -> None:
         async with self.stage.sql(self.source.name) as sql:
             await sql.execute("UPDATE relay_cursors SET position = $1 WHERE shard = (SELECT shard FROM events LIMIT 1)", position)
@@ -192,17 +202,33 @@ async def test_two_processes_of_one_service_take_each_event_once(pair: Pair) -> 
 # What is wrong stands still, and says so
 
 
+async def test_a_source_that_was_restored_and_written_on_is_named_with_both_hashes(pair: Pair) -> None:
+    async with pair.tally() as tally:
+        async with pair.counter() as counter:
+            places = [await add(counter, amount) for amount in (1, 2, 3)]
+            await pair.sees(3)
+            taken = (await pair.stage.records(pair.source))[1].chain_hash.hex()
+        await pair.restore_source()
+        tally.look_every(0.2)
+        async with pair.counter() as counter:
+            line = places[1].rpartition("/")[0]
+            assert f"fork: {line} ends at 1, and 3 was taken from it before" in (await until(tally.ready))[0]
+            assert await add(counter, 7) == places[1]
+            forked = (await pair.stage.records(pair.source))[1].chain_hash.hex()
+
+            async def named() -> bool:
+                return f"{places[1]} has another hash than the one taken before: {forked}, not {taken}" in (await tally.ready())[0]
+
+            await until(named)
+        assert await pair.amounts() == [1, 2, 3]
+
+
 async def test_a_source_restored_to_the_past_stops_the_line_and_turns_readiness_red(pair: Pair) -> None:
     async with pair.tally() as tally:
         async with pair.counter() as counter:
             position = [await add(counter, amount) for amount in (1, 2)][1]
             await pair.sees(2)
-        async with pair.stage.sql(pair.source.name) as sql, sql.transaction():
-            await sql.execute("SET LOCAL session_replication_role = replica")
-            await sql.execute("DELETE FROM events WHERE position > 1")
-            await sql.execute("DELETE FROM entries WHERE amount = 2")
-            await sql.execute("UPDATE heads SET position = 1, chain_hash = (SELECT chain_hash FROM events) WHERE position > 0")
-            await sql.execute("UPDATE relay_cursors SET position = 1 WHERE position > 0")
+        await pair.restore_source()
         async with pair.counter() as counter:
             assert await add(counter, 7) == position
             reasons = await until(tally.ready)
