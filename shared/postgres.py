@@ -1,7 +1,8 @@
 """PostgreSQL as the services use it: their pool, and which of its errors say "not there, or not now"."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
@@ -57,6 +58,20 @@ async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[a
 
 async def _as_it_is(_connection: Connection) -> None:
     """Saves a round trip a use: who locks or listens on a connection of the pool resets it before giving it back."""
+
+
+@asynccontextmanager
+async def briefly(pool: "asyncpg.Pool[asyncpg.Record]", seconds: float) -> AsyncIterator[Connection]:
+    """A connection for a question that must be answered soon. Raises `Unreachable` where it is not: also by a server that hangs, for which
+    a connection waits that is given back in the usual way."""
+    with reachable():
+        async with pool.acquire(timeout=seconds) as connection:
+            try:
+                async with asyncio.timeout(seconds):
+                    yield connection
+            except TimeoutError:
+                connection.terminate()
+                raise
 
 
 def is_gone(connection: Connection) -> bool:

@@ -25,7 +25,7 @@ from shared.inbox import Inbox, Needs, React, Subscription
 from shared.journal import InboxLead, Unreachable
 from shared.kafka_broker import KafkaBroker
 from shared.messages import NotAnEvent, from_message, topic_of
-from shared.postgres import Project, open_pool, reachable
+from shared.postgres import Project, briefly, open_pool, reachable
 from shared.postgres_journal import PostgresJournal, previous_hash
 from shared.problems import Entry
 from shared.record import Record
@@ -131,9 +131,8 @@ class Kernel:
             reasons.append(self.inbox.waits)
         reasons += [f"the line {line} stands still: {why}" for line, why in self.inbox.stopped.items()]
         try:
-            with reachable():
-                async with asyncio.timeout(2):
-                    await self.pool.fetchval("SELECT 1")
+            async with briefly(self.pool, 2) as connection:
+                await connection.fetchval("SELECT 1")
         except Unreachable as error:
             reasons.append(f"the database does not answer: {error!r}")
         return reasons

@@ -10,7 +10,7 @@ from shared.broker import BrokerUnreachable
 from shared.clock import day_of
 from shared.journal import Unreachable
 from shared.messages import topic_of
-from shared.postgres import reachable
+from shared.postgres import briefly
 from shared.writer import CommandFailed, CommandTooLarge, Refusal
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ async def look_at_database(kernel: "Kernel") -> None:
     name = kernel.service.name
     today = day_of(kernel.clock.now(), kernel.settings.zone)
     try:
-        with reachable():
-            async with asyncio.timeout(PATIENCE_SECONDS), kernel.pool.acquire() as connection:
-                shards = await connection.fetch(_SHARDS)
-                lines = await connection.fetch(_LINES)
-                parked = await connection.fetch(_PARKED)
-                overdue = await connection.fetchval(_OVERDUE, today)
+        async with briefly(kernel.pool, PATIENCE_SECONDS) as connection:
+            shards = await connection.fetch(_SHARDS)
+            lines = await connection.fetch(_LINES)
+            parked = await connection.fetch(_PARKED)
+            overdue = await connection.fetchval(_OVERDUE, today)
     except Unreachable:
         metrics.database_up.labels(name).set(0)
         return

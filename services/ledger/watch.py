@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import Gauge
 
 from shared.journal import Unreachable
-from shared.postgres import reachable
+from shared.postgres import briefly
 from shared.service import Kernel
 
 log = structlog.get_logger()
@@ -31,15 +31,14 @@ async def watch_log(kernel: Kernel) -> None:
     """Looks for as long as the ledger serves."""
     while True:
         try:
-            with reachable():
-                await _look(kernel)
+            await _look(kernel)
         except Unreachable as error:
             log.info("log_not_looked_at", error=repr(error))
         await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _look(kernel: Kernel) -> None:
-    async with asyncio.timeout(LOOK_SECONDS), kernel.pool.acquire() as connection:
+    async with briefly(kernel.pool, LOOK_SECONDS) as connection:
         row = await connection.fetchrow(_LOG)
         overdrawn_accounts.set(await connection.fetchval(_OVERDRAWN))
     assert row is not None, "the log has a head"

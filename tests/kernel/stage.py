@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import sqlalchemy as sa
 import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
@@ -51,6 +52,21 @@ class Running:
     def look_every(self, seconds: float) -> None:
         """How often idle lines compare themselves with their sources."""
         self.kernel.inbox.look_every(seconds)
+
+    async def metric(self, name: str, **labels: Any) -> float:
+        """The sum over all series of this service that have these labels."""
+        wanted = {"service": self.kernel.service.name, **{label: str(value) for label, value in labels.items()}}
+        families = text_string_to_metric_families((await self.http.get("/metrics")).text)
+        samples = (sample for family in families for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name == name and wanted.items() <= sample.labels.items())
+
+    async def tells(self, value: float, name: str, **labels: Any) -> None:
+        """Waits until a metric has this value."""
+
+        async def has_it() -> bool:
+            return await self.metric(name, **labels) == value
+
+        await until(has_it)
 
     async def ready(self) -> list[str]:
         answer = await self.http.get("/readyz")

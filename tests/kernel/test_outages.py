@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import msgspec
+import psutil
 import pytest
 from counter import counter_service
 from stage import Running, Stage, a_stage, until
@@ -126,6 +127,27 @@ async def test_without_kafka_writes_go_on_and_the_backlog_drains_afterwards(own:
                 return bool(await sql.fetchval("SELECT max(position) = 5 FROM relay_cursors"))
 
         await until(drained, patience=60)
+
+
+@pytest.mark.parametrize(("index", "up"), [(0, "reserve_database_up"), (1, "reserve_kafka_up")])
+async def test_an_engine_that_hangs_is_told_to_be_away(
+    own: Engines, own_stage: Stage, monkeypatch: pytest.MonkeyPatch, index: int, up: str
+) -> None:
+    monkeypatch.setattr("shared.watch.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("shared.watch.PATIENCE_SECONDS", 0.5)
+    pid = own.programs[index].process.pid
+    async with own_stage.serving(counter_service(own_stage.name("counter"))) as counter:
+        await counter.tells(1, up)
+        hanging = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        for process in hanging:
+            process.suspend()
+        try:
+            await counter.tells(0, up)
+            assert (await counter.ready() != []) == (up == "reserve_database_up")
+        finally:
+            for process in hanging:
+                process.resume()
+        await counter.tells(1, up)
 
 
 async def test_a_source_that_is_away_holds_up_its_own_lines_alone(own_stage: Stage) -> None:

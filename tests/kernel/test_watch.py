@@ -1,11 +1,9 @@
 """What operations see: a metric moves when what it is about happens, and moves back when it is over."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from counter import TOO_MUCH_FOR_THE_TABLE, counter_service
-from prometheus_client.parser import text_string_to_metric_families
 from stage import Running, Stage, free_port, until
 from tally import UNLUCKY, Mood, tally_service
 
@@ -13,22 +11,6 @@ from tally import UNLUCKY, Mood, tally_service
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.watch.LOOK_SECONDS", 0.1)
-
-
-async def metric(running: Running, name: str, **labels: Any) -> float:
-    """The sum over all series of this service that have these labels."""
-    wanted = {"service": running.kernel.service.name, **{label: str(value) for label, value in labels.items()}}
-    exposed = text_string_to_metric_families((await running.http.get("/metrics")).text)
-    return sum(
-        sample.value for family in exposed for sample in family.samples if sample.name == name and wanted.items() <= sample.labels.items()
-    )
-
-
-async def becomes(value: float, running: Running, name: str, **labels: Any) -> None:
-    async def has_become() -> bool:
-        return await metric(running, name, **labels) == value
-
-    await until(has_become)
 
 
 async def add(counter: Running, amount: int, to: str = "a") -> str:
@@ -44,19 +26,19 @@ async def test_a_fork_is_seen_until_the_source_is_the_one_again_that_was_taken(s
     async with stage.serving(source) as counter:
         async with stage.serving(sink) as tally:
             _, shard, position = (await add(counter, 1)).split("/")
-            await becomes(int(position), tally, "reserve_inbox_position", source=source.name, shard=shard)
+            await tally.tells(int(position), "reserve_inbox_position", source=source.name, shard=shard)
         async with stage.sql(sink.name) as sql:
             [chain] = await sql.fetchrow("SELECT chain_hash FROM inbox_cursors WHERE position > 0")
             await sql.execute("UPDATE inbox_cursors SET chain_hash = $1 WHERE position > 0", bytes(32))
         async with stage.serving(sink) as tally, stage.sql(source.name) as sql:
             tally.look_every(0.1)
-            await becomes(1, tally, "reserve_fork_detected", source=source.name, shard=shard)
-            await becomes(1, tally, "reserve_inbox_stopped", source=source.name, shard=shard)
-            assert await metric(tally, "reserve_fork_detected") == 1  # the other lines go on
+            await tally.tells(1, "reserve_fork_detected", source=source.name, shard=shard)
+            await tally.tells(1, "reserve_inbox_stopped", source=source.name, shard=shard)
+            assert await tally.metric("reserve_fork_detected") == 1  # the other lines go on
             line = tally.kernel.inbox.lines[source.name, int(shard)]
             line.chain = chain
-            await becomes(0, tally, "reserve_fork_detected")
-            await becomes(0, tally, "reserve_inbox_stopped")
+            await tally.tells(0, "reserve_fork_detected")
+            await tally.tells(0, "reserve_inbox_stopped")
 
 
 async def test_a_line_that_stands_still_is_seen_and_so_is_what_was_parked(stage: Stage) -> None:
@@ -68,15 +50,15 @@ async def test_a_line_that_stands_still_is_seen_and_so_is_what_was_parked(stage:
         stage.client(stage.urls[sink.name], "admin-1") as admin,
     ):
         _, shard, _ = (await add(counter, UNLUCKY)).split("/")
-        await becomes(1, tally, "reserve_inbox_stopped", source=source.name, shard=shard)
-        assert await metric(tally, "reserve_fork_detected") == 0
+        await tally.tells(1, "reserve_inbox_stopped", source=source.name, shard=shard)
+        assert await tally.metric("reserve_fork_detected") == 0
         line = f"/v1/inbox/{source.name}/{shard}"
         assert (await admin.post(f"{line}/park", json={"reason": "waits for the next build"})).status_code == 200
-        await becomes(1, tally, "reserve_parked_events", source=source.name)
-        await becomes(0, tally, "reserve_inbox_stopped")
+        await tally.tells(1, "reserve_parked_events", source=source.name)
+        await tally.tells(0, "reserve_inbox_stopped")
         mood.mended = True
         assert (await admin.post(f"{line}/unpark", params={"stream": "counter/a"})).json() == {"replayed": 1}
-        await becomes(0, tally, "reserve_parked_events")
+        await tally.tells(0, "reserve_parked_events")
 
 
 async def test_what_does_not_reach_kafka_is_seen_and_that_nobody_carries_it(stage: Stage) -> None:
@@ -86,12 +68,12 @@ async def test_what_does_not_reach_kafka_is_seen_and_that_nobody_carries_it(stag
         async with stage.serving(source) as counter:
             for amount in (1, 2, 3):
                 _, shard, position = (await add(counter, amount)).split("/")
-            await becomes(3, counter, "reserve_relay_lag_events", shard=shard)
-            await becomes(int(position), counter, "reserve_journal_position", shard=shard)
-            assert await metric(counter, "reserve_leading", work="relay") == 0
+            await counter.tells(3, "reserve_relay_lag_events", shard=shard)
+            await counter.tells(int(position), "reserve_journal_position", shard=shard)
+            assert await counter.metric("reserve_leading", work="relay") == 0
             await sql.execute("SELECT pg_advisory_unlock_all()")
-            await becomes(1, counter, "reserve_leading", work="relay")
-            await becomes(0, counter, "reserve_relay_lag_events")
+            await counter.tells(1, "reserve_leading", work="relay")
+            await counter.tells(0, "reserve_relay_lag_events")
 
 
 async def test_commands_that_wait_are_seen_and_for_how_long(stage: Stage) -> None:
@@ -101,28 +83,28 @@ async def test_commands_that_wait_are_seen_and_for_how_long(stage: Stage) -> Non
         async with sql.transaction():
             await sql.execute("SELECT 1 FROM heads WHERE shard = $1 FOR UPDATE", int(shard))
             waiting = [asyncio.create_task(add(counter, 1)) for _ in range(3)]
-            await becomes(3, counter, "reserve_queued_commands", shard=shard)
+            await counter.tells(3, "reserve_queued_commands", shard=shard)
 
             async def old() -> bool:
-                return await metric(counter, "reserve_oldest_command_seconds", shard=shard) > 0.5
+                return await counter.metric("reserve_oldest_command_seconds", shard=shard) > 0.5
 
             await until(old)
         await asyncio.gather(*waiting)
-        await becomes(0, counter, "reserve_queued_commands")
-        await becomes(0, counter, "reserve_oldest_command_seconds")
+        await counter.tells(0, "reserve_queued_commands")
+        await counter.tells(0, "reserve_oldest_command_seconds")
 
 
 async def test_a_command_that_fails_is_counted_whoever_refused_it(stage: Stage) -> None:
     source = counter_service(stage.name("counter"))
     async with stage.serving(source) as counter:
-        assert await metric(counter, "reserve_commands_total", outcome="CommandFailed") == 0
+        assert await counter.metric("reserve_commands_total", outcome="CommandFailed") == 0
         answer = await counter.post("/v1/counters/a/additions", {"amount": TOO_MUCH_FOR_THE_TABLE})
         assert answer.status_code == 500
-        assert await metric(counter, "reserve_commands_total", outcome="CommandFailed") == 1
+        assert await counter.metric("reserve_commands_total", outcome="CommandFailed") == 1
 
 
 async def test_why_no_writes_are_taken_is_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(stage.urls, "ledger", f"http://127.0.0.1:{free_port()}")  # where nobody serves
     async with stage.serving(counter_service(stage.name("counter")), require_ledger_at_start=True) as counter:
-        await becomes(1, counter, "reserve_writes_refused", reason="waiting_for_ledger")
-        assert await metric(counter, "reserve_writes_refused") == 1
+        await counter.tells(1, "reserve_writes_refused", reason="waiting_for_ledger")
+        assert await counter.metric("reserve_writes_refused") == 1
