@@ -145,7 +145,7 @@ class Journal(Protocol):
         """Of each shard: its head, and the last partner_seq of each partner."""
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
-        """The next committed records of a shard, in order."""
+        """The next committed records of a shard, in order: at most `limit` of them, and at least one where there is one."""
 
     def read_stream(self, stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
         """(version, event) of a stream, in order."""

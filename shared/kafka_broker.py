@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.broker import BrokerUnreachable, Message, Partition
 
@@ -113,12 +114,20 @@ class KafkaProducer:
 
     async def send(self, partition: Partition, messages: Sequence[Message]) -> None:
         topic, number = partition
-        send = self._producer.send
         with _reachable():
-            acknowledgements = [
-                await send(topic, value=each.value, key=each.key, partition=number, headers=each.headers) for each in messages
-            ]
+            acknowledgements = [await self._producer.send_batch(batch, topic, partition=number) for batch in self._batches(messages)]
             await asyncio.gather(*acknowledgements)
+
+    def _batches(self, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
+        """Batches that the producer would make itself, message by message, at five times the price."""
+        batch = self._producer.create_batch()
+        for each in messages:
+            if batch.append(timestamp=None, key=each.key, value=each.value, headers=each.headers) is None:  # it is full
+                yield batch
+                batch = self._producer.create_batch()
+                taken = batch.append(timestamp=None, key=each.key, value=each.value, headers=each.headers)
+                assert taken is not None, "an event fits into a batch"
+        yield batch
 
 
 class KafkaConsumer:

@@ -5,9 +5,11 @@ Every SQL statement on the kernel's own tables that the write path and the feed 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -17,13 +19,14 @@ from shared.codec import Codec
 from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Outcome, TimerRow, Unreachable
 from shared.postgres import Connection, Project, reachable
 from shared.postgres_leads import LEADS, channel_of, leading
-from shared.record import GENESIS, Record
+from shared.record import GENESIS, Fact, Record
 
 _COLUMNS = (
     "shard, position, stream, version, type, data, partner, partner_seq, effective_on, recorded_at, "
     "command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash"
 )
 _PAGE = 5000  # rows of a stream that are read at once
+REMEMBERED = 2_000  # records of each shard that the relay need not read back; some 2 MB
 
 # In one statement: a round trip costs more than what it does. $1 is the shard, $2 when it was recorded.
 _ADD = """
@@ -61,6 +64,7 @@ class PostgresJournal:
         self.news = asyncio.Event()  # set at each append of this process; the relay's leader waits for it
         self.carried_here = False  # this process leads the relay: nobody else need be told
         self._telling: asyncio.Task[None] | None = None
+        self._recent: dict[int, deque[Record]] = {}  # of each shard, what this process committed last, without gaps
 
     async def heads(self) -> dict[int, tuple[Head, Mapping[str, int]]]:
         async with self._connection() as connection:
@@ -68,6 +72,9 @@ class PostgresJournal:
             return {shard: (head, await _partner_sequences(connection, shard)) for shard, head in heads.items()}
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        if (recent := self._recent.get(shard)) and recent[0].position <= after + 1 <= recent[-1].position:
+            start = after + 1 - recent[0].position
+            return list(islice(recent, start, start + limit))
         async with self._connection() as connection:
             return await read_records(connection, shard, after=after, limit=limit)
 
@@ -95,7 +102,14 @@ class PostgresJournal:
             appending = _PostgresAppend(self, connection, shard, rows)
             yield appending
         if appending.appended:
+            self._remember(shard, appending.appended)
             self._tell()
+
+    def _remember(self, shard: int, appended: Sequence[Fact]) -> None:
+        recent = self._recent.setdefault(shard, deque(maxlen=REMEMBERED))
+        if recent and recent[-1].position + 1 != appended[0].record.position:
+            recent.clear()  # another process wrote meanwhile
+        recent.extend(fact.record for fact in appended)
 
     @asynccontextmanager
     async def lead(self, role: str) -> AsyncIterator[Any]:
@@ -142,7 +156,7 @@ class _PostgresAppend:
             for row in rows
             if row["shard"] is not None
         }
-        self.appended = False
+        self.appended: Sequence[Fact] = ()
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
         return await read_records(self._connection, shard, after=after, limit=limit)
@@ -156,7 +170,7 @@ class _PostgresAppend:
             raise
         if changes.facts:
             await self._journal.project(self._connection, changes.facts)
-            self.appended = True
+            self.appended = changes.facts
         if changes.documents:
             await self._connection.executemany(
                 "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -231,6 +245,11 @@ async def previous_hash(connection: Connection, shard: int, position: int) -> by
 async def read_document(connection: Connection, name: str) -> Document | None:
     row = await connection.fetchrow("SELECT content, media_type FROM documents WHERE sha256 = $1", bytes.fromhex(name))
     return None if row is None else Document(row["content"], row["media_type"])
+
+
+async def carry_again(connection: Connection, shard: int, *, after: int) -> None:
+    """Has the relay send what stands beyond a position, though it was sent before."""
+    await connection.execute("UPDATE relay_cursors SET position = least(position, $2) WHERE shard = $1", shard, after)
 
 
 async def save_timers(connection: Connection, changes: Sequence[TimerRow | tuple[str, str]]) -> None:

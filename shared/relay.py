@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 BATCH = 1000  # events
 POLL_SECONDS = 0.5
-CARRY_EVERY_SECONDS = 0.005  # under load, what so long a time brings goes as one
+CARRY_EVERY_SECONDS = 0.02  # under load, what so long a time brings goes as one
 
 
 class Relay:

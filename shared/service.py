@@ -38,6 +38,7 @@ from shared.writer import Refusal, Writer
 
 log = structlog.get_logger()
 
+KAFKA_PATIENCE_SECONDS = 5.0  # how long a service that starts waits for what Kafka has of its journal
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
@@ -162,8 +163,9 @@ class Kernel:
         answer = await self.sources.get("ledger", "/v1/sources")
         recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
         try:
-            behind = await self._behind_kafka()
-        except BrokerUnreachable as error:
+            async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):
+                behind = await self._behind_kafka()
+        except (BrokerUnreachable, TimeoutError) as error:
             log.warning("written_without_a_look_at_kafka", error=repr(error))
             behind = []
         for shard, (head, _) in (await self.journal.heads()).items():
@@ -240,7 +242,13 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
             await engine.dispose()
             await pool.close()
 
-    app = FastAPI(title=f"Reserve {service.name}", version="1", lifespan=lifespan, responses=problems.RESPONSES)
+    app = FastAPI(
+        title=f"Reserve {service.name}",
+        version="1",
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is in shared.telemetry; to ask for FastAPI's costs as much
+    )
     app.include_router(service.router)
     app.include_router(kernel_api.router)
     problems.install(app)

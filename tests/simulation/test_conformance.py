@@ -11,7 +11,7 @@ from stage import Stage, until
 from shared.broker import Consumer, Message, Partition
 from shared.journal import CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
 from shared.messages import Headed
-from shared.record import GENESIS, Fact
+from shared.record import GENESIS, Fact, Record
 from simulation.engines_under_test import (
     RECORDED_AT,
     SOURCE,
@@ -74,6 +74,21 @@ async def test_what_is_appended_is_read_to_the_byte_by_another_process(engine: J
     assert await other.shard_of("counter/a") == 2
     assert [each async for each in other.read_stream("counter/a", after=1)] == [(2, added.facts[1].event), (3, added.facts[2].event)]
     assert await engine.seen() == {fact.place for fact in added.facts}
+
+
+async def test_what_two_processes_append_in_turn_both_read_alike(engine: JournalEngine) -> None:
+    journal, other = await engine.open(), await engine.open()
+    records = []
+    for step, turn in enumerate((journal, journal, other, journal, other, other, journal)):
+        added = await append(engine, turn, 2, f"counter/{step}", count=1 + step % 3)
+        records += [fact.record for fact in added.facts]
+        for after in range(len(records) + 1):
+            for reading in (journal, other):
+                read: list[Record] = []
+                while found := await reading.read(2, after=after + len(read), limit=2):
+                    assert len(found) <= 2
+                    read += found
+                assert read == records[after:]
 
 
 async def test_an_append_knows_outcomes_of_every_shard(engine: JournalEngine) -> None:
