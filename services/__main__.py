@@ -1,6 +1,7 @@
 """The `reserve` command: a list of commands. What each does stands in `services/commands/`, or with the service that it runs."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +34,12 @@ LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier ke
 @app.command()
 def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
     """Starts everything, waits until it is ready, and serves until Ctrl-C."""
-    from services.deployment import Deployment, Endpoints
+    import structlog
 
+    from services.deployment import Deployment, Endpoints
+    from shared.logs import lines_to
+
+    structlog.configure(logger_factory=lines_to(sys.stdout))
     deployment = Deployment(data, port)
 
     def ready(endpoints: Endpoints) -> None:

@@ -1,11 +1,13 @@
 """Deployment: all of Reserve in one folder on one machine, under one supervisor."""
 
+import asyncio
 import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from services.identity.clients import LocalClient, seed
 from services.ledger.keys import seed_key
@@ -15,6 +17,10 @@ from shared.engines import engines, remembered_ports
 from shared.private_files import private_folder, write_private
 from shared.settings import Settings
 from shared.supervisor import Child, Supervisor
+
+log = structlog.get_logger(__name__)
+
+WRITE_AGAIN_S = 5.0
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -87,7 +93,11 @@ class Deployment:
             on_ready(self.write_endpoints(pids))
 
         def restarted(pids: dict[str, int]) -> None:
-            self.write_endpoints(pids)
+            try:
+                self.write_endpoints(pids)
+            except OSError as error:  # a full disk; nothing but people and tools read the file
+                log.warning("endpoints_not_written", error=repr(error))
+                asyncio.get_running_loop().call_later(WRITE_AGAIN_S, lambda: restarted(self.supervisor.pids))
 
         await self.supervisor.run(ready, restarted)
 

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from services.deployment import Deployment, Endpoints
+from shared.logs import lines_to
 
 
 class Stopped(Exception):
@@ -51,5 +52,5 @@ def keep_log(deployment: Deployment) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file.open("a")),
+        logger_factory=lines_to(file.open("a")),
     )

@@ -52,7 +52,7 @@ class OwnProcess:
         self.name = name
         self.log = log  # stdout and stderr go here; None: nowhere
         self.orphan_signal = orphan_signal
-        self.on_spawn: Callable[[Identity], None] = lambda identity: None
+        self.on_spawn: Callable[[Identity], None] = lambda identity: None  # may raise OSError: then it does not run
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -80,8 +80,12 @@ class OwnProcess:
                 )
         except OSError as error:
             raise Died(self.name, f"could not be started: {error}", self.log) from error
-        with contextlib.suppress(psutil.NoSuchProcess):  # dead already: whoever waits for it will see
-            self.on_spawn(identify(self._process.pid, self.orphan_signal))
+        try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # dead already: whoever waits for it will see
+                self.on_spawn(identify(self._process.pid, self.orphan_signal))
+        except OSError as error:
+            await self.end(signal.SIGKILL, grace_s=1)
+            raise Died(self.name, f"could not be recorded: {error}", self.log) from error
 
     async def wait(self) -> int:
         """Until it ends. Its exit status, negative for a signal."""

@@ -159,8 +159,9 @@ class Supervisor:
                     self._on_restart(self.pids)
                 came_up = True
                 reason = await self._end_of(kept.program)
-            except Died as died:
-                reason, failures = str(died), failures + 1
+            except (Died, OSError) as error:  # OSError: what it needs cannot be laid out, on a full disk for instance
+                await kept.program.stop()
+                reason, failures = str(error), failures + 1
                 if failures >= GIVE_UP_AFTER and not came_up:
                     raise
             kept.ready.clear()

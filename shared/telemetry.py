@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
+from shared.logs import lines_to
 from shared.record import Fact
 from shared.settings import Settings
 
@@ -42,7 +43,7 @@ def configure(service: str, settings: Settings) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=lines_to(sys.stdout),
         cache_logger_on_first_use=True,
     )
     if settings.otlp_endpoint:

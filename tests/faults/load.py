@@ -70,7 +70,7 @@ class Load:
     """Draws going on while the block runs; at its end each of them is answered. `pause_s`: of each client between two draws."""
 
     def __init__(self, drawers: Sequence[Drawer], pause_s: float = 0.0) -> None:
-        self.drawers = drawers
+        self.drawers = list(drawers)
         self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -107,6 +107,18 @@ async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path
         assert supervisor.pids["gateway"] != first
 
 
+async def test_on_a_full_disk_nothing_is_started_unrecorded_and_when_there_is_room_all_goes_on(tmp_path: Path) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("other")])) as supervisor:
+        before = supervisor.pids
+        (tmp_path / "pids.json.new").symlink_to("/dev/full")  # where the record is written first
+        os.kill(before["gateway"], signal.SIGKILL)
+        await until(lambda: supervisor._started["gateway"].pid != before["gateway"])  # tried, at least once
+        assert supervisor.pids["other"] == before["other"]
+        (tmp_path / "pids.json.new").unlink()
+        await until(lambda: "gateway" in supervisor.pids)
+        await supervisor.ready("gateway")
+
+
 async def test_children_start_when_the_preparation_is_done(tmp_path: Path) -> None:
     running_at_preparation: list[dict[str, int]] = []
 
