@@ -15,7 +15,7 @@ from shared.decider import Decider
 from shared.journal import Changes, Document, Head, Outcome
 from shared.messages import Headed
 from shared.postgres import Connection
-from shared.postgres_journal import PostgresJournal, previous_hash, read_document
+from shared.postgres_journal import PostgresJournal, carry_again, previous_hash, read_document
 from shared.record import Fact, Record
 from shared.service import Service
 from shared.writer import UNKNOWN_INPUT, timer_row
@@ -65,7 +65,9 @@ async def recover(
             await append.again(commit)
         missing.check(readers.get(shard, {}))
         if missing.chain.position and not missing.last_in_kafka:
-            await _send_again(journal, shard, head)
+            # so that the topic ends as the journal does, and not with a fork; readers pass over repeats
+            async with journal.pool.acquire() as connection:
+                await carry_again(connection, shard, after=max(head.position - 1, 0))
         kept += append.documents_kept
         events[line], heads[line] = missing.chain.position - head.position, missing.chain.position
     return Recovered(events, heads, kept)
@@ -228,11 +230,3 @@ class _Appending:
                     raise HeldByNobody(f"the document {name} of {fact.place} is held by nobody")
                 found.append(document)
         return found
-
-
-async def _send_again(journal: PostgresJournal, shard: int, restored: Head) -> None:
-    """Has the relay send what was recovered, so that the topic ends as the journal does, and not with a fork. Readers pass over repeats."""
-    async with journal.pool.acquire() as connection:
-        await connection.execute(
-            "UPDATE relay_cursors SET position = least(position, $2) WHERE shard = $1", shard, max(restored.position - 1, 0)
-        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -135,15 +136,16 @@ async def restore_service(name: str, backup: Path, folder: Path, owner_url: str)
 
 
 def _end_processes(name: str, folder: Path) -> None:
+    """Found by their port: one that has been started and is not ready yet is in no file."""
     if not (folder / "endpoints.json").exists():
         return  # of a deployment without a supervisor, its operator ends them
-    try:
-        process = psutil.Process(read_endpoints(folder).pids[name])
-        if process.cmdline()[-4:-1] != ["serve", name, "--port"]:
-            return  # a stranger's by now
-        process.terminate()
-        process.wait(ENDS_WITHIN_S)
-    except psutil.TimeoutExpired:
-        process.kill()
-    except (psutil.NoSuchProcess, KeyError):
-        return
+    port = read_endpoints(folder).services[name].rpartition(":")[2]
+    serving = ["services", "serve", name, "--port", port]
+    found = [process for process in psutil.process_iter(["cmdline"]) if (process.info["cmdline"] or [])[-len(serving) :] == serving]
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(found, ENDS_WITHIN_S)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -260,6 +260,11 @@ def test_a_rebuild_needs_a_service_that_has_a_journal_and_a_deployment(tmp_path:
     assert "reserve up" in reserve("rebuild", "inventory", "--data", tmp_path).stderr
 
 
+def test_a_recovery_needs_a_service_that_has_a_journal_and_a_deployment(tmp_path: Path) -> None:
+    assert "accepted: inventory, allocation, ledger" in reserve("journal", "recover", "gateway", "--data", tmp_path).stderr
+    assert "reserve up" in reserve("journal", "recover", "inventory", "--data", tmp_path).stderr
+
+
 def test_an_audit_says_what_it_needs_before_it_asks_anyone(tmp_path: Path, folder: Path) -> None:
     assert reserve("audit", "verify", "--data", folder).stderr.startswith("reserve: --live: ")
     assert reserve("audit", "verify", "--live", "--data", tmp_path / "absent").exit_code == 2
