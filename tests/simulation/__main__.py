@@ -3,8 +3,10 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from time import monotonic
 
+from simulation.chance import Fault
 from simulation.workers import Task, Workers
 
 
@@ -18,15 +20,18 @@ def main() -> None:
     chosen = parser.parse_args()
     seeds = range(chosen.first, chosen.first + chosen.seeds) if chosen.seed is None else [chosen.seed]
     started, ran, failed, answered, events = monotonic(), 0, 0, 0, 0
+    met: Counter[str] = Counter()
     with Workers(min(chosen.jobs, len(seeds))) as workers:
         for report in workers.run(Task(seed, chosen.broken) for seed in seeds):
             ran += 1
             answered += report.answered
             events += report.events
+            met.update(report.met)
             if report.faults:
                 failed += 1
                 print(report.told(), flush=True)
     took = monotonic() - started
+    print(", ".join(f"{fault} {met[fault]}" for fault in Fault))
     speed = f"{ran / took * 60:.0f} a minute"
     print(f"{ran} seeds in {took:.1f} s ({speed}): {answered} commands answered, {events} events, {failed} seeds failed")
     sys.exit(1 if failed else 0)

@@ -13,7 +13,7 @@ from services.inventory.events import GateEvidence
 from shared.broker import BrokerUnreachable
 from shared.decider import Decider
 from shared.inbox import Inbox
-from shared.journal import Append, Changes, Cursor, Unreachable
+from shared.journal import Append, Changes, Cursor, Head, Unreachable
 from shared.lines import Fork, Line
 from shared.messages import Headed
 from shared.record import Fact
@@ -89,28 +89,43 @@ def _withhold(append: Any, part: str) -> list[Changes]:
 
 
 class PositionsFromASequence(SimJournal):
-    """Each transaction takes the next numbers, and nobody waits for a lock."""
+    """Each transaction takes the next numbers when it writes, and the next one need not wait until it has committed."""
 
     @asynccontextmanager
     async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
-        held = self.store.shards[shard]
-        lock, held.lock = held.lock, asyncio.Lock()
-        try:
-            async with super().append(shard, command_ids) as append:
-                head = append.head
-                at = max(head.position, getattr(held, "sequence", 0))
-                held.sequence = at  # type: ignore[attr-defined]
-                append.head = msgspec.structs.replace(head, position=at)
-                save = append.save
+        async with super().append(shard, command_ids) as append:
+            held, save = self.store.shards[shard], append.save
+            append.committed = append.head
+            taken = getattr(held, "sequence", append.head)
+            if taken.position > append.head.position:
+                append.head = taken
 
-                async def save_and_count(changes: Changes) -> None:
-                    held.sequence += len(changes.facts)  # type: ignore[attr-defined]
-                    await save(changes)
+            async def save_and_let_the_next_one_in(changes: Changes) -> None:
+                await save(changes)
+                if changes.facts:
+                    last = changes.facts[-1].record
+                    held.sequence = Head(last.position, last.chain_hash, changes.recorded_at, append.head.epoch)  # type: ignore[attr-defined]
+                append._transaction.unlock()
 
-                append.save = save_and_count
-                yield append
-        finally:
-            held.lock = lock
+            append.save = save_and_let_the_next_one_in
+            yield append
+
+
+class _CatchesUpWithWhatIsCommitted(Writer):
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            catch_up = shard._catch_up
+
+            async def as_far_as_seen(append: Any, shard: Any = shard, catch_up: Any = catch_up) -> None:
+                next_one = append.head
+                if shard.position <= append.committed.position:
+                    append.head = append.committed
+                    await catch_up(append)
+                    append.head = next_one
+                shard.position, shard.chain = next_one.position, next_one.chain_hash
+
+            shard._catch_up = as_far_as_seen  # type: ignore[method-assign]
 
 
 class _NoCompareAndSet(SimInboxLead):
@@ -352,27 +367,38 @@ def _decide(command: Any, state: Any) -> Any:
     return DECIDER.decide(command, state)
 
 
-KERNELS: dict[str, Kernel] = {
-    "relay saves its cursor before the acknowledgements": Kernel(relay=RelaySavesItsCursorFirst),
-    "relay takes a failed send for a sent one": Kernel(relay=RelayTrustsItsMessagesToArrive),
-    "outcomes saved after the transaction": Kernel(journal=OutcomesSavedAfterTheTransaction),
-    "positions from a sequence instead of the head lock": Kernel(journal=PositionsFromASequence),
-    "timers set after the transaction": Kernel(journal=TimersSetAfterTheTransaction),
-    "no compare-and-set on the inbox's cursor": Kernel(journal=CursorsWithoutCompareAndSet),
-    "tables fed outside the cursor's transaction": Kernel(journal=TablesFedOutsideTheCursorsTransaction),
-    "states published before the commit": Kernel(writer=StatesPublishedBeforeTheCommit),
-    "answered before the commit": Kernel(writer=AnsweredBeforeTheCommit),
-    "what another process wrote is not caught up": Kernel(writer=OthersWritesNotCaughtUp),
-    "recorded by the own clock alone": Kernel(writer=OwnClockOnly),
-    "partners numbered from the own writes": Kernel(writer=FirstPartnerNumbersRemembered),
-    "a commit in doubt is a failure, and is tried under a new id": Kernel(writer=DoubtIsFailure, inbox=_doubt_tried_under_a_new_id),
-    "inbox saves its cursor before its commands are settled": Kernel(inbox=InboxSavesItsCursorFirst),
-    "inbox does not wait for its commands": Kernel(inbox=ReactionsAreNotAwaited),
-    "reactions without ids of their events": Kernel(inbox=_reacting_under_new_ids),
-    "a repeat with another hash is passed over": Kernel(inbox=RepeatsNotComparedByHash),
-    "a source with another hash is passed over": Kernel(inbox=SourcesNotComparedByHash),
-    "a gap is not filled": Kernel(inbox=GapsPassedOver),
-    "a lost tail is not missed": Kernel(inbox=SilenceIsTakenForTheEnd),
-    "timer forgotten before it is settled": Kernel(timers=TimerForgottenBeforeItIsSettled),
-    "dispatch without a receipt": Kernel(deciders=_without_the_receipt_gate),
+class Broken(msgspec.Struct, frozen=True):
+    """A kernel with a fault, and (a regular expression) what the audit must say of it."""
+
+    found_by: str
+    kernel: Kernel
+
+
+KERNELS: dict[str, Broken] = {
+    "relay saves its cursor before the acknowledgements": Broken("was never published", Kernel(relay=RelaySavesItsCursorFirst)),
+    "relay takes a failed send for a sent one": Broken("was never published", Kernel(relay=RelayTrustsItsMessagesToArrive)),
+    "outcomes saved after the transaction": Broken("^(answers|once): ", Kernel(journal=OutcomesSavedAfterTheTransaction)),
+    "positions from a sequence instead of the head lock": Broken(
+        "^(chains|answers|messages|ledger): ", Kernel(journal=PositionsFromASequence, writer=_CatchesUpWithWhatIsCommitted)
+    ),
+    "timers set after the transaction": Broken("^timers: .* set for None", Kernel(journal=TimersSetAfterTheTransaction)),
+    "no compare-and-set on the inbox's cursor": Broken("^ledger: entry", Kernel(journal=CursorsWithoutCompareAndSet)),
+    "tables fed outside the cursor's transaction": Broken("^ledger: entry", Kernel(journal=TablesFedOutsideTheCursorsTransaction)),
+    "states published before the commit": Broken("otherwise than its journal says", Kernel(writer=StatesPublishedBeforeTheCommit)),
+    "answered before the commit": Broken("^answers: ", Kernel(writer=AnsweredBeforeTheCommit)),
+    "what another process wrote is not caught up": Broken("its number is taken", Kernel(writer=OthersWritesNotCaughtUp)),
+    "recorded by the own clock alone": Broken("was recorded before the one before it", Kernel(writer=OwnClockOnly)),
+    "partners numbered from the own writes": Broken("is number . of", Kernel(writer=FirstPartnerNumbersRemembered)),
+    "a commit in doubt is a failure, and is tried under a new id": Broken(
+        "came 2 commands", Kernel(writer=DoubtIsFailure, inbox=_doubt_tried_under_a_new_id)
+    ),
+    "inbox saves its cursor before its commands are settled": Broken(r"came \[\] in", Kernel(inbox=InboxSavesItsCursorFirst)),
+    "inbox does not wait for its commands": Broken(r"came \[\] in", Kernel(inbox=ReactionsAreNotAwaited)),
+    "reactions without ids of their events": Broken("came 2 commands", Kernel(inbox=_reacting_under_new_ids)),
+    "a repeat with another hash is passed over": Broken("has passed over another", Kernel(inbox=RepeatsNotComparedByHash)),
+    "a source with another hash is passed over": Broken("has passed over another", Kernel(inbox=SourcesNotComparedByHash)),
+    "a gap is not filled": Broken("^ledger: entry", Kernel(inbox=GapsPassedOver)),
+    "a lost tail is not missed": Broken("does not come to rest: .* has taken", Kernel(inbox=SilenceIsTakenForTheEnd)),
+    "timer forgotten before it is settled": Broken("^timers: .* was due", Kernel(timers=TimerForgottenBeforeItIsSettled)),
+    "dispatch without a receipt": Broken("went out at .* without a receipt", Kernel(deciders=_without_the_receipt_gate)),
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from enum import StrEnum
 from hashlib import sha256
 
@@ -15,7 +15,7 @@ class Trace:
     def __init__(self, keep: int = 60) -> None:
         self.lines: deque[str] = deque(maxlen=keep)
         self.count = 0
-        self.seen: set[str] = set()  # the faults that there were
+        self.faults: Counter[str] = Counter()  # how often there was each kind
         self._digest = sha256()
 
     def add(self, time: float, who: str, what: str) -> None:
@@ -100,7 +100,7 @@ class Chance:
         self.trace.add(asyncio.get_running_loop().time(), who, what)
 
     def fault(self, fault: Fault, who: str, what: str = "") -> None:
-        self.trace.seen.add(fault)
+        self.trace.faults[fault] += 1
         self.note(who, f"{fault}: {what}" if what else fault)
 
     async def latency(self, times: float = 1.0) -> None:
@@ -124,7 +124,7 @@ def draw_rates(dice: random.Random) -> Rates:
         dies_at_call=sometimes(0.0005, 0.002, 0.004),
         send_fails=sometimes(0.02, 0.1),
         send_doubles=sometimes(0.05, 0.3),
-        send_delays=sometimes(0.05, 0.2),
+        send_delays=sometimes(0.2, 0.6),
         poll_repeats=sometimes(0.05, 0.3),
         poll_holds=sometimes(0.1, 0.4),
         source_silent=sometimes(0.05, 0.3),

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from simulation.world import SOUND, World
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What became of a run. `trace`: its last steps; `digest`: of all its steps; `seen`: kinds of events and of faults."""
+    """What became of a run. `trace`: its last steps; `digest`: of all its steps; `met`: how often each kind of fault, and of event."""
 
     seed: int
     broken: str | None
@@ -26,13 +27,13 @@ class Report(msgspec.Struct, kw_only=True):
     steps: int
     events: int
     answered: int
-    seen: set[str]
+    met: dict[str, int]
     trace: list[str]
     evidence: Evidence | None = None
 
     def told(self) -> str:
         """What is wrong, the last steps, and how to run it again."""
-        broken = "" if self.broken is None else f' --broken "{self.broken}"'
+        broken = "" if self.broken is None else f' BROKEN="{self.broken}"'
         return "\n".join(
             (
                 f"seed {self.seed} fails:",
@@ -46,7 +47,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = False) -> Report:
     """A run of a seed, alone in its process, where strings are hashed alike (PYTHONHASHSEED=0): the same whenever it is run."""
-    kernel = SOUND if broken is None else KERNELS[broken]
+    kernel = SOUND if broken is None else KERNELS[broken].kernel
     world: World | None = None
     evidence: Evidence | None = None
 
@@ -72,7 +73,8 @@ def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = Fals
         steps=trace.count,
         events=len(world.order),
         answered=sum(1 for operation in world.operations if operation.answers),
-        seen=trace.seen | {record.type for store in world.stores.values() for held in store.shards.values() for record in held.records},
+        met=trace.faults
+        | Counter(record.type for store in world.stores.values() for held in store.shards.values() for record in held.records),
         trace=list(trace.lines) if faults else [],
         evidence=evidence if with_evidence else None,
     )

@@ -151,7 +151,8 @@ class SimConsumer:
             held = self.topics.held[key]
             if (offset := self.next[key]) > len(held):
                 offset = 0  # out of range: from the earliest
-            if offset and chance.happens(chance.rates.poll_repeats):
+            rate = chance.rates.poll_repeats if offset < len(held) else chance.rates.poll_repeats / 20  # without news, seldom
+            if offset and chance.happens(rate):
                 offset = max(0, offset - dice.randrange(1, 6))
                 chance.fault(Fault.REPEATED, self.process.name, f"from {_name(key)} {offset}")
             batch = held[offset : offset + dice.randrange(1, FETCHED)]

@@ -1,9 +1,11 @@
 """SimJournal: `shared.journal.Journal` in memory. What is committed is in a `Store`, which outlives every process."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from shared.codec import Codec
@@ -30,6 +32,10 @@ class Shard:
         self.epoch = 1
         self.lock = asyncio.Lock()
 
+    def after(self, position: int, limit: int) -> list[Record]:
+        start = bisect_right(self.records, position, key=_position)
+        return self.records[start : start + limit]
+
     def head(self) -> Head:
         last = self.records[-1] if self.records else None
         return Head(
@@ -38,6 +44,17 @@ class Shard:
             recorded_at=self.recorded_at,
             epoch=self.epoch,
         )
+
+
+_position, _version = attrgetter("position"), attrgetter("version")
+
+
+def _add(records: list[Record], record: Record, number: Callable[[Record], int]) -> None:
+    """Where its number puts it, which is nearly always the end."""
+    at = bisect_right(records, number(record), key=number)
+    if at and number(records[at - 1]) == number(record):
+        raise DataRefused(f"{record.stream} {record.version} at {record.position}: its number is taken")
+    records.insert(at, record)
 
 
 class Session:
@@ -79,13 +96,8 @@ class Store:
         held = self.shards[shard]
         records = [fact.record for fact in changes.facts]
         for record in records:
-            if held.records and record.position <= held.records[-1].position:
-                raise DataRefused(f"position {record.position} is taken")
-            stream = self.by_stream.setdefault(record.stream, [])
-            if stream and record.version <= stream[-1].version:
-                raise DataRefused(f"version {record.version} of {record.stream} is taken")
-            held.records.append(record)
-            stream.append(record)
+            _add(held.records, record, _position)
+            _add(self.by_stream.setdefault(record.stream, []), record, _version)
             self.streams.setdefault(record.stream, shard)
             if record.partner is not None and record.partner_seq is not None:
                 held.partner_seq[record.partner] = record.partner_seq
@@ -121,8 +133,12 @@ class Store:
         self._waiting.append(waiter)
         await waiter
 
-    def chain_at(self, shard: int, position: int) -> bytes:
-        return self.shards[shard].records[position - 1].chain_hash if position else GENESIS
+    def chain_at(self, shard: int, position: int) -> bytes | None:
+        """Of nothing, GENESIS; None where there is no such event."""
+        if position == 0:
+            return GENESIS
+        found = self.shards[shard].after(position - 1, 1)
+        return found[0].chain_hash if found and found[0].position == position else None
 
     def end_transactions(self) -> None:
         """As when the server is restarted: what is open is rolled back."""
@@ -157,7 +173,7 @@ class SimJournal:
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
         await self.ask(f"read {shard} after {after}")
-        return self.store.shards[shard].records[after : after + limit]
+        return self.store.shards[shard].after(after, limit)
 
     async def read_stream(self, stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
         await self.ask(f"read {stream} after {after}")
@@ -224,13 +240,14 @@ class _Transaction:
         self.shard = journal.store.shards[shard]
         self.changes: Changes | None = None
         self.open = False
+        self.locked = False
         self.sent_commit = False
         self.over = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
         await self.shard.lock.acquire()
-        self.open = True
+        self.open = self.locked = True
         self.store.transactions[self] = None
         self._silence = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._give_up)
 
@@ -251,9 +268,9 @@ class _Transaction:
     async def commit(self) -> None:
         """Done, not done, or in doubt: `Unreachable` tells nothing."""
         what = f"commit {self.number}"
+        await self.process.out(what)
         if not self.open:
             raise Unreachable("the transaction was rolled back")
-        await self.process.out(what)
         self.sent_commit = True
         if self.chance.happens(self.chance.rates.in_doubt):
             self._in_doubt()
@@ -309,7 +326,12 @@ class _Transaction:
             if self.store.deciding.get(outcome.command_id) is self.over:
                 del self.store.deciding[outcome.command_id]
         self.over.set()
-        self.shard.lock.release()
+        self.unlock()
+
+    def unlock(self) -> None:
+        if self.locked:
+            self.locked = False
+            self.shard.lock.release()
 
 
 class SimAppend:
@@ -321,7 +343,7 @@ class SimAppend:
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
         await self._transaction.ask(f"read {shard} after {after}")
-        return self._transaction.store.shards[shard].records[after : after + limit]
+        return self._transaction.store.shards[shard].after(after, limit)
 
     async def save(self, changes: Changes) -> None:
         transaction = self._transaction
@@ -369,7 +391,7 @@ class SimLead:
 class SimRelayLead(SimLead):
     async def cursors(self) -> dict[int, Cursor]:
         await self._ask("cursors")
-        return {shard: Cursor(at, self.store.chain_at(shard, at)) for shard, at in self.store.carried.items()}
+        return {shard: Cursor(at, self.store.chain_at(shard, at) or GENESIS) for shard, at in self.store.carried.items()}
 
     async def move(self, shard: int, *, since: int, to: int) -> None:
         await self._change(f"{shard} from {since} to {to}", lambda: self._move(shard, since, to))

@@ -120,25 +120,23 @@ class SimSources:
         self.chance = world.chance
 
     async def head(self, service: str, shard: int, *, at: int) -> tuple[int, bytes | None]:
-        records = await self._ask(service, shard, f"head of {service}/{shard} at {at}")
-        chain = GENESIS if at == 0 else records[at - 1].chain_hash if at <= len(records) else None
-        return len(records), chain
+        store = await self._ask(service, f"head of {service}/{shard} at {at}")
+        return store.shards[shard].head().position, store.chain_at(shard, at)
 
     async def feed(self, service: str, shard: int, *, after: int, limit: int) -> bytes:
-        records = await self._ask(service, shard, f"feed of {service}/{shard} after {after}")
-        previous = GENESIS if after == 0 else records[after - 1].chain_hash if after <= len(records) else b""
-        return msgspec.json.encode(to_feed(records[after : after + limit], previous, limit))
+        store = await self._ask(service, f"feed of {service}/{shard} after {after}")
+        return msgspec.json.encode(to_feed(store.shards[shard].after(after, limit), store.chain_at(shard, after) or b"", limit))
 
     async def document(self, service: str, name: str) -> bytes:
-        await self._ask(service, 0, f"document of {service}")
-        return self.world.stores[service].documents[name].content
+        store = await self._ask(service, f"document of {service}")
+        return store.documents[name].content
 
-    async def _ask(self, service: str, shard: int, what: str) -> list[Record]:
+    async def _ask(self, service: str, what: str) -> Store:
         await self.process.out(what)
         if not self.world.serving(service) or self.chance.happens(self.chance.rates.source_silent):
             self.process.fault(Fault.SOURCE_SILENT, what)
             raise Unanswered(f"{service} does not answer")
-        return list(self.world.stores[service].shards[shard].records)
+        return self.world.stores[service]
 
 
 class World:
@@ -377,13 +375,13 @@ class World:
         ]
         for name, store in self.stores.items():
             for shard, held in store.shards.items():
-                if (at := store.carried[shard]) < len(held.records):
-                    behind.append(f"the relay of {name}/{shard} is at {at} of {len(held.records)}")
+                if (at := store.carried[shard]) < (last := held.head().position):
+                    behind.append(f"the relay of {name}/{shard} is at {at} of {last}")
             for subscription in self.subscriptions[name]:
                 for shard, held in self.stores[subscription.source].shards.items():
                     cursor = store.taken.get((subscription.source, shard))
-                    if (at := cursor.position if cursor is not None else 0) < len(held.records):
-                        behind.append(f"{name} has taken {subscription.source}/{shard} to {at} of {len(held.records)}")
+                    if (at := cursor.position if cursor is not None else 0) < (last := held.head().position):
+                        behind.append(f"{name} has taken {subscription.source}/{shard} to {at} of {last}")
             behind += [f"{row.stream} {row.name} is due" for row in store.timers.values() if row.due <= self.today()]
         log = self.stores["ledger"].tables
         if log.entries and (not log.checkpoints or log.checkpoints[-1].size < len(log.entries)):
