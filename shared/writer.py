@@ -19,7 +19,7 @@ import structlog
 
 from shared import metrics
 from shared.clock import Clock, written
-from shared.codec import EventTooLarge
+from shared.codec import EventTooLarge, UnknownType
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Journal, Outcome, TimerRow, Unreachable
 from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes, new_salts
@@ -170,7 +170,11 @@ class Writer:
 
     async def state(self, stream: str) -> tuple[Any, int]:
         """(state, version) of a stream as of now, for preparing a command; its `decide` looks again under the lock."""
-        state = await self._shards[await self._place(stream)].catch_up_stream(stream)
+        shard = self._shards[await self._place(stream)]
+        try:
+            state = await shard.catch_up_stream(stream)
+        except UnknownType as error:
+            raise _left_to_a_newer_build(stream) from error
         return state.value, state.version
 
     async def _place(self, stream: str) -> int:
@@ -281,6 +285,9 @@ class _Shard:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             except Exception as error:  # data that PostgreSQL or its driver refuses, or a projection's bug: find whose it is
+                if len(batch) == 1 and isinstance(error, UnknownType):
+                    log.warning("left_to_a_newer_build", shard=self.number, stream=batch[0].stream, type=str(error))
+                    return self._fail(batch, _left_to_a_newer_build(batch[0].stream))
                 if len(batch) == 1:
                     log.exception("command_failed", shard=self.number, stream=batch[0].stream, command=type(batch[0].command).__name__)
                     return self._fail(batch, CommandFailed(repr(error)))
@@ -296,6 +303,8 @@ class _Shard:
                 if append.head.epoch > self.writer.epoch:
                     raise NotThisJournal(f"the journal is at epoch {append.head.epoch}, and this build is of epoch {self.writer.epoch}")
                 await self._catch_up(append)
+                if taken_over := next((each.stream for each in pending if each.stream not in self.states), None):
+                    raise UnknownType(f"of {taken_over}")
                 batch = await self._decide_all(append, pending)
                 if changes := batch.changes():
                     await append.save(changes)
@@ -470,7 +479,9 @@ class _Shard:
                 if chain_hash(self.chain, record.event_hash) != record.chain_hash:
                     raise restored
                 held = self.states.get(record.stream)
-                if held is not None and record.version > held.version:
+                if held is not None and not self.journal.codec.knows(record.type):
+                    del self.states[record.stream]  # a newer build's: only who asks for this stream is to hear of it
+                elif held is not None and record.version > held.version:
                     event = self.journal.codec.decode(record.type, record.data)
                     self.states[record.stream] = _State(record.version, self.writer.decider_of(record.stream).evolve(held.value, event))
                 if record.partner is not None and record.partner_seq is not None:
@@ -478,6 +489,10 @@ class _Shard:
                 self.position, self.chain = record.position, record.chain_hash
         if head.chain_hash != self.chain:
             raise restored
+
+
+def _left_to_a_newer_build(stream: str) -> Unavailable:
+    return Unavailable(f"{stream} has events that this build does not know: a newer one goes on with it")
 
 
 class NotThisJournal(Exception):
