@@ -6,10 +6,12 @@ from bench.figures import Bench, Figure, Options
 from bench.served import served
 from bench.state import state
 from bench.tree import tree
+from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
     "state": state,
+    "writer": writer,
     "tree": tree,
 }
 

@@ -36,7 +36,7 @@ class Head(msgspec.Struct, frozen=True):
     epoch: int  # a build of an older epoch stops itself when it reads this under the lock
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class Cursor(msgspec.Struct, frozen=True, gc=False):
     """How far a shard was carried or taken."""
 
     position: int = 0
@@ -55,7 +55,7 @@ class Document(msgspec.Struct, frozen=True):
         return sha256(self.content).hexdigest()
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a command: kept, so that the same command gets the same answer and nothing moves twice."""
 
     shard: int
@@ -68,7 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None  # the refusal as JSON
 
 
-class TimerRow(msgspec.Struct, frozen=True):
+class TimerRow(msgspec.Struct, frozen=True, gc=False):
     stream: str
     name: str
     due: date

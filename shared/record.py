@@ -21,7 +21,7 @@ type Grams = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 canonical = msgspec.json.Encoder(order="sorted").encode
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of a journal. Instants and days are written as text, so that the hashed bytes need no conversion."""
 
     shard: int
@@ -43,7 +43,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     chain_hash: bytes
 
 
-class _Hashed(msgspec.Struct, frozen=True, kw_only=True):
+class _Hashed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The columns that the event hash covers, in the order of their sorted names: no sorting is left to do."""
 
     actor: str
@@ -88,6 +88,12 @@ def hashed_bytes(record: Any) -> bytes:
     )
 
 
+def chained(previous: bytes, *, salt: bytes, **columns: Any) -> Record:
+    """The record of these columns (all but the hashes) that follows the chain hash `previous`."""
+    own = event_hash(salt, _encode_hashed(_Hashed(**columns)))
+    return Record(**columns, salt=salt, event_hash=own, chain_hash=chain_hash(previous, own))
+
+
 def record_of(hashed: bytes, *, salt: bytes, event_hash: bytes, chain_hash: bytes) -> Record:
     """The record whose `hashed_bytes` these are. Raises `msgspec.ValidationError` for other bytes."""
     columns = msgspec.structs.asdict(_decode_hashed(hashed))
@@ -112,7 +118,7 @@ def leaf_data(salt: bytes, place: str, event_hash: bytes) -> bytes:
     return sha256(b"\x03" + salt + place.encode() + event_hash).digest()
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """A record with its event decoded (and brought to the newest version by its upcasters)."""
 
     source: str  # the service that recorded it

@@ -7,7 +7,7 @@ doing the batch again: what had been committed is found among the outcomes.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,11 +22,12 @@ from shared.clock import Clock, written
 from shared.codec import EventTooLarge, UnknownType
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Journal, Outcome, TimerRow, Unreachable
-from shared.record import Fact, Record, canonical, chain_hash, event_hash, hashed_bytes, new_salts
+from shared.record import Fact, canonical, chain_hash, chained, new_salts
 
 log = structlog.get_logger()
 
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
+SALTS_AT_ONCE = 256
 STATES_KEPT = 10_000  # streams a shard holds in memory
 UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events do not say what the caller had sent
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
@@ -69,7 +70,7 @@ class VersionMismatch(Exception):
         self.actual = actual
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a command carries besides itself."""
 
     command_id: bytes  # 32 bytes; the same id is decided once
@@ -82,7 +83,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[Document, ...] = ()
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A command's answer. The same command id gets the same facts again."""
 
     stream: str
@@ -100,7 +101,7 @@ class _Pending(msgspec.Struct, eq=False):
     since: float  # the loop's time
 
 
-class _State(msgspec.Struct, frozen=True):
+class _State(msgspec.Struct, frozen=True, gc=False):
     version: int
     value: Any
 
@@ -200,6 +201,7 @@ class _Batch(msgspec.Struct):
     position: int
     chain: bytes
     recorded_at: datetime
+    recorded_at_text: str
     states: dict[str, _State] = msgspec.field(default_factory=dict)
     partner_seq: dict[str, int] = msgspec.field(default_factory=dict)
     facts: list[Fact] = msgspec.field(default_factory=list)
@@ -234,6 +236,7 @@ class _Shard:
         self.states: OrderedDict[str, _State] = OrderedDict()
         self.partner_seq = partner_seq
         self._settling: list[_Pending] = []
+        self._salts: list[bytes] = []
 
     def waiting(self) -> tuple[int, float]:
         oldest = self._settling[0].since if self._settling else None
@@ -313,7 +316,8 @@ class _Shard:
     async def _decide_all(self, append: Append, pending: list[_Pending]) -> _Batch:
         head, known = append.head, append.known
         now = self.writer.clock.now().astimezone(UTC)
-        batch = _Batch(head.position, head.chain_hash, max(now, head.recorded_at or now))
+        recorded_at = max(now, head.recorded_at or now)
+        batch = _Batch(head.position, head.chain_hash, recorded_at, written(recorded_at))
         for each in pending:
             if each.answer.cancelled():
                 continue  # its caller has gone before anything was decided
@@ -381,16 +385,17 @@ class _Shard:
         batch.answers.append((pending, Accepted(stream, version, self.number, batch.position, tuple(facts))))
 
     def _record(self, batch: _Batch, pending: _Pending, events: Sequence[Any], encoded: list[bytes], version: int) -> list[Fact]:
-        context = pending.context
+        context, recorded_at = pending.context, batch.recorded_at_text
         facts = []
-        recorded_at = written(batch.recorded_at)
-        for event, data, salt in zip(events, encoded, self.writer.salts(len(events)), strict=True):
+        for event, data in zip(events, encoded, strict=True):
             version += 1
             batch.position += 1
             partner = getattr(event, "partner", None)
             if partner is not None:
                 batch.partner_seq[partner] = batch.partner_seq.get(partner, self.partner_seq.get(partner, 0)) + 1
-            record = Record(
+            record = chained(
+                batch.chain,
+                salt=self._salt(),
                 shard=self.number,
                 position=batch.position,
                 stream=pending.stream,
@@ -405,15 +410,16 @@ class _Shard:
                 actor=context.actor,
                 correlation_id=context.correlation_id,
                 causation_id=context.causation_id,
-                salt=salt,
-                event_hash=b"",
-                chain_hash=b"",
             )
-            own = event_hash(salt, hashed_bytes(record))
-            batch.chain = chain_hash(batch.chain, own)
-            facts.append(Fact(self.journal.service, msgspec.structs.replace(record, event_hash=own, chain_hash=batch.chain), event))
+            batch.chain = record.chain_hash
+            facts.append(Fact(self.journal.service, record, event))
         batch.facts += facts
         return facts
+
+    def _salt(self) -> bytes:
+        if not self._salts:
+            self._salts = self.writer.salts(SALTS_AT_ONCE)
+        return self._salts.pop()
 
     def _publish(self, batch: _Batch) -> None:
         self.position, self.chain = batch.position, batch.chain
@@ -423,8 +429,9 @@ class _Shard:
             self.states.move_to_end(stream)
         while len(self.states) > STATES_KEPT:
             self.states.popitem(last=False)
+        for kind, number in Counter(_kind_of(answer) for _, answer in batch.answers).items():
+            metrics.commands.labels(self.journal.service, kind).inc(number)
         for pending, answer in batch.answers:
-            metrics.commands.labels(self.journal.service, _kind_of(answer)).inc()
             if pending.answer.done():
                 continue
             if isinstance(answer, Exception):

@@ -1,0 +1,112 @@
+"""Draws through a writer without HTTP: on one stockpile, 512 waiting at any time."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import reduce
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import uvloop
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bench.figures import Figure, Options, figure
+from bench.history import TODAY, draw, events_of, stocked
+from services.inventory.domain.stockpile import DECIDER
+from services.inventory.main import SERVICE
+from shared.clock import SystemClock
+from shared.engines import remembered_ports
+from shared.journal_tables import all_tables
+from shared.postgres import open_pool
+from shared.postgres_engine import PostgresEngine
+from shared.postgres_journal import PostgresJournal
+from shared.writer import Accepted, Context, Writer
+
+PRODUCT, RELEASES, WAITING = "bench-oxide", 100, 512
+WARM, DRAWS = 5_000, 60_000
+STREAM = f"{DECIDER.kind}/{PRODUCT}"
+
+
+async def writer(_options: Options) -> AsyncGenerator[Figure]:
+    """Beside it, the same commands decided and evolved in memory alone."""
+    with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
+        async with _database(Path(folder)) as url:
+            rate = await asyncio.to_thread(uvloop.run, _measured(url))  # as the services run
+    yield figure("commands_through_the_writer", rate, "commands/s", at_least=20_000, baseline=_in_memory())
+
+
+async def _measured(url: str) -> float:
+    pool = await open_pool(url, SERVICE.name, size=8)
+    writer = Writer(PostgresJournal(SERVICE.name, SERVICE.codec, pool, SERVICE.project), SERVICE.deciders, SystemClock())
+    await writer.start()
+    try:
+        for number, command in enumerate(stocked(PRODUCT, RELEASES)):
+            await _submit(writer, command, _context(f"stock {number}"))
+        await _storm(writer, range(WARM))
+        return await _storm(writer, range(WARM, WARM + DRAWS))
+    finally:
+        await writer.stop()
+        await pool.close()
+
+
+async def _storm(writer: Writer, numbers: range) -> float:
+    """Draws a second by clients, each of which submits when it was answered."""
+    waiting = iter([(draw(PRODUCT, number, RELEASES), _context(f"draw {number}")) for number in numbers])
+
+    async def client() -> None:
+        for command, context in waiting:
+            await _submit(writer, command, context)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(WAITING)))
+    return len(numbers) / (time.perf_counter() - began)
+
+
+async def _submit(writer: Writer, command: Any, context: Context) -> None:
+    answer = await writer.submit(STREAM, command, context)
+    if not isinstance(answer, Accepted):
+        raise RuntimeError(f"{command} was refused: {answer}")  # the figures would mean nothing
+
+
+def _context(name: str) -> Context:
+    command_id = sha256(name.encode()).digest()
+    return Context(
+        command_id=command_id,
+        actor="0f4f0d6f6a8e4f6c8f4b3b1d",
+        correlation_id=command_id.hex()[:32],
+        causation_id=f"request:{command_id.hex()[:32]}",
+        effective_on=TODAY.isoformat(),
+        fingerprint=command_id,
+    )
+
+
+def _in_memory() -> float:
+    state = reduce(DECIDER.evolve, events_of(stocked(PRODUCT, RELEASES)), DECIDER.initial)
+    commands = [draw(PRODUCT, number, RELEASES) for number in range(DRAWS)]
+    began = time.perf_counter()
+    for _ in events_of(iter(commands), state):
+        pass
+    return len(commands) / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def _database(folder: Path) -> AsyncIterator[str]:
+    """With the empty tables of inventory."""
+    postgres = PostgresEngine(folder / "postgres", remembered_ports(folder, ["postgres"])["postgres"])
+    await postgres.start()
+    try:
+        engine = create_async_engine(postgres.dsn().replace("postgresql://", "postgresql+asyncpg://", 1))
+        async with engine.begin() as connection:
+            await connection.execute(sa.text(f'CREATE SCHEMA "{SERVICE.name}"'))
+            await connection.execute(sa.text(f'SET LOCAL search_path = "{SERVICE.name}"'))
+            for statement in all_tables():
+                await connection.exec_driver_sql(statement)
+            await connection.run_sync(SERVICE.tables.create_all)
+        await engine.dispose()
+        yield postgres.dsn()
+    finally:
+        await postgres.stop()
