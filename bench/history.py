@@ -114,6 +114,7 @@ class Chain:
     def __init__(self, shard: int, position: int, chain: bytes, partner_seq: dict[str, int]) -> None:
         self.shard, self.position, self.chain, self.partner_seq = shard, position, chain, dict(partner_seq)
         self.recorded_at = datetime(2026, 1, 6, tzinfo=UTC)
+        self._written = written(self.recorded_at)
         self._versions: dict[str, int] = {}
 
     def record(self, stream: str, event: Event) -> Record:
@@ -133,7 +134,7 @@ class Chain:
             partner=partner,
             partner_seq=None if partner is None else self.partner_seq[partner],
             effective_on=TODAY.isoformat(),
-            recorded_at=written(self.recorded_at),
+            recorded_at=self._written,
             command_id=cause.hex(),
             actor="0f4f0d6f6a8e4f6c8f4b3b1d",
             correlation_id=cause[:16].hex(),

@@ -1,22 +1,31 @@
 """Rebuild: a service's read tables made anew from the journals, beside the live ones; then compared with them, or put in their place.
 
-It needs the owner's connection, to the server that holds the sources' schemas too. All is one transaction: what fails leaves nothing.
+It needs the owner's connections, to the server that holds the sources' schemas too. All that is written is one transaction: what fails
+leaves nothing. Journals are read by a second connection, a page ahead, and indexes that no projection needs are made at the end.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import batched
 
 import asyncpg
 import msgspec
 
 from shared.inbox import Subscription
-from shared.postgres import Connection
+from shared.postgres import Connection, Project
 from shared.postgres_journal import read_heads, read_records
 from shared.record import Fact, Record
 from shared.service import Service
 
-BATCH = 1000  # events
+BATCH = 5_000  # events: the more, the more changes of one row become one
+SLICE = 500  # events that are decoded at once, while PostgreSQL writes what was decoded before
+FEW = 1_000  # so many events behind, others are made to wait for the rest
+PLAN = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}  # statistics of the twins are missing
 SAMPLE = 5  # rows of a table that are shown when they differ
+
+
+type Decode = Callable[[Sequence[Record]], list[Fact]]
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -44,12 +53,13 @@ async def rebuild_and_compare(service: Service, owner_url: str) -> list[Compared
     tables = _rebuilt_tables(service)
     if not tables:
         return []  # what it keeps may not even start empty, as the ledger's log does not
-    async with _connected(service, owner_url) as connection:
+    async with _connected(service, owner_url) as connection, _connected(service, owner_url) as reader:
         transaction = connection.transaction(isolation="repeatable_read")
         await transaction.start()
         try:
+            await _read_as_of(reader, await connection.fetchval("SELECT pg_export_snapshot()"))
             await _make_empty(connection, service)
-            await _Replay(connection, service).catch_up()
+            await _Replay(connection, reader, service).catch_up()
             return [await _compare(connection, service.name, _beside(service), table) for table in tables]
         finally:
             await transaction.rollback()
@@ -61,10 +71,18 @@ async def rebuild_and_swap(service: Service, owner_url: str) -> dict[str, int]:
     Writers and readers wait only while the last events are replayed and the tables change places.
     """
     tables = _rebuilt_tables(service)
-    async with _connected(service, owner_url) as connection, connection.transaction(isolation="read_committed"):
-        await _make_empty(connection, service)
-        replay = _Replay(connection, service)
-        while await replay.catch_up() > BATCH:
+    async with (
+        _connected(service, owner_url) as connection,
+        _connected(service, owner_url) as reader,
+        connection.transaction(isolation="read_committed"),
+    ):
+        indexes = await _make_empty(connection, service)
+        replay = _Replay(connection, reader, service)
+        while await replay.catch_up() > FEW:
+            pass
+        for index in indexes:
+            await connection.execute(index)
+        while await replay.catch_up() > FEW:
             pass
         await _stop_the_world(connection, service.name, tables)
         await replay.catch_up()
@@ -91,82 +109,116 @@ def _attic(service: Service) -> str:
 
 @asynccontextmanager
 async def _connected(service: Service, owner_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(owner_url, server_settings={"jit": "off", "application_name": f"reserve-{_beside(service)}"})
+    settings = {"jit": "off", "application_name": f"reserve-{_beside(service)}", **PLAN}
+    connection = await asyncpg.connect(owner_url, server_settings=settings)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def _make_empty(connection: Connection, service: Service) -> None:
-    """Twins of all its read tables, the kept ones too: what is projected must find no live table to write to."""
-    await connection.execute(f'CREATE SCHEMA "{_beside(service)}"')
+async def _read_as_of(reader: Connection, snapshot: str) -> None:
+    await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    await reader.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+
+
+async def _make_empty(connection: Connection, service: Service) -> list[str]:
+    """Twins of all its read tables, the kept ones too: what is projected must find no live table to write to. Gives what makes the indexes
+    that they still lack."""
+    beside = _beside(service)
+    await connection.execute(f'CREATE SCHEMA "{beside}"')
     for table in service.tables.sorted_tables:
-        await connection.execute(f'CREATE TABLE "{_beside(service)}"."{table.name}" (LIKE "{service.name}"."{table.name}" INCLUDING ALL)')
+        await connection.execute(f'CREATE TABLE "{beside}"."{table.name}" (LIKE "{service.name}"."{table.name}" INCLUDING ALL)')
+    indexes = await connection.fetch(
+        """SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made
+           FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+           WHERE relnamespace = $1::text::regnamespace AND NOT indisunique AND NOT indisexclusion""",
+        f'"{beside}"',
+    )
+    for index in indexes:
+        await connection.execute(f"DROP INDEX {index['name']}")
+    return [index["made"] for index in indexes]
 
 
 class _Replay:
     """Events into the twins, each once, as far as the journal and the inbox have come."""
 
-    def __init__(self, connection: Connection, service: Service) -> None:
+    def __init__(self, connection: Connection, reader: Connection, service: Service) -> None:
         self.connection = connection
+        self.reader = reader
         self.service = service
+        self._decode = service.codec.decode
         self._reached: dict[tuple[str, int], int] = {}
         self._parked: set[tuple[str, int, int]] = set()  # what was passed over
 
     async def catch_up(self) -> int:
         """How many events it took."""
+        await self.connection.execute(f'SET LOCAL search_path = "{_beside(self.service)}"')
         taken = 0
-        async for facts in self._own():
-            await self._within(_beside(self.service))
-            await self.service.project(self.connection, facts)
-            taken += len(facts)
+        await self._read_in(self.service.name)
+        heads = {shard: head.position for shard, head in (await read_heads(self.reader)).items()}
+        for shard, last in heads.items():
+            taken += await self._feed(self.service.project, self.service.name, shard, last, self._own)
         for subscription in self.service.subscriptions:
             if subscription.take is not None:
-                async for facts in self._foreign(subscription):
-                    await self._within(_beside(self.service))
-                    await subscription.take(self.connection, facts)
-                    taken += len(facts)
+                taken += await self._take(subscription, subscription.take)
         return taken
 
     async def check_parked(self) -> None:
         if gone := self._parked - await self._parked_now():
             raise Disturbed(f"{len(gone)} events were un-parked meanwhile")
 
-    async def _own(self) -> AsyncIterator[list[Fact]]:
-        service = self.service
-        await self._within(service.name)
-        for shard, head in (await read_heads(self.connection)).items():
-            async for records in self._records(service.name, shard, head.position):
-                yield [Fact(service.name, record, service.codec.decode(record.type, bytes(record.data))) for record in records]
+    def _own(self, records: Sequence[Record]) -> list[Fact]:
+        return [Fact(self.service.name, record, self._decode(record.type, record.data)) for record in records]
 
-    async def _foreign(self, subscription: Subscription) -> AsyncIterator[list[Fact]]:
+    async def _take(self, subscription: Subscription, take: Project) -> int:
         """What the inbox has taken of a source: up to its cursors, but for what is parked."""
         source = subscription.source
-        await self._within(self.service.name)
-        cursors = await self.connection.fetch("SELECT shard, position FROM inbox_cursors WHERE source = $1 ORDER BY shard", source)
+        await self._read_in(self.service.name)
+        cursors = await self.reader.fetch("SELECT shard, position FROM inbox_cursors WHERE source = $1 ORDER BY shard", source)
         parked = await self._parked_now()
-        for shard, position in cursors:
-            async for records in self._records(source, shard, position):
-                self._parked |= {(source, shard, record.position) for record in records} & parked
-                yield [subscription.decode(record) for record in records if (source, shard, record.position) not in parked]
+
+        def decode(records: Sequence[Record]) -> list[Fact]:
+            self._parked |= {(source, record.shard, record.position) for record in records} & parked
+            return [subscription.decode(record) for record in records if (source, record.shard, record.position) not in parked]
+
+        return sum([await self._feed(take, source, shard, position, decode) for shard, position in cursors])
 
     async def _parked_now(self) -> set[tuple[str, int, int]]:
-        await self._within(self.service.name)
-        rows = await self.connection.fetch("SELECT source, shard, position FROM parked")
+        await self._read_in(self.service.name)
+        rows = await self.reader.fetch("SELECT source, shard, position FROM parked")
         return {(row["source"], row["shard"], row["position"]) for row in rows}
 
-    async def _records(self, service: str, shard: int, last: int) -> AsyncIterator[Sequence[Record]]:
-        line = (service, shard)
-        while (after := self._reached.get(line, 0)) < last:
-            await self._within(service)
-            records = await read_records(self.connection, shard, after=after, limit=min(BATCH, last - after))
-            assert records, f"{service}/{shard} ends at {after}, before what was taken from it"
-            self._reached[line] = records[-1].position
-            yield records
+    async def _feed(self, project: Project, source: str, shard: int, last: int, decode: Decode) -> int:
+        """A line, as far as `last`. While a page is projected, the next one is read and decoded."""
+        await self._read_in(source)
+        first = self._reached.get((source, shard), 0)
+        after, facts = await self._page(source, shard, first, last, decode)
+        while after > self._reached.get((source, shard), 0):
+            ahead = asyncio.create_task(self._page(source, shard, after, last, decode))
+            try:
+                await project(self.connection, facts)
+            except BaseException:
+                ahead.cancel()
+                raise
+            self._reached[source, shard] = after
+            after, facts = await ahead
+        return after - first
 
-    async def _within(self, schema: str) -> None:
-        await self.connection.execute(f'SET LOCAL search_path = "{schema}"')
+    async def _page(self, source: str, shard: int, after: int, last: int, decode: Decode) -> tuple[int, list[Fact]]:
+        """The next facts, and the position of the last of them."""
+        if after >= last:
+            return after, []
+        records = await read_records(self.reader, shard, after=after, limit=min(BATCH, last - after))
+        assert records, f"{source}/{shard} ends at {after}, before what was taken from it"
+        facts: list[Fact] = []
+        for some in batched(records, SLICE):
+            facts += decode(some)
+            await asyncio.sleep(0)  # let the projection send its next statement
+        return records[-1].position, facts
+
+    async def _read_in(self, schema: str) -> None:
+        await self.reader.execute(f'SET search_path = "{schema}"')
 
 
 async def _compare(connection: Connection, live: str, beside: str, table: str) -> Compared:

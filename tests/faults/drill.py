@@ -2,7 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import httpx
+from running import eventually
+from second import free_port
+from world import World
+
+from services.deployment import Deployment
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "restore.md"
 
@@ -13,6 +22,13 @@ class Runbook:
     def __init__(self) -> None:
         self.commands = {line for line in RUNBOOK.read_text().splitlines() if line.startswith("reserve ")}
         self.ran: set[str] = set()
+
+    def of_another(self, name: str, command: str) -> str:
+        """The same command for another service than the runbook's inventory."""
+        assert command in self.commands, f"the runbook does not say: {command}"
+        other = command.replace("inventory", name)
+        self.commands.add(other)
+        return other
 
     async def run(self, command: str, **places: Path) -> tuple[int, str]:
         """The exit status, and all that it printed. `places`: what stands for a word of the command, such as BACKUP."""
@@ -31,3 +47,32 @@ class Runbook:
         status, said = await self.run(command, **places)
         assert status == 0, f"{command}: {said}"
         return said
+
+
+@asynccontextmanager
+async def forced(world: World, name: str, log: Path) -> AsyncIterator[str]:
+    """A process of the service that is told to write though the ledger knows more: its address."""
+    environment = Deployment(world.running.folder).environment(name) | {"RESERVE_REQUIRE_LEDGER_AT_START": "false"}
+    port = free_port()
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services", "serve", name, "--port", str(port)), env=environment, stdout=output, stderr=output
+        )
+    try:
+        await serves(url := f"http://127.0.0.1:{port}")
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def serves(url: str) -> None:
+    async with httpx.AsyncClient() as http:
+
+        async def lives() -> bool:
+            try:
+                return (await http.get(f"{url}/livez")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(lives, 60)

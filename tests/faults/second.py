@@ -1,10 +1,12 @@
 """A second process of a service of a running deployment, on a port of its own."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -94,3 +96,12 @@ async def sessions_of(world: World) -> AsyncIterator[Sessions]:
 
 def ports_of(pid: int) -> list[int]:
     return [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr]
+
+
+@contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -2,8 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from ground import MORE, Ground
 from load import all_are_ready
 from running import eventually
-from second import client_at, second_of, sessions_of
+from second import client_at, second_of, sessions_of, suspended
 
 from services.client import Client, ProblemAnswer
 
@@ -79,12 +78,3 @@ async def has_a_receipt(ledger: Client, place: str) -> bool:
     except ProblemAnswer as problem:
         assert problem.code == "receipt_not_ready"
         return False
-
-
-@contextmanager
-def suspended(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)

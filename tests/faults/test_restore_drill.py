@@ -3,19 +3,26 @@
 The tests are the steps of one drill, in order. Each begins with what the one before has left.
 """
 
+import base64
+import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
-from drill import Runbook
-from load import UNIT_G, Drawer, Load, assert_nothing_is_lost_or_doubled, drawers_of
-from running import start, up
+from drill import Runbook, forced
+from load import UNIT_G, Drawer, Load, all_are_ready, assert_nothing_is_lost_or_doubled, assert_the_whole_history_holds, drawers_of
+from running import eventually, start, up
+from second import client_at
 from world import World, a_world
 
 from services.backup import Manifest
 from services.registry import JOURNALED
+
+pytestmark = pytest.mark.long
 
 UNITS = 40_000
 MORE = 10
@@ -38,6 +45,28 @@ class Drill(msgspec.Struct):
     async def do(self, command: str, **places: Path) -> str:
         return await self.runbook.do(command, reserve=self.folder, **places)
 
+    async def restore(self, name: str) -> None:
+        """This service alone, from its backup."""
+        command = self.runbook.of_another(name, "reserve restore BACKUP --service inventory --data .reserve")
+        await self.do(command, BACKUP=self.backups / name)
+
+    async def recover(self, name: str) -> Any:
+        return json.loads(await self.do(self.runbook.of_another(name, "reserve journal recover inventory --data .reserve")))
+
+    async def refuses_writes(self, name: str) -> None:
+        """It serves, and says why it takes no writes."""
+        url = self.world.running.endpoints.services[name]
+
+        async def refuses() -> bool:
+            try:
+                async with httpx.AsyncClient() as http:
+                    answer = await http.get(f"{url}/readyz")
+                return answer.status_code == 503 and "recover before writing" in answer.text
+            except httpx.TransportError:
+                return False
+
+        await eventually(refuses, 60)
+
 
 @pytest.fixture(scope="module")
 async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill]:
@@ -57,8 +86,7 @@ async def test_backups_are_made_while_everything_serves(drill: Drill) -> None:
         before = positions(await drill.world.heads())
         await drill.do("reserve backup BACKUP --data .reserve", BACKUP=drill.backups / "all")
         for name in JOURNALED:
-            command = f"reserve backup BACKUP --service {name} --data .reserve"
-            drill.runbook.commands.add(command)
+            command = drill.runbook.of_another(name, "reserve backup BACKUP --service inventory --data .reserve")
             await drill.do(command, BACKUP=drill.backups / name)
         await load.goes_on(MORE)  # nothing stood still meanwhile
     for backup in ("all", *JOURNALED):
@@ -89,6 +117,111 @@ async def test_a_backup_that_was_damaged_is_not_restored(drill: Drill, tmp_path:
         file.write_bytes(content)
     assert status == 1 and ("is not the file" in said or "checksum mismatch" in said), said
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["inventory", "allocation"])
+async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_lacks_and_goes_on(drill: Drill, name: str) -> None:
+    await drill.world.released_to("AU", drill.product, UNIT_G)  # with a decision, whose documents no backup holds
+    before = await journal_of(drill, name)
+    await drill.restore(name)
+    lost = len(before) - len(await journal_of(drill, name))
+    assert lost > 0
+    async with Load(drill.drawers if name == "inventory" else []) as load:  # whose draws wait meanwhile
+        await drill.refuses_writes(name)
+        recovered = await drill.recover(name)
+        assert sum(recovered["events"].values()) == lost
+        assert (recovered["documents"] > 0) == (name == "allocation")
+        await all_are_ready(drill.world)
+        await load.goes_on(MORE)
+    after = await journal_of(drill, name)
+    assert before.items() <= after.items(), "byte for byte"
+    await drill.world.released_to("AU", drill.product, UNIT_G)
+    await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
+    await assert_the_whole_history_holds(drill.world)
+
+
+async def test_a_service_made_to_write_after_it_was_restored_is_found_out_by_its_readers_and_mended(drill: Drill, tmp_path: Path) -> None:
+    shutil.rmtree(drill.backups / "inventory")
+    await drill.do("reserve backup BACKUP --service inventory --data .reserve", BACKUP=drill.backups / "inventory")
+    async with Load(drill.drawers) as load:
+        await load.goes_on(MORE)
+    before = await journal_of(drill, "inventory")
+    await drill.restore("inventory")
+    await drill.refuses_writes("inventory")
+    drawer = drill.drawers[0]
+    async with forced(drill.world, "inventory", tmp_path / "forced.log") as url, client_at(drill.world, url, "partner-jp") as client:
+        sent = {"body": {"mass_g": UNIT_G}, "headers": {"Idempotency-Key": "forced"}}
+        answer = await client.request("POST", f"/v1/releases/{drawer.release}/draws", **sent)
+        place = answer.headers["Reserve-Position"]
+        _, shard, position = place.split("/")
+        fork = (await journal_of(drill, "inventory"))[place]
+        named = f"{place} has another hash than the one taken before: {fork['chain_hash']}, not {before[place]['chain_hash']}"
+
+        async def is_named() -> bool:
+            line = (await drill.world.auditor.get("/ledger/v1/inbox"))[f"inventory/{shard}"]
+            return named in (line["stopped"] or "")
+
+        await eventually(is_named, 60)
+        ledger = drill.world.running.endpoints.services["ledger"]
+        alert = f'reserve_fork_detected{{service="ledger",shard="{shard}",source="inventory"}} 1.0'
+
+        async def alerts() -> bool:
+            async with httpx.AsyncClient() as http:
+                return alert in (await http.get(f"{ledger}/metrics")).text
+
+        await eventually(alerts, 60)
+        status, said = await drill.runbook.run("reserve audit verify --live --data .reserve", reserve=drill.folder)
+        assert status == 1 and place in said
+        status, said = await drill.runbook.run("reserve journal recover inventory --data .reserve", reserve=drill.folder)
+        assert status == 1 and f"restore a backup that ends before {position}" in said
+    await drill.restore("inventory")
+    await drill.recover("inventory")
+    await all_are_ready(drill.world)
+    async with Load(drill.drawers) as load:
+        await load.goes_on(MORE)
+    assert before.items() <= (await journal_of(drill, "inventory")).items()
+    await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
+    await assert_the_whole_history_holds(drill.world)
+
+
+async def test_the_ledger_restored_to_the_past_has_the_same_leaves_again_and_signs_nothing_smaller(drill: Drill) -> None:
+    before, journal = await leaves_of(drill), await journal_of(drill, "ledger")
+    published = await size_of_checkpoint(drill)
+    await drill.restore("ledger")
+    assert len(await journal_of(drill, "ledger")) < len(journal)
+    async with Load(drill.drawers) as load:  # draws go on all the while
+        await load.goes_on(MORE)
+        await drill.recover("ledger")
+        await all_are_ready(drill.world)
+        assert await size_of_checkpoint(drill) >= published
+        await load.goes_on(MORE)
+    assert (await leaves_of(drill))[: len(before)] == before
+    after = await journal_of(drill, "ledger")
+    assert journal.items() <= after.items()
+    signed = [json.loads(base64.b64decode(record["data_base64"]))["size"] for record in after.values()]
+    assert signed == sorted(set(signed))
+    await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
+    await assert_the_whole_history_holds(drill.world)
+
+
+async def journal_of(drill: Drill, name: str) -> dict[str, Any]:
+    """All of its records as the feed gives them, by place."""
+    found = {}
+    for shard in await drill.world.auditor.get(f"/{name}/v1/journal/heads"):
+        after = 0
+        while records := (await drill.world.auditor.get(f"/{name}/v1/journal", shard=int(shard), after=after))["records"]:
+            found |= {f"{name}/{shard}/{record['position']}": record for record in records}
+            after = records[-1]["position"]
+    return found
+
+
+async def leaves_of(drill: Drill) -> list[tuple[Any, ...]]:
+    entries = await drill.world.rows(drill.world.auditor, "/ledger/v1/entries", limit=200)
+    return [(entry["leaf_index"], entry["source"], entry["shard"], entry["position"]) for entry in entries]
+
+
+async def size_of_checkpoint(drill: Drill) -> int:
+    return int((await drill.world.auditor.request("GET", "/ledger/v1/checkpoint")).text.splitlines()[1])
 
 
 async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill) -> None:

@@ -24,12 +24,13 @@ class Evidence(msgspec.Struct):
     outcomes: dict[str, dict[str, Json]]  # service -> command id -> what is kept
     timers: dict[str, list[Json]]  # service -> rows that are left
     log: list[Json]  # the ledger's entries, in order: place, leaf, event_hash
+    documents: dict[str, list[str]]  # service -> SHA-256 of each that it keeps
     balances: dict[str, tuple[int, int]]  # the ledger's accounts: posted and pending grams
     today: str
 
 
 def audit(evidence: Evidence) -> list[str]:
-    checks = (chains, answers, once, stocks, receipts, conversations, ledger, timers, messages)
+    checks = (chains, answers, once, stocks, receipts, conversations, ledger, documents, timers, messages)
     return [fault for check in checks for fault in _faults(check, evidence)]
 
 
@@ -406,6 +407,15 @@ def ledger(evidence: Evidence) -> Iterator[str]:
                 yield f"the checkpoint of {size} leaves has another root, or covers something else"
     if size != len(leaves):
         yield f"the last checkpoint is of {size} leaves, and the log has {len(leaves)}"
+
+
+def documents(evidence: Evidence) -> Iterator[str]:
+    """What a proposal stands on is kept where it was made, and by the ledger."""
+    for record in _of_type(evidence, "allocation", "round_proposed"):
+        for what in ("decision", "file"):
+            for service, kept in evidence.documents.items():
+                if record["data"][what] not in kept:
+                    yield f"{service} has not the {what} of allocation/{record['shard']}/{record['position']}"
 
 
 class Tree:

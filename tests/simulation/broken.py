@@ -16,7 +16,7 @@ from shared.inbox import Inbox
 from shared.journal import Append, Changes, Cursor, Head, Unreachable
 from shared.lines import Fork, Line
 from shared.messages import Headed
-from shared.record import Fact
+from shared.record import Fact, Record
 from shared.relay import Relay
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
@@ -73,6 +73,38 @@ class TimersSetAfterTheTransaction(SimJournal):
         await self.process.out("timers, later")
         for changes in withheld:
             self.store.set_timers(changes.timers)
+
+
+class DocumentsSavedAfterTheTransaction(SimJournal):
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+        async with super().append(shard, command_ids) as append:
+            withheld = _withhold(append, "documents")
+            yield append
+        await self.process.out("documents, later")
+        for changes in withheld:
+            self.store.documents |= {document.name: document for document in changes.documents}
+
+
+class OutcomesSavedBeforeTheTransaction(SimJournal):
+    @asynccontextmanager
+    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+        async with super().append(shard, command_ids) as append:
+            save = append.save
+
+            async def save_outcomes_first(changes: Changes) -> None:
+                self.store.keep_outcomes(changes)
+                await save(msgspec.structs.replace(changes, outcomes=()))
+
+            append.save = save_outcomes_first
+            yield append
+
+
+class ReadsWhatIsNotCommitted(SimJournal):
+    async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        records = await super().read(shard, after=after, limit=limit)
+        under_way = [each.changes for each in self.store.transactions if each.number == shard and each.changes is not None]
+        return (records + [fact.record for changes in under_way for fact in changes.facts if fact.record.position > after])[:limit]
 
 
 def _withhold(append: Any, part: str) -> list[Changes]:
@@ -381,6 +413,9 @@ KERNELS: dict[str, Broken] = {
     "positions from a sequence instead of the head lock": Broken(
         "^(chains|answers|messages|ledger): ", Kernel(journal=PositionsFromASequence, writer=_CatchesUpWithWhatIsCommitted)
     ),
+    "outcomes saved before the transaction": Broken("which is nowhere$", Kernel(journal=OutcomesSavedBeforeTheTransaction)),
+    "documents saved after the transaction": Broken("^documents: ledger", Kernel(journal=DocumentsSavedAfterTheTransaction)),
+    "what is not committed is read": Broken("was published, and is not in the journal", Kernel(journal=ReadsWhatIsNotCommitted)),
     "timers set after the transaction": Broken("^timers: .* set for None", Kernel(journal=TimersSetAfterTheTransaction)),
     "no compare-and-set on the inbox's cursor": Broken("^ledger: entry", Kernel(journal=CursorsWithoutCompareAndSet)),
     "tables fed outside the cursor's transaction": Broken("^ledger: entry", Kernel(journal=TablesFedOutsideTheCursorsTransaction)),

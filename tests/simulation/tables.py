@@ -14,6 +14,7 @@ from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
+from shared.journal import Document
 from shared.record import Fact, leaf_data
 
 UNIT_G = 1000  # of every product
@@ -194,12 +195,13 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class LedgerTables:
-    """The log and its accounts, as `services.ledger.projections` keeps them, and the checkpoints."""
+    """The log, its accounts and documents, as `services.ledger.projections` keeps them, and the checkpoints."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.balances: dict[Key, Balance] = {}
         self.checkpoints: list[CheckpointSigned] = []
+        self.documents: set[str] = set()  # by SHA-256
 
     def take(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
@@ -208,6 +210,7 @@ class LedgerTables:
             self.entries.append(
                 Entry(fact.place, fact.source, record.shard, record.position, leaf, record.event_hash, record.correlation_id)
             )
+            self.documents |= {Document(content).name for content in fact.documents.values()}
             post(self.balances, postings(fact.event))  # an assay that fails reserved stock overdraws, rightly
 
     def project(self, facts: Sequence[Fact]) -> None:

@@ -2,6 +2,8 @@
 
 import copy
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from simulation import auditor
 from simulation.auditor import Evidence
-from simulation.workers import Task, Workers
+from simulation.workers import ROOT, Task, Workers
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +22,13 @@ def sound() -> list[Evidence]:
     with Workers(os.cpu_count() or 1) as workers:
         reports = list(workers.run(Task(seed, with_evidence=True) for seed in range(24)))
     return [report.evidence for report in reports if report.evidence is not None]
+
+
+def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
+    """Whatever it imports is the standard library's, or msgspec."""
+    shown = "import sys, simulation.auditor; print([name for name in sys.modules if name.partition('.')[0] in ('services', 'shared')])"
+    ran = subprocess.run([sys.executable, "-c", shown], env={"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}, capture_output=True, text=True)
+    assert ran.stdout == "[]\n", ran.stdout + ran.stderr
 
 
 def test_a_sound_run_has_no_faults(sound: list[Evidence]) -> None:
@@ -163,6 +172,8 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.ledger, lambda evidence: evidence.log.append(evidence.log[-1])),
     (auditor.ledger, _change("checkpoint_signed", root="00" * 32)),
     (auditor.ledger, _change("checkpoint_signed", covers={})),
+    (auditor.documents, _change("round_proposed", file="00" * 32)),
+    (auditor.documents, lambda evidence: evidence.documents["ledger"].clear()),
     (auditor.timers, _forget_a_timer),
     (auditor.timers, _let_days_pass),
     (auditor.messages, _lose_a_message),

@@ -127,9 +127,9 @@ class SimSources:
         store = await self._ask(service, f"feed of {service}/{shard} after {after}")
         return msgspec.json.encode(to_feed(store.shards[shard].after(after, limit), store.chain_at(shard, after) or b"", limit))
 
-    async def document(self, service: str, name: str) -> bytes:
-        store = await self._ask(service, f"document of {service}")
-        return store.documents[name].content
+    async def document(self, service: str, name: str) -> bytes | None:
+        found = (await self._ask(service, f"document of {service}")).documents.get(name)
+        return found.content if found is not None else None
 
     async def _ask(self, service: str, what: str) -> Store:
         await self.process.out(what)
@@ -463,6 +463,10 @@ class World:
                 {"place": entry.place, "leaf": entry.leaf.hex(), "event_hash": entry.event_hash.hex()}
                 for entry in self.stores["ledger"].tables.entries
             ],
+            documents={
+                "allocation": sorted(self.stores["allocation"].documents),
+                "ledger": sorted(self.stores["ledger"].tables.documents),
+            },
             balances={key.id: (balance.posted_g, balance.pending_g) for key, balance in self.stores["ledger"].tables.balances.items()},
             today=self.today().isoformat(),
         )

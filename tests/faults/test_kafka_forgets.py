@@ -1,0 +1,91 @@
+"""Kafka loses what it had: readers take from the journals what is missing, and offsets that go back confuse nobody."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from ground import MORE, Ground
+from running import eventually
+from second import suspended
+from world import World
+
+from services.deployment import Deployment
+from services.registry import JOURNALED
+from shared.messages import topic_of
+
+pytestmark = pytest.mark.long
+
+
+async def test_readers_go_on_when_the_topics_have_lost_their_tail(ground: Ground) -> None:
+    """As after an unclean shutdown without replicas. The relay does not send again what was acknowledged, so nobody finds it in Kafka."""
+    world = ground.world
+    async with ground.under_load("Kafka's topics lose their second half") as load:
+        with suspended(world.running.pid):
+            kafka = world.running.endpoints.pids["kafka"]
+            os.kill(kafka, signal.SIGKILL)
+            await eventually(lambda: is_dead(kafka))
+            cut = cut_in_half(world.running.folder / "kafka" / "log")
+            await load.goes_on(MORE)
+        assert cut
+
+        async def runs_again() -> bool:
+            return world.running.endpoints.pids["kafka"] != kafka
+
+        await eventually(runs_again, 120)
+        await load.goes_on(MORE)
+    heads = (await world.heads())["inventory"]
+    ends = await ends_of(world, "inventory")
+    assert any(ends[int(shard)] < head["position"] for shard, head in heads.items()), "it was lost, and stays lost"
+
+
+async def test_a_reader_that_was_slow_goes_on_when_kafka_has_forgotten_what_comes_next(ground: Ground) -> None:
+    world = ground.world
+    async with ground.under_load("Kafka forgets what the ledger has yet to read") as load:
+        with suspended(world.running.endpoints.pids["ledger"]):
+            await load.goes_on(MORE)
+            ends = await ends_of(world, "inventory")
+            async with admin_of(world) as admin:
+                forgotten = {TopicPartition(topic_of("inventory"), shard): RecordsToDelete(end) for shard, end in ends.items()}
+                assert await admin.delete_records(forgotten)
+
+
+async def is_dead(pid: int) -> bool:
+    """Its parent is stopped, so nobody has asked for its end yet."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def cut_in_half(log: Path) -> list[Path]:
+    """The newest half of each partition of ours goes, to the byte: a batch may be left in pieces."""
+    topics = tuple(topic_of(name) for name in JOURNALED)
+    files = [file for folder in log.iterdir() if folder.name.rpartition("-")[0] in topics for file in folder.glob("*.log")]
+    filled = [file for file in files if file.stat().st_size]
+    for file in filled:
+        os.truncate(file, file.stat().st_size // 2)
+    return filled
+
+
+async def ends_of(world: World, name: str) -> dict[int, int]:
+    """Where each partition of a service's topic ends."""
+    partitions = [TopicPartition(topic_of(name), int(shard)) for shard in await world.auditor.get(f"/{name}/v1/journal/heads")]
+    consumer = AIOKafkaConsumer(bootstrap_servers=Deployment(world.running.folder).engines.kafka_bootstrap_servers)
+    await consumer.start()
+    try:
+        return {partition.partition: end for partition, end in (await consumer.end_offsets(partitions)).items()}
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def admin_of(world: World) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=Deployment(world.running.folder).engines.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
