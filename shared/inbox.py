@@ -52,7 +52,7 @@ type First = Callable[[InboxLead], Awaitable[None]]
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service takes of one source. `types` None: all of them, known or not, and nothing is ever parked."""
+    """What a service takes of one source. `types` None: all of them, events that it has never heard of too, and nothing is ever parked."""
 
     source: str
     codec: Codec
@@ -62,15 +62,15 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     take: Project | None = None  # feeds read tables, in the cursor's transaction
 
     def decode(self, record: Record) -> Fact:
-        """With the event of a subscribed type; with None of another. Raises `Stopped` for a version that this build does not know."""
+        """With the event of a subscribed type; with None of another. Raises `Stopped` for a version of one that this build does not know:
+        it waits for the next build, rather than be taken for nothing."""
         place = f"{self.source}/{record.shard}/{record.position}"
-        if self.types is not None and record.type not in self.types:
-            if without_version(record.type) not in {without_version(name) for name in self.types}:
+        taken = self.codec.classes.keys() if self.types is None else self.types
+        if record.type not in taken and not (self.types is None and self.codec.upcasts(record.type)):
+            if without_version(record.type) not in {without_version(name) for name in taken}:
                 return Fact(self.source, record, None)
             if not self.codec.upcasts(record.type):
                 raise Stopped(f"{place} is {record.type}, a version that this build does not know")
-        if self.types is None and not self.codec.knows(record.type):
-            return Fact(self.source, record, None)
         try:
             return Fact(self.source, record, self.codec.decode(record.type, record.data))
         except msgspec.DecodeError as error:

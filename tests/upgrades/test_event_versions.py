@@ -14,7 +14,9 @@ from newer_counter import NOT_SAID, UPCASTERS, AddedV2, Event, as_before, newer
 from stage import Stage, context, until
 from tally import Mood, needs, reactions, take, tally_service
 
+from services.ledger.main import SERVICE as LEDGER
 from shared.decider import Refused
+from shared.lines import Stopped
 from shared.rebuild import rebuild_and_compare
 from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.service import Service, subscription
@@ -161,6 +163,17 @@ async def test_a_reader_of_the_build_before_stops_there_and_the_next_one_goes_on
 
         await until(all_taken)
         assert await tally.ready() == []
+
+
+async def test_the_ledger_takes_any_event_but_no_version_that_it_would_post_wrongly(stage: Stage, builds: Builds) -> None:
+    """It logs what it has never heard of. What it has, in a later version, may move grams in a way that it cannot read."""
+    await added(builds.old, "a")
+    [record] = await stage.records(builds.service)
+    [inventory, _] = LEDGER.subscriptions
+    unheard_of = msgspec.structs.replace(record, type="inventory.lot_blessed.v1")
+    assert inventory.decode(unheard_of).event is None
+    with pytest.raises(Stopped, match=r"inventory\.stock_drawn\.v2, a version that this build does not know"):
+        inventory.decode(msgspec.structs.replace(record, type="inventory.stock_drawn.v2"))
 
 
 def newer_tally(service: Service) -> Service:
