@@ -65,6 +65,7 @@ class KafkaEngine:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.controller_port = controller_port
+        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()  # for a folder that has none yet
         self.process = OwnProcess("kafka", log)
 
     @property
@@ -108,9 +109,8 @@ class KafkaEngine:
         if fresh.exists():
             shutil.rmtree(fresh)
         write_private(self.data_dir / "format.properties", self._properties(log_dir=fresh.name).encode())
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         tool = OwnProcess("kafka-format", self.process.log)
-        arguments = ["format", f"--cluster-id={cluster_id}", "--config=format.properties"]
+        arguments = ["format", f"--cluster-id={self.cluster_id}", "--config=format.properties"]
         await tool.spawn(self._java(classpath, "kafka.tools.StorageTool", *arguments), env=environment(), cwd=self.data_dir)
         if status := await tool.wait():
             raise Died(tool.name, f"ended with status {status}", tool.log)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+AS_THE_BROKER_HAS_IT = -1  # its default.replication.factor, beside its min.insync.replicas: a cluster's own matter
 RETENTION_MS = 7 * 24 * 60 * 60 * 1000  # what is older is read from its source's journal
 
 
@@ -12,19 +13,21 @@ class WrongPartitions(ValueError):
     """A topic exists with another number of partitions. It is never changed: a stream would move to another shard."""
 
 
-async def ensure_topics(bootstrap_servers: str, partitions: Mapping[str, int], replication_factor: int = 1) -> None:
-    """Make each topic with its number of partitions, 7 days of retention and time-stamps of the producer.
+async def ensure_topics(bootstrap_servers: str, partitions: Mapping[str, int]) -> None:
+    """Make each topic with its number of partitions, the broker's number of replicas, 7 days of retention and time-stamps of the producer.
 
     Raises `WrongPartitions`, or the broker's refusal as an aiokafka error.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     try:
         await admin.start()
-        wanted = [
-            NewTopic(name, count, replication_factor, topic_configs={"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"})
-            for name, count in partitions.items()
-        ]
-        answer = await admin.create_topics(wanted)
+        settings = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}
+        answer = await admin.create_topics(
+            [
+                NewTopic(name, count, AS_THE_BROKER_HAS_IT, replica_assignments={}, topic_configs=settings)
+                for name, count in partitions.items()
+            ]
+        )
         for name, code, *message in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:

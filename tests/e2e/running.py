@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -65,10 +65,14 @@ class Running:
             return await self._process.wait()
 
 
-async def start(folder: Path, clock_file: Path | None = None) -> Running:
-    """Gives it once it says that it is ready. Fails with the end of what it printed, if it does not."""
+async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None) -> Running:
+    """Gives it once it says that it is ready. Fails with the end of what it printed, if it does not.
+
+    `servers`: the addresses of those that exist already, as in the environment.
+    """
     output = folder.with_name(f"{folder.name}.log")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
+    environment |= servers or {}
     if clock_file is not None:
         environment["RESERVE_CLOCK_FILE"] = str(clock_file)
     with output.open("ab") as log:
@@ -92,9 +96,9 @@ async def start(folder: Path, clock_file: Path | None = None) -> Running:
 
 
 @asynccontextmanager
-async def up(folder: Path, clock_file: Path | None = None) -> AsyncIterator[Running]:
+async def up(folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
     """A deployment that serves until the block ends, and ends well."""
-    running = await start(folder, clock_file)
+    running = await start(folder, clock_file, servers)
     try:
         yield running
     finally:
