@@ -38,10 +38,13 @@ demo: setup ## 6 January 2026, from the first request to the last receipt
 up: setup ## keep serving; the data is in .reserve/
 	@$(RESERVE) up --data .reserve
 
-test: check ## checks, then every test
-	@$(RUN) pytest
+test: check ## checks, then the tests that do not take long
+	@$(RUN) pytest -m "not long"
 
-test-all: test ## for now the same as test
+test-all: check ## checks, then every test, the simulator's first seeds, and other people's tools: needs Go
+	@$(RUN) pytest
+	@$(MAKE) --no-print-directory simulate
+	@$(MAKE) --no-print-directory interop
 
 SEEDS ?= 200
 simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n runs, or the one of SEED=n
