@@ -99,6 +99,8 @@ def answers(evidence: Evidence) -> Iterator[str]:
         found = by_command.get((service, name), [])
         if operation["answers"] and any(answer != operation["answers"][0] for answer in operation["answers"]):
             yield f"{name[:8]} was answered differently: {operation['answers']}"
+        if found and operation["expected_version"] not in (None, found[0]["version"] - 1):
+            yield f"{name[:8]} was for version {operation['expected_version']}, and is version {found[0]['version']}"
         for answer in operation["answers"][:1]:
             if answer["refused"] is not None:
                 if found:

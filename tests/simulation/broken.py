@@ -19,8 +19,8 @@ from shared.messages import Headed
 from shared.record import Fact, Record
 from shared.relay import Relay
 from shared.timers import Timers
-from shared.writer import Unavailable, Writer
-from simulation.sim_journal import SimInboxLead, SimJournal
+from shared.writer import CommandFailed, Context, Unavailable, Writer
+from simulation.sim_journal import DataRefused, SimInboxLead, SimJournal
 from simulation.world import Kernel
 
 # The relay
@@ -254,6 +254,33 @@ class FirstPartnerNumbersRemembered(Writer):
             shard._catch_up = forgetting  # type: ignore[method-assign]
 
 
+class RefusedBatchesFail(Writer):
+    """What PostgreSQL refuses of one command is the end of all that stood with it in a transaction."""
+
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            commit = shard._commit
+
+            async def all_or_none(pending: Any, shard: Any = shard, commit: Any = commit) -> None:
+                try:
+                    await commit(pending)
+                except DataRefused as error:
+                    shard._fail(pending, CommandFailed(repr(error)))
+
+            shard._commit = all_or_none  # type: ignore[method-assign]
+
+
+class ExpectedVersionsIgnored(Writer):
+    async def submit(self, stream: str, command: Any, context: Context) -> Any:
+        return await super().submit(stream, command, msgspec.structs.replace(context, expected_version=None))
+
+
+class OtherInputUnderADecidedId(Writer):
+    async def submit(self, stream: str, command: Any, context: Context) -> Any:
+        return await super().submit(stream, command, msgspec.structs.replace(context, fingerprint=b"input"))
+
+
 class DoubtIsFailure(Writer):
     """What was not acknowledged has failed: it is not looked up."""
 
@@ -424,6 +451,9 @@ KERNELS: dict[str, Broken] = {
     "what another process wrote is not caught up": Broken("its number is taken", Kernel(writer=OthersWritesNotCaughtUp)),
     "recorded by the own clock alone": Broken("was recorded before the one before it", Kernel(writer=OwnClockOnly)),
     "partners numbered from the own writes": Broken("is number . of", Kernel(writer=FirstPartnerNumbersRemembered)),
+    "a refused command takes its batch with it": Broken(r"failed: CommandFailed.*DataRefused", Kernel(writer=RefusedBatchesFail)),
+    "an expected version is not looked at": Broken("was for version", Kernel(writer=ExpectedVersionsIgnored)),
+    "another input under a decided id is answered": Broken("was decided for another input", Kernel(writer=OtherInputUnderADecidedId)),
     "a commit in doubt is a failure, and is tried under a new id": Broken(
         "came 2 commands", Kernel(writer=DoubtIsFailure, inbox=_doubt_tried_under_a_new_id)
     ),

@@ -33,6 +33,7 @@ class Fault(StrEnum):
     """What may go wrong. The usual seeds see each of them."""
 
     KILLED = "killed"
+    STOPPED = "is told to stop, and does"
     DIES_BEFORE = "dies before a call's effect"
     DIES_AFTER = "dies after a call's effect"
     STANDS_STILL = "stands still"
@@ -72,6 +73,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     poll_holds: float = 0.0  # a partition's messages come later than another's
     source_silent: float = 0.0
     crash_every_s: float = 0.0
+    stop_every_s: float = 0.0
     pause_every_s: float = 0.0
     lead_lost_every_s: float = 0.0
     tail_lost_every_s: float = 0.0
@@ -129,6 +131,7 @@ def draw_rates(dice: random.Random) -> Rates:
         poll_holds=sometimes(0.1, 0.4),
         source_silent=sometimes(0.05, 0.3),
         crash_every_s=sometimes(3.0, 8.0, 20.0),
+        stop_every_s=sometimes(6.0, 15.0),
         pause_every_s=sometimes(8.0, 20.0),
         lead_lost_every_s=sometimes(2.0, 8.0),
         tail_lost_every_s=sometimes(4.0, 12.0),

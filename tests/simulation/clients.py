@@ -28,8 +28,8 @@ from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterPr
 from services.inventory.events import Assay, GateEvidence
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
-from shared.writer import Accepted, Context, FingerprintMismatch, Overloaded, Unavailable
-from simulation.tables import UNIT_G, AllocationTables, DrawRow, InventoryTables
+from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from simulation.tables import NOWHERE, UNIT_G, AllocationTables, DrawRow, InventoryTables
 
 if TYPE_CHECKING:
     from simulation.world import Running, World
@@ -46,6 +46,7 @@ class Operation(msgspec.Struct, kw_only=True):
     service: str
     stream: str
     command: str
+    expected_version: int | None  # of the stream (If-Match)
     started_at: float
     answered_at: float | None = None
     answers: list[dict[str, Any]] = []
@@ -82,10 +83,16 @@ class Client:
         command_id = sha256(f"{self.name}/{self.asked}".encode()).digest()
         loop = asyncio.get_running_loop()
         operation = Operation(
-            client=self.name, command_id=command_id.hex(), service=service, stream=stream, command=name, started_at=loop.time()
+            client=self.name,
+            command_id=command_id.hex(),
+            service=service,
+            stream=stream,
+            command=name,
+            expected_version=self._expected_version(service, stream),
+            started_at=loop.time(),
         )
         self.world.operations.append(operation)
-        if self.dice.random() < 0.1:
+        if self.dice.random() < 0.1 or operation.expected_version is not None:
             tries = self.dice.randrange(1, 3)  # an impatient one
         answer = None
         for _ in range(tries):
@@ -100,6 +107,12 @@ class Client:
             await self._ask_otherwise(operation, command_id, command)
         self.world.chance.note(self.name, f"{name} {stream} {command_id.hex()[:8]}: {_told(answer)}")
         return answer
+
+    def _expected_version(self, service: str, stream: str) -> int | None:
+        """Some go by what they saw, and want no more."""
+        if self.dice.random() > 0.05:
+            return None
+        return max(0, len(self.world.stores[service].by_stream.get(stream, ())) - self.dice.choice((0, 0, 0, 1)))
 
     async def _ask_once(self, operation: Operation, command_id: bytes, command: Any | Prepare) -> Answer | None:
         doors = self.world.serving(operation.service)
@@ -133,6 +146,7 @@ class Client:
                 causation_id=f"request:{self.name}",
                 effective_on=on.isoformat(),
                 fingerprint=fingerprint,
+                expected_version=operation.expected_version,
                 documents=documents,
             )
             return await process.writer.submit(operation.stream, made, context)
@@ -157,7 +171,9 @@ class Client:
                 operation.answered_at = loop.time()
             operation.answers.append(_written(answer))
             return answer
-        elif not isinstance(error, Overloaded | Unavailable | NotNow):
+        elif isinstance(error, CommandFailed) and getattr(command, "depot", None) == NOWHERE:
+            pass
+        elif not isinstance(error, Overloaded | Unavailable | NotNow | VersionMismatch):
             self.world.fault(f"{self.name}: {operation.command} on {operation.stream} failed: {error!r}")
         return None
 
@@ -462,6 +478,9 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
         match client.dice.randrange(11):
             case number if number < len(at_a_stockpile):
                 await at_a_stockpile[number](client, product)
+                if client.dice.random() < 0.15:
+                    lost = msgspec.structs.replace(_lot(client), depot=NOWHERE)
+                    await client.do("inventory", f"stockpile/{product}", lost, tries=3)
             case 7:
                 await change_terms(client, partner, products)
             case 8:

@@ -89,6 +89,7 @@ class Store:
         self.tables = tables
         self.project = project
         self.takes = takes or {}
+        self.refuses: Callable[[Fact], bool] = lambda fact: False  # as a constraint of its tables
         self.committed: Callable[[str, Sequence[Record]], None] = lambda service, records: None
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -241,7 +242,6 @@ class _Transaction:
         self.changes: Changes | None = None
         self.open = False
         self.locked = False
-        self.sent_commit = False
         self.over = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
@@ -253,7 +253,7 @@ class _Transaction:
 
     def _give_up(self) -> None:
         """The server ends a transaction that has gone silent."""
-        if self.open and not self.sent_commit:
+        if self.open:
             self._release()
 
     async def ask(self, what: str) -> None:
@@ -268,14 +268,27 @@ class _Transaction:
     async def commit(self) -> None:
         """Done, not done, or in doubt: `Unreachable` tells nothing."""
         what = f"commit {self.number}"
-        await self.process.out(what)
+        try:
+            await self.process.out(what)
+        except asyncio.CancelledError:
+            self._may_arrive()
+            raise
         if not self.open:
             raise Unreachable("the transaction was rolled back")
-        self.sent_commit = True
         if self.chance.happens(self.chance.rates.in_doubt):
             self._in_doubt()
         self.apply()
         await self.process.back(what)
+
+    def _may_arrive(self) -> None:
+        """Nobody hears the answer."""
+        if self.open and self.chance.random.random() < 0.5:
+            self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        """The server does, and keeps the lock meanwhile."""
+        self.open = False
+        asyncio.get_running_loop().call_later(self.chance.random.uniform(0.0, 0.3), self._late)
 
     def _in_doubt(self) -> None:
         fault = self.chance.random.choice((Fault.NOT_DONE, Fault.DONE, Fault.DONE_LATER))
@@ -286,8 +299,7 @@ class _Transaction:
             case Fault.DONE:
                 self.apply()
             case _:
-                self.open = False  # the server goes on alone, and keeps the lock meanwhile
-                asyncio.get_running_loop().call_later(self.chance.random.uniform(0.0, 0.3), self._late)
+                self._go_on_alone()
         raise Unreachable("the answer to a commit was lost")
 
     def _late(self) -> None:
@@ -300,7 +312,6 @@ class _Transaction:
                 self.store.commit(self.number, self.changes)
                 self.process.note(f"committed {self.number} {self.shard.head().position}")
         finally:
-            self.sent_commit = False
             self.end()
 
     def end(self) -> None:
@@ -311,11 +322,7 @@ class _Transaction:
             self._release()
             return
         self.open = False
-        dice = self.chance.random
-        if self.sent_commit and dice.random() < 0.5:
-            asyncio.get_running_loop().call_later(dice.uniform(0.0, 0.1), self._late)
-        else:
-            asyncio.get_running_loop().call_later(dice.choice((0.0, 0.05, 1.0)), self._release)
+        asyncio.get_running_loop().call_later(self.chance.random.choice((0.0, 0.05, 1.0)), self._release)
 
     def _release(self) -> None:
         self.open = False
@@ -349,6 +356,9 @@ class SimAppend:
         transaction = self._transaction
         await transaction.ask(f"save {len(changes.facts)} events")
         store = transaction.store
+        if any(store.refuses(fact) for fact in changes.facts):
+            transaction.end()
+            raise DataRefused("a table's constraint")
         ids = [outcome.command_id for outcome in changes.outcomes]
         while (other := next((store.deciding[name] for name in ids if name in store.deciding), None)) is not None:
             await other.wait()  # as a unique key does, until the other transaction has ended

@@ -18,6 +18,7 @@ from shared.journal import Document
 from shared.record import Fact, leaf_data
 
 UNIT_G = 1000  # of every product
+NOWHERE = "nowhere"  # a depot that the rules allow, and a constraint does not
 
 
 class ReleaseRow(msgspec.Struct):
@@ -74,6 +75,9 @@ class InventoryTables:
                     self.draws[event.draw].status = "returned"
                 case _:
                     pass
+
+    def refuses(self, fact: Fact) -> bool:
+        return isinstance(fact.event, inventory.LotTakenIn) and fact.event.depot == NOWHERE
 
     def take_checkpoints(self, facts: Sequence[Fact]) -> None:
         for fact in facts:

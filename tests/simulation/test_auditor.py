@@ -93,6 +93,11 @@ def _ask_later(evidence: Evidence) -> None:
     asked[_first(evidence, "lot_taken_in")["command_id"]]["started_at"] = 1e9
 
 
+def _expect_another_version(evidence: Evidence) -> None:
+    asked = {operation["command_id"]: operation for operation in evidence.operations}
+    asked[_first(evidence, "lot_taken_in")["command_id"]]["expected_version"] = 99
+
+
 def _dispatch_before_its_receipt(evidence: Evidence) -> None:
     checkpoints = [place for place in evidence.order if place[0] == "ledger"]
     evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
@@ -149,6 +154,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.answers, _answer_otherwise),
     (auditor.answers, _answer_with_nothing),
     (auditor.answers, _ask_later),
+    (auditor.answers, _expect_another_version),
     (auditor.answers, lambda evidence: _drop(evidence, "lot_taken_in")),
     (auditor.once, lambda evidence: _lengthen(evidence, "lot_taken_in")),
     (auditor.once, _lose_an_outcome),

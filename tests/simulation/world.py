@@ -65,6 +65,8 @@ class Running(Process):
         self.service = service
         self.skew = timedelta()
         self.ready = False
+        self.parts: dict[str, asyncio.Task[Any]] = {}
+        self.stopping: asyncio.Task[Any] | None = None
         dice, kernel = world.chance.random, world.kernel
         self.journal = kernel.journal(world.stores[service.name], service.codec, self)
         self.broker = SimBroker(world.topics, self)
@@ -102,13 +104,29 @@ class Running(Process):
         }
         if self.service.name == "ledger":
             parts["log"] = LogKeeper(self.journal, self.writer, self.today).run()
-        tasks = {name: self.spawn(part, name) for name, part in parts.items()}
+        self.parts = tasks = {name: self.spawn(part, name) for name, part in parts.items()}
         self.ready = True
         self.note("serves")
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        if self.stopping is not None:
+            await asyncio.wait([self.stopping])
         for name, task in tasks.items():
             if task.done() and not task.cancelled() and self.alive:
                 self.world.fault(f"the {name} of {self.name} broke: {task.exception()!r}")
+
+    def stop(self) -> None:
+        """In good order, as the service does when it is told to."""
+        if self.ready and self.stopping is None:
+            self.fault(Fault.STOPPED)
+            self.ready = False
+            self.stopping = self.spawn(self._stop(), "stop")
+
+    async def _stop(self) -> None:
+        for task in self.parts.values():
+            task.cancel()
+        await asyncio.gather(*self.parts.values(), return_exceptions=True)
+        await self.writer.stop()
+        self.note("has stopped")
 
 
 class SimSources:
@@ -166,6 +184,7 @@ class World:
             project: Any = type(own).project
             self.stores[name] = Store(name, shards, tables=own, project=project, takes=takes[name])
             self.stores[name].committed = self._committed
+        self.stores["inventory"].refuses = tables["inventory"].refuses
         self.topics = Topics({topic_of(name): len(store.shards) for name, store in self.stores.items()})
         self.subscriptions = {name: _subscriptions(service) for name, service in self.services.items()}
 
@@ -261,6 +280,7 @@ class World:
         rates = self.chance.rates
         return [
             self._every(rates.crash_every_s, self._crash),
+            self._every(rates.stop_every_s, self._stop),
             self._every(rates.pause_every_s, self._pause),
             self._every(rates.lead_lost_every_s, self._lose_lead),
             self._every(rates.tail_lost_every_s, self._lose_tail),
@@ -285,6 +305,10 @@ class World:
         if (process := self._some_process()) is not None:
             process.fault(Fault.KILLED)
             process.die()
+
+    def _stop(self) -> None:
+        if (process := self._some_process()) is not None:
+            process.stop()
 
     def _pause(self) -> None:
         if (process := self._some_process()) is not None:
