@@ -17,7 +17,7 @@ from services.deployment import Deployment  # noqa: E402
 
 pytestmark = pytest.mark.long
 UNITS = 40_000
-SWAPS = 3
+SWAPS = 2
 
 
 @pytest.fixture(scope="module")
