@@ -6,10 +6,12 @@ import msgspec
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What a run is asked for. `seconds` is the length of each storm of draws, `clients` how many draw at once in it."""
+    """What a run is asked for. `seconds` is the length of each storm of draws, `clients` how many draw at once in it, `events` the
+    length of a long-lived journal."""
 
     seconds: float = 30.0
     clients: int = 64
+    events: int = 10_000_000
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -3,8 +3,10 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.figures import Bench, Figure, Options
+from bench.longevity import longevity
 from bench.served import served
 from bench.state import state
+from bench.tables import tables
 from bench.tree import tree
 from bench.writer import writer
 
@@ -13,6 +15,8 @@ BENCHES: Mapping[str, Bench] = {
     "state": state,
     "writer": writer,
     "tree": tree,
+    "tables": tables,
+    "longevity": longevity,
 }
 
 

@@ -233,11 +233,12 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help="of the benches to run; otherwise all of them")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
     clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
+    events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
 ) -> None:
     """How fast it is, beside what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
     from services.commands.bench import bench as run
 
-    run(names or [], seconds, clients)
+    run(names or [], seconds, clients, events)
 
 
 def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:

@@ -17,10 +17,10 @@ from services.serving import Stopped
 from shared.processes import Died
 
 
-def bench(names: Sequence[str], seconds: float, clients: int) -> None:
+def bench(names: Sequence[str], seconds: float, clients: int, events: int) -> None:
     """A missed target is told, and is no failure: the exit code says whether everything could be measured."""
     try:
-        figures = asyncio.run(_bench(names, Options(seconds, clients)))
+        figures = asyncio.run(_bench(names, Options(seconds, clients, events)))
     except Stopped:
         fail("stopped", CHECK_FAILED)
     except LookupError as error:
