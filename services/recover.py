@@ -20,6 +20,8 @@ from shared.record import Fact, Record
 from shared.service import Service
 from shared.writer import UNKNOWN_INPUT, timer_row
 
+LOOKED_BACK = 10_000  # events of the ledger's own journal that are compared with what was sent
+
 type FindDocument = Callable[[str], Awaitable[Document | None]]
 
 
@@ -49,27 +51,34 @@ async def recover(
 ) -> Recovered:
     """`ledger`: None for its own journal. `readers`: of each shard, how far others have taken it.
 
-    Raises HeldByNobody (what could be recovered before that place is), AnotherHistory, and what the copies raise.
+    Raises HeldByNobody once everything before such places is recovered, AnotherHistory, and what the copies raise.
     """
     recorded = {} if ledger is None else await ledger.recorded()
     events: dict[str, int] = {}
     heads: dict[str, int] = {}
     kept = 0
+    held_by_nobody: list[str] = []
     for shard, (head, _) in (await journal.heads()).items():
         line = f"{service.name}/{shard}"
         missing = _Missing(line, shard, head, recorded.get(shard, Recorded(0)), ledger, kafka)
         async with journal.pool.acquire() as connection:
             await missing.compare(connection)
         append = _Appending(service, journal, shard, documents)
-        async for commit in _commits(missing.events()):
-            await append.again(commit)
-        missing.check(readers.get(shard, {}))
+        try:
+            async for commit in _commits(missing.events()):
+                await append.again(commit)
+            missing.check(readers.get(shard, {}))
+        except HeldByNobody as error:
+            held_by_nobody.append(str(error))
+            continue
         if missing.chain.position and not missing.last_in_kafka:
             # so that the topic ends as the journal does, and not with a fork; readers pass over repeats
             async with journal.pool.acquire() as connection:
                 await carry_again(connection, shard, after=max(head.position - 1, 0))
         kept += append.documents_kept
         events[line], heads[line] = missing.chain.position - head.position, missing.chain.position
+    if held_by_nobody:
+        raise HeldByNobody("; ".join(held_by_nobody))
     return Recovered(events, heads, kept)
 
 
@@ -116,6 +125,22 @@ class _Missing:
                 f"{self.line}/{high} has the chain hash {ours.hex()}, and the ledger took {theirs.hex()}: "
                 f"restore a backup that ends before {high}"
             )
+        if self.ledger is None:
+            await self._compare_with_kafka(connection)
+
+    async def _compare_with_kafka(self, connection: Connection) -> None:
+        """The only other copy of the ledger's own journal. Of two events at a place, readers have taken the one that was sent first."""
+        sent: dict[int, bytes] = {}
+        for headed in await self.kafka.beyond(self.shard, max(self.chain.position - LOOKED_BACK, 0)):
+            sent.setdefault(headed.record.position, headed.record.chain_hash)
+        fork = None
+        for position in range(self.chain.position, 0, -1):
+            theirs, ours = sent.get(position), await previous_hash(connection, self.shard, position)
+            if theirs is None or theirs == ours:
+                break
+            fork = f"{self.line}/{position} has the chain hash {ours.hex()}, and {theirs.hex()} was sent first"
+        if fork is not None:
+            raise AnotherHistory(f"{fork}: restore a backup that ends before it")
 
     async def _same(self, connection: Connection, position: int) -> bool:
         return await self._theirs(position) == await previous_hash(connection, self.shard, position)

@@ -14,6 +14,7 @@ from services.ledger.merkle import HASH_BYTES, hash_leaf
 from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
 from shared.inbox import Subscription
 from shared.journal import Cursor, InboxLead
+from shared.lines import Stopped
 from shared.messages import Headed, NotAnEvent, from_feed
 from shared.postgres import reachable
 from shared.record import Fact, leaf_data
@@ -100,7 +101,7 @@ class _Line:
                 fact = await self._subscription.with_documents(self._subscription.decode(headed.record), self._sources)
                 record, previous = headed.record, headed.record.chain_hash
                 self.ahead.append((hash_leaf(leaf_data(record.salt, fact.place, record.event_hash)), headed, fact))
-        except (Unanswered, NotAnEvent, WrongDocument) as error:
+        except (Unanswered, NotAnEvent, Stopped, WrongDocument) as error:
             log.info("source_has_nothing_to_take_again", source=source, shard=self._shard, error=repr(error))
 
     async def take(self, lead: InboxLead, count: int) -> None:

@@ -12,7 +12,7 @@ from stage import Running, Stage, context, until
 
 from services.backup import back_up_service
 from services.copies import KafkaCopy
-from services.recover import HeldByNobody, Recovered, recover
+from services.recover import AnotherHistory, HeldByNobody, Recovered, recover
 from shared.journal import Document
 from shared.kafka_broker import KafkaBroker
 from shared.messages import topic_of
@@ -22,7 +22,7 @@ from shared.postgres_tools import load_schema
 from shared.service import Service
 
 NOTE = "what the decision stands on"
-DATA = 5  # its column in `events`
+DATA, CHAIN_HASH = 5, 16  # their columns in `events`
 DERIVED = {  # every table but for cursors, and what of each cannot be known from events
     "events": "*",
     "heads": "*",
@@ -252,6 +252,27 @@ async def test_of_two_histories_in_kafka_the_one_that_was_sent_first_counts_and_
             return message is not None and message.value == after["events"][-1][DATA].encode()
 
         await until(ours_is_last)
+
+
+async def test_a_journal_that_was_written_on_after_it_was_restored_is_not_merged(case: Case) -> None:
+    async with case.serving() as counter:
+        await add(counter, 1)
+        await case.back_up()
+        for amount in (2, 3, 4):
+            await add(counter, amount)
+        await case.carried()
+        before = await case.tables()
+    await case.restore()
+    async with case.serving() as counter:
+        for amount in (7, 8):
+            await add(counter, amount)
+        await case.carried()
+        forked = await case.tables()
+    name, shard = case.service.name, await case.shard()
+    theirs, ours = before["events"][1][CHAIN_HASH].hex(), forked["events"][1][CHAIN_HASH].hex()
+    with pytest.raises(AnotherHistory, match=f"{name}/{shard}/2 has the chain hash {ours}, and {theirs} was sent first"):
+        await case.recover()
+    assert await case.tables() == forked
 
 
 async def test_who_lacks_nothing_is_left_alone(case: Case) -> None:
