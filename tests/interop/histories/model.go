@@ -144,6 +144,9 @@ func (s stockpile) step(in asked, out *answer) (stockpile, bool) {
 			return s, false
 		}
 		s.availableG -= in.massG
+		if in.late { // its day has passed before anybody saw it
+			s.pending = append(slices.Clone(s.pending), asked{op: "lapse", key: in.key, id: in.id, release: in.release})
+		}
 		return s.with(in.release, release{open, in.massG}), true
 	case "read_stock":
 		return s, out.AvailableG == s.availableG && out.ReleasedG == s.releasedG() && out.DrawnG == s.drawnG

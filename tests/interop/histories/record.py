@@ -167,7 +167,7 @@ class Recorder:
         except ProblemAnswer:  # there is less in stock by now
             await asyncio.sleep(0.1)
             return
-        call = time.monotonic_ns()
+        call, day = time.monotonic_ns(), world.today
         certified = await world.certified(round)
 
         async def settled() -> dict[str, Any] | None:
@@ -182,7 +182,8 @@ class Recorder:
             return
         [award] = row["awards"]
         release = Release("rel_" + award["award"].removeprefix("awd_"), partner, date.fromisoformat(row["expires_on"]), award["mass_g"])
-        self.write("release", call, {}, release=release.release, mass_g=release.mass_g, expires_on=release.expires_on)
+        days = [day, world.today]
+        self.write("release", call, {}, release=release.release, mass_g=release.mass_g, expires_on=release.expires_on, days=days)
         self.open.append(release)
         self.made.append(release)
 
