@@ -24,7 +24,7 @@ class LostLead(Exception):
 
 
 class CommandDecidedElsewhere(Exception):
-    """A transaction of another shard has decided a command of the same id meanwhile: look its outcome up."""
+    """Another transaction was faster: with a command of the same id, or with the shard whose head was believed. Look, and begin anew."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -86,7 +86,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Append(Protocol):
-    """An open append: it holds the shard's lock from its begin to its end, so the order of commits is the order of positions."""
+    """An open append: it holds the shard's lock from its begin to its end, or compares the head at its end, so the order of commits is the
+    order of positions."""
 
     head: Head
     known: Mapping[bytes, Outcome]  # of the command ids that were asked for, in whichever shard they were decided
@@ -153,8 +154,12 @@ class Journal(Protocol):
     async def shard_of(self, stream: str) -> int | None:
         """None: the stream has no event yet."""
 
-    def append(self, shard: int, command_ids: Sequence[bytes]) -> AbstractAsyncContextManager[Append]:
-        """Commits when the block ends without an exception. `Unreachable` at its end: committed or not."""
+    def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AbstractAsyncContextManager[Append]:
+        """Commits when the block ends without an exception. `Unreachable` at its end: committed or not.
+
+        With a head that is `believed` nothing is asked of the store before the end: no lock is held, and no outcome known. The end raises
+        `CommandDecidedElsewhere`, and nothing is done, where the head is another or a saved outcome's command has one already.
+        """
 
     @overload
     def lead(self, role: Literal["relay"]) -> AbstractAsyncContextManager[RelayLead | None]: ...

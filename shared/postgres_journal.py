@@ -6,8 +6,8 @@ Every SQL statement on the kernel's own tables that the write path and the feed 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -20,6 +20,7 @@ from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, H
 from shared.postgres import Connection, Project, reachable
 from shared.postgres_leads import LEADS, channel_of, leading
 from shared.record import GENESIS, Fact, Record
+from shared.waves import InWaves, Wave, along_with, as_one
 
 _COLUMNS = (
     "shard, position, stream, version, type, data, partner, partner_seq, effective_on, recorded_at, "
@@ -28,26 +29,31 @@ _COLUMNS = (
 _PAGE = 5000  # rows of a stream that are read at once
 REMEMBERED = 2_000  # records of each shard that the relay need not read back; some 2 MB
 
-# In one statement: a round trip costs more than what it does. $1 is the shard, $2 when it was recorded.
+# In one statement: a round trip costs more than what it does. $1 is the shard, $2 when it was recorded. Nothing is added where the head is
+# not the one that the events follow: then the last part divides by zero.
 _ADD = """
-    WITH added AS (
+    _moved AS (
+        UPDATE heads SET position = $18::bigint, chain_hash = $19::bytea, recorded_at = $27::timestamptz
+        WHERE shard = $1 AND position = $28::bigint AND chain_hash = $29::bytea AND epoch = $30::integer RETURNING shard
+    ), _added AS (
         INSERT INTO events
         SELECT $1::smallint, position, stream, version, type, data::json, partner, partner_seq, effective_on, $2::timestamptz,
             command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash
-        FROM unnest(
+        FROM _moved, unnest(
             $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::date[],
             $11::bytea[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[]
         ) AS event (position, stream, version, type, data, partner, partner_seq, effective_on,
             command_id, actor, correlation_id, causation_id, salt, event_hash, chain_hash)
-    ), started AS (
+    ), _started AS (
         INSERT INTO streams SELECT stream, $1::smallint FROM unnest($4::text[], $5::bigint[]) AS event (stream, version) WHERE version = 1
-    ), moved AS (
-        UPDATE heads SET position = $18::bigint, chain_hash = $19::bytea, recorded_at = $2 WHERE shard = $1 AND position < $18
-    )
-    INSERT INTO outcomes
-    SELECT $1::smallint, command_id, fingerprint, first_position, events, stream, version, refused::json, $2::timestamptz
-    FROM unnest($20::bytea[], $21::bytea[], $22::bigint[], $23::integer[], $24::text[], $25::bigint[], $26::text[])
-        AS outcome (command_id, fingerprint, first_position, events, stream, version, refused)"""
+    ), _decided AS (
+        INSERT INTO outcomes
+        SELECT $1::smallint, command_id, fingerprint, first_position, events, stream, version, refused::json, $2::timestamptz
+        FROM unnest($20::bytea[], $21::bytea[], $22::bigint[], $23::integer[], $24::text[], $25::bigint[], $26::text[])
+            AS outcome (command_id, fingerprint, first_position, events, stream, version, refused)
+    )"""
+_PARAMETERS = 30
+_IF_MOVED = "SELECT 1 / count(*) FROM _moved"
 
 
 class PostgresJournal:
@@ -96,13 +102,19 @@ class PostgresJournal:
         return None if shard is None else int(shard)
 
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Append]:
-        async with self._connection() as connection, connection.transaction():
-            rows = await connection.fetch("SELECT * FROM lock_head($1, $2)", shard, command_ids)
-            appending = _PostgresAppend(self, connection, shard, rows)
-            yield appending
-        if appending.appended:
-            self._remember(shard, appending.appended)
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Append]:
+        """With a head that is believed, in one round trip: the statement that writes compares."""
+        appending: _PostgresAppend
+        if believed is not None:
+            yield (appending := _PostgresAppend(self, shard, believed))
+            async with self._connection() as connection:
+                await appending.write_alone(connection)
+        else:
+            async with self._connection() as connection, connection.transaction():
+                rows = await connection.fetch("SELECT * FROM lock_head($1, $2)", shard, command_ids)
+                yield (appending := _PostgresAppend(self, shard, _locked(rows), connection, _outcomes(rows)))
+        if appending.facts:
+            self._remember(shard, appending.facts)
             self._tell()
 
     def _remember(self, shard: int, appended: Sequence[Fact]) -> None:
@@ -145,45 +157,79 @@ class PostgresJournal:
 
 
 class _PostgresAppend:
-    def __init__(self, journal: PostgresJournal, connection: Connection, shard: int, rows: Sequence[asyncpg.Record]) -> None:
+    """`connection` None: the head is believed, and what is saved is kept for `write_alone`."""
+
+    def __init__(
+        self,
+        journal: PostgresJournal,
+        shard: int,
+        head: Head,
+        connection: Connection | None = None,
+        known: Mapping[bytes, Outcome] | None = None,
+    ) -> None:
         self._journal = journal
-        self._connection = connection
         self._shard = shard
-        position, chain, recorded_at, epoch, *_ = rows[0]
-        self.head = Head(position, chain, recorded_at, epoch)
-        self.known: Mapping[bytes, Outcome] = {
-            row["command_id"]: Outcome(**{name: row[name] for name in Outcome.__struct_fields__})
-            for row in rows
-            if row["shard"] is not None
-        }
-        self.appended: Sequence[Fact] = ()
+        self._connection = connection
+        self.head = head
+        self.known: Mapping[bytes, Outcome] = known or {}
+        self.facts: Sequence[Fact] = ()
+        self.unwritten: Changes | None = None
 
     async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        assert self._connection is not None, "of a head that is believed, there is nothing to read"
         return await read_records(self._connection, shard, after=after, limit=limit)
 
     async def save(self, changes: Changes) -> None:
-        try:
-            await self._add(changes)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name == "outcomes_pkey":
-                raise CommandDecidedElsewhere from error
-            raise
-        if changes.facts:
-            await self._journal.project(self._connection, changes.facts)
-            self.appended = changes.facts
+        if self._connection is None:
+            self.unwritten = changes
+        else:
+            with _faster_ones("outcomes_pkey"):
+                await self._write(self._connection, changes, self._waves(changes))
+
+    async def write_alone(self, connection: Connection) -> None:
+        """What was saved, if the head is the one that was believed."""
+        if (changes := self.unwritten) is None:
+            return
+        waves = self._waves(changes)
+        with _faster_ones():
+            if waves is not None and len(waves) <= 1 and not changes.documents and not changes.timers:
+                await self._add(connection, changes, waves)
+            else:
+                async with connection.transaction():
+                    await self._write(connection, changes, waves)
+
+    def _waves(self, changes: Changes) -> Sequence[Wave] | None:
+        """None: the projection does not say what it will write."""
+        if not changes.facts:
+            return ()
+        project = self._journal.project
+        return project.of(changes.facts) if isinstance(project, InWaves) else None
+
+    async def _write(self, connection: Connection, changes: Changes, waves: Sequence[Wave] | None) -> None:
+        await self._add(connection, changes, waves or ())
+        if waves is None:
+            await self._journal.project(connection, changes.facts)
+        else:
+            for wave in waves[1:]:
+                await connection.execute(as_one(wave.statements), *wave.arguments)
         if changes.documents:
-            await self._connection.executemany(
+            await connection.executemany(
                 "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 [(bytes.fromhex(document.name), document.media_type, document.content) for document in changes.documents],
             )
         if changes.timers:
-            await save_timers(self._connection, changes.timers)
+            await save_timers(connection, changes.timers)
 
-    async def _add(self, changes: Changes) -> None:
+    async def _add(self, connection: Connection, changes: Changes, waves: Sequence[Wave]) -> None:
+        """With the first of the waves."""
         records = [fact.record for fact in changes.facts]
         outcomes = changes.outcomes
-        await self._connection.execute(
-            _ADD,
+        head = new = self.head
+        if records:
+            new = Head(records[-1].position, records[-1].chain_hash, changes.recorded_at, head.epoch)
+        first = waves[0] if waves else Wave((), ())
+        await connection.execute(
+            along_with(_ADD, _PARAMETERS, first.statements, _IF_MOVED),
             self._shard,
             changes.recorded_at,
             [record.position for record in records],
@@ -201,8 +247,8 @@ class _PostgresAppend:
             [record.salt for record in records],
             [record.event_hash for record in records],
             [record.chain_hash for record in records],
-            records[-1].position if records else 0,
-            records[-1].chain_hash if records else b"",
+            new.position,
+            new.chain_hash,
             [outcome.command_id for outcome in outcomes],
             [outcome.fingerprint for outcome in outcomes],
             [outcome.first_position for outcome in outcomes],
@@ -210,7 +256,38 @@ class _PostgresAppend:
             [outcome.stream for outcome in outcomes],
             [outcome.version for outcome in outcomes],
             [outcome.refused for outcome in outcomes],
+            new.recorded_at,
+            head.position,
+            head.chain_hash,
+            head.epoch,
+            *first.arguments,
         )
+        self.facts = changes.facts
+
+
+@contextmanager
+def _faster_ones(*constraints: str) -> Iterator[None]:
+    """Raises `CommandDecidedElsewhere` where others were faster: with a command or, if no constraints are named, with the shard."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if constraints and error.constraint_name not in constraints:
+            raise
+        raise CommandDecidedElsewhere from error
+    except asyncpg.DivisionByZeroError as error:
+        if constraints:
+            raise
+        raise CommandDecidedElsewhere from error
+
+
+def _locked(rows: Sequence[asyncpg.Record]) -> Head:
+    position, chain, recorded_at, epoch, *_ = rows[0]
+    return Head(position, chain, recorded_at, epoch)
+
+
+def _outcomes(rows: Sequence[asyncpg.Record]) -> dict[bytes, Outcome]:
+    names = Outcome.__struct_fields__
+    return {row["command_id"]: Outcome(**{name: row[name] for name in names}) for row in rows if row["shard"] is not None}
 
 
 # On a connection: for readers within a transaction of their own
@@ -288,10 +365,6 @@ async def _partner_sequences(connection: Connection, shard: int) -> dict[str, in
         shard,
     )
     return {row["partner"]: row["partner_seq"] for row in rows}
-
-
-def _outcome(row: asyncpg.Record) -> Outcome:
-    return Outcome(**{name: row[name] for name in Outcome.__struct_fields__})
 
 
 def _record(row: asyncpg.Record) -> Record:

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 DATABASE_PATIENCE_SECONDS = 10.0  # how long a batch is tried again while PostgreSQL does not answer
 SALTS_AT_ONCE = 256
+CAREFUL_SECONDS = 1.0  # where somebody else was faster, a shard's head is locked and looked at first for so long
 STATES_KEPT = 10_000  # streams a shard holds in memory
 UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events do not say what the caller had sent
 PLACES_KEPT = 1_000_000  # streams whose shard is remembered
@@ -237,6 +238,8 @@ class _Shard:
         self.partner_seq = partner_seq
         self._settling: list[_Pending] = []
         self._salts: list[bytes] = []
+        self._believed: Head | None = None  # where this process left the shard; None: somebody else may have written since
+        self._careful_until = 0.0  # the loop's time
 
     def waiting(self) -> tuple[int, float]:
         oldest = self._settling[0].since if self._settling else None
@@ -275,8 +278,8 @@ class _Shard:
         while True:
             try:
                 return await self._commit(batch)
-            except CommandDecidedElsewhere:
-                continue  # the next look finds its outcome
+            except CommandDecidedElsewhere:  # the next look finds its outcome, or the head
+                self._careful_until = asyncio.get_running_loop().time() + CAREFUL_SECONDS
             except NotThisJournal as error:
                 log.critical("writes_refused", shard=self.number, reason=str(error))
                 self.writer.refuse(Refusal.NOT_THIS_JOURNAL, str(error))
@@ -302,16 +305,22 @@ class _Shard:
         for stream in {each.stream for each in pending} - self.states.keys():
             await self._load(stream)
         with metrics.commit_seconds.labels(self.journal.service).time():
-            async with self.journal.append(self.number, [each.context.command_id for each in pending]) as append:
+            believed, self._believed = self._believed, None
+            async with self.journal.append(self.number, [each.context.command_id for each in pending], believed=believed) as append:
                 if append.head.epoch > self.writer.epoch:
                     raise NotThisJournal(f"the journal is at epoch {append.head.epoch}, and this build is of epoch {self.writer.epoch}")
                 await self._catch_up(append)
                 if taken_over := next((each.stream for each in pending if each.stream not in self.states), None):
                     raise UnknownType(f"of {taken_over}")
                 batch = await self._decide_all(append, pending)
+                if believed is not None and len(batch.outcomes) < len(pending):
+                    raise CommandDecidedElsewhere  # for all that is known: who gets no outcome now may have one already
                 if changes := batch.changes():
                     await append.save(changes)
         self._publish(batch)
+        if asyncio.get_running_loop().time() >= self._careful_until:
+            recorded_at = batch.recorded_at if batch.facts else append.head.recorded_at
+            self._believed = Head(batch.position, batch.chain, recorded_at, append.head.epoch)
 
     async def _decide_all(self, append: Append, pending: list[_Pending]) -> _Batch:
         head, known = append.head, append.known

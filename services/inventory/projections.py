@@ -4,11 +4,9 @@ The own facts of a commit are first brought together in memory, then written by 
 hardly more than one of a single draw.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
-from functools import cache
 from typing import Any, assert_never
 
 import msgspec
@@ -43,6 +41,7 @@ from shared.checkpoint import parse_checkpoint
 from shared.postgres import Connection
 from shared.record import Fact
 from shared.signed_note import parse_note
+from shared.waves import InWaves, Wave
 
 SERVICE = "inventory"
 
@@ -127,7 +126,7 @@ LIFT_HOLD = """
     UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
 
-# The statements of a wave write no row that another of the same wave writes, so they go to PostgreSQL as one. A draw is one wave.
+# A draw is one wave.
 WAVES = (
     (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
@@ -137,33 +136,21 @@ WAVES = (
 )
 
 
-async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+def _waves(facts: Sequence[Fact]) -> list[Wave]:
     batch = _Batch()
     for fact in facts:
         batch.add(fact, fact.event, date.fromisoformat(fact.record.effective_on))
     batch.sum_up()
+    waves = []
     for wave in WAVES:
         statements = tuple(statement for statement in wave if batch.rows.get(statement))
         if statements:
             columns = (column for statement in statements for column in zip(*batch.rows[statement].values(), strict=True))
-            await connection.execute(_as_one(statements), *map(list, columns))
+            waves.append(Wave(statements, list(map(list, columns))))
+    return waves
 
 
-@cache
-def _as_one(statements: tuple[str, ...]) -> str:
-    """Statements as the parts of one, their parameters counted through."""
-    parts: list[str] = []
-    counted = 0
-    for statement in statements:
-        parts.append(_shifted(statement, counted))
-        counted += len(set(re.findall(r"\$\d+", statement)))
-    *others, last = parts
-    named = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(others))
-    return f"WITH {named} {last}" if others else last
-
-
-def _shifted(statement: str, by: int) -> str:
-    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + by}", statement)
+project = InWaves(_waves)
 
 
 class _Balances(msgspec.Struct):

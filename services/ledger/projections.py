@@ -12,6 +12,7 @@ from services.ledger.postings import postings
 from shared.journal import Document
 from shared.postgres import Connection
 from shared.record import Fact, canonical, hashed_bytes, leaf_data
+from shared.waves import InWaves, Wave
 
 log = structlog.get_logger()
 
@@ -22,6 +23,9 @@ _ENTRY_COLUMNS = (
     *("type", "stream", "partner", "effective_on", "recorded_at", "correlation_id"),
 )
 _POSTING_COLUMNS = ("leaf_index", "line", "balance", "side", "asset", "account", "amount_g", "status", "effective_on", "recorded_at")
+_CHECKPOINT = """
+    INSERT INTO checkpoints (size, root, note, covers, signed_at)
+    SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[])"""
 _FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
 
 
@@ -33,21 +37,22 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     postings: list[Posting]
 
 
-async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     """The ledger's own events."""
-    await connection.executemany(
-        "INSERT INTO checkpoints (size, root, note, covers, signed_at) VALUES ($1, $2, $3, $4, $5)",
-        [
-            (
-                fact.event.size,
-                bytes.fromhex(fact.event.root),
-                fact.event.note,
-                canonical(fact.event.covers).decode(),
-                datetime.fromisoformat(fact.record.recorded_at),
-            )
-            for fact in facts
-        ],
+    rows = (
+        (
+            fact.event.size,
+            bytes.fromhex(fact.event.root),
+            fact.event.note,
+            canonical(fact.event.covers).decode(),
+            datetime.fromisoformat(fact.record.recorded_at),
+        )
+        for fact in facts
     )
+    return [Wave((_CHECKPOINT,), list(map(list, zip(*rows, strict=True))))]
+
+
+project = InWaves(_checkpoints)
 
 
 async def take(connection: Connection, facts: Sequence[Fact]) -> None:

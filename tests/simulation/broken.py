@@ -55,7 +55,7 @@ class RelayTrustsItsMessagesToArrive(Relay):
 
 class OutcomesSavedAfterTheTransaction(SimJournal):
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Any]:
         async with super().append(shard, command_ids) as append:
             withheld = _withhold(append, "outcomes")
             yield append
@@ -66,7 +66,7 @@ class OutcomesSavedAfterTheTransaction(SimJournal):
 
 class TimersSetAfterTheTransaction(SimJournal):
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Any]:
         async with super().append(shard, command_ids) as append:
             withheld = _withhold(append, "timers")
             yield append
@@ -77,7 +77,7 @@ class TimersSetAfterTheTransaction(SimJournal):
 
 class DocumentsSavedAfterTheTransaction(SimJournal):
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Any]:
         async with super().append(shard, command_ids) as append:
             withheld = _withhold(append, "documents")
             yield append
@@ -88,7 +88,7 @@ class DocumentsSavedAfterTheTransaction(SimJournal):
 
 class OutcomesSavedBeforeTheTransaction(SimJournal):
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Any]:
         async with super().append(shard, command_ids) as append:
             save = append.save
 
@@ -120,11 +120,16 @@ def _withhold(append: Any, part: str) -> list[Changes]:
     return withheld
 
 
+class BelievedHeadsNotCompared(SimJournal):
+    def is_head(self, head: Head, believed: Head) -> bool:
+        return True
+
+
 class PositionsFromASequence(SimJournal):
     """Each transaction takes the next numbers when it writes, and the next one need not wait until it has committed."""
 
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Any]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Any]:
         async with super().append(shard, command_ids) as append:
             held, save = self.store.shards[shard], append.save
             append.committed = append.head
@@ -440,6 +445,7 @@ KERNELS: dict[str, Broken] = {
     "positions from a sequence instead of the head lock": Broken(
         "^(chains|answers|messages|ledger): ", Kernel(journal=PositionsFromASequence, writer=_CatchesUpWithWhatIsCommitted)
     ),
+    "a believed head is not compared": Broken("its number is taken|^chains: ", Kernel(journal=BelievedHeadsNotCompared)),
     "outcomes saved before the transaction": Broken("which is nowhere$", Kernel(journal=OutcomesSavedBeforeTheTransaction)),
     "documents saved after the transaction": Broken("^documents: ledger", Kernel(journal=DocumentsSavedAfterTheTransaction)),
     "what is not committed is read": Broken("was published, and is not in the journal", Kernel(journal=ReadsWhatIsNotCommitted)),

@@ -186,15 +186,30 @@ class SimJournal:
         return self.store.streams.get(stream)
 
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator["SimAppend"]:
+    async def append(
+        self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None
+    ) -> AsyncIterator["SimAppend | SimBelief"]:
+        if believed is not None:
+            yield (belief := SimBelief(believed))
+            if belief.changes is None:
+                return
         await self.ask(f"append {shard}")
         transaction = _Transaction(self, shard)
         await transaction.begin()
         try:
-            yield SimAppend(transaction, command_ids)
+            if believed is None:
+                yield SimAppend(transaction, command_ids)
+            elif not self.is_head(transaction.shard.head(), believed):
+                raise CommandDecidedElsewhere
+            else:
+                assert belief.changes is not None
+                await SimAppend(transaction, ()).save(belief.changes)
             await transaction.commit()
         finally:
             transaction.end()
+
+    def is_head(self, head: Head, believed: Head) -> bool:
+        return head == believed
 
     @asynccontextmanager
     async def lead(self, role: str) -> AsyncIterator[Any]:
@@ -367,6 +382,21 @@ class SimAppend:
             raise CommandDecidedElsewhere
         transaction.changes = changes
         store.deciding |= dict.fromkeys(ids, transaction.over)
+
+
+class SimBelief:
+    """An append to a head that is believed: it asks nothing of the store before its end."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.known: Mapping[bytes, Outcome] = {}
+        self.changes: Changes | None = None
+
+    async def read(self, shard: int, *, after: int, limit: int) -> list[Record]:
+        raise AssertionError("of a head that is believed, there is nothing to read")
+
+    async def save(self, changes: Changes) -> None:
+        self.changes = changes
 
 
 class SimLead:

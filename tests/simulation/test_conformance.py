@@ -170,6 +170,56 @@ async def test_of_two_at_once_the_command_of_the_first_to_commit_counts(engine: 
         await task
 
 
+async def test_an_append_to_a_head_that_is_believed_counts_where_it_is_the_head(engine: JournalEngine) -> None:
+    journal, other = await engine.open(), await engine.open()
+    await append(engine, journal, 0, "counter/a", count=2)
+    head, _ = (await journal.heads())[0]
+    async with journal.append(0, [], believed=head) as appending:
+        assert (appending.head, dict(appending.known)) == (head, {})
+        added = changes(engine, 0, head, "counter/b")
+        await appending.save(added)
+        await append(engine, other, 1, "counter/c")
+        async with other.append(0, []) as looking:  # nothing is locked yet
+            assert looking.head == head
+    assert [each.position for each in await other.read(0, after=2, limit=10)] == [3]
+    assert (await other.heads())[0][0] == Head(3, added.facts[-1].record.chain_hash, RECORDED_AT, 1)
+    assert await engine.seen() == {f"{journal.service}/{place}" for place in ("0/1", "0/2", "0/3", "1/1")}
+
+
+async def test_an_append_to_a_head_that_was_moved_leaves_nothing(engine: JournalEngine) -> None:
+    journal, other = await engine.open(), await engine.open()
+    head, _ = (await journal.heads())[0]
+    with pytest.raises(CommandDecidedElsewhere):
+        async with journal.append(0, [], believed=head) as appending:
+            await append(engine, other, 0, "counter/a", count=2)
+            await appending.save(changes(engine, 0, head, "counter/b", count=3))
+    assert [each.stream for each in await journal.read(0, after=0, limit=10)] == ["counter/a", "counter/a"]
+    assert await journal.shard_of("counter/b") is None
+    async with other.append(0, [command("counter/b/0")]) as looking:
+        assert (looking.head.position, dict(looking.known)) == (2, {})
+
+
+async def test_a_head_of_the_same_position_and_another_history_is_not_the_one_believed(engine: JournalEngine) -> None:
+    journal, other = await engine.open(), await engine.open()
+    await append(engine, other, 0, "counter/a")
+    head, _ = (await journal.heads())[0]
+    for wrong in (Head(1, GENESIS, head.recorded_at, 1), Head(1, head.chain_hash, head.recorded_at, 2)):
+        with pytest.raises(CommandDecidedElsewhere):
+            async with journal.append(0, [], believed=wrong) as appending:
+                await appending.save(changes(engine, 0, wrong, "counter/b"))
+    assert len(await journal.read(0, after=0, limit=10)) == 1
+
+
+async def test_a_command_that_is_decided_is_not_decided_again_on_a_belief(engine: JournalEngine) -> None:
+    journal, other = await engine.open(), await engine.open()
+    outcomes = (await append(engine, other, 1, "counter/a")).outcomes
+    head, _ = (await journal.heads())[0]
+    with pytest.raises(CommandDecidedElsewhere):
+        async with journal.append(0, [outcomes[0].command_id], believed=head) as appending:
+            await appending.save(changes(engine, 0, head, "counter/b", outcomes=outcomes))
+    assert (await journal.heads())[0][0] == head
+
+
 async def test_an_append_without_events_keeps_its_outcome(engine: JournalEngine) -> None:
     journal = await engine.open()
     await append(engine, journal, 0, "counter/a", count=0)

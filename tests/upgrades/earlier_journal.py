@@ -24,7 +24,8 @@ _OUTCOME = "shard, command_id, fingerprint, first_position, events, stream, vers
 
 class EarlierJournal(PostgresJournal):
     @asynccontextmanager
-    async def append(self, shard: int, command_ids: Sequence[bytes]) -> AsyncIterator[Append]:
+    async def append(self, shard: int, command_ids: Sequence[bytes], *, believed: Head | None = None) -> AsyncIterator[Append]:
+        """What is believed of the head, that build looked at."""
         async with self._connection() as connection, connection.transaction():
             head = await connection.fetchrow(
                 "SELECT position, chain_hash, recorded_at, epoch FROM heads WHERE shard = $1 FOR UPDATE", shard
