@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -47,8 +48,7 @@ class KafkaBroker:
                 await producer.start()
             yield KafkaProducer(producer)
         finally:
-            with suppress(*_AWAY):
-                await producer.stop()
+            await _stop(producer, producer.client)
 
     @asynccontextmanager
     async def consumer(self, offsets: Mapping[Partition, int]) -> AsyncIterator["KafkaConsumer"]:
@@ -104,8 +104,7 @@ class KafkaBroker:
                 await consumer.start()
             yield consumer
         finally:
-            with suppress(*_AWAY):
-                await consumer.stop()
+            await _stop(consumer, consumer._client)
 
 
 class KafkaProducer:
@@ -142,6 +141,19 @@ class KafkaConsumer:
         with _reachable():
             found = await self._consumer.getmany(*wanted, timeout_ms=POLL_MS, max_records=FETCHED)
         return {(key.topic, key.partition): [_message(each) for each in batch] for key, batch in found.items()}
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer, connections: AIOKafkaClient) -> None:
+    """In a task of its own: where Kafka is away, aiokafka lets the cancellation of a task of its own out, which would end ours unheard."""
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.wait([stopping], timeout=ANSWERS_WITHIN_SECONDS)
+    if not stopping.done() or stopping.cancelled():
+        stopping.cancel()
+        with suppress(*_AWAY):
+            await connections.close()  # which it has not come to
+        return
+    with suppress(*_AWAY):
+        stopping.result()
 
 
 def _message(found: object) -> Message:

@@ -281,9 +281,10 @@ async def _reported(work: Awaitable[None]) -> None:
     """The process's last resort: a part that breaks in an unforeseen way ends the process, and the supervisor starts it again."""
     try:
         await work
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
+    except BaseException as error:
+        us = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and us is not None and us.cancelling():
+            raise  # the service ends; a cancellation that nobody has asked for is a break like any other
         log.critical("a part of the service broke", exc_info=True)
         os.kill(os.getpid(), signal.SIGTERM)
         raise

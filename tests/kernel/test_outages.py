@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import msgspec
@@ -14,7 +15,9 @@ from stage import Running, Stage, a_stage, until
 from tally import tally_service
 
 from shared.engines import Engines, engines
+from shared.kafka_broker import KafkaBroker
 from shared.processes import Program
+from shared.topics import ensure_topics
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +183,16 @@ async def accepted(counter: Running, amount: int, key: str) -> bool:
 async def got(tally: Running, amounts: list[int]) -> bool:
     answer = await tally.http.get("/v1/tallies/a")
     return answer.status_code == 200 and sorted(answer.json()) == amounts
+
+
+async def test_whoever_leaves_kafka_while_it_is_away_is_not_cancelled_by_it(own: Engines) -> None:
+    """aiokafka's tasks are then about to try again, and it lets their cancellation out: a service's inbox would end without a word."""
+    kafka, broker = own.programs[1], KafkaBroker(own.kafka_bootstrap_servers)
+    await ensure_topics(own.kafka_bootstrap_servers, {"left": 1})
+    async with AsyncExitStack() as stack:
+        for _ in range(8):
+            consumer = await stack.enter_async_context(broker.consumer({("left", 0): -1}))
+            await consumer.poll([("left", 0)])
+        await kill(kafka)
+        await consumer.poll([("left", 0)])
+    await kafka.start()
