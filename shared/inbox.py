@@ -335,7 +335,8 @@ class Inbox:
         if not taken:
             return
         last = taken[-1][0]
-        facts = [fact for _, fact in taken if fact is not None]
+        every = self.subscriptions[line.source].types is None
+        facts = [fact for _, fact in taken if fact is not None and (every or fact.event is not None)]
         parked = [headed for headed, fact in taken if fact is None]
         try:
             await lead.move(

@@ -18,11 +18,25 @@ from shared.journal import Cursor, LostLead, TimerRow, Unreachable
 from shared.messages import Headed, from_feed, to_feed
 from shared.postgres import Connection, is_gone, reachable
 from shared.record import GENESIS, Fact
+from shared.waves import InWaves, Wave, along_with
 
 if TYPE_CHECKING:
     from shared.postgres_journal import PostgresJournal
 
 _DUE_AT_ONCE = 500
+
+# A cursor that a crash takes back only repeats messages: where nothing else is saved, its commit need not wait for the disk.
+_NOT_ON_DISK_YET = "set_config('synchronous_commit', 'off', true)"
+_CARRIED = f"UPDATE relay_cursors SET position = $2 FROM {_NOT_ON_DISK_YET} WHERE shard = $1 AND position = $3"  # noqa: S608
+_TAKE_FROM = "INSERT INTO inbox_cursors AS cursor SELECT $1::text, $2::smallint, $3::bigint, $4::bytea, $5::bigint"
+_IF_UNMOVED = """
+    ON CONFLICT (source, shard)
+    DO UPDATE SET position = excluded.position, chain_hash = excluded.chain_hash, kafka_offset = excluded.kafka_offset
+    WHERE cursor.position = $6"""
+_TAKEN = f"{_TAKE_FROM} {_IF_UNMOVED}"
+_PASSED_OVER = f"{_TAKE_FROM} FROM {_NOT_ON_DISK_YET} {_IF_UNMOVED}"
+_AND_TAKEN = f"_moved AS ({_TAKEN} RETURNING source)"
+_IF_MOVED = "SELECT 1 / count(*) FROM _moved"  # dividing by zero undoes the rest of the statement
 
 
 def channel_of(service: str) -> str:
@@ -100,12 +114,10 @@ class _RelayLead(_Lead):
         return {shard: Cursor(position, GENESIS if chain is None else chain) for shard, position, chain in rows}
 
     async def move(self, shard: int, *, since: int, to: int) -> None:
-        # A cursor that a crash takes back only repeats messages, so its commit need not wait for the disk.
-        async with self._asking() as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = off")
-            moved = await connection.execute("UPDATE relay_cursors SET position = $2 WHERE shard = $1 AND position = $3", shard, to, since)
-            if moved != "UPDATE 1":
-                raise LostLead(f"the cursor of shard {shard} is no longer at {since}")
+        async with self._asking() as connection:
+            moved = await connection.execute(_CARRIED, shard, to, since)
+        if moved != "UPDATE 1":
+            raise LostLead(f"the cursor of shard {shard} is no longer at {since}")
 
     async def news(self, seconds: float) -> None:
         news = self._journal.news
@@ -131,8 +143,27 @@ class _InboxLead(_Lead):
     async def move(
         self, source: str, shard: int, *, since: int, to: Cursor, facts: Sequence[Fact] = (), parked: Mapping[str, Sequence[Headed]] = {}
     ) -> None:
+        take = self._journal.takes.get(source) if facts else None
+        cursor, lost = (
+            (source, shard, to.position, to.chain_hash, to.kafka_offset, since),
+            LostLead(f"{source}/{shard} is no longer at {since}"),
+        )
+        if take is None and not parked:
+            async with self._asking() as connection:
+                if await connection.execute(_PASSED_OVER, *cursor) != "INSERT 0 1":
+                    raise lost
+            return
+        if isinstance(take, InWaves) and not parked and len(waves := take.of(facts)) <= 1:
+            wave = waves[0] if waves else Wave((), ())
+            async with self._asking() as connection:
+                try:
+                    await connection.execute(along_with(_AND_TAKEN, len(cursor), wave.statements, _IF_MOVED), *cursor, *wave.arguments)
+                except asyncpg.DivisionByZeroError as error:
+                    raise lost from error
+            return
         async with self._asking() as connection, connection.transaction():
-            await self._take(connection, source, facts)
+            if take is not None:
+                await take(connection, facts)
             if parked:
                 await connection.executemany(
                     "INSERT INTO parked VALUES ($1, $2, $3, $4, $5, $6)",
@@ -142,19 +173,8 @@ class _InboxLead(_Lead):
                         for each in events
                     ],
                 )
-            moved = await connection.execute(
-                """INSERT INTO inbox_cursors AS cursor VALUES ($1, $2, $3, $4, $5)
-                   ON CONFLICT (source, shard) DO UPDATE SET position = $3, chain_hash = $4, kafka_offset = $5
-                   WHERE cursor.position = $6""",
-                source,
-                shard,
-                to.position,
-                to.chain_hash,
-                to.kafka_offset,
-                since,
-            )
-            if moved != "INSERT 0 1":
-                raise LostLead(f"{source}/{shard} is no longer at {since}")
+            if await connection.execute(_TAKEN, *cursor) != "INSERT 0 1":
+                raise lost
 
     async def _take(self, connection: Connection, source: str, facts: Sequence[Fact]) -> None:
         if facts and (take := self._journal.takes.get(source)) is not None:

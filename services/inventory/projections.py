@@ -38,7 +38,6 @@ from services.inventory.events import (
 )
 from services.ledger.events import CheckpointSigned
 from shared.checkpoint import parse_checkpoint
-from shared.postgres import Connection
 from shared.record import Fact
 from shared.signed_note import parse_note
 from shared.waves import InWaves, Wave
@@ -125,6 +124,13 @@ PUT_ON_HOLD = """
 LIFT_HOLD = """
     UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
+
+KNOW_PARTNER = "INSERT INTO partners (partner) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+COVER = """
+    INSERT INTO covered (shard, position, log, log_size, root)
+    SELECT shard, position, $3::text, $4::bigint, $5::text FROM unnest($1::integer[], $2::bigint[]) AS new(shard, position)
+    ON CONFLICT (shard) DO UPDATE
+    SET position = excluded.position, log = excluded.log, log_size = excluded.log_size, root = excluded.root"""
 
 # A draw is one wave.
 WAVES = (
@@ -315,21 +321,22 @@ def _json(value: Sequence[Parcel | UnitCount | Any] | Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-async def take_partners(connection: Connection, facts: Sequence[Fact]) -> None:
+def _partners(facts: Sequence[Fact]) -> list[Wave]:
     """From allocation: which partners there are."""
-    partners = [(fact.event.partner,) for fact in facts if isinstance(fact.event, PartnerRegistered)]
-    await connection.executemany("INSERT INTO partners (partner) VALUES ($1) ON CONFLICT DO NOTHING", partners)
+    partners = [fact.event.partner for fact in facts if isinstance(fact.event, PartnerRegistered)]
+    return [Wave((KNOW_PARTNER,), (partners,))] if partners else []
 
 
-async def take_checkpoints(connection: Connection, facts: Sequence[Fact]) -> None:
+def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     """From the ledger: how far its last checkpoint covers this journal. Its signature is checked before (`reactions.check_checkpoint`)."""
     last = next((fact.event for fact in reversed(facts) if isinstance(fact.event, CheckpointSigned)), None)
     if last is None:
-        return
+        return []
     shards = [int(place.removeprefix(f"{SERVICE}/")) for place in last.covers if place.startswith(f"{SERVICE}/")]
     log = parse_checkpoint(parse_note(last.note).text).origin
-    await connection.executemany(
-        """INSERT INTO covered (shard, position, log, log_size, root) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (shard) DO UPDATE SET position = $2, log = $3, log_size = $4, root = $5""",
-        [(shard, last.covers[f"{SERVICE}/{shard}"], log, last.size, last.root) for shard in shards],
-    )
+    positions = [last.covers[f"{SERVICE}/{shard}"] for shard in shards]
+    return [Wave((COVER,), (shards, positions, log, last.size, last.root))]
+
+
+take_partners = InWaves(_partners)
+take_checkpoints = InWaves(_checkpoints)
