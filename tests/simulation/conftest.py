@@ -1,11 +1,19 @@
-"""The stage of the real engines, for the conformance tests."""
+"""The stage of the real engines, for the conformance tests; and the processes that run seeds, for all others."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from stage import Stage, a_stage
 
 from shared.engines import Engines
+from simulation.workers import Workers
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    with Workers(os.cpu_count() or 1) as workers:
+        yield workers
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The auditor finds what is planted: each of its checks, on the evidence of a sound run that has been tampered with."""
 
 import copy
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +16,9 @@ from simulation.workers import ROOT, Task, Workers
 
 
 @pytest.fixture(scope="module")
-def sound() -> list[Evidence]:
+def sound(workers: Workers) -> list[Evidence]:
     """Of so many seeds that everything happens in one of them."""
-    with Workers(os.cpu_count() or 1) as workers:
-        reports = list(workers.run(Task(seed, with_evidence=True) for seed in range(24)))
+    reports = list(workers.run(Task(seed, with_evidence=True) for seed in range(24)))
     return [report.evidence for report in reports if report.evidence is not None]
 
 

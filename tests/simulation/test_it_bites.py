@@ -1,8 +1,6 @@
 """A simulation that finds nothing proves nothing: each kernel that is broken on purpose is found within 200 seeds."""
 
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +13,6 @@ QUICK = {
     "outcomes saved after the transaction",
     "positions from a sequence instead of the head lock",
 }
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(os.cpu_count() or 1) as workers:
-        yield workers
 
 
 @pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in KERNELS])

@@ -1,8 +1,6 @@
 """The kernel as it is, through the usual seeds; `make simulate SEEDS=...` runs more of them."""
 
-import os
 from collections import Counter
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -15,7 +13,7 @@ from simulation.one_run import Report
 from simulation.workers import Task, Workers
 
 QUICK = range(30)
-LONG = range(1000, 2000)
+LONG = range(1000, 3000)
 RARE = {  # that the simulated clients do not do, or seldom have reason to
     *(
         "allocation.agreement_ended.v1",
@@ -25,12 +23,6 @@ RARE = {  # that the simulated clients do not do, or seldom have reason to
     ),
     *("allocation.request_declined.v1", "inventory.right_matured.v1"),
 }
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(os.cpu_count() or 1) as workers:
-        yield workers
 
 
 @pytest.fixture(scope="module")

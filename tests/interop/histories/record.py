@@ -260,7 +260,7 @@ async def play(recorder: Recorder, operator: Client, kills: int) -> None:
         await eventually(worked, 120.0)
         async with asyncio.TaskGroup() as both:
             both.create_task(kill(recorder.world))
-            if number % 2:
+            if number % 2 == 0:
                 both.create_task(recorder.day_passes(operator))
     recorder.ended = True
 
@@ -269,7 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=3)
     given = parser.parse_args()
     began = time.monotonic()
     with given.out.open("w") as out:
