@@ -175,7 +175,7 @@ async def assert_the_whole_history_holds(world: World) -> None:
         report = await audit(LiveEvidence(world.auditor), [pinned])
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything)
+    report = await eventually(of_everything, 180.0)
     assert report is not None
     assert {result.check: result.failures for result in report.checks if result.failed} == {}
     assert report.ok
