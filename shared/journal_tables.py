@@ -135,6 +135,23 @@ def no_lock_head() -> list[str]:
     return ["DROP FUNCTION lock_head"]
 
 
+def snapshots() -> list[str]:
+    """A cache: whoever empties it loses nothing but time."""
+    return [
+        """CREATE TABLE snapshots (
+            stream text PRIMARY KEY,
+            version bigint NOT NULL,
+            chain_hash bytea NOT NULL,  -- of the stream's event of this version: it counts only while that stands in the journal
+            rules bytea NOT NULL,  -- SHA-256 of the source that made the state
+            state bytea STORAGE EXTERNAL NOT NULL  -- not compressed
+        )"""
+    ]
+
+
+def no_snapshots() -> list[str]:
+    return ["DROP TABLE snapshots"]
+
+
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
-    return [*first(shards), *lock_head()]
+    return [*first(shards), *lock_head(), *snapshots()]

@@ -27,10 +27,12 @@ from shared.kafka_broker import KafkaBroker
 from shared.messages import NotAnEvent, from_message, topic_of
 from shared.postgres import Project, briefly, open_pool, reachable
 from shared.postgres_journal import PostgresJournal, previous_hash
+from shared.postgres_snapshots import PostgresSnapshots
 from shared.problems import Entry
 from shared.record import Record
 from shared.relay import Relay
 from shared.settings import Settings
+from shared.snapshots import rules_of
 from shared.sources import Sources, Unanswered
 from shared.timers import Timers
 from shared.watch import watch
@@ -68,6 +70,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def codec(self) -> Codec:
         return Codec(self.event_type, self.upcasters)
+
+    @property
+    def rules(self) -> bytes:
+        """What makes states out of stored events, as one hash."""
+        return rules_of(self.deciders, *self.codec.classes.values(), *self.upcasters.values())
 
 
 def subscription(
@@ -108,6 +115,7 @@ class Kernel:
             epoch=service.epoch,
             queue_limit=settings.queue_limit,
             batch_limit=settings.batch_limit,
+            snapshots=PostgresSnapshots(pool, service.deciders, service.rules),
         )
         self.sources = Sources(settings.service_urls, TokenSource(settings.token_url, settings.client_id, settings.client_secret))
         self.relay = Relay(self.journal, self.broker)

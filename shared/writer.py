@@ -23,6 +23,7 @@ from shared.codec import EventTooLarge, UnknownType
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, Head, Journal, Outcome, TimerRow, Unreachable
 from shared.record import Fact, canonical, chain_hash, chained, new_salts
+from shared.snapshots import EVERY, Snapshots
 
 log = structlog.get_logger()
 
@@ -120,7 +121,10 @@ class Writer:
         queue_limit: int = 4096,
         batch_limit: int = 512,
         salts: Callable[[int], list[bytes]] = new_salts,
+        snapshots: Snapshots | None = None,
+        snapshot_every: int = EVERY,
     ) -> None:
+        """`snapshots` None: states are always replayed from their first events. `snapshot_every`: events of a stream."""
         self.journal = journal
         self.deciders = {decider.kind: decider for decider in deciders}
         self.clock = clock
@@ -128,11 +132,14 @@ class Writer:
         self.queue_limit = queue_limit
         self.batch_limit = batch_limit
         self.salts = salts
+        self.snapshots = snapshots
+        self.snapshot_every = snapshot_every
         self.refusing_for: Refusal | None = None  # why no write is taken now; None: writes are taken
         self.refusing: str | None = None  # the same in words
         self._shards: dict[int, _Shard] = {}
         self._places: dict[str, int] = {}  # stream -> shard
         self._tasks: list[asyncio.Task[None]] = []
+        self._snapshotting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         for number, (head, partner_seq) in (await self.journal.heads()).items():
@@ -141,9 +148,10 @@ class Writer:
 
     async def stop(self) -> None:
         """Ends the tasks; commands that still wait are not decided, and their callers hear `Unavailable`."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._snapshotting] if self._snapshotting else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for shard in self._shards.values():
             shard.fail_waiting(Unavailable("the service is stopping"))
 
@@ -192,6 +200,12 @@ class Writer:
         self._places[stream] = shard
         return shard
 
+    def snapshot(self, stream: str, version: int, chain_hash: bytes, state: Any) -> None:
+        """In the background, one at a time: it is no harm if one is missed."""
+        if self.snapshots is not None and (self._snapshotting is None or self._snapshotting.done()):
+            self._snapshotting = asyncio.create_task(self.snapshots.keep(stream, version, chain_hash, state))
+            self._snapshotting.add_done_callback(_told)
+
     def decider_of(self, stream: str) -> Decider:
         return self.deciders[stream.partition("/")[0]]
 
@@ -236,6 +250,7 @@ class _Shard:
         self.queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self.states: OrderedDict[str, _State] = OrderedDict()
         self.partner_seq = partner_seq
+        self._long: set[str] = set()  # streams of which much was replayed: the next commit makes a snapshot
         self._settling: list[_Pending] = []
         self._salts: list[bytes] = []
         self._believed: Head | None = None  # where this process left the shard; None: somebody else may have written since
@@ -434,6 +449,7 @@ class _Shard:
         self.position, self.chain = batch.position, batch.chain
         self.partner_seq.update(batch.partner_seq)
         for stream, state in batch.states.items():
+            self._snapshot(batch, stream, state)
             self.states[stream] = state
             self.states.move_to_end(stream)
         while len(self.states) > STATES_KEPT:
@@ -467,8 +483,26 @@ class _Shard:
             facts = tuple(Fact(self.journal.service, record, decode(record.type, record.data)) for record in records)
         return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)
 
+    def _snapshot(self, batch: _Batch, stream: str, state: _State) -> None:
+        every = self.writer.snapshot_every
+        if stream not in self._long and self.states[stream].version // every == state.version // every:
+            return
+        last = next((fact.record for fact in reversed(batch.facts) if fact.record.stream == stream), None)
+        if last is not None:
+            self._long.discard(stream)
+            self.writer.snapshot(stream, last.version, last.chain_hash, state.value)
+
+    async def _start(self, stream: str) -> _State:
+        """Where a replay begins: at the last snapshot, or at nothing."""
+        snapshots = self.writer.snapshots
+        found = None if snapshots is None else await snapshots.last(stream)
+        return _State(0, self.writer.decider_of(stream).initial) if found is None else _State(*found)
+
     async def _load(self, stream: str) -> None:
-        state = await self._replay(stream, _State(0, self.writer.decider_of(stream).initial))
+        start = await self._start(stream)
+        state = await self._replay(stream, start)
+        if state.version - start.version >= self.writer.snapshot_every:
+            self._long.add(stream)
         current = self.states.get(stream)
         if current is None or current.version < state.version:
             self.states[stream] = state
@@ -481,7 +515,7 @@ class _Shard:
 
     async def catch_up_stream(self, stream: str) -> _State:
         """A stream's state as of now, for a reader: nothing is published."""
-        start = self.states.get(stream) or _State(0, self.writer.decider_of(stream).initial)
+        start = self.states.get(stream) or await self._start(stream)
         return await self._replay(stream, start)
 
     async def _catch_up(self, append: Append) -> None:
@@ -509,6 +543,11 @@ class _Shard:
 
 def _left_to_a_newer_build(stream: str) -> Unavailable:
     return Unavailable(f"{stream} has events that this build does not know: a newer one goes on with it")
+
+
+def _told(snapshotting: asyncio.Task[None]) -> None:
+    if not snapshotting.cancelled() and (error := snapshotting.exception()) is not None:
+        log.warning("snapshot_not_kept", error=repr(error))
 
 
 class NotThisJournal(Exception):
