@@ -85,16 +85,24 @@ class PostgresJournal:
             return await read_records(connection, shard, after=after, limit=limit)
 
     async def read_stream(self, stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
+        """While a page is evolved, PostgreSQL finds the next one."""
         decode = self.codec.decode
+        rows = await self._stream_page(stream, after)
+        while rows:
+            ahead = asyncio.create_task(self._stream_page(stream, rows[-1]["version"])) if len(rows) == _PAGE else None
+            try:
+                await asyncio.sleep(0)  # it asks
+                for version, event_type, data in rows:
+                    yield version, decode(event_type, data)
+                rows = [] if ahead is None else await ahead
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+
+    async def _stream_page(self, stream: str, after: int) -> list[asyncpg.Record]:
         query = f"SELECT version, type, data FROM events WHERE stream = $1 AND version > $2 ORDER BY version LIMIT {_PAGE}"  # noqa: S608
-        while True:
-            async with self._connection() as connection:
-                rows = await connection.fetch(query, stream, after)
-            for version, event_type, data in rows:
-                yield version, decode(event_type, data)
-            if len(rows) < _PAGE:
-                return
-            after = rows[-1]["version"]
+        async with self._connection() as connection:
+            return await connection.fetch(query, stream, after)
 
     async def shard_of(self, stream: str) -> int | None:
         async with self._connection() as connection:
