@@ -36,7 +36,7 @@ LIVED_WELL_S = 10.0  # after so long a life the next pause is the first one agai
 GIVE_UP_AFTER = 3  # failures of a program that has never been ready: it will not be
 PROBE_TIMEOUT_S = 5.0
 WATCH_EVERY_S = 5.0  # how often a program that was ready is asked for a sign of life
-MISSES = 3  # so many times in a row without one, and it is taken to hang: 15 to 30 s, far beyond a pause of Java's or a burst of work
+MISSES = 3  # so many times in a row without one, and it is taken to hang: after 15 to 20 s, far beyond a pause of Java's or a burst of work
 
 log = structlog.get_logger(__name__)
 
@@ -176,11 +176,12 @@ class Supervisor:
 
     async def _end_of(self, program: Program) -> str:
         """Waits until a program that was ready ends, or kills it when it hangs, and says which."""
-        misses = 0
+        misses, looked_at = 0, time.monotonic()
         while misses < MISSES:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_EVERY_S):
+                async with asyncio.timeout(max(0.0, looked_at + WATCH_EVERY_S - time.monotonic())):
                     return f"ended with status {await program.process.wait()}"
+            looked_at = time.monotonic()
             misses = 0 if await _gives_a_sign_of_life(program) else misses + 1
         await program.process.end(signal.SIGKILL, grace_s=STOP_WITHIN_S)
         return f"hung: it gave no sign of life {MISSES} times, and was killed"
