@@ -146,6 +146,11 @@ class Kernel:
             reasons.append(f"the database does not answer: {error!r}")
         return reasons
 
+    async def compare_and_carry(self) -> None:
+        """The relay waits: were it to repeat old events first, what is last in Kafka would say nothing any more."""
+        await self.compare_with_copies()
+        await self.relay.run()
+
     async def compare_with_copies(self) -> None:
         """Refuses writes until the ledger's record, and what is last in Kafka, are no further than the own journal: else it was restored
         to the past."""
@@ -236,7 +241,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         app.state.kernel = kernel
         app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
         await kernel.writer.start()
-        work = [kernel.compare_with_copies(), kernel.relay.run(), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
+        work = [kernel.compare_and_carry(), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:
             yield

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import asyncpg
 import httpx
 import msgspec
 from ledger_stage import LedgerStage, receipts_of, rows, until
@@ -19,6 +20,7 @@ from services.recover import recover
 from services.registry import service
 from shared.checkpoint import TreeHead, open_checkpoint
 from shared.kafka_broker import KafkaBroker
+from shared.messages import topic_of
 from shared.postgres import open_pool
 from shared.postgres_journal import PostgresJournal
 from shared.postgres_tools import load_schema
@@ -57,6 +59,11 @@ async def test_a_ledger_restored_to_the_past_takes_the_same_leaves_again_before_
         head = open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head
         leaves = await leaves_of(auditor)
     await load_schema(owner, "ledger", tmp_path / "backup" / "ledger.sql", keep_as="ledger_before_restore")
+    connection = await asyncpg.connect(owner)
+    await connection.execute("UPDATE ledger.relay_cursors SET position = 0")  # as if nothing of it had been sent yet
+    await connection.close()
+    broker = KafkaBroker(stage.servers.kafka_bootstrap_servers)
+    sent = [await broker.last((topic_of("ledger"), shard)) for shard in range(4)]
     async with stage.ledger(require_ledger_at_start=True) as kernel, stage.client("auditor-1") as auditor:
         for place in places:
             await kernel.reached(*parts_of(place))
@@ -64,10 +71,11 @@ async def test_a_ledger_restored_to_the_past_takes_the_same_leaves_again_before_
         [after] = await stage.happen(lot("lot_after", 1))
         await until(lambda: kernel.writer.refusing_for is Refusal.BEHIND_LEDGER)  # Kafka has checkpoints that its journal lacks
         assert open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head.size < head.size
+        assert [await broker.last((topic_of("ledger"), shard)) for shard in range(4)] == sent
         ledger = service("ledger")
         async with await open_pool(owner, "ledger", size=2) as pool:
             journal = PostgresJournal("ledger", ledger.codec, pool, ledger.project)
-            kafka = KafkaCopy(KafkaBroker(stage.servers.kafka_bootstrap_servers), "ledger")
+            kafka = KafkaCopy(broker, "ledger")
             assert sum((await recover(ledger, journal, kafka, None, {}, no_document)).events.values()) > 0
         [text] = await receipts_of(auditor, [after])
         assert verify_receipt(text, [stage.key]).head.size > head.size
