@@ -1,4 +1,4 @@
-"""Direct: serves what FastAPI's routes declare without FastAPI's general machinery, which costs more than a draw does (ADR 11).
+"""Direct: serves what FastAPI's routes declare without FastAPI's general machinery, which costs more than a draw does (ADR 14).
 
 A route is read once, into the list of what its dependencies and its handler are given. All that is out of the ordinary (a route of
 another kind, input that is not valid, a path or method that is not served) goes FastAPI's own way, which answers the same: only later.
