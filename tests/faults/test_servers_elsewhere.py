@@ -75,6 +75,6 @@ async def test_connections_cut_in_mid_commit_lose_and_double_nothing(elsewhere: 
     proxy = elsewhere.proxy
     async with elsewhere.ground.under_load("connections cut in mid-commit") as load:
         proxy.cut_every = CUT_EVERY
-        await load.goes_on(3 * MORE)
+        while proxy.unheard < MORE or proxy.unanswered < MORE:
+            await load.goes_on(1)
         proxy.cut_every = 0
-    assert proxy.unheard > MORE and proxy.unanswered > MORE

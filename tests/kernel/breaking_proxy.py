@@ -1,12 +1,13 @@
 """A proxy before PostgreSQL that is slow, or breaks connections in mid-commit: where the commit has happened, its client does not know."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-_COMMIT = b"COMMIT;\0"  # asyncpg's query
-_COMMITTED = b"COMMIT\0"  # the tag of a CommandComplete message
+_COMMITS = re.compile(rb"COMMIT;\0|[a-z]\.[a-z_]+\.v[0-9]")  # asyncpg's query, or events: the statement that adds them may be all there is
+_DONE = b"Z\0\0\0\5"  # ReadyForQuery: the end of an answer
 
 
 class BreakingProxy:
@@ -50,22 +51,23 @@ class BreakingProxy:
     async def _pass_on(self, connection: "_Connection", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while chunk := await reader.read(65536):
-                if _COMMIT in chunk and self._is_to_be_cut():
-                    if self.unheard <= self.unanswered:
-                        self.unheard += 1
-                        return
-                    connection.loses_its_answer = True
+                if _COMMITS.search(chunk):
+                    if self._armed:
+                        self._armed, connection.loses_its_answer = False, True
+                    elif self._is_to_be_cut():
+                        if self.unheard <= self.unanswered:
+                            self.unheard += 1
+                            return
+                        connection.loses_its_answer = True
                 writer.write(chunk)
                 await writer.drain()
 
     async def _answer(self, connection: "_Connection", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while chunk := await reader.read(65536):
-                if self._armed and _COMMITTED in chunk:
-                    self._armed, self.swallowed = False, True
-                    return
-                if connection.loses_its_answer and _COMMITTED in chunk:
+                if connection.loses_its_answer and _DONE in chunk:
                     self.unanswered += 1
+                    self.swallowed = True
                     return
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
