@@ -167,7 +167,7 @@ async def assert_the_ledger_has_each_once(world: World, drawers: Sequence[Drawer
     assert {place: entries[place] for place in places} == dict.fromkeys(places, 1)
 
 
-async def assert_the_whole_history_holds(world: World) -> None:
+async def assert_the_whole_history_holds(world: World, within_s: float = 180.0) -> None:
     """As `reserve audit verify --live` sees it, once a checkpoint covers all of it."""
     pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
 
