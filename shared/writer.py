@@ -514,9 +514,11 @@ class _Shard:
         return state
 
     async def catch_up_stream(self, stream: str) -> _State:
-        """A stream's state as of now, for a reader: nothing is published."""
-        start = self.states.get(stream) or await self._start(stream)
-        return await self._replay(stream, start)
+        """A stream's state as of now, for a reader: nothing is published, but what was replayed from the start is held."""
+        if (held := self.states.get(stream)) is not None:
+            return await self._replay(stream, held)
+        await self._load(stream)
+        return self.states[stream]
 
     async def _catch_up(self, append: Append) -> None:
         """Where another process wrote: bring the states that we hold to the locked head."""
