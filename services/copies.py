@@ -8,7 +8,7 @@ from services.client import Client, ProblemAnswer
 from services.registry import JOURNALED
 from shared.broker import Broker, Message
 from shared.journal import Document
-from shared.messages import FEED_LIMIT, Headed, NotAnEvent, from_feed, from_message, topic_of
+from shared.messages import FEED_LIMIT, Headed, NotAnEvent, from_feed, from_message, to_headers, topic_of
 
 LEDGER = "ledger"
 
@@ -77,6 +77,13 @@ class KafkaCopy:
                     if headed is not None and headed.record.position > position:
                         found.append(headed)
         return found
+
+    async def send(self, headed: Headed) -> None:
+        """Raises `BrokerUnreachable`."""
+        record = headed.record
+        message = Message(record.stream.encode(), bytes(record.data), to_headers(self.service, record, headed.previous))
+        async with self.broker.producer() as producer:
+            await producer.send((topic_of(self.service), record.shard), [message])
 
     def _event(self, shard: int, message: Message) -> Headed | None:
         try:

@@ -15,7 +15,7 @@ from shared.decider import Decider
 from shared.journal import Changes, Document, Head, Outcome
 from shared.messages import Headed
 from shared.postgres import Connection
-from shared.postgres_journal import PostgresJournal, carry_again, previous_hash, read_document
+from shared.postgres_journal import PostgresJournal, previous_hash, read_document
 from shared.record import Fact, Record
 from shared.service import Service
 from shared.writer import UNKNOWN_INPUT, timer_row
@@ -72,9 +72,7 @@ async def recover(
             held_by_nobody.append(str(error))
             continue
         if missing.chain.position and not missing.last_in_kafka:
-            # so that the topic ends as the journal does, and not with a fork; readers pass over repeats
-            async with journal.pool.acquire() as connection:
-                await carry_again(connection, shard, after=max(head.position - 1, 0))
+            await _send_last(journal, kafka, shard, missing.chain.position)
         kept += append.documents_kept
         events[line], heads[line] = missing.chain.position - head.position, missing.chain.position
     if held_by_nobody:
@@ -255,3 +253,10 @@ class _Appending:
                     raise HeldByNobody(f"the document {name} of {fact.place} is held by nobody")
                 found.append(document)
         return found
+
+
+async def _send_last(journal: PostgresJournal, kafka: KafkaCopy, shard: int, position: int) -> None:
+    """So that the topic ends as the journal does, and not with a fork: the service takes no writes before. Readers pass over repeats."""
+    [last] = await journal.read(shard, after=position - 1, limit=1)
+    async with journal.pool.acquire() as connection:
+        await kafka.send(Headed(last, await previous_hash(connection, shard, position - 1)))

@@ -332,11 +332,6 @@ async def read_document(connection: Connection, name: str) -> Document | None:
     return None if row is None else Document(row["content"], row["media_type"])
 
 
-async def carry_again(connection: Connection, shard: int, *, after: int) -> None:
-    """Has the relay send what stands beyond a position, though it was sent before."""
-    await connection.execute("UPDATE relay_cursors SET position = least(position, $2) WHERE shard = $1", shard, after)
-
-
 async def save_timers(connection: Connection, changes: Sequence[TimerRow | tuple[str, str]]) -> None:
     """Sets (a row) and forgets (its stream and name) timers; the last word on each counts."""
     last = {(change.stream, change.name) if isinstance(change, TimerRow) else change: change for change in changes}
