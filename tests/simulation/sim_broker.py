@@ -18,6 +18,7 @@ class Topics:
     def __init__(self, partitions: Mapping[str, int]) -> None:
         self.counts = dict(partitions)
         self.held: dict[Partition, list[Message]] = {(topic, number): [] for topic, count in partitions.items() for number in range(count)}
+        self.longest = dict.fromkeys(self.held, 0)  # beyond it no reader waits
         self.ever: list[Message] = []
         self.down = False
         self._waiting: list[asyncio.Future[None]] = []
@@ -29,6 +30,7 @@ class Topics:
             held.append(Message(message.key, message.value, message.headers, len(held)))
             if event:
                 self.ever.append(held[-1])
+        self.longest[partition] = max(self.longest[partition], len(held))
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():

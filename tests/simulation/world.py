@@ -455,7 +455,9 @@ class World:
         if by_the_broker:
             self.chance.note("world", f"another {source}/{shard}/{last.position} is published")
             message = Message(b"", bytes(other.data), to_headers(source, other, previous))
-            self.topics.add((topic_of(source), shard), [message] * 12, event=False)  # a lost tail may hide some of them
+            partition = topic_of(source), shard
+            hidden = self.topics.longest[partition] - len(self.topics.held[partition])  # from whoever has not seen that a tail was lost
+            self.topics.add(partition, [message] * (hidden + 1), event=False)
         else:
             self.chance.note("world", f"{source}/{shard}/{last.position} is another now")
             self.stores[source].shards[shard].records[-1] = other
