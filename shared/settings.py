@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     timezone: str = "Australia/Sydney"  # a *day* is a day here
     shards: int = 4  # of each journal; never changed once written
     queue_limit: int = 4096  # commands waiting a shard; beyond it a 503
-    batch_limit: int = 512  # commands a commit
+    batch_limit: int = 256  # commands a commit
     ledger_public_key: str = ""  # the log's verifier key (C2SP signed-note), pinned
     require_ledger_at_start: bool = True  # wait for the ledger's record of our heads before the first write
     log_level: str = "INFO"

@@ -119,7 +119,7 @@ class Writer:
         *,
         epoch: int = 1,
         queue_limit: int = 4096,
-        batch_limit: int = 512,
+        batch_limit: int = 256,
         salts: Callable[[int], list[bytes]] = new_salts,
         snapshots: Snapshots | None = None,
         snapshot_every: int = EVERY,
@@ -238,6 +238,18 @@ class _Batch(msgspec.Struct):
         )
 
 
+class _Ahead(msgspec.Struct, frozen=True):
+    """A batch that was decided while the one before it was being committed."""
+
+    pending: list[_Pending]
+    follows: bytes  # the chain hash that it was decided on
+    batch: _Batch
+
+    def holds(self, pending: list[_Pending], append: Append) -> bool:
+        """Whether it is what would be decided now: the head is the one it followed, and none of its commands is known."""
+        return self.pending is pending and self.follows == append.head.chain_hash and not append.known
+
+
 class _Shard:
     """One shard's queue, head and states. Everything here runs in one task, but for `catch_up_stream`."""
 
@@ -255,18 +267,19 @@ class _Shard:
         self._salts: list[bytes] = []
         self._believed: Head | None = None  # where this process left the shard; None: somebody else may have written since
         self._careful_until = 0.0  # the loop's time
+        self._next: list[_Pending] = []  # taken from the queue already
+        self._ahead: _Ahead | None = None
 
     def waiting(self) -> tuple[int, float]:
         oldest = self._settling[0].since if self._settling else None
         seconds = 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
-        return len(self._settling) + self.queue.qsize(), seconds
+        return len(self._settling) + len(self._next) + self.queue.qsize(), seconds
 
     async def run(self) -> None:
         while True:
             self._settling = []
-            self._settling = batch = [await self.queue.get()]
-            while len(batch) < self.writer.batch_limit and not self.queue.empty():
-                batch.append(self.queue.get_nowait())
+            batch, self._next = self._next or [await self.queue.get()], []
+            self._settling = self._filled(batch)
             try:
                 await self._settle(batch)
             except asyncio.CancelledError:
@@ -276,7 +289,13 @@ class _Shard:
                 log.exception("batch_failed", shard=self.number, commands=len(batch))
                 self._fail(batch, CommandFailed(repr(error)))
 
+    def _filled(self, batch: list[_Pending]) -> list[_Pending]:
+        while len(batch) < self.writer.batch_limit and not self.queue.empty():
+            batch.append(self.queue.get_nowait())
+        return batch
+
     def fail_waiting(self, error: Exception) -> None:
+        self._fail(self._next, error)
         while not self.queue.empty():
             self._fail([self.queue.get_nowait()], error)
 
@@ -327,19 +346,44 @@ class _Shard:
                 await self._catch_up(append)
                 if taken_over := next((each.stream for each in pending if each.stream not in self.states), None):
                     raise UnknownType(f"of {taken_over}")
-                batch = await self._decide_all(append, pending)
+                if self._ahead is not None and self._ahead.holds(pending, append):
+                    batch = self._ahead.batch
+                else:
+                    batch = await self._decide_all(append, pending)
                 if believed is not None and len(batch.outcomes) < len(pending):
                     raise CommandDecidedElsewhere  # for all that is known: who gets no outcome now may have one already
                 if changes := batch.changes():
+                    asyncio.get_running_loop().call_soon(self._decide_ahead, batch)
                     await append.save(changes)
         self._publish(batch)
         if asyncio.get_running_loop().time() >= self._careful_until:
             recorded_at = batch.recorded_at if batch.facts else append.head.recorded_at
             self._believed = Head(batch.position, batch.chain, recorded_at, append.head.epoch)
 
+    def _decide_ahead(self, last: _Batch) -> None:
+        """While PostgreSQL works on `last`: a full batch that waits is decided as if that were committed already. It is used if it was,
+        and nothing else was (`_Ahead.holds`); until then nobody is told, and nothing is kept."""
+        if self._next or self.queue.qsize() < self.writer.batch_limit:
+            return
+        self._next = self._filled([])
+        recorded_at = max(self._now(), last.recorded_at)
+        batch = _Batch(last.position, last.chain, recorded_at, written(recorded_at), partner_seq=dict(last.partner_seq))
+        for each in self._next:
+            if each.context.command_id in batch.outcomes:
+                return  # twice in one batch
+            if each.stream in last.states:
+                batch.states.setdefault(each.stream, last.states[each.stream])
+            elif each.stream not in self.states:
+                return  # it would have to be loaded
+            self._decide(batch, each)
+        self._ahead = _Ahead(self._next, last.chain, batch)
+
+    def _now(self) -> datetime:
+        return self.writer.clock.now().astimezone(UTC)
+
     async def _decide_all(self, append: Append, pending: list[_Pending]) -> _Batch:
         head, known = append.head, append.known
-        now = self.writer.clock.now().astimezone(UTC)
+        now = self._now()
         recorded_at = max(now, head.recorded_at or now)
         batch = _Batch(head.position, head.chain_hash, recorded_at, written(recorded_at))
         for each in pending:
