@@ -199,6 +199,21 @@ async def test_a_state_that_was_evicted_is_read_again(stage: Stage, service: Ser
         assert await writer.state("counter/a") == (Counter(total=3), 3)
 
 
+async def test_batches_that_are_decided_while_others_are_committed_count_once_and_in_order(stage: Stage, service: Service) -> None:
+    async with stage.writing(service, batch_limit=4) as one, stage.writing(service, batch_limit=4) as other:
+        counted = 0
+        for number in range(5):
+            writers = [one] * 60 + [other] * number  # the last rounds are disturbed
+            ids = [f"{number}/{each // 2}" for each in range(len(writers))]  # each id twice
+            answers = await asyncio.gather(*(to.submit("counter/a", add(), context(id)) for to, id in zip(writers, ids, strict=True)))
+            assert all(isinstance(answer, Accepted) for answer in answers)
+            assert len({answer.version for answer in answers if isinstance(answer, Accepted)}) == len(set(ids))
+            counted += len(set(ids))
+    versions = [record.version for record in await stage.records(service)]
+    assert versions == list(range(1, counted + 1))
+    assert await count(stage, service, "entries") == len(versions)
+
+
 # In doubt
 
 

@@ -305,6 +305,31 @@ class DoubtIsFailure(Writer):
             shard._commit = once  # type: ignore[method-assign]
 
 
+class AheadUsedWhateverWasCommitted(Writer):
+    """A batch that was decided ahead counts, whatever was committed before it."""
+
+    async def start(self) -> None:
+        await super().start()
+        for shard in self._shards.values():
+            decide_ahead = shard._decide_ahead
+
+            def careless(last: Any, shard: Any = shard, decide_ahead: Any = decide_ahead) -> None:
+                decide_ahead(last)
+                if shard._ahead is not None:
+                    shard._ahead = _Careless(shard._ahead)
+
+            shard._decide_ahead = careless  # type: ignore[method-assign]
+
+
+class _Careless:
+    def __init__(self, ahead: Any) -> None:
+        self.batch = ahead.batch
+        self._pending = ahead.pending
+
+    def holds(self, pending: Any, append: Append) -> bool:
+        return self._pending is pending
+
+
 # The inbox
 
 
@@ -455,6 +480,9 @@ KERNELS: dict[str, Broken] = {
     "states published before the commit": Broken("otherwise than its journal says", Kernel(writer=StatesPublishedBeforeTheCommit)),
     "answered before the commit": Broken("^answers: ", Kernel(writer=AnsweredBeforeTheCommit)),
     "what another process wrote is not caught up": Broken("its number is taken", Kernel(writer=OthersWritesNotCaughtUp)),
+    "a batch decided ahead is used whatever was committed": Broken(
+        "its number is taken|^chains: |^answers: ", Kernel(writer=AheadUsedWhateverWasCommitted)
+    ),
     "recorded by the own clock alone": Broken("was recorded before the one before it", Kernel(writer=OwnClockOnly)),
     "partners numbered from the own writes": Broken("is number . of", Kernel(writer=FirstPartnerNumbersRemembered)),
     "a refused command takes its batch with it": Broken(r"failed: CommandFailed.*DataRefused", Kernel(writer=RefusedBatchesFail)),
