@@ -202,7 +202,7 @@ def _decoded(scope: Scope, content: bytes) -> Any:
         raise _Unusual
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):  # FastAPI's own way reads more than this: UTF-16, for one
+    except (ValueError, RecursionError):  # FastAPI's own way reads more than this: UTF-16, for one
         raise _Unusual from None
 
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 
 from shared.broker import Message
 from shared.journal import Cursor
@@ -67,7 +66,7 @@ class Line:
     def look(self) -> None:
         """Has it compare itself with its source now."""
         self.compare_at = 0.0
-        with suppress(asyncio.QueueFull):  # then it is awake
+        if self.arrived.empty():  # else it is awake
             self.arrived.put_nowait(())
 
     def heard(self) -> None:

@@ -125,6 +125,9 @@ class PostgresJournal:
             self._remember(shard, appending.facts)
             self._tell()
 
+    def forget_recent(self) -> None:
+        self._recent.clear()
+
     def _remember(self, shard: int, appended: Sequence[Fact]) -> None:
         recent = self._recent.setdefault(shard, deque(maxlen=REMEMBERED))
         if recent and recent[-1].position + 1 != appended[0].record.position:

@@ -99,6 +99,7 @@ class _RelayLead(_Lead):
         async with self._asking() as connection:
             await connection.add_listener(channel_of(self._journal.service), lambda *_: self._journal.news.set())
         self._journal.carried_here = True
+        self._journal.forget_recent()  # another process may have carried on, in a journal that was restored
         return await super().__aenter__()
 
     async def __aexit__(self, *error: object) -> None:

@@ -233,9 +233,9 @@ async def _compare(connection: Connection, live: str, beside: str, table: str) -
 
 
 async def _stop_the_world(connection: Connection, live: str, tables: Sequence[str]) -> None:
-    """In the order that others take these locks, so that nobody waits in a circle: the writer its head and then tables, the inbox tables
-    and then its cursor."""
-    await connection.execute(f'SELECT FROM "{live}".heads ORDER BY shard FOR UPDATE')
+    """In the order that an append takes these locks, so that nobody waits in a circle: the heads (the table, since an append locks all of
+    its tables before any row), then tables. The inbox may take its cursors first: then PostgreSQL ends one of the two."""
+    await connection.execute(f'LOCK TABLE "{live}".heads IN EXCLUSIVE MODE')
     for table in tables:
         await connection.execute(f'LOCK TABLE "{live}"."{table}" IN ACCESS EXCLUSIVE MODE')
     await connection.execute(f'LOCK TABLE "{live}".inbox_cursors IN EXCLUSIVE MODE')

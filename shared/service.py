@@ -164,6 +164,8 @@ class Kernel:
                 log.info("copies_not_asked_yet", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
+            if self.writer.refusing_for not in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
+                return  # it refuses for another reason by now
             if not behind:
                 self.writer.accept()
                 return

@@ -49,8 +49,12 @@ class Sources:
 
     async def head(self, service: str, shard: int, *, at: int) -> tuple[int, bytes | None]:
         """(last position, chain hash at position `at`; None beyond the end)."""
-        head = msgspec.json.decode(await self._found(service, f"/v1/journal/heads/{shard}", at=at), type=HeadAnswer)
-        return head.position, None if head.chain_hash_at is None else bytes.fromhex(head.chain_hash_at)
+        content = await self._found(service, f"/v1/journal/heads/{shard}", at=at)
+        try:
+            head = msgspec.json.decode(content, type=HeadAnswer)
+            return head.position, None if head.chain_hash_at is None else bytes.fromhex(head.chain_hash_at)
+        except ValueError as error:
+            raise Unanswered(f"{service} answers with no head: {error!r}") from error
 
     async def feed(self, service: str, shard: int, *, after: int, limit: int) -> bytes:
         """The answer of GET /v1/journal."""

@@ -542,14 +542,18 @@ class _Shard:
         found = None if snapshots is None else await snapshots.last(stream)
         return _State(0, self.writer.decider_of(stream).initial) if found is None else _State(*found)
 
-    async def _load(self, stream: str) -> None:
+    async def _load(self, stream: str) -> _State:
+        """Holds what it gives, unless the shard has moved on meanwhile: what was caught up or published then may be missing in it."""
+        position = self.position
         start = await self._start(stream)
         state = await self._replay(stream, start)
-        if state.version - start.version >= self.writer.snapshot_every:
-            self._long.add(stream)
-        current = self.states.get(stream)
-        if current is None or current.version < state.version:
-            self.states[stream] = state
+        if self.position == position:
+            if state.version - start.version >= self.writer.snapshot_every:
+                self._long.add(stream)
+            current = self.states.get(stream)
+            if current is None or current.version < state.version:
+                self.states[stream] = state
+        return state
 
     async def _replay(self, stream: str, state: _State) -> _State:
         evolve = self.writer.decider_of(stream).evolve
@@ -558,11 +562,10 @@ class _Shard:
         return state
 
     async def catch_up_stream(self, stream: str) -> _State:
-        """A stream's state as of now, for a reader: nothing is published, but what was replayed from the start is held."""
+        """A stream's state as of now, for a reader: nothing is published, but what was replayed from the start may be held."""
         if (held := self.states.get(stream)) is not None:
             return await self._replay(stream, held)
-        await self._load(stream)
-        return self.states[stream]
+        return await self._load(stream)
 
     async def _catch_up(self, append: Append) -> None:
         """Where another process wrote: bring the states that we hold to the locked head."""

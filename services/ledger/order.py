@@ -53,6 +53,8 @@ async def _take_again(kernel: Kernel, lead: InboxLead, store: TileStore, size: i
         kernel.inbox.waits = f"what the log's tiles hold is taken again: {size} of {held} leaves"
         if (line := await _next(lines, _leaf_hash(store, held, size))) is None:
             kernel.inbox.waits = f"no service has the event of leaf {size}, which the log's tiles hold: nothing new is taken before it"
+            for each in lines:
+                each.ahead.clear()  # whatever a source showed, it may have been recovered since
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             continue
         count = 1

@@ -214,6 +214,34 @@ async def test_batches_that_are_decided_while_others_are_committed_count_once_an
     assert await count(stage, service, "entries") == len(versions)
 
 
+async def test_what_a_reader_has_read_before_others_wrote_is_not_decided_on(
+    stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.writing(service) as one, stage.writing(service) as other:
+        shard = await one._place("counter/a")
+        beside, *_ = [name for name in "bcdefghijklmnopqrstuvwxyz" if await one._place(f"counter/{name}") == shard]
+        await other.submit("counter/a", add(), context())
+        has_read, goes_on = asyncio.Event(), asyncio.Event()
+        read_stream = one.journal.read_stream
+
+        async def slowly(stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
+            found = [each async for each in read_stream(stream, after=after)]
+            if stream == "counter/a":
+                has_read.set()
+                await goes_on.wait()
+            for each in found:
+                yield each
+
+        monkeypatch.setattr(one.journal, "read_stream", slowly)
+        reading = asyncio.create_task(one.state("counter/a"))
+        await has_read.wait()
+        await other.submit("counter/a", add(), context())
+        await one.submit(f"counter/{beside}", add(beside), context())  # it catches up what the other wrote
+        goes_on.set()
+        await reading
+        assert isinstance(await one.submit("counter/a", Take(counter="a", amount=2), context()), Accepted)
+
+
 # In doubt
 
 

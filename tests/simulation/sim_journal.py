@@ -178,7 +178,9 @@ class SimJournal:
 
     async def read_stream(self, stream: str, *, after: int = 0) -> AsyncIterator[tuple[int, Any]]:
         await self.ask(f"read {stream} after {after}")
-        for record in self.store.by_stream.get(stream, [])[after:]:
+        found = self.store.by_stream.get(stream, [])[after:]
+        await self.process.back(f"read {stream}")
+        for record in found:
             yield record.version, self.codec.decode(record.type, record.data)
 
     async def shard_of(self, stream: str) -> int | None:

@@ -160,6 +160,7 @@ UNUSUAL: list[tuple[str, str, dict[str, str], bytes]] = [
     ("POST", "/v1/things/one", JSON | ME, b'{"mass_g": 1.0, "x": "", "names": "a"}'),
     ("POST", "/v1/things/one", JSON | ME, b'{"mass_g": '),
     ("POST", "/v1/things/one", JSON | ME, b"\xff"),
+    ("POST", "/v1/things/one", JSON | ME, b'{"mass_g": 1, "names": ["\xff\xfe"]}'),
     ("POST", "/v1/things/one", JSON | ME, b"[" * 100_000),
     ("POST", "/v1/things/one", JSON | ME, b"null"),
     ("POST", "/v1/things/one", JSON | ME, b""),
