@@ -17,7 +17,7 @@ from shared.settings import Settings
 from shared.whole_answers import WholeAnswers
 
 BEHIND = frozenset({"ledger"})  # nobody waits for it who would not wait longer for a draw: where processors are short, draws go first
-BEHIND_BY = 10
+BEHIND_BY = 3
 
 
 def stand_back() -> None:
