@@ -3,38 +3,33 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 import uvloop
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from bench.figures import Figure, Options, figure
+from bench.filled import PRODUCT, STREAM, database, server
 from bench.history import TODAY, draw, events_of, stocked
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.main import SERVICE
 from shared.clock import SystemClock
-from shared.engines import remembered_ports
-from shared.journal_tables import all_tables
 from shared.postgres import open_pool
-from shared.postgres_engine import PostgresEngine
 from shared.postgres_journal import PostgresJournal
 from shared.writer import Accepted, Context, Writer
 
-PRODUCT, RELEASES, WAITING = "bench-oxide", 100, 512
+RELEASES, WAITING = 100, 512
 WARM, DRAWS = 5_000, 60_000
-STREAM = f"{DECIDER.kind}/{PRODUCT}"
 
 
 async def writer(_options: Options) -> AsyncGenerator[Figure]:
     """Beside it, the same commands decided and evolved in memory alone."""
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
-        async with _database(Path(folder)) as url:
+        async with server(Path(folder)) as address:
+            url = await database(address, "journal")
             rate = await asyncio.to_thread(uvloop.run, _measured(url))  # as the services run
     yield figure("commands_through_the_writer", rate, "commands/s", at_least=20_000, baseline=_in_memory())
 
@@ -91,22 +86,3 @@ def _in_memory() -> float:
     for _ in events_of(iter(commands), state):
         pass
     return len(commands) / (time.perf_counter() - began)
-
-
-@asynccontextmanager
-async def _database(folder: Path) -> AsyncIterator[str]:
-    """With the empty tables of inventory."""
-    postgres = PostgresEngine(folder / "postgres", remembered_ports(folder, ["postgres"])["postgres"])
-    await postgres.start()
-    try:
-        engine = create_async_engine(postgres.dsn().replace("postgresql://", "postgresql+asyncpg://", 1))
-        async with engine.begin() as connection:
-            await connection.execute(sa.text(f'CREATE SCHEMA "{SERVICE.name}"'))
-            await connection.execute(sa.text(f'SET LOCAL search_path = "{SERVICE.name}"'))
-            for statement in all_tables():
-                await connection.exec_driver_sql(statement)
-            await connection.run_sync(SERVICE.tables.create_all)
-        await engine.dispose()
-        yield postgres.dsn()
-    finally:
-        await postgres.stop()

@@ -1,6 +1,7 @@
 """PostgresJournal: `shared.journal.Journal` in PostgreSQL, in the schema that its pool's connections search.
 
-An append locks its shard's row in `heads`, so the order of commits is the order of positions, and no reader can skip an event.
+An append holds its shard's row in `heads`, locked first or moved by the statement that adds, until it commits: so the order of commits is
+the order of positions, and no reader can skip an event.
 Every SQL statement on the kernel's own tables that the write path and the feed need stands here; the leaders' are in `postgres_leads`.
 """
 

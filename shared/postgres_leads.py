@@ -145,10 +145,8 @@ class _InboxLead(_Lead):
         self, source: str, shard: int, *, since: int, to: Cursor, facts: Sequence[Fact] = (), parked: Mapping[str, Sequence[Headed]] = {}
     ) -> None:
         take = self._journal.takes.get(source) if facts else None
-        cursor, lost = (
-            (source, shard, to.position, to.chain_hash, to.kafka_offset, since),
-            LostLead(f"{source}/{shard} is no longer at {since}"),
-        )
+        cursor = (source, shard, to.position, to.chain_hash, to.kafka_offset, since)
+        lost = LostLead(f"{source}/{shard} is no longer at {since}")
         if take is None and not parked:
             async with self._asking() as connection:
                 if await connection.execute(_PASSED_OVER, *cursor) != "INSERT 0 1":
@@ -177,10 +175,6 @@ class _InboxLead(_Lead):
             if await connection.execute(_TAKEN, *cursor) != "INSERT 0 1":
                 raise lost
 
-    async def _take(self, connection: Connection, source: str, facts: Sequence[Fact]) -> None:
-        if facts and (take := self._journal.takes.get(source)) is not None:
-            await take(connection, facts)
-
     async def parked(self, source: str, shard: int, stream: str) -> list[Headed]:
         async with self._asking() as connection:
             rows = await connection.fetch(
@@ -198,7 +192,8 @@ class _InboxLead(_Lead):
             )
             if gone != "DELETE 1":
                 raise LostLead(f"{fact.place} was un-parked by another process")
-            await self._take(connection, fact.source, [fact])
+            if (take := self._journal.takes.get(fact.source)) is not None:
+                await take(connection, [fact])
 
     async def set_aside(self, source: str, partition: int, offset: int, reason: str) -> None:
         async with self._asking() as connection:

@@ -366,8 +366,8 @@ class _Shard:
         if self._next or self.queue.qsize() < self.writer.batch_limit:
             return
         self._next = self._filled([])
-        recorded_at = max(self._now(), last.recorded_at)
-        batch = _Batch(last.position, last.chain, recorded_at, written(recorded_at), partner_seq=dict(last.partner_seq))
+        batch = self._after(last.position, last.chain, last.recorded_at)
+        batch.partner_seq.update(last.partner_seq)
         for each in self._next:
             if each.context.command_id in batch.outcomes:
                 return  # twice in one batch
@@ -378,14 +378,15 @@ class _Shard:
             self._decide(batch, each)
         self._ahead = _Ahead(self._next, last.chain, batch)
 
-    def _now(self) -> datetime:
-        return self.writer.clock.now().astimezone(UTC)
+    def _after(self, position: int, chain: bytes, recorded_at: datetime | None) -> _Batch:
+        """An empty batch that follows this place, and is recorded no earlier."""
+        now = self.writer.clock.now().astimezone(UTC)
+        recorded_at = max(now, recorded_at or now)
+        return _Batch(position, chain, recorded_at, written(recorded_at))
 
     async def _decide_all(self, append: Append, pending: list[_Pending]) -> _Batch:
         head, known = append.head, append.known
-        now = self._now()
-        recorded_at = max(now, head.recorded_at or now)
-        batch = _Batch(head.position, head.chain_hash, recorded_at, written(recorded_at))
+        batch = self._after(head.position, head.chain_hash, head.recorded_at)
         for each in pending:
             if each.answer.cancelled():
                 continue  # its caller has gone before anything was decided
