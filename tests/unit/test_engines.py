@@ -1,5 +1,6 @@
 """The embedded engines: real servers that keep what they were given through kill -9."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -75,7 +76,8 @@ async def test_postgres_starts_although_its_stale_pid_file_names_a_living_strang
 async def test_postgres_left_running_by_a_dead_owner_is_ended_before_it_starts_again(postgres: PostgresEngine) -> None:
     successor = PostgresEngine(postgres.data_dir, postgres.port)
     await successor.start()
-    assert await postgres.process.wait() != 0
+    async with asyncio.timeout(10):
+        await postgres.process.wait()
     assert await fetch(successor.dsn(), "SELECT 1")
     await successor.stop()
 

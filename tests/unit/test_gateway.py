@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from services.gateway.headers import to_service
 from services.gateway.main import create_app
+from services.gateway.proxy import QUIET_TIMEOUT_S
 from services.gateway.routing import Destination, destination
 from shared.settings import Settings
 
@@ -113,10 +114,10 @@ class Setting:
 
 
 @contextlib.asynccontextmanager
-async def gateway(**upstreams: str) -> AsyncIterator[Setting]:
+async def gateway(*, quiet_timeout_s: float = QUIET_TIMEOUT_S, **upstreams: str) -> AsyncIterator[Setting]:
     service = Service()
     async with serving(service.app, http="h11") as service_url:
-        gate = create_app(Settings(), {"inventory": service_url, "identity": service_url} | upstreams, quiet_timeout_s=0.5)
+        gate = create_app(Settings(), {"inventory": service_url, "identity": service_url} | upstreams, quiet_timeout_s=quiet_timeout_s)
         # Nobody stands before this gateway, so uvicorn must not believe X-Forwarded-For either.
         async with serving(gate, proxy_headers=False) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
             yield Setting(service, http, url)
@@ -126,6 +127,13 @@ async def gateway(**upstreams: str) -> AsyncIterator[Setting]:
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
     async with gateway() as setting:
+        yield setting
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[Setting]:
+    """A gateway that waits for half a second: for tests of time-outs alone."""
+    async with gateway(quiet_timeout_s=0.5) as setting:
         yield setting
 
 
@@ -293,13 +301,13 @@ async def test_a_dead_service_is_unavailable_and_the_others_go_on() -> None:
         assert (ready.status_code, ready.json()["services"]["ledger"]) == (503, "unreachable")
 
 
-async def test_a_silent_service_is_a_time_out(setting: Setting) -> None:
-    answer = await setting.http.get("/inventory/v1/silent")
+async def test_a_silent_service_is_a_time_out(impatient: Setting) -> None:
+    answer = await impatient.http.get("/inventory/v1/silent")
     assert (answer.status_code, answer.json()["code"]) == (504, "upstream_timeout")
 
 
-async def test_a_caller_whose_body_stops_coming_is_not_waited_for(setting: Setting) -> None:
-    answer = await raw(setting.url, b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf")
+async def test_a_caller_whose_body_stops_coming_is_not_waited_for(impatient: Setting) -> None:
+    answer = await raw(impatient.url, b"POST /inventory/v1/import HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code": "request_timeout"' in answer
 
