@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.approval import ApprovalError, approval_bytes, approve, read_private_key
 from services.allocation.domain.decision import DecisionFile, UnreadableDecision, decision_hash, read_file, recompute
 from services.commands.failure import CHECK_FAILED, fail
+from shared.approval import ApprovalError, approval_bytes, approve, read_private_key
 
 
 def sign_decision(file: Path, key_file: Path, approver: str) -> bytes:

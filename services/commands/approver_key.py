@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.approval import key_id, private_key_pem, public_key_hex
 from services.commands.failure import fail
+from shared.approval import key_id, private_key_pem, public_key_hex
 
 
 def new_key(file: Path) -> tuple[str, str]:

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
-from services.allocation.domain.approval import approve, public_key_hex
 from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
+from shared.approval import approve, public_key_hex
 from shared.clock import SystemClock, day_of
 from shared.engines import Engines
 from shared.service import Service

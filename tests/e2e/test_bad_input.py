@@ -14,8 +14,8 @@ from running import eventually
 from tokens import bad_tokens, of_two_roles
 from world import DISPATCH, UNIT_G, World, product_body
 
-from services.allocation.domain.approval import approve, public_key_hex
 from services.client import ProblemAnswer
+from shared.approval import approve, public_key_hex
 
 MAX_INTEGER = 2**53 - 1
 NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has

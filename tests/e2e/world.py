@@ -21,9 +21,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from running import Running, eventually
 
-from services.allocation.domain.approval import approve, public_key_hex
 from services.client import Client, ProblemAnswer
 from services.registry import JOURNALED
+from shared.approval import approve, public_key_hex
 from shared.clock import day_of
 
 UNIT_G = 5_000_000  # a bundle of antimony ingots: 5 t

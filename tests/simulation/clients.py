@@ -10,7 +10,6 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
-from services.allocation.domain.approval import approve, key_id, public_key_hex, verify_approval
 from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import ApproveRound, CancelRound, CertifyRound, OpenRound, ProposeRound
@@ -26,6 +25,7 @@ from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
+from shared.approval import approve, key_id, public_key_hex, verify_approval
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch

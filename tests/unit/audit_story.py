@@ -14,7 +14,6 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation import events as allocation
-from services.allocation.domain.approval import approve, key_id, public_key_hex
 from services.allocation.domain.decision import (
     Claimant,
     DecisionFile,
@@ -35,6 +34,7 @@ from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.postings import postings
+from shared.approval import approve, key_id, public_key_hex
 from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.codec import type_of
 from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data

@@ -6,7 +6,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.approval import approve
 from services.allocation.domain.book import Command, OpenBook, decide
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
@@ -23,6 +22,7 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
+from shared.approval import approve
 from shared.decider import Refused
 
 TONNE = 1_000_000

@@ -35,11 +35,11 @@ from audit_story import (
 from msgspec.structs import replace
 
 from services.allocation import events as allocation
-from services.allocation.domain.approval import key_id, public_key_hex
 from services.allocation.domain.decision import canonical, commitment, decision_hash
 from services.audit import hashes
 from services.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.inventory import events as inventory
+from shared.approval import key_id, public_key_hex
 
 
 def changed(story: Story, name: str, **fields: Any) -> None:

@@ -3,10 +3,10 @@
 import msgspec
 from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, TODAY, a_proposal, a_round
 
-from services.allocation.domain.approval import approve
 from services.allocation.domain.book_rounds import ApproveRound
 from services.allocation.domain.book_state import Reason
 from services.allocation.events import RoundApproved
+from shared.approval import approve
 
 
 def test_an_approver_approves_the_proposed_decision():

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, KeyPath, SubjectField
-from services.allocation.domain.approval import key_id
 from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.events import KeyId, ProductId, SubjectId
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from shared.approval import key_id
 from shared.auth import Caller, allow
 from shared.fields import Body, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, page

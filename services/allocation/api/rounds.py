@@ -15,8 +15,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.decisions import AwardLine, award_lines
 from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, limited_to
 from services.allocation.api.lookups import available_units, find_round, find_surroundings
-from services.allocation.domain.approval import Approval as SignedApproval
-from services.allocation.domain.approval import verify_approval
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
@@ -43,6 +41,8 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RequestRow, RoundRow, RoundStatus, StockRow
+from shared.approval import Approval as SignedApproval
+from shared.approval import verify_approval
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page

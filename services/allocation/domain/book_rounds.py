@@ -5,7 +5,6 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from services.allocation.domain.approval import Approval as SignedApproval
 from services.allocation.domain.book_lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
@@ -33,6 +32,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
+from shared.approval import Approval as SignedApproval
 from shared.decider import Refused
 
 MAX_REQUESTS = 100  # of a round: all of its awards must fit in one event of 64 KiB

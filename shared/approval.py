@@ -2,7 +2,7 @@
 
 The key belongs to the approver: a PKCS #8 PEM file (mode 0600) that `reserve approve FILE --key KEY` reads and no service ever holds.
 Services keep the public half, 32 bytes in hex, from its enrolment. Who may approve, whether the key still counts, and whether the document
-is the one meant, is for the book to decide; here it is only whether this key signed this statement.
+is the one meant, is for the service to decide; here it is only whether this key signed this statement.
 """
 
 import hashlib
