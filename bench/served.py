@@ -145,10 +145,10 @@ class _Draws:
             drawn_g = await connection.fetchval("SELECT sum(drawn_g)::bigint FROM inventory.products")
         finally:
             await connection.close()
-        posted_g = 0
+        posted = 0
         async for balance in self.parties.auditor.rows("/ledger/v1/balances", account=f"partner/{PARTNER}", side="title"):
-            posted_g += balance["posted_g"]
-        found = {"read table": kept, "stockpiles": drawn_g // UNIT_G, "ledger": posted_g // UNIT_G}
+            posted += balance["posted"]
+        found = {"read table": kept, "stockpiles": drawn_g // UNIT_G, "ledger": posted // UNIT_G}
         if len(set(found.values())) > 1 or not self._acknowledged <= kept <= self._acknowledged + self._under_way:
             raise Unexpected(f"{self._acknowledged} draws were acknowledged, {self._under_way} perhaps; counted: {found}")
 

@@ -24,9 +24,7 @@ class Books:
     def post(self, place: str, event: Any, entry: Entry | None) -> None:
         """`entry`: what the ledger says of the event; None if it has none, which is another check's failure."""
         look = self._findings.look
-        expected = tuple(
-            PostedLine(line.side.value, line.asset, line.account, line.amount_g, line.status.value) for line in postings(event)
-        )
+        expected = tuple(PostedLine(line.side.value, line.asset, line.account, line.amount, line.status.value) for line in postings(event))
         if entry is not None:
             look(Check.POSTINGS, entry.postings == expected, place, lambda: f"posted {_shown(entry.postings)}, not {_shown(expected)}")
         if not expected:
@@ -34,8 +32,8 @@ class Books:
         look(Check.SUMS, not any(_unbalanced(expected)), place, lambda: f"does not sum to zero: {_shown(expected)}")
         for account in _apply(self._accounts, expected):
             if account[2].startswith(_HOLDS_GOODS):
-                posted_g = self._accounts[account][0]
-                look(Check.OVERDRAFTS, posted_g >= 0, place, f"leaves {posted_g} g in {'/'.join(account)}")
+                posted = self._accounts[account][0]
+                look(Check.OVERDRAFTS, posted >= 0, place, f"leaves {posted} in {'/'.join(account)}")
 
     def compare(self, stated: Iterable[BalanceLine], later: Sequence[Entry]) -> None:
         """`later`: entries after the cut, as far as balances may have been read with them. Each balance is then as one of them left it."""
@@ -45,20 +43,20 @@ class Books:
         for entry in later:
             for account in _apply(moving, entry.postings):
                 allowed.setdefault(account, {self._accounts.get(account, _ZERO)}).add(moving[account])
-        told = {(line.side, line.asset, line.account): (line.posted_g, line.pending_g) for line in stated}
+        told = {(line.side, line.asset, line.account): (line.posted, line.pending) for line in stated}
         for account in sorted(told.keys() | self._accounts.keys()):
             own = self._accounts.get(account, _ZERO)
             theirs = told.get(account, _ZERO)
             fine = theirs in allowed.get(account, {own})
             look(Check.BALANCES, fine, "/".join(account), f"is {_amounts(theirs)}, and the events sum to {_amounts(own)}")
-        for (side, asset), (posted_g, pending_g) in sorted(self._totals().items()):
-            look(Check.SUMS, posted_g == pending_g == 0, f"{side}/{asset}", f"all accounts sum to {_amounts((posted_g, pending_g))}")
+        for (side, asset), (posted, pending) in sorted(self._totals().items()):
+            look(Check.SUMS, posted == pending == 0, f"{side}/{asset}", f"all accounts sum to {_amounts((posted, pending))}")
 
     def _totals(self) -> dict[tuple[str, str], Amounts]:
         totals: dict[tuple[str, str], Amounts] = {}
-        for (side, asset, _), (posted_g, pending_g) in self._accounts.items():
+        for (side, asset, _), (posted, pending) in self._accounts.items():
             before = totals.get((side, asset), _ZERO)
-            totals[side, asset] = (before[0] + posted_g, before[1] + pending_g)
+            totals[side, asset] = (before[0] + posted, before[1] + pending)
         return totals
 
 
@@ -67,9 +65,9 @@ def _apply(accounts: dict[Account, Amounts], lines: Iterable[PostedLine]) -> set
     touched = set()
     for line in lines:
         account = (line.side, line.asset, line.account)
-        posted_g, pending_g = accounts.get(account, _ZERO)
+        posted, pending = accounts.get(account, _ZERO)
         is_posted = line.status == "posted"
-        accounts[account] = (posted_g + line.amount_g, pending_g) if is_posted else (posted_g, pending_g + line.amount_g)
+        accounts[account] = (posted + line.amount, pending) if is_posted else (posted, pending + line.amount)
         touched.add(account)
     return touched
 
@@ -78,13 +76,13 @@ def _unbalanced(lines: Iterable[PostedLine]) -> Iterator[int]:
     sums: dict[tuple[str, str, str], int] = {}
     for line in lines:
         key = (line.side, line.asset, line.status)
-        sums[key] = sums.get(key, 0) + line.amount_g
+        sums[key] = sums.get(key, 0) + line.amount
     yield from sums.values()
 
 
 def _shown(lines: Iterable[PostedLine]) -> str:
-    return ", ".join(f"{line.amount_g:+} g {line.status} in {line.side}/{line.asset}/{line.account}" for line in lines) or "nothing"
+    return ", ".join(f"{line.amount:+} {line.status} in {line.side}/{line.asset}/{line.account}" for line in lines) or "nothing"
 
 
 def _amounts(amounts: Amounts) -> str:
-    return f"{amounts[0]} g posted, {amounts[1]} g pending"
+    return f"{amounts[0]} posted, {amounts[1]} pending"

@@ -35,7 +35,7 @@ class PostedLine(msgspec.Struct, frozen=True, gc=False):
     side: str
     asset: str
     account: str
-    amount_g: int
+    amount: int
     status: str  # "posted", or what it does to what is pending
 
 
@@ -63,8 +63,8 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     side: str
     asset: str
     account: str
-    posted_g: int
-    pending_g: int
+    posted: int
+    pending: int
 
 
 class Evidence(Protocol):

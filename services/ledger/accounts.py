@@ -1,4 +1,7 @@
-"""Accounts: where grams of a product stand. Double entry on two sides: whose they are (title), and who has them (custody).
+"""Accounts: where an asset stands. Double entry on two sides: whose it is (title), and who has it (custody).
+
+An asset is a product ("antimony-metal") or what is contained of an element ("contained/Sb"), in grams, or a currency ("AUD"), in its minor
+units.
 
 Names are paths. Title: `reserve/available`, `reserve/quarantined`, `right/{right}`, `partner/{code}` (goods), `partner/{code}/rights`
 (claims), `partner/{code}/release/{release}` (what a release has pending). Custody: `depot/{name}`, `carrier/{name}`, `holder/{name}`.
@@ -16,7 +19,7 @@ OUTSIDE = "outside"
 WEIGHING = "difference/weighing"
 CAUSES = {"stock_take": "difference/stock_take", "loss": "loss", "sample": "sample"}  # of an adjustment -> its account
 
-_BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS)  # where grams come from, or go for good
+_BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS)  # where an asset comes from, or goes for good
 
 
 class Side(StrEnum):
@@ -33,13 +36,18 @@ class Status(StrEnum):
     POSTED = "posted"
 
 
+def unit_of(asset: str) -> str:
+    """ "g", or "minor" of a currency: three capitals (ISO 4217), which no product's name has."""
+    return "minor" if asset.isalpha() and asset.isupper() else "g"
+
+
 class Posting(msgspec.Struct, frozen=True, gc=False):
-    """`amount_g` comes into the account, or leaves it if below zero."""
+    """`amount` comes into the account, or leaves it if below zero. It is in the asset's unit."""
 
     side: Side
-    asset: str  # the product
+    asset: str
     account: str
-    amount_g: int
+    amount: int
     status: Status
 
 
@@ -62,13 +70,13 @@ class Key(msgspec.Struct, frozen=True, gc=False):
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False):
-    posted_g: int = 0
-    pending_g: int = 0  # promised to the account or, below zero, out of it
+    posted: int = 0
+    pending: int = 0  # promised to the account or, below zero, out of it
 
     @property
-    def free_g(self) -> int:
+    def free(self) -> int:
         """What is there and not promised away."""
-        return self.posted_g + min(0, self.pending_g)
+        return self.posted + min(0, self.pending)
 
 
 class Overdraft(msgspec.Struct, frozen=True, gc=False):
@@ -89,12 +97,12 @@ def post(books: MutableMapping[Key, Balance], postings: Iterable[Posting]) -> li
         key = Key(posting.side, posting.asset, posting.account)
         before = books.get(key, Balance())
         if posting.status is Status.POSTED:
-            after = Balance(before.posted_g + posting.amount_g, before.pending_g)
+            after = Balance(before.posted + posting.amount, before.pending)
         else:
-            after = Balance(before.posted_g, before.pending_g + posting.amount_g)
+            after = Balance(before.posted, before.pending + posting.amount)
         books[key] = after
-        if posting.amount_g < 0:
+        if posting.amount < 0:
             lowered.add(key)
     # Looked at once the event is whole: a draw settles what was pending in one posting and takes it out in the next.
     lowered_in_order = sorted(lowered, key=lambda key: key.id)
-    return [Overdraft(key, books[key]) for key in lowered_in_order if books[key].free_g < 0 and not may_go_below_zero(key.account)]
+    return [Overdraft(key, books[key]) for key in lowered_in_order if books[key].free < 0 and not may_go_below_zero(key.account)]

@@ -1,4 +1,4 @@
-"""Postings: what an event does to the accounts, in grams of its product. Pure. On each side its postings sum to zero.
+"""Postings: what an event does to the accounts. Pure. On each side its postings sum to zero.
 
 A release is a pending transfer. A draw settles and posts it; a lapse or a cancellation voids it. Drawn goods are the partner's by title
 and still in the depot's custody, until they are dispatched.
@@ -38,7 +38,7 @@ _OF_A_STOCKPILE = get_args(inventory.Event.__value__)
 
 
 def postings(event: Any) -> list[Posting]:
-    """What the event posts: nothing, if it moves no grams, or is of a type that this build does not know (None)."""
+    """What the event posts: nothing, if it moves nothing, or is of a type that this build does not know (None)."""
     return _of_stockpile(event) if isinstance(event, _OF_A_STOCKPILE) else []
 
 
@@ -159,8 +159,8 @@ def _release_account(partner: str, release: str) -> str:
 
 def _pending(asset: str, source: str, target: str, mass_g: int, status: Status) -> list[Posting]:
     """A pending transfer begins or, settled or voided, ends."""
-    amount_g = mass_g if status is Status.PENDING else -mass_g
-    return _move(Side.TITLE, asset, source, target, amount_g, status)
+    amount = mass_g if status is Status.PENDING else -mass_g
+    return _move(Side.TITLE, asset, source, target, amount, status)
 
 
 def _title(asset: str, source: str, target: str, mass_g: int) -> list[Posting]:
@@ -171,10 +171,10 @@ def _custody(asset: str, source: str, target: str, mass_g: int) -> list[Posting]
     return _move(Side.CUSTODY, asset, source, target, mass_g, Status.POSTED)
 
 
-def _move(side: Side, asset: str, source: str, target: str, mass_g: int, status: Status) -> list[Posting]:
-    if not mass_g:
+def _move(side: Side, asset: str, source: str, target: str, amount: int, status: Status) -> list[Posting]:
+    if not amount:
         return []
-    return [Posting(side, asset, source, -mass_g, status), Posting(side, asset, target, mass_g, status)]
+    return [Posting(side, asset, source, -amount, status), Posting(side, asset, target, amount, status)]
 
 
 def _all(moves: Iterable[list[Posting]]) -> list[Posting]:

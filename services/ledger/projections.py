@@ -121,7 +121,7 @@ def _posting_rows(entries: Iterable[Entry]) -> Iterable[tuple[object, ...]]:
         effective_on, recorded_at = date.fromisoformat(record.effective_on), datetime.fromisoformat(record.recorded_at)
         for line, each in enumerate(entry.postings):
             balance = Key(each.side, each.asset, each.account).id
-            yield entry.index, line, balance, each.side, each.asset, each.account, each.amount_g, each.status, effective_on, recorded_at
+            yield entry.index, line, balance, each.side, each.asset, each.account, each.amount, each.status, effective_on, recorded_at
 
 
 async def _balances(connection: Connection, keys: Iterable[Key]) -> dict[Key, Balance]:
@@ -142,8 +142,8 @@ async def _save_balances(connection: Connection, books: dict[Key, Balance]) -> N
         [key.asset for key in keys],
         [key.account for key in keys],
         [key.partner for key in keys],
-        [books[key].posted_g for key in keys],
-        [books[key].pending_g for key in keys],
+        [books[key].posted for key in keys],
+        [books[key].pending for key in keys],
     )
 
 
@@ -151,7 +151,7 @@ async def _flag(connection: Connection, overdrafts: Sequence[tuple[int, Overdraf
     rows = []
     for index, overdraft in overdrafts:
         key, balance = overdraft.key, overdraft.balance
-        rows.append((f"{index:016d}/{key.id}", "overdrawn", index, key.side, key.asset, key.account, balance.posted_g, balance.pending_g))
-        log.error("account_overdrawn", entry=index, account=key.id, posted_g=balance.posted_g, pending_g=balance.pending_g)
+        rows.append((f"{index:016d}/{key.id}", "overdrawn", index, key.side, key.asset, key.account, balance.posted, balance.pending))
+        log.error("account_overdrawn", entry=index, account=key.id, posted=balance.posted, pending=balance.pending)
     overdrawn.inc(len(rows))
     await connection.copy_records_to_table("flags", columns=_FLAG_COLUMNS, records=rows)

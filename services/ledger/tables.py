@@ -1,4 +1,4 @@
-"""Tables of the ledger, as its projections write them and its API reads them. Masses are whole grams."""
+"""Tables of the ledger, as its projections write them and its API reads them. Amounts are in their asset's unit: grams, or minor units."""
 
 from datetime import date, datetime
 
@@ -17,6 +17,11 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
+
+
+def _amount(name: str) -> "sa.Column[int]":
+    """The columns were named when all assets were counted in grams: another name would stop the build before, which writes them too."""
+    return sa.Column(f"{name}_g", sa.BigInteger, key=name, nullable=False)
 
 
 class LogHeadRow(Table, table=True):
@@ -59,7 +64,7 @@ class PostingRow(Table, table=True):
     side: str
     asset: str
     account: str
-    amount_g: int = Field(sa_type=sa.BigInteger)
+    amount: int = Field(sa_column=_amount("amount"))
     status: str
     effective_on: date
     recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
@@ -74,8 +79,8 @@ class BalanceRow(Table, table=True):
     asset: str
     account: str = Field(index=True)
     partner: str | None = Field(index=True)  # whose account it is, if a partner's
-    posted_g: int = Field(sa_type=sa.BigInteger)
-    pending_g: int = Field(sa_type=sa.BigInteger)
+    posted: int = Field(sa_column=_amount("posted"))
+    pending: int = Field(sa_column=_amount("pending"))
 
 
 class FlagRow(Table, table=True):
@@ -88,8 +93,8 @@ class FlagRow(Table, table=True):
     side: str
     asset: str
     account: str
-    posted_g: int = Field(sa_type=sa.BigInteger)  # after the event
-    pending_g: int = Field(sa_type=sa.BigInteger)
+    posted: int = Field(sa_column=_amount("posted"))  # after the event
+    pending: int = Field(sa_column=_amount("pending"))
 
 
 class CheckpointRow(Table, table=True):

@@ -47,9 +47,7 @@ async def japan(stage: LedgerStage, ledger: Kernel) -> AsyncIterator[Http]:
 
 
 async def balances(http: Http, **query: Any) -> dict[str, tuple[int, int]]:
-    return {
-        row["id"].replace("antimony-metal/", ""): (row["posted_g"], row["pending_g"]) for row in await rows(http, "/v1/balances", **query)
-    }
+    return {row["id"].replace("antimony-metal/", ""): (row["posted"], row["pending"]) for row in await rows(http, "/v1/balances", **query)}
 
 
 async def test_the_migrated_tables_are_those_of_the_models(stage: LedgerStage):
@@ -180,9 +178,14 @@ async def test_entries_are_opened_with_what_they_posted_and_a_partner_sees_its_o
     entry = own[-1]
     assert f"{entry['source']}/{entry['shard']}/{entry['position']}" == place
     assert event_hash(bytes.fromhex(entry["salt"]), entry["hashed"].encode()).hex() == entry["event_hash"]
-    assert {"side": "title", "asset": "antimony-metal", "account": "partner/JP", "amount_g": UNIT_G, "status": "posted"} in entry[
-        "postings"
-    ]
+    assert {
+        "side": "title",
+        "asset": "antimony-metal",
+        "account": "partner/JP",
+        "amount": UNIT_G,
+        "unit": "g",
+        "status": "posted",
+    } in entry["postings"]
 
 
 async def test_a_partner_sees_its_own_accounts_and_balances(stage: LedgerStage, japan: Http, auditor: Http):
@@ -193,8 +196,8 @@ async def test_a_partner_sees_its_own_accounts_and_balances(stage: LedgerStage, 
     assert await balances(japan, account="partner/US") == {}
     every = await balances(auditor, limit=2)
     assert own.items() <= every.items()
-    assert sum(posted_g for name, (posted_g, _) in every.items() if name.startswith("title/")) == 0
-    assert sum(posted_g for name, (posted_g, _) in every.items() if name.startswith("custody/")) == 0
+    assert sum(posted for name, (posted, _) in every.items() if name.startswith("title/")) == 0
+    assert sum(posted for name, (posted, _) in every.items() if name.startswith("custody/")) == 0
     names = [row["id"] for row in await rows(auditor, "/v1/accounts", limit=3)]
     assert len(names) == len(set(names)) > 5
 
@@ -234,7 +237,7 @@ async def test_an_event_that_leaves_releases_short_is_recorded_and_flagged(stage
     places = await stage.happen(registered, lot("lot_g", 4), released, failed, product=gallium)
     await receipts_of(auditor, places)
     [flag] = [flag for flag in await rows(auditor, "/v1/flags") if flag["asset"] == gallium]
-    assert (flag["kind"], flag["account"], flag["posted_g"], flag["pending_g"]) == ("overdrawn", "reserve/available", 0, -3 * UNIT_G)
+    assert (flag["kind"], flag["account"], flag["posted"], flag["pending"]) == ("overdrawn", "reserve/available", 0, -3 * UNIT_G)
 
 
 @pytest.mark.parametrize("path", ["checkpoints", "sources", "flags"])

@@ -299,7 +299,7 @@ class World:
     async def balances(self, product: str, *, at_least: str | None = None, **query: Any) -> dict[str, int]:
         """{"title/reserve/available": grams} of one product's accounts that are not zero, as posted."""
         rows = await self.rows(self.auditor, "/ledger/v1/balances", asset=product, at_least=at_least, **query)
-        return {f"{row['side']}/{row['account']}": row["posted_g"] for row in rows if row["posted_g"]}
+        return {f"{row['side']}/{row['account']}": row["posted"] for row in rows if row["posted"]}
 
     # Processes
 

@@ -493,7 +493,7 @@ class World:
                 "allocation": sorted(self.stores["allocation"].documents),
                 "ledger": sorted(self.stores["ledger"].tables.documents),
             },
-            balances={key.id: (balance.posted_g, balance.pending_g) for key, balance in self.stores["ledger"].tables.balances.items()},
+            balances={key.id: (balance.posted, balance.pending) for key, balance in self.stores["ledger"].tables.balances.items()},
             today=self.today().isoformat(),
         )
 

@@ -354,7 +354,7 @@ class Told:
                 position=record.position,
                 salt=record.salt,
                 event_hash=record.event_hash,
-                postings=tuple(PostedLine(str(line.side), line.asset, line.account, line.amount_g, str(line.status)) for line in lines),
+                postings=tuple(PostedLine(str(line.side), line.asset, line.account, line.amount, str(line.status)) for line in lines),
             )
         )
         self.tree.append(leaf_data(salt, place, bytes.fromhex(record.event_hash)))
@@ -430,7 +430,7 @@ class Told:
 
     async def balances(self) -> Sequence[BalanceLine]:
         return [
-            BalanceLine(side=str(key.side), asset=key.asset, account=key.account, posted_g=balance.posted_g, pending_g=balance.pending_g)
+            BalanceLine(side=str(key.side), asset=key.asset, account=key.account, posted=balance.posted, pending=balance.pending)
             for key, balance in self.accounts.items()
             if balance != Balance()
         ]

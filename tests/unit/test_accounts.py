@@ -1,23 +1,23 @@
 """Balances, and which postings overdraw an account."""
 
-from services.ledger.accounts import Balance, Key, Overdraft, Posting, Side, Status, post
+from services.ledger.accounts import Balance, Key, Overdraft, Posting, Side, Status, post, unit_of
 
 AVAILABLE = Key(Side.TITLE, "antimony-metal", "reserve/available")
 
 
-def posting(amount_g: int, status: Status = Status.POSTED, account: str = "reserve/available") -> Posting:
-    return Posting(Side.TITLE, "antimony-metal", account, amount_g, status)
+def posting(amount: int, status: Status = Status.POSTED, account: str = "reserve/available") -> Posting:
+    return Posting(Side.TITLE, "antimony-metal", account, amount, status)
 
 
 def test_what_is_promised_is_not_free():
     books = {AVAILABLE: Balance(10)}
     assert post(books, [posting(-4, Status.PENDING)]) == []
     assert books[AVAILABLE] == Balance(10, -4)
-    assert books[AVAILABLE].free_g == 6
+    assert books[AVAILABLE].free == 6
 
 
 def test_what_is_promised_to_an_account_does_not_count_yet():
-    assert Balance(10, 4).free_g == 10
+    assert Balance(10, 4).free == 10
 
 
 def test_a_promise_beyond_what_is_free_overdraws():
@@ -50,3 +50,8 @@ def test_where_grams_come_from_goes_below_zero():
 def test_a_partner_owns_its_accounts_and_those_below_them():
     owners = {account: Key(Side.TITLE, "x", account).partner for account in ("partner/JP", "partner/JP/release/rel_1", "reserve/available")}
     assert owners == {"partner/JP": "JP", "partner/JP/release/rel_1": "JP", "reserve/available": None}
+
+
+def test_money_is_counted_in_minor_units_and_all_else_in_grams():
+    assets = ("antimony-metal", "contained/Sb", "aud", "AUD", "JPY")
+    assert {asset: unit_of(asset) for asset in assets} == dict(zip(assets, ("g", "g", "g", "minor", "minor"), strict=True))

@@ -119,7 +119,7 @@ async def test_a_balance_read_after_later_entries_passes_and_a_wrong_one_does_no
     history = Told(told() | {"late_draw": stock(draw(10, 20, draw="drw_3"))}, tmp_path)
     assert (await history.audited()).ok
     key = next(key for key in history.accounts if key.account == "reserve/available")
-    history.accounts[key] = replace(history.accounts[key], posted_g=history.accounts[key].posted_g - 1)
+    history.accounts[key] = replace(history.accounts[key], posted=history.accounts[key].posted - 1)
     assert failures(await history.audited()) == {"balances": ["title/antimony-metal/reserve/available"]}
 
 

@@ -40,7 +40,7 @@ def moved(story: Story, command: Any) -> dict[tuple[str, str], int]:
         for each in postings(event):
             assert each.asset == ANTIMONY
             kind = str(each.side) if each.status is Status.POSTED else str(each.status)
-            found[kind, each.account] = found.get((kind, each.account), 0) + each.amount_g
+            found[kind, each.account] = found.get((kind, each.account), 0) + each.amount
     return {key: grams for key, grams in found.items() if grams}
 
 
@@ -216,9 +216,7 @@ def test_a_weighing_over_two_depots_is_shared_by_mass_and_comes_out_even_in_any_
     about: Any = {"product": ANTIMONY, "draw": DrawId("drw_1"), "partner": "JP", "mass_g": 3 * UNIT_G}
     weighed = inventory.DrawWeighed(**about, parcels=(north, south), weighed_g=3 * UNIT_G - 100, difference_g=-100)
     returned = inventory.DrawReturned(**about, available=(south,), quarantined=(north,), difference_g=-100, reason="late")
-    depots = [
-        {each.account: each.amount_g for each in postings(event) if each.account.startswith("depot/")} for event in (weighed, returned)
-    ]
+    depots = [{each.account: each.amount for each in postings(event) if each.account.startswith("depot/")} for event in (weighed, returned)]
     assert depots == [{"depot/Darwin": -34, "depot/Hobart": -66}, {"depot/Darwin": 34, "depot/Hobart": 66}]
 
 

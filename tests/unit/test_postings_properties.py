@@ -19,7 +19,7 @@ def of(books: Books, side: Side, account: str) -> Balance:
 
 
 def total_g(books: Books, side: Side, *prefixes: str) -> int:
-    return sum(balance.posted_g for key, balance in books.items() if key.side is side and key.account.startswith(prefixes))
+    return sum(balance.posted for key, balance in books.items() if key.side is side and key.account.startswith(prefixes))
 
 
 @given(stories)
@@ -29,7 +29,7 @@ def test_each_events_postings_sum_to_zero_on_each_side_and_status(story):
         for event in events:
             sums = Counter[tuple[object, ...]]()
             for each in postings(event):
-                sums[each.side, each.asset, each.status] += each.amount_g
+                sums[each.side, each.asset, each.status] += each.amount
             assert not any(sums.values())
 
 
@@ -48,8 +48,8 @@ def test_the_books_say_what_the_stockpile_says(story):
             assert of(books, Side.TITLE, f"partner/{release.partner}/release/{release_id}") == Balance(0, release.mass_g)
         for right_id, claim in state.rights.items():
             assert of(books, Side.TITLE, f"right/{right_id}") == Balance(claim.mass_g, 0)
-        pending_g = sum(balance.pending_g for key, balance in books.items() if "/release/" in key.account)
-        assert pending_g == sum(release.mass_g for release in state.releases.values())
+        pending = sum(balance.pending for key, balance in books.items() if "/release/" in key.account)
+        assert pending == sum(release.mass_g for release in state.releases.values())
 
 
 @given(stories)
@@ -65,7 +65,7 @@ def test_what_is_owned_is_in_somebodys_custody(story):
         assert reserve_g + partners_g == total_g(books, Side.CUSTODY, "depot/", "carrier/")
         weighed_g = sum(draw.mass_g if draw.weighed_g is None else draw.weighed_g for draw in state.draws.values())
         assert total_g(books, Side.CUSTODY, "depot/") == reserve_g + weighed_g
-        assert not [key for key, balance in books.items() if key.account.startswith("depot/") and balance.posted_g < 0]
+        assert not [key for key, balance in books.items() if key.account.startswith("depot/") and balance.posted < 0]
 
 
 @given(stories)

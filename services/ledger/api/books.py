@@ -104,7 +104,7 @@ async def balances(
     """Balances that are not zero: as of now or, with `as_of` and `as_known_on`, of what counted for a day as it was known on another."""
     known_before = None if as_known_on is None else _end_of(as_known_on, kernel.settings.zone)
     rows: Any = BalanceRow.__table__ if as_of is None and known_before is None else _sums(as_of, known_before)  # type: ignore[attr-defined]
-    query: Any = sa.select(rows).where(sa.or_(rows.c.posted_g != 0, rows.c.pending_g != 0))
+    query: Any = sa.select(rows).where(sa.or_(rows.c.posted != 0, rows.c.pending != 0))
     wanted = {"account": account, "asset": asset, "side": side, "partner": only_of(caller)}
     for name, value in wanted.items():
         if value is not None:
@@ -118,12 +118,12 @@ async def balances(
 def _sums(as_of: date | None, known_before: datetime | None) -> sa.Subquery:
     """Balances from postings, of those that count for `as_of` or earlier and were recorded before `known_before`."""
     is_posted = col(PostingRow.status) == Status.POSTED
-    amount = col(PostingRow.amount_g)
+    amount = col(PostingRow.amount)
 
     def total(condition: Any) -> Any:
         return sa.cast(sa.func.coalesce(sa.func.sum(amount).filter(condition), 0), sa.BigInteger)
 
-    sums = sa.select(col(PostingRow.balance), total(is_posted).label("posted_g"), total(sa.not_(is_posted)).label("pending_g")).group_by(
+    sums = sa.select(col(PostingRow.balance), total(is_posted).label("posted"), total(sa.not_(is_posted)).label("pending")).group_by(
         col(PostingRow.balance)
     )
     if as_of is not None:
@@ -132,7 +132,7 @@ def _sums(as_of: date | None, known_before: datetime | None) -> sa.Subquery:
         sums = sums.where(col(PostingRow.recorded_at) < known_before)
     summed = sums.subquery()
     names = (col(getattr(BalanceRow, name)) for name in ("id", "side", "asset", "account", "partner"))
-    return sa.select(*names, summed.c.posted_g, summed.c.pending_g).join(summed, summed.c.balance == col(BalanceRow.id)).subquery()
+    return sa.select(*names, summed.c.posted, summed.c.pending).join(summed, summed.c.balance == col(BalanceRow.id)).subquery()
 
 
 def _end_of(text: str, zone: ZoneInfo) -> datetime:

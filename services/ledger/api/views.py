@@ -1,11 +1,14 @@
-"""What the books' routes answer with. Masses are whole grams; hashes and salts are hex."""
+"""What the books' routes answer with. Hashes and salts are hex.
+
+Amounts are whole, in the unit that stands beside them: grams (`g`), or minor units of a currency (`minor`).
+"""
 
 from datetime import date, datetime
 from typing import Protocol
 
 from pydantic import BaseModel
 
-from services.ledger.accounts import Balance, may_go_below_zero
+from services.ledger.accounts import Balance, may_go_below_zero, unit_of
 from services.ledger.tables import CheckpointRow, EntryRow, FlagRow, PostingRow
 
 
@@ -22,20 +25,21 @@ class ABalance(AnAccount, Protocol):
     """A row of a query: of the balances, or of sums over postings."""
 
     asset: str
-    posted_g: int
-    pending_g: int
+    posted: int
+    pending: int
 
 
 class PostingView(BaseModel):
     side: str
     asset: str
     account: str
-    amount_g: int
+    amount: int
+    unit: str
     status: str
 
     @classmethod
     def of(cls, row: PostingRow) -> "PostingView":
-        return cls(side=row.side, asset=row.asset, account=row.account, amount_g=row.amount_g, status=row.status)
+        return cls(side=row.side, asset=row.asset, account=row.account, amount=row.amount, unit=unit_of(row.asset), status=row.status)
 
 
 class EntryView(BaseModel):
@@ -92,16 +96,17 @@ class AccountView(BaseModel):
 
 
 class BalanceView(BaseModel):
-    """`pending_g`: promised to the account or, below zero, out of it; `free_g`: what is there and not promised away."""
+    """`pending`: promised to the account or, below zero, out of it; `free`: what is there and not promised away."""
 
     id: str
     side: str
     asset: str
     account: str
     partner: str | None
-    posted_g: int
-    pending_g: int
-    free_g: int
+    posted: int
+    pending: int
+    free: int
+    unit: str
 
     @classmethod
     def of(cls, row: ABalance) -> "BalanceView":
@@ -111,9 +116,10 @@ class BalanceView(BaseModel):
             asset=row.asset,
             account=row.account,
             partner=row.partner,
-            posted_g=row.posted_g,
-            pending_g=row.pending_g,
-            free_g=Balance(row.posted_g, row.pending_g).free_g,
+            posted=row.posted,
+            pending=row.pending,
+            free=Balance(row.posted, row.pending).free,
+            unit=unit_of(row.asset),
         )
 
 
@@ -126,12 +132,13 @@ class FlagView(BaseModel):
     side: str
     asset: str
     account: str
-    posted_g: int
-    pending_g: int
+    posted: int
+    pending: int
+    unit: str
 
     @classmethod
     def of(cls, row: FlagRow) -> "FlagView":
-        return cls(**row.model_dump())
+        return cls(**row.model_dump(), unit=unit_of(row.asset))
 
 
 class CheckpointView(BaseModel):
