@@ -8,10 +8,12 @@ import msgspec
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, stopping_lot, stopping_partner
 from services.inventory.events import DrawDispatched, DrawId, DrawReturned, DrawWeighed, Event, GateEvidence
+from shared.conditions import Evidence, Shown, evaluate
 from shared.decider import Refused
 from shared.record import MAX_INTEGER
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
+RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -63,7 +65,7 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
         hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
     if hold is not None:
         return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch")
-    if not any(gate.gate == LEDGER_RECEIPT and (gate.until is None or command.on <= gate.until) for gate in command.gates):
+    if evaluate(RECEIPT_SHOWN, _evidence(command.gates), command.on).status != "met":
         return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
     if draw.weighed_g is None:
         return Refused(Reason.NOT_WEIGHED, "the goods must be weighed before they leave")
@@ -101,3 +103,7 @@ def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refu
 
 def _draw_not_found(draw: DrawId) -> Refusal:
     return Refused(Reason.DRAW_NOT_FOUND, f"no draw {draw} is waiting here")
+
+
+def _evidence(gates: Sequence[GateEvidence]) -> list[Evidence]:
+    return [Evidence(kind=gate.gate, reference=gate.evidence, by=gate.by, until=gate.until) for gate in gates]
