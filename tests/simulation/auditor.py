@@ -20,7 +20,7 @@ class Evidence(msgspec.Struct):
     journals: dict[str, dict[int, list[Json]]]  # service -> shard -> records: every column, `data` decoded, hashes in hex
     order: list[Place]  # as they were committed, over all services
     published: list[tuple[str, str]]  # every message that a topic ever held: place, event hash
-    operations: list[Json]  # what clients asked for and were told: see `clients.Operation`
+    operations: list[Json]  # what clients asked for and were told: see `client.Operation`
     outcomes: dict[str, dict[str, Json]]  # service -> command id -> what is kept
     timers: dict[str, list[Json]]  # service -> rows that are left
     log: list[Json]  # the ledger's entries, in order: place, leaf, event_hash

@@ -30,6 +30,7 @@ from shared.writer import Unavailable, Writer
 from simulation import clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
+from simulation.client import Client, Operation
 from simulation.log_keeper import LOG_KEY, LogKeeper
 from simulation.process import Process, adopting
 from simulation.sim_broker import SimBroker, Topics
@@ -165,7 +166,7 @@ class World:
         self.chance = Chance(seed)
         dice = self.chance.random
         self.faults: list[str] = []
-        self.operations: list[clients.Operation] = []
+        self.operations: list[Operation] = []
         self.order: list[tuple[str, int, int]] = []
         self.processes: dict[str, Running] = {}
         self.working = True
@@ -258,8 +259,8 @@ class World:
         partners = ["AU", "JP", "KR"][: dice.randrange(1, 4)]
         approvers = [clients.Approver("approver1"), clients.Approver("approver2")]
 
-        def client(name: str) -> clients.Client:
-            return clients.Client(self, name)
+        def client(name: str) -> Client:
+            return Client(self, name)
 
         work: list[Any] = [clients.stock_up(client(f"depot-{product}"), product) for product in products]
         work += [clients.sign_terms(client(f"desk-{partner}"), partner, products) for partner in partners]

@@ -1,12 +1,11 @@
-"""Postings: what an event does to the accounts. Pure. On each side its postings sum to zero.
+"""Stock: what inventory's events post, in grams of a product.
 
 A release is a pending transfer. A draw settles and posts it; a lapse or a cancellation voids it. Drawn goods are the partner's by title
 and still in the depot's custody, until they are dispatched.
 """
 
 from collections.abc import Iterable
-from itertools import chain
-from typing import Any, assert_never, get_args
+from typing import assert_never
 
 from services.inventory import events as inventory
 from services.inventory.events import (
@@ -32,17 +31,11 @@ from services.inventory.events import (
     StockReleased,
     UnitCount,
 )
-from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Side, Status
-
-_OF_A_STOCKPILE = get_args(inventory.Event.__value__)
-
-
-def postings(event: Any) -> list[Posting]:
-    """What the event posts: nothing, if it moves nothing, or is of a type that this build does not know (None)."""
-    return _of_stockpile(event) if isinstance(event, _OF_A_STOCKPILE) else []
+from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Status
+from services.ledger.postings.moves import all_of, custody, pending, title
 
 
-def _of_stockpile(event: inventory.Event) -> list[Posting]:
+def of_stockpile(event: inventory.Event) -> list[Posting]:
     match event:
         case StockDrawn():
             return _drawn(event)
@@ -57,27 +50,27 @@ def _of_stockpile(event: inventory.Event) -> list[Posting]:
         case DrawDispatched():
             depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
             carrier = f"carrier/{event.carrier}"
-            return _all(_custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
+            return all_of(custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
         case DrawReturned():
             return _returned(event)
         case LotTakenIn():
             return [
-                *_title(event.product, OUTSIDE, f"reserve/{event.status}", event.mass_g),
-                *_custody(event.product, OUTSIDE, f"depot/{event.depot}", event.mass_g),
+                *title(event.product, OUTSIDE, f"reserve/{event.status}", event.mass_g),
+                *custody(event.product, OUTSIDE, f"depot/{event.depot}", event.mass_g),
             ]
         case AssayRecorded():
             if event.from_status == event.to_status:
                 return []
-            return _title(event.product, f"reserve/{event.from_status}", f"reserve/{event.to_status}", event.mass_g)
+            return title(event.product, f"reserve/{event.from_status}", f"reserve/{event.to_status}", event.mass_g)
         case StockAdjusted():
             return [
-                *_title(event.product, CAUSES[event.cause], f"reserve/{event.status}", event.change_g),
-                *_custody(event.product, CAUSES[event.cause], f"depot/{event.depot}", event.change_g),
+                *title(event.product, CAUSES[event.cause], f"reserve/{event.status}", event.change_g),
+                *custody(event.product, CAUSES[event.cause], f"depot/{event.depot}", event.change_g),
             ]
         case RightAdded():
-            return _title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
+            return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
         case RightMatured():  # the claim ends; what was delivered comes in with its lot
-            return _title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
+            return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
             return []
         case _:
@@ -87,8 +80,8 @@ def _of_stockpile(event: inventory.Event) -> list[Posting]:
 def _drawn(event: StockDrawn) -> list[Posting]:
     release = _release_account(event.partner, event.release)
     return [
-        *_pending(event.product, AVAILABLE, release, event.mass_g, Status.SETTLED),
-        *_title(event.product, AVAILABLE, f"partner/{event.partner}", event.mass_g),
+        *pending(event.product, AVAILABLE, release, event.mass_g, Status.SETTLED),
+        *title(event.product, AVAILABLE, f"partner/{event.partner}", event.mass_g),
     ]
 
 
@@ -96,8 +89,8 @@ def _assigned(event: RightAssigned) -> list[Posting]:
     """What the release had reserved, of rights or of lots, is settled; the claim passes."""
     reserved = RESERVED_RIGHTS if event.source == "rights" else AVAILABLE
     return [
-        *_pending(event.product, reserved, _release_account(event.partner, event.release), event.mass_g, Status.SETTLED),
-        *_title(event.product, f"right/{event.right}", f"partner/{event.partner}/rights", event.mass_g),
+        *pending(event.product, reserved, _release_account(event.partner, event.release), event.mass_g, Status.SETTLED),
+        *title(event.product, f"right/{event.right}", f"partner/{event.partner}/rights", event.mass_g),
     ]
 
 
@@ -106,8 +99,8 @@ def _weighed(event: DrawWeighed) -> list[Posting]:
     before = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g - event.difference_g)
     after = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
     return [
-        *_title(event.product, WEIGHING, f"partner/{event.partner}", event.difference_g),
-        *_all(_custody(event.product, WEIGHING, f"depot/{depot}", after[depot] - before[depot]) for depot in after),
+        *title(event.product, WEIGHING, f"partner/{event.partner}", event.difference_g),
+        *all_of(custody(event.product, WEIGHING, f"depot/{depot}", after[depot] - before[depot]) for depot in after),
     ]
 
 
@@ -118,10 +111,10 @@ def _returned(event: DrawReturned) -> list[Posting]:
     weighed = _weighed_by_depot(parcels, event.mass_g, event.mass_g + event.difference_g)
     partner = f"partner/{event.partner}"
     return [
-        *_title(event.product, partner, WEIGHING, event.difference_g),
-        *_title(event.product, partner, AVAILABLE, sum(parcel.mass_g for parcel in event.available)),
-        *_title(event.product, partner, "reserve/quarantined", sum(parcel.mass_g for parcel in event.quarantined)),
-        *_all(_custody(event.product, f"depot/{depot}", WEIGHING, weighed[depot] - nominal[depot]) for depot in nominal),
+        *title(event.product, partner, WEIGHING, event.difference_g),
+        *title(event.product, partner, AVAILABLE, sum(parcel.mass_g for parcel in event.available)),
+        *title(event.product, partner, "reserve/quarantined", sum(parcel.mass_g for parcel in event.quarantined)),
+        *all_of(custody(event.product, f"depot/{depot}", WEIGHING, weighed[depot] - nominal[depot]) for depot in nominal),
     ]
 
 
@@ -131,8 +124,8 @@ def _promise(
     release = _release_account(event.partner, event.release)
     lots_g = sum(count.units * count.nominal_unit_g for count in units)
     return [
-        *_pending(event.product, AVAILABLE, release, lots_g, status),
-        *_pending(event.product, RESERVED_RIGHTS, release, rights_g, status),
+        *pending(event.product, AVAILABLE, release, lots_g, status),
+        *pending(event.product, RESERVED_RIGHTS, release, rights_g, status),
     ]
 
 
@@ -155,27 +148,3 @@ def _weighed_by_depot(parcels: Iterable[Parcel], mass_g: int, weighed_g: int) ->
 
 def _release_account(partner: str, release: str) -> str:
     return f"partner/{partner}/release/{release}"
-
-
-def _pending(asset: str, source: str, target: str, mass_g: int, status: Status) -> list[Posting]:
-    """A pending transfer begins or, settled or voided, ends."""
-    amount = mass_g if status is Status.PENDING else -mass_g
-    return _move(Side.TITLE, asset, source, target, amount, status)
-
-
-def _title(asset: str, source: str, target: str, mass_g: int) -> list[Posting]:
-    return _move(Side.TITLE, asset, source, target, mass_g, Status.POSTED)
-
-
-def _custody(asset: str, source: str, target: str, mass_g: int) -> list[Posting]:
-    return _move(Side.CUSTODY, asset, source, target, mass_g, Status.POSTED)
-
-
-def _move(side: Side, asset: str, source: str, target: str, amount: int, status: Status) -> list[Posting]:
-    if not amount:
-        return []
-    return [Posting(side, asset, source, -amount, status), Posting(side, asset, target, amount, status)]
-
-
-def _all(moves: Iterable[list[Posting]]) -> list[Posting]:
-    return list(chain.from_iterable(moves))
