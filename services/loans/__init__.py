@@ -1,0 +1,1 @@
+"""Loans: what the facility lends and holds, and what the Reserve lends in material."""
