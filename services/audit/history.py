@@ -7,6 +7,7 @@ checked by it. What is audited is the cut that the last checkpoint covers; the s
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.audit import hashes
+from services.audit.approvers import Approvers
 from services.audit.books import Books
 from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
@@ -91,7 +92,8 @@ class _Walk:
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
-        self.rounds = Rounds(findings)
+        self._approvers = Approvers()
+        self.rounds = Rounds(findings, self._approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -224,6 +226,7 @@ class _Walk:
         if event is not None:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
+            self._approvers.see(record, event)
             self.rounds.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:

@@ -1,19 +1,12 @@
 """Rounds: each release under a certified decision, each decision approved by others than its proposer."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.allocation import events as allocation
 from services.allocation.events import (
-    Approval,
-    ApproverKeyEnrolled,
-    ApproverKeyRevoked,
     Award,
     RequestAccepted,
     RequestExpired,
@@ -24,20 +17,13 @@ from services.allocation.events import (
     RoundProposed,
     RoundReopened,
 )
+from services.audit.approvers import Approvers, instant
 from services.audit.decisions import Asked, ToCheck
 from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
 from services.inventory.events import RoundReleased, StockReleased
 
-# Keys have streams of their own, in shards of their own: a revocation in the same moment as a certification may be recorded just before it.
-_AT_ONCE = timedelta(seconds=60)
-
 type _Decided = tuple[str, str]  # round, decision
-
-
-class _Key(msgspec.Struct):
-    public_key: str
-    revoked_at: datetime | None = None
 
 
 class _Releases(msgspec.Struct):
@@ -57,10 +43,11 @@ class _ToVerify(msgspec.Struct, frozen=True):
 
 
 class Rounds:
-    """All books and approvers. `to_check`: certified rounds whose decisions wait for their documents."""
+    """All books. `to_check`: certified rounds whose decisions wait for their documents."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, approvers: Approvers) -> None:
         self._findings = findings
+        self._approvers = approvers
         self._asked: dict[str, Asked] = {}
         self._opened: dict[str, RoundOpened] = {}
         self._proposed: dict[str, RoundProposed] = {}
@@ -68,7 +55,6 @@ class Rounds:
         self._carries_before: dict[str, dict[str, str]] = {}  # round -> of its product, before it
         self._certified: dict[_Decided, RoundCertified] = {}
         self._releases: dict[_Decided, _Releases] = {}
-        self._keys: dict[tuple[str, str], _Key] = {}
         self._approvals: list[_ToVerify] = []
         self.to_check: list[ToCheck] = []
 
@@ -104,18 +90,13 @@ class Rounds:
                 self._close(event)
             case RequestWithdrawn() | RequestExpired():
                 self._asked.pop(event.request, None)
-            case ApproverKeyEnrolled():
-                self._keys[event.subject, event.key] = _Key(event.public_key)
-            case ApproverKeyRevoked():
-                if (key := self._keys.get((event.subject, event.key))) is not None:
-                    key.revoked_at = _instant(record)
             case _:
                 pass
 
     @property
     def unsettled(self) -> bool:
         """Whether something was seen whose ground was not: it may stand after the cut, in a journal that the ledger was slower to take."""
-        known = all((approval.subject, approval.key) in self._keys for each in self._approvals for approval in each.certified.approvals)
+        known = all(self._approvers.know(approval) for each in self._approvals for approval in each.certified.approvals)
         return bool(self._releases) or not known
 
     def finish(self) -> None:
@@ -134,7 +115,7 @@ class Rounds:
             before = self._carries.get(event.product, {})
             asked: dict[str, Asked] = {request: self._asked[request] for request in opened.requests if request in self._asked}
             self.to_check.append(ToCheck(place=place, opened=opened, proposed=proposed, certified=event, asked=asked, carries_g=before))
-            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, opened.approvals_needed, _instant(record)))
+            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, opened.approvals_needed, instant(record)))
             self._carries_before[event.round] = before
             self._carries[event.product] = before | dict(proposed.carries_g)
         self._settle((event.round, event.decision))
@@ -181,34 +162,13 @@ class Rounds:
             look(Check.RELEASES, fine, place, f"{whole.round} was not released whole: {sorted(awards)} were awarded too")
 
     def _verify(self, each: _ToVerify) -> None:
-        faults = [fault for approval in each.certified.approvals for fault in self._faults_of_approval(approval, each)]
+        decision, at = each.certified.decision, each.certified_at
+        faults = [
+            fault
+            for approval in each.certified.approvals
+            for fault in self._approvers.faults_of(approval, purpose="decision", document=decision, proposed_by=each.proposed_by, at=at)
+        ]
         approvers = {approval.subject for approval in each.certified.approvals}
         if len(approvers) < each.needed:
             faults.append(f"{len(approvers)} approved, and {each.needed} were needed")
         self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
-
-    def _faults_of_approval(self, approval: Approval, each: _ToVerify) -> Iterator[str]:
-        key = self._keys.get((approval.subject, approval.key))
-        if approval.subject == each.proposed_by:
-            yield f"{approval.subject} proposed the decision, and approved it"
-        if key is None:
-            yield f"{approval.subject} has no key {approval.key}"
-        elif not _signed(approval, each.certified.decision, key.public_key):
-            yield f"the key {approval.key} of {approval.subject} did not sign this decision"
-        elif key.revoked_at is not None and key.revoked_at + _AT_ONCE < each.certified_at:
-            yield f"the key {approval.key} of {approval.subject} was revoked before"
-
-
-def _signed(approval: Approval, decision: str, public_key: str) -> bool:
-    """RFC 8032 over a statement of its own lines: format, purpose, document, approver, key id."""
-    statement = f"reserve.approval.v1\ndecision\n{decision}\n{approval.subject}\n{approval.key}\n".encode()
-    try:
-        key = bytes.fromhex(public_key)
-        Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(approval.signature), statement)
-    except (ValueError, InvalidSignature):
-        return False
-    return sha256(key).hexdigest()[:16] == approval.key
-
-
-def _instant(record: Recorded) -> datetime:
-    return datetime.fromisoformat(record.recorded_at)
