@@ -4,7 +4,7 @@ import importlib
 
 from shared.service import Service
 
-JOURNALED = ("inventory", "allocation", "ledger")  # each with a schema, a role, a topic and a lineage of its own
+JOURNALED = ("inventory", "allocation", "loans", "ledger")  # each with a schema, a role, a topic and a lineage of its own
 PROCESSES = ("identity", *JOURNALED, "gateway")
 
 

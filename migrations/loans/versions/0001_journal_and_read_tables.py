@@ -1,0 +1,78 @@
+"""The journal and the read tables of facilities, loans, holdings and material lent."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.journal_tables import all_tables, no_first, no_lock_head, no_snapshots
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def text(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.String, **({"nullable": False} | options))
+
+
+def whole(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger, **({"nullable": False} | options))
+
+
+def day(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.Date, **({"nullable": False} | options))
+
+
+def flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean, nullable=False)
+
+
+def json(name: str) -> sa.Column[Any]:
+    return sa.Column(name, JSONB, nullable=False)
+
+
+TABLES: dict[str, list[sa.Column[Any]]] = {
+    # facilities
+    "facilities": [text("facility", primary_key=True), text("currency"), whole("version")],
+    "limits": [
+        text("facility", primary_key=True),
+        text("key", primary_key=True),
+        text("parent", nullable=True),
+        whole("limit_minor", nullable=True),
+        text("warn_at", nullable=True),
+    ],
+    "commitments": [
+        text("facility", primary_key=True),
+        text("commitment", primary_key=True),
+        text("asset"),
+        whole("amount"),
+        whole("value_minor"),
+        json("keys"),
+    ],
+    "rates": [
+        text("facility", primary_key=True),
+        text("asset", primary_key=True),
+        text("rate"),
+        day("quoted_on"),
+        text("source"),
+    ],
+    # approvers
+    "approver_keys": [text("subject", primary_key=True), text("key", primary_key=True), text("public_key"), flag("revoked")],
+}
+
+
+def upgrade() -> None:
+    for statement in all_tables():
+        op.execute(statement)
+    for name, columns in TABLES.items():
+        op.create_table(name, *columns)
+
+
+def downgrade() -> None:
+    for name in reversed(TABLES):
+        op.drop_table(name)
+    for statement in (*no_snapshots(), *no_lock_head(), *no_first()):
+        op.execute(statement)

@@ -1,0 +1,9 @@
+"""The HTTP API of loans, a file a resource."""
+
+from fastapi import APIRouter
+
+from services.loans.api import facilities
+
+router = APIRouter()
+for _part in (facilities,):
+    router.include_router(_part.router)

@@ -1,0 +1,42 @@
+"""Fields that bodies, paths and views share, and who may see what."""
+
+import re
+from fractions import Fraction
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints
+
+from shared.fields import TYPEID
+from shared.record import MAX_INTEGER
+
+READERS = ("operator", "approver", "auditor", "administrator")  # see everything
+
+
+def _number(value: str) -> str:
+    if re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12}|/[1-9][0-9]{0,11})?", value) is None or not value.isascii():
+        raise ValueError('a number is written as "1.52" or "38/25"')
+    return value
+
+
+def _positive(value: str) -> str:
+    if Fraction(_number(value)) <= 0:
+        raise ValueError("it is above zero")
+    return value
+
+
+type Number = Annotated[str, AfterValidator(_number)]
+type PositiveNumber = Annotated[str, AfterValidator(_positive)]
+type PositiveMinor = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
+type WholeMinor = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]
+type Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]  # "cmf", "hillgrove": stands in account names
+type Key = Annotated[str, StringConstraints(pattern=r"^(total|[a-z_]{1,30}/[A-Za-z0-9_-]{1,63})$")]
+type Asset = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3}|contained/[A-Z][a-z]?)$")]
+type Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
+
+FacilityPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+LoanPath = Annotated[str, Path(pattern=f"^lon_{TYPEID}$")]
+ActPath = Annotated[str, Path(pattern=f"^act_{TYPEID}$")]
+AdvancePath = Annotated[str, Path(pattern=f"^adv_{TYPEID}$")]
+PaymentPath = Annotated[str, Path(pattern=f"^pay_{TYPEID}$")]

@@ -1,0 +1,35 @@
+"""Loans: what the Facility lends and holds, and what the Reserve lends in material."""
+
+from services.allocation import events as allocation
+from services.loans.api import router
+from services.loans.domain import facility
+from services.loans.events import Event, documents_of
+from services.loans.projections import project, take_approver_keys
+from services.loans.reactions import ALLOCATION_TYPES, react_to_allocation
+from services.loans.tables import metadata
+from shared.service import Service, subscription
+
+PROBLEMS = {
+    # facilities
+    "facility_not_found": (404, "There is no such facility"),
+    "facility_already_open": (409, "The facility is open already"),
+    "limits_invalid": (422, "The limits are not a tree"),
+    "rate_invalid": (422, "The rate is not one"),
+    "rate_of_own_currency": (422, "The facility's own currency has no rate"),
+    "rate_missing": (409, "No rate is recorded"),
+    "date_in_future": (422, "The day has not come yet"),
+    "limit_exceeded": (409, "A limit would be exceeded"),
+    "committed_already": (409, "It is committed already"),
+}
+
+SERVICE = Service(
+    name="loans",
+    deciders=(facility.DECIDER,),
+    event_type=Event,
+    project=project,
+    tables=metadata,
+    subscriptions=(subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),),
+    router=router,
+    problems=PROBLEMS,
+    documents=documents_of,
+)

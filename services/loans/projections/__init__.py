@@ -1,0 +1,38 @@
+"""Read tables from events, a file a kind of stream: the own events in the journal's transaction, what others enrol from theirs."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from services.allocation import events as allocation
+from services.loans.events.facility import FacilityEvent
+from services.loans.projections.facility import project_facility
+from shared.postgres import Connection
+from shared.record import Fact
+
+_PARTS = ((get_args(FacilityEvent), project_facility),)
+
+
+async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+    for fact in facts:
+        for kinds, project_one in _PARTS:
+            if isinstance(fact.event, kinds):
+                await project_one(connection, fact)
+
+
+async def take_approver_keys(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Allocation's: who may approve, with which keys."""
+    for fact in facts:
+        match fact.event:
+            case allocation.ApproverKeyEnrolled() as event:
+                await connection.execute(
+                    "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)",
+                    event.subject,
+                    event.key,
+                    event.public_key,
+                )
+            case allocation.ApproverKeyRevoked() as event:
+                await connection.execute(
+                    "UPDATE approver_keys SET revoked = true WHERE subject = $1 AND key = $2", event.subject, event.key
+                )
+            case _:
+                pass

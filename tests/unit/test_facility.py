@@ -1,0 +1,168 @@
+"""Facility: headroom under limits that are a tree."""
+
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.loans.domain.facility import DECIDER, Facility, OpenFacility, Reason, RecordRate, ReleaseHeadroom, ReserveHeadroom, SetLimits
+from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved, Limit, RateRecorded
+from shared.decider import Refused
+
+CMF = FacilityId("cmf")
+TODAY = date(2026, 1, 6)
+LIMITS = (
+    Limit(key="total", parent=None, limit_minor=1_000),
+    Limit(key="instrument/loan", parent="total", limit_minor=800, warn_at="3/4"),
+    Limit(key="project/hillgrove", parent="instrument/loan", limit_minor=500),
+)
+
+
+def happen(*commands: Any, facility: Facility = Facility()) -> Facility:
+    for command in commands:
+        events = DECIDER.decide(command, facility)
+        assert not isinstance(events, Refused), events
+        for event in events:
+            facility = DECIDER.evolve(facility, event)
+    return facility
+
+
+def opened(*commands: Any) -> Facility:
+    return happen(OpenFacility(facility=CMF, currency="AUD", limits=LIMITS, authority="Act"), *commands)
+
+
+def reserve(commitment: str, amount: int, *keys: str, asset: str = "AUD") -> ReserveHeadroom:
+    return ReserveHeadroom(facility=CMF, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
+
+
+def rate(value: str, asset: str = "USD", quoted_on: date = TODAY) -> RecordRate:
+    return RecordRate(asset=asset, rate=value, quoted_on=quoted_on, source="RBA", on=TODAY)
+
+
+def test_a_commitment_is_charged_to_its_keys_and_all_above_them_once():
+    facility = opened(reserve("a", 300, "project/hillgrove", "instrument/loan", "element/Sb"))
+    assert dict(facility.used_minor) == {"total": 300, "instrument/loan": 300, "project/hillgrove": 300, "element/Sb": 300}
+
+
+def test_no_limit_is_exceeded_wherever_it_stands():
+    facility = opened(reserve("a", 500, "project/hillgrove"))
+    for amount, key in ((1, "project/hillgrove"), (301, "instrument/loan"), (501, "element/Ga")):
+        (event,) = DECIDER.decide(reserve("b", amount, key), facility)
+        assert isinstance(event, HeadroomRefused), key
+        assert event.reason == Reason.LIMIT_EXCEEDED
+    (event,) = DECIDER.decide(reserve("b", 300, "instrument/loan"), facility)
+    assert isinstance(event, HeadroomReserved)
+
+
+def test_who_comes_near_a_limit_is_warned_before_it_is_reached():
+    (event,) = DECIDER.decide(reserve("a", 599, "instrument/loan"), opened())
+    assert event.warned == ()
+    (event,) = DECIDER.decide(reserve("a", 600, "instrument/loan"), opened())
+    assert event.warned == ("instrument/loan",)
+
+
+def test_a_commitment_has_its_headroom_once():
+    (event,) = DECIDER.decide(reserve("a", 1, "total"), opened(reserve("a", 1, "total")))
+    assert isinstance(event, HeadroomRefused)
+    assert event.reason == Reason.COMMITTED_ALREADY
+
+
+def test_what_comes_back_is_headroom_again_and_never_more_than_was_there():
+    facility = opened(reserve("a", 500, "project/hillgrove"), ReleaseHeadroom(commitment=CommitmentId("a"), amount=200))
+    assert facility.used_minor["total"] == 300
+    facility = happen(ReleaseHeadroom(commitment=CommitmentId("a"), amount=900), facility=facility)
+    assert (facility.used_minor["total"], facility.used_minor["project/hillgrove"], len(facility.commitments)) == (0, 0, 0)
+    assert DECIDER.decide(ReleaseHeadroom(commitment=CommitmentId("a"), amount=None), facility) == []
+
+
+def test_another_currency_needs_a_rate_and_is_valued_anew_with_each():
+    (event,) = DECIDER.decide(reserve("a", 100, "instrument/loan", asset="USD"), opened())
+    assert (type(event), event.reason) == (HeadroomRefused, Reason.RATE_MISSING)
+    facility = opened(rate("1.505"), reserve("a", 101, "instrument/loan", asset="USD"))
+    assert facility.used_minor["total"] == 153  # 152.005, rounded up
+    events = DECIDER.decide(rate("8"), facility)
+    assert not isinstance(events, Refused)
+    (recorded,) = events
+    assert isinstance(recorded, RateRecorded)
+    assert (recorded.before_minor, recorded.after_minor, recorded.over) == (153, 808, ("instrument/loan",))
+    assert happen(rate("8"), facility=facility).used_minor["instrument/loan"] == 808
+
+
+@pytest.mark.parametrize("value", ["0", "-1.5", "abc", "1/0", ""])
+def test_a_rate_is_above_zero(value: str):
+    refused = DECIDER.decide(rate(value), opened())
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.field) == (Reason.RATE_INVALID, "/rate")
+
+
+def test_a_rate_is_not_of_tomorrow_nor_of_the_facility_s_own_currency():
+    for command, code in ((rate("2", quoted_on=date(2026, 1, 7)), Reason.DATE_IN_FUTURE), (rate("2", asset="AUD"), Reason.RATE_OWN)):
+        refused = DECIDER.decide(command, opened())
+        assert isinstance(refused, Refused)
+        assert refused.code == code
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (),
+        (Limit(key="a", parent="b", limit_minor=1), Limit(key="b", parent="a", limit_minor=1)),
+        (*LIMITS, Limit(key="x", parent="y", limit_minor=1), Limit(key="y", parent="x", limit_minor=1)),
+        (Limit(key="total", parent=None, limit_minor=1), Limit(key="other", parent=None, limit_minor=1)),
+        (*LIMITS, LIMITS[1]),
+        (*LIMITS, Limit(key="x", parent="nowhere", limit_minor=1)),
+        (Limit(key="total", parent=None, limit_minor=1, warn_at="11/10"),),
+    ],
+)
+def test_limits_that_are_no_tree_are_refused(limits: tuple[Limit, ...]):
+    command = OpenFacility(facility=CMF, currency="AUD", limits=limits, authority="Act")
+    refused = DECIDER.decide(command, Facility())
+    assert isinstance(refused, Refused)
+    assert refused.code == Reason.LIMITS_INVALID
+
+
+def test_other_limits_charge_what_is_committed_to_the_keys_above_them():
+    facility = opened(reserve("a", 300, "element/Sb"))
+    moved = (*LIMITS, Limit(key="element/Sb", parent="instrument/loan", limit_minor=200))
+    facility = happen(SetLimits(limits=moved, authority="Act", reason="concentration"), facility=facility)
+    assert facility.used_minor["instrument/loan"] == 300
+    (event,) = DECIDER.decide(reserve("b", 1, "element/Sb"), facility)
+    assert isinstance(event, HeadroomRefused)
+
+
+KEYS = st.lists(st.sampled_from(["total", "instrument/loan", "project/hillgrove", "element/Sb", "element/Ga"]), min_size=1, max_size=3)
+STEPS = st.one_of(
+    st.builds(
+        lambda n, amount, keys, asset: reserve(f"c{n}", amount, *keys, asset=asset),
+        st.integers(0, 9),
+        st.integers(1, 400),
+        KEYS,
+        st.sampled_from(["AUD", "USD"]),
+    ),
+    st.builds(
+        lambda n, amount: ReleaseHeadroom(commitment=CommitmentId(f"c{n}"), amount=amount),
+        st.integers(0, 9),
+        st.none() | st.integers(1, 400),
+    ),
+    st.builds(rate, st.sampled_from(["1/3", "1.5", "2"])),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_used_is_the_sum_of_commitments_and_no_reservation_ever_exceeds_a_limit(steps: list[Any]):
+    facility = opened()
+    for step in steps:
+        events = DECIDER.decide(step, facility)
+        assert not isinstance(events, Refused)
+        for event in events:
+            facility = DECIDER.evolve(facility, event)
+            for key, used in facility.used_minor.items():
+                assert used == sum(each.value_minor for each in facility.commitments.values() if key in each.keys)
+                if isinstance(event, HeadroomReserved) and key in event.keys and key in facility.limits:
+                    assert used <= facility.limits[key].limit_minor
+            for each in facility.commitments.values():
+                worth = each.amount * (1 if each.asset == "AUD" else Fraction(facility.rates["USD"]))
+                assert 0 <= each.value_minor - worth < 1
