@@ -1,10 +1,11 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
 from services.loans.events.facility import FacilityEvent
+from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 
-type Event = FacilityEvent
+type Event = FacilityEvent | LoanEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return ()
+    return (event.document,) if isinstance(event, LoanProposed | LoanImported | ActProposed) else ()
