@@ -8,9 +8,9 @@ from datetime import date
 from typing import Annotated, Literal, NewType
 
 import msgspec
-from shared.conditions import Condition, Evaluation, Evidence
 
 from services.loans.events.facility import FacilityId, Minor
+from shared.conditions import Condition, Evaluation, Evidence
 from shared.record import MAX_INTEGER
 
 LoanId = NewType("LoanId", str)  # "lon_01j..."
@@ -28,7 +28,6 @@ type Stage = Literal[1, 2, 3]  # of expected loss, as IFRS 9 (AASB 9) section 5.
 type Category = Literal["A", "B", "C"]  # environmental and social, as the Equator Principles class projects
 type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
 type Kind = Literal["equal", "equal_principal", "bullet", "balloon", "step"]
-type Prepays = Literal["nothing", "instalment", "term"]  # what is beyond what is due: is credit, or makes instalments smaller, or fewer
 type Prepays = Literal["nothing", "instalment", "term"]  # what is beyond what is due: is credit, or makes instalments smaller, or fewer
 type CovenantKind = Literal["dscr", "llcr"]
 
