@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 LEDGER = "ledger"
-SOURCES = ("inventory", "allocation")  # whose events are leaves of the ledger's log
+SOURCES = ("inventory", "allocation", "loans")  # whose events are leaves of the ledger's log
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -12,6 +12,7 @@ from services.audit.books import Books
 from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
+from services.audit.facilities import Facilities
 from services.audit.journals import Journal
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
@@ -94,6 +95,7 @@ class _Walk:
         self.books = Books(findings)
         self._approvers = Approvers()
         self.rounds = Rounds(findings, self._approvers)
+        self._facilities = Facilities(findings)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -147,7 +149,7 @@ class _Walk:
     async def read_ahead(self) -> None:
         """The cut holds all that the ledger had taken; of one source it may have taken more than of another, which caused it."""
         for line in self._lines.values():
-            while line.service == "allocation" and line.next is not None:
+            while line.service in ("allocation", "loans") and line.next is not None:
                 await self._pass(line, None)
 
     async def check_decisions(self) -> None:
@@ -228,6 +230,7 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self._approvers.see(record, event)
             self.rounds.see(place, record, event)
+            self._facilities.see(place, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

@@ -13,10 +13,12 @@ from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
 from services.inventory import events as inventory
 from services.ledger import events as ledger
+from services.loans import events as loans
 
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {
     "inventory": msgspec.json.Decoder(inventory.Event),
     "allocation": msgspec.json.Decoder(allocation.Event),
+    "loans": msgspec.json.Decoder(loans.Event),
     "ledger": msgspec.json.Decoder(ledger.Event),
 }
 

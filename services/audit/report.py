@@ -35,6 +35,7 @@ class Check(StrEnum):
     LAPSES = "nothing is drawn after its release's last day"
     DISPATCHES = "nothing left without a receipt before"
     DECISIONS = "every certified decision recomputes"
+    HEADROOM = "no commitment is beyond a limit of its facility"
     APPROVALS = "approvers other than the proposer signed it"
 
 

@@ -10,6 +10,7 @@ from services.ledger.order import take_again
 from services.ledger.projections import project, take
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from services.ledger.watch import watch_log
+from services.loans import events as loans
 from shared.service import Service, subscription
 
 SERVICE = Service(
@@ -21,6 +22,7 @@ SERVICE = Service(
     subscriptions=(
         subscription("inventory", inventory.Event, None, take=take),
         subscription("allocation", allocation.Event, None, needs=lambda fact: allocation.documents_of(fact.event), take=take),
+        subscription("loans", loans.Event, None, needs=lambda fact: loans.documents_of(fact.event), take=take),
     ),
     router=router,
     problems={

@@ -324,7 +324,7 @@ class Told:
         seed_key(folder)
         self.log_key, self._signer = open_key(folder)
         self.journals: dict[tuple[str, int], list[Recorded]] = {
-            (service, shard): [] for service in ("inventory", "allocation", "ledger") for shard in (0, 1)
+            (service, shard): [] for service in ("inventory", "allocation", "loans", "ledger") for shard in (0, 1)
         }
         self.tree: list[bytes] = []
         self.books: list[Entry] = []
