@@ -1,0 +1,51 @@
+"""Approvals: whether a second person's signature is over what was proposed, for loans, holdings and material loans alike."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from shared.approval import Approval as SignedApproval
+from shared.decider import Refused
+
+type KeyStatus = Literal["enrolled", "revoked", "unknown"]
+
+
+class ApprovalReason(StrEnum):
+    """Why an approval does not count."""
+
+    ANOTHER_APPROVER = "approval_of_another_approver"
+    BY_PROPOSER = "approval_by_proposer"
+    ANOTHER_DOCUMENT = "approval_of_another_document"
+    KEY_NOT_FOUND = "approver_key_not_found"
+    KEY_REVOKED = "approver_key_revoked"
+    SIGNATURE_INVALID = "approval_signature_invalid"
+
+
+class Signing(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approver sends. `key` and `signature_valid`: what the approver's keys say, looked up before."""
+
+    approval: SignedApproval
+    by: str  # the subject of the caller
+    key: KeyStatus
+    signature_valid: bool
+
+
+def fault_of(signing: Signing, *, purpose: str, document: str, proposed_by: str) -> Refused[ApprovalReason] | None:
+    """Why it does not approve this document; None: it does."""
+    approval = signing.approval
+    if approval.approver != signing.by:
+        return Refused(ApprovalReason.ANOTHER_APPROVER, "the approval names another approver than its sender", "/approver")
+    if signing.by == proposed_by:
+        return Refused(ApprovalReason.BY_PROPOSER, "nobody approves what they have proposed", accepted="the approval of another person")
+    if approval.purpose != purpose:
+        return Refused(ApprovalReason.ANOTHER_DOCUMENT, f"it approves a {approval.purpose}", "/purpose", purpose)
+    if approval.document != document:
+        return Refused(ApprovalReason.ANOTHER_DOCUMENT, f"what is proposed is {document}", "/document", document)
+    if signing.key == "unknown":
+        return Refused(ApprovalReason.KEY_NOT_FOUND, f"{approval.key_id} is no key of this approver", "/key_id")
+    if signing.key == "revoked":
+        return Refused(ApprovalReason.KEY_REVOKED, f"{approval.key_id} is revoked", "/key_id")
+    if not signing.signature_valid:
+        return Refused(ApprovalReason.SIGNATURE_INVALID, "the signature is not the key's over this document", "/signature")
+    return None
