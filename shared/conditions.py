@@ -57,6 +57,7 @@ class ShareAtLeast(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     part: str
     whole: str
     share: str  # an exact rational, "4/5" or "0.8"; above 1 for a cover
+    unit: str | None = None  # only what is in this unit is looked at; None: all, and the whole must be in one
 
 
 type Condition = Shown | AllShown | SumAtLeast | ShareAtLeast
@@ -140,7 +141,7 @@ def _judge(condition: Condition, valid: Sequence[Evidence]) -> _Judgement:
 def _judge_share(condition: ShareAtLeast, valid: Sequence[Evidence]) -> _Judgement:
     wholes = [each for each in valid if each.kind == condition.whole]
     parts = [each for each in valid if each.kind == condition.part]
-    unit = wholes[0].unit if wholes else None
+    unit = condition.unit or (wholes[0].unit if wholes else None)
     whole, whole_counted = _sum(wholes, unit)
     if whole == 0 or len(whole_counted) < len(wholes):  # a whole that may be larger than what is known says nothing of a share
         return "not_evaluated", f"{condition.whole}: not known in one unit", ()
@@ -177,8 +178,8 @@ def _concerns(condition: Condition, evidence: Evidence) -> bool:
             return evidence.kind == kind and evidence.subject in subjects
         case SumAtLeast(kind=kind):
             return evidence.kind == kind
-        case ShareAtLeast(part=part, whole=whole):
-            return evidence.kind in (part, whole)
+        case ShareAtLeast(part=part, whole=whole, unit=unit):
+            return evidence.kind in (part, whole) and (unit is None or evidence.unit in (unit, None))
         case _:
             assert_never(condition)
 
@@ -191,8 +192,8 @@ def _needed(condition: Condition) -> str:
             return f"{kind}: of {', '.join(subjects)}"
         case SumAtLeast(kind=kind, quantity=quantity, unit=unit):
             return f"{kind}: at least {_written(quantity, unit)}"
-        case ShareAtLeast(part=part, whole=whole, share=share):
-            return f"{part} / {whole}: at least {share}"
+        case ShareAtLeast(part=part, whole=whole, share=share, unit=unit):
+            return f"{part} / {whole}: at least {share}" + ("" if unit is None else f", in {unit}")
         case _:
             assert_never(condition)
 

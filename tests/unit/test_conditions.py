@@ -93,6 +93,16 @@ def test_a_share_of_what_is_not_known_is_not_evaluated():
     assert status(SHARE, grams("made", 1_000)) == "open"  # nothing sold is an answer
 
 
+def test_a_share_in_a_named_unit_is_of_what_is_in_that_unit():
+    oxide = ShareAtLeast(part="sold", whole="made", share="4/5", unit="g of oxide")
+    made = (grams("made", 1), shown("made", quantity=1_000, unit="g of oxide"))
+    assert status(oxide, *made, grams("sold", 800)) == "open"
+    assert status(oxide, *made, shown("sold", quantity=800, unit="g of oxide")) == "met"
+    assert status(oxide, shown("made", quantity=1), shown("sold", quantity=1)) == "not_evaluated"
+    assert status(oxide, *made, shown("made"), shown("sold", quantity=800, unit="g of oxide")) == "not_evaluated"
+    assert evaluate(oxide, made, TODAY).needed == "sold / made: at least 4/5, in g of oxide"
+
+
 def test_what_cannot_be_counted_leaves_open_only_what_it_could_decide():
     unknown = (shown("sold"), shown("sold", quantity=5, unit="t"))
     for each in unknown:
@@ -175,7 +185,8 @@ EVIDENCE = st.builds(
     since=DAYS,
     until=DAYS,
 )
-CONDITIONS = st.sampled_from((PERMIT, LENDERS, SOLD, SHARE, Shown(kind="closed", subject="NAB")))
+IN_GRAMS = msgspec.structs.replace(SHARE, unit="g")
+CONDITIONS = st.sampled_from((PERMIT, LENDERS, SOLD, SHARE, IN_GRAMS, Shown(kind="closed", subject="NAB")))
 ALL_EVIDENCE = st.lists(EVIDENCE, max_size=12)
 
 
