@@ -13,7 +13,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-_SHARE = re.compile(r"[0-9]{1,9}(?:/[0-9]{1,9}|\.[0-9]{1,9})?")  # no exponents: "1e999999999" would never be done
+_SHARE = re.compile(r"[0-9]{1,12}(?:/[0-9]{1,12}|\.[0-9]{1,12})?")  # no exponents: "1e999999999" would never be done
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
