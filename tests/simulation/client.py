@@ -159,6 +159,16 @@ class Client:
             self.world.fault(f"{self.name}: {operation.command} on {operation.stream} failed: {error!r}")
         return None
 
+    async def read(self, service: str, stream: str) -> Any:
+        """The stream's state, as one of the service's processes has it; None if none gives it."""
+        doors = self.world.serving(service)
+        if not doors:
+            return None
+        process = self.dice.choice(doors)
+        reading = process.spawn(process.writer.state(stream), f"read-{self.name}")
+        await asyncio.wait([reading])
+        return None if reading.cancelled() or reading.exception() is not None else reading.result()[0]
+
     async def until(self, condition: Callable[[], Any], patience_s: float = 15.0) -> Any:
         """What the condition gave, or something false when patience is over."""
         deadline = asyncio.get_running_loop().time() + patience_s

@@ -188,6 +188,13 @@ class AllocationTables:
         )
 
 
+class LoanTables:
+    """None yet: whoever asks of a facility or a loan reads its state."""
+
+    def project(self, facts: Sequence[Fact]) -> None:
+        pass
+
+
 class Entry(msgspec.Struct, frozen=True):
     place: str
     source: str

@@ -1,4 +1,4 @@
-"""The world of one run: the real kernel of three services on simulated engines, clients at work, and what goes wrong around them."""
+"""The world of one run: the real kernel of four services on simulated engines, clients at work, and what goes wrong around them."""
 
 import asyncio
 import random
@@ -14,6 +14,7 @@ from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.main import SERVICE as INVENTORY
 from services.inventory.reactions import check_checkpoint
 from services.ledger.main import SERVICE as LEDGER
+from services.loans.main import SERVICE as LOANS
 from shared import inbox, lines, relay, writer
 from shared.broker import Message
 from shared.clock import day_of
@@ -27,7 +28,7 @@ from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
-from simulation import clients
+from simulation import clients, loan_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
 from simulation.client import Client, Operation
@@ -35,7 +36,7 @@ from simulation.log_keeper import LOG_KEY, LogKeeper
 from simulation.process import Process, adopting
 from simulation.sim_broker import SimBroker, Topics
 from simulation.sim_journal import SimJournal, Store
-from simulation.tables import AllocationTables, InventoryTables, LedgerTables
+from simulation.tables import AllocationTables, InventoryTables, LedgerTables, LoanTables
 
 EPOCH = datetime(2026, 1, 6, tzinfo=UTC)
 ZONE = ZoneInfo("Australia/Sydney")
@@ -171,12 +172,13 @@ class World:
         self.processes: dict[str, Running] = {}
         self.working = True
         self.passed = timedelta()  # days that the nemesis has let pass
-        services = (INVENTORY, ALLOCATION, LEDGER)
-        tables = {"inventory": InventoryTables(), "allocation": AllocationTables(), "ledger": LedgerTables()}
+        services = (INVENTORY, ALLOCATION, LOANS, LEDGER)
+        tables = {"inventory": InventoryTables(), "allocation": AllocationTables(), "loans": LoanTables(), "ledger": LedgerTables()}
         takes: dict[str, dict[str, Any]] = {
             "inventory": {"ledger": InventoryTables.take_checkpoints},
             "allocation": {"inventory": AllocationTables.take_stock},
-            "ledger": {"inventory": LedgerTables.take, "allocation": LedgerTables.take},
+            "loans": {},
+            "ledger": dict.fromkeys(("inventory", "allocation", "loans"), LedgerTables.take),
         }
         self.services = {service.name: service for service in services}
         self.stores: dict[str, Store] = {}
@@ -272,6 +274,7 @@ class World:
             for product in products
         ]
         work.append(clients.send_out(client("depots"), WORK_SECONDS))
+        work += loan_clients.at_work(client, dice, WORK_SECONDS)
         work.append(clients.meddle(client("meddler"), products, partners, approvers, WORK_SECONDS))
         return work
 
