@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from simulation import loan_auditor
+
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
 
@@ -30,7 +32,7 @@ class Evidence(msgspec.Struct):
 
 
 def audit(evidence: Evidence) -> list[str]:
-    checks = (chains, answers, once, stocks, receipts, conversations, ledger, documents, timers, messages)
+    checks = (chains, answers, once, stocks, receipts, conversations, ledger, documents, timers, messages, loan_auditor.headroom)
     return [fault for check in checks for fault in _faults(check, evidence)]
 
 

@@ -10,6 +10,7 @@ import msgspec
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
+from services.loans.domain import facility
 from shared.broker import BrokerUnreachable
 from shared.decider import Decider
 from shared.inbox import Inbox
@@ -456,6 +457,18 @@ def _decide(command: Any, state: Any) -> Any:
     return DECIDER.decide(command, state)
 
 
+def _headroom_looked_up_elsewhere(deciders: Sequence[Decider]) -> Sequence[Decider]:
+    """What is committed is read from a table, which is a little behind, and not from the stream itself."""
+    seen: dict[str, Any] = {}
+
+    def decide_by_the_table(command: Any, state: Any) -> Any:
+        behind = seen.get("used", state.used_minor)
+        seen["used"] = state.used_minor
+        return facility.decide(command, msgspec.structs.replace(state, used_minor=behind))
+
+    return tuple(msgspec.structs.replace(each, decide=decide_by_the_table) if each.kind == "facility" else each for each in deciders)
+
+
 class Broken(msgspec.Struct, frozen=True):
     """A kernel with a fault, and (a regular expression) what the audit must say of it."""
 
@@ -500,4 +513,5 @@ KERNELS: dict[str, Broken] = {
     "a lost tail is not missed": Broken("does not come to rest: .* has taken", Kernel(inbox=SilenceIsTakenForTheEnd)),
     "timer forgotten before it is settled": Broken("^timers: .* was due", Kernel(timers=TimerForgottenBeforeItIsSettled)),
     "dispatch without a receipt": Broken("went out at .* without a receipt", Kernel(deciders=_without_the_receipt_gate)),
+    "headroom is looked up in a table": Broken("^headroom: .* are committed under", Kernel(deciders=_headroom_looked_up_elsewhere)),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import auditor
+from simulation import auditor, loan_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -180,6 +180,10 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.documents, lambda evidence: evidence.documents["ledger"].clear()),
     (auditor.timers, _forget_a_timer),
     (auditor.timers, _let_days_pass),
+    (loan_auditor.headroom, _change("headroom_reserved", value_minor=1)),
+    (loan_auditor.headroom, _change("headroom_reserved", amount=10**6, value_minor=10**6)),
+    (loan_auditor.headroom, lambda evidence: _lengthen(evidence, "headroom_reserved")),
+    (loan_auditor.headroom, _change("headroom_released", remaining=7)),
     (auditor.messages, _lose_a_message),
     (auditor.messages, _publish_another),
 ]
