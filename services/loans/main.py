@@ -3,6 +3,7 @@
 from services.allocation import events as allocation
 from services.loans.api import router
 from services.loans.domain import facility
+from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
 from services.loans.reactions import ALLOCATION_TYPES, react_to_allocation
@@ -20,11 +21,21 @@ PROBLEMS = {
     "date_in_future": (422, "The day has not come yet"),
     "limit_exceeded": (409, "A limit would be exceeded"),
     "committed_already": (409, "It is committed already"),
+    # projects
+    "project_not_found": (404, "Nothing is known of such a project"),
+    "project_fact_not_found": (404, "There is no such fact"),
+    "project_fact_already_recorded": (409, "The fact is recorded already"),
+    "project_fact_without_evidence": (422, "A fact has evidence"),
+    "project_fact_quantity_invalid": (422, "The quantity is not one that can be"),
+    "project_fact_unit_missing": (422, "A quantity is in a unit"),
+    "project_fact_binding_missing": (422, "An offtake binds, or does not"),
+    "project_fact_dates_reversed": (422, "A fact begins before it ends"),
+    "project_fact_counted_twice": (409, "Another fact says so already"),
 }
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER,),
+    deciders=(facility.DECIDER, projects.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,

@@ -31,7 +31,7 @@ class FacilityRow(Table, table=True):
     __tablename__ = "facilities"
     facility: str = Field(primary_key=True)
     currency: str
-    version: int
+    version: int = _whole()
 
 
 class LimitRow(Table, table=True):
@@ -62,6 +62,36 @@ class RateRow(Table, table=True):
     rate: str
     quoted_on: date
     source: str
+
+
+# Projects
+
+
+class ProjectRow(Table, table=True):
+    __tablename__ = "projects"
+    project: str = Field(primary_key=True)
+    loans: list[str] = _json()  # that watch it
+    version: int = _whole()
+
+
+class ProjectFactRow(Table, table=True):
+    __tablename__ = "project_facts"
+    fact: str = Field(primary_key=True)
+    project: str = Field(index=True)
+    kind: str
+    subject: str | None
+    product: str | None
+    quantity: int | None = _whole(nullable=True)
+    unit: str | None
+    binding: bool | None
+    by: str
+    since: date
+    until: date | None
+    evidence: list[str] = _json()
+    document: str | None
+    withdrawn_on: date | None
+    withdrawn_by: str | None
+    withdrawn_because: str | None
 
 
 # Approvers, as allocation enrols them

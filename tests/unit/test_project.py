@@ -22,20 +22,19 @@ from services.loans.domain.project import (
     evolve,
     project_of,
 )
+from services.loans.events.loan import LoanId, ProjectCode
 from services.loans.events.project import (
-    LoanId,
     ProjectFact,
     ProjectFactId,
     ProjectFactRecorded,
     ProjectFactWithdrawn,
-    ProjectId,
     ProjectWatched,
 )
 from shared.conditions import ShareAtLeast, Shown, evaluate
 from shared.decider import Refused
 from shared.record import MAX_DATA_BYTES, MAX_INTEGER
 
-HILLGROVE = ProjectId("hillgrove")
+HILLGROVE = ProjectCode("hillgrove")
 TODAY = date(2026, 1, 6)
 LOAN, OTHER_LOAN = LoanId("lon_1"), LoanId("lon_2")
 SHARE = ShareAtLeast(part="offtake", whole="output", share="4/5")

@@ -59,6 +59,26 @@ TABLES: dict[str, list[sa.Column[Any]]] = {
         day("quoted_on"),
         text("source"),
     ],
+    # projects
+    "projects": [text("project", primary_key=True), json("loans"), whole("version")],
+    "project_facts": [
+        text("fact", primary_key=True),
+        text("project", index=True),
+        text("kind"),
+        text("subject", nullable=True),
+        text("product", nullable=True),
+        whole("quantity", nullable=True),
+        text("unit", nullable=True),
+        sa.Column("binding", sa.Boolean),
+        text("by"),
+        day("since"),
+        day("until", nullable=True),
+        json("evidence"),
+        text("document", nullable=True),
+        day("withdrawn_on", nullable=True),
+        text("withdrawn_by", nullable=True),
+        text("withdrawn_because", nullable=True),
+    ],
     # approvers
     "approver_keys": [text("subject", primary_key=True), text("key", primary_key=True), text("public_key"), flag("revoked")],
 }

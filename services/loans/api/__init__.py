@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import facilities
+from services.loans.api import facilities, projects
 
 router = APIRouter()
-for _part in (facilities,):
+for _part in (facilities, projects):
     router.include_router(_part.router)

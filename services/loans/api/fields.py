@@ -35,6 +35,11 @@ type Asset = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3}|contained/[A-
 type Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 
+type FactKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+FactPath = Annotated[str, Path(pattern=f"^fct_{TYPEID}$")]
 FacilityPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LoanPath = Annotated[str, Path(pattern=f"^lon_{TYPEID}$")]
 ActPath = Annotated[str, Path(pattern=f"^act_{TYPEID}$")]

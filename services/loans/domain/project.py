@@ -15,14 +15,13 @@ from typing import assert_never
 import immutables
 import msgspec
 
+from services.loans.events.loan import LoanId, ProjectCode
 from services.loans.events.project import (
-    LoanId,
     ProjectEvent,
     ProjectFact,
     ProjectFactId,
     ProjectFactRecorded,
     ProjectFactWithdrawn,
-    ProjectId,
     ProjectWatched,
 )
 from shared.conditions import Evidence
@@ -37,7 +36,7 @@ NAME_LENGTH = 63
 
 
 class RecordFact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    project: ProjectId
+    project: ProjectCode
     known: ProjectFact
     evidence: tuple[str, ...]
     document: str | None = None  # SHA-256
@@ -52,7 +51,7 @@ class WithdrawFact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class RecordRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A firm right to the project's production was added. What is delivered under it does not end it. Never `Refused`."""
 
-    project: ProjectId
+    project: ProjectCode
     right: str  # "rgt_..."
     product: str
     mass_g: int
@@ -64,7 +63,7 @@ class RecordRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Watch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Tell this loan what is known, and from now on what becomes known. Never `Refused`."""
 
-    project: ProjectId
+    project: ProjectCode
     loan: LoanId
 
 
@@ -85,7 +84,7 @@ class Reason(StrEnum):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    id: ProjectId | None = None  # None: nothing is known of it, and nobody watches
+    id: ProjectCode | None = None  # None: nothing is known of it, and nobody watches
     facts: immutables.Map[ProjectFactId, ProjectFact] = immutables.Map()  # those that were not withdrawn
     loans: tuple[LoanId, ...] = ()  # that watch
 
@@ -145,14 +144,14 @@ def evidence_of(known: ProjectFact) -> Evidence:
     )
 
 
-def project_of(name: str) -> ProjectId:
+def project_of(name: str) -> ProjectCode:
     """The id of a project that inventory calls so: "Eneabba (Iluka)" is `eneabba-iluka`. Total: a name that has no letters of ASCII, or
     too many, ends in its hash."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")
     if 0 < len(words) <= NAME_LENGTH:
-        return ProjectId(words)
-    return ProjectId(f"{words[:46]}-{sha256(name.encode()).hexdigest()[:16]}".lstrip("-"))
+        return ProjectCode(words)
+    return ProjectCode(f"{words[:46]}-{sha256(name.encode()).hexdigest()[:16]}".lstrip("-"))
 
 
 def _record(command: RecordFact, project: Project) -> Sequence[ProjectEvent] | Refused[Reason]:
@@ -173,7 +172,9 @@ def _record(command: RecordFact, project: Project) -> Sequence[ProjectEvent] | R
         return Refused(Reason.DATES_REVERSED, "it would end before it begins", "/until", f"{known.since} or later")
     if (twin := _counted_with(known, project)) is not None:
         return Refused(Reason.COUNTED_TWICE, f"{twin} says so already, and both would be added up: withdraw it first", "/subject")
-    return [_recorded(command.project, known, command.evidence, command.document, project)]
+    return [
+        ProjectFactRecorded(project=command.project, known=known, evidence=command.evidence, document=command.document, loans=project.loans)
+    ]
 
 
 def _counted_with(known: ProjectFact, project: Project) -> ProjectFactId | None:
@@ -205,11 +206,7 @@ def _record_right(command: RecordRight, project: Project) -> Sequence[ProjectEve
         since=command.since,
         until=command.until,
     )
-    return [_recorded(command.project, known, (command.place,), None, project)]
-
-
-def _recorded(id: ProjectId, known: ProjectFact, evidence: tuple[str, ...], document: str | None, project: Project) -> ProjectFactRecorded:
-    return ProjectFactRecorded(project=id, known=known, evidence=evidence, document=document, loans=project.loans)
+    return [ProjectFactRecorded(project=command.project, known=known, evidence=(command.place,), document=None, loans=project.loans)]
 
 
 def _watch(command: Watch, project: Project) -> Sequence[ProjectEvent]:

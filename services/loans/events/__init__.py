@@ -2,8 +2,9 @@
 
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
+from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent
+type Event = FacilityEvent | LoanEvent | ProjectEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:

@@ -4,15 +4,16 @@ Each event names the watching loans, since each of them is told.
 """
 
 from datetime import date
-from typing import NewType
+from typing import Annotated, NewType
 
 import msgspec
 
-from services.loans.events.facility import Minor
+from services.loans.events.loan import LoanId, ProjectCode
+from shared.record import MAX_INTEGER
 
-ProjectId = NewType("ProjectId", str)  # "hillgrove"
 ProjectFactId = NewType("ProjectFactId", str)  # "fct_01j..."; of a right: with the right's own 01j...
-LoanId = NewType("LoanId", str)  # "lon_01j..."
+
+type Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 
 
 class ProjectFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class ProjectFact(msgspec.Struct, frozen=True, kw_only=True):
     kind: str  # "offtake", "output", "permit", "lender_closed", ...
     subject: str | None  # of what: a permit's, a lender's, a right's name
     product: str | None  # that a quantity is of; None: of the whole project
-    quantity: Minor | None
+    quantity: Quantity | None
     unit: str | None  # "g"
     binding: bool | None  # None: the kind has nothing that binds
     by: str
@@ -31,7 +32,7 @@ class ProjectFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    project: ProjectId
+    project: ProjectCode
 
 
 class ProjectFactRecorded(_Event, frozen=True, kw_only=True, tag="loans.project_fact_recorded.v1"):

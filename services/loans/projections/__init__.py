@@ -5,11 +5,13 @@ from typing import get_args
 
 from services.allocation import events as allocation
 from services.loans.events.facility import FacilityEvent
+from services.loans.events.project import ProjectEvent
 from services.loans.projections.facility import project_facility
+from services.loans.projections.project import project_project
 from shared.postgres import Connection
 from shared.record import Fact
 
-_PARTS = ((get_args(FacilityEvent), project_facility),)
+_PARTS = ((get_args(FacilityEvent), project_facility), (get_args(ProjectEvent), project_project))
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
