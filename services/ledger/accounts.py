@@ -5,8 +5,8 @@ units.
 
 Names are paths. Title: `reserve/available`, `reserve/quarantined`, `right/{right}`, `partner/{code}` (goods), `partner/{code}/rights`
 (claims), `partner/{code}/release/{release}` (what a release has pending). Custody: `depot/{name}`, `carrier/{name}`, `holder/{name}`.
-Money has a title only: `facility/{facility}/committed` to `loan/{loan}/commitment` (pending), `facility/cash`, `facility/goods` (taken instead of
-cash), and `loan/{loan}/...`: what its borrower owes, in parts, and what it earned or lost. Debits are above zero.
+Money has a title only: `facility/{facility}/committed` and `loan/{loan}/commitment` (pending), `facility/cash`, `facility/goods` (taken
+instead of cash), and `loan/{loan}/...`: what its borrower owes, in parts, and what it earned or lost. Debits are above zero.
 Both: `outside`, `difference/weighing`, `difference/stock_take`, `loss`, `sample`.
 """
 

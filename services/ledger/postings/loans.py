@@ -1,8 +1,8 @@
 """Loans: what a facility loan's events post, in minor units of its currency.
 
 A commitment is a pending transfer, from its facility to its loan. It has an account of its own, so that an advance beyond it overdraws. An
-advance settles its part, and is owed as principal; what is cancelled is voided. Beside that, an event that moves money says what it changes in the loan's books, and that is posted as it is: so the
-loan's accounts are at every instant what the loan itself says.
+advance settles its part, and is owed as principal; what is cancelled is voided. Beside that, an event that moves money says what it changes
+in the loan's books, and that is posted as it is: so the loan's accounts are at every instant what the loan itself says.
 """
 
 from services.ledger.accounts import CASH, GOODS, Posting, Side, Status
