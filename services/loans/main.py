@@ -1,12 +1,13 @@
 """Loans: what the Facility lends and holds, and what the Reserve lends in material."""
 
 from services.allocation import events as allocation
+from services.inventory import events as inventory
 from services.loans.api import router
 from services.loans.domain import facility
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
-from services.loans.reactions import ALLOCATION_TYPES, react_to_allocation
+from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, react_to_allocation, react_to_inventory
 from services.loans.tables import metadata
 from shared.service import Service, subscription
 
@@ -39,7 +40,10 @@ SERVICE = Service(
     event_type=Event,
     project=project,
     tables=metadata,
-    subscriptions=(subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),),
+    subscriptions=(
+        subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),
+        subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory),
+    ),
     router=router,
     problems=PROBLEMS,
     documents=documents_of,

@@ -7,7 +7,11 @@ import msgspec
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
+from stockpile_story import a_stockpile
+from stockpile_story import right as a_stock_right
+from test_stockpile_tables import fact as stock_fact
 
+from services.inventory.events import RightKind
 from services.loans.domain.project import (
     FACTS_AN_EVENT,
     Command,
@@ -20,6 +24,7 @@ from services.loans.domain.project import (
     decide,
     evidence_of,
     evolve,
+    news_of,
     project_of,
 )
 from services.loans.events.loan import LoanId, ProjectCode
@@ -30,8 +35,10 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
-from shared.conditions import ShareAtLeast, Shown, evaluate
+from services.loans.reactions import react_to_inventory
+from shared.conditions import Evidence, ShareAtLeast, Shown, evaluate
 from shared.decider import Refused
+from shared.inbox import Reaction
 from shared.record import MAX_DATA_BYTES, MAX_INTEGER
 
 HILLGROVE = ProjectCode("hillgrove")
@@ -229,6 +236,36 @@ def test_a_right_counts_for_the_output_of_its_product():
 def test_a_right_counts_through_the_last_day_of_its_window():
     project = given(output("fct_o", 1_000, product="antimony-metal"), a_right())
     assert [status(SHARE, project, on) for on in (date(2026, 9, 30), date(2026, 10, 1))] == ["met", "open"]
+
+
+def test_a_loan_that_is_told_everything_knows_what_the_project_knows():
+    """Whenever it began to watch, and whatever was recorded and withdrawn before and after."""
+    before = (output("fct_o", 1_000), offtake("fct_1", 700), record("fct_2"), *(record(f"fct_x{n}") for n in range(FACTS_AN_EVENT)))
+    after = (withdraw("fct_2"), offtake("fct_3", 100), withdraw("fct_1"), a_right())
+    project, known = Project(), dict[str, Evidence]()
+    for command in (*before, watch(), *after, watch()):
+        decided = decide(command, project)
+        assert not isinstance(decided, Refused), decided
+        for event in decided:
+            project, news = evolve(project, event), news_of(event)
+            if LOAN in news.loans:
+                known |= {each.reference: each for each in news.learnt}
+                known = {reference: each for reference, each in known.items() if reference not in news.forgotten}
+    assert known == {fact: evidence_of(each) for fact, each in project.facts.items()}
+
+
+def test_inventory_s_firm_rights_are_recorded_where_their_project_is():
+    def reactions(kind: RightKind) -> list[Reaction]:
+        [event] = a_stockpile().when(a_stock_right(project="Hillgrove (Larvotto)", kind=kind))
+        return list(react_to_inventory(stock_fact(event, 7), {}))
+
+    [reaction] = reactions("firm_offtake")
+    assert reaction.stream == "project/hillgrove-larvotto"
+    [event] = decide(reaction.command, Project())
+    assert isinstance(event, ProjectFactRecorded)
+    assert (event.project, event.known.kind, event.known.subject, event.known.unit) == ("hillgrove-larvotto", "offtake", "rgt_1", "g")
+    assert (event.known.since, event.known.until, event.evidence) == (TODAY, date(2026, 9, 30), ("inventory/2/7",))
+    assert reactions("option") == reactions("first_refusal") == []
 
 
 def test_a_project_has_an_id_made_from_its_name():

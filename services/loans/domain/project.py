@@ -144,6 +144,26 @@ def evidence_of(known: ProjectFact) -> Evidence:
     )
 
 
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What loans that watch a project are told by one of its events."""
+
+    loans: tuple[LoanId, ...]
+    learnt: tuple[Evidence, ...]
+    forgotten: tuple[str, ...]  # references of evidence that counts no longer
+
+
+def news_of(event: ProjectEvent) -> News:
+    match event:
+        case ProjectFactRecorded():
+            return News(loans=event.loans, learnt=(evidence_of(event.known),), forgotten=())
+        case ProjectFactWithdrawn():
+            return News(loans=event.loans, learnt=(), forgotten=(event.fact,))
+        case ProjectWatched():
+            return News(loans=(event.loan,), learnt=tuple(evidence_of(each) for each in event.known), forgotten=())
+        case _:
+            assert_never(event)
+
+
 def project_of(name: str) -> ProjectCode:
     """The id of a project that inventory calls so: "Eneabba (Iluka)" is `eneabba-iluka`. Total: a name that has no letters of ASCII, or
     too many, ends in its hash."""
