@@ -60,7 +60,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     default_interest_minor: Minor
     fees_minor: Minor
     credit_minor: Minor
-    overdue_minor: Minor  # principal, interest and fees whose day has passed
+    due_minor: Minor  # principal, interest and fees that are to be paid by now, also those whose day it is
+    overdue_minor: Minor  # of these, what was due before that day
     overdue_since: date | None
     next_due: date | None
     next_due_minor: Minor  # on that day, as the schedule stands
@@ -230,11 +231,14 @@ class LoanWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.loan_withdrawn
 
 
 class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed.v1"):
+    on: date
     facility: FacilityId
     project: ProjectCode
     borrower: BorrowerCode
     currency: str
     commitment_minor: Minor
+    sunset_on: date
+    available_until: date
 
 
 class CommitmentRefused(_Event, frozen=True, kw_only=True, tag="loans.commitment_refused.v1"):
@@ -245,8 +249,9 @@ class CommitmentRefused(_Event, frozen=True, kw_only=True, tag="loans.commitment
 
 
 class CommitmentCancelled(_Event, frozen=True, kw_only=True, tag="loans.commitment_cancelled.v1"):
-    """What is not advanced never will be."""
+    """So much of what is not advanced never will be."""
 
+    on: date
     facility: FacilityId
     currency: str
     amount_minor: Minor
@@ -356,6 +361,9 @@ class PaymentReversed(_Event, frozen=True, kw_only=True, tag="loans.payment_reve
 
 
 class RateReset(_Event, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
+    """From a day on. Of several for one day the last one told counts."""
+
+    reset: int  # how many there were before it
     base_pct: str
     source: str
     from_on: date
