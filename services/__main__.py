@@ -20,10 +20,12 @@ approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
+loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
 app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
+app.add_typer(loans, name="loans")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
 HERE = Path(".reserve")
@@ -114,6 +116,60 @@ def allocate(
         typer.echo(json_text(awarded))
     else:
         show(rule, claims, awarded)
+
+
+@loans.command("schedule")
+def loan_schedule(
+    principal: Annotated[str, typer.Option(help="what is lent, such as 10000.00")],
+    rate: Annotated[str, typer.Option(help="% a year, such as 12 or 5.25")],
+    start: Annotated[str, typer.Option(help="the day on which it is lent, such as 2024-01-31")],
+    periods: Annotated[str, typer.Option(help="how many payments there are")],
+    every: Annotated[str, typer.Option(help="1w, 2w, 1m, 2m, 3m, 4m, 6m or 1y")] = "1m",
+    day_count: Annotated[str, typer.Option(help="30/360, ACT/360, ACT/365F or ACT/ACT (ISDA)")] = "ACT/365F",
+    kind: Annotated[str, typer.Option(help="equal, equal_principal, bullet, balloon, interest_only, capitalised or step")] = "equal",
+    interest_only: Annotated[str, typer.Option(help="first periods of which interest alone is paid")] = "0",
+    capitalise: Annotated[str, typer.Option(help="first periods of which the interest is added to the principal")] = "0",
+    instalment: Annotated[str | None, typer.Option(help="of the kind equal: what is paid each time, and no longer than it takes")] = None,
+    balloon: Annotated[str | None, typer.Option(help="of the kind balloon: what is paid with the last instalment")] = None,
+    step: Annotated[str | None, typer.Option(help="of the kind step: 12:1.03 multiplies the instalment by 1.03 each 12 periods")] = None,
+    calendar: Annotated[str, typer.Option(help="of business days: none, weekends, AU, AU-NSW, JP ...")] = "none",
+    adjust: Annotated[str | None, typer.Option(help="none, following, modified_following (if a calendar is given) or preceding")] = None,
+    adjust_accrual: Annotated[bool, typer.Option("--adjust-accrual", help="interest accrues between moved days, too")] = False,
+    advance: Annotated[list[str] | None, typer.Option(help="DAY=AMOUNT: more is lent; may be repeated")] = None,
+    prepay: Annotated[list[str] | None, typer.Option(help="DAY=AMOUNT, or DAY=AMOUNT:term to end sooner; may be repeated")] = None,
+    reset: Annotated[list[str] | None, typer.Option(help="DAY=RATE: the rate from then on; may be repeated")] = None,
+    currency: Annotated[str, typer.Option(help="by its ISO 4217 code; it says how many digits there are")] = "AUD",
+    as_json: AsJson = False,
+) -> None:
+    """What a loan is to pay, and when; no server is asked."""
+    from services.commands.loans import Asked, show, work_out
+
+    asked = Asked(
+        principal=principal,
+        rate=rate,
+        start=start,
+        periods=periods,
+        every=every,
+        day_count=day_count,
+        kind=kind,
+        interest_only=interest_only,
+        capitalise=capitalise,
+        instalment=instalment,
+        balloon=balloon,
+        step=step,
+        calendar=calendar,
+        adjust=adjust,
+        adjust_accrual=adjust_accrual,
+        advance=tuple(advance or ()),
+        prepay=tuple(prepay or ()),
+        reset=tuple(reset or ()),
+        currency=currency,
+    )
+    shown = work_out(asked)
+    if as_json:
+        typer.echo(json_text(shown))
+    else:
+        show(asked, shown)
 
 
 @receipt.command("verify")

@@ -4,7 +4,7 @@ Public holidays are the library `holidays`'; another edition of it may know anot
 given and does not ask again.
 """
 
-import calendar as months
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
@@ -36,13 +36,10 @@ def due_dates(start: date, every: Every, periods: int) -> tuple[date, ...]:
     if start.year + (start.month - 1 + step * periods) // 12 > LAST_DAY.year:
         raise ValueError(f"{periods} times {every} from {start} is beyond {LAST_DAY}")
     first = start.year * 12 + start.month - 1
-    return tuple(_in_month(first + step * number, start.day) for number in range(1, periods + 1))
-
-
-def _in_month(month: int, day: int) -> date:
-    """`month` counts from the year 0."""
-    year, index = divmod(month, 12)
-    return date(year, index + 1, day if day <= 28 else min(day, months.monthrange(year, index + 1)[1]))
+    months = range(first + step, first + step * periods + 1, step)
+    if start.day <= 28:
+        return tuple([date(month // 12, month % 12 + 1, start.day) for month in months])
+    return tuple([date(month // 12, month % 12 + 1, min(start.day, monthrange(month // 12, month % 12 + 1)[1])) for month in months])
 
 
 def adjusted(day: date, adjustment: Adjustment, calendar: str) -> date:
@@ -84,10 +81,10 @@ def _closed(calendar: str, year: int) -> tuple[frozenset[int], frozenset[date]]:
     """The days of the week on which nothing is open, and the year's public holidays."""
     import holidays  # loads a module a country: only who asks for one waits for it
 
-    country, _, part = calendar.partition("-")
+    country, dash, part = calendar.partition("-")
     try:
-        if calendar.endswith("-"):
-            raise NotImplementedError
+        if dash and not part:
+            raise NotImplementedError(calendar)
         kept = holidays.country_holidays(country, subdiv=part or None, years=year)
     except NotImplementedError as error:
         raise CalendarError(f"there is no calendar {calendar!r}") from error

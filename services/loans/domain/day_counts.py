@@ -4,9 +4,10 @@ Each convention divides the year into a fixed number of equal parts, so a span i
 worked out in integers, and no fraction is ever reduced on the way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal
 
 type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
@@ -21,6 +22,12 @@ def year_parts(count: DayCount, start: date, end: date) -> int:
     """The same as a whole number of parts, of which a year has `PARTS_IN_A_YEAR[count]`."""
     assert start <= end
     return _PARTS[count](start, end)
+
+
+def period_parts(count: DayCount, bounds: Sequence[date]) -> tuple[int, ...]:
+    """The parts of each period from one of the `bounds` to the next."""
+    between = _PARTS[count]
+    return tuple([between(start, end) for start, end in pairwise(bounds)])
 
 
 def parts_within(count: DayCount, period_start: date, start: date, end: date) -> int:
