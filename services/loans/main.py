@@ -3,7 +3,7 @@
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.api import router
-from services.loans.domain import facility
+from services.loans.domain import equity, facility
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
@@ -32,11 +32,32 @@ PROBLEMS = {
     "project_fact_binding_missing": (422, "An offtake binds, or does not"),
     "project_fact_dates_reversed": (422, "A fact begins before it ends"),
     "project_fact_counted_twice": (409, "Another fact says so already"),
+    # equity
+    "approval_signature_invalid": (422, "The signature is not the key's"),
+    "approver_key_revoked": (409, "The key is revoked"),
+    "approver_key_not_found": (404, "There is no such key"),
+    "approval_of_another_document": (409, "The approval is of something else"),
+    "approval_by_proposer": (403, "Nobody approves their own proposal"),
+    "approval_of_another_approver": (403, "The approval is another approver's"),
+    "payment_reference_used": (409, "The reference is recorded already"),
+    "amount_invalid": (422, "The amount is not one that can be"),
+    "holding_not_found": (404, "There is no such holding"),
+    "holding_already_proposed": (409, "The holding is proposed already"),
+    "holding_status": (409, "The holding does not stand so"),
+    "holding_terms_invalid": (422, "The terms are not those of a holding"),
+    "units_invalid": (422, "The units are not ones that can be"),
+    "subscription_beyond_commitment": (409, "More would be paid than is committed"),
+    "nothing_uncalled": (409, "Nothing of the commitment is left to be called"),
+    "nothing_held": (409, "No shares are subscribed yet"),
+    "date_before_holding": (422, "The day is before the holding's"),
+    "dividend_not_found": (404, "There is no such dividend"),
+    "write_down_beyond_cost": (422, "The books hold it at less"),
+    "too_many_moves": (409, "The holding has too many subscriptions and sales"),
 }
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER, projects.DECIDER),
+    deciders=(facility.DECIDER, projects.DECIDER, equity.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,

@@ -1,12 +1,13 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
+from services.loans.events.equity import EquityEvent, HoldingProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent | ProjectEvent
+type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.document,) if isinstance(event, LoanProposed | LoanImported | ActProposed) else ()
+    return (event.document,) if isinstance(event, LoanProposed | LoanImported | ActProposed | HoldingProposed) else ()

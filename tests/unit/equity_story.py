@@ -1,0 +1,80 @@
+"""A holding of 1,000 shares for at most 500,000 minor units, as tests begin with it."""
+
+from datetime import date
+from typing import Any
+
+from services.loans.domain.approvals import Signing
+from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, CommitHolding, ProposeHolding
+from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding, WriteDown
+from services.loans.domain.equity_state import Holding
+from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms
+from services.loans.events.facility import FacilityId
+from shared.approval import Approval
+from shared.decider import Refused
+
+HOLDING = HoldingId("eqh_1")
+TODAY = date(2026, 11, 25)
+COMMITTED_ON = date(2026, 1, 6)
+DOCUMENT = "ab" * 32
+TERMS = HoldingTerms(
+    facility=FacilityId("cmf"),
+    account="national_interest",
+    instrument="Ministerial direction 4/2026",
+    company=CompanyCode("larvotto"),
+    project="hillgrove",
+    elements=("Sb",),
+    share_class="ordinary",
+    currency="AUD",
+    commitment_minor=500_000,
+    units=1_000,
+    unit_price_minor="500",
+    kyc="kyc-17",
+    category="B",
+)
+
+
+def happen(*commands: Any, holding: Holding = Holding()) -> Holding:
+    for command in commands:
+        events = DECIDER.decide(command, holding)
+        assert not isinstance(events, Refused), events
+        for event in events:
+            holding = DECIDER.evolve(holding, event)
+    return holding
+
+
+def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
+    return ProposeHolding(holding=HOLDING, terms=terms, document=DOCUMENT, by="operator-1")
+
+
+def approve(by: str = "approver-1", document: str = DOCUMENT, purpose: str = PROPOSAL, **signing: Any) -> ApproveHolding:
+    approval = Approval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
+    said = {"approval": approval, "by": by, "key": "enrolled", "signature_valid": True} | signing
+    return ApproveHolding(signing=Signing(**said), on=TODAY)
+
+
+def committed(*commands: Any) -> Holding:
+    return happen(propose(), approve(), CommitHolding(on=COMMITTED_ON), *commands)
+
+
+def subscribe(units: int, amount_minor: int, on: date = COMMITTED_ON, reference: str = "s") -> SubscribeShares:
+    return SubscribeShares(
+        flow=EquityFlowId(f"eqf_{reference}"), reference=reference, units=units, amount_minor=amount_minor, paid_on=on, on=TODAY
+    )
+
+
+def dividend(amount_minor: int, on: date = TODAY, reference: str = "d") -> ReceiveDividend:
+    return ReceiveDividend(flow=EquityFlowId(f"eqf_{reference}"), reference=reference, amount_minor=amount_minor, received_on=on, on=TODAY)
+
+
+def divest(units: int, amount_minor: int, on: date = TODAY, reference: str = "v") -> DivestShares:
+    return DivestShares(
+        flow=EquityFlowId(f"eqf_{reference}"), reference=reference, units=units, amount_minor=amount_minor, received_on=on, on=TODAY
+    )
+
+
+def value(value_minor: int, on: date = TODAY) -> ValueHolding:
+    return ValueHolding(value_minor=value_minor, valued_on=on, source="independent valuer", on=TODAY)
+
+
+def write_down(amount_minor: int | None, on: date = TODAY) -> WriteDown:
+    return WriteDown(flow=EquityFlowId("eqf_w"), amount_minor=amount_minor, written_on=on, authority="Board", reason="impaired", on=TODAY)
