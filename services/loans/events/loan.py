@@ -27,6 +27,7 @@ type Grade = Literal["AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D"]
 type Stage = Literal[1, 2, 3]  # of expected loss, as IFRS 9 (AASB 9) section 5.5 stages it
 type Category = Literal["A", "B", "C"]  # environmental and social, as the Equator Principles class projects
 type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
+type Every = Literal["1w", "2w", "1m", "2m", "3m", "4m", "6m", "1y"]
 type Kind = Literal["equal", "equal_principal", "bullet", "balloon", "step"]
 type Prepays = Literal["nothing", "instalment", "term"]  # what is beyond what is due: is credit, or makes instalments smaller, or fewer
 type CovenantKind = Literal["dscr", "llcr"]
@@ -73,10 +74,11 @@ class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Kind
     start: date
-    every: str  # "1m", "3m", "6m", "1y"
+    every: Every
     periods: int
     day_count: DayCount
     calendar: str = "none"  # by which a due date that is no business day moves to the next one
+    due: tuple[date, ...] = ()  # where it moves them to, as its holidays were known then; (): the periods' ends
     interest_only_periods: int = 0
     capitalised_periods: int = 0
     balloon_minor: Minor = 0

@@ -1,0 +1,98 @@
+"""Periods: when a loan's interest periods end and are due, and the payments that its schedule plans for them."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+
+import msgspec
+
+from services.loans.domain.calendars import adjusted, due_dates
+from services.loans.domain.day_counts import parts_within, year_parts
+from services.loans.domain.instalments import half_even, level_payment
+from services.loans.events.loan import ScheduleTerms
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`, not before its end."""
+
+    bounds: tuple[date, ...]
+    due: tuple[date, ...]
+    parts: tuple[int, ...]
+
+
+def dated(terms: ScheduleTerms) -> ScheduleTerms:
+    """The terms with their due dates, moved by the calendar as it is known now: a loan keeps those, whatever holidays are declared
+    later. Raises CalendarError, and ValueError for days too far ahead."""
+    if terms.calendar == "none":
+        return terms
+    ends = due_dates(terms.start, terms.every, terms.periods)
+    return msgspec.structs.replace(terms, due=tuple(adjusted(end, "following", terms.calendar) for end in ends))
+
+
+@lru_cache(maxsize=1024)
+def grid(terms: ScheduleTerms) -> Grid:
+    ends = due_dates(terms.start, terms.every, terms.periods)
+    bounds = (terms.start, *ends)
+    parts = tuple(year_parts(terms.day_count, first, last) for first, last in zip(bounds, ends, strict=False))
+    return Grid(bounds, terms.due or ends, parts)
+
+
+def period_end(terms: ScheduleTerms, period: int) -> date:
+    """Beyond the last period, what is still owed is billed each month. Raises ValueError beyond the last day that there is."""
+    if period < terms.periods:
+        return grid(terms).bounds[period + 1]
+    return due_dates(grid(terms).bounds[-1], "1m", period - terms.periods + 1)[-1]
+
+
+def period_start(terms: ScheduleTerms, period: int) -> date:
+    return grid(terms).bounds[period] if period <= terms.periods else period_end(terms, period - 1)
+
+
+def due_date(terms: ScheduleTerms, period: int) -> date:
+    return grid(terms).due[period] if period < terms.periods else period_end(terms, period)
+
+
+def period_of(terms: ScheduleTerms, day: date) -> int:
+    """The first period that ends after a day."""
+    period = max(0, bisect_right(grid(terms).bounds, day) - 1)
+    while period_end(terms, period) <= day:
+        period += 1
+    return period
+
+
+def parts_of(terms: ScheduleTerms, period: int, since: date, start: date, end: date) -> int:
+    """What a span takes of the period that it lies in. Before the schedule's start, it is counted from `since`."""
+    anchor = since if start < terms.start else period_start(terms, period)
+    return parts_within(terms.day_count, anchor, start, end)
+
+
+def repays(terms: ScheduleTerms, period: int) -> bool:
+    """Whether principal is repaid, if not all of it with the last payment."""
+    return period >= terms.capitalised_periods + terms.interest_only_periods and terms.kind != "bullet"
+
+
+def planned(terms: ScheduleTerms, period: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
+    """The payments from `period` on, one a period, or one for all. Of the kind "equal_principal" they are principal alone.
+
+    At the period's end, `owed` / basis is owed: the principal, and its interest; afterwards a part of a year costs `rate` / basis.
+    """
+    count = terms.periods - period
+    if terms.kind == "equal_principal":
+        return (half_even(principal_minor, count),)
+    later = [basis + rate * parts for parts in grid(terms).parts[period + 1 :]]
+    if terms.kind != "step":
+        return (half_even(*level_payment(owed, later, basis, left=min(terms.balloon_minor, principal_minor))),)
+    weights = _weights(terms, period, count)
+    numerator, denominator = level_payment(owed, later, basis, weights=weights)
+    return tuple(half_even(numerator * weight, denominator) for weight in weights)
+
+
+def _weights(terms: ScheduleTerms, period: int, count: int) -> Sequence[int]:
+    """How the instalments stand to each other: by the step to the power of how many steps were taken since the first."""
+    first = period - terms.capitalised_periods - terms.interest_only_periods
+    steps = [number // terms.step_periods for number in range(first, first + count)]
+    grown, shrunk = Fraction(terms.step).as_integer_ratio()
+    by_step = {taken: grown ** (taken - steps[0]) * shrunk ** (steps[-1] - taken) for taken in set(steps)}
+    return [by_step[taken] for taken in steps]
