@@ -9,8 +9,8 @@ from functools import lru_cache
 import msgspec
 
 from services.loans.domain.calendars import adjusted, due_dates
-from services.loans.domain.day_counts import parts_within, year_parts
-from services.loans.domain.instalments import half_even, level_payment
+from services.loans.domain.day_counts import parts_within, period_parts
+from services.loans.domain.instalments import half_even, level_payments
 from services.loans.events.loan import ScheduleTerms
 
 
@@ -35,8 +35,7 @@ def dated(terms: ScheduleTerms) -> ScheduleTerms:
 def grid(terms: ScheduleTerms) -> Grid:
     ends = due_dates(terms.start, terms.every, terms.periods)
     bounds = (terms.start, *ends)
-    parts = tuple(year_parts(terms.day_count, first, last) for first, last in zip(bounds, ends, strict=False))
-    return Grid(bounds, terms.due or ends, parts)
+    return Grid(bounds, terms.due or ends, period_parts(terms.day_count, bounds))
 
 
 def period_end(terms: ScheduleTerms, period: int) -> date:
@@ -83,10 +82,8 @@ def planned(terms: ScheduleTerms, period: int, principal_minor: int, owed: int, 
         return (half_even(principal_minor, count),)
     later = [basis + rate * parts for parts in grid(terms).parts[period + 1 :]]
     if terms.kind != "step":
-        return (half_even(*level_payment(owed, later, basis, left=min(terms.balloon_minor, principal_minor))),)
-    weights = _weights(terms, period, count)
-    numerator, denominator = level_payment(owed, later, basis, weights=weights)
-    return tuple(half_even(numerator * weight, denominator) for weight in weights)
+        return tuple(level_payments(owed, later, basis, left=min(terms.balloon_minor, principal_minor)))
+    return tuple(level_payments(owed, later, basis, weights=_weights(terms, period, count)))
 
 
 def _weights(terms: ScheduleTerms, period: int, count: int) -> Sequence[int]:

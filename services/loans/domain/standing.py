@@ -211,7 +211,8 @@ def books_on(account: Account, on: date) -> BookChange:
 
 def figures_on(account: Account, on: date) -> Figures:
     course = _at(account, on)
-    overdue = [bill for bill in course.bills if bill.due < on]
+    due = [bill for bill in course.bills if bill.due <= on]
+    overdue = [bill for bill in due if bill.due < on]
     following = next((row for row in _rows(course) if row.principal_minor or row.interest_minor or row.fees_minor), None)
     accrued = course.accrued.fraction() + course.accrued_overdue.fraction() + course.accrued_default.fraction()
     return Figures(
@@ -224,6 +225,7 @@ def figures_on(account: Account, on: date) -> Figures:
         default_interest_minor=course.default_interest_minor,
         fees_minor=sum(bill.fees_minor for bill in course.bills),
         credit_minor=course.credit_minor,
+        due_minor=sum(bill.principal_minor + bill.interest_minor + bill.fees_minor for bill in due),
         overdue_minor=sum(bill.principal_minor + bill.interest_minor + bill.fees_minor for bill in overdue),
         overdue_since=overdue[0].due if overdue else None,
         next_due=None if following is None else following.due,
