@@ -14,6 +14,7 @@ from services.audit.decisions import faults_of
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
 from services.audit.facilities import Facilities
 from services.audit.journals import Journal
+from services.audit.loans import Loans
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.stock import Stock
@@ -38,7 +39,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if walk.rounds.unsettled:
+    if walk.rounds.unsettled or walk.loans.unsettled:
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -96,6 +97,7 @@ class _Walk:
         self._approvers = Approvers()
         self.rounds = Rounds(findings, self._approvers)
         self._facilities = Facilities(findings)
+        self.loans = Loans(findings, self._approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -129,6 +131,7 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self.loans.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -231,6 +234,7 @@ class _Walk:
             self._approvers.see(record, event)
             self.rounds.see(place, record, event)
             self._facilities.see(place, event)
+            self.loans.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

@@ -36,6 +36,8 @@ class Check(StrEnum):
     DISPATCHES = "nothing left without a receipt before"
     DECISIONS = "every certified decision recomputes"
     HEADROOM = "no commitment is beyond a limit of its facility"
+    ADVANCES = "every advance is within its commitment, and its conditions are met or waived"
+    MONEY = "what events change in a loan's books sums to zero, and to what the loan says"
     APPROVALS = "approvers other than the proposer signed it"
 
 
