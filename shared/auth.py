@@ -48,13 +48,14 @@ _CALLER = "reserve.caller"  # in a request's scope
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who a verified token speaks for. `partner` is None for the Reserve's own people and services."""
+    """Who a verified token speaks for. `partner` and `borrower` are None for the Reserve's own people and services."""
 
     subject: str
     client_id: str
     partner: str | None
     roles: frozenset[str]
     scopes: frozenset[str]
+    borrower: str | None = None
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class _Claims(msgspec.Struct, frozen=True):
     client_id: str
     exp: int | float
     partner: str | None = None
+    borrower: str | None = None
     roles: list[str] = []
     scope: str = ""
 
@@ -170,6 +172,7 @@ class TokenVerifier:
             partner=known.partner,
             roles=frozenset(known.roles),
             scopes=frozenset(known.scope.split()),
+            borrower=known.borrower,
         )
         return caller, known.exp + LEEWAY_S
 

@@ -36,6 +36,7 @@ class Client(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
+    borrower: str | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class User(msgspec.Struct, frozen=True):
     partner: str | None = None
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    borrower: str | None = None
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ class _Party(msgspec.Struct, frozen=True):
     role: str
     partner: str | None = None
     scopes: tuple[str, ...] = ()
+    borrower: str | None = None
 
 
 _PARTIES = {
@@ -70,6 +73,8 @@ _PARTIES = {
     "partner-us": _Party("partner", partner="US"),
     "partner-eu": _Party("partner", partner="EU"),
     "partner-au": _Party("partner", partner="AU"),
+    "borrower-hillgrove": _Party("borrower", borrower="hillgrove-mines"),
+    "borrower-nolans": _Party("borrower", borrower="nolans-mines"),
     "operator-1": _Party("operator"),
     "operator-2": _Party("operator"),
     "approver-1": _Party("approver"),
@@ -126,7 +131,7 @@ def _client(name: str, party: _Party, kept: _Secrets, known: Directory) -> Clien
     if name not in kept.clients or secret_hash is None:
         secret = kept.clients.setdefault(name, new_secret())
         secret_hash = hashed(secret)
-    return Client(name, subject, secret_hash, partner=party.partner, roles=(party.role,), scopes=party.scopes)
+    return Client(name, subject, secret_hash, partner=party.partner, roles=(party.role,), scopes=party.scopes, borrower=party.borrower)
 
 
 def _user(client: Client, kept: _Secrets, known: Directory) -> User:
@@ -136,7 +141,9 @@ def _user(client: Client, kept: _Secrets, known: Directory) -> User:
     if login not in kept.users or password_hash is None:
         password = kept.users.setdefault(login, new_secret())
         password_hash = hashed(password)
-    return User(login, client.subject, password_hash, partner=client.partner, roles=client.roles, scopes=client.scopes)
+    return User(
+        login, client.subject, password_hash, partner=client.partner, roles=client.roles, scopes=client.scopes, borrower=client.borrower
+    )
 
 
 def _keep(file: Path, content: bytes) -> None:

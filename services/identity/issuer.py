@@ -162,7 +162,14 @@ class Issuer:
         return self._answer(client.client_id, code.user, code.scopes)
 
     def _answer(self, client_id: str, party: Client | User, scopes: tuple[str, ...]) -> TokenAnswer:
-        token = self._signer.sign(subject=party.subject, client_id=client_id, roles=party.roles, scopes=scopes, partner=party.partner)
+        token = self._signer.sign(
+            subject=party.subject,
+            client_id=client_id,
+            roles=party.roles,
+            scopes=scopes,
+            partner=party.partner,
+            borrower=party.borrower,
+        )
         return TokenAnswer(token, scope=" ".join(scopes))
 
     def _destination(self, query: Sequence[tuple[str, str]]) -> tuple[Client, str]:

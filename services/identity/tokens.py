@@ -30,7 +30,16 @@ class TokenSigner:
         self._audience = audience
         self._now = now
 
-    def sign(self, *, subject: str, client_id: str, roles: Sequence[str], scopes: Sequence[str], partner: str | None) -> str:
+    def sign(
+        self,
+        *,
+        subject: str,
+        client_id: str,
+        roles: Sequence[str],
+        scopes: Sequence[str],
+        partner: str | None,
+        borrower: str | None = None,
+    ) -> str:
         """A token for 15 minutes. It carries no personal data: subjects are opaque."""
         issued = int(self._now())
         claims: dict[str, object] = {
@@ -46,6 +55,8 @@ class TokenSigner:
         }
         if partner is not None:
             claims["partner"] = partner
+        if borrower is not None:
+            claims["borrower"] = borrower
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": self._key.kid}, claims, self._key, algorithms=[ALGORITHM])
 
     def published(self) -> KeySetSerialization:
