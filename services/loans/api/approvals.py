@@ -1,0 +1,43 @@
+"""Approvals: the file that `reserve approve` makes, held against the keys that allocation has enrolled."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from pydantic import BaseModel, StringConstraints
+
+from services.loans.domain.approvals import Signing
+from services.loans.tables import ApproverKeyRow
+from shared.approval import Approval, verify_approval
+from shared.auth import Caller
+from shared.fields import Body
+from shared.http import Reads
+
+
+class ApprovalBody(Body):
+    """The file that `reserve approve` makes, as it is."""
+
+    purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
+    key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
+    signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
+
+
+class ApprovalView(BaseModel):
+    subject: str
+    key: str
+    signature: str
+    approved_on: date
+
+
+async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller) -> Signing:
+    approval = msgspec.convert(body.model_dump(), Approval)
+    async with reads.session() as session:
+        key = await session.get(ApproverKeyRow, (caller.subject, approval.key_id))
+    return Signing(
+        approval=approval,
+        by=caller.subject,
+        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
+        signature_valid=key is not None and verify_approval(approval, key.public_key),
+    )
