@@ -30,8 +30,8 @@ def flag(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Boolean, nullable=False)
 
 
-def json(name: str) -> sa.Column[Any]:
-    return sa.Column(name, JSONB, nullable=False)
+def json(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, JSONB, **({"nullable": False} | options))
 
 
 TABLES: dict[str, list[sa.Column[Any]]] = {
@@ -78,6 +78,84 @@ TABLES: dict[str, list[sa.Column[Any]]] = {
         day("withdrawn_on", nullable=True),
         text("withdrawn_by", nullable=True),
         text("withdrawn_because", nullable=True),
+    ],
+    # facility loans
+    "loans": [
+        text("loan", primary_key=True),
+        text("status"),
+        text("facility"),
+        text("borrower", index=True),
+        text("project", index=True),
+        text("currency"),
+        whole("commitment_minor"),
+        whole("undrawn_minor"),
+        json("terms"),
+        text("document"),
+        text("proposed_by"),
+        json("approval", nullable=True),
+        text("reason", nullable=True),
+        text("reference", nullable=True, index=True),
+        json("figures", nullable=True),
+        whole("principal_minor"),
+        whole("overdue_minor"),
+        text("bucket"),
+        text("grade"),
+        sa.Column("stage", sa.Integer, nullable=False),
+        whole("provision_minor"),
+        json("seen"),
+        json("seen_subsequents"),
+        whole("version"),
+    ],
+    "loan_entries": [
+        text("loan", primary_key=True),
+        sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+        text("kind"),
+        day("on"),
+        day("recorded_on"),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        whole("amount_minor", nullable=True),
+        json("change", nullable=True),
+        text("text", nullable=True),
+        text("place"),
+    ],
+    "advances": [
+        text("advance", primary_key=True),
+        text("loan", index=True),
+        whole("amount_minor"),
+        text("purpose"),
+        text("status"),
+        day("paid_on", nullable=True),
+        json("seen"),
+    ],
+    "payments": [
+        text("payment", primary_key=True),
+        text("loan", index=True),
+        text("kind"),
+        text("reference"),
+        whole("amount_minor"),
+        day("received_on"),
+        text("prepays"),
+        flag("reversed"),
+        text("reason", nullable=True),
+    ],
+    "acts": [
+        text("act", primary_key=True),
+        text("loan", index=True),
+        json("content"),
+        text("reason"),
+        text("document"),
+        text("proposed_by"),
+        text("status"),
+        json("approval", nullable=True),
+    ],
+    "ratios": [
+        text("loan", primary_key=True),
+        text("kind", primary_key=True),
+        day("for_on", primary_key=True),
+        text("ratio"),
+        text("minimum"),
+        text("source"),
+        text("standing"),
     ],
     # approvers
     "approver_keys": [text("subject", primary_key=True), text("key", primary_key=True), text("public_key"), flag("revoked")],

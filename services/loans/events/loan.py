@@ -204,7 +204,7 @@ class LoanProposed(_Event, frozen=True, kw_only=True, tag="loans.loan_proposed.v
 
 
 class LoanImported(_Event, frozen=True, kw_only=True, tag="loans.loan_imported.v1"):
-    """A loan that another system kept until now: committed, with what was owed at the end of `as_of`."""
+    """A loan that another system kept until now. The facility is asked for its headroom next."""
 
     terms: LoanTerms
     document: str
@@ -213,8 +213,6 @@ class LoanImported(_Event, frozen=True, kw_only=True, tag="loans.loan_imported.v
     advanced_minor: Minor
     repaid_minor: Minor
     keys: tuple[str, ...]
-    change: BookChange
-    after: Figures
 
 
 class LoanApproved(_Event, frozen=True, kw_only=True, tag="loans.loan_approved.v1"):
@@ -241,6 +239,20 @@ class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed
     commitment_minor: Minor
     sunset_on: date
     available_until: date
+
+
+class BalanceBroughtForward(_Event, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
+    """What an imported loan had advanced and repaid until the end of `as_of`."""
+
+    facility: FacilityId
+    reference: str
+    currency: str
+    as_of: date
+    advanced_minor: Minor
+    repaid_minor: Minor
+    undrawn_minor: Minor  # of the commitment, after it
+    change: BookChange
+    after: Figures
 
 
 class CommitmentRefused(_Event, frozen=True, kw_only=True, tag="loans.commitment_refused.v1"):
@@ -331,9 +343,7 @@ class PaymentRecorded(_Event, frozen=True, kw_only=True, tag="loans.payment_reco
     currency: str
     amount_minor: Minor
     received_on: date
-    prepays: Literal[
-        "", "instalment", "term"
-    ]  # what is beyond what is due prepays principal: smaller instalments, or fewer; "": it is kept as credit
+    prepays: Prepays
     change: BookChange
     after: Figures
 
@@ -453,6 +463,7 @@ LoanEvent = (
     | LoanApproved
     | LoanWithdrawn
     | LoanCommitted
+    | BalanceBroughtForward
     | CommitmentRefused
     | CommitmentCancelled
     | ConditionsEvaluated

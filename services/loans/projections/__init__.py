@@ -5,13 +5,19 @@ from typing import get_args
 
 from services.allocation import events as allocation
 from services.loans.events.facility import FacilityEvent
+from services.loans.events.loan import LoanEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.projections.facility import project_facility
+from services.loans.projections.loan import project_loan
 from services.loans.projections.project import project_project
 from shared.postgres import Connection
 from shared.record import Fact
 
-_PARTS = ((get_args(FacilityEvent), project_facility), (get_args(ProjectEvent), project_project))
+_PARTS = (
+    (get_args(FacilityEvent), project_facility),
+    (get_args(ProjectEvent), project_project),
+    (get_args(LoanEvent), project_loan),
+)
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:

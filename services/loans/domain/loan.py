@@ -1,0 +1,226 @@
+"""Loan: what the Facility lends to a project, from its proposal to its last cent.
+
+Dated facts (advances, payments, rates, fees, acts) make its standing on any day, whatever order they became known in (`standing.py`).
+What is decided here is whether a fact may come in; its event carries the difference that it makes to the books.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, assert_never, get_args
+
+import immutables
+import msgspec
+
+from services.loans.domain.dated_facts import Reduced
+from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability, decide_advance
+from services.loans.domain.loan_agreement import AgreementCommand, decide_agreement
+from services.loans.domain.loan_books import enter
+from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
+from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of
+from services.loans.domain.standing import opened, with_fact
+from services.loans.events.loan import (
+    Act,
+    ActApproved,
+    ActProposed,
+    ActWithdrawn,
+    AdvanceCleared,
+    AdvancePaid,
+    AdvanceRequested,
+    AdvanceWithdrawn,
+    AmendCondition,
+    ArrearsChanged,
+    BalanceBroughtForward,
+    CommitmentCancelled,
+    CommitmentRefused,
+    ConditionsEvaluated,
+    DeliveryCredited,
+    FeeCharged,
+    Figures,
+    LoanApproved,
+    LoanClosed,
+    LoanCommitted,
+    LoanDefaulted,
+    LoanEvent,
+    LoanImported,
+    LoanProposed,
+    LoanRepaid,
+    LoanWithdrawn,
+    PaymentRecorded,
+    PaymentReversed,
+    PeriodClosed,
+    RateReset,
+    RatioReported,
+    RecoveryRecorded,
+    Regraded,
+    Restructure,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
+from shared.decider import CancelTimer, Decider, Timer
+
+BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
+
+type Command = AgreementCommand | AdvanceCommand | ServicingCommand
+
+_replace = msgspec.structs.replace
+
+
+def decide(command: Command, loan: Loan) -> Decided:
+    part: Any = _PARTS[type(command)]
+    decided: Decided = part(command, loan)
+    return decided
+
+
+_PARTS = {
+    kind: part
+    for union, part in (
+        (AgreementCommand, decide_agreement),
+        (AdvanceCommand, decide_advance),
+        (ServicingCommand, decide_servicing),
+    )
+    for kind in get_args(union.__value__)
+}
+
+
+def evolve(loan: Loan, event: LoanEvent) -> Loan:
+    match event:
+        case LoanProposed():
+            return Loan(
+                id=event.loan,
+                terms=event.terms,
+                document=event.document,
+                proposed_by=event.proposed_by,
+                covenants=immutables.Map({each.kind: Covenant(each.minimum) for each in event.terms.covenants}),
+            )
+        case LoanImported():
+            return _imported(event)
+        case LoanApproved():
+            return _replace(loan, status=LoanStatus.APPROVED)
+        case LoanWithdrawn():
+            return _replace(loan, status=LoanStatus.WITHDRAWN)
+        case CommitmentRefused():
+            return _replace(loan, status=LoanStatus.PROPOSED)
+        case LoanCommitted():
+            assert loan.terms is not None
+            account = opened(contract_of(loan.terms, event.on))
+            return _replace(loan, status=LoanStatus.COMMITTED, account=account, booked_through=event.on)
+        case BalanceBroughtForward():
+            return _replace(enter(loan, event), advanced_minor=event.advanced_minor, imported=None)
+        case CommitmentCancelled():
+            cancelled = Reduced(id=f"cancelled/{loan.cancelled_minor}", on=event.on, amount_minor=event.amount_minor)
+            assert loan.account is not None
+            return _replace(loan, account=with_fact(loan.account, cancelled), cancelled_minor=loan.cancelled_minor + event.amount_minor)
+        case ConditionsEvaluated():
+            evidence = loan.evidence.update({each.reference: each for each in event.learnt})
+            for reference in event.forgotten:
+                evidence = evidence.delete(reference) if reference in evidence else evidence
+            return _replace(loan, evidence=evidence)
+        case ActProposed():
+            act = OpenAct(event.content, event.document, event.proposed_by)
+            return _replace(loan, acts=loan.acts.set(event.act, act))
+        case ActApproved():
+            done = _replace(loan, acts=loan.acts.delete(event.act))
+            return _with_act(enter(done, event), event.content)
+        case ActWithdrawn():
+            return _replace(loan, acts=loan.acts.delete(event.act))
+        case AdvanceRequested():
+            return _replace(loan, advances=loan.advances.set(event.advance, OpenAdvance(event.amount_minor, cleared=False)))
+        case AdvanceCleared():
+            cleared = _replace(loan.advances[event.advance], cleared=True)
+            return _replace(loan, advances=loan.advances.set(event.advance, cleared))
+        case AdvanceWithdrawn():
+            return _replace(loan, advances=loan.advances.delete(event.advance))
+        case AdvancePaid():
+            left = loan.advances.delete(event.advance)
+            return _replace(enter(loan, event), advances=left, advanced_minor=loan.advanced_minor + event.amount_minor)
+        case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded():
+            reference = event.lot if isinstance(event, DeliveryCredited) else event.reference
+            return _replace(
+                enter(loan, event),
+                payments=loan.payments.set(event.payment, Payment(reference, event.amount_minor)),
+                references=loan.references.set(reference, event.payment),
+            )
+        case PaymentReversed():
+            payment = _replace(loan.payments[event.payment], reversed=True)
+            return _replace(
+                enter(loan, event),
+                payments=loan.payments.set(event.payment, payment),
+                status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID else loan.status,
+            )
+        case RateReset():
+            return _replace(enter(loan, event), resets=loan.resets + 1)
+        case FeeCharged() | PeriodClosed():
+            return enter(loan, event)
+        case ArrearsChanged():
+            return _replace(loan, bucket=event.bucket)
+        case RatioReported():
+            covenant = _replace(loan.covenants[event.kind], breached=event.standing == "breached")
+            return _replace(loan, covenants=loan.covenants.set(event.kind, covenant))
+        case Regraded():
+            return loan
+        case LoanDefaulted():
+            return _replace(loan, status=LoanStatus.DEFAULTED)
+        case LoanRepaid():
+            return _replace(loan, status=LoanStatus.REPAID)
+        case LoanClosed():
+            return _replace(loan, status=LoanStatus.CLOSED)
+        case _:
+            assert_never(event)
+
+
+def _imported(event: LoanImported) -> Loan:
+    proposed = LoanProposed(loan=event.loan, terms=event.terms, document=event.document, proposed_by="")
+    return _replace(evolve(Loan(), proposed), status=LoanStatus.APPROVED, imported=event)
+
+
+def _with_act(loan: Loan, content: Act) -> Loan:
+    """What an act changes besides the books."""
+    assert loan.terms is not None
+    match content:
+        case AmendCondition(name=name, text=text, condition=condition):
+            amended = tuple(_replace(each, text=text, condition=condition) if each.name == name else each for each in loan.terms.precedents)
+            return _replace(loan, terms=_replace(loan.terms, precedents=amended))
+        case WaiveCondition(name=name, until=until):
+            return _replace(loan, waived=loan.waived.set(name, until or date.max))
+        case WaiveCovenant(kind=kind, until=until):
+            waived = _replace(loan.covenants[kind], waived_until=until, breached=False)
+            return _replace(loan, covenants=loan.covenants.set(kind, waived))
+        case Restructure() | WriteOff():
+            return loan
+        case _:
+            assert_never(content)
+
+
+def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:
+    """A period is closed on its due date; arrears are looked at on the days that their bucket may change; availability ends by itself."""
+    match event:
+        case LoanCommitted():
+            return _availability(event.sunset_on, event.available_until)
+        case LoanClosed():
+            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability")]
+    after: Figures | None = getattr(event, "after", None)
+    return () if after is None else _due(after)
+
+
+def _availability(sunset_on: date, available_until: date) -> list[Timer]:
+    sunset, end = sunset_on + timedelta(days=1), available_until + timedelta(days=1)
+    return [
+        Timer("sunset", sunset, EndAvailability(cause="sunset", on=sunset)),
+        Timer("availability", end, EndAvailability(cause="availability", on=end)),
+    ]
+
+
+def _due(after: Figures) -> list[Timer | CancelTimer]:
+    """What falls due next, and the day on which what is due, or overdue, becomes (more) overdue."""
+    next_due = after.next_due
+    period = CancelTimer("period") if next_due is None else Timer("period", next_due, ClosePeriod(on=next_due))
+    if after.overdue_since is None:
+        tomorrow = after.on + timedelta(days=1)
+        return [period, Timer("arrears", tomorrow, LookAtArrears(on=tomorrow)) if after.due_minor else CancelTimer("arrears")]
+    later = (after.overdue_since + timedelta(days=days) for days in BUCKET_DAYS)
+    change = next((day for day in later if day > after.on), None)
+    return [period, CancelTimer("arrears") if change is None else Timer("arrears", change, LookAtArrears(on=change))]
+
+
+DECIDER = Decider(kind="loan", initial=Loan(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -1,0 +1,340 @@
+"""A loan's agreement: proposed, approved by a second person's key, committed once the facility has reserved its headroom; and the acts
+that change it later, each signed in the same way."""
+
+from datetime import date
+from fractions import Fraction
+from typing import assert_never
+
+import msgspec
+
+from services.loans.domain.approvals import Signing
+from services.loans.domain.approvals import fault_of as fault_of_signing
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
+from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
+from services.loans.domain.schedule_terms import ScheduleError, Step, Terms, check
+from services.loans.domain.standing import opened
+from services.loans.events.loan import (
+    Act,
+    ActApproved,
+    ActId,
+    ActProposed,
+    ActWithdrawn,
+    AmendCondition,
+    Approval,
+    BalanceBroughtForward,
+    CommitmentRefused,
+    LoanApproved,
+    LoanCommitted,
+    LoanId,
+    LoanProposed,
+    LoanTerms,
+    LoanWithdrawn,
+    Precedent,
+    Restructure,
+    ScheduleTerms,
+    Subsequent,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
+from shared.conditions import fault_of as fault_of_condition
+from shared.decider import Refused
+
+PROPOSAL = "loan_proposal"  # the purposes that signatures name
+ACT = "loan_act"
+MAX_RATE_PCT = 100  # a year, all in: more is a slip of the pen
+
+
+class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    loan: LoanId
+    terms: LoanTerms
+    document: str
+    by: str
+    on: date
+
+
+class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    signing: Signing
+    on: date
+
+
+class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Before it is committed."""
+
+    reason: str
+
+
+class CommitLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The facility has reserved its headroom. Total."""
+
+    on: date
+
+
+class RefuseCommitment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The facility has none. Total."""
+
+    reason: str
+    detail: str
+
+
+class ProposeAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    content: Act
+    reason: str
+    document: str
+    by: str
+    on: date
+
+
+class ApproveAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    signing: Signing
+    on: date
+
+
+class WithdrawAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    reason: str
+
+
+type AgreementCommand = ProposeLoan | ApproveLoan | WithdrawLoan | CommitLoan | RefuseCommitment | ProposeAct | ApproveAct | WithdrawAct
+
+
+def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
+    match command:
+        case ProposeLoan():
+            if loan.id is not None:
+                return Refused(Reason.ALREADY_PROPOSED, f"{loan.id} is proposed already")
+            if (fault := fault_of_terms(command.terms, command.on)) is not None:
+                return fault
+            return [LoanProposed(loan=command.loan, terms=command.terms, document=command.document, proposed_by=command.by)]
+        case ApproveLoan():
+            return _approve(command, loan)
+        case WithdrawLoan():
+            if loan.id is None:
+                return not_found()
+            if loan.status is not LoanStatus.PROPOSED:
+                return wrong_status(loan, "proposed")
+            return [LoanWithdrawn(loan=loan.id, reason=command.reason)]
+        case CommitLoan():
+            return _commit(command, loan)
+        case RefuseCommitment():
+            if loan.id is None or loan.status is not LoanStatus.APPROVED:
+                return []
+            return [CommitmentRefused(loan=loan.id, reason=command.reason, detail=command.detail)]
+        case ProposeAct():
+            return _propose_act(command, loan)
+        case ApproveAct():
+            return _approve_act(command, loan)
+        case WithdrawAct():
+            if loan.id is None:
+                return not_found()
+            if command.act not in loan.acts:
+                return _act_not_found(command.act)
+            return [ActWithdrawn(loan=loan.id, act=command.act, reason=command.reason)]
+        case _:
+            assert_never(command)
+
+
+def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
+    """What no loan may be: also asked of one that another system brings."""
+    if terms.commitment_minor <= 0:
+        return Refused(Reason.AMOUNT_INVALID, "a commitment is above zero", "/commitment_minor", "1 or more")
+    for field in ("base_pct", "margin_pct", "default_margin_pct", "commitment_fee_pct"):
+        if not 0 <= Fraction(getattr(terms, field)) <= MAX_RATE_PCT:
+            return _rate_invalid(f"/{field}")
+    if Fraction(terms.base_pct) + Fraction(terms.margin_pct) > MAX_RATE_PCT:
+        return _rate_invalid("/margin_pct")
+    if not terms.available_from <= terms.available_until:
+        return Refused(Reason.TERMS_INVALID, "availability ends before it begins", "/available_until", f"{terms.available_from} or later")
+    if terms.sunset_on > terms.available_until:
+        return Refused(Reason.TERMS_INVALID, "conditions precedent may be met after the last advance", "/sunset_on", "within availability")
+    if terms.available_until < on:
+        return Refused(Reason.TERMS_INVALID, "availability has ended already", "/available_until", f"{on} or later")
+    if not terms.elements:
+        return Refused(Reason.TERMS_INVALID, "a loan is for at least one element", "/elements")
+    rate = Fraction(terms.base_pct) + Fraction(terms.margin_pct)
+    if (fault := _fault_of_schedule(terms.schedule, terms.commitment_minor, str(rate))) is not None:
+        return fault
+    named: tuple[tuple[str, tuple[Precedent | Subsequent, ...]], ...] = (
+        ("precedents", terms.precedents),
+        ("subsequents", terms.subsequents),
+    )
+    for where, conditions in named:
+        if len({each.name for each in conditions}) < len(conditions):
+            return Refused(Reason.CONDITION_INVALID, "two conditions have one name", f"/{where}", "each name once")
+        for place, each in enumerate(conditions):
+            if (words := fault_of_condition(each.condition)) is not None:
+                return Refused(Reason.CONDITION_INVALID, words, f"/{where}/{place}/condition")
+    if len({covenant.kind for covenant in terms.covenants}) < len(terms.covenants):
+        return Refused(Reason.TERMS_INVALID, "a covenant is named twice", "/covenants", "each kind once")
+    return None
+
+
+def _approve(command: ApproveLoan, loan: Loan) -> Decided:
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.status is not LoanStatus.PROPOSED:
+        return wrong_status(loan, "proposed")
+    fault = fault_of_signing(command.signing, purpose=PROPOSAL, document=loan.document, proposed_by=loan.proposed_by)
+    if fault is not None:
+        return fault
+    return [
+        LoanApproved(
+            loan=loan.id,
+            document=loan.document,
+            approval=_approval(command.signing, command.on),
+            facility=loan.terms.facility,
+            currency=loan.terms.currency,
+            commitment_minor=loan.terms.commitment_minor,
+            keys=keys_of(loan.terms),
+        )
+    ]
+
+
+def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.status is not LoanStatus.APPROVED:
+        return []
+    brought = loan.imported
+    committed = LoanCommitted(
+        loan=loan.id,
+        on=command.on if brought is None else brought.as_of,
+        facility=loan.terms.facility,
+        project=loan.terms.project,
+        borrower=loan.terms.borrower,
+        currency=loan.terms.currency,
+        commitment_minor=loan.terms.commitment_minor,
+        sunset_on=loan.terms.sunset_on,
+        available_until=loan.terms.available_until,
+    )
+    if brought is None:
+        return [committed]
+    forward = BalanceBroughtForward(
+        loan=loan.id,
+        facility=loan.terms.facility,
+        reference=brought.reference,
+        currency=loan.terms.currency,
+        as_of=brought.as_of,
+        advanced_minor=brought.advanced_minor,
+        repaid_minor=brought.repaid_minor,
+        undrawn_minor=loan.terms.commitment_minor - brought.advanced_minor,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    begun = msgspec.structs.replace(loan, account=opened(contract_of(loan.terms, brought.as_of)))
+    forward = entered(begun, forward, command.on)
+    return [committed, forward, *arrears(begun, forward.after)]
+
+
+def _propose_act(command: ProposeAct, loan: Loan) -> Decided:
+    if (fault := _fault_of_act(command.content, loan, command.on)) is not None:
+        return fault
+    assert loan.id is not None
+    return [
+        ActProposed(
+            loan=loan.id,
+            act=command.act,
+            content=command.content,
+            reason=command.reason,
+            document=command.document,
+            proposed_by=command.by,
+        )
+    ]
+
+
+def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if (act := loan.acts.get(command.act)) is None:
+        return _act_not_found(command.act)
+    fault = fault_of_signing(command.signing, purpose=ACT, document=act.document, proposed_by=act.proposed_by)
+    if fault is not None:
+        return fault
+    if (late := _fault_of_act(act.content, loan, command.on)) is not None:  # what could be when it was proposed
+        return late
+    approved = ActApproved(
+        loan=loan.id,
+        act=command.act,
+        content=act.content,
+        document=act.document,
+        approval=_approval(command.signing, command.on),
+        currency=loan.terms.currency,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    approved = entered(loan, approved, command.on)
+    return [approved, *arrears(loan, approved.after)]
+
+
+def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
+    """Why the loan cannot be changed so."""
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.account is None or loan.status not in (LoanStatus.COMMITTED, LoanStatus.DEFAULTED):
+        return wrong_status(loan, "committed, or in default")
+    match content:
+        case AmendCondition(name=name, condition=condition):
+            if (fault := fault_of_condition(condition)) is not None:
+                return Refused(Reason.CONDITION_INVALID, fault, "/condition")
+            return _unless_named(loan.terms, name)
+        case WaiveCondition(name=name):
+            return _unless_named(loan.terms, name)
+        case WaiveCovenant(kind=kind):
+            if kind not in loan.covenants:
+                return Refused(Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {kind}", "/kind")
+            return None
+        case Restructure(schedule=schedule, rate_pct=rate_pct):
+            if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:
+                return _rate_invalid("/rate_pct")
+            rate = str(Fraction(loan.terms.base_pct) + Fraction(loan.terms.margin_pct)) if rate_pct is None else rate_pct
+            return early_fault(loan, schedule.start, "/schedule/start") or _fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
+        case WriteOff(amount_minor=amount, on=day):
+            if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
+                return fault_of_day
+            owed = 0 if loan.figures is None else owed_minor(loan.figures) - loan.figures.accrued_minor
+            if not 0 < amount <= owed:
+                return Refused(Reason.WRITE_OFF_BEYOND, f"{owed} are owed", "/amount_minor", f"1 to {owed}")
+            return None
+        case _:
+            assert_never(content)
+
+
+def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:
+    names = [each.name for each in terms.precedents]
+    if name in names:
+        return None
+    return Refused(Reason.CONDITION_NOT_FOUND, f"the loan has no condition precedent {name}", "/name", ", ".join(names) or None)
+
+
+def _fault_of_schedule(schedule: ScheduleTerms, principal_minor: int, rate_pct: str) -> Refused[Reason] | None:
+    terms = Terms(
+        principal_minor=principal_minor,
+        annual_rate_pct=Fraction(rate_pct),
+        start=schedule.start,
+        periods=schedule.periods,
+        every=schedule.every,
+        day_count=schedule.day_count,
+        kind=schedule.kind,
+        capitalised_periods=schedule.capitalised_periods,
+        interest_only_periods=schedule.interest_only_periods,
+        balloon_minor=schedule.balloon_minor or None,
+        step=None if Fraction(schedule.step) == 1 else Step(schedule.step_periods, Fraction(schedule.step)),
+    )
+    try:
+        check(terms)
+    except ScheduleError as error:
+        return Refused(Reason.SCHEDULE_INVALID, error.detail, f"/schedule/{error.field}", error.accepted)
+    return None
+
+
+def _approval(signing: Signing, on: date) -> Approval:
+    signed = signing.approval
+    return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=on)
+
+
+def _rate_invalid(field: str) -> Refused[Reason]:
+    return Refused(Reason.RATE_INVALID, "no rate that is charged", field, f"0 to {MAX_RATE_PCT} per cent a year, all in")
+
+
+def _act_not_found(act: ActId) -> Refused[Reason]:
+    return Refused(Reason.ACT_NOT_FOUND, f"no act {act} waits for approval", "path:act")

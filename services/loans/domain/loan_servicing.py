@@ -1,0 +1,422 @@
+"""Servicing a loan: what is paid, billed, reset and reported, and what happens when it is not paid.
+
+A payment may be told late, and counts for its own day: what came after it is put right by the difference that it makes to the books.
+"""
+
+from datetime import date
+from fractions import Fraction
+from typing import assert_never
+
+import msgspec
+
+from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
+from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
+from services.loans.domain.standing import figures_on, opened
+from services.loans.events.loan import (
+    CovenantKind,
+    DeliveryCredited,
+    FeeCharged,
+    Figures,
+    Grade,
+    LoanClosed,
+    LoanDefaulted,
+    LoanEvent,
+    LoanId,
+    LoanImported,
+    LoanRepaid,
+    LoanTerms,
+    PaymentId,
+    PaymentRecorded,
+    PaymentReversed,
+    PeriodClosed,
+    Prepays,
+    RateReset,
+    RatioReported,
+    RecoveryRecorded,
+    Regraded,
+    Stage,
+)
+from shared.decider import Refused
+
+
+class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A loan that another system kept until now."""
+
+    loan: LoanId
+    terms: LoanTerms
+    document: str
+    reference: str
+    as_of: date
+    advanced_minor: int
+    repaid_minor: int
+    on: date
+
+
+class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reference: str
+    amount_minor: int
+    received_on: date
+    prepays: Prepays
+    on: date
+
+
+class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Goods were taken into stock, worth so much at the agreed basis. Total."""
+
+    payment: PaymentId
+    right: str
+    lot: str
+    amount_minor: int
+    received_on: date
+    on: date
+
+
+class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reason: str
+    on: date
+
+
+class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    base_pct: str
+    source: str
+    from_on: date
+    on: date
+
+
+class ChargeFee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    fee: str
+    text: str
+    amount_minor: int
+    due_on: date
+    on: date
+
+
+class ClosePeriod(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: a due date has come. Total."""
+
+    on: date
+
+
+class LookAtArrears(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: what is overdue may be so for longer than its bucket says. Total."""
+
+    on: date
+
+
+class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    kind: CovenantKind
+    ratio: str
+    for_on: date
+    source: str
+    on: date
+
+
+class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    grade: Grade
+    stage: Stage
+    provision_minor: int
+    reason: str
+
+
+class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+    on: date
+
+
+class RecordRecovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reference: str
+    amount_minor: int
+    received_on: date
+    on: date
+
+
+class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+    on: date
+
+
+type ServicingCommand = (
+    ImportLoan
+    | RecordPayment
+    | CreditDelivery
+    | ReversePayment
+    | ResetRate
+    | ChargeFee
+    | ClosePeriod
+    | LookAtArrears
+    | ReportRatio
+    | Regrade
+    | DeclareDefault
+    | RecordRecovery
+    | CloseLoan
+)
+
+OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
+
+
+def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
+    match command:
+        case ImportLoan():
+            return _import(command, loan)
+        case CreditDelivery():
+            return _credit(command, loan)
+        case ClosePeriod() | LookAtArrears():
+            return _look(command, loan)
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.status not in OPEN or loan.account is None:
+        return wrong_status(loan, "committed, in default or repaid")
+    match command:
+        case RecordPayment():
+            return _pay(command, loan)
+        case ReversePayment():
+            return _reverse(command, loan)
+        case ResetRate():
+            return _reset_rate(command, loan)
+        case ChargeFee():
+            return _charge_fee(command, loan)
+        case ReportRatio():
+            return _report(command, loan)
+        case Regrade():
+            if not command.provision_minor >= 0:
+                return Refused(Reason.AMOUNT_INVALID, "a provision is zero or more", "/provision_minor", "0 or more")
+            return [
+                Regraded(
+                    loan=loan.id,
+                    grade=command.grade,
+                    stage=command.stage,
+                    provision_minor=command.provision_minor,
+                    reason=command.reason,
+                )
+            ]
+        case DeclareDefault():
+            if loan.status is not LoanStatus.COMMITTED:
+                return wrong_status(loan, "committed")
+            return [LoanDefaulted(loan=loan.id, on=command.on, reason=command.reason)]
+        case RecordRecovery():
+            return _recover(command, loan)
+        case CloseLoan():
+            return _close(command, loan)
+        case _:
+            assert_never(command)
+
+
+def _import(command: ImportLoan, loan: Loan) -> Decided:
+    """What it was before `as_of` is not known here; once it is committed, it is a loan like any other."""
+    if loan.id is not None:
+        return Refused(Reason.ALREADY_PROPOSED, f"{loan.id} is here already")
+    terms = command.terms
+    if command.as_of > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.as_of} has not come yet", "/as_of", f"{command.on} or earlier")
+    if (fault := fault_of_terms(terms, min(command.on, terms.available_until))) is not None:
+        return fault
+    if not 0 <= command.repaid_minor <= command.advanced_minor <= terms.commitment_minor:
+        return Refused(
+            Reason.AMOUNT_INVALID,
+            "more is repaid than advanced, or more advanced than committed",
+            "/advanced_minor",
+            "at most the commitment",
+        )
+    return [
+        LoanImported(
+            loan=command.loan,
+            terms=terms,
+            document=command.document,
+            reference=command.reference,
+            as_of=command.as_of,
+            advanced_minor=command.advanced_minor,
+            repaid_minor=command.repaid_minor,
+            keys=keys_of(terms),
+        )
+    ]
+
+
+def _pay(command: RecordPayment, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
+        return fault
+    recorded = PaymentRecorded(
+        loan=loan.id,
+        payment=command.payment,
+        reference=command.reference,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=command.received_on,
+        prepays=command.prepays,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    recorded = entered(loan, recorded, command.on)
+    return [recorded, *_consequences(loan, recorded.after)]
+
+
+def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
+    """A delivery is worth what it is worth, also to a loan that nothing is owed of any more: it is credit then."""
+    if loan.id is None or loan.terms is None or loan.account is None or command.payment in loan.payments or command.amount_minor <= 0:
+        return []
+    credited = DeliveryCredited(
+        loan=loan.id,
+        payment=command.payment,
+        right=command.right,
+        lot=command.lot,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=max(command.received_on, loan.account.contract.committed_on),
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    credited = entered(loan, credited, command.on)
+    return [credited, *_consequences(loan, credited.after)]
+
+
+def _reverse(command: ReversePayment, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    payment = loan.payments.get(command.payment)
+    if payment is None or payment.reversed:
+        return Refused(Reason.PAYMENT_NOT_FOUND, f"no payment {command.payment} counts", "path:payment")
+    reversed = PaymentReversed(
+        loan=loan.id,
+        payment=command.payment,
+        currency=loan.terms.currency,
+        amount_minor=payment.amount_minor,
+        reason=command.reason,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    reversed = entered(loan, reversed, command.on)
+    return [reversed, *arrears(loan, reversed.after)]
+
+
+def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    rate = Fraction(command.base_pct) + Fraction(loan.terms.margin_pct)
+    if not Fraction(command.base_pct) >= 0 or rate > MAX_RATE_PCT:
+        return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
+    if (early := early_fault(loan, command.from_on, "/from_on")) is not None:
+        return early
+    reset = RateReset(
+        loan=loan.id,
+        reset=loan.resets,
+        base_pct=command.base_pct,
+        source=command.source,
+        from_on=command.from_on,
+        currency=loan.terms.currency,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    reset = entered(loan, reset, command.on)
+    return [reset, *arrears(loan, reset.after)]
+
+
+def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if command.amount_minor <= 0:
+        return Refused(Reason.AMOUNT_INVALID, "a fee is above zero", "/amount_minor", "1 or more")
+    if (early := early_fault(loan, command.due_on, "/due_on")) is not None:
+        return early
+    charged = FeeCharged(
+        loan=loan.id,
+        fee=command.fee,
+        text=command.text,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        due_on=command.due_on,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    charged = entered(loan, charged, command.on)
+    return [charged, *arrears(loan, charged.after)]
+
+
+def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.account is None or loan.status not in OPEN:
+        return []
+    closed = PeriodClosed(loan=loan.id, due=command.on, currency=loan.terms.currency, change=NO_CHANGE, after=NO_FIGURES)
+    closed = entered(loan, closed, command.on)
+    return [closed, *_consequences(loan, closed.after)]
+
+
+def _report(command: ReportRatio, loan: Loan) -> Decided:
+    """A breach stays one until a figure that keeps the covenant cures it; a waiver suspends it until its last day."""
+    assert loan.id is not None
+    covenant = loan.covenants.get(command.kind)
+    if covenant is None:
+        return Refused(
+            Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {command.kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
+        )
+    if command.for_on > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
+    kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
+    waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
+    reported = RatioReported(
+        loan=loan.id,
+        kind=command.kind,
+        ratio=command.ratio,
+        minimum=covenant.minimum,
+        for_on=command.for_on,
+        source=command.source,
+        standing=("cured" if covenant.breached else "kept") if kept else ("waived" if waived else "breached"),
+    )
+    return [reported]
+
+
+def _recover(command: RecordRecovery, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if loan.status is not LoanStatus.DEFAULTED:
+        return wrong_status(loan, "in default")
+    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
+        return fault
+    recovered = RecoveryRecorded(
+        loan=loan.id,
+        payment=command.payment,
+        reference=command.reference,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=command.received_on,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    recovered = entered(loan, recovered, command.on)
+    return [recovered, *_consequences(loan, recovered.after)]
+
+
+def _close(command: CloseLoan, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if owed := owed_minor(figures_on(loan.account, max(loan.booked_through, command.on))):
+        return Refused(Reason.STILL_OWED, f"{owed} are owed", accepted="a loan that nothing is owed of: repaid, or written off")
+    if loan.undrawn_minor:
+        return Refused(Reason.STILL_OWED, f"{loan.undrawn_minor} may still be advanced", accepted="a commitment that is cancelled first")
+    return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]
+
+
+def _consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
+    """The bucket of arrears, and whether that was the last of it."""
+    assert loan.id is not None
+    events = arrears(loan, after)
+    if loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owed_minor(after):
+        events.append(LoanRepaid(loan=loan.id, on=after.on))
+    return events
+
+
+def _payment_fault(loan: Loan, reference: str, amount_minor: int, received_on: date, on: date) -> Refused[Reason] | None:
+    if amount_minor <= 0:
+        return Refused(Reason.AMOUNT_INVALID, "a payment is above zero", "/amount_minor", "1 or more")
+    if (known := loan.references.get(reference)) is not None:
+        return Refused(Reason.REFERENCE_USED, f"{reference} is {known} already", "/reference", "each reference once")
+    return day_fault(loan, received_on, on, "/received_on")

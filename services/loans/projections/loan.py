@@ -1,0 +1,266 @@
+"""Read tables of facility loans. Each event is a line of its loan's history."""
+
+from datetime import date, datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from services.loans.events.loan import (
+    ActApproved,
+    ActProposed,
+    ActWithdrawn,
+    AdvanceCleared,
+    AdvancePaid,
+    AdvanceRequested,
+    AdvanceWithdrawn,
+    AmendCondition,
+    ArrearsChanged,
+    BalanceBroughtForward,
+    CommitmentCancelled,
+    CommitmentRefused,
+    ConditionsEvaluated,
+    DeliveryCredited,
+    FeeCharged,
+    Figures,
+    LoanApproved,
+    LoanClosed,
+    LoanCommitted,
+    LoanDefaulted,
+    LoanEvent,
+    LoanImported,
+    LoanProposed,
+    LoanRepaid,
+    LoanTerms,
+    LoanWithdrawn,
+    PaymentRecorded,
+    PaymentReversed,
+    PeriodClosed,
+    RateReset,
+    RatioReported,
+    RecoveryRecorded,
+    Regraded,
+)
+from shared.codec import type_of, without_version
+from shared.postgres import Connection
+from shared.record import Fact
+
+_ENTRY = """
+    INSERT INTO loan_entries (loan, version, kind, "on", recorded_on, recorded_at, amount_minor, change, text, place)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+_LOAN = """
+    INSERT INTO loans (loan, status, facility, borrower, project, currency, commitment_minor, undrawn_minor, terms, document, proposed_by,
+                       reference, principal_minor, overdue_minor, bucket, grade, stage, provision_minor, seen, seen_subsequents, version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 'current', $13, $14, 0, '[]', '[]', $15)"""
+_PAYMENT = """
+    INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, reversed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, false)"""
+_DAYS = ("paid_on", "received_on", "due_on", "from_on", "as_of", "for_on", "due", "on")  # what an event calls the day that it counts for
+
+
+async def project_loan(connection: Connection, fact: Fact) -> None:
+    event: LoanEvent = fact.event
+    await _project_one(connection, fact, event)
+    await _enter(connection, fact, event)
+    after: Figures | None = getattr(event, "after", None)
+    if after is None:
+        await connection.execute("UPDATE loans SET version = $2 WHERE loan = $1", event.loan, fact.record.version)
+    else:
+        await connection.execute(
+            "UPDATE loans SET figures = $2, principal_minor = $3, overdue_minor = $4, version = $5 WHERE loan = $1",
+            event.loan,
+            _json(after),
+            after.principal_minor,
+            after.overdue_minor,
+            fact.record.version,
+        )
+
+
+async def _enter(connection: Connection, fact: Fact, event: LoanEvent) -> None:
+    recorded_on = date.fromisoformat(fact.record.effective_on)
+    change = getattr(event, "change", None)
+    await connection.execute(
+        _ENTRY,
+        event.loan,
+        fact.record.version,
+        without_version(type_of(type(event))).partition(".")[2],
+        next((day for name in _DAYS if (day := getattr(event, name, None)) is not None), recorded_on),
+        recorded_on,
+        datetime.fromisoformat(fact.record.recorded_at),
+        getattr(event, "amount_minor", None),
+        None if change is None else _json(change),
+        getattr(event, "reason", None) or getattr(event, "text", None) or getattr(event, "reference", None),
+        fact.place,
+    )
+
+
+async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> None:
+    execute = connection.execute
+    match event:
+        case LoanProposed():
+            await _insert(connection, fact, event.loan, "proposed", event.terms, event.document, event.proposed_by, None)
+        case LoanImported():
+            await _insert(connection, fact, event.loan, "approved", event.terms, event.document, fact.record.actor, event.reference)
+        case LoanApproved():
+            await execute(
+                "UPDATE loans SET status = 'approved', approval = $2, reason = NULL WHERE loan = $1", event.loan, _json(event.approval)
+            )
+        case LoanWithdrawn():
+            await _set_status(connection, event.loan, "withdrawn", event.reason)
+        case CommitmentRefused():
+            await _set_status(connection, event.loan, "proposed", f"{event.reason}: {event.detail}")
+        case LoanCommitted():
+            await _set_status(connection, event.loan, "committed", None)
+        case BalanceBroughtForward():
+            await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)
+        case CommitmentCancelled():
+            await execute("UPDATE loans SET undrawn_minor = undrawn_minor - $2 WHERE loan = $1", event.loan, event.amount_minor)
+        case ConditionsEvaluated():
+            await execute(
+                "UPDATE loans SET seen = $2, seen_subsequents = $3 WHERE loan = $1",
+                event.loan,
+                _json(event.precedents),
+                _json(event.subsequents),
+            )
+        case ActProposed() | ActApproved() | ActWithdrawn():
+            await _project_act(connection, event)
+        case AdvanceRequested() | AdvanceCleared() | AdvanceWithdrawn() | AdvancePaid():
+            await _project_advance(connection, event)
+        case PaymentRecorded():
+            await _pay(connection, event, "payment", event.reference, event.prepays)
+        case DeliveryCredited():
+            await _pay(connection, event, "delivery", event.lot, "nothing")
+        case RecoveryRecorded():
+            await _pay(connection, event, "recovery", event.reference, "nothing")
+        case PaymentReversed():
+            await execute("UPDATE payments SET reversed = true, reason = $2 WHERE payment = $1", event.payment, event.reason)
+            await execute("UPDATE loans SET status = 'committed' WHERE loan = $1 AND status = 'repaid'", event.loan)
+        case ArrearsChanged():
+            await execute("UPDATE loans SET bucket = $2 WHERE loan = $1", event.loan, event.bucket)
+        case RatioReported():
+            await execute(
+                """INSERT INTO ratios (loan, kind, for_on, ratio, minimum, source, standing) VALUES ($1, $2, $3, $4, $5, $6, $7)
+                   ON CONFLICT (loan, kind, for_on) DO UPDATE SET ratio = $4, minimum = $5, source = $6, standing = $7""",
+                event.loan,
+                event.kind,
+                event.for_on,
+                event.ratio,
+                event.minimum,
+                event.source,
+                event.standing,
+            )
+        case Regraded():
+            await execute(
+                "UPDATE loans SET grade = $2, stage = $3, provision_minor = $4 WHERE loan = $1",
+                event.loan,
+                event.grade,
+                event.stage,
+                event.provision_minor,
+            )
+        case LoanDefaulted():
+            await _set_status(connection, event.loan, "defaulted", event.reason)
+        case LoanRepaid():
+            await _set_status(connection, event.loan, "repaid", None)
+        case LoanClosed():
+            await _set_status(connection, event.loan, "closed", event.reason)
+        case RateReset() | FeeCharged() | PeriodClosed():
+            pass
+        case _:
+            assert_never(event)
+
+
+async def _insert(
+    connection: Connection, fact: Fact, loan: str, status: str, terms: LoanTerms, document: str, by: str, reference: str | None
+) -> None:
+    await connection.execute(
+        _LOAN,
+        loan,
+        status,
+        terms.facility,
+        terms.borrower,
+        terms.project,
+        terms.currency,
+        terms.commitment_minor,
+        terms.commitment_minor,
+        _json(terms),
+        document,
+        by,
+        reference,
+        terms.grade,
+        terms.stage,
+        fact.record.version,
+    )
+
+
+async def _set_status(connection: Connection, loan: str, status: str, reason: str | None) -> None:
+    await connection.execute("UPDATE loans SET status = $2, reason = $3 WHERE loan = $1", loan, status, reason)
+
+
+async def _project_act(connection: Connection, event: ActProposed | ActApproved | ActWithdrawn) -> None:
+    match event:
+        case ActProposed():
+            await connection.execute(
+                """INSERT INTO acts (act, loan, content, reason, document, proposed_by, status)
+                   VALUES ($1, $2, $3, $4, $5, $6, 'proposed')""",
+                event.act,
+                event.loan,
+                _json(event.content),
+                event.reason,
+                event.document,
+                event.proposed_by,
+            )
+        case ActApproved():
+            await connection.execute("UPDATE acts SET status = 'approved', approval = $2 WHERE act = $1", event.act, _json(event.approval))
+            if isinstance(event.content, AmendCondition):
+                await _amend(connection, event.loan, event.content)
+        case ActWithdrawn():
+            await connection.execute("UPDATE acts SET status = 'withdrawn' WHERE act = $1", event.act)
+
+
+async def _amend(connection: Connection, loan: str, amended: AmendCondition) -> None:
+    terms = msgspec.json.decode(await connection.fetchval("SELECT terms FROM loans WHERE loan = $1", loan), type=LoanTerms)
+    precedents = tuple(
+        msgspec.structs.replace(each, text=amended.text, condition=amended.condition) if each.name == amended.name else each
+        for each in terms.precedents
+    )
+    await connection.execute(
+        "UPDATE loans SET terms = $2 WHERE loan = $1", loan, _json(msgspec.structs.replace(terms, precedents=precedents))
+    )
+
+
+async def _project_advance(connection: Connection, event: AdvanceRequested | AdvanceCleared | AdvanceWithdrawn | AdvancePaid) -> None:
+    execute = connection.execute
+    match event:
+        case AdvanceRequested():
+            await execute(
+                "INSERT INTO advances (advance, loan, amount_minor, purpose, status, seen) VALUES ($1, $2, $3, $4, 'requested', '[]')",
+                event.advance,
+                event.loan,
+                event.amount_minor,
+                event.purpose,
+            )
+        case AdvanceCleared():
+            await execute("UPDATE advances SET status = 'cleared', seen = $2 WHERE advance = $1", event.advance, _json(event.seen))
+        case AdvanceWithdrawn():
+            await execute("UPDATE advances SET status = 'withdrawn' WHERE advance = $1", event.advance)
+        case AdvancePaid():
+            await execute(
+                "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3 WHERE advance = $1",
+                event.advance,
+                event.paid_on,
+                _json(event.seen),
+            )
+            await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)
+
+
+async def _pay(
+    connection: Connection,
+    event: PaymentRecorded | DeliveryCredited | RecoveryRecorded,
+    kind: str,
+    reference: str,
+    prepays: str,
+) -> None:
+    await connection.execute(_PAYMENT, event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
