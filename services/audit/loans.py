@@ -20,6 +20,7 @@ from services.loans.events.loan import (
     AdvanceCleared,
     AdvancePaid,
     AmendCondition,
+    BalanceBroughtForward,
     Approval,
     BookChange,
     CommitmentCancelled,
@@ -140,9 +141,11 @@ class Loans:
 def _step(loan: _Loan, event: Any) -> Iterator[str]:
     """What is wrong with the event, which is applied, with regard to the commitment and its conditions."""
     match event:
-        case LoanImported():
-            loan.advanced_minor = event.advanced_minor
-            loan.undrawn_minor = event.terms.commitment_minor - event.advanced_minor
+        case BalanceBroughtForward():
+            loan.advanced_minor += event.advanced_minor
+            loan.undrawn_minor -= event.advanced_minor
+            if loan.undrawn_minor < 0 or loan.undrawn_minor != event.undrawn_minor:
+                yield f"{event.undrawn_minor} is said to be left of the commitment, and {loan.undrawn_minor} is"
         case LoanCommitted():
             loan.undrawn_minor = event.commitment_minor
             if event.commitment_minor != loan.terms.commitment_minor:
@@ -196,7 +199,7 @@ def _book(loan: _Loan, event: Any, change: BookChange, after: Figures) -> Iterat
     if isinstance(event, PaymentReversed) and event.payment not in loan.payments:
         yield f"{event.payment} is reversed, and does not count"
     cash_minor, goods_minor = _came_in(loan, event)
-    if not isinstance(event, LoanImported) and (change.cash_minor, change.goods_minor) != (cash_minor, goods_minor):
+    if (change.cash_minor, change.goods_minor) != (cash_minor, goods_minor):
         yield f"{change.cash_minor} in cash and {change.goods_minor} in goods came in, and it says {cash_minor} and {goods_minor}"
     for what, booked, said in (
         ("principal", loan.books["principal_minor"], after.principal_minor),
@@ -215,6 +218,8 @@ def _came_in(loan: _Loan, event: Any) -> tuple[int, int]:
     match event:
         case AdvancePaid():
             return -event.amount_minor, 0
+        case BalanceBroughtForward():
+            return event.repaid_minor - event.advanced_minor, 0
         case PaymentRecorded() | RecoveryRecorded():
             loan.payments[event.payment] = event
             loan.references.add(event.reference)

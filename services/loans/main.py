@@ -3,11 +3,11 @@
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.api import router
-from services.loans.domain import equity, facility
+from services.loans.domain import equity, facility, loan
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
-from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, react_to_allocation, react_to_inventory
+from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.service import Service, subscription
 
@@ -22,6 +22,35 @@ PROBLEMS = {
     "date_in_future": (422, "The day has not come yet"),
     "limit_exceeded": (409, "A limit would be exceeded"),
     "committed_already": (409, "It is committed already"),
+    # loans
+    "loan_not_found": (404, "There is no such loan"),
+    "advance_not_found": (404, "There is no such advance"),
+    "payment_not_found": (404, "There is no such payment"),
+    "act_not_found": (404, "There is no such act"),
+    "covenant_not_found": (404, "There is no such covenant"),
+    "condition_not_found": (404, "There is no such condition"),
+    "loan_already_proposed": (409, "The loan is proposed already"),
+    "loan_status": (409, "The loan is not in a state for that"),
+    "amount_invalid": (422, "The amount is not one that can be"),
+    "loan_rate_invalid": (422, "The rate is not one that is charged"),
+    "loan_terms_invalid": (422, "The terms do not go together"),
+    "schedule_invalid": (422, "The schedule is not one"),
+    "condition_invalid": (422, "Nothing could ever meet the condition"),
+    "conditions_unmet": (409, "Conditions precedent are not met"),
+    "advance_beyond_commitment": (409, "It is more than is left of the commitment"),
+    "advance_outside_availability": (409, "The commitment is not available then"),
+    "date_before_loan": (422, "The day is before the loan"),
+    "payment_reference_used": (409, "The reference is of another payment"),
+    "nothing_to_cancel": (409, "There is not so much to cancel"),
+    "write_off_beyond_owed": (409, "Not so much is owed"),
+    "loan_still_owed": (409, "The loan is not at its end"),
+    # approvals
+    "approval_of_another_approver": (403, "The approval is another approver's"),
+    "approval_by_proposer": (403, "Nobody approves their own proposal"),
+    "approval_of_another_document": (409, "The approval is of something else"),
+    "approver_key_not_found": (404, "There is no such key"),
+    "approver_key_revoked": (409, "The key is revoked"),
+    "approval_signature_invalid": (422, "The signature is not the key's"),
     # projects
     "project_not_found": (404, "Nothing is known of such a project"),
     "project_fact_not_found": (404, "There is no such fact"),
@@ -33,14 +62,6 @@ PROBLEMS = {
     "project_fact_dates_reversed": (422, "A fact begins before it ends"),
     "project_fact_counted_twice": (409, "Another fact says so already"),
     # equity
-    "approval_signature_invalid": (422, "The signature is not the key's"),
-    "approver_key_revoked": (409, "The key is revoked"),
-    "approver_key_not_found": (404, "There is no such key"),
-    "approval_of_another_document": (409, "The approval is of something else"),
-    "approval_by_proposer": (403, "Nobody approves their own proposal"),
-    "approval_of_another_approver": (403, "The approval is another approver's"),
-    "payment_reference_used": (409, "The reference is recorded already"),
-    "amount_invalid": (422, "The amount is not one that can be"),
     "holding_not_found": (404, "There is no such holding"),
     "holding_already_proposed": (409, "The holding is proposed already"),
     "holding_status": (409, "The holding does not stand so"),
@@ -57,13 +78,14 @@ PROBLEMS = {
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER, projects.DECIDER, equity.DECIDER),
+    deciders=(facility.DECIDER, loan.DECIDER, projects.DECIDER, equity.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,
     subscriptions=(
         subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),
         subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory),
+        subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,
     problems=PROBLEMS,

@@ -5,13 +5,34 @@ from datetime import date
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
-from services.loans.domain.project import RecordRight, project_of
+from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
+from services.loans.domain.loan_advances import LearnEvidence
+from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
+from services.loans.domain.project import RecordRight, Watch, news_of, project_of
+from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
+from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanImported
+from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
 from shared.codec import type_of
 from shared.inbox import Reaction
 from shared.record import Fact
 
 ALLOCATION_TYPES = frozenset(type_of(event) for event in (allocation.ApproverKeyEnrolled, allocation.ApproverKeyRevoked))
 INVENTORY_TYPES = frozenset({type_of(inventory.RightAdded)})
+OWN_TYPES = frozenset(
+    type_of(event)
+    for event in (
+        LoanApproved,
+        LoanImported,
+        LoanCommitted,
+        CommitmentCancelled,
+        LoanClosed,
+        HeadroomReserved,
+        HeadroomRefused,
+        ProjectFactRecorded,
+        ProjectFactWithdrawn,
+        ProjectWatched,
+    )
+)
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -38,3 +59,38 @@ def _add_right(event: inventory.RightAdded, fact: Fact) -> Reaction:
         place=fact.place,
     )
     return Reaction(f"project/{project}", command)
+
+
+def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    """A commitment is one conversation with its facility; what becomes known of a project is told to the loans that watch it."""
+    on = date.fromisoformat(fact.record.effective_on)
+    match fact.event:
+        case LoanApproved() as event:
+            return [_reserve(event.facility, event.loan, event.currency, event.commitment_minor, event.keys)]
+        case LoanImported(terms=terms) as event:
+            return [_reserve(terms.facility, event.loan, terms.currency, terms.commitment_minor, event.keys)]
+        case HeadroomReserved(commitment=commitment) if commitment.startswith("lon_"):
+            return [Reaction(f"loan/{commitment}", CommitLoan(on=on))]
+        case HeadroomRefused(commitment=commitment) as event if commitment.startswith("lon_"):
+            return [Reaction(f"loan/{commitment}", RefuseCommitment(reason=event.reason, detail=event.detail))]
+        case LoanCommitted() as event:
+            return [Reaction(f"project/{event.project}", Watch(project=event.project, loan=event.loan))]
+        case CommitmentCancelled() as event:
+            return [_release(event.facility, event.loan, event.amount_minor)]
+        case LoanClosed() as event:
+            return [_release(event.facility, event.loan, None)]
+        case ProjectFactRecorded() | ProjectFactWithdrawn() | ProjectWatched():
+            news = news_of(fact.event)
+            learn = LearnEvidence(learnt=news.learnt, forgotten=news.forgotten, on=on)
+            return [Reaction(f"loan/{loan}", learn) for loan in news.loans]
+        case _:
+            return ()
+
+
+def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:
+    command = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
+    return Reaction(f"facility/{facility}", command)
+
+
+def _release(facility: FacilityId, commitment: str, amount: int | None) -> Reaction:
+    return Reaction(f"facility/{facility}", ReleaseHeadroom(commitment=CommitmentId(commitment), amount=amount))

@@ -10,13 +10,13 @@ from services.ledger.postings.moves import pending
 from services.loans.events.loan import (
     ActApproved,
     AdvancePaid,
+    BalanceBroughtForward,
     BookChange,
     CommitmentCancelled,
     DeliveryCredited,
     FeeCharged,
     LoanCommitted,
     LoanEvent,
-    LoanImported,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
@@ -38,11 +38,10 @@ def of_loan(event: LoanEvent) -> list[Posting]:
                 *_committed(event.loan, event.facility, event.currency, event.amount_minor, Status.SETTLED),
                 *_booked(event.loan, event.currency, event.change),
             ]
-        case LoanImported():
-            undrawn_minor = event.terms.commitment_minor - event.advanced_minor
+        case BalanceBroughtForward():
             return [
-                *_committed(event.loan, event.terms.facility, event.terms.currency, undrawn_minor, Status.PENDING),
-                *_booked(event.loan, event.terms.currency, event.change),
+                *_committed(event.loan, event.facility, event.currency, event.advanced_minor, Status.SETTLED),
+                *_booked(event.loan, event.currency, event.change),
             ]
         case (
             PaymentRecorded()

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import facilities, projects
+from services.loans.api import facilities, loans, projects
 
 router = APIRouter()
-for _part in (facilities, projects):
+for _part in (facilities, loans, projects):
     router.include_router(_part.router)

@@ -146,6 +146,7 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
             return _replace(
                 enter(loan, event),
                 payments=loan.payments.set(event.payment, payment),
+                references=loan.references.delete(payment.reference),  # the same money may be told again, as it was
                 status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID else loan.status,
             )
         case RateReset():
@@ -180,12 +181,13 @@ def _with_act(loan: Loan, content: Act) -> Loan:
     match content:
         case AmendCondition(name=name, text=text, condition=condition):
             amended = tuple(_replace(each, text=text, condition=condition) if each.name == name else each for each in loan.terms.precedents)
-            return _replace(loan, terms=_replace(loan.terms, precedents=amended))
+            waived = loan.waived.delete(name) if name in loan.waived else loan.waived  # it was of another condition
+            return _replace(loan, terms=_replace(loan.terms, precedents=amended), waived=waived)
         case WaiveCondition(name=name, until=until):
             return _replace(loan, waived=loan.waived.set(name, until or date.max))
         case WaiveCovenant(kind=kind, until=until):
-            waived = _replace(loan.covenants[kind], waived_until=until, breached=False)
-            return _replace(loan, covenants=loan.covenants.set(kind, waived))
+            covenant = _replace(loan.covenants[kind], waived_until=until, breached=False)
+            return _replace(loan, covenants=loan.covenants.set(kind, covenant))
         case Restructure() | WriteOff():
             return loan
         case _:

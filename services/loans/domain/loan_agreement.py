@@ -25,6 +25,7 @@ from services.loans.events.loan import (
     CommitmentRefused,
     LoanApproved,
     LoanCommitted,
+    LoanEvent,
     LoanId,
     LoanProposed,
     LoanTerms,

@@ -11,8 +11,8 @@ import msgspec
 
 from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
-from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
-from services.loans.domain.standing import figures_on, opened
+from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
+from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
     CovenantKind,
     DeliveryCredited,

@@ -1,0 +1,270 @@
+"""A loan's agreement and its advances: approved by a second person, committed by its facility, advanced on conditions that are met."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from loan_story import (
+    OFFTAKE,
+    PERMIT,
+    SHOWN,
+    START,
+    act,
+    committed,
+    evidence,
+    learn,
+    lent,
+    minor,
+    named,
+    names,
+    pay_out,
+    propose,
+    refused,
+    request,
+    sign_act,
+    signing,
+    terms,
+    told,
+)
+
+from services.loans.domain.loan import DECIDER, Loan, timers
+from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment
+from services.loans.domain.loan_servicing import ImportLoan
+from services.loans.events.loan import (
+    AmendCondition,
+    LoanId,
+    ScheduleTerms,
+    WaiveCondition,
+    WaiveCovenant,
+)
+from shared.conditions import AllShown, ShareAtLeast
+
+APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
+
+
+def test_a_proposal_is_approved_by_a_second_person_and_committed_by_its_facility():
+    loan, happened = told(propose(), APPROVE, CommitLoan(on=START))
+    assert names(happened) == ["LoanProposed", "LoanApproved", "LoanCommitted"]
+    assert happened[1].keys == (
+        "instrument/loan",
+        "account/national_interest",
+        "borrower/hillgrove-mines",
+        "project/hillgrove",
+        "element/Sb",
+    )
+    assert (loan.status, loan.undrawn_minor) == ("committed", 120_000)
+
+
+def test_a_facility_without_headroom_leaves_the_loan_proposed():
+    loan, happened = told(propose(), APPROVE, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
+    assert (loan.status, names(happened)[-1]) == ("proposed", "CommitmentRefused")
+    assert told(APPROVE, CommitLoan(on=START), loan=loan)[0].status == "committed"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"by": "sub_operator"}, "approval_by_proposer"),
+        ({"document": named("another")}, "approval_of_another_document"),
+        ({"purpose": "decision"}, "approval_of_another_document"),
+        ({"key": "revoked"}, "approver_key_revoked"),
+        ({"key": "unknown"}, "approver_key_not_found"),
+        ({"signature_valid": False}, "approval_signature_invalid"),
+    ],
+)
+def test_what_is_no_second_person_s_signature_over_the_proposal_approves_nothing(given: dict[str, Any], code: str):
+    loan, _ = told(propose())
+    command = ApproveLoan(signing=signing(**{"document": named("proposal")} | given), on=START)
+    assert refused(loan, command).code == code
+
+
+def test_an_approval_that_somebody_else_sends_is_refused():
+    loan, _ = told(propose())
+    sent = signing(named("proposal"))
+    other = type(sent)(approval=sent.approval, by="sub_other", key="enrolled", signature_valid=True)
+    assert refused(loan, ApproveLoan(signing=other, on=START)).code == "approval_of_another_approver"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"commitment_minor": 0}, "amount_invalid", "/commitment_minor"),
+        ({"base_pct": "-1"}, "loan_rate_invalid", "/base_pct"),
+        ({"base_pct": "1000"}, "loan_rate_invalid", "/base_pct"),
+        ({"base_pct": "99"}, "loan_rate_invalid", "/margin_pct"),
+        ({"available_until": date(2026, 1, 5), "sunset_on": START}, "loan_terms_invalid", "/available_until"),
+        ({"sunset_on": date(2027, 1, 1)}, "loan_terms_invalid", "/sunset_on"),
+        ({"elements": ()}, "loan_terms_invalid", None),
+        ({"precedents": (PERMIT, PERMIT)}, "condition_invalid", "/precedents"),
+        (
+            {"schedule": ScheduleTerms(kind="equal", start=START, every="1m", periods=12, day_count="30/360", interest_only_periods=12)},
+            "schedule_invalid",
+            "/schedule/interest_only_periods",
+        ),
+        (
+            {"schedule": ScheduleTerms(kind="balloon", start=START, every="1m", periods=12, day_count="30/360", balloon_minor=120_001)},
+            "schedule_invalid",
+            "/schedule/balloon_minor",
+        ),
+    ],
+)
+def test_terms_that_no_loan_can_have_are_refused(changes: dict[str, Any], code: str, field: str | None):
+    answer = refused(Loan(), propose(**changes))
+    assert answer.code == code
+    assert field in (None, answer.field)
+
+
+def test_a_condition_that_nothing_could_meet_is_refused():
+    answer = refused(Loan(), propose(precedents=(type(PERMIT)(name="x", text="x", condition=AllShown(kind="permit", subjects=())),)))
+    assert (answer.code, answer.field) == ("condition_invalid", "/precedents/0/condition")
+
+
+def test_a_rate_of_zero_is_a_rate():
+    loan = lent(base_pct="0", margin_pct="0")
+    assert loan.figures is not None
+    assert loan.figures.next_due_minor == 10_000
+
+
+# Advances
+
+
+def test_an_advance_waits_until_every_condition_is_met_by_what_is_established():
+    loan, happened = told(request(), loan=committed())
+    assert names(happened) == ["AdvanceRequested"]
+    answer = refused(loan, pay_out())
+    assert answer.code == "conditions_unmet"
+    assert "offtake is not evaluated" in answer.detail
+    assert "permit is open" in answer.detail
+    loan, happened = told(learn(evidence("output", 100), evidence("offtake", 79), evidence("permit")), loan=loan)
+    assert names(happened) == ["ConditionsEvaluated"]
+    assert [seen.evaluation.status for seen in happened[0].precedents] == ["open", "met"]
+    loan, happened = told(learn(evidence("offtake", 1, "fct_more")), loan=loan)
+    assert names(happened) == ["ConditionsEvaluated", "AdvanceCleared"]
+    loan, happened = told(pay_out(), loan=loan)
+    (paid,) = happened
+    assert [(seen.name, seen.evaluation.status) for seen in paid.seen] == [("offtake", "met"), ("permit", "met")]
+    assert set(paid.seen[0].evaluation.evidence) == {"fct_output", "fct_offtake", "fct_more"}
+    assert minor(paid.change) == {"cash": -120_000, "principal": 120_000}
+
+
+def test_what_was_met_is_looked_at_again_on_the_day_that_an_advance_is_paid():
+    loan = committed(learn(*SHOWN), request())
+    assert loan.advances["adv_a"].cleared  # type: ignore[index]
+    loan, _ = told(learn(forgotten=("fct_permit",)), loan=loan)
+    assert refused(loan, pay_out()).code == "conditions_unmet"
+
+
+def test_a_condition_that_has_expired_is_met_no_longer():
+    permit = evidence("permit", until=date(2026, 2, 1))
+    loan = committed(learn(evidence("output", 100), evidence("offtake", 80), permit), request())
+    assert refused(loan, pay_out(paid_on=date(2026, 2, 2))).code == "conditions_unmet"
+    assert told(pay_out(paid_on=date(2026, 2, 1)), loan=loan)[1]
+
+
+def test_an_advance_is_never_more_than_what_is_left_of_the_commitment():
+    loan = committed(learn(*SHOWN), request("a", 50_000), request("b", 50_000))
+    answer = refused(loan, request("c", 20_001))
+    assert (answer.code, answer.field, answer.accepted) == ("advance_beyond_commitment", "/amount_minor", "at most 20000")
+    assert refused(loan, request("c", 0)).code == "amount_invalid"
+    loan, _ = told(pay_out("a"), loan=loan)
+    assert refused(loan, request("c", 20_001)).code == "advance_beyond_commitment"
+    assert refused(loan, pay_out("a")).code == "advance_not_found"
+
+
+@pytest.mark.parametrize(
+    ("paid_on", "on", "code"),
+    [
+        (date(2026, 1, 5), START, "date_before_loan"),
+        (date(2026, 1, 7), START, "date_in_future"),
+        (date(2027, 1, 1), date(2027, 1, 2), "advance_outside_availability"),
+    ],
+)
+def test_an_advance_has_its_day_within_the_commitment(paid_on: date, on: date, code: str):
+    assert refused(committed(learn(*SHOWN), request()), pay_out(paid_on=paid_on, on=on)).code == code
+
+
+def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
+    end = EndAvailability(cause="sunset", on=date(2026, 7, 1))
+    loan, happened = told(end, loan=committed(request()))
+    assert names(happened) == ["AdvanceWithdrawn", "CommitmentCancelled"]
+    assert (loan.undrawn_minor, happened[1].cause) == (0, "sunset")
+    for other in (committed(learn(*SHOWN)), lent()):
+        assert DECIDER.decide(end, other) == []
+    assert DECIDER.decide(EndAvailability(cause="sunset", on=date(2026, 6, 30)), committed()) == []
+
+
+def test_a_commitment_s_ends_are_timers():
+    _, happened = told(propose(), APPROVE, CommitLoan(on=START))
+    assert {timer.name: timer.due for timer in timers(happened[2])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
+
+
+def test_no_more_is_cancelled_than_is_neither_advanced_nor_asked_for():
+    loan = committed(learn(*SHOWN), request("a", 50_000), pay_out("a"), request("b", 30_000))
+    answer = refused(loan, CancelCommitment(amount_minor=40_001, reason="enough", on=START))
+    assert (answer.code, answer.accepted) == ("nothing_to_cancel", "1 to 40000")
+    loan, _ = told(CancelCommitment(amount_minor=None, reason="enough", on=START), loan=loan)
+    assert loan.undrawn_minor == 30_000
+
+
+# Acts
+
+
+def test_a_condition_is_amended_only_by_a_second_person_s_signature():
+    amended = AmendCondition(name="offtake", text="75% sold", condition=ShareAtLeast(part="offtake", whole="output", share="3/4"))
+    shown = learn(evidence("output", 100), evidence("offtake", 75), evidence("permit"))
+    loan = committed(shown, request(), act(amended))
+    assert refused(loan, pay_out()).code == "conditions_unmet"
+    assert refused(loan, sign_act(by="sub_operator")).code == "approval_by_proposer"
+    loan, happened = told(sign_act(), pay_out(), loan=loan)
+    assert names(happened) == ["ActApproved", "AdvancePaid"]
+    assert loan.terms is not None
+    assert loan.terms.precedents[0].text == "75% sold"
+
+
+def test_a_waiver_counts_through_its_last_day_and_says_that_it_is_one():
+    waived = WaiveCondition(name="offtake", until=date(2026, 2, 1))
+    loan = committed(learn(evidence("permit")), request(), act(waived), sign_act())
+    assert refused(loan, pay_out(paid_on=date(2026, 2, 2))).code == "conditions_unmet"
+    _, (paid,) = told(pay_out(paid_on=date(2026, 2, 1)), loan=loan)
+    assert [seen.evaluation.status for seen in paid.seen] == ["waived", "met"]
+
+
+def test_an_amended_condition_is_another_one_and_the_waiver_was_of_the_first():
+    waived, amended = WaiveCondition(name="offtake", until=None), AmendCondition(name="offtake", text="x", condition=OFFTAKE.condition)
+    loan = committed(learn(evidence("permit")), request(), act(waived), sign_act(), act(amended, "b"), sign_act("b"))
+    assert refused(loan, pay_out()).code == "conditions_unmet"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (WaiveCondition(name="nothing", until=None), "condition_not_found"),
+        (AmendCondition(name="permit", text="x", condition=AllShown(kind="a", subjects=())), "condition_invalid"),
+        (WaiveCovenant(kind="llcr", until=START), "covenant_not_found"),
+    ],
+)
+def test_an_act_that_changes_nothing_there_is_refused_when_it_is_proposed(content: Any, code: str):
+    assert refused(committed(), act(content)).code == code
+
+
+# Loans that another system kept
+
+
+def test_an_imported_loan_is_committed_like_any_other_and_its_balance_brought_forward():
+    command = ImportLoan(
+        loan=LoanId("lon_2"),
+        terms=terms(),
+        document=named("import"),
+        reference="OLD-7",
+        as_of=START,
+        advanced_minor=100_000,
+        repaid_minor=40_000,
+        on=START,
+    )
+    loan, happened = told(command, CommitLoan(on=START))
+    assert names(happened) == ["LoanImported", "LoanCommitted", "BalanceBroughtForward"]
+    assert minor(happened[2].change) == {"cash": -60_000, "principal": 60_000}
+    assert (loan.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
+    worse = type(command)(**{name: getattr(command, name) for name in command.__struct_fields__} | {"repaid_minor": 100_001})
+    assert refused(Loan(), worse).code == "amount_invalid"

@@ -1,0 +1,220 @@
+"""Servicing a loan: payments of any day, in any order, and what the books say of them."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loan_story import START, act, day_after, lent, minor, months, names, payment, refused, sign_act, told
+
+from services.loans.domain.loan import DECIDER, Loan, timers
+from services.loans.domain.loan_books import owed_minor
+from services.loans.domain.loan_servicing import (
+    ChargeFee,
+    CloseLoan,
+    ClosePeriod,
+    CreditDelivery,
+    DeclareDefault,
+    LookAtArrears,
+    RecordRecovery,
+    ReportRatio,
+    ResetRate,
+    ReversePayment,
+)
+from services.loans.domain.standing import books_on, figures_on
+from services.loans.events.loan import PaymentId, WaiveCovenant, WriteOff
+from shared.decider import Timer
+
+INSTALMENT = 10_662  # of 120,000 at 1% a month over 12 months
+
+
+def test_a_period_s_interest_is_billed_on_its_last_day():
+    loan, happened = told(ClosePeriod(on=months(1)), loan=lent())
+    assert names(happened) == ["PeriodClosed"]
+    assert minor(happened[0].change) == {"interest": 1_200, "interest_income": -1_200}
+    assert (happened[0].after.due_minor, happened[0].after.overdue_minor) == (INSTALMENT, 0)
+    assert loan.booked_through == months(1)
+
+
+def test_a_payment_pays_interest_and_then_principal():
+    _, happened = told(ClosePeriod(on=months(1)), payment("a", INSTALMENT, months(1)), loan=lent())
+    assert minor(happened[-1].change) == {"cash": INSTALMENT, "interest": -1_200, "principal": -(INSTALMENT - 1_200)}
+    assert happened[-1].after.due_minor == 0
+
+
+def test_a_late_told_payment_counts_for_its_own_day_and_takes_back_what_was_billed_too_much():
+    late = lent(ClosePeriod(on=months(1)), ClosePeriod(on=months(2)))
+    paid, happened = told(payment("a", 60_000, months(1), on=months(2), prepays="instalment"), loan=late)
+    change = minor(happened[0].change)
+    assert change["cash"] == 60_000
+    assert change["interest_income"] > 0, "interest was billed on principal that had been repaid by then"
+    in_order = lent(ClosePeriod(on=months(1)), payment("a", 60_000, months(1), prepays="instalment"), ClosePeriod(on=months(2)))
+    assert paid.figures == in_order.figures
+    assert paid.booked == in_order.booked
+
+
+def test_a_reversed_payment_never_counted_and_its_reference_may_be_told_again():
+    before = lent(ClosePeriod(on=months(1)))
+    reverse = ReversePayment(payment=PaymentId("pay_a"), reason="of another loan", on=months(1))
+    loan, happened = told(payment("a", INSTALMENT, months(1)), reverse, loan=before)
+    assert loan.figures == before.figures
+    assert minor(happened[-1].change)["cash"] == -INSTALMENT
+    assert refused(loan, reverse).code == "payment_not_found"
+    again = payment("b", INSTALMENT, months(1))
+    assert told(type(again)(**_with(again, reference="bank/a")), loan=loan)[1]
+
+
+def test_more_than_is_owed_is_kept_as_credit_and_shown():
+    _, happened = told(payment("a", 130_000, START, prepays="instalment"), loan=lent())
+    assert names(happened) == ["PaymentRecorded", "LoanRepaid"]
+    assert happened[0].after.credit_minor == 10_000
+    assert minor(happened[0].change) == {"cash": 130_000, "principal": -120_000, "credit": -10_000}
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "field"),
+    [
+        (payment("a", 0, START), "amount_invalid", "/amount_minor"),
+        (payment("a", -1, START), "amount_invalid", "/amount_minor"),
+        (payment("a", 1, date(2026, 1, 5), on=START), "date_before_loan", "/received_on"),
+        (payment("a", 1, date(2026, 1, 7), on=START), "date_in_future", "/received_on"),
+        (payment("first", 1, START), "payment_reference_used", "/reference"),
+    ],
+)
+def test_a_payment_that_cannot_be_is_refused(command: Any, code: str, field: str):
+    answer = refused(lent(payment("first", 1, START)), command)
+    assert (answer.code, answer.field) == (code, field)
+
+
+def test_a_delivery_is_credited_at_its_value_without_cash_and_once():
+    credit = CreditDelivery(
+        payment=PaymentId("pay_d"), right="rgt_1", lot="lot_1", amount_minor=INSTALMENT, received_on=months(1), on=months(1)
+    )
+    loan, happened = told(ClosePeriod(on=months(1)), credit, loan=lent())
+    assert minor(happened[-1].change) == {"goods": INSTALMENT, "interest": -1_200, "principal": -(INSTALMENT - 1_200)}
+    assert DECIDER.decide(credit, loan) == []
+
+
+def test_arrears_have_their_buckets_by_days_past_due():
+    loan = lent(ClosePeriod(on=months(1)))
+    seen = []
+    for days in (0, 1, 30, 31, 61, 91):
+        on = date.fromordinal(months(1).toordinal() + days)
+        loan, happened = told(LookAtArrears(on=on), loan=loan)
+        seen += [(days, event.bucket) for event in happened if type(event).__name__ == "ArrearsChanged"]
+    assert seen == [(1, "1-30"), (31, "31-60"), (61, "61-90"), (91, "over 90")]
+    assert told(payment("all", 60_000, on), loan=loan)[1][-1].bucket == "current"
+
+
+def test_what_falls_due_and_what_becomes_overdue_are_timers():
+    _, happened = told(ClosePeriod(on=months(1)), LookAtArrears(on=day_after(months(1))), loan=lent())
+    closed = {timer.name: timer.due for timer in timers(happened[0]) if isinstance(timer, Timer)}
+    assert closed == {"period": months(2), "arrears": day_after(months(1))}
+    looked = {timer.name: timer.due for timer in timers(happened[1]) if isinstance(timer, Timer)}
+    assert looked == {"period": months(2), "arrears": date(2026, 3, 9)}  # 31 days after 6 February
+
+
+def test_a_rate_from_a_day_on_is_the_last_one_told_for_it():
+    def reset(base_pct: str) -> ResetRate:
+        return ResetRate(base_pct=base_pct, source="BBSW", from_on=START, on=START)
+
+    loan, _ = told(reset("22"), reset("4"), ClosePeriod(on=months(1)), loan=lent())
+    assert loan.booked.interest_minor == 600
+    for base_pct in ("-1", "99", "1000"):
+        assert refused(loan, reset(base_pct)).code == "loan_rate_invalid"
+
+
+def test_a_fee_is_owed_from_its_day():
+    fee = ChargeFee(fee="fee_1", text="waiver fee", amount_minor=500, due_on=months(1), on=START)
+    loan, happened = told(fee, ClosePeriod(on=months(1)), loan=lent())
+    assert minor(happened[0].change) == {}
+    assert loan.booked.fees_minor == 500
+
+
+def test_a_covenant_is_breached_cured_and_waived_by_what_is_reported():
+    def report(ratio: str, for_on: date) -> ReportRatio:
+        return ReportRatio(kind="dscr", ratio=ratio, for_on=for_on, source="accounts", on=date(2026, 12, 31))
+
+    loan, happened = told(
+        report("1.3", date(2026, 3, 31)), report("13/11", date(2026, 6, 30)), report("1.31", date(2026, 9, 30)), loan=lent()
+    )
+    assert [event.standing for event in happened] == ["kept", "breached", "cured"]
+    waived = WaiveCovenant(kind="dscr", until=date(2026, 12, 31))
+    _, happened = told(act(waived), sign_act(), report("1", date(2026, 12, 31)), loan=loan)
+    assert happened[-1].standing == "waived"
+    assert refused(loan, report("1", date(2027, 1, 1))).code == "date_in_future"
+
+
+def test_a_default_is_recovered_written_off_and_closed():
+    end = months(2)
+    loan = lent(ClosePeriod(on=months(1)), DeclareDefault(reason="insolvent", on=months(1)), ClosePeriod(on=end))
+    recovery = RecordRecovery(payment=PaymentId("pay_r"), reference="bank/r", amount_minor=50_000, received_on=end, on=end)
+    loan, _ = told(recovery, loan=loan)
+    assert refused(loan, CloseLoan(reason="over", on=end)).code == "loan_still_owed"
+    assert loan.figures is not None
+    owed = owed_minor(loan.figures)
+    answer = refused(loan, act(WriteOff(amount_minor=owed + 1, on=end), on=end))
+    assert (answer.code, answer.accepted) == ("write_off_beyond_owed", f"1 to {owed}")
+    loan, happened = told(act(WriteOff(amount_minor=owed, on=end), on=end), sign_act(on=end), CloseLoan(reason="over", on=end), loan=loan)
+    assert loan.booked.written_off_minor == owed
+    assert names(happened)[-1] == "LoanClosed"
+
+
+def test_a_loan_that_is_not_committed_takes_no_payment():
+    assert refused(Loan(), payment("a", 1, START)).code == "loan_not_found"
+
+
+def _with(command: Any, **changes: Any) -> dict[str, Any]:
+    return {name: getattr(command, name) for name in command.__struct_fields__} | changes
+
+
+# Whatever happens
+
+
+DAYS = st.integers(0, 500).map(lambda days: date.fromordinal(START.toordinal() + days))
+FACTS = st.lists(st.tuples(DAYS, st.integers(1, 40_000), st.sampled_from(["nothing", "instalment", "term"])), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FACTS, st.randoms(use_true_random=False), st.booleans())
+def test_any_order_in_which_the_same_payments_become_known_gives_the_same_standing(facts: list[Any], order: Any, reverse: bool):
+    today = date(2027, 12, 31)
+    commands = [payment(str(number), amount, day, on=today, prepays=prepays) for number, (day, amount, prepays) in enumerate(facts)]
+    wrong = payment("wrong", 777, START, on=today)
+    undone = ReversePayment(payment=wrong.payment, reason="wrong", on=today)
+    shuffled = order.sample(commands, len(commands))
+    first, _ = told(*commands, loan=lent())
+    second, happened = told(*([wrong, *shuffled, undone] if reverse else shuffled), loan=lent())
+    assert (first.figures, first.booked) == (second.figures, second.booked)
+    _hold(second, happened)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FACTS)
+def test_the_books_sum_to_zero_and_are_what_the_loan_says_of_itself(facts: list[Any]):
+    in_order = sorted(facts)
+    commands = [payment(str(number), amount, day, prepays=prepays) for number, (day, amount, prepays) in enumerate(in_order)]
+    loan = lent()
+    for command in commands:
+        loan, happened = told(command, loan=loan)
+        _hold(loan, happened)
+
+
+def _hold(loan: Loan, happened: list[Any]) -> None:
+    assert loan.account is not None
+    assert loan.figures is not None
+    for event in happened:
+        if (change := getattr(event, "change", None)) is not None:
+            assert sum(minor(change).values()) == 0
+    assert sum(minor(loan.booked).values()) == 0
+    assert loan.booked == books_on(loan.account, loan.booked_through)
+    assert loan.figures == figures_on(loan.account, loan.booked_through)
+    assert loan.figures.principal_minor == loan.booked.principal_minor >= 0
+    assert loan.figures.advanced_minor - loan.figures.repaid_minor == loan.figures.principal_minor
+    assert loan.figures.credit_minor == -loan.booked.credit_minor >= 0
+
+
+def test_timers_of_a_loan_that_is_not_there_do_nothing():
+    for command in (ClosePeriod(on=START), LookAtArrears(on=START)):
+        assert DECIDER.decide(command, Loan()) == []
