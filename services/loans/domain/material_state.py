@@ -79,7 +79,6 @@ class Reason(StrEnum):
     RETURN_TAKEN = "return_id_taken"
     ELEMENT_NOT_ASSAYED = "element_not_assayed"
     QUANTITY_INVALID = "quantity_invalid"
-    QUANTITY_TOO_LARGE = "quantity_too_large"
     SERIALS_MISMATCH = "serials_do_not_match_units"
     PRICE_INVALID = "price_invalid"
     NOT_OVERDUE = "material_loan_not_overdue"
