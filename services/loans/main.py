@@ -7,7 +7,7 @@ from services.loans.domain import equity, facility, material
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
-from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, react_to_allocation, react_to_inventory
+from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.service import Service, subscription
 
@@ -95,6 +95,7 @@ SERVICE = Service(
     subscriptions=(
         subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),
         subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory),
+        subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,
     problems=PROBLEMS,

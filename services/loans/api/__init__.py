@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import facilities, projects
+from services.loans.api import equity, equity_returns, facilities, projects
 
 router = APIRouter()
-for _part in (facilities, projects):
+for _part in (facilities, projects, equity, equity_returns):
     router.include_router(_part.router)

@@ -4,14 +4,20 @@ from collections.abc import Sequence
 from typing import get_args
 
 from services.allocation import events as allocation
+from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.project import ProjectEvent
+from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.project import project_project
 from shared.postgres import Connection
 from shared.record import Fact
 
-_PARTS = ((get_args(FacilityEvent), project_facility), (get_args(ProjectEvent), project_project))
+_PARTS = (
+    (get_args(FacilityEvent), project_facility),
+    (get_args(ProjectEvent), project_project),
+    (get_args(EquityEvent), project_equity),
+)
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
