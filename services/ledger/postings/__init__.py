@@ -6,13 +6,16 @@ from services.inventory import events as inventory
 from services.ledger.accounts import Posting
 from services.ledger.postings.equity import of_holding
 from services.ledger.postings.loans import of_loan
+from services.ledger.postings.material import of_material_loan
 from services.ledger.postings.stock import of_stockpile
 from services.loans.events.equity import EquityEvent
 from services.loans.events.loan import LoanEvent
+from services.loans.events.material import MaterialEvent
 
 _OF_A_STOCKPILE = get_args(inventory.Event.__value__)
 _OF_A_LOAN = get_args(LoanEvent)
 _OF_A_HOLDING = get_args(EquityEvent)
+_OF_A_MATERIAL_LOAN = get_args(MaterialEvent)
 
 
 def postings(event: Any) -> list[Posting]:
@@ -21,4 +24,6 @@ def postings(event: Any) -> list[Posting]:
         return of_stockpile(event)
     if isinstance(event, _OF_A_LOAN):
         return of_loan(event)
-    return of_holding(event) if isinstance(event, _OF_A_HOLDING) else []
+    if isinstance(event, _OF_A_HOLDING):
+        return of_holding(event)
+    return of_material_loan(event) if isinstance(event, _OF_A_MATERIAL_LOAN) else []
