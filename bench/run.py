@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
+from bench.schedules import schedules
 from bench.served import served
 from bench.state import state
 from bench.tables import tables
@@ -16,6 +17,7 @@ BENCHES: Mapping[str, Bench] = {
     "writer": writer,
     "tree": tree,
     "tables": tables,
+    "schedules": schedules,
     "longevity": longevity,
 }
 

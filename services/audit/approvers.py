@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
 from services.audit.evidence import Recorded
+from services.audit.report import Check, Findings
 
 # Keys have streams of their own, in shards of their own: a revocation in the same moment as what it would stop may be recorded before it.
 _AT_ONCE = timedelta(seconds=60)
@@ -32,9 +33,20 @@ class _Key(msgspec.Struct):
     revoked_at: datetime | None = None
 
 
+class _ToVerify(msgspec.Struct, frozen=True):
+    place: str
+    approval: Signed
+    purpose: str
+    document: str
+    proposed_by: str
+    at: datetime
+
+
 class Approvers:
-    def __init__(self) -> None:
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
         self._keys: dict[tuple[str, str], _Key] = {}
+        self._waiting: list[_ToVerify] = []
 
     def see(self, record: Recorded, event: Any) -> None:
         match event:
@@ -45,6 +57,22 @@ class Approvers:
                     key.revoked_at = instant(record)
             case _:
                 pass
+
+    def verify(self, place: str, record: Recorded, approval: Signed, *, purpose: str, document: str, proposed_by: str) -> None:
+        """Once all keys are known."""
+        self._waiting.append(_ToVerify(place, approval, purpose, document, proposed_by, instant(record)))
+
+    @property
+    def unsettled(self) -> bool:
+        return not all(self.know(each.approval) for each in self._waiting)
+
+    def finish(self) -> None:
+        """All is seen that there is."""
+        for each in self._waiting:
+            faults = list(
+                self.faults_of(each.approval, purpose=each.purpose, document=each.document, proposed_by=each.proposed_by, at=each.at)
+            )
+            self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
 
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""

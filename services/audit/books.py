@@ -11,7 +11,8 @@ type Account = tuple[str, str, str]  # side, asset, account
 type Amounts = tuple[int, int]  # posted, pending
 
 _ZERO: Amounts = (0, 0)
-_HOLDS_GOODS = ("reserve/available", "reserve/quarantined", "right/", "partner/", "depot/", "carrier/", "holder/")
+_HOLDS_SOMETHING = ("reserve/available", "reserve/quarantined", "right/", "partner/", "depot/", "carrier/", "holder/", "loan/", "holding/")
+_IS_OWED_OR_EARNED = ("/credit", "/excess", "_income")  # to somebody: zero or less
 
 
 class Books:
@@ -31,7 +32,7 @@ class Books:
             return
         look(Check.SUMS, not any(_unbalanced(expected)), place, lambda: f"does not sum to zero: {_shown(expected)}")
         for account in _apply(self._accounts, expected):
-            if account[2].startswith(_HOLDS_GOODS):
+            if account[2].startswith(_HOLDS_SOMETHING) and not account[2].endswith(_IS_OWED_OR_EARNED):
                 posted = self._accounts[account][0]
                 look(Check.OVERDRAFTS, posted >= 0, place, f"leaves {posted} in {'/'.join(account)}")
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from services.audit.report import Check, Findings
+from services.loans.events.equity import HoldingCommitted
 from services.loans.events.facility import (
     FacilityOpened,
     HeadroomReleased,
@@ -17,6 +18,7 @@ from services.loans.events.facility import (
     LimitsSet,
     RateRecorded,
 )
+from services.loans.events.loan import LoanCommitted
 
 
 class _Commitment(msgspec.Struct):
@@ -75,12 +77,20 @@ class Facilities:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._facilities: dict[str, _Facility] = {}
+        self._reserved: dict[str, HeadroomReserved] = {}
+        self._committed: dict[str, tuple[str, LoanCommitted | HoldingCommitted]] = {}  # with its place
 
     def see(self, place: str, event: Any) -> None:
         match event:
             case FacilityOpened():
                 self._facilities[event.facility] = _Facility(event)
+            case LoanCommitted():
+                self._committed[event.loan] = (place, event)
+            case HoldingCommitted():
+                self._committed[event.holding] = (place, event)
             case LimitsSet() | RateRecorded() | HeadroomReserved() | HeadroomReleased():
+                if isinstance(event, HeadroomReserved):
+                    self._reserved[event.commitment] = event
                 facility = self._facilities.get(event.facility)
                 if facility is None:
                     self._findings.look(Check.HEADROOM, False, place, f"{event.facility} was never opened")
@@ -89,6 +99,19 @@ class Facilities:
                 self._findings.look(Check.HEADROOM, not faults, place, "; ".join(faults))
             case _:
                 pass
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is committed whose headroom was not seen: it may stand in a shard that the ledger was slower to take."""
+        return not self._committed.keys() <= self._reserved.keys()
+
+    def finish(self) -> None:
+        """All is seen that there is."""
+        for name, (place, committed) in self._committed.items():
+            found = self._reserved.get(name)
+            reserved = None if found is None else (found.facility, found.asset, found.amount)
+            fine = reserved == (committed.facility, committed.currency, committed.commitment_minor)
+            self._findings.look(Check.HEADROOM, fine, place, f"{name} is committed, and what is reserved for it is {reserved}")
 
 
 def _step(facility: _Facility, event: LimitsSet | RateRecorded | HeadroomReserved | HeadroomReleased) -> Iterator[str]:

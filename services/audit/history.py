@@ -13,6 +13,7 @@ from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
 from services.audit.facilities import Facilities
+from services.audit.holdings import Holdings
 from services.audit.journals import Journal
 from services.audit.loans import Loans
 from services.audit.report import Check, Findings, Report
@@ -39,7 +40,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if walk.rounds.unsettled or walk.loans.unsettled:
+    if walk.rounds.unsettled or walk.approvers.unsettled or walk.facilities.unsettled:
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -94,10 +95,11 @@ class _Walk:
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
-        self._approvers = Approvers()
-        self.rounds = Rounds(findings, self._approvers)
-        self._facilities = Facilities(findings)
-        self.loans = Loans(findings, self._approvers)
+        self.approvers = Approvers(findings)
+        self.rounds = Rounds(findings, self.approvers)
+        self.facilities = Facilities(findings)
+        self._loans = Loans(findings, self.approvers)
+        self._holdings = Holdings(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -131,7 +133,8 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
-        self.loans.finish()
+        self.approvers.finish()
+        self.facilities.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -231,10 +234,11 @@ class _Walk:
         if event is not None:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
-            self._approvers.see(record, event)
+            self.approvers.see(record, event)
             self.rounds.see(place, record, event)
-            self._facilities.see(place, event)
-            self.loans.see(place, record, event)
+            self.facilities.see(place, event)
+            self._loans.see(place, record, event)
+            self._holdings.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

@@ -5,15 +5,14 @@ Whatever day a movement counts for, an event says what it changes in the loan's 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
 
-from services.audit.approvers import Approvers, instant
+from services.audit.approvers import Approvers
 from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
-from services.loans.events.facility import HeadroomReserved
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -21,7 +20,6 @@ from services.loans.events.loan import (
     AdvancePaid,
     AmendCondition,
     BalanceBroughtForward,
-    Approval,
     BookChange,
     CommitmentCancelled,
     DeliveryCredited,
@@ -56,15 +54,6 @@ class _Loan(msgspec.Struct):
     waived: dict[str, date | None] = {}  # condition -> the last day
 
 
-class _ToVerify(msgspec.Struct, frozen=True):
-    place: str
-    approval: Approval
-    purpose: str
-    document: str
-    proposed_by: str
-    at: datetime
-
-
 class Loans:
     """All loans."""
 
@@ -72,9 +61,6 @@ class Loans:
         self._findings = findings
         self._approvers = approvers
         self._loans: dict[str, _Loan] = {}
-        self._approvals: list[_ToVerify] = []
-        self._committed: dict[str, tuple[str, LoanCommitted]] = {}
-        self._reserved: dict[str, HeadroomReserved] = {}
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
@@ -82,8 +68,6 @@ class Loans:
                 self._loans[event.loan] = _Loan(event.terms, event.document, event.proposed_by)
             case LoanImported():
                 self._loans[event.loan] = _Loan(event.terms, event.document)
-            case HeadroomReserved():
-                self._reserved[event.commitment] = event
         loan = self._loans.get(getattr(event, "loan", ""))
         if loan is None:
             return
@@ -97,45 +81,18 @@ class Loans:
             case LoanApproved():
                 fine = event.document == loan.document and event.commitment_minor == loan.terms.commitment_minor
                 self._findings.look(Check.APPROVALS, fine, place, f"{event.loan} was not approved as it was proposed")
-                self._verify(place, record, event.approval, _PROPOSAL, loan.document, loan.proposed_by)
-            case LoanCommitted():
-                self._committed[event.loan] = (place, event)
+                signed = {"purpose": _PROPOSAL, "document": loan.document, "proposed_by": loan.proposed_by}
+                self._approvers.verify(place, record, event.approval, **signed)
             case ActApproved():
                 self._approve_act(place, record, loan, event)
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether something was seen whose ground was not: it may stand after the cut, in a shard that the ledger was slower to take."""
-        known = all(self._approvers.know(each.approval) for each in self._approvals)
-        return not known or not self._committed.keys() <= self._reserved.keys()
-
-    def finish(self) -> None:
-        """All is seen that there is."""
-        for each in self._approvals:
-            faults = list(
-                self._approvers.faults_of(
-                    each.approval, purpose=each.purpose, document=each.document, proposed_by=each.proposed_by, at=each.at
-                )
-            )
-            self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
-        for loan, (place, event) in self._committed.items():
-            reserved = self._reserved.get(loan)
-            fine = reserved is not None and (reserved.facility, reserved.asset, reserved.amount) == (
-                event.facility,
-                event.currency,
-                event.commitment_minor,
-            )
-            self._findings.look(Check.HEADROOM, fine, place, f"{loan} is committed, and {event.facility} has reserved {reserved} for it")
 
     def _approve_act(self, place: str, record: Recorded, loan: _Loan, event: ActApproved) -> None:
         proposed = loan.acts.pop(event.act, None)
         fine = proposed is not None and (proposed.content, proposed.document) == (event.content, event.document)
         self._findings.look(Check.APPROVALS, fine, place, f"{event.act} was not approved as it was proposed")
         if proposed is not None:
-            self._verify(place, record, event.approval, _ACT, proposed.document, proposed.proposed_by)
-
-    def _verify(self, place: str, record: Recorded, approval: Approval, purpose: str, document: str, proposed_by: str) -> None:
-        self._approvals.append(_ToVerify(place, approval, purpose, document, proposed_by, instant(record)))
+            signed = {"purpose": _ACT, "document": proposed.document, "proposed_by": proposed.proposed_by}
+            self._approvers.verify(place, record, event.approval, **signed)
 
 
 def _step(loan: _Loan, event: Any) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Check(StrEnum):
     COVERED = "every checkpoint covers what it says"
     POSTINGS = "the ledger posted what the events say"
     SUMS = "postings sum to zero on each side"
-    OVERDRAFTS = "no account that holds goods is below zero"
+    OVERDRAFTS = "no account that holds goods, or what is owed, is below zero"
     BALANCES = "the ledger's balances are the sums of the postings"
     RELEASES = "every release is under a certified decision"
     DRAWS = "every draw is within a release of its partner"

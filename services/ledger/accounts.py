@@ -6,7 +6,8 @@ units.
 Names are paths. Title: `reserve/available`, `reserve/quarantined`, `right/{right}`, `partner/{code}` (goods), `partner/{code}/rights`
 (claims), `partner/{code}/release/{release}` (what a release has pending). Custody: `depot/{name}`, `carrier/{name}`, `holder/{name}`.
 Money has a title only: `facility/{facility}/committed` and `loan/{loan}/commitment` (pending), `facility/cash`, `facility/goods` (taken
-instead of cash), and `loan/{loan}/...`: what its borrower owes, in parts, and what it earned or lost. Debits are above zero.
+instead of cash), and `loan/{loan}/...`: what its borrower owes, in parts, and what it earned or lost; `holding/{holding}/...` likewise.
+Debits are above zero. What a material loan owes is in contained grams: `partner/{code}/loan/{loan}/...`, against `lending/{loan}/...`.
 Both: `outside`, `difference/weighing`, `difference/stock_take`, `loss`, `sample`.
 """
 
@@ -25,8 +26,8 @@ CASH = "facility/cash"
 GOODS = "facility/goods"
 
 # Where an asset comes from, or goes for good.
-_BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS, "facility/")
-_CREDITS_OF_A_LOAN = ("/credit", "_income", "/written_off")
+_BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS, "facility/", "lending/")
+_CREDITS = ("/credit", "_income", "/excess", "/returning")  # of a loan or holding, or owed to a partner
 
 
 class Side(StrEnum):
@@ -94,7 +95,7 @@ class Overdraft(msgspec.Struct, frozen=True, gc=False):
 
 
 def may_go_below_zero(account: str) -> bool:
-    return account.startswith(_BELOW_ZERO) or (account.startswith("loan/") and account.endswith(_CREDITS_OF_A_LOAN))
+    return account.startswith(_BELOW_ZERO) or (account.startswith(("loan/", "holding/", "partner/")) and account.endswith(_CREDITS))
 
 
 def post(books: MutableMapping[Key, Balance], postings: Iterable[Posting]) -> list[Overdraft]:

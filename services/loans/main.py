@@ -3,7 +3,7 @@
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.api import router
-from services.loans.domain import equity, facility, loan
+from services.loans.domain import equity, facility, loan, material
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys
@@ -74,11 +74,41 @@ PROBLEMS = {
     "dividend_not_found": (404, "There is no such dividend"),
     "write_down_beyond_cost": (422, "The books hold it at less"),
     "too_many_moves": (409, "The holding has too many subscriptions and sales"),
+    # material loans
+    "material_loan_not_found": (404, "There is no such material loan"),
+    "deferral_not_found": (404, "There is no such deferral"),
+    "return_not_found": (404, "There is no such return, or it waits no longer"),
+    "product_not_found": (404, "There is no such product"),
+    "material_terms_invalid": (422, "The terms are not those of a material loan"),
+    "date_in_past": (422, "The day has passed"),
+    "deferral_condition_unknown": (422, "The terms name no such condition"),
+    "deferral_not_later": (422, "A deferral is to a later day"),
+    "return_of_another_product": (422, "Another product was lent"),
+    "return_at_another_place": (422, "It is not the return place"),
+    "return_exceeds_owed": (422, "It is more than is owed"),
+    "element_not_assayed": (422, "The assay does not say what is owed"),
+    "quantity_invalid": (422, "The quantity is not one that can be"),
+    "serials_do_not_match_units": (422, "The serials do not match the units"),
+    "price_invalid": (422, "The price is not one"),
+    "material_loan_closed": (409, "The material loan is closed"),
+    "material_terms_agreed_already": (409, "The terms are agreed already"),
+    "material_terms_stale": (409, "What was proposed has changed"),
+    "nothing_to_approve": (409, "Nothing waits for an approval"),
+    "material_loan_awaits_commitment": (409, "The facility has not answered yet"),
+    "material_loan_is_committed": (409, "The material loan is committed"),
+    "nothing_lent": (409, "Nothing of it is out"),
+    "return_id_taken": (409, "The return is received already"),
+    "return_assayed_already": (409, "The assay is there already"),
+    "umpire_not_needed": (409, "No umpire is needed"),
+    "return_settled_already": (409, "The return is settled already"),
+    "returns_pending": (409, "Returns wait to be settled"),
+    "material_loan_not_overdue": (409, "The material loan is not overdue"),
+    "material_loan_not_defaulted": (409, "The material loan is not in default"),
 }
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER, loan.DECIDER, projects.DECIDER, equity.DECIDER),
+    deciders=(facility.DECIDER, projects.DECIDER, loan.DECIDER, equity.DECIDER, material.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,

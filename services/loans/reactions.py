@@ -5,10 +5,12 @@ from datetime import date
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.loans.domain.equity import CommitHolding, RefuseHolding
 from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan_advances import LearnEvidence
 from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
 from services.loans.domain.project import RecordRight, Watch, news_of, project_of
+from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
 from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanImported
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
@@ -26,6 +28,9 @@ OWN_TYPES = frozenset(
         LoanCommitted,
         CommitmentCancelled,
         LoanClosed,
+        HoldingApproved,
+        UncalledCancelled,
+        HoldingClosed,
         HeadroomReserved,
         HeadroomRefused,
         ProjectFactRecorded,
@@ -69,16 +74,26 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_reserve(event.facility, event.loan, event.currency, event.commitment_minor, event.keys)]
         case LoanImported(terms=terms) as event:
             return [_reserve(terms.facility, event.loan, terms.currency, terms.commitment_minor, event.keys)]
+        case HoldingApproved() as event:
+            return [_reserve(event.facility, event.holding, event.currency, event.commitment_minor, event.keys)]
         case HeadroomReserved(commitment=commitment) if commitment.startswith("lon_"):
             return [Reaction(f"loan/{commitment}", CommitLoan(on=on))]
+        case HeadroomReserved(commitment=commitment) if commitment.startswith("eqh_"):
+            return [Reaction(f"equity/{commitment}", CommitHolding(on=on))]
         case HeadroomRefused(commitment=commitment) as event if commitment.startswith("lon_"):
             return [Reaction(f"loan/{commitment}", RefuseCommitment(reason=event.reason, detail=event.detail))]
+        case HeadroomRefused(commitment=commitment) as event if commitment.startswith("eqh_"):
+            return [Reaction(f"equity/{commitment}", RefuseHolding(reason=event.reason, detail=event.detail))]
         case LoanCommitted() as event:
             return [Reaction(f"project/{event.project}", Watch(project=event.project, loan=event.loan))]
         case CommitmentCancelled() as event:
             return [_release(event.facility, event.loan, event.amount_minor)]
+        case UncalledCancelled() as event:
+            return [_release(event.facility, event.holding, event.amount_minor)]
         case LoanClosed() as event:
             return [_release(event.facility, event.loan, None)]
+        case HoldingClosed() as event:
+            return [_release(event.facility, event.holding, None)]
         case ProjectFactRecorded() | ProjectFactWithdrawn() | ProjectWatched():
             news = news_of(fact.event)
             learn = LearnEvidence(learnt=news.learnt, forgotten=news.forgotten, on=on)

@@ -94,6 +94,54 @@ class ProjectFactRow(Table, table=True):
     withdrawn_because: str | None
 
 
+# Equity
+
+
+class HoldingRow(Table, table=True):
+    """`figures`: as its last event that moved money left it."""
+
+    __tablename__ = "holdings"
+    holding: str = Field(primary_key=True)
+    status: str
+    facility: str
+    company: str
+    project: str
+    currency: str
+    terms: dict[str, Any] = _json()
+    figures: dict[str, Any] = _json()
+    document: str
+    proposed_by: str
+    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    reason: str | None  # why the facility refused it, or it was withdrawn
+    version: int = _whole()
+
+
+class EquityFlowRow(Table, table=True):
+    """What was paid and received for a holding, and what was written down."""
+
+    __tablename__ = "equity_flows"
+    flow: str = Field(primary_key=True)
+    holding: str = Field(index=True)
+    kind: str  # "subscription", "dividend", "divestment", "write_down" or "write_off"
+    reference: str | None  # the bank's; None: no money moved
+    on: date
+    units: int = _whole()  # below zero: held no longer
+    cash_minor: int = _whole()  # received, or below zero paid
+    cost_minor: int = _whole()  # of what came, or below zero left or was written down
+    reversed: bool
+
+
+class ValuationRow(Table, table=True):
+    """The last that was said of each day."""
+
+    __tablename__ = "valuations"
+    holding: str = Field(primary_key=True)
+    on: date = Field(primary_key=True)
+    units: int = _whole()
+    value_minor: int = _whole()
+    source: str
+
+
 # Approvers, as allocation enrols them
 
 
@@ -135,7 +183,7 @@ class LoanRow(Table, table=True):
     provision_minor: int = _whole()
     seen: list[dict[str, Any]] = _json()  # conditions precedent, as they were evaluated last
     seen_subsequents: list[dict[str, Any]] = _json()
-    version: int
+    version: int = _whole()
 
 
 class LoanEntryRow(Table, table=True):

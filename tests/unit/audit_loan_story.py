@@ -158,7 +158,7 @@ def act_approved(name: str, content: Any, document: str, change: BookChange = Bo
 
 
 def payment(name: str, amount_minor: int, change: BookChange, **minor: int) -> PaymentRecorded:
-    told: Any = {"payment": name, "reference": f"bank {name}", "received_on": TODAY, "prepays": ""}
+    told: Any = {"payment": name, "reference": f"bank {name}", "received_on": TODAY, "prepays": "nothing"}
     return PaymentRecorded(amount_minor=amount_minor, currency="AUD", change=change, after=figures(**minor), **told, **LOAN)
 
 

@@ -86,4 +86,4 @@ def test_every_event_that_changes_the_books_posts_just_that(kind: Any):
 
 def test_what_is_owed_may_not_go_below_zero_and_what_is_earned_is_there():
     below = {name.removesuffix("_minor") for name in BookChange.__struct_fields__ if may_go_below_zero(f"loan/x/{name[:-6]}")}
-    assert below == {"credit", "interest_income", "default_interest_income", "fee_income", "written_off"}
+    assert below == {"credit", "interest_income", "default_interest_income", "fee_income"}

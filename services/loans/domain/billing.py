@@ -3,15 +3,15 @@
 from datetime import date
 
 from services.loans.domain.periods import due_date, period_end, period_of, planned, repays
-from services.loans.domain.running import Course, accrue
+from services.loans.domain.running import Bill, Course, accrue
 from services.loans.domain.waterfall import pay_from_credit
 
 
 def run_to(course: Course, day: date) -> None:
     """To the end of a day: periods that end until then are billed."""
-    while (end := period_end(course.schedule, course.period)) <= day:
-        if course.period >= course.schedule.periods and course.is_still():
-            course.period = period_of(course.schedule, day)
+    while (end := period_end(course.grid, course.period)) <= day:
+        if course.period >= course.grid.terms.periods and course.is_still():
+            course.period = period_of(course.grid, day)
             course.on = day
             return
         accrue(course, end)
@@ -22,7 +22,7 @@ def run_to(course: Course, day: date) -> None:
 def close_period(course: Course) -> None:
     """Bills what accrued in the period, rounded, and the principal that is due with it; credit pays as much of it as it can. Interest of a
     capitalised period becomes principal."""
-    terms, period = course.schedule, course.period
+    terms, period = course.grid.terms, course.period
     bill_default_interest(course)
     principal = _principal_due(course)
     interest = _accrued_interest(course)
@@ -36,9 +36,52 @@ def close_period(course: Course) -> None:
     if period < terms.capitalised_periods:
         course.undue_minor += interest
         interest = 0
-    course.add_bill(due_date(terms, period), principal, interest, fees)
+    course.add_bill(due_date(course.grid, period), principal, interest, fees)
     course.period += 1
     pay_from_credit(course)
+
+
+def plan_anew(course: Course) -> None:
+    """Before something changes the plan: at the period's end, payments are planned over the periods that remain."""
+    if course.shortened:
+        course.shortened = False
+        course.last = _repaid_in(course)
+    course.planned = ()
+
+
+def keep_plan(course: Course) -> None:
+    """Before a prepayment that leaves the payments as they are, and makes them fewer."""
+    ahead = as_if_paid(course)
+    while not ahead.planned and ahead.period < ahead.last:
+        close_next(ahead)
+    course.planned, course.planned_from, course.shortened = ahead.planned, ahead.planned_from, True
+
+
+def _repaid_in(course: Course) -> int:
+    ahead = as_if_paid(course)
+    while ahead.period < ahead.last:
+        close_next(ahead)
+        if not ahead.undue_minor:
+            return ahead.period - 1
+    return course.last
+
+
+def as_if_paid(course: Course) -> Course:
+    """Its future, if all that is billed is paid on its day."""
+    ahead = Course(course.contract, course.running())
+    ahead.bills, ahead.default_interest_minor, ahead.credit_minor = (), 0, 0
+    ahead.accrued_default.clear()
+    ahead.accrued_overdue.clear()
+    return ahead
+
+
+def close_next(ahead: Course) -> Bill | None:
+    """The next period's end, in a future in which what is billed is paid."""
+    accrue(ahead, period_end(ahead.grid, ahead.period))
+    close_period(ahead)
+    bill = ahead.bills[0] if ahead.bills else None
+    ahead.bills = ()
+    return bill
 
 
 def bill_default_interest(course: Course) -> None:
@@ -63,8 +106,8 @@ def _accrued_interest(course: Course) -> int:
 
 def _principal_due(course: Course) -> int:
     """Planned payments are kept until something changes the plan. Interest on what is overdue is no part of them."""
-    terms, period = course.schedule, course.period
-    if period >= terms.periods - 1:
+    terms, period = course.grid.terms, course.period
+    if period >= course.last:
         return course.undue_minor
     if not course.undue_minor or not repays(terms, period):
         return 0
@@ -74,7 +117,8 @@ def _principal_due(course: Course) -> int:
         accrued.add(0, basis)
         scale = accrued.denominator // basis
         owed = course.undue_minor * accrued.denominator + accrued.numerator
-        course.planned = planned(terms, period, course.undue_minor, owed, course.rates().interest * scale, accrued.denominator)
+        rate = course.rates().interest * scale
+        course.planned = planned(course.grid, period, course.last, course.undue_minor, owed, rate, accrued.denominator)
         course.planned_from = period
     payment = course.planned[min(period - course.planned_from, len(course.planned) - 1)]
     if terms.kind == "equal_principal":

@@ -4,9 +4,11 @@ Each convention divides the year into a fixed number of equal parts, so a span i
 worked out in integers, and no fraction is ever reduced on the way.
 """
 
+from calendar import isleap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -21,13 +23,14 @@ def year_fraction(count: DayCount, start: date, end: date) -> Fraction:
 def year_parts(count: DayCount, start: date, end: date) -> int:
     """The same as a whole number of parts, of which a year has `PARTS_IN_A_YEAR[count]`."""
     assert start <= end
-    return _PARTS[count](start, end)
+    return period_parts(count, (start, end))[0]
 
 
 def period_parts(count: DayCount, bounds: Sequence[date]) -> tuple[int, ...]:
     """The parts of each period from one of the `bounds` to the next."""
-    between = _PARTS[count]
-    return tuple([between(start, end) for start, end in pairwise(bounds)])
+    if count == "30/360":
+        return tuple([_thirty(start, end) for start, end in pairwise(bounds)])
+    return tuple([end - start for start, end in pairwise(map(_SINCE_YEAR_0[count], bounds))])
 
 
 def parts_within(count: DayCount, period_start: date, start: date, end: date) -> int:
@@ -38,35 +41,27 @@ def parts_within(count: DayCount, period_start: date, start: date, end: date) ->
 
 def _thirty(start: date, end: date) -> int:
     """30/360, "Bond Basis": 4.16(f). Months have 30 days; an end on the 31st counts as one only after a start before the 30th."""
-    start_day = min(start.day, 30)
+    start_day = 30 if start.day == 31 else start.day
     end_day = 30 if end.day == 31 and start_day == 30 else end.day
     return 360 * (end.year - start.year) + 30 * (end.month - start.month) + end_day - start_day
 
 
-def _days(start: date, end: date) -> int:
-    """ACT/360, 4.16(e), and ACT/365F, 4.16(d): the days that there are."""
-    return end.toordinal() - start.toordinal()
-
-
-def _days_by_year(start: date, end: date) -> int:
+def _parts_of_years(day: date) -> int:
     """ACT/ACT ISDA, 4.16(b): days in leap years over 366 and the others over 365, so any whole year is one."""
-    if start.year == end.year:
-        return _days(start, end) * _parts_a_day(start.year)
-    first = _days(start, date(start.year + 1, 1, 1)) * _parts_a_day(start.year)
-    last = _days(date(end.year, 1, 1), end) * _parts_a_day(end.year)
-    return first + (end.year - start.year - 1) * _EACH_YEAR + last
+    new_year, parts_a_day = _year(day.year)
+    return day.year * _WHOLE_YEAR + (day.toordinal() - new_year) * parts_a_day
 
 
-def _parts_a_day(year: int) -> int:
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return 365 if leap else 366
+@cache
+def _year(year: int) -> tuple[int, int]:
+    """The ordinal of its first day, and the parts that each day is."""
+    return date(year, 1, 1).toordinal(), 365 if isleap(year) else 366
 
 
-_EACH_YEAR = 365 * 366
-PARTS_IN_A_YEAR: Mapping[DayCount, int] = {"30/360": 360, "ACT/360": 360, "ACT/365F": 365, "ACT/ACT ISDA": _EACH_YEAR}
-_PARTS: Mapping[DayCount, Callable[[date, date], int]] = {
-    "30/360": _thirty,
-    "ACT/360": _days,
-    "ACT/365F": _days,
-    "ACT/ACT ISDA": _days_by_year,
+_WHOLE_YEAR = 365 * 366
+PARTS_IN_A_YEAR: Mapping[DayCount, int] = {"30/360": 360, "ACT/360": 360, "ACT/365F": 365, "ACT/ACT ISDA": _WHOLE_YEAR}
+_SINCE_YEAR_0: Mapping[DayCount, Callable[[date], int]] = {
+    "ACT/360": date.toordinal,  # 4.16(e): the days that there are
+    "ACT/365F": date.toordinal,  # 4.16(d)
+    "ACT/ACT ISDA": _parts_of_years,
 }

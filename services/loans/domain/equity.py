@@ -10,6 +10,7 @@ import msgspec
 from services.loans.domain.approvals import Signing, fault_of
 from services.loans.domain.equity_flows import FlowCommand, ReceiveDividend, ReverseDividend, ValueHolding, closing, decide_flow
 from services.loans.domain.equity_state import Decided, Holding, HoldingStatus, Reason, evolve, keys_of
+from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.instalments import round_half_even
 from services.loans.events.equity import (
     HoldingApproved,
@@ -28,10 +29,13 @@ PROPOSAL = "equity_proposal"  # the purpose that signatures name
 
 
 class ProposeHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`shortage`: what the facility would say now; None: that it has the headroom."""
+
     holding: HoldingId
     terms: HoldingTerms
     document: str
     by: str
+    shortage: Refused[FacilityReason] | None = None
 
 
 class ApproveHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -141,6 +145,8 @@ def _propose(command: ProposeHolding, holding: Holding) -> Decided:
     if price <= 0 or round_half_even(price * terms.units) > terms.commitment_minor:
         most = f"above 0, and at most {terms.commitment_minor} for all units"
         return Refused(Reason.TERMS_INVALID, "the units cost more than the commitment", "/unit_price_minor", most)
+    if command.shortage is not None:
+        return command.shortage
     return [HoldingProposed(holding=command.holding, terms=terms, document=command.document, proposed_by=command.by)]
 
 

@@ -9,6 +9,7 @@ import immutables
 import msgspec
 
 from services.loans.domain.approvals import ApprovalReason
+from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.events.equity import (
     DividendReceived,
     DividendReversed,
@@ -61,7 +62,7 @@ class Reason(StrEnum):
     TOO_MANY = "too_many_moves"
 
 
-type Decided = Sequence[EquityEvent] | Refused[Reason] | Refused[ApprovalReason]
+type Decided = Sequence[EquityEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason]
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from services.loans.events.loan import ScheduleTerms
 class Grid(msgspec.Struct, frozen=True):
     """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`, not before its end."""
 
+    terms: ScheduleTerms
     bounds: tuple[date, ...]
     due: tuple[date, ...]
     parts: tuple[int, ...]
@@ -35,36 +36,33 @@ def dated(terms: ScheduleTerms) -> ScheduleTerms:
 def grid(terms: ScheduleTerms) -> Grid:
     ends = due_dates(terms.start, terms.every, terms.periods)
     bounds = (terms.start, *ends)
-    return Grid(bounds, terms.due or ends, period_parts(terms.day_count, bounds))
+    return Grid(terms, bounds, terms.due or ends, period_parts(terms.day_count, bounds))
 
 
-def period_end(terms: ScheduleTerms, period: int) -> date:
+def period_end(grid: Grid, period: int) -> date:
     """Beyond the last period, what is still owed is billed each month. Raises ValueError beyond the last day that there is."""
-    if period < terms.periods:
-        return grid(terms).bounds[period + 1]
-    return due_dates(grid(terms).bounds[-1], "1m", period - terms.periods + 1)[-1]
+    if period < grid.terms.periods:
+        return grid.bounds[period + 1]
+    return due_dates(grid.bounds[-1], "1m", period - grid.terms.periods + 1)[-1]
 
 
-def period_start(terms: ScheduleTerms, period: int) -> date:
-    return grid(terms).bounds[period] if period <= terms.periods else period_end(terms, period - 1)
+def due_date(grid: Grid, period: int) -> date:
+    return grid.due[period] if period < grid.terms.periods else period_end(grid, period)
 
 
-def due_date(terms: ScheduleTerms, period: int) -> date:
-    return grid(terms).due[period] if period < terms.periods else period_end(terms, period)
-
-
-def period_of(terms: ScheduleTerms, day: date) -> int:
+def period_of(grid: Grid, day: date) -> int:
     """The first period that ends after a day."""
-    period = max(0, bisect_right(grid(terms).bounds, day) - 1)
-    while period_end(terms, period) <= day:
+    period = max(0, bisect_right(grid.bounds, day) - 1)
+    while period_end(grid, period) <= day:
         period += 1
     return period
 
 
-def parts_of(terms: ScheduleTerms, period: int, since: date, start: date, end: date) -> int:
+def parts_of(grid: Grid, period: int, since: date, start: date, end: date) -> int:
     """What a span takes of the period that it lies in. Before the schedule's start, it is counted from `since`."""
-    anchor = since if start < terms.start else period_start(terms, period)
-    return parts_within(terms.day_count, anchor, start, end)
+    if start >= grid.terms.start:
+        since = grid.bounds[period] if period <= grid.terms.periods else period_end(grid, period - 1)
+    return parts_within(grid.terms.day_count, since, start, end)
 
 
 def repays(terms: ScheduleTerms, period: int) -> bool:
@@ -72,15 +70,15 @@ def repays(terms: ScheduleTerms, period: int) -> bool:
     return period >= terms.capitalised_periods + terms.interest_only_periods and terms.kind != "bullet"
 
 
-def planned(terms: ScheduleTerms, period: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
-    """The payments from `period` on, one a period, or one for all. Of the kind "equal_principal" they are principal alone.
+def planned(grid: Grid, period: int, last: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
+    """The payments from `period` to the `last`, one a period, or one for all. Of the kind "equal_principal" they are principal alone.
 
     At the period's end, `owed` / basis is owed: the principal, and its interest; afterwards a part of a year costs `rate` / basis.
     """
-    count = terms.periods - period
+    terms, count = grid.terms, last + 1 - period
     if terms.kind == "equal_principal":
         return (half_even(principal_minor, count),)
-    later = [basis + rate * parts for parts in grid(terms).parts[period + 1 :]]
+    later = [basis + rate * parts for parts in grid.parts[period + 1 : last + 1]]
     if terms.kind != "step":
         return tuple(level_payments(owed, later, basis, left=min(terms.balloon_minor, principal_minor)))
     return tuple(level_payments(owed, later, basis, weights=_weights(terms, period, count)))

@@ -13,7 +13,7 @@ import msgspec
 from services.loans.domain.dated_facts import Contract
 from services.loans.domain.day_counts import PARTS_IN_A_YEAR
 from services.loans.domain.instalments import half_even
-from services.loans.domain.periods import parts_of, period_of
+from services.loans.domain.periods import grid, parts_of, period_of
 from services.loans.events.loan import ScheduleTerms
 
 
@@ -33,9 +33,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     schedule: ScheduleTerms
     since: date  # when the schedule was agreed
     period: int  # of the schedule, the one that is not billed yet
+    last: int  # the period that repays what is left
     rate_pct: str
     planned: tuple[int, ...] = ()  # payments, as `periods.planned` has them; (): to be worked out at the period's end
     planned_from: int = 0  # the period of the first
+    shortened: bool = False  # a prepayment left the payments as they were, so all is repaid before `last`
     undrawn_minor: int
     established: bool = False  # whether the establishment fee was charged
     undue_minor: int = 0  # principal that is not billed
@@ -92,12 +94,14 @@ class Course:
     def __init__(self, contract: Contract, running: Running) -> None:
         self.contract = contract
         self.on = running.on
-        self.schedule = running.schedule
+        self.grid = grid(running.schedule)
         self.since = running.since
         self.period = running.period
+        self.last = running.last
         self.rate_pct = running.rate_pct
         self.planned = running.planned
         self.planned_from = running.planned_from
+        self.shortened = running.shortened
         self.undrawn_minor = running.undrawn_minor
         self.established = running.established
         self.undue_minor = running.undue_minor
@@ -120,12 +124,14 @@ class Course:
     def running(self) -> Running:
         return Running(
             on=self.on,
-            schedule=self.schedule,
+            schedule=self.grid.terms,
             since=self.since,
             period=self.period,
+            last=self.last,
             rate_pct=self.rate_pct,
             planned=self.planned,
             planned_from=self.planned_from,
+            shortened=self.shortened,
             undrawn_minor=self.undrawn_minor,
             established=self.established,
             undue_minor=self.undue_minor,
@@ -172,7 +178,7 @@ class Course:
         return _rates(self.rate_pct, self.contract.default_margin_pct, self.contract.commitment_fee_pct)
 
     def basis(self) -> int:
-        return self.rates().unit * PARTS_IN_A_YEAR[self.schedule.day_count]
+        return self.rates().unit * PARTS_IN_A_YEAR[self.grid.terms.day_count]
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -197,7 +203,8 @@ def began(contract: Contract) -> Running:
         on=contract.committed_on,
         schedule=contract.schedule,
         since=contract.committed_on,
-        period=period_of(contract.schedule, contract.committed_on),
+        period=period_of(grid(contract.schedule), contract.committed_on),
+        last=contract.schedule.periods - 1,
         rate_pct=contract.rate_pct,
         undrawn_minor=contract.commitment_minor,
     )
@@ -211,7 +218,7 @@ def accrue(course: Course, day: date) -> None:
     interest. Default interest itself earns nothing.
     """
     while course.on < day:
-        until = day if not course.on < course.schedule.start < day else course.schedule.start
+        until = day if not course.on < course.grid.terms.start < day else course.grid.terms.start
         overdue_principal = overdue_other = 0
         for bill in course.bills:
             if bill.due <= course.on:
@@ -225,7 +232,7 @@ def accrue(course: Course, day: date) -> None:
 
 def _accrue_span(course: Course, until: date, overdue_principal: int, overdue_other: int) -> None:
     rates, basis = course.rates(), course.basis()
-    parts = parts_of(course.schedule, course.period, course.since, course.on, until)
+    parts = parts_of(course.grid, course.period, course.since, course.on, until)
     if course.undue_minor:
         course.accrued.add(course.undue_minor * rates.interest * parts, basis)
     if overdue_principal or overdue_other:
@@ -235,5 +242,5 @@ def _accrue_span(course: Course, until: date, overdue_principal: int, overdue_ot
     if course.undrawn_minor and rates.fee and course.on < course.contract.available_until:
         last = min(until, course.contract.available_until)
         course.accrued_fee.add(
-            course.undrawn_minor * rates.fee * parts_of(course.schedule, course.period, course.since, course.on, last), basis
+            course.undrawn_minor * rates.fee * parts_of(course.grid, course.period, course.since, course.on, last), basis
         )

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from services.loans.domain.billing import bill_default_interest, close_period, run_to
+from services.loans.domain.billing import as_if_paid, bill_default_interest, close_next, keep_plan, plan_anew, run_to
 from services.loans.domain.dated_facts import (
     Advanced,
     BroughtForward,
@@ -24,8 +24,8 @@ from services.loans.domain.dated_facts import (
     WrittenOff,
     order,
 )
-from services.loans.domain.periods import period_end, period_of
-from services.loans.domain.running import Course, Running, accrue, began
+from services.loans.domain.periods import grid, period_end, period_of
+from services.loans.domain.running import Bill, Course, Running, began
 from services.loans.domain.waterfall import pay_due, pay_from_credit, prepay, recover, write_off
 from services.loans.events.loan import BookChange, Figures
 
@@ -87,8 +87,9 @@ def _take(course: Course, fact: DatedFact) -> None:
         case Reduced():
             course.undrawn_minor -= min(fact.amount_minor, course.undrawn_minor)
         case RateFrom():
-            course.rate_pct = fact.rate_pct
-            course.planned = ()
+            if fact.rate_pct != course.rate_pct:
+                plan_anew(course)
+                course.rate_pct = fact.rate_pct
         case Advanced():
             course.cash_minor -= fact.amount_minor
             _lend(course, fact.amount_minor, fact.amount_minor)
@@ -103,19 +104,20 @@ def _take(course: Course, fact: DatedFact) -> None:
             _pay(course, fact)
         case WrittenOff():
             bill_default_interest(course)
-            undue = course.undue_minor
+            if fact.amount_minor > sum(bill.principal_minor for bill in course.bills):
+                plan_anew(course)
             write_off(course, fact.amount_minor)
-            if course.undue_minor != undue:
-                course.planned = ()
         case _:
             assert_never(fact)
 
 
 def _lend(course: Course, owed_minor: int, advanced_minor: int) -> None:
+    plan_anew(course)
+    if not course.undue_minor:
+        course.last = course.grid.terms.periods - 1
     course.advanced_minor += advanced_minor
     course.undrawn_minor -= min(advanced_minor, course.undrawn_minor)
     course.undue_minor += owed_minor
-    course.planned = ()
 
 
 def _charge(course: Course, due: date, amount_minor: int) -> None:
@@ -132,11 +134,12 @@ def _reschedule(course: Course, fact: Rescheduled) -> None:
         course.undue_minor += course.default_interest_minor
         course.bills, course.default_interest_minor = (), 0
         course.accrued_default.clear()
-    course.schedule = fact.schedule
+    course.grid = grid(fact.schedule)
     course.since = fact.on
-    course.period = period_of(fact.schedule, fact.on)
+    course.period = period_of(course.grid, fact.on)
+    course.last = fact.schedule.periods - 1
     course.rate_pct = fact.rate_pct or course.rate_pct
-    course.planned = ()
+    course.planned, course.shortened = (), False
 
 
 def _pay(course: Course, fact: Paid) -> None:
@@ -148,39 +151,13 @@ def _pay(course: Course, fact: Paid) -> None:
     left = pay_due(course, fact.amount_minor)
     if left and (fact.recovery or fact.prepays != "nothing"):
         if fact.prepays == "term" and not fact.recovery:
-            course.planned, course.planned_from = _plan(course)
+            keep_plan(course)
         else:
-            course.planned = ()
+            plan_anew(course)
         left = prepay(course, left)
     if left and fact.recovery:
         left = recover(course, left)
     course.credit_minor += left
-
-
-def _plan(course: Course) -> tuple[tuple[int, ...], int]:
-    """Payments as they would be if all were paid when it is due: those that a prepayment is to leave as they are."""
-    ahead = _as_if_paid(course)
-    while not ahead.planned and ahead.period < ahead.schedule.periods:
-        _close_next(ahead)
-    return ahead.planned, ahead.planned_from
-
-
-def _as_if_paid(course: Course) -> Course:
-    ahead = Course(course.contract, course.running())
-    ahead.bills, ahead.default_interest_minor, ahead.credit_minor = (), 0, 0
-    ahead.accrued_default.clear()
-    ahead.accrued_overdue.clear()
-    return ahead
-
-
-def _close_next(ahead: Course) -> Row:
-    accrue(ahead, period_end(ahead.schedule, ahead.period))
-    close_period(ahead)
-    (bill,) = ahead.bills or (None,)
-    ahead.bills = ()
-    if bill is None:
-        return Row(ahead.on, 0, 0, 0, ahead.undue_minor)
-    return Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, ahead.undue_minor)
 
 
 def _at(account: Account, on: date) -> Course:
@@ -247,16 +224,20 @@ def upcoming(account: Account, on: date) -> tuple[Row, ...]:
 def _rows(course: Course) -> Iterator[Row]:
     for bill in course.bills:
         if bill.due > course.on:
-            yield Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, course.undue_minor)
-    ahead = _as_if_paid(course)
+            yield _row(bill, course.undue_minor)
+    ahead = as_if_paid(course)
     while not ahead.is_still():
-        yield _close_next(ahead)
+        yield _row(close_next(ahead) or Bill(ahead.on), ahead.undue_minor)
+
+
+def _row(bill: Bill, balance_minor: int) -> Row:
+    return Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, balance_minor)
 
 
 def next_due(account: Account, after: date) -> date | None:
     """The first day after this one on which something is billed by itself: a period's end, or a month's beyond the last."""
     course = _at(account, after)
-    return None if course.is_still() else period_end(course.schedule, course.period)
+    return None if course.is_still() else period_end(course.grid, course.period)
 
 
 def bucket(figures: Figures, on: date) -> Bucket:

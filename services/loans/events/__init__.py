@@ -3,11 +3,14 @@
 from services.loans.events.equity import EquityEvent, HoldingProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
+from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent
+type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent
+
+_PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, MaterialTermsProposed, DeferralProposed)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.document,) if isinstance(event, LoanProposed | LoanImported | ActProposed | HoldingProposed) else ()
+    return (event.document,) if isinstance(event, _PROPOSED) else ()

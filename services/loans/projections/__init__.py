@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import get_args
 
 from services.allocation import events as allocation
+from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.project import ProjectEvent
+from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loan
 from services.loans.projections.project import project_project
@@ -17,6 +19,7 @@ _PARTS = (
     (get_args(FacilityEvent), project_facility),
     (get_args(ProjectEvent), project_project),
     (get_args(LoanEvent), project_loan),
+    (get_args(EquityEvent), project_equity),
 )
 
 

@@ -1,0 +1,268 @@
+"""A loan's standing, worked out naively: day by day from the beginning, with fractions, a debt at a time. As slow as it is plain."""
+
+import copy
+from datetime import timedelta
+from fractions import Fraction
+from math import prod
+
+from services.loans.domain.calendars import due_dates
+from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Reduced, Rescheduled, WrittenOff, order
+from services.loans.domain.day_counts import PARTS_IN_A_YEAR, parts_within, year_fraction
+
+KINDS = ("fees", "default", "interest", "principal")  # in the order in which they are paid
+
+
+class Loan:
+    def __init__(self, contract):
+        self.contract, self.today = contract, contract.committed_on
+        self.books = dict.fromkeys(("cash", "goods", "credit", "interest_income", "default_income", "fee_income", "written_off"), 0)
+        self.undue = self.advanced = self.repaid = 0
+        self.capitalised = self.lost = 0  # principal that was neither advanced nor repaid
+        self.undrawn = contract.commitment_minor
+        self.debts = []  # [due, kind, amount]
+        self.of_undue = self.of_overdue = self.of_default = self.of_undrawn = Fraction(0)
+        self.established = False
+        self.rate = Fraction(contract.rate_pct) / 100
+        self.agree(contract.schedule)
+
+    def agree(self, schedule):
+        self.schedule, self.agreed = schedule, self.today
+        self.ends = list(due_dates(schedule.start, schedule.every, schedule.periods))
+        self.starts = [schedule.start, *self.ends[:-1]]
+        self.dues = list(schedule.due or self.ends)
+        self.last, self.payment, self.shorter = schedule.periods - 1, None, False
+        while len(self.ends) < schedule.periods + 100:
+            self.starts.append(self.ends[-1])
+            self.ends.append(due_dates(self.ends[schedule.periods - 1], "1m", len(self.ends) - schedule.periods + 1)[-1])
+            self.dues.append(self.ends[-1])
+
+    def period(self, day):
+        """The one that a day lies in, or ends."""
+        return next(period for period, end in enumerate(self.ends) if day <= end)
+
+    def run(self, facts, until):
+        facts = sorted(facts, key=order)
+        self.take_all(facts)
+        while self.today < until:
+            self.pass_a_day()
+            if self.today in self.ends and (period := self.ends.index(self.today)) >= self.first():
+                self.bill(period)
+            self.take_all(facts)
+        return self
+
+    def first(self):
+        """No period is billed that ended before the schedule was agreed."""
+        return next(period for period, end in enumerate(self.ends) if end > self.agreed)
+
+    def take_all(self, facts):
+        for fact in facts:
+            if fact.on == self.today:
+                self.take(fact)
+
+    def owed(self, *kinds):
+        return sum(amount for _, kind, amount in self.debts if kind in kinds)
+
+    def pass_a_day(self):
+        before, self.today = self.today, self.today + timedelta(days=1)
+        period = self.period(self.today)
+        count, start = self.schedule.day_count, self.schedule.start
+        anchor = self.agreed if before < start else self.starts[period]
+        year = Fraction(parts_within(count, anchor, before, self.today), PARTS_IN_A_YEAR[count])
+        overdue = [(kind, amount) for due, kind, amount in self.debts if due <= before]
+        principal = sum(amount for kind, amount in overdue if kind == "principal")
+        other = sum(amount for kind, amount in overdue if kind in ("interest", "fees"))
+        margin = Fraction(self.contract.default_margin_pct) / 100
+        self.of_undue += self.undue * self.rate * year
+        self.of_overdue += principal * self.rate * year
+        self.of_default += (principal * margin + other * (self.rate + margin)) * year
+        if before < self.contract.available_until:
+            self.of_undrawn += self.undrawn * Fraction(self.contract.commitment_fee_pct) / 100 * year
+
+    def bill(self, period):
+        self.bill_default()
+        principal = self.principal_due(period)
+        interest, fee = round(self.of_undue + self.of_overdue), round(self.of_undrawn)
+        self.of_undue = self.of_overdue = self.of_undrawn = Fraction(0)
+        self.books["interest_income"] += interest
+        self.books["fee_income"] += fee
+        self.undue -= principal
+        if period < self.schedule.capitalised_periods:
+            self.undue += interest
+            self.capitalised += interest
+            interest = 0
+        self.debts += [
+            [self.dues[period], "principal", principal],
+            [self.dues[period], "interest", interest],
+            [self.dues[period], "fees", fee],
+        ]
+        self.use_credit()
+
+    def bill_default(self):
+        billed = round(self.of_default)
+        self.of_default -= billed
+        self.books["default_income"] += billed
+        self.debts.append([self.today, "default", billed])
+        if not self.owed("principal", "interest", "fees"):
+            self.of_default = Fraction(0)
+
+    def principal_due(self, period):
+        terms = self.schedule
+        if period >= self.last:
+            return self.undue
+        if not self.undue or terms.kind == "bullet" or period < terms.capitalised_periods + terms.interest_only_periods:
+            return 0
+        if self.payment is None:
+            self.payment = period, self.plan(period)
+        payment = self.payment[1][period - self.payment[0]]
+        if terms.kind == "equal_principal":
+            return min(payment, self.undue)
+        if payment < round(self.of_undue):
+            self.payment = None
+            return 0
+        return min(payment - round(self.of_undue), self.undue)
+
+    def plan(self, period):
+        terms, count = self.schedule, self.last + 1 - period
+        if terms.kind == "equal_principal":
+            return [round(Fraction(self.undue, count))] * count
+        factors = [
+            1 + self.rate * year_fraction(terms.day_count, self.starts[each], self.ends[each]) for each in range(period + 1, self.last + 1)
+        ]
+        weights = [Fraction(1)] * count
+        if terms.kind == "step":
+            began = period - terms.capitalised_periods - terms.interest_only_periods
+            weights = [
+                Fraction(terms.step) ** ((began + each) // terms.step_periods - began // terms.step_periods) for each in range(count)
+            ]
+        left = min(terms.balloon_minor, self.undue)
+        owed = (self.undue + self.of_undue) * prod(factors) - left
+        level = owed / sum(weight * prod(factors[each:]) for each, weight in enumerate(weights))
+        return [round(level * weight) for weight in weights]
+
+    def plan_anew(self):
+        if self.shorter and self.undue:
+            ahead = self.ahead()
+            while ahead.undue:
+                ahead.to_next_end()
+            self.last = min(self.last, ahead.period(ahead.today))
+        self.payment, self.shorter = None, False
+
+    def ahead(self):
+        """A future in which all is paid when it is due."""
+        ahead = copy.copy(self)
+        ahead.books, ahead.debts, ahead.of_default, ahead.of_overdue = dict(self.books), [], Fraction(0), Fraction(0)
+        ahead.books["credit"] = 0
+        return ahead
+
+    def to_next_end(self):
+        self.pass_a_day()
+        while self.today not in self.ends:
+            self.pass_a_day()
+        self.bill(self.ends.index(self.today))
+        billed, self.debts = self.debts, []
+        return sum(amount for _, _, amount in billed)
+
+    def use_credit(self):
+        credit, self.books["credit"] = -self.books["credit"], 0
+        self.books["credit"] = -self.pay_debts(credit)
+
+    def pay_debts(self, amount, kinds=KINDS, written_off=False):
+        for debt in sorted(self.debts, key=lambda debt: (kinds.index(debt[1]), debt[0])):
+            paid = min(amount, debt[2])
+            debt[2] -= paid
+            amount -= paid
+            if debt[1] == "principal":
+                self.lost += paid if written_off else 0
+                self.repaid += 0 if written_off else paid
+        self.debts = [debt for debt in self.debts if debt[2]]
+        return amount
+
+    def take(self, fact):
+        match fact:
+            case BroughtForward():
+                self.lend(fact.advanced_minor - fact.repaid_minor, fact.advanced_minor)
+                self.repaid += fact.repaid_minor
+                self.established = True
+            case Reduced():
+                self.undrawn = max(0, self.undrawn - fact.amount_minor)
+            case RateFrom():
+                if fact.rate_pct and Fraction(fact.rate_pct) / 100 != self.rate:
+                    self.plan_anew()
+                    self.rate = Fraction(fact.rate_pct) / 100
+            case Advanced():
+                self.lend(fact.amount_minor, fact.amount_minor)
+                if not self.established:
+                    self.established = True
+                    self.charge(self.contract.establishment_fee_minor)
+            case Rescheduled():
+                self.bill_default()
+                if fact.capitalise_overdue:
+                    self.undue += self.owed(*KINDS)
+                    self.capitalised += self.owed("fees", "default", "interest")
+                    self.debts, self.of_default = [], Fraction(0)
+                if fact.rate_pct is not None:
+                    self.rate = Fraction(fact.rate_pct) / 100
+                self.agree(fact.schedule)
+            case FeeDue():
+                self.charge(fact.amount_minor)
+            case Paid():
+                self.pay(fact)
+            case WrittenOff():
+                self.write_off(fact.amount_minor)
+
+    def lend(self, owed, advanced):
+        self.plan_anew()
+        if not self.undue:
+            self.last = self.schedule.periods - 1
+        self.books["cash"] -= owed
+        self.undue += owed
+        self.advanced += advanced
+        self.undrawn = max(0, self.undrawn - advanced)
+
+    def charge(self, amount):
+        self.books["fee_income"] += amount
+        self.debts.append([self.today, "fees", amount])
+        self.use_credit()
+
+    def pay(self, fact):
+        self.bill_default()
+        self.books["goods" if fact.in_kind else "cash"] += fact.amount_minor
+        left = self.pay_debts(fact.amount_minor)
+        if left and (fact.recovery or fact.prepays != "nothing"):
+            if fact.prepays == "term" and not fact.recovery:
+                if self.payment is None:
+                    ahead = self.ahead()
+                    while ahead.payment is None and ahead.period(ahead.today + timedelta(days=1)) < ahead.last:
+                        ahead.to_next_end()
+                    self.payment = ahead.payment
+                self.shorter = True
+            else:
+                self.plan_anew()
+            prepaid = min(left, self.undue)
+            self.undue -= prepaid
+            self.repaid += prepaid
+            left -= prepaid
+            if not self.undue and left >= (interest := round(self.of_undue + self.of_overdue)):
+                self.books["interest_income"] += interest
+                self.of_undue = self.of_overdue = Fraction(0)
+                left -= interest
+        if fact.recovery:
+            recovered = min(left, self.books["written_off"])
+            self.books["written_off"] -= recovered
+            left -= recovered
+        self.books["credit"] -= left
+
+    def write_off(self, amount):
+        self.bill_default()
+        others = [debt for debt in self.debts if debt[1] != "principal"]
+        self.debts = [debt for debt in self.debts if debt[1] == "principal"]
+        left = self.pay_debts(amount, written_off=True)
+        if left:
+            self.plan_anew()
+        lost = min(left, self.undue)
+        self.undue -= lost
+        self.lost += lost
+        due, self.debts = self.debts, others
+        left = self.pay_debts(left - lost, ("interest", "default", "fees"), written_off=True)
+        self.debts = due + self.debts
+        self.books["written_off"] += amount - left

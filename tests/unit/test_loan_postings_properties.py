@@ -1,0 +1,158 @@
+"""Whatever happens to a loan, a holding or a material loan, its books in the ledger are its own figures, at every step."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import material_story as material
+from equity_story import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ledger.accounts import Balance, Key, Side, post
+from services.ledger.postings import postings
+from services.loans.domain import equity
+from services.loans.domain.equity import CancelUncalled, CommitHolding
+from services.loans.domain.equity_flows import ReverseDividend
+from services.loans.domain.equity_state import HoldingStatus
+from services.loans.domain.material import DECIDER as MATERIAL
+from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
+from services.loans.domain.material_returns import TurnBackReturn
+from services.loans.domain.material_terms import CommitMaterialLoan
+from services.loans.events.equity import EquityFlowId
+from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
+from shared.decider import Decider, Refused
+
+
+class Books:
+    """The ledger's, of one owner."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.balances: dict[Key, Balance] = {}
+
+    def take(self, events: Iterable[Any]) -> None:
+        """Each event's postings sum to zero, of each asset and status, and overdraw nothing."""
+        for event in events:
+            sums = Counter[tuple[str, str, str]]()
+            lines = postings(event)
+            for line in lines:
+                sums[line.side, line.asset, line.status] += line.amount
+            assert not any(sums.values())
+            assert post(self.balances, lines) == []
+
+    def of(self, account: str, asset: str = "AUD") -> Balance:
+        return self.balances.get(Key(Side.TITLE, asset, account), Balance())
+
+    def posted(self, *names: str) -> list[int]:
+        return [self.of(f"{self.owner}/{name}").posted for name in names]
+
+
+def told(decider: Decider, commands: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each command's events, and how things stand after them. What is refused did not happen."""
+    state = decider.initial
+    for command in commands:
+        events = decider.decide(command(state) if callable(command) else command, state)
+        if isinstance(events, Refused):
+            continue
+        for event in events:
+            state = decider.evolve(state, event)
+        yield events, state
+
+
+# Equity
+
+
+numbers = st.integers(1, 900)
+days = st.integers(0, 300).map(lambda ahead: min(COMMITTED_ON + timedelta(days=ahead), TODAY))
+references = st.integers(0, 10**6).map(str)
+flows = st.one_of(
+    st.builds(lambda units, each, on, name: subscribe(units, units * each, on, f"s{name}"), numbers, numbers, days, references),
+    st.builds(lambda amount, on, name: dividend(amount, on, f"d{name}"), numbers, days, st.integers(0, 5)),
+    st.builds(lambda name: ReverseDividend(flow=EquityFlowId(f"eqf_d{name}"), reason="another's"), st.integers(0, 5)),
+    st.builds(lambda units, amount, on, name: divest(units, amount, on, f"v{name}"), numbers, numbers, days, references),
+    st.builds(lambda amount, on: write_down(amount, on), st.one_of(numbers, numbers, numbers, st.none()), days),
+    st.builds(value, numbers, days),
+    st.builds(lambda: CancelUncalled(reason="enough")),
+)
+
+
+@given(st.lists(flows, max_size=25))
+@settings(max_examples=60, deadline=None)
+def test_the_books_say_what_a_holding_says(commands):
+    books = Books("holding/eqh_1")
+    for events, holding in told(equity.DECIDER, [propose(), approve(), CommitHolding(on=COMMITTED_ON), *commands]):
+        books.take(events)
+        figures = holding.figures
+        assert books.posted("cost", "written_down", "dividend_income", "divestment_income") == [
+            figures.cost_minor,
+            figures.written_down_minor,
+            -figures.dividends_minor,
+            figures.sold_cost_minor - figures.proceeds_minor,
+        ]
+        assert books.of("facility/cash").posted == figures.dividends_minor + figures.proceeds_minor - figures.subscribed_minor
+        pending = figures.uncalled_minor if holding.status is HoldingStatus.COMMITTED else 0
+        assert books.of("holding/eqh_1/commitment") == Balance(0, pending)
+        assert books.of("facility/cmf/committed") == Balance(0, -pending)
+
+
+# Material loans
+
+amounts = st.integers(1, 12)
+waits = st.integers(0, 300).map(material.days)
+names = st.integers(0, 3).map(lambda number: ReturnId(f"mrt_{number}"))
+draws = st.integers(0, 9).map(lambda number: f"drw_{number}")
+contents = st.sampled_from(["0.9965", "0.996", "0.98", "0.9966"])
+
+
+def grant(on: Any) -> Any:
+    return lambda loan: material.grant(loan, on) if loan.deferrals else material.ask(loan, due_on=material.days(30, max(loan.due_on, on)))
+
+
+turns = st.one_of(
+    st.builds(lambda units, on, name: material.draw(units * material.UNIT_G, on, 2 * material.UNIT_G, name), amounts, waits, draws),
+    st.builds(lambda units, on, name, content: material.bring(units, on, content, name), amounts, waits, names, contents),
+    st.builds(
+        lambda content, on, by, fit, name: material.check(content, on, by, fit, name),
+        contents,
+        waits,
+        st.sampled_from(["independent", "independent", "umpire"]),
+        st.sampled_from([True, True, True, False]),
+        names,
+    ),
+    st.builds(material.take_in, names),
+    st.builds(material.take_in, names),
+    st.builds(lambda name: TurnBackReturn(returned=name, reason="full", detail="no room"), names),
+    st.builds(lambda name: RecordTakenBack(draw=name, contained_g={"Sb": material.UNIT_G}), draws),
+    st.builds(grant, waits),
+    st.builds(lambda on: CheckDue(on=on), waits),
+    st.builds(lambda on: SettleInCash(price_minor="4.8", source="x", reference="y", on=on), waits),
+    st.builds(lambda on: DeclareMaterialDefault(reason="x", on=on), waits),
+    st.builds(lambda grams, on: RecordReplacement(bought_g=grams, cost_minor=grams * 70, source="x", on=on), st.integers(1, 10**7), waits),
+)
+
+
+@given(st.lists(turns, max_size=25))
+@settings(max_examples=60, deadline=None)
+def test_the_books_say_what_a_material_loan_says(commands):
+    books = Books(f"partner/JP/loan/{material.LOAN}")
+    opening = (material.offer(), material.propose, material.sign, CommitMaterialLoan(), material.draw(5 * material.UNIT_G, undrawn_g=1))
+    money_minor = 0
+    for events, loan in told(MATERIAL, (*opening, *commands)):
+        books.take(events)
+        own = loan.books
+        for name in ContainedChange.__struct_fields__:
+            owner = books.owner if name in ("lent_g", "excess_g") else f"lending/{material.LOAN}"
+            assert books.of(f"{owner}/{name.removesuffix('_g')}", "contained/Sb").posted == getattr(own, name)
+        assert own.lent_g == loan.out_g
+        pending_g = sum(each.pending_g for each in loan.returns.values())
+        assert books.of(f"lending/{material.LOAN}/stock", "contained/Sb").pending == pending_g
+        assert books.of(f"{books.owner}/returning", "contained/Sb") == Balance(0, -pending_g)
+        for event in events:
+            match event:
+                case MaterialCashSettled():
+                    money_minor += event.amount_minor
+                case MaterialReplaced():
+                    money_minor -= event.cost_minor
+        assert books.of("facility/cash").posted == money_minor
