@@ -19,6 +19,9 @@ from services.loans.events.facility import (
     RateRecorded,
 )
 from services.loans.events.loan import LoanCommitted
+from services.loans.events.material import MaterialLoanCommitted
+
+type _Said = tuple[str, str, int]  # facility, asset and amount of a commitment
 
 
 class _Commitment(msgspec.Struct):
@@ -78,16 +81,18 @@ class Facilities:
         self._findings = findings
         self._facilities: dict[str, _Facility] = {}
         self._reserved: dict[str, HeadroomReserved] = {}
-        self._committed: dict[str, tuple[str, LoanCommitted | HoldingCommitted]] = {}  # with its place
+        self._committed: dict[str, tuple[str, _Said]] = {}  # with its place
 
     def see(self, place: str, event: Any) -> None:
         match event:
             case FacilityOpened():
                 self._facilities[event.facility] = _Facility(event)
             case LoanCommitted():
-                self._committed[event.loan] = (place, event)
+                self._committed[event.loan] = place, (event.facility, event.currency, event.commitment_minor)
             case HoldingCommitted():
-                self._committed[event.holding] = (place, event)
+                self._committed[event.holding] = place, (event.facility, event.currency, event.commitment_minor)
+            case MaterialLoanCommitted():
+                self._committed[event.loan] = place, (event.facility, f"contained/{event.element}", event.contained_g)
             case LimitsSet() | RateRecorded() | HeadroomReserved() | HeadroomReleased():
                 if isinstance(event, HeadroomReserved):
                     self._reserved[event.commitment] = event
@@ -110,8 +115,9 @@ class Facilities:
         for name, (place, committed) in self._committed.items():
             found = self._reserved.get(name)
             reserved = None if found is None else (found.facility, found.asset, found.amount)
-            fine = reserved == (committed.facility, committed.currency, committed.commitment_minor)
-            self._findings.look(Check.HEADROOM, fine, place, f"{name} is committed, and what is reserved for it is {reserved}")
+            self._findings.look(
+                Check.HEADROOM, reserved == committed, place, f"{name} is committed, and what is reserved for it is {reserved}"
+            )
 
 
 def _step(facility: _Facility, event: LimitsSet | RateRecorded | HeadroomReserved | HeadroomReleased) -> Iterator[str]:

@@ -16,6 +16,7 @@ from services.audit.facilities import Facilities
 from services.audit.holdings import Holdings
 from services.audit.journals import Journal
 from services.audit.loans import Loans
+from services.audit.material import Material
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.stock import Stock
@@ -100,6 +101,7 @@ class _Walk:
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
         self._holdings = Holdings(findings, self.approvers)
+        self._material = Material(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -239,6 +241,7 @@ class _Walk:
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
             self._holdings.see(place, record, event)
+            self._material.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

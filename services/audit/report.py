@@ -38,6 +38,7 @@ class Check(StrEnum):
     HEADROOM = "no commitment is beyond a limit of its facility"
     ADVANCES = "every advance is within its commitment, and its conditions are met or waived"
     MONEY = "what events change in a loan's books sums to zero, and to what the loan says"
+    LENT = "material that was lent is out, returned, paid for or replaced"
     APPROVALS = "approvers other than the proposer signed it"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from audit_loan_story import told_with_loans
+from audit_material_story import told_with_material
 from audit_story import (
     ANTIMONY,
     APPROVER_KEY,
@@ -74,7 +74,7 @@ async def audited(folder: Path, story: Story) -> Report:
 
 
 async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp_path: Path) -> None:
-    report = await audited(tmp_path, told_with_loans())
+    report = await audited(tmp_path, told_with_material())
     assert failures(report) == {}
     assert report.ok
     assert [result.check for result in report.checks if not result.checked] == []
