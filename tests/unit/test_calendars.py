@@ -73,6 +73,10 @@ def test_a_weekend_is_the_countrys_own() -> None:
     assert [is_business_day(day, "EG") for day in (friday, saturday, sunday)] == [False, False, True]
 
 
+def test_a_sunday_that_makes_up_for_a_holiday_is_a_business_day() -> None:
+    assert [is_business_day(date(2024, 2, day), "CN") for day in (16, 17, 18)] == [False, False, True]
+
+
 def test_weekends_alone_know_no_holiday_and_none_is_every_day() -> None:
     christmas, sunday = date(2026, 12, 25), date(2026, 12, 27)
     assert [is_business_day(day, "weekends") for day in (christmas, sunday)] == [True, False]

@@ -4,7 +4,7 @@ Public holidays are the library `holidays`'; another edition of it may know anot
 given and does not ask again.
 """
 
-from calendar import monthrange
+from calendar import isleap, monthrange
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
@@ -66,8 +66,7 @@ def is_business_day(day: date, calendar: str) -> bool:
         return True
     if calendar == "weekends":
         return day.weekday() < 5
-    weekend, holidays = _closed(calendar, day.year)
-    return day.weekday() not in weekend and day not in holidays
+    return day not in _closed(calendar, day.year)
 
 
 def _next(day: date, step: timedelta, calendar: str) -> date:
@@ -77,9 +76,9 @@ def _next(day: date, step: timedelta, calendar: str) -> date:
 
 
 @lru_cache(maxsize=4096)
-def _closed(calendar: str, year: int) -> tuple[frozenset[int], frozenset[date]]:
-    """The days of the week on which nothing is open, and the year's public holidays."""
-    import holidays  # loads a module a country: only who asks for one waits for it
+def _closed(calendar: str, year: int) -> frozenset[date]:
+    """The year's weekends and public holidays; a weekend on which a country works to make up for others is none."""
+    import holidays  # loads much: only who asks for a calendar waits for it
 
     country, dash, part = calendar.partition("-")
     try:
@@ -89,5 +88,6 @@ def _closed(calendar: str, year: int) -> tuple[frozenset[int], frozenset[date]]:
     except NotImplementedError as error:
         raise CalendarError(f"there is no calendar {calendar!r}") from error
     if not kept.start_year <= year <= kept.end_year:
-        raise CalendarError(f"the calendar {calendar} ends in {kept.end_year}: {year} is not in it")
-    return frozenset(kept.weekend), frozenset(kept)
+        raise CalendarError(f"the calendar {calendar} knows the years {kept.start_year} to {kept.end_year}, not {year}")
+    days = (date(year, 1, 1) + number * _ONE_DAY for number in range(365 + isleap(year)))
+    return frozenset(day for day in days if not kept.is_working_day(day))

@@ -49,7 +49,8 @@ def schedule(terms: Terms) -> list[Row]:
     try:
         grid = _grid(terms.start, terms.every, terms.periods, terms.day_count, terms.calendar, terms.adjustment, terms.adjust_accrual)
     except CalendarError as error:
-        raise ScheduleError("schedule_calendar_unknown", str(error), "calendar", 'such as "none", "weekends", "AU" or "AU-NSW"') from error
+        accepted = 'such as "none", "weekends", "AU" or "AU-NSW", in years of which it knows the holidays'
+        raise ScheduleError("schedule_calendar_unknown", str(error), "calendar", accepted) from error
     except ValueError as error:
         raise ScheduleError("schedule_too_long", str(error), "periods", "fewer") from error
     return _Course(terms, grid, _by_period(terms, grid)).rows()
