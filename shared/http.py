@@ -186,6 +186,11 @@ class Reads:
         async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
             yield session
 
+    @cached_property
+    def today(self) -> date:
+        """The reserve's day as it is read."""
+        return day_of(self.kernel.clock.now(), self.kernel.settings.zone)
+
     async def state(self, stream: str) -> tuple[Any, int]:
         """(state, version) of an own stream as of now."""
         state, version = await self.kernel.writer.state(stream)

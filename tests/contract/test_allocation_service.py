@@ -57,8 +57,8 @@ class Reserve:
         answer = await self.clients[who].post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
         return answer.status_code, answer.json()["code"]
 
-    async def get(self, who: str, path: str) -> Any:
-        answer = await self.clients[who].get(path)
+    async def get(self, who: str, path: str, **query: str) -> Any:
+        answer = await self.clients[who].get(path, params=query)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -2,8 +2,30 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import equity, equity_returns, facilities, loans, projects
+from services.loans.api import (
+    equity,
+    equity_returns,
+    facilities,
+    loan_acts,
+    loan_advances,
+    loan_payments,
+    loan_servicing,
+    loan_standing,
+    loans,
+    projects,
+)
 
 router = APIRouter()
-for _part in (facilities, projects, loans, equity, equity_returns):
+for _part in (
+    facilities,
+    projects,
+    loans,
+    loan_acts,
+    loan_advances,
+    loan_payments,
+    loan_servicing,
+    loan_standing,
+    equity,
+    equity_returns,
+):
     router.include_router(_part.router)

@@ -6,6 +6,8 @@ import msgspec
 from pydantic import Field, StrictInt, StringConstraints
 
 from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
+from services.loans.domain.calendars import Every
+from services.loans.domain.periods import dated
 from services.loans.events.loan import (
     Account,
     Category,
@@ -19,9 +21,9 @@ from services.loans.events.loan import (
     Stage,
 )
 from shared.fields import Body, Day, Text
+from shared.problems import Problem
 
 type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-type Every = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?[mwy]$")]
 type Periods = Annotated[StrictInt, Field(ge=0, le=1200)]
 type Subject = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -70,7 +72,13 @@ class ScheduleBody(Body):
     step_periods: Annotated[StrictInt, Field(ge=1, le=1200)] = 12
 
     def terms(self) -> ScheduleTerms:
-        return msgspec.convert(self.model_dump(), ScheduleTerms)
+        """With its due dates as the calendar has them today. Raises Problem `schedule_invalid`."""
+        try:
+            return dated(msgspec.convert(self.model_dump(), ScheduleTerms))
+        except ValueError as error:  # CalendarError too
+            raise Problem(
+                "schedule_invalid", str(error), field="/schedule", accepted="a calendar such as AU-NSW, and days that it has"
+            ) from error
 
 
 class PrecedentBody(Body):
@@ -118,4 +126,6 @@ class TermsBody(Body):
     category: Category = "B"
 
     def terms(self) -> LoanTerms:
-        return msgspec.convert(self.model_dump(), LoanTerms)
+        """Raises Problem `schedule_invalid`."""
+        given = self.model_dump(exclude={"schedule"})
+        return msgspec.convert(given | {"schedule": self.schedule.terms()}, LoanTerms)

@@ -1,0 +1,120 @@
+"""Standing: how a loan stands on any day, by what is known now or was known then; its history; and what falls due."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel
+from sqlmodel import col, func, select
+
+from services.loans.api.fields import LoanPath
+from services.loans.api.loans import SeesLoans, find_loan
+from services.loans.domain.loan import DECIDER
+from services.loans.domain.loan_state import Loan
+from services.loans.domain.standing import figures_on, upcoming
+from services.loans.tables import LoanEntryRow
+from shared.fields import Day
+from shared.http import Cursor, Limit, Page, Reading, Reads, page
+from shared.problems import Problem
+
+router = APIRouter(prefix="/v1/loans", tags=["standing"])
+
+
+class StandingView(BaseModel):
+    loan: str
+    on: date
+    known_at: datetime | None  # None: by all that is known now
+    figures: dict[str, Any]
+
+
+class DueView(BaseModel):
+    due: date
+    principal_minor: int
+    interest_minor: int
+    fees_minor: int
+    balance_minor: int
+
+
+class EntryView(BaseModel):
+    version: int
+    kind: str
+    on: date  # that it counts for
+    recorded_on: date
+    recorded_at: datetime
+    amount_minor: int | None
+    change: dict[str, int] | None
+    text: str | None
+    place: str
+
+
+@router.get("/{loan}/standing")
+async def show_standing(
+    loan: LoanPath,
+    caller: SeesLoans,
+    reads: Reading,
+    on: Annotated[Day | None, Query(description="the day that is asked about; left out: today")] = None,
+    known_at: Annotated[AwareDatetime | None, Query(description="only what was recorded by then; left out: all that is known")] = None,
+) -> StandingView:
+    """Both times at once: how it stood on 6 January, as was known on the 20th."""
+    async with reads.session() as session:
+        await find_loan(session, loan, caller)
+        version = None
+        if known_at is not None:
+            known = select(func.max(LoanEntryRow.version)).where(LoanEntryRow.loan == loan, LoanEntryRow.recorded_at <= known_at)
+            version = (await session.exec(known)).one() or 0
+    state = await loan_as_known(reads, loan, version)
+    day = on or reads.today
+    if state.account is None:
+        raise Problem("loan_status", "nothing was committed by then", field="query:known_at", accepted="a later time")
+    return StandingView(loan=loan, on=day, known_at=known_at, figures=msgspec.to_builtins(figures_on(state.account, day)))
+
+
+async def loan_as_known(reads: Reads, loan: str, version: int | None) -> Loan:
+    """The loan after so many of its events; None: after all of them."""
+    state: Any = Loan()
+    if version is None:
+        state, _ = await reads.state(f"loan/{loan}")
+    else:
+        async for at, event in reads.kernel.journal.read_stream(f"loan/{loan}"):
+            if at > version:
+                break
+            state = DECIDER.evolve(state, event)
+    assert isinstance(state, Loan)
+    return state
+
+
+@router.get("/{loan}/schedule")
+async def show_schedule(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list[DueView]:
+    """What falls due from today on, if nothing more is advanced and all is paid when it is due."""
+    async with reads.session() as session:
+        await find_loan(session, loan, caller)
+    state = await loan_as_known(reads, loan, None)
+    if state.account is None:
+        raise Problem("loan_status", "the loan is not committed", field="path:loan", accepted="a committed loan")
+    return [DueView.model_validate(row, from_attributes=True) for row in upcoming(state.account, reads.today)]
+
+
+@router.get("/{loan}/entries")
+async def list_entries(
+    loan: LoanPath,
+    caller: SeesLoans,
+    reads: Reading,
+    request: Request,
+    response: Response,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[EntryView]:
+    """All that ever happened to it, in the order in which it became known."""
+    async with reads.session() as session:
+        await find_loan(session, loan, caller)
+        return await page(
+            session,
+            select(LoanEntryRow).where(LoanEntryRow.loan == loan),
+            key=col(LoanEntryRow.version),
+            view=lambda row: EntryView.model_validate(row, from_attributes=True),
+            cursor=cursor,
+            limit=limit,
+            request=request,
+            response=response,
+        )

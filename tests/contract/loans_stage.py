@@ -1,0 +1,75 @@
+"""Loans beside allocation, whose approvers sign, on the real PostgreSQL and Kafka: what tests of several files share."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from stage import Stage, a_stage, free_port, until
+from test_allocation_service import Reserve, renamed
+
+from services.allocation.main import SERVICE as ALLOCATION
+from services.loans.main import SERVICE as LOANS
+from shared.approval import approve, public_key_hex
+from shared.clock import SystemClock, day_of
+from shared.engines import Engines
+from shared.settings import Settings
+
+TODAY = day_of(SystemClock().now(), Settings().zone)
+PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")
+
+
+class Lender(Reserve):
+    """`clients` call loans."""
+
+    async def approve(self, path: str, document: str, purpose: str) -> Any:
+        signed = approve(document, self.key, approver=self.subject("approver-1"), purpose=purpose)
+        return await self.post("approver-1", path, msgspec.to_builtins(signed))
+
+    async def committed(self, terms: Any) -> str:
+        """A loan that the facility has committed itself to."""
+        proposed = await self.post("operator-1", "/v1/loans", terms)
+        content = (await self.clients["approver-1"].get(f"/v1/loans/{proposed['loan']}/proposal")).content
+        assert hashlib.sha256(content).hexdigest() == proposed["document"]
+        await self.approve(f"/v1/loans/{proposed['loan']}/approvals", proposed["document"], "loan_proposal")
+        await self.loan(proposed["loan"], "committed")
+        return str(proposed["loan"])
+
+    async def loan(self, loan: str, status: str) -> Any:
+        """The loan, once it has that status."""
+
+        async def reached() -> Any:
+            found = await self.get("operator-1", f"/v1/loans/{loan}")
+            return found if found["status"] == status else None
+
+        return await until(reached)
+
+    async def fact(self, project: str, kind: str, **given: Any) -> str:
+        body = {"kind": kind, "since": "2026-01-01", "evidence": ["contract 1"]} | given
+        recorded = await self.post("operator-1", f"/v1/projects/{project}/facts", body)
+        return str(recorded["fact"])
+
+
+@asynccontextmanager
+async def a_lender(servers: Engines, folder: Path) -> AsyncIterator[Lender]:
+    async with AsyncExitStack() as stack:
+        stage: Stage = await stack.enter_async_context(a_stage(servers, folder))
+        names = {name: stage.name(name) for name in ("allocation", "loans")}
+        stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
+        allocation, loans = [await stack.enter_async_context(stage.serving(renamed(each, names))) for each in (ALLOCATION, LOANS)]
+        url = stage.urls[names["loans"]]
+        clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in PARTIES}
+        lender = Lender(stage, loans, allocation, clients)
+        enrolled = {"subject": lender.subject("approver-1"), "public_key": public_key_hex(lender.key)}
+        async with stage.client(stage.urls[names["allocation"]], "admin-1") as admin:
+            answer = await admin.post("/v1/approver-keys", json=enrolled, headers={"Idempotency-Key": "enrol"})
+            assert answer.is_success, answer.text
+
+        async def known() -> Any:
+            async with stage.sql(names["loans"]) as sql:
+                return await sql.fetchval("SELECT count(*) FROM approver_keys")
+
+        await until(known)
+        yield lender

@@ -1,0 +1,155 @@
+"""Facility loans as they are served, beside the real allocation, whose approvers sign, on the real PostgreSQL and Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from loans_stage import TODAY, Lender, a_lender
+from stage import until
+
+from shared.engines import Engines
+
+LIMITS = [
+    {"key": "total", "limit_minor": 1_000_000_000},
+    {"key": "project/crowded", "parent": "total", "limit_minor": 1_000_000},
+]
+TERMS: dict[str, Any] = {
+    "account": "national_interest",
+    "instrument": "Ministerial direction 4/2026",
+    "borrower": "hillgrove-mines",
+    "project": "hillgrove",
+    "elements": ["Sb"],
+    "commitment_minor": 120_000,
+    "security": "first charge over the plant",
+    "base_pct": "10",
+    "margin_pct": "2",
+    "available_from": str(TODAY - timedelta(days=800)),
+    "available_until": str(TODAY + timedelta(days=300)),
+    "sunset_on": str(TODAY + timedelta(days=200)),
+    "schedule": {"kind": "equal", "start": str(TODAY), "every": "1m", "periods": 12, "day_count": "30/360"},
+    "precedents": [
+        {
+            "name": "offtake",
+            "text": "80% of output under binding offtake",
+            "condition": {"type": "share_at_least", "part": "offtake", "whole": "output", "share": "4/5"},
+        }
+    ],
+    "covenants": [{"kind": "dscr", "minimum": "1.30"}],
+    "kyc": "kyc-17",
+}
+
+
+@pytest.fixture(scope="module")
+async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lender]:
+    async with a_lender(servers, tmp_path_factory.mktemp("lender")) as lender:
+        await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
+        yield lender
+
+
+async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_payment_is_put_right(lender: Lender):
+    loan = await lender.committed(TERMS)
+    path = f"/v1/loans/{loan}"
+    advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 120_000, "purpose": "a furnace"})
+    assert advance["status"] == "requested"
+    pay = f"{path}/advances/{advance['advance']}/pay"
+    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (409, "conditions_unmet")
+    (condition,) = await lender.get("borrower-hillgrove", f"{path}/conditions")
+    assert (condition["status"], condition["needed"]) == ("not_evaluated", "offtake / output: at least 4/5")
+
+    await lender.fact("hillgrove", "output", quantity=1_000, unit="g")
+    offtake = await lender.fact("hillgrove", "offtake", subject="buyer-1", quantity=800, unit="g", binding=True)
+
+    async def cleared() -> Any:
+        (found,) = (await lender.get("operator-1", f"{path}/advances"))["data"]
+        return found if found["status"] == "cleared" else None
+
+    assert offtake in (await until(cleared))["seen"][0]["evidence"]
+    paid = await lender.post("operator-1", pay, {"paid_on": str(TODAY)})
+    assert (paid["undrawn_minor"], paid["figures"]["principal_minor"], paid["seen"][0]["status"]) == (0, 120_000, "met")
+
+    before = datetime.now().astimezone().isoformat()
+    body = {"reference": "bank-1", "amount_minor": 20_000, "received_on": str(TODAY), "prepays": "instalment"}
+    recorded = await lender.post("operator-1", f"{path}/payments", body)
+    assert recorded["figures"]["principal_minor"] == 100_000
+    assert await lender.refused("operator-1", f"{path}/payments", body) == (409, "payment_reference_used")
+    known = await lender.get("auditor-1", f"{path}/standing", known_at=before, on=str(TODAY))
+    now = await lender.get("auditor-1", f"{path}/standing", on=str(TODAY))
+    assert (known["figures"]["principal_minor"], now["figures"]["principal_minor"]) == (120_000, 100_000)
+    reversed = await lender.post("operator-1", f"{path}/payments/{recorded['payment']}/reverse", {"reason": "of another loan"})
+    assert reversed["figures"]["principal_minor"] == 120_000
+    assert [entry["kind"] for entry in (await lender.get("auditor-1", f"{path}/entries"))["data"]][-3:] == [
+        "advance_paid",
+        "payment_recorded",
+        "payment_reversed",
+    ]
+    rows = await lender.get("borrower-hillgrove", f"{path}/schedule")
+    assert (len(rows), sum(row["principal_minor"] for row in rows), rows[-1]["balance_minor"]) == (12, 120_000, 0)
+
+
+async def test_a_condition_is_waived_only_with_a_second_person_s_signature(lender: Lender):
+    loan = await lender.committed(TERMS | {"project": "nowhere"})
+    path = f"/v1/loans/{loan}"
+    content = {"type": "waive_condition", "name": "offtake"}
+    act = await lender.post("operator-1", f"{path}/acts", {"content": content, "reason": "the market is disrupted"})
+    document = (await lender.clients["approver-1"].get(f"{path}/acts/{act['act']}/document")).content
+    assert b"the market is disrupted" in document
+    await lender.approve(f"{path}/acts/{act['act']}/approvals", act["document"], "loan_act")
+    advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 1, "purpose": "a furnace"})
+    assert advance["status"] == "cleared"
+    paid = await lender.post("operator-1", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    assert paid["seen"][0]["status"] == "waived"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"base_pct": "-1"}, 422, "loan_rate_invalid"),
+        ({"base_pct": "1000"}, 422, "loan_rate_invalid"),
+        ({"currency": "USD"}, 409, "rate_missing"),
+        ({"commitment_minor": 1_000_000_001}, 409, "limit_exceeded"),
+        ({"facility": "nowhere"}, 404, "facility_not_found"),
+        ({"schedule": TERMS["schedule"] | {"kind": "balloon", "balloon_minor": 120_001}}, 422, "schedule_invalid"),
+        ({"schedule": TERMS["schedule"] | {"calendar": "Atlantis"}}, 422, "schedule_invalid"),
+        ({"precedents": TERMS["precedents"] * 2}, 422, "condition_invalid"),
+    ],
+)
+async def test_a_loan_that_cannot_be_is_refused_and_changes_nothing(lender: Lender, changes: Any, status: int, code: str):
+    before = await lender.get("auditor-1", "/v1/loans")
+    assert await lender.refused("operator-1", "/v1/loans", TERMS | changes) == (status, code)
+    assert await lender.get("auditor-1", "/v1/loans") == before
+
+
+async def test_a_borrower_sees_its_own_loans_only(lender: Lender):
+    loan = await lender.committed(TERMS)
+    assert (await lender.get("borrower-hillgrove", f"/v1/loans/{loan}"))["borrower"] == "hillgrove-mines"
+    for party, status in (("borrower-nolans", 404), ("partner-jp", 403)):
+        for path in ("", "/conditions", "/standing", "/entries", "/schedule", "/payments", "/advances", "/acts", "/ratios", "/proposal"):
+            assert (await lender.clients[party].get(f"/v1/loans/{loan}{path}")).status_code == status, path
+    assert (await lender.get("borrower-nolans", "/v1/loans"))["data"] == []
+    answer = await lender.clients["borrower-hillgrove"].post(
+        f"/v1/loans/{loan}/payments",
+        json={"reference": "x", "amount_minor": 1, "received_on": str(TODAY)},
+        headers={"Idempotency-Key": "own"},
+    )
+    assert answer.status_code == 403
+
+
+async def test_headroom_is_never_exceeded_by_commitments_that_come_at_once(lender: Lender):
+    """64 loans of a tenth of what their project may have: ten are committed, whichever, and never one more."""
+    terms = TERMS | {"project": "crowded", "commitment_minor": 100_000, "precedents": []}
+    proposed = [await lender.post("operator-1", "/v1/loans", terms) for _ in range(64)]
+    await asyncio.gather(*(lender.approve(f"/v1/loans/{each['loan']}/approvals", each["document"], "loan_proposal") for each in proposed))
+
+    async def answered() -> Any:
+        found = (await lender.get("operator-1", "/v1/loans", project="crowded", limit="100"))["data"]
+        return found if all(each["status"] != "approved" for each in found) else None
+
+    found = await until(answered)
+    assert [each["status"] for each in found].count("committed") == 10
+    facility = await lender.get("auditor-1", "/v1/facilities/cmf")
+    (crowded,) = [each for each in facility["limits"] if each["key"] == "project/crowded"]
+    assert (crowded["committed_minor"], crowded["headroom_minor"]) == (1_000_000, 0)
+    refused = next(each for each in found if each["status"] == "proposed")
+    assert "limit_exceeded" in (await lender.get("operator-1", f"/v1/loans/{refused['loan']}"))["reason"]
