@@ -75,11 +75,12 @@ def as_if_paid(course: Course) -> Course:
     return ahead
 
 
-def close_next(ahead: Course) -> Bill | None:
+def close_next(ahead: Course) -> Bill:
     """The next period's end, in a future in which what is billed is paid."""
+    nothing = Bill(due_date(ahead.grid, ahead.period))
     accrue(ahead, period_end(ahead.grid, ahead.period))
     close_period(ahead)
-    bill = ahead.bills[0] if ahead.bills else None
+    bill = ahead.bills[0] if ahead.bills else nothing
     ahead.bills = ()
     return bill
 

@@ -227,7 +227,7 @@ def _rows(course: Course) -> Iterator[Row]:
             yield _row(bill, course.undue_minor)
     ahead = as_if_paid(course)
     while not ahead.is_still():
-        yield _row(close_next(ahead) or Bill(ahead.on), ahead.undue_minor)
+        yield _row(close_next(ahead), ahead.undue_minor)
 
 
 def _row(bill: Bill, balance_minor: int) -> Row:
