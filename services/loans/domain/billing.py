@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.loans.domain.periods import due_date, period_end, period_of, planned, repays
-from services.loans.domain.running import Bill, Course, accrue
+from services.loans.domain.running import Bill, Course, accrue, together
 from services.loans.domain.waterfall import pay_from_credit
 
 
@@ -25,7 +25,7 @@ def close_period(course: Course) -> None:
     terms, period = course.grid.terms, course.period
     bill_default_interest(course)
     principal = _principal_due(course)
-    interest = _accrued_interest(course)
+    interest = together(course.accrued, course.accrued_overdue).rounded()
     course.interest_income_minor += interest
     course.accrued.clear()
     course.accrued_overdue.clear()
@@ -97,12 +97,6 @@ def bill_default_interest(course: Course) -> None:
         course.accrued_default.add(-billed, 1)
     else:
         course.accrued_default.clear()
-
-
-def _accrued_interest(course: Course) -> int:
-    if not course.accrued_overdue.numerator:
-        return course.accrued.rounded()
-    return round(course.accrued.fraction() + course.accrued_overdue.fraction())
 
 
 def _principal_due(course: Course) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.loans.domain.running import Bill, Course
+from services.loans.domain.running import Bill, Course, together
 
 
 def pay_due(course: Course, amount_minor: int) -> int:
@@ -33,7 +33,7 @@ def prepay(course: Course, amount_minor: int) -> int:
     left = amount_minor - paid
     if course.undue_minor:
         return left
-    interest = round(course.accrued.fraction() + course.accrued_overdue.fraction())
+    interest = together(course.accrued, course.accrued_overdue).rounded()
     if left < interest:
         return left
     course.interest_income_minor += interest
@@ -64,10 +64,12 @@ def write_off(course: Course, amount_minor: int) -> None:
 
 def _less(owed: Sequence[int], amount_minor: int) -> tuple[list[int], int]:
     """What is still owed of each, paid in turn, and what is left of the amount."""
-    still = []
-    for each in owed:
+    still = list(owed)
+    for place, each in enumerate(still):
+        if not amount_minor:
+            break
         paid = min(each, amount_minor)
-        still.append(each - paid)
+        still[place] -= paid
         amount_minor -= paid
     return still, amount_minor
 
