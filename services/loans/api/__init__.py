@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import equity, equity_returns, facilities, loans, projects
+from services.loans.api import equity, equity_returns, exposure, facilities, loans, projects
 
 router = APIRouter()
-for _part in (facilities, projects, loans, equity, equity_returns):
+for _part in (facilities, projects, loans, equity, equity_returns, exposure):
     router.include_router(_part.router)
