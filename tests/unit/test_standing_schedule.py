@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.loans.domain.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
-from services.loans.domain.periods import dated
+from services.loans.domain.periods import dated, grid
 from services.loans.domain.schedule import Dated, Row, schedule
 from services.loans.domain.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms
 from services.loans.domain.standing import Account, books_on, figures_on, next_due, opened, upcoming, with_fact
@@ -42,26 +42,23 @@ def terms(draw, calendars: Sequence[str] = ("none",), lead_ins: bool = True) -> 
     )
 
 
+def change(terms: Terms, period: int) -> st.SearchStrategy[Dated]:
+    bounds = grid(agreed(terms)).bounds
+    days = st.integers(0, (bounds[period + 1] - bounds[period]).days - 1).map(lambda days: bounds[period] + timedelta(days=days))
+    amounts = st.integers(1, 10**7)
+    return st.one_of(
+        st.builds(Advance, days, amounts),
+        st.builds(Prepayment, days, amounts, st.sampled_from(["instalment", "term"])),
+        st.builds(RateReset, days, st.sampled_from([Fraction(rate) for rate in RATES])),
+    )
+
+
 @st.composite
-def changes(draw) -> list[Dated]:
-    """Each on a day of its own."""
-    days = draw(st.lists(st.integers(0, 500), unique=True, max_size=5))
-    found: list[Dated] = []
-    for day in (START + timedelta(days=days) for days in days):
-        amount = draw(st.integers(1, 10**7))
-        found.append(
-            draw(
-                st.sampled_from(
-                    [
-                        Advance(day, amount),
-                        Prepayment(day, amount),
-                        Prepayment(day, amount, "term"),
-                        RateReset(day, Fraction(draw(st.sampled_from(RATES)))),
-                    ]
-                )
-            )
-        )
-    return found
+def changed(draw) -> tuple[Terms, list[Dated]]:
+    """At most one in a period: where several meet, the schedule takes them as they come, a loan as of the period's end."""
+    unchanged = draw(terms(lead_ins=False))
+    periods = draw(st.lists(st.integers(0, unchanged.periods - 1), unique=True, max_size=5))
+    return unchanged, [draw(change(unchanged, period)) for period in periods]
 
 
 def foretold(terms: Terms) -> list[Row]:
@@ -75,8 +72,8 @@ def foretold(terms: Terms) -> list[Row]:
     return rows
 
 
-def lent(terms: Terms) -> Account:
-    agreed = ScheduleTerms(
+def agreed(terms: Terms) -> ScheduleTerms:
+    return ScheduleTerms(
         kind=terms.kind,
         start=terms.start,
         every=terms.every,
@@ -89,11 +86,14 @@ def lent(terms: Terms) -> Account:
         step="1" if terms.step is None else str(terms.step.factor),
         step_periods=1 if terms.step is None else terms.step.periods,
     )
+
+
+def lent(terms: Terms) -> Account:
     contract = Contract(
         currency="AUD",
         commitment_minor=10**9,
         committed_on=terms.start,
-        schedule=dated(agreed),
+        schedule=dated(agreed(terms)),
         rate_pct=str(terms.annual_rate_pct),
         default_margin_pct="3",
         commitment_fee_pct="0",
@@ -143,15 +143,16 @@ def test_a_loan_paid_on_its_days_takes_the_scheduled_course(terms: Terms):
 
 
 @settings(deadline=None)
-@given(terms(lead_ins=False), changes())
-def test_advances_prepayments_and_resets_change_the_course_as_the_schedule_says(terms: Terms, changes: list[Dated]):
-    changed = replace(
+@given(changed())
+def test_advances_prepayments_and_resets_change_the_course_as_the_schedule_says(changed: tuple[Terms, list[Dated]]):
+    terms, changes = changed
+    with_changes = replace(
         terms,
         advances=tuple(change for change in changes if isinstance(change, Advance)),
         prepayments=tuple(change for change in changes if isinstance(change, Prepayment)),
         rate_resets=tuple(change for change in changes if isinstance(change, RateReset)),
     )
-    rows = foretold(changed)
+    rows = foretold(with_changes)
     assume(all(row.balance_minor for row in rows[:-1]))  # what is lent anew after all was repaid has its term anew
     account = lent(terms)
     facts: list[DatedFact] = [*payments(rows)]

@@ -71,7 +71,6 @@ def as_if_paid(course: Course) -> Course:
     ahead = Course(course.contract, course.running())
     ahead.bills, ahead.default_interest_minor, ahead.credit_minor = (), 0, 0
     ahead.accrued_default.clear()
-    ahead.accrued_overdue.clear()
     return ahead
 
 
@@ -88,15 +87,10 @@ def close_next(ahead: Course) -> Bill:
 def bill_default_interest(course: Course) -> None:
     """At a period's end, and before anything is paid or written off. What rounding leaves is kept while anything is overdue: it makes no
     difference to the sum how often it was billed."""
-    if not course.accrued_default.numerator:
-        return
-    billed = course.accrued_default.rounded()
-    course.default_interest_minor += billed
-    course.default_interest_income_minor += billed
-    if course.bills:
+    if billed := course.accrued_default.rounded():
+        course.default_interest_minor += billed
+        course.default_interest_income_minor += billed
         course.accrued_default.add(-billed, 1)
-    else:
-        course.accrued_default.clear()
 
 
 def _principal_due(course: Course) -> int:
@@ -115,6 +109,8 @@ def _principal_due(course: Course) -> int:
         rate = course.rates().interest * scale
         course.planned = planned(course.grid, period, course.last, course.undue_minor, owed, rate, accrued.denominator)
         course.planned_from = period
+    if period < course.planned_from:
+        return 0
     payment = course.planned[min(period - course.planned_from, len(course.planned) - 1)]
     if terms.kind == "equal_principal":
         return min(payment, course.undue_minor)
