@@ -6,6 +6,7 @@ from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.schedules import schedules
 from bench.served import served
+from bench.standing import standing
 from bench.state import state
 from bench.tables import tables
 from bench.tree import tree
@@ -18,6 +19,7 @@ BENCHES: Mapping[str, Bench] = {
     "tree": tree,
     "tables": tables,
     "schedules": schedules,
+    "standing": standing,
     "longevity": longevity,
 }
 

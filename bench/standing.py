@@ -44,7 +44,7 @@ def _taken_s(work: Callable[[], None]) -> float:
 
 
 def _a_long_loan() -> Account:
-    """Advances for two years, a rate each quarter, and payments now late, now early, so that something is overdue most of the time."""
+    """Advances for two years, a rate each quarter, and payments every other day of which some prepay."""
     contract = Contract(
         currency="AUD",
         commitment_minor=1_000_000_000_00,
@@ -68,5 +68,5 @@ def _fact(number: int, on: date) -> DatedFact:
     if number % 45 == 1:
         return RateFrom(id=f"rate_{number}", on=on, rate_pct=f"{6 + number % 3}.{number % 100:02}")
     return Paid(
-        id=f"pay_{number}", on=on, amount_minor=500_000_00 + number % 7 * 20_000_00, prepays="instalment" if number % 50 == 2 else "nothing"
+        id=f"pay_{number}", on=on, amount_minor=590_000_00 + number % 7 * 20_000_00, prepays="instalment" if number % 50 == 2 else "nothing"
     )

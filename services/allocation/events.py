@@ -137,6 +137,15 @@ class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     end_use: str
 
 
+class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_requested.v1"):
+    """With the request's own event: what is awarded is lent, and comes back in kind by the day that it names."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    return_on: date
+
+
 class RequestAccepted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_accepted.v1"):
     """Screened: this much of it counts in a round. A later acceptance replaces an earlier one."""
 
@@ -274,6 +283,21 @@ class AwardGranted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     expires_on: date
 
 
+class LoanAwarded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_awarded.v1"):
+    """With an award on a request for a loan, and before its round is certified: it counts against the quota as others do, and its release
+    waits until loans have committed it."""
+
+    award: AwardId
+    round: RoundId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    mass_g: Grams
+    return_on: date
+    decision: DecisionHash
+    expires_on: date  # the last day on which it may be drawn
+
+
 class AwardWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.award_withdrawn.v1"):
     """The round came back from inventory: nothing was released under this award."""
 
@@ -324,13 +348,16 @@ PartnerEvent = PartnerRegistered
 AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
-RequestEvent = RequestSubmitted | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+RequestEvent = (
+    RequestSubmitted | LoanRequested | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+)
 RoundEvent = (
     RoundOpened
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
     | AwardGranted
+    | LoanAwarded
     | AwardWithdrawn
     | RoundCertified
     | RoundCancelled

@@ -32,6 +32,7 @@ PROBLEMS = {
     "disruption_names_twice": (422, "A disruption names each once"),
     "disruption_without_evidence": (422, "A disruption has evidence"),
     "disruption_dates_reversed": (422, "A disruption starts before it ends"),
+    "return_day_invalid": (422, "A loan comes back on a day, and a sale does not"),
     "request_minimum_invalid": (422, "The minimum is within what is asked for"),
     "accepted_mass_invalid": (422, "What is accepted is within what is asked for"),
     "reasons_missing": (422, "Screening gives its reasons"),

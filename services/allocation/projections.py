@@ -20,6 +20,8 @@ from services.allocation.events import (
     DisruptionEnded,
     DisruptionRevised,
     Event,
+    LoanAwarded,
+    LoanRequested,
     PartnerRegistered,
     RequestAccepted,
     RequestDeclined,
@@ -85,6 +87,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
                 event.end_use,
                 on,
             )
+        case LoanRequested():
+            await execute("UPDATE requests SET return_on = $2 WHERE request = $1", event.request, event.return_on)
         case RequestAccepted():
             await execute(
                 "UPDATE requests SET status = 'accepted', accepted_g = $2, reasons = $3 WHERE request = $1",
@@ -102,6 +106,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             pass
         case AwardGranted():
             await _grant(connection, event)
+        case LoanAwarded():
+            await execute("UPDATE awards SET return_on = $2 WHERE award = $1", event.award, event.return_on)
         case AwardWithdrawn():
             await execute("UPDATE awards SET status = 'withdrawn' WHERE award = $1", event.award)
             await execute("UPDATE requests SET status = 'accepted' WHERE request = $1", event.request)

@@ -112,6 +112,7 @@ class RequestRow(Table, table=True):
     accepted_g: int | None = _grams(nullable=True)
     reasons: list[str] = _json()  # of the last acceptance, decline or withdrawal
     round: str | None = Field(index=True)
+    return_on: date | None = None  # None: it is not for a loan
 
 
 class RoundRow(Table, table=True):
@@ -161,6 +162,7 @@ class AwardRow(Table, table=True):
     decision: str
     expires_on: date
     status: str
+    return_on: date | None = None  # None: it is not a loan
 
 
 # Fed by inventory's events

@@ -58,6 +58,14 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mass_g: Grams
 
 
+class LentParcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is lent of a lot."""
+
+    lot: LotId
+    mass_g: Grams
+    contained_g: dict[str, Grams]  # by element, rounded half-even
+
+
 class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Why a gate of dispatch counts as met."""
 
@@ -151,6 +159,25 @@ class RightMatured(_Event, frozen=True, kw_only=True, tag="inventory.right_matur
     remaining_g: Grams  # of the right
 
 
+class LoanAnnounced(_Event, frozen=True, kw_only=True, tag="inventory.loan_announced.v1"):
+    """The award of a round to come is a loan: its release is drawn once its gate is open, and in goods only."""
+
+    release: ReleaseId
+    award: str
+    decision: str
+    partner: str
+    return_on: date
+
+
+class LoanGateOpened(_Event, frozen=True, kw_only=True, tag="inventory.loan_gate_opened.v1"):
+    """Terms are agreed and headroom is reserved for the loan that this decision has awarded."""
+
+    release: ReleaseId
+    decision: str
+    partner: str
+    gate: GateEvidence
+
+
 class StockReleased(_Event, frozen=True, kw_only=True, tag="inventory.stock_released.v1"):
     """Available -> released, for one award: of lots first, reserved as units by size (which lots is settled when they are drawn), and
     of firm rights for what lots do not cover. `mass_g` is both together."""
@@ -191,6 +218,51 @@ class StockDrawn(_Event, frozen=True, kw_only=True, tag="inventory.stock_drawn.v
     parcels: tuple[Parcel, ...]
     mass_g: Grams
     remaining_g: Grams  # of the release
+
+
+class MaterialLent(_Event, frozen=True, kw_only=True, tag="inventory.material_lent.v1"):
+    """What a draw under a loan's release has taken, as it must come back: what the parcels contain by their lots' ruling assays, at their
+    nominal mass. What a weighing corrects is no part of the loan."""
+
+    draw: DrawId
+    release: ReleaseId
+    award: str
+    partner: str
+    parcels: tuple[LentParcel, ...]
+    mass_g: Grams
+    contained_g: dict[str, Grams]  # by element, of all parcels
+    remaining_g: Grams  # of the release
+
+
+class LentDrawReturned(_Event, frozen=True, kw_only=True, tag="inventory.lent_draw_returned.v1"):
+    """A draw under a loan's release has come back before it left: nothing of it is lent."""
+
+    draw: DrawId
+    release: ReleaseId
+    award: str
+    partner: str
+    mass_g: Grams
+    contained_g: dict[str, Grams]
+
+
+class ReturnTakenIn(_Event, frozen=True, kw_only=True, tag="inventory.return_taken_in.v1"):
+    """The lot, whose own event stands before this one, repays a loan in kind."""
+
+    loan: str
+    returned: str
+    partner: str
+    lot: LotId
+    mass_g: Grams
+
+
+class ReturnRefused(_Event, frozen=True, kw_only=True, tag="inventory.return_refused.v1"):
+    """The lot that was to repay a loan cannot be taken in."""
+
+    loan: str
+    returned: str
+    partner: str
+    reason: str  # a code of `domain.reasons.Reason`
+    detail: str
 
 
 class RightAssigned(_Event, frozen=True, kw_only=True, tag="inventory.right_assigned.v1"):
@@ -286,10 +358,16 @@ type Event = (
     | HoldLifted
     | RightAdded
     | RightMatured
+    | LoanAnnounced
+    | LoanGateOpened
     | StockReleased
     | RoundReleased
     | RoundReleaseRefused
     | StockDrawn
+    | MaterialLent
+    | LentDrawReturned
+    | ReturnTakenIn
+    | ReturnRefused
     | RightAssigned
     | ReleaseLapsed
     | ReleaseCancelled

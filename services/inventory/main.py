@@ -9,9 +9,11 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.projections import SERVICE as NAME
 from services.inventory.projections import project, take_checkpoints, take_partners
-from services.inventory.reactions import check_checkpoint, react_to_allocation
+from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
+from services.loans import events as loans
+from services.loans.events import material
 from shared.codec import type_of
 from shared.service import Service, subscription
 from shared.settings import Settings
@@ -34,9 +36,15 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            {type_of(allocation.RoundCertified), type_of(allocation.PartnerRegistered)},
+            {type_of(allocation.RoundCertified), type_of(allocation.LoanAwarded), type_of(allocation.PartnerRegistered)},
             react=react_to_allocation,
             take=take_partners,
+        ),
+        subscription(
+            "loans",
+            loans.Event,
+            {type_of(material.MaterialLoanCommitted), type_of(material.MaterialLoanWithdrawn), type_of(material.ReturnSettled)},
+            react=react_to_loans,
         ),
         subscription(
             "ledger",
@@ -73,6 +81,8 @@ SERVICE = Service(
         Reason.RELEASE_LAPSED: (409, "The release has lapsed"),
         Reason.TOO_MANY_LOTS: (422, "The draw takes too many lots"),
         Reason.LOT_UNAVAILABLE: (409, "Nothing of the lot may be drawn"),
+        Reason.LOAN_NOT_COMMITTED: (409, "The loan is not committed"),
+        Reason.LOAN_OF_GOODS: (409, "A loan is of goods, and not of rights"),
         Reason.NOT_WEIGHED: (409, "The goods have not been weighed"),
         Reason.RECEIPT_MISSING: (409, "The ledger's receipt is missing"),
         "release_cancelled": (409, "The release was cancelled"),

@@ -20,12 +20,18 @@ from services.inventory.events import (
     Event,
     HoldLifted,
     HoldPutOn,
+    LentDrawReturned,
+    LoanAnnounced,
+    LoanGateOpened,
     LotTakenIn,
+    MaterialLent,
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
     ReleaseLapsed,
+    ReturnRefused,
+    ReturnTakenIn,
     RightAdded,
     RightAssigned,
     RightMatured,
@@ -235,6 +241,8 @@ class _Batch:
                 )
             case ProtectedStockSet():
                 self.put(PROTECT, event.product, event.mass_g)
+            case LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+                pass
             case RoundReleased() | RoundReleaseRefused():
                 pass
             case _:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.allocation.events import RoundCertified
+from services.allocation.events import LoanAwarded, RoundCertified
+from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
-from services.inventory.events import ProductId, ReleaseId
+from services.inventory.domain.stock import TakeInLot
+from services.inventory.events import Assay, GateEvidence, LotId, ProductId, ReleaseId
 from services.ledger.events import CheckpointSigned
+from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled
 from shared.checkpoint import TreeHead, open_checkpoint
 from shared.inbox import Reaction
 from shared.record import Fact
@@ -15,8 +18,13 @@ from shared.signed_note import NoteUnverified, VerifierKey
 
 
 def react_to_allocation(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reaction]:
-    """A certified round is released as one command. An award names its release, so the same award is never released twice."""
+    """A certified round is released as one command. An award names its release, so the same award is never released twice.
+
+    Which awards are loans is told before, by the same book: so a release is known to be one from the moment that it is there.
+    """
     event: Any = fact.event
+    if isinstance(event, LoanAwarded):
+        return (_announce(event),)
     if not isinstance(event, RoundCertified):
         return ()
     product = ProductId(event.product)
@@ -34,6 +42,67 @@ def react_to_allocation(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence
         on=date.fromisoformat(fact.record.effective_on),
     )
     return (Reaction(f"stockpile/{product}", command),)
+
+
+def _announce(event: LoanAwarded) -> Reaction:
+    command = AnnounceLoan(
+        product=ProductId(event.product),
+        release=release_of(event.award),
+        award=event.award,
+        decision=event.decision,
+        partner=event.partner,
+        return_on=event.return_on,
+    )
+    return Reaction(f"stockpile/{event.product}", command)
+
+
+def react_to_loans(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    """A loan's commitment opens its release, its withdrawal ends it, and what a return is settled at comes in as a lot."""
+    match fact.event:
+        case MaterialLoanCommitted() as event:
+            gate = GateEvidence(gate=LOAN_COMMITTED, evidence=f"{fact.place}, terms {event.document}", by="loans")
+            opened = OpenLoanGate(
+                product=ProductId(event.product),
+                release=ReleaseId(event.release),
+                decision=event.decision,
+                partner=event.partner,
+                gate=gate,
+            )
+            return (Reaction(f"stockpile/{event.product}", opened),)
+        case MaterialLoanWithdrawn() as event:
+            off = CallOffLoan(release=ReleaseId(event.release), decision=event.decision, reason=f"the loan was withdrawn: {event.reason}")
+            return (Reaction(f"stockpile/{event.product}", off),)
+        case ReturnSettled() as event:
+            return (Reaction(f"stockpile/{event.product}", _returned(event, fact)),)
+        case _:
+            return ()
+
+
+def _returned(event: ReturnSettled, fact: Fact) -> TakeInReturn:
+    lot, assay = event.lot, event.assay
+    return TakeInReturn(
+        product=ProductId(event.product),
+        loan=event.loan,
+        returned=event.returned,
+        partner=event.partner,
+        delivery=TakeInLot(
+            lot=LotId(f"lot_{event.returned.removeprefix('mrt_')}"),
+            depot=lot.depot,
+            units=lot.units,
+            nominal_unit_g=lot.nominal_unit_g,
+            serials=lot.serials,
+            origin=lot.origin,
+            custody_model=lot.custody_model,
+            assay=Assay(
+                report=assay.report,
+                laboratory=assay.laboratory,
+                assayed_on=assay.assayed_on,
+                contents=assay.contents,
+                in_specification=assay.in_specification,
+            ),
+            on=date.fromisoformat(fact.record.effective_on),
+        ),
+    )
 
 
 def release_of(award: str) -> ReleaseId:

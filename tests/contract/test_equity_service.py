@@ -1,4 +1,4 @@
-"""Equity as loans serve it, beside the real allocation, whose approvers sign, on the real PostgreSQL and Kafka."""
+"""Equity and exposure as loans serve them, beside the real allocation, whose approvers sign, on the real PostgreSQL and Kafka."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -177,5 +177,79 @@ async def test_the_same_proposal_sent_again_is_the_same_holding_whatever_became_
 
 
 async def test_a_partner_sees_nothing_of_it(equity: Equity):
-    for path in ("/v1/holdings", "/v1/equity/returns"):
+    for path in ("/v1/holdings", "/v1/equity/returns", "/v1/exposure"):
         assert (await equity.clients["partner-jp"].get(path)).status_code == 403
+
+
+async def test_exposure_is_what_is_committed_with_the_limits_on_it(equity: Equity):
+    await equity.all_free()
+    holding = await equity.committed()
+    tranche = {"reference": "bank-1", "units": 400, "amount_minor": 200_000, "paid_on": str(TODAY)}
+    await equity.post("operator-1", f"/v1/holdings/{holding}/subscriptions", tranche)
+    seen = await equity.get("auditor-1", "/v1/exposure?by=instrument")
+    [row] = [row for row in seen["rows"] if row["key"] == "equity"]
+    assert row["sums"] == {
+        "positions": 1,
+        "committed_minor": 500_000,
+        "undrawn_minor": 300_000,
+        "outstanding_minor": 200_000,
+        "overdue_minor": 0,
+        "value_minor": 200_000,
+        "security_minor": 0,
+    }
+    assert seen["totals"] == {"AUD": row["sums"]}
+    assert row["limits"] == [
+        {
+            "facility": "cmf",
+            "key": "instrument/equity",
+            "limit_minor": 900_000,
+            "committed_minor": 500_000,
+            "headroom_minor": 400_000,
+            "warned": True,
+        }
+    ]
+    by_element = await equity.get("auditor-1", "/v1/exposure?by=element")
+    assert [(row["key"], row["sums"]["committed_minor"]) for row in by_element["rows"]] == [("Sb", 500_000)]
+    assert not by_element["adds_up"]
+
+
+SCENARIOS = [
+    {"kind": "default", "borrower": "larvotto", "recovery": "0.4"},
+    {"kind": "price", "asset": "contained/Sb", "change": "-0.3"},
+    {"kind": "delay", "project": "hillgrove", "months": 6},
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: str(scenario["kind"]))
+async def test_a_what_if_needs_no_key_and_changes_nothing(equity: Equity, scenario: dict[str, Any]):
+    before = await equity.get("auditor-1", "/v1/journal/heads"), await equity.get("auditor-1", "/v1/exposure?by=borrower")
+    answer = await equity.clients["operator-1"].post("/v1/exposure/what-if", json={"by": "borrower", "scenarios": [scenario]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["before"] == before[1]
+    assert answer.json()["assumptions"]
+    assert (await equity.get("auditor-1", "/v1/journal/heads"), await equity.get("auditor-1", "/v1/exposure?by=borrower")) == before
+
+
+async def test_a_what_if_says_what_would_be_lost_and_what_would_be_free_again(equity: Equity):
+    answer = await equity.clients["operator-1"].post("/v1/exposure/what-if", json={"by": "facility", "scenarios": SCENARIOS[:1]})
+    said = answer.json()
+    assert said["lost_minor"] == {"AUD": 200_000}
+    assert (said["after"]["totals"]["AUD"]["value_minor"], said["after"]["totals"]["AUD"]["committed_minor"]) == (0, 200_000)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"kind": "flood"},
+        {"kind": "default"},
+        {"kind": "default", "borrower": "larvotto", "partner": "JP"},
+        {"kind": "default", "borrower": "larvotto", "recovery": "1.1"},
+        {"kind": "price", "asset": "contained/Sb", "change": "-1.1"},
+        {"kind": "price", "asset": "Sb", "change": "0.1"},
+        {"kind": "delay", "project": "hillgrove", "months": 0},
+        {"kind": "delay", "project": "hillgrove", "months": 121},
+    ],
+)
+async def test_a_what_if_of_what_cannot_be_is_refused(equity: Equity, scenario: dict[str, Any]):
+    answer = await equity.clients["operator-1"].post("/v1/exposure/what-if", json={"scenarios": [scenario]})
+    assert answer.status_code == 422, answer.text

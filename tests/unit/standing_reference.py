@@ -102,8 +102,6 @@ class Loan:
         self.of_default -= billed
         self.books["default_income"] += billed
         self.debts.append([self.today, "default", billed])
-        if not self.owed("principal", "interest", "fees"):
-            self.of_default = Fraction(0)
 
     def principal_due(self, period):
         terms = self.schedule
@@ -113,6 +111,8 @@ class Loan:
             return 0
         if self.payment is None:
             self.payment = period, self.plan(period)
+        if period < self.payment[0]:
+            return 0
         payment = self.payment[1][period - self.payment[0]]
         if terms.kind == "equal_principal":
             return min(payment, self.undue)
@@ -167,7 +167,7 @@ class Loan:
         self.books["credit"] = -self.pay_debts(credit)
 
     def pay_debts(self, amount, kinds=KINDS, written_off=False):
-        for debt in sorted(self.debts, key=lambda debt: (kinds.index(debt[1]), debt[0])):
+        for debt in sorted((debt for debt in self.debts if debt[1] in kinds), key=lambda debt: (kinds.index(debt[1]), debt[0])):
             paid = min(amount, debt[2])
             debt[2] -= paid
             amount -= paid
@@ -175,6 +175,8 @@ class Loan:
                 self.lost += paid if written_off else 0
                 self.repaid += 0 if written_off else paid
         self.debts = [debt for debt in self.debts if debt[2]]
+        if not self.owed("principal", "interest", "fees"):
+            self.of_default = Fraction(0)
         return amount
 
     def take(self, fact):
@@ -254,15 +256,11 @@ class Loan:
 
     def write_off(self, amount):
         self.bill_default()
-        others = [debt for debt in self.debts if debt[1] != "principal"]
-        self.debts = [debt for debt in self.debts if debt[1] == "principal"]
-        left = self.pay_debts(amount, written_off=True)
+        left = self.pay_debts(amount, ("principal",), written_off=True)
         if left:
             self.plan_anew()
         lost = min(left, self.undue)
         self.undue -= lost
         self.lost += lost
-        due, self.debts = self.debts, others
         left = self.pay_debts(left - lost, ("interest", "default", "fees"), written_off=True)
-        self.debts = due + self.debts
         self.books["written_off"] += amount - left

@@ -25,7 +25,7 @@ from services.allocation.tables import ApprovalRow, AwardRow, RequestRow, RoundR
 from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
 from shared.engines import Engines
 
-MIGRATION = importlib.import_module("migrations.allocation.versions.0001_books_and_terms")
+MIGRATIONS = [importlib.import_module(f"migrations.allocation.versions.{name}") for name in ("0001_books_and_terms", "0004_loans")]
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ async def tables(servers: Engines) -> AsyncIterator[AsyncConnection]:
 
 def _migrate(connection: sa.Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
-        MIGRATION.upgrade()
+        for migration in MIGRATIONS:
+            migration.upgrade()
 
 
 async def driver(tables: AsyncConnection) -> Any:

@@ -20,6 +20,7 @@ from stockpile_story import (
     right,
     weigh,
 )
+from test_stockpile_loans import announce, open_gate
 
 from services.inventory import events as inventory
 from services.inventory.domain.dispatch import ReturnDraw
@@ -206,6 +207,13 @@ def test_registering_a_product_posts_nothing():
     assert moved(Story(), register()) == {}
 
 
+def test_what_is_said_of_a_loan_beside_a_draw_posts_nothing_of_the_product():
+    story = a_stockpile(lot(units=10), announce(), a_round(award("a", "JP", 4)))
+    assert moved(story, open_gate()) == {}
+    drawn, lent = story.when(draw())
+    assert postings(drawn) and not postings(lent)
+
+
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():
     assert postings(None) == []
 
@@ -225,5 +233,6 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("ProductRegistered", "LotTakenIn", "AssayRecorded", "ProtectedStockSet", "HoldPutOn", "HoldLifted", "RightAdded"),
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
         *("ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
+        *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

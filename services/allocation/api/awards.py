@@ -28,6 +28,7 @@ class AwardView(BaseModel):
     decision: str
     expires_on: date
     status: AwardStatus
+    return_on: date | None  # of a loan: the last day on which it comes back
 
 
 def view_award(row: AwardRow) -> AwardView:

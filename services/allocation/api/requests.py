@@ -1,7 +1,7 @@
 """Requests: a partner submits and withdraws its own; an operator screens them all."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -30,6 +30,8 @@ class RequestBody(Body):
     needed_by: Day
     nominee: Text  # who would contract and pay
     end_use: Text
+    kind: Literal["sale", "loan"] = "sale"
+    return_on: Day | None = None  # of a loan: the last day on which it comes back in kind
 
 
 class AcceptanceBody(Body):
@@ -56,6 +58,8 @@ class RequestView(BaseModel):
     nominee: str
     end_use: str
     round: str | None
+    kind: Literal["sale", "loan"]
+    return_on: date | None
 
 
 class RequestChange(BaseModel):
@@ -65,7 +69,11 @@ class RequestChange(BaseModel):
 
 
 def _view(row: RequestRow) -> RequestView:
-    return RequestView(**row.model_dump(exclude={"submitted_on"}), days_of_cover_asked=days_of_cover(row.mass_g, row.daily_consumption_g))
+    return RequestView(
+        **row.model_dump(exclude={"submitted_on"}),
+        days_of_cover_asked=days_of_cover(row.mass_g, row.daily_consumption_g),
+        kind="sale" if row.return_on is None else "loan",
+    )
 
 
 @router.post("", status_code=201)
@@ -77,6 +85,8 @@ async def submit_request(
 ) -> RequestView:
     if caller.partner is None:
         raise Problem("forbidden", "the token names no partner")
+    if (body.kind == "loan") != (body.return_on is not None):
+        raise Problem("return_day_invalid", f"of a {body.kind}", field="/return_on", accepted="a day of a loan, none of a sale")
     partner = PartnerCode(caller.partner)
     async with reads.session() as session:
         terms = (await valid_terms(session, body.product, [partner], post.today)).get(partner)
@@ -90,6 +100,7 @@ async def submit_request(
         needed_by=body.needed_by,
         nominee=body.nominee,
         end_use=body.end_use,
+        return_on=body.return_on,
         on=post.today,
     )
     accepted = await post.submit(f"book/{body.product}", command)
@@ -101,6 +112,8 @@ async def submit_request(
         reasons=[],
         round=None,
         days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
+        kind=body.kind,
+        return_on=body.return_on,
     )
 
 

@@ -10,6 +10,7 @@ from services.allocation.domain.book_state import Book, Reason, Request
 from services.allocation.events import (
     AgreementId,
     BookEvent,
+    LoanRequested,
     PartnerCode,
     ProductId,
     RequestAccepted,
@@ -33,6 +34,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     needed_by: date
     nominee: str
     end_use: str
+    return_on: date | None = None  # None: it is not a loan, and nothing comes back
     on: date
 
 
@@ -127,7 +129,11 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
         return Refused(Reason.QUANTITY_INVALID, "no consumption is stated", field="/daily_consumption_g", accepted="1 g a day or more")
     if command.needed_by < command.on:
         return Refused(Reason.DATE_IN_PAST, f"{command.needed_by} is in the past", field="/needed_by", accepted=f"{command.on} or later")
-    return [
+    if command.return_on is not None and command.return_on <= command.needed_by:
+        return Refused(
+            Reason.RETURN_INVALID, "a loan comes back after it was needed", field="/return_on", accepted=f"after {command.needed_by}"
+        )
+    submitted: list[BookEvent] = [
         RequestSubmitted(
             request=command.request,
             product=product,
@@ -140,6 +146,9 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
             end_use=command.end_use,
         )
     ]
+    if command.return_on is not None:
+        submitted.append(LoanRequested(request=command.request, product=product, partner=command.partner, return_on=command.return_on))
+    return submitted
 
 
 def _accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:

@@ -18,6 +18,7 @@ from services.allocation.events import (
     DecisionHash,
     DisruptionId,
     KeyId,
+    LoanAwarded,
     PartnerCode,
     ProductId,
     Reads,
@@ -292,7 +293,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         )
     expires_on = command.on + timedelta(days=round.release_days)
     return [
-        *(_grant(award, command.round, product, book, proposal.decision, expires_on) for award in proposal.awards),
+        *(event for award in proposal.awards for event in _grant(award, command.round, product, book, proposal.decision, expires_on)),
         RoundCertified(
             round=command.round,
             product=product,
@@ -304,20 +305,36 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     ]
 
 
-def _grant(award: Award, round_id: RoundId, product: ProductId, book: Book, decision: DecisionHash, expires_on: date) -> AwardGranted:
-    daily_consumption_g = book.requests[award.request].daily_consumption_g
-    return AwardGranted(
+def _grant(
+    award: Award, round_id: RoundId, product: ProductId, book: Book, decision: DecisionHash, expires_on: date
+) -> list[AwardGranted | LoanAwarded]:
+    request = book.requests[award.request]
+    granted = AwardGranted(
         award=award.award,
         round=round_id,
         request=award.request,
         product=product,
         partner=award.partner,
         mass_g=award.mass_g,
-        daily_consumption_g=daily_consumption_g,
-        days_of_cover=days_of_cover(award.mass_g, daily_consumption_g),
+        daily_consumption_g=request.daily_consumption_g,
+        days_of_cover=days_of_cover(award.mass_g, request.daily_consumption_g),
         decision=decision,
         expires_on=expires_on,
     )
+    if request.return_on is None:
+        return [granted]
+    lent = LoanAwarded(
+        award=award.award,
+        round=round_id,
+        request=award.request,
+        product=product,
+        partner=award.partner,
+        mass_g=award.mass_g,
+        return_on=request.return_on,
+        decision=decision,
+        expires_on=expires_on,
+    )
+    return [granted, lent]
 
 
 def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEvent]:

@@ -19,6 +19,8 @@ from services.allocation.events import (
     DecisionHash,
     DisruptionId,
     KeyId,
+    LoanAwarded,
+    LoanRequested,
     PartnerCode,
     ProductId,
     Reads,
@@ -48,6 +50,7 @@ class Reason(StrEnum):
     QUANTITY_INVALID = "quantity_invalid"
     MINIMUM_INVALID = "request_minimum_invalid"
     DATE_IN_PAST = "date_in_past"
+    RETURN_INVALID = "return_day_invalid"
     AGREEMENT_MISSING = "agreement_missing"
     REQUEST_CLOSED = "request_closed"
     REQUEST_EXPIRED = "request_expired"
@@ -88,6 +91,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     minimum_g: int
     daily_consumption_g: int
     needed_by: date
+    return_on: date | None = None  # None: it is not for a loan
     accepted_g: int | None = None  # None: not screened yet
     revision: int = 1  # grows with whatever a decision may have read
     round: RoundId | None = None
@@ -150,6 +154,9 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 needed_by=event.needed_by,
             )
             return replace(book, requests=book.requests.set(event.request, request))
+        case LoanRequested():
+            lent = replace(book.requests[event.request], return_on=event.return_on)
+            return replace(book, requests=book.requests.set(event.request, lent))
         case RequestAccepted():
             request = book.requests[event.request]
             accepted = replace(request, accepted_g=event.accepted_g, revision=request.revision + 1)
@@ -189,7 +196,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
         case RequestExpiryPostponed():
             return book  # its timer remembers
-        case AwardGranted() | AwardWithdrawn():
+        case AwardGranted() | LoanAwarded() | AwardWithdrawn():
             return book  # told to the partner; the round's own event moves the book
         case RoundCertified():
             return _certified(book, event)

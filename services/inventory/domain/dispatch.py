@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 
+from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, stopping_lot, stopping_partner
 from services.inventory.events import DrawDispatched, DrawId, DrawReturned, DrawWeighed, Event, GateEvidence
@@ -87,18 +88,17 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
 def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or (draw := state.draws.get(command.draw)) is None:
         return _draw_not_found(command.draw)
-    return [
-        DrawReturned(
-            product=state.product,
-            draw=command.draw,
-            partner=draw.partner,
-            available=tuple(parcel for parcel in draw.parcels if state.lots[parcel.lot].in_specification),
-            quarantined=tuple(parcel for parcel in draw.parcels if not state.lots[parcel.lot].in_specification),
-            mass_g=draw.mass_g,
-            difference_g=0 if draw.weighed_g is None else draw.weighed_g - draw.mass_g,
-            reason=command.reason,
-        )
-    ]
+    returned = DrawReturned(
+        product=state.product,
+        draw=command.draw,
+        partner=draw.partner,
+        available=tuple(parcel for parcel in draw.parcels if state.lots[parcel.lot].in_specification),
+        quarantined=tuple(parcel for parcel in draw.parcels if not state.lots[parcel.lot].in_specification),
+        mass_g=draw.mass_g,
+        difference_g=0 if draw.weighed_g is None else draw.weighed_g - draw.mass_g,
+        reason=command.reason,
+    )
+    return [returned, *taken_back(returned, state)]
 
 
 def _draw_not_found(draw: DrawId) -> Refusal:

@@ -6,6 +6,7 @@ from datetime import date
 import msgspec
 
 from services.inventory.domain.assignment import Wanted, assign_rights, mass_of
+from services.inventory.domain.loans import closed_gate, lent
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.releases import release_not_found, split_with_rights
 from services.inventory.domain.state import Release, Stockpile, stopping_lot, stopping_partner
@@ -40,6 +41,9 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
     if (hold := stopping_partner(state, command.on, release.partner)) is not None:
         return Refused(Reason.ON_HOLD, f"{hold} stops this draw")
+    loan = state.loans.get(command.release) if state.loans else None
+    if loan is not None and (fault := closed_gate(loan, command.on)) is not None:
+        return fault
     if command.mass_g <= 0:
         return Refused(Reason.QUANTITY_INVALID, "a draw is of at least one unit", "/mass_g")
     if command.mass_g > release.mass_g:
@@ -54,24 +58,25 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
     parcels, missing = picked
     if len(parcels) > MAX_PARCELS:
         return Refused(Reason.TOO_MANY_LOTS, f"the draw takes {len(parcels)} lots", "/mass_g", f"at most {MAX_PARCELS} lots a draw")
-    if missing and not command.assign_rights:
-        return _short(command, state, missing)
+    if missing and (loan is not None or not command.assign_rights):
+        return _loan_of_goods() if command.assign_rights else _short(command, state, missing)
     drawn: list[Event] = []
     remaining_g = release.mass_g
     if parcels:
         drawn_g = sum([parcel.mass_g for parcel in parcels])
         remaining_g -= drawn_g
-        drawn.append(
-            StockDrawn(
-                product=state.product,
-                draw=command.draw,
-                release=command.release,
-                partner=release.partner,
-                parcels=tuple(parcels),
-                mass_g=drawn_g,
-                remaining_g=remaining_g,
-            )
+        goods = StockDrawn(
+            product=state.product,
+            draw=command.draw,
+            release=command.release,
+            partner=release.partner,
+            parcels=tuple(parcels),
+            mass_g=drawn_g,
+            remaining_g=remaining_g,
         )
+        drawn.append(goods)
+        if loan is not None:
+            drawn.append(lent(goods, loan, state))
     if on_rights_g or missing:
         wanted_rights = Wanted(reserved_g=on_rights_g, instead=missing)
         assigned = assign_rights(state, command.draw, command.release, wanted_rights, remaining_g, command.on)
@@ -79,6 +84,10 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
             return assigned
         drawn += assigned
     return drawn
+
+
+def _loan_of_goods() -> Refusal:
+    return Refused(Reason.LOAN_OF_GOODS, "what is lent comes back, and a right that is assigned does not", "/assign_rights", "false")
 
 
 def _not_whole_units(release: Release) -> Refusal:

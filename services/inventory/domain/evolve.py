@@ -7,7 +7,7 @@ from typing import assert_never
 import immutables
 from msgspec.structs import replace
 
-from services.inventory.domain.state import NEVER, Draw, Hold, Lot, Release, Right, Shelf, Stockpile, Turn, stop_key
+from services.inventory.domain.state import NEVER, AwardedLoan, Draw, Hold, LentDraw, Lot, Release, Right, Shelf, Stockpile, Turn, stop_key
 from services.inventory.events import (
     AssayRecorded,
     DrawDispatched,
@@ -16,13 +16,19 @@ from services.inventory.events import (
     Event,
     HoldLifted,
     HoldPutOn,
+    LentDrawReturned,
+    LoanAnnounced,
+    LoanGateOpened,
     LotId,
     LotTakenIn,
+    MaterialLent,
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
     ReleaseId,
     ReleaseLapsed,
+    ReturnRefused,
+    ReturnTakenIn,
     RightAdded,
     RightAssigned,
     RightId,
@@ -38,6 +44,7 @@ from services.inventory.events import (
 type Lots = immutables.Map[LotId, Lot]
 type Shelves = immutables.Map[int, Shelf]
 type Releases = immutables.Map[ReleaseId, Release]
+type Loans = immutables.Map[ReleaseId, AwardedLoan]
 
 
 def evolve(state: Stockpile, event: Event) -> Stockpile:
@@ -51,7 +58,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             lots = state.lots
             for parcel in event.parcels:
                 lots = _put(lots, parcel.lot, _undrawn(lots[parcel.lot], parcel.units))
-            return replace(state, lots=lots, draws=state.draws.delete(event.draw), drawn_g=state.drawn_g - event.mass_g)
+            lent = state.lent.delete(event.draw) if event.draw in state.lent else state.lent
+            return replace(state, lots=lots, draws=state.draws.delete(event.draw), lent=lent, drawn_g=state.drawn_g - event.mass_g)
         case StockReleased():
             return _released(state, event)
         case ReleaseLapsed() | ReleaseCancelled():
@@ -61,6 +69,12 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case RightAssigned():
             state = _reduce_release(state, event.release, event.units, event.mass_g if event.source == "rights" else 0)
             return _set_right(state, event.right, event.right_remaining_g)
+        case MaterialLent():
+            return replace(state, lent=state.lent.set(event.draw, LentDraw(event.release, event.award, event.contained_g)))
+        case LentDrawReturned():
+            return replace(state, lent=state.lent.delete(event.draw))
+        case LoanAnnounced() | LoanGateOpened():
+            return _lend(state, event)
         case LotTakenIn():
             return _taken_in(state, event)
         case AssayRecorded():
@@ -82,7 +96,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
-        case RoundReleased() | RoundReleaseRefused():
+        case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:
             assert_never(event)
@@ -102,6 +116,7 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
         state,
         lots=lots,
         shelves=shelves,
+        loans=_open_loans(state, event.release, event.remaining_g),
         draws=state.draws.set(event.draw, Draw(event.partner, event.parcels, event.mass_g)),
         drawn_g=state.drawn_g + event.mass_g,
         releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
@@ -130,7 +145,22 @@ def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Iterable[Uni
         mass_g -= count.units * count.nominal_unit_g
         shelves = _reserve(shelves, count, -count.units)
     releases = _with_left(state.releases, release_id, left, release.rights_g - rights_g, mass_g)
-    return replace(state, releases=releases, shelves=shelves, reserved_rights_g=state.reserved_rights_g - rights_g)
+    loans = _open_loans(state, release_id, mass_g)
+    return replace(state, releases=releases, loans=loans, shelves=shelves, reserved_rights_g=state.reserved_rights_g - rights_g)
+
+
+def _open_loans(state: Stockpile, release: ReleaseId, left_g: int) -> Loans:
+    """A release with nothing left needs no gate."""
+    return state.loans if left_g or release not in state.loans else state.loans.delete(release)
+
+
+def _lend(state: Stockpile, event: LoanAnnounced | LoanGateOpened) -> Stockpile:
+    loan = state.loans.get(event.release, AwardedLoan())
+    if isinstance(event, LoanAnnounced):
+        loan = replace(loan, award=event.award, decision=event.decision)
+    else:
+        loan = replace(loan, gate=event.gate, opened_for=event.decision)
+    return replace(state, loans=state.loans.set(event.release, loan))
 
 
 def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount, ...], rights_g: int, mass_g: int) -> Releases:
@@ -152,16 +182,16 @@ def _less(units: tuple[UnitCount, ...], unit_g: int, taken: int) -> tuple[UnitCo
 
 def _taken_in(state: Stockpile, event: LotTakenIn) -> Stockpile:
     turn: Turn = (event.expires_on or NEVER, state.lots_taken_in, event.lot)
-    lot = Lot(event.depot, event.nominal_unit_g, 0, 0, event.status == "available", turn)
+    lot = Lot(event.depot, event.nominal_unit_g, 0, 0, event.status == "available", turn, event.assay.contents)
     state = replace(state, lots=state.lots.set(event.lot, lot), lots_taken_in=state.lots_taken_in + 1)
     return _restock(state, event.lot, event.units)
 
 
 def _assayed(state: Stockpile, event: AssayRecorded) -> Stockpile:
     """Out of stock as it was, back in as it is now."""
+    lot = replace(state.lots[event.lot], contents=event.assay.contents)
     if event.from_status == event.to_status:
-        return state
-    lot = state.lots[event.lot]
+        return replace(state, lots=state.lots.set(event.lot, lot))
     if lot.units:
         state = _restock(state, event.lot, -event.units, keep=True)
     assayed = replace(lot, units=0, in_specification=event.to_status == "available")

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     RELEASE_LAPSED = "release_lapsed"
     TOO_MANY_LOTS = "draw_takes_too_many_lots"
     LOT_UNAVAILABLE = "lot_unavailable"
+    LOAN_NOT_COMMITTED = "loan_not_committed"
+    LOAN_OF_GOODS = "loan_of_goods"
     NOT_WEIGHED = "not_weighed"
     RECEIPT_MISSING = "receipt_missing"
 

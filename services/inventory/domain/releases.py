@@ -113,7 +113,8 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
     rights_g = free_rights_g(state, command.on)
     planned: list[_Planned] = []
     seen: set[ReleaseId] = set()
-    for award in command.awards:
+    loans = {award.release for award in command.awards if is_loan(state, award.release, command.decision)}
+    for award in sorted(command.awards, key=lambda award: award.release not in loans):  # loans first: others may be met from rights
         if award.release in state.releases or award.release in seen:
             return Refused(Reason.ID_TAKEN, f"{award.release} is released already")
         seen.add(award.release)
@@ -124,6 +125,8 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
         if (hold := stopping_partner(state, command.on, award.partner)) is not None:
             return Refused(Reason.ON_HOLD, f"{hold} stops releases to {award.partner}")
         units, missing_g = split_with_rights(award.mass_g, usable, spare_g, state.nominal_unit_g)
+        if missing_g and award.release in loans:
+            return Refused(Reason.LOAN_OF_GOODS, f"{award.award} is a loan, and lots are {missing_g} g short of it")
         if missing_g and (missing_g > rights_g or missing_g % state.nominal_unit_g):
             return _short(award, missing_g, _mass_g(usable), state.protected_g)
         for count in units:
@@ -132,6 +135,11 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
         rights_g -= missing_g
         planned.append(_Planned(award, units, missing_g))
     return planned
+
+
+def is_loan(state: Stockpile, release: ReleaseId, decision: str) -> bool:
+    loan = state.loans.get(release) if state.loans else None
+    return loan is not None and loan.decision == decision
 
 
 def _short(award: AwardedRelease, missing_g: int, left_g: int, protected_g: int) -> Refusal:

@@ -6,7 +6,7 @@ from datetime import date
 import immutables
 import msgspec
 
-from services.inventory.events import DrawId, HoldId, LotId, Parcel, ProductId, ReleaseId, RightId, RightKind, UnitCount
+from services.inventory.events import DrawId, GateEvidence, HoldId, LotId, Parcel, ProductId, ReleaseId, RightId, RightKind, UnitCount
 
 type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
 
@@ -22,6 +22,7 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
     drawn_units: int  # taken, not yet dispatched
     in_specification: bool
     turn: Turn
+    contents: dict[str, str]  # of the ruling assay: element -> share of the mass
 
 
 class Shelf(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +64,23 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     weighed_g: int | None = None
 
 
+class AwardedLoan(msgspec.Struct, frozen=True, gc=False):
+    """A release that is lent. It may be announced, and its gate opened, in either order: they come from different services."""
+
+    award: str = ""
+    decision: str = ""  # that awards it; "": not announced yet
+    gate: GateEvidence | None = None
+    opened_for: str = ""  # the decision whose loan is committed
+
+
+class LentDraw(msgspec.Struct, frozen=True, gc=False):
+    """Of a draw that is still here: what must come back."""
+
+    release: ReleaseId
+    award: str
+    contained_g: dict[str, int]
+
+
 class Hold(msgspec.Struct, frozen=True, gc=False):
     stops: str  # the key of what it stops, as `stop_key` writes it
     expires_on: date | None  # inclusive
@@ -81,6 +99,8 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     reserved_rights_g: int = 0  # by open releases
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()
+    loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
+    lent: immutables.Map[DrawId, LentDraw] = immutables.Map()
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
 

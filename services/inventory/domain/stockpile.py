@@ -8,6 +8,16 @@ from services.inventory.domain.dispatch import DispatchDraw, ReturnDraw, WeighDr
 from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold, LiftHold, PutOnHold, expire_hold, lift_hold, put_on_hold
+from services.inventory.domain.loans import (
+    AnnounceLoan,
+    CallOffLoan,
+    OpenLoanGate,
+    TakeInReturn,
+    announce_loan,
+    call_off,
+    open_gate,
+    take_in_return,
+)
 from services.inventory.domain.reasons import Refusal
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, cancel_release, lapse_release, release_round
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
@@ -45,6 +55,10 @@ type Command = (
     | WeighDraw
     | DispatchDraw
     | ReturnDraw
+    | AnnounceLoan
+    | OpenLoanGate
+    | CallOffLoan
+    | TakeInReturn
 )
 
 
@@ -84,6 +98,14 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return lift_hold(command, state)
         case ExpireHold():
             return expire_hold(command, state)
+        case AnnounceLoan():
+            return announce_loan(command, state)
+        case OpenLoanGate():
+            return open_gate(command, state)
+        case CallOffLoan():
+            return call_off(command, state)
+        case TakeInReturn():
+            return take_in_return(command, state)
         case _:
             assert_never(command)
 

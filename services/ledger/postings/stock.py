@@ -15,12 +15,18 @@ from services.inventory.events import (
     DrawWeighed,
     HoldLifted,
     HoldPutOn,
+    LentDrawReturned,
+    LoanAnnounced,
+    LoanGateOpened,
     LotTakenIn,
+    MaterialLent,
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
     ReleaseLapsed,
+    ReturnRefused,
+    ReturnTakenIn,
     RightAdded,
     RightAssigned,
     RightMatured,
@@ -71,6 +77,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
         case RightMatured():  # the claim ends; what was delivered comes in with its lot
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
+        case LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+            return []  # grams of a product move by the events beside them; contained grams by those of loans
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
             return []
         case _:

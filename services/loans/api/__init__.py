@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.loans.api import (
     equity,
     equity_returns,
+    exposure,
     facilities,
     loan_acts,
     loan_advances,
@@ -27,5 +28,6 @@ for _part in (
     loan_standing,
     equity,
     equity_returns,
+    exposure,
 ):
     router.include_router(_part.router)

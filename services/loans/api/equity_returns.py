@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Literal
 
@@ -12,9 +12,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.fields import READERS, Code
+from services.loans.api.positions import holding_flows, holding_valuations
 from services.loans.domain.equity_value import HoldingFlow, Valuation, cash_flows, worth_on
 from services.loans.domain.returns import NoReturn, money_weighted
-from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
+from services.loans.tables import HoldingRow
 from shared.auth import Caller, allow
 from shared.clock import day_of
 from shared.fields import Day
@@ -81,29 +82,11 @@ async def show_returns(
 
 
 async def _held(session: AsyncSession, project: str | None, on: date) -> list[_Held]:
-    query, wanted = select(HoldingRow).order_by(col(HoldingRow.holding)), select(HoldingRow.holding)
-    if project is not None:
-        query, wanted = query.where(HoldingRow.project == project), wanted.where(HoldingRow.project == project)
-    rows = (await session.exec(query)).all()
-    flows = _by_holding(
-        (each.holding, HoldingFlow(each.on, each.units, each.cash_minor, each.cost_minor))
-        for each in await session.exec(
-            select(EquityFlowRow).where(col(EquityFlowRow.holding).in_(wanted), col(EquityFlowRow.reversed).is_(False))
-        )
-    )
-    valuations = _by_holding(
-        (each.holding, Valuation(each.on, each.units, each.value_minor))
-        for each in await session.exec(select(ValuationRow).where(col(ValuationRow.holding).in_(wanted)))
-    )
+    query = select(HoldingRow).order_by(col(HoldingRow.holding))
+    rows = (await session.exec(query if project is None else query.where(HoldingRow.project == project))).all()
+    flows, valuations = await holding_flows(session), await holding_valuations(session)
     held = [_Held(row, flows.get(row.holding, ()), valuations.get(row.holding, ()), on) for row in rows]
     return [each for each in held if each.cash]
-
-
-def _by_holding[Each](pairs: Iterable[tuple[str, Each]]) -> dict[str, list[Each]]:
-    found: defaultdict[str, list[Each]] = defaultdict(list)
-    for holding, each in pairs:
-        found[holding].append(each)
-    return found
 
 
 def _returns(groups: Mapping[tuple[str, str], Sequence[_Held]]) -> list[ReturnView]:

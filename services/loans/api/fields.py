@@ -15,19 +15,19 @@ from shared.record import MAX_INTEGER
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
 
 
-def _number(value: str) -> str:
+def number(value: str) -> str:
     if re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12}|/[1-9][0-9]{0,11})?", value) is None or not value.isascii():
         raise ValueError('a number is written as "1.52" or "38/25"')
     return value
 
 
 def _positive(value: str) -> str:
-    if Fraction(_number(value)) <= 0:
+    if Fraction(number(value)) <= 0:
         raise ValueError("it is above zero")
     return value
 
 
-type Number = Annotated[str, AfterValidator(_number)]
+type Number = Annotated[str, AfterValidator(number)]
 type PositiveNumber = Annotated[str, AfterValidator(_positive)]
 type PositiveMinor = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type WholeMinor = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]

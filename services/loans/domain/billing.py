@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.loans.domain.periods import due_date, period_end, period_of, planned, repays
-from services.loans.domain.running import Bill, Course, accrue
+from services.loans.domain.running import Bill, Course, accrue, together
 from services.loans.domain.waterfall import pay_from_credit
 
 
@@ -25,7 +25,7 @@ def close_period(course: Course) -> None:
     terms, period = course.grid.terms, course.period
     bill_default_interest(course)
     principal = _principal_due(course)
-    interest = _accrued_interest(course)
+    interest = together(course.accrued, course.accrued_overdue).rounded()
     course.interest_income_minor += interest
     course.accrued.clear()
     course.accrued_overdue.clear()
@@ -71,15 +71,15 @@ def as_if_paid(course: Course) -> Course:
     ahead = Course(course.contract, course.running())
     ahead.bills, ahead.default_interest_minor, ahead.credit_minor = (), 0, 0
     ahead.accrued_default.clear()
-    ahead.accrued_overdue.clear()
     return ahead
 
 
-def close_next(ahead: Course) -> Bill | None:
+def close_next(ahead: Course) -> Bill:
     """The next period's end, in a future in which what is billed is paid."""
+    nothing = Bill(due_date(ahead.grid, ahead.period))
     accrue(ahead, period_end(ahead.grid, ahead.period))
     close_period(ahead)
-    bill = ahead.bills[0] if ahead.bills else None
+    bill = ahead.bills[0] if ahead.bills else nothing
     ahead.bills = ()
     return bill
 
@@ -87,21 +87,10 @@ def close_next(ahead: Course) -> Bill | None:
 def bill_default_interest(course: Course) -> None:
     """At a period's end, and before anything is paid or written off. What rounding leaves is kept while anything is overdue: it makes no
     difference to the sum how often it was billed."""
-    if not course.accrued_default.numerator:
-        return
-    billed = course.accrued_default.rounded()
-    course.default_interest_minor += billed
-    course.default_interest_income_minor += billed
-    if course.bills:
+    if billed := course.accrued_default.rounded():
+        course.default_interest_minor += billed
+        course.default_interest_income_minor += billed
         course.accrued_default.add(-billed, 1)
-    else:
-        course.accrued_default.clear()
-
-
-def _accrued_interest(course: Course) -> int:
-    if not course.accrued_overdue.numerator:
-        return course.accrued.rounded()
-    return round(course.accrued.fraction() + course.accrued_overdue.fraction())
 
 
 def _principal_due(course: Course) -> int:
@@ -120,6 +109,8 @@ def _principal_due(course: Course) -> int:
         rate = course.rates().interest * scale
         course.planned = planned(course.grid, period, course.last, course.undue_minor, owed, rate, accrued.denominator)
         course.planned_from = period
+    if period < course.planned_from:
+        return 0
     payment = course.planned[min(period - course.planned_from, len(course.planned) - 1)]
     if terms.kind == "equal_principal":
         return min(payment, course.undue_minor)

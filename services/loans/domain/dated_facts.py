@@ -22,7 +22,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     establishment_fee_minor: int  # due with the first advance
 
 
-class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     id: str
     on: date  # not before the contract's `committed_on`
 

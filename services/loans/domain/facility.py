@@ -133,7 +133,7 @@ def decide(command: Command, facility: Facility) -> Sequence[FacilityEvent] | Re
         case ReserveHeadroom():
             return _reserve(command, facility)
         case ReleaseHeadroom():
-            return _release(command, facility)
+            return release(command, facility)
         case _:
             assert_never(command)
 
@@ -231,7 +231,7 @@ def charged_keys(facility: Facility, keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(charged))
 
 
-def _release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
+def release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
     commitment = facility.commitments.get(command.commitment)
     if facility.id is None or commitment is None:
         return []

@@ -25,8 +25,12 @@ class Bill(msgspec.Struct, frozen=True, gc=False):
     interest_minor: int = 0
     fees_minor: int = 0
 
+    @property
+    def total_minor(self) -> int:
+        return self.principal_minor + self.interest_minor + self.fees_minor
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
+
+class Running(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """At the end of a day, or between two facts of it."""
 
     on: date
@@ -63,7 +67,7 @@ class Accrual:
 
     __slots__ = ("denominator", "numerator")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "0/1") -> None:
         numerator, _, denominator = text.partition("/")
         self.numerator, self.denominator = int(numerator), int(denominator)
 
@@ -86,6 +90,14 @@ class Accrual:
 
     def clear(self) -> None:
         self.numerator, self.denominator = 0, 1
+
+
+def together(*accruals: Accrual) -> Accrual:
+    total = Accrual()
+    for accrual in accruals:
+        if accrual.numerator:
+            total.add(accrual.numerator, accrual.denominator)
+    return total
 
 
 class Course:

@@ -25,7 +25,7 @@ from services.loans.domain.dated_facts import (
     order,
 )
 from services.loans.domain.periods import grid, period_end, period_of
-from services.loans.domain.running import Bill, Course, Running, began
+from services.loans.domain.running import Bill, Course, Running, began, together
 from services.loans.domain.waterfall import pay_due, pay_from_credit, prepay, recover, write_off
 from services.loans.events.loan import BookChange, Figures
 
@@ -188,50 +188,57 @@ def books_on(account: Account, on: date) -> BookChange:
 
 def figures_on(account: Account, on: date) -> Figures:
     course = _at(account, on)
-    due = [bill for bill in course.bills if bill.due <= on]
-    overdue = [bill for bill in due if bill.due < on]
-    following = next((row for row in _rows(course) if row.principal_minor or row.interest_minor or row.fees_minor), None)
-    accrued = course.accrued.fraction() + course.accrued_overdue.fraction() + course.accrued_default.fraction()
+    principal, interest, fees, due, overdue = course.undue_minor, 0, 0, 0, 0
+    overdue_since = None
+    for bill in course.bills:
+        principal += bill.principal_minor
+        interest += bill.interest_minor
+        fees += bill.fees_minor
+        if bill.due <= on:
+            due += bill.total_minor
+        if bill.due < on:
+            overdue += bill.total_minor
+            overdue_since = overdue_since or bill.due
+    following = next((bill for bill, _ in _ahead(course) if bill.total_minor), None)
     return Figures(
         on=on,
         advanced_minor=course.advanced_minor,
         repaid_minor=course.repaid_minor,
-        principal_minor=course.undue_minor + sum(bill.principal_minor for bill in course.bills),
-        interest_minor=sum(bill.interest_minor for bill in course.bills),
-        accrued_minor=max(0, round(accrued)),
+        principal_minor=principal,
+        interest_minor=interest,
+        accrued_minor=max(0, together(course.accrued, course.accrued_overdue, course.accrued_default).rounded()),
         default_interest_minor=course.default_interest_minor,
-        fees_minor=sum(bill.fees_minor for bill in course.bills),
+        fees_minor=fees,
         credit_minor=course.credit_minor,
-        due_minor=sum(bill.principal_minor + bill.interest_minor + bill.fees_minor for bill in due),
-        overdue_minor=sum(bill.principal_minor + bill.interest_minor + bill.fees_minor for bill in overdue),
-        overdue_since=overdue[0].due if overdue else None,
+        due_minor=due,
+        overdue_minor=overdue,
+        overdue_since=overdue_since,
         next_due=None if following is None else following.due,
-        next_due_minor=0 if following is None else following.principal_minor + following.interest_minor + following.fees_minor,
+        next_due_minor=0 if following is None else following.total_minor,
     )
 
 
 def interest_on(account: Account, on: date) -> Fraction:
     """What has accrued of the current period, exactly: not billed yet. Default interest not included."""
     course = _at(account, on)
-    return course.accrued.fraction() + course.accrued_overdue.fraction()
+    return together(course.accrued, course.accrued_overdue).fraction()
 
 
 def upcoming(account: Account, on: date) -> tuple[Row, ...]:
     """What will be due after a day, as things stand then: if nothing more is advanced, and all is paid when it is due."""
-    return tuple(_rows(_at(account, on)))
+    return tuple(
+        Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, balance) for bill, balance in _ahead(_at(account, on))
+    )
 
 
-def _rows(course: Course) -> Iterator[Row]:
+def _ahead(course: Course) -> Iterator[tuple[Bill, int]]:
+    """Each with the principal that is left after it."""
     for bill in course.bills:
         if bill.due > course.on:
-            yield _row(bill, course.undue_minor)
+            yield bill, course.undue_minor
     ahead = as_if_paid(course)
     while not ahead.is_still():
-        yield _row(close_next(ahead) or Bill(ahead.on), ahead.undue_minor)
-
-
-def _row(bill: Bill, balance_minor: int) -> Row:
-    return Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, balance_minor)
+        yield close_next(ahead), ahead.undue_minor
 
 
 def next_due(account: Account, after: date) -> date | None:

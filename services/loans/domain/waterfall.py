@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.loans.domain.running import Bill, Course
+from services.loans.domain.running import Bill, Course, together
 
 
 def pay_due(course: Course, amount_minor: int) -> int:
@@ -15,7 +15,7 @@ def pay_due(course: Course, amount_minor: int) -> int:
     interest, left = _less([bill.interest_minor for bill in bills], left)
     principal, rest = _less([bill.principal_minor for bill in bills], left)
     course.repaid_minor += left - rest
-    course.bills = _bills(bills, principal, interest, fees)
+    _keep(course, principal, interest, fees)
     return rest
 
 
@@ -33,7 +33,7 @@ def prepay(course: Course, amount_minor: int) -> int:
     left = amount_minor - paid
     if course.undue_minor:
         return left
-    interest = round(course.accrued.fraction() + course.accrued_overdue.fraction())
+    interest = together(course.accrued, course.accrued_overdue).rounded()
     if left < interest:
         return left
     course.interest_income_minor += interest
@@ -58,19 +58,25 @@ def write_off(course: Course, amount_minor: int) -> None:
     interest, left = _less([bill.interest_minor for bill in bills], left)
     (course.default_interest_minor,), left = _less([course.default_interest_minor], left)
     fees, left = _less([bill.fees_minor for bill in bills], left)
-    course.bills = _bills(bills, principal, interest, fees)
+    _keep(course, principal, interest, fees)
     course.written_off_minor += amount_minor - left
 
 
 def _less(owed: Sequence[int], amount_minor: int) -> tuple[list[int], int]:
     """What is still owed of each, paid in turn, and what is left of the amount."""
-    still = []
-    for each in owed:
+    still = list(owed)
+    for place, each in enumerate(still):
+        if not amount_minor:
+            break
         paid = min(each, amount_minor)
-        still.append(each - paid)
+        still[place] -= paid
         amount_minor -= paid
     return still, amount_minor
 
 
-def _bills(bills: Sequence[Bill], principal: Sequence[int], interest: Sequence[int], fees: Sequence[int]) -> tuple[Bill, ...]:
-    return tuple(Bill(bill.due, *still) for bill, *still in zip(bills, principal, interest, fees, strict=True) if any(still))
+def _keep(course: Course, principal: Sequence[int], interest: Sequence[int], fees: Sequence[int]) -> None:
+    """The bills, with what is still owed of each."""
+    still_owed = zip(course.bills, principal, interest, fees, strict=True)
+    course.bills = tuple(Bill(bill.due, *still) for bill, *still in still_owed if any(still))
+    if not course.bills:
+        course.accrued_default.clear()  # the part of a cent that was left of it

@@ -1,0 +1,166 @@
+"""Positions for exposure and what-ifs, from the read tables: every loan, holding and material loan that is committed or owed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.loans.domain.equity_value import HoldingFlow, Valuation, worth_on
+from services.loans.domain.exposure import Due, Position, Ratio
+from services.loans.domain.facility import Facility
+from services.loans.domain.loan_state import Loan
+from services.loans.domain.project import OFFTAKE
+from services.loans.domain.standing import upcoming
+from services.loans.domain.what_ifs import Delivery
+from services.loans.tables import CommitmentRow, EquityFlowRow, FacilityRow, HoldingRow, LoanRow, ProjectFactRow, RatioRow, ValuationRow
+from shared.http import Reads
+
+OWED = ("principal_minor", "interest_minor", "default_interest_minor", "fees_minor")  # of a loan's figures
+
+
+async def facilities_of(reads: Reads, session: AsyncSession) -> dict[str, Facility]:
+    names = (await session.exec(select(FacilityRow.facility).order_by(col(FacilityRow.facility)))).all()
+    return {name: (await reads.state(f"facility/{name}"))[0] for name in names}
+
+
+async def positions_of(session: AsyncSession, on: date) -> tuple[Position, ...]:
+    committed: dict[str, int] = dict((await session.exec(select(CommitmentRow.commitment, CommitmentRow.amount))).all())
+    found = [*await _loans(session, committed), *await _holdings(session, committed, on)]
+    return tuple(each for each in found if each.committed or each.outstanding)
+
+
+async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Position]:
+    columns = (
+        LoanRow.loan,
+        LoanRow.facility,
+        LoanRow.currency,
+        LoanRow.borrower,
+        LoanRow.project,
+        LoanRow.undrawn_minor,
+        LoanRow.figures,
+        LoanRow.overdue_minor,
+        LoanRow.provision_minor,
+        col(LoanRow.terms)["elements"],
+        col(LoanRow.terms)["available_until"],
+    )
+    rows = await session.exec(select(*columns).where(col(LoanRow.status).in_(("committed", "defaulted", "repaid", "closed"))))  # type: ignore[call-overload]
+    ratios = await _ratios(session)
+    positions = []
+    for loan, facility, currency, borrower, project, undrawn, figures, overdue, provision, elements, until in rows:
+        owed = sum(figures[name] for name in OWED) if figures else 0
+        positions.append(
+            Position(
+                instrument="loan",
+                id=loan,
+                facility=facility,
+                asset=currency,
+                elements=tuple(elements),
+                borrower=borrower,
+                project=project,
+                committed=committed.get(loan, 0),
+                undrawn=undrawn,
+                outstanding=owed,
+                overdue=overdue,
+                value=max(0, owed - provision),
+                undrawn_until=date.fromisoformat(until),
+                ratios=ratios.get(loan, ()),
+            )
+        )
+    return positions
+
+
+async def _ratios(session: AsyncSession) -> dict[str, tuple[Ratio, ...]]:
+    """Of each covenant the figure for the last period."""
+    last: dict[tuple[str, str], Ratio] = {}
+    for row in await session.exec(select(RatioRow).order_by(col(RatioRow.for_on))):
+        last[row.loan, row.kind] = Ratio(row.kind, row.ratio, row.minimum)
+    found: defaultdict[str, tuple[Ratio, ...]] = defaultdict(tuple)
+    for (loan, _), ratio in sorted(last.items()):
+        found[loan] += (ratio,)
+    return found
+
+
+async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: date) -> list[Position]:
+    flows, valuations = await holding_flows(session), await holding_valuations(session)
+    positions = []
+    for row in await session.exec(select(HoldingRow).where(HoldingRow.status == "committed")):
+        worth = worth_on(flows.get(row.holding, ()), valuations.get(row.holding, ()), on)
+        positions.append(
+            Position(
+                instrument="equity",
+                id=row.holding,
+                facility=row.facility,
+                asset=row.currency,
+                elements=tuple(row.terms["elements"]),
+                borrower=row.company,
+                project=row.project,
+                committed=committed.get(row.holding, 0),
+                undrawn=row.figures["uncalled_minor"],
+                outstanding=row.figures["cost_minor"],
+                value=worth.value_minor,
+            )
+        )
+    return positions
+
+
+async def holding_flows(session: AsyncSession) -> Mapping[str, Sequence[HoldingFlow]]:
+    """By holding; without those that were reversed."""
+    rows = await session.exec(select(EquityFlowRow).where(col(EquityFlowRow.reversed).is_(False)))
+    return _by_holding((each.holding, HoldingFlow(each.on, each.units, each.cash_minor, each.cost_minor)) for each in rows)
+
+
+async def holding_valuations(session: AsyncSession) -> Mapping[str, Sequence[Valuation]]:
+    rows = await session.exec(select(ValuationRow))
+    return _by_holding((each.holding, Valuation(each.on, each.units, each.value_minor)) for each in rows)
+
+
+def _by_holding[Each](pairs: Iterable[tuple[str, Each]]) -> dict[str, list[Each]]:
+    found: defaultdict[str, list[Each]] = defaultdict(list)
+    for holding, each in pairs:
+        found[holding].append(each)
+    return found
+
+
+# What only a delay asks for
+
+
+async def deliveries_of(session: AsyncSession, project: str) -> tuple[Delivery, ...]:
+    """The project's offtakes that end: each is taken for one delivery, on the last day of its window."""
+    rows = await session.exec(
+        select(ProjectFactRow).where(
+            ProjectFactRow.project == project,
+            ProjectFactRow.kind == OFFTAKE,
+            col(ProjectFactRow.withdrawn_on).is_(None),
+            col(ProjectFactRow.until).is_not(None),
+        )
+    )
+    return tuple(
+        Delivery(
+            reference=row.fact,
+            project=row.project,
+            on=row.until,
+            quantity=row.quantity or 0,
+            unit=" of ".join(each for each in (row.unit, row.product) if each),
+        )
+        for row in rows
+        if row.until is not None
+    )
+
+
+async def with_dues(reads: Reads, positions: Sequence[Position], project: str, on: date) -> tuple[Position, ...]:
+    """What loans of the project have to pay from now on, as their own states say."""
+    found: list[Position] = []
+    for position in positions:
+        if position.project == project and position.instrument == "loan":
+            loan: Any = (await reads.state(f"loan/{position.id}"))[0]
+            assert isinstance(loan, Loan)
+            if loan.account is not None:
+                rows = upcoming(loan.account, on)
+                dues = tuple(Due(row.due, row.principal_minor + row.interest_minor + row.fees_minor) for row in rows)
+                position = msgspec.structs.replace(position, dues=dues)
+        found.append(position)
+    return tuple(found)
