@@ -98,11 +98,6 @@ class Loans:
 def _step(loan: _Loan, event: Any) -> Iterator[str]:
     """What is wrong with the event, which is applied, with regard to the commitment and its conditions."""
     match event:
-        case BalanceBroughtForward():
-            loan.advanced_minor += event.advanced_minor
-            loan.undrawn_minor -= event.advanced_minor
-            if loan.undrawn_minor < 0 or loan.undrawn_minor != event.undrawn_minor:
-                yield f"{event.undrawn_minor} is said to be left of the commitment, and {loan.undrawn_minor} is"
         case LoanCommitted():
             loan.undrawn_minor = event.commitment_minor
             if event.commitment_minor != loan.terms.commitment_minor:
@@ -113,18 +108,26 @@ def _step(loan: _Loan, event: Any) -> Iterator[str]:
             loan.undrawn_minor -= event.amount_minor
         case AdvanceCleared():
             yield from _unmet(loan, event.seen, None)
+        case BalanceBroughtForward():
+            yield from _advance(loan, event.advanced_minor, event.undrawn_minor)
         case AdvancePaid():
-            loan.advanced_minor += event.amount_minor
-            loan.undrawn_minor -= event.amount_minor
-            if loan.undrawn_minor < 0 or loan.undrawn_minor != event.undrawn_minor:
-                yield f"{event.undrawn_minor} is said to be left of the commitment, and {loan.undrawn_minor} is"
+            yield from _advance(loan, event.amount_minor, event.undrawn_minor)
             yield from _unmet(loan, event.seen, event.paid_on)
+            if not loan.terms.available_from <= event.paid_on <= loan.terms.available_until:
+                yield f"on {event.paid_on} nothing was to be advanced"
         case ActProposed():
             loan.acts[event.act] = event
         case ActApproved(content=WaiveCondition() as content):
             loan.waived[content.name] = content.until
         case ActApproved(content=AmendCondition() as content):
             loan.waived.pop(content.name, None)
+
+
+def _advance(loan: _Loan, amount_minor: int, undrawn_minor: int) -> Iterator[str]:
+    loan.advanced_minor += amount_minor
+    loan.undrawn_minor -= amount_minor
+    if loan.undrawn_minor < 0 or loan.undrawn_minor != undrawn_minor:
+        yield f"{undrawn_minor} is said to be left of the commitment, and {loan.undrawn_minor} is"
 
 
 def _unmet(loan: _Loan, seen: Iterable[Seen], on: date | None) -> Iterator[str]:
@@ -173,10 +176,10 @@ def _book(loan: _Loan, event: Any, change: BookChange, after: Figures) -> Iterat
 def _came_in(loan: _Loan, event: Any) -> tuple[int, int]:
     """Cash and goods, by what the event is about."""
     match event:
-        case AdvancePaid():
-            return -event.amount_minor, 0
         case BalanceBroughtForward():
             return event.repaid_minor - event.advanced_minor, 0
+        case AdvancePaid():
+            return -event.amount_minor, 0
         case PaymentRecorded() | RecoveryRecorded():
             loan.payments[event.payment] = event
             loan.references.add(event.reference)

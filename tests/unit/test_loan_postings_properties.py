@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import loan_story as facility_loan
 import material_story as material
 from equity_story import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
 from hypothesis import given, settings
@@ -16,11 +17,24 @@ from services.loans.domain import equity
 from services.loans.domain.equity import CancelUncalled, CommitHolding
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import HoldingStatus
+from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
+from services.loans.domain.loan_servicing import (
+    ChargeFee,
+    ClosePeriod,
+    CreditDelivery,
+    DeclareDefault,
+    ImportLoan,
+    RecordRecovery,
+    ResetRate,
+    ReversePayment,
+)
 from services.loans.domain.material import DECIDER as MATERIAL
 from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
 from services.loans.domain.material_returns import TurnBackReturn
 from services.loans.domain.material_terms import CommitMaterialLoan
 from services.loans.events.equity import EquityFlowId
+from services.loans.events.loan import BookChange, PaymentId, Restructure, ScheduleTerms, WriteOff
 from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
 from shared.decider import Decider, Refused
 
@@ -61,12 +75,127 @@ def told(decider: Decider, commands: Iterable[Any]) -> Iterator[tuple[Any, Any]]
         yield events, state
 
 
+references = st.integers(0, 10**6).map(str)
+
+# Facility loans
+
+later = st.integers(0, 400).map(lambda ahead: facility_loan.START + timedelta(days=ahead))
+few = st.integers(0, 4).map(str)
+contents_of_acts = st.one_of(
+    st.builds(lambda amount, on: WriteOff(amount_minor=amount, on=on), st.integers(1, 90_000), later),
+    st.builds(
+        lambda on, periods, capitalise: Restructure(
+            schedule=ScheduleTerms(kind="equal", start=on, every="1m", periods=periods, day_count="ACT/365F"),
+            rate_pct="7",
+            capitalise_overdue=capitalise,
+        ),
+        later,
+        st.integers(1, 20),
+        st.booleans(),
+    ),
+)
+events_of_a_loan = st.one_of(
+    st.builds(lambda name, minor, on: facility_loan.request(name, minor, on), few, st.integers(1, 60_000), later),
+    st.builds(lambda name, paid_on, on: facility_loan.pay_out(name, min(paid_on, on), on), few, later, later),
+    st.builds(lambda name, paid_on, on: facility_loan.pay_out(name, min(paid_on, on), on), few, later, later),
+    st.builds(
+        lambda name, minor, received_on, on, prepays: facility_loan.payment(name, minor, min(received_on, on), on, prepays),
+        st.integers(0, 9).map(str),
+        st.one_of(st.integers(1, 12_000), st.integers(1, 200_000)),
+        later,
+        later,
+        st.sampled_from(["nothing", "instalment", "term"]),
+    ),
+    st.builds(lambda name, on: ReversePayment(payment=PaymentId(f"pay_{name}"), reason="x", on=on), st.integers(0, 9).map(str), later),
+    st.builds(
+        lambda name, minor, on: CreditDelivery(
+            payment=PaymentId(f"pay_d{name}"), right="rgt_1", lot=f"lot_{name}", amount_minor=minor, received_on=on, on=on
+        ),
+        few,
+        st.integers(1, 50_000),
+        later,
+    ),
+    st.builds(lambda on: ClosePeriod(on=on), later),
+    st.builds(lambda on: ClosePeriod(on=on), later),
+    st.builds(
+        lambda pct, on, now: ResetRate(base_pct=pct, source="x", from_on=on, on=now), st.sampled_from(["0", "3.5", "9"]), later, later
+    ),
+    st.builds(
+        lambda name, minor, due, on: ChargeFee(fee=f"fee_{name}", text="x", amount_minor=minor, due_on=due, on=on),
+        references,
+        st.integers(1, 900),
+        later,
+        later,
+    ),
+    st.builds(lambda content, name, on: facility_loan.act(content, name, on), contents_of_acts, few, later),
+    st.builds(facility_loan.sign_act, few, later),
+    st.builds(lambda minor, on: CancelCommitment(amount_minor=minor, reason="x", on=on), st.one_of(st.none(), st.integers(1, 900)), later),
+    st.builds(lambda cause, on: EndAvailability(cause=cause, on=on), st.sampled_from(["sunset", "availability"]), later),
+    st.builds(lambda on: DeclareDefault(reason="x", on=on), later),
+    st.builds(
+        lambda name, minor, on: RecordRecovery(
+            payment=PaymentId(f"pay_r{name}"), reference=f"r{name}", amount_minor=minor, received_on=on, on=on
+        ),
+        few,
+        st.integers(1, 90_000),
+        later,
+    ),
+)
+BEGUN = (
+    facility_loan.propose(establishment_fee_minor=500, commitment_fee_pct="1", default_margin_pct="3"),
+    ApproveLoan(signing=facility_loan.signing(facility_loan.named("proposal")), on=facility_loan.START),
+    CommitLoan(on=facility_loan.START),
+    facility_loan.learn(*facility_loan.SHOWN),
+    facility_loan.request("first", 40_000),
+    facility_loan.pay_out("first"),
+)
+
+
+@given(st.lists(events_of_a_loan, max_size=25))
+@settings(max_examples=80, deadline=None)
+def test_the_books_say_what_a_loan_says(commands):
+    books = Books("loan/lon_1")
+    for events, loan in told(facility_loan.DECIDER, (*BEGUN, *commands)):
+        books.take(events)
+        if (figures := loan.figures) is None:
+            continue
+        names = ("principal", "interest", "default_interest", "fees", "credit")
+        owed = [figures.principal_minor, figures.interest_minor, figures.default_interest_minor, figures.fees_minor, -figures.credit_minor]
+        assert books.posted(*names) == owed
+        shared = {"cash": "facility/cash", "goods": "facility/goods"}
+        for field in BookChange.__struct_fields__:
+            name = field.removesuffix("_minor")
+            assert books.of(shared.get(name, f"loan/lon_1/{name}")).posted == getattr(loan.booked, field)
+        assert figures.advanced_minor == loan.advanced_minor
+        assert books.of("loan/lon_1/commitment") == Balance(0, loan.undrawn_minor)
+        assert books.of("facility/cmf/committed") == Balance(0, -loan.undrawn_minor)
+
+
+def test_the_books_say_what_an_imported_loan_says():
+    books = Books("loan/lon_1")
+    terms = facility_loan.terms()
+    imported = ImportLoan(
+        loan=facility_loan.LOAN,
+        terms=terms,
+        document=facility_loan.named("a contract"),
+        reference="old 7",
+        as_of=facility_loan.START,
+        advanced_minor=100_000,
+        repaid_minor=30_000,
+        on=facility_loan.months(2),
+    )
+    for events, _ in told(facility_loan.DECIDER, (imported, CommitLoan(on=facility_loan.months(2)))):
+        books.take(events)
+    assert books.posted("principal") == [70_000]
+    assert books.of("facility/cash").posted == -70_000
+    assert books.of("loan/lon_1/commitment") == Balance(0, 20_000)
+
+
 # Equity
 
 
 numbers = st.integers(1, 900)
 days = st.integers(0, 300).map(lambda ahead: min(COMMITTED_ON + timedelta(days=ahead), TODAY))
-references = st.integers(0, 10**6).map(str)
 flows = st.one_of(
     st.builds(lambda units, each, on, name: subscribe(units, units * each, on, f"s{name}"), numbers, numbers, days, references),
     st.builds(lambda amount, on, name: dividend(amount, on, f"d{name}"), numbers, days, st.integers(0, 5)),

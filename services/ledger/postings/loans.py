@@ -5,40 +5,60 @@ is voided. Beside that, an event that moves money says what it changes in the lo
 accounts are at every instant what the loan itself says.
 """
 
+from typing import assert_never
+
 from services.ledger.accounts import Posting, Status
 from services.ledger.postings.moves import booked, committed
 from services.loans.events.loan import (
     ActApproved,
+    ActProposed,
+    ActWithdrawn,
+    AdvanceCleared,
     AdvancePaid,
+    AdvanceRequested,
+    AdvanceWithdrawn,
+    ArrearsChanged,
     BalanceBroughtForward,
     CommitmentCancelled,
+    CommitmentRefused,
+    ConditionsEvaluated,
     DeliveryCredited,
     FeeCharged,
+    LoanApproved,
+    LoanClosed,
     LoanCommitted,
+    LoanDefaulted,
     LoanEvent,
+    LoanImported,
+    LoanProposed,
+    LoanRepaid,
+    LoanWithdrawn,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
     RateReset,
+    RatioReported,
     RecoveryRecorded,
+    Regraded,
 )
 
 
 def of_loan(event: LoanEvent) -> list[Posting]:
+    owner = f"loan/{event.loan}"
     match event:
         case LoanCommitted():
-            return committed(f"loan/{event.loan}", event.facility, event.currency, event.commitment_minor, Status.PENDING)
+            return committed(owner, event.facility, event.currency, event.commitment_minor, Status.PENDING)
         case CommitmentCancelled():
-            return committed(f"loan/{event.loan}", event.facility, event.currency, event.amount_minor, Status.VOIDED)
+            return committed(owner, event.facility, event.currency, event.amount_minor, Status.VOIDED)
         case AdvancePaid():
             return [
-                *committed(f"loan/{event.loan}", event.facility, event.currency, event.amount_minor, Status.SETTLED),
-                *booked(f"loan/{event.loan}", event.currency, event.change),
+                *committed(owner, event.facility, event.currency, event.amount_minor, Status.SETTLED),
+                *booked(owner, event.currency, event.change),
             ]
         case BalanceBroughtForward():
             return [
-                *committed(f"loan/{event.loan}", event.facility, event.currency, event.advanced_minor, Status.SETTLED),
-                *booked(f"loan/{event.loan}", event.currency, event.change),
+                *committed(owner, event.facility, event.currency, event.advanced_minor, Status.SETTLED),
+                *booked(owner, event.currency, event.change),
             ]
         case (
             PaymentRecorded()
@@ -50,6 +70,26 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | PeriodClosed()
             | ActApproved()
         ):
-            return booked(f"loan/{event.loan}", event.currency, event.change)
-        case _:
+            return booked(owner, event.currency, event.change)
+        case (
+            LoanProposed()
+            | LoanImported()
+            | LoanApproved()
+            | LoanWithdrawn()
+            | CommitmentRefused()
+            | ConditionsEvaluated()
+            | ActProposed()
+            | ActWithdrawn()
+            | AdvanceRequested()
+            | AdvanceCleared()
+            | AdvanceWithdrawn()
+            | ArrearsChanged()
+            | RatioReported()
+            | Regraded()
+            | LoanDefaulted()
+            | LoanRepaid()
+            | LoanClosed()
+        ):
             return []
+        case _:
+            assert_never(event)

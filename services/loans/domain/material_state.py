@@ -273,16 +273,14 @@ def _paid(loan: MaterialLoan, principal_g: int) -> MaterialLoan:
 
 
 def _without(tranches: tuple[Tranche, ...], draw: str, lent_g: int) -> tuple[Tranche, ...]:
-    """The draw's own grams first; what of it was paid off already comes off the others."""
-    others = [tranche for tranche in tranches if tranche.draw != draw]
-    lent_g -= sum(tranche.out_g for tranche in tranches if tranche.draw == draw)
+    """The draw's own grams first; what is beyond them was paid off already, and comes off the others."""
     left: list[Tranche] = []
-    for tranche in others:
+    for tranche in sorted(tranches, key=lambda tranche: tranche.draw != draw):
         taken_g = min(tranche.out_g, lent_g)
         lent_g -= taken_g
         if taken_g < tranche.out_g:
             left.append(replace(tranche, out_g=tranche.out_g - taken_g))
-    return tuple(left)
+    return tuple(sorted(left, key=lambda tranche: (tranche.lent_on, tranche.draw)))
 
 
 def _changed(loan: MaterialLoan, change: ContainedChange) -> MaterialLoan:
