@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from services.client import Client
-from services.commands.approve import sign_decision
+from services.commands.approve import sign_document
 from services.commands.approver_key import new_key
 from services.demo.parties import Parties, all_rows, subject_of, until
 
@@ -86,5 +86,5 @@ async def _round(parties: Parties, approver: Client, subject: str, key_file: Pat
     await operator.post(f"{path}/propose", {"supply_g": SUPPLY_G})
     decision = key_file.with_name("bench-decision.json")
     decision.write_bytes((await approver.request("GET", f"{path}/decision")).content)
-    await approver.post(f"{path}/approvals", msgspec.json.decode(sign_decision(decision, key_file, subject)))
+    await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, key_file, subject)))
     await operator.post(f"{path}/certify")

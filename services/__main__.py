@@ -85,15 +85,18 @@ def new_approver_key(file: Annotated[Path, typer.Argument(help="where to write i
 
 @app.command()
 def approve(
-    file: Annotated[Path, typer.Argument(help="the decision, as GET /v1/rounds/{id}/decision gives it")],
+    file: Annotated[Path, typer.Argument(help="what is proposed, as GET .../decision, .../proposal or .../document gives it")],
     key: Annotated[Path, typer.Option(help="the approver's key file")],
     approver: Annotated[str, typer.Option(help="the approver's subject")],
+    purpose: Annotated[str | None, typer.Option(help="what the file must be, such as decision or loan_proposal")] = None,
     out: Annotated[Path | None, typer.Option(help="where to write the approval; otherwise standard output")] = None,
 ) -> None:
-    """Recomputes a decision and signs its hash. What does not recompute is not signed."""
-    from services.commands.approve import sign_decision
+    """Shows what is proposed, and signs its hash. A decision is recomputed: what does not come out the same is not signed."""
+    from services.commands.approve import show, sign, to_be_signed
 
-    signed = sign_decision(file, key, approver)
+    document = to_be_signed(file, purpose)
+    show(document)
+    signed = sign(document, key, approver)
     if out is None:
         typer.echo(signed.decode())
     else:

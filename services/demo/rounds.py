@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from services.client import Client
-from services.commands.approve import sign_decision
+from services.commands.approve import sign_document
 from services.demo.parties import all_rows, refusal_of, subject_of, until
 from services.demo.scenario import DISRUPTION, GALLIUM, PARTNERS, PRODUCTS, Product
 from services.demo.screen import mass, written_day
@@ -95,7 +95,7 @@ async def _show_nobody_approves_their_own(stage: Stage, path: str, decision: str
     """The proposer sends an approval that an approver's key has signed, in the proposer's own name."""
     proposer, key_file = await subject_of(stage.parties.operator), next(iter(stage.key_files.values()))
     file = await _decision_file(stage, stage.parties.operator, path)
-    signed = msgspec.json.decode(sign_decision(file, key_file, proposer))
+    signed = msgspec.json.decode(sign_document(file, key_file, proposer))
     problem = await refusal_of(stage.parties.operator.post(f"{path}/approvals", signed))
     stage.screen.refused("The operator who proposed it approves it too", problem)
     missing = await refusal_of(stage.parties.operator.post(f"{path}/certify"))
@@ -105,7 +105,7 @@ async def _show_nobody_approves_their_own(stage: Stage, path: str, decision: str
 async def _approve(stage: Stage, approver: Client, path: str) -> None:
     """As `reserve approve` does it: the decision is recomputed on the approver's machine, and signed there."""
     subject = await subject_of(approver)
-    signed = sign_decision(await _decision_file(stage, approver, path), stage.key_files[subject], subject)
+    signed = sign_document(await _decision_file(stage, approver, path), stage.key_files[subject], subject)
     await approver.post(f"{path}/approvals", msgspec.json.decode(signed))
 
 
