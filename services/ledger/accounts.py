@@ -27,7 +27,7 @@ GOODS = "facility/goods"
 
 # Where an asset comes from, or goes for good.
 _BELOW_ZERO = (OUTSIDE, "project/", "difference/", "loss", "sample", RESERVED_RIGHTS, "facility/", "lending/")
-_CREDITS = ("/credit", "_income", "/excess", "/returning")  # of a loan or holding, or owed to a partner
+_CREDITS = ("/credit", "_income", "/provision", "/excess", "/returning")  # of a loan or holding, or owed to a partner
 
 
 class Side(StrEnum):

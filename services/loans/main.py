@@ -38,6 +38,7 @@ PROBLEMS = {
     "condition_invalid": (422, "Nothing could ever meet the condition"),
     "conditions_unmet": (409, "Conditions precedent are not met"),
     "advance_beyond_commitment": (409, "It is more than is left of the commitment"),
+    "covenant_breached": (409, "A covenant is breached"),
     "advance_outside_availability": (409, "The commitment is not available then"),
     "date_before_loan": (422, "The day is before the loan"),
     "payment_reference_used": (409, "The reference is of another payment"),

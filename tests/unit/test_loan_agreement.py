@@ -28,17 +28,18 @@ from loan_story import (
 )
 
 from services.loans.domain.loan import DECIDER, Loan, timers
-from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan_advances import CancelCommitment, EndAvailability, LookAtSubsequent
 from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment
 from services.loans.domain.loan_servicing import ImportLoan
 from services.loans.events.loan import (
     AmendCondition,
     LoanId,
     ScheduleTerms,
+    Subsequent,
     WaiveCondition,
     WaiveCovenant,
 )
-from shared.conditions import AllShown, ShareAtLeast
+from shared.conditions import AllShown, ShareAtLeast, Shown
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
 
@@ -197,6 +198,17 @@ def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
 def test_a_commitment_s_ends_are_timers():
     _, happened = told(propose(), APPROVE, CommitLoan(on=START))
     assert {timer.name: timer.due for timer in timers(happened[2])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
+
+
+def test_a_condition_subsequent_that_is_not_met_by_its_day_is_said_to_be_missed():
+    insured = Subsequent(name="insurance", text="the plant is insured", condition=Shown(kind="insurance"), due=date(2026, 3, 31))
+    late = LookAtSubsequent(name="insurance", on=date(2026, 4, 1))
+    loan, happened = told(propose(subsequents=(insured,)), APPROVE, CommitLoan(on=START), late)
+    assert (names(happened)[-1], happened[-1].seen.evaluation.status) == ("SubsequentMissed", "open")
+    assert {timer.name: timer.due for timer in timers(happened[2])}["subsequent/insurance"] == date(2026, 4, 1)  # type: ignore[union-attr]
+    for on, learnt in ((date(2026, 3, 31), ()), (date(2026, 4, 1), (evidence("insurance"),))):
+        told_of, _ = told(learn(*learnt), loan=loan) if learnt else (loan, [])
+        assert DECIDER.decide(LookAtSubsequent(name="insurance", on=on), told_of) == []
 
 
 def test_no_more_is_cancelled_than_is_neither_advanced_nor_asked_for():

@@ -6,7 +6,24 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loan_story import START, act, day_after, lent, minor, months, names, payment, refused, sign_act, told
+from loan_story import (
+    SHOWN,
+    START,
+    act,
+    committed,
+    day_after,
+    learn,
+    lent,
+    minor,
+    months,
+    names,
+    pay_out,
+    payment,
+    refused,
+    request,
+    sign_act,
+    told,
+)
 
 from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_books import owed_minor
@@ -18,6 +35,7 @@ from services.loans.domain.loan_servicing import (
     DeclareDefault,
     LookAtArrears,
     RecordRecovery,
+    Regrade,
     ReportRatio,
     ResetRate,
     ReversePayment,
@@ -144,6 +162,25 @@ def test_a_covenant_is_breached_cured_and_waived_by_what_is_reported():
     _, happened = told(act(waived), sign_act(), report("1", date(2026, 12, 31)), loan=loan)
     assert happened[-1].standing == "waived"
     assert refused(loan, report("1", date(2027, 1, 1))).code == "date_in_future"
+
+
+def test_nothing_is_lent_to_a_borrower_who_breaches_a_covenant():
+    def report(ratio: str, for_on: date) -> ReportRatio:
+        return ReportRatio(kind="dscr", ratio=ratio, for_on=for_on, source="accounts", on=date(2026, 6, 30))
+
+    loan = committed(learn(*SHOWN), request("a", 1), report("1", date(2026, 3, 31)))
+    assert refused(loan, request("b", 1)).code == "covenant_breached"
+    assert refused(loan, pay_out("a")).code == "covenant_breached"
+    assert told(report("2", date(2026, 6, 30)), pay_out("a"), loan=loan)[1]
+
+
+def test_a_provision_is_what_it_was_and_what_it_changes():
+    def regrade(provision_minor: int) -> Regrade:
+        return Regrade(grade="B", stage=2, provision_minor=provision_minor, reason="late")
+
+    _, happened = told(regrade(500), regrade(200), loan=lent())
+    assert [(event.provision_minor, event.change_minor) for event in happened] == [(500, 500), (200, -300)]
+    assert refused(lent(), regrade(-1)).code == "amount_invalid"
 
 
 def test_a_default_is_recovered_written_off_and_closed():

@@ -8,7 +8,7 @@ accounts are at every instant what the loan itself says.
 from typing import assert_never
 
 from services.ledger.accounts import Posting, Status
-from services.ledger.postings.moves import booked, committed
+from services.ledger.postings.moves import booked, committed, title
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -40,6 +40,7 @@ from services.loans.events.loan import (
     RatioReported,
     RecoveryRecorded,
     Regraded,
+    SubsequentMissed,
 )
 
 
@@ -60,6 +61,8 @@ def of_loan(event: LoanEvent) -> list[Posting]:
                 *committed(owner, event.facility, event.currency, event.advanced_minor, Status.SETTLED),
                 *booked(owner, event.currency, event.change),
             ]
+        case Regraded():
+            return title(event.currency, f"loan/{event.loan}/provision", f"loan/{event.loan}/provided", event.change_minor)
         case (
             PaymentRecorded()
             | DeliveryCredited()
@@ -78,6 +81,7 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | LoanWithdrawn()
             | CommitmentRefused()
             | ConditionsEvaluated()
+            | SubsequentMissed()
             | ActProposed()
             | ActWithdrawn()
             | AdvanceRequested()
@@ -85,7 +89,6 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | AdvanceWithdrawn()
             | ArrearsChanged()
             | RatioReported()
-            | Regraded()
             | LoanDefaulted()
             | LoanRepaid()
             | LoanClosed()

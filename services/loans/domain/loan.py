@@ -4,7 +4,7 @@ Dated facts (advances, payments, rates, fees, acts) make its standing on any day
 What is decided here is whether a fact may come in; its event carries the difference that it makes to the books.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, assert_never, get_args
 
@@ -12,7 +12,7 @@ import immutables
 import msgspec
 
 from services.loans.domain.dated_facts import Reduced
-from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability, decide_advance
+from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
 from services.loans.domain.loan_agreement import AgreementCommand, decide_agreement
 from services.loans.domain.loan_books import enter
 from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
@@ -53,6 +53,7 @@ from services.loans.events.loan import (
     RecoveryRecorded,
     Regraded,
     Restructure,
+    SubsequentMissed,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
@@ -159,6 +160,8 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
             covenant = _replace(loan.covenants[event.kind], breached=event.standing == "breached")
             return _replace(loan, covenants=loan.covenants.set(event.kind, covenant))
         case Regraded():
+            return _replace(loan, provision_minor=event.provision_minor)
+        case SubsequentMissed():
             return loan
         case LoanDefaulted():
             return _replace(loan, status=LoanStatus.DEFAULTED)
@@ -198,7 +201,7 @@ def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:
     """A period is closed on its due date; arrears are looked at on the days that their bucket may change; availability ends by itself."""
     match event:
         case LoanCommitted():
-            return _availability(event.sunset_on, event.available_until)
+            return [*_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
             return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability")]
     after: Figures | None = getattr(event, "after", None)
@@ -211,6 +214,11 @@ def _availability(sunset_on: date, available_until: date) -> list[Timer]:
         Timer("sunset", sunset, EndAvailability(cause="sunset", on=sunset)),
         Timer("availability", end, EndAvailability(cause="availability", on=end)),
     ]
+
+
+def _subsequents(due: Mapping[str, date]) -> list[Timer]:
+    late = {name: day + timedelta(days=1) for name, day in due.items()}
+    return [Timer(f"subsequent/{name}", day, LookAtSubsequent(name=name, on=day)) for name, day in late.items()]
 
 
 def _due(after: Figures) -> list[Timer | CancelTimer]:

@@ -27,6 +27,7 @@ from services.loans.events.loan import (
     ConditionsEvaluated,
     LoanEvent,
     Seen,
+    SubsequentMissed,
 )
 from shared.conditions import Evidence
 from shared.decider import Refused
@@ -73,7 +74,14 @@ class EndAvailability(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type AdvanceCommand = LearnEvidence | RequestAdvance | WithdrawAdvance | PayAdvance | CancelCommitment | EndAvailability
+class LookAtSubsequent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: the day of a condition subsequent has passed. Total."""
+
+    name: str
+    on: date
+
+
+type AdvanceCommand = LearnEvidence | RequestAdvance | WithdrawAdvance | PayAdvance | CancelCommitment | EndAvailability | LookAtSubsequent
 
 
 def decide_advance(command: AdvanceCommand, loan: Loan) -> Decided:
@@ -94,6 +102,8 @@ def decide_advance(command: AdvanceCommand, loan: Loan) -> Decided:
             return _cancel(command, loan)
         case EndAvailability():
             return _end(command, loan)
+        case LookAtSubsequent():
+            return _look_at_subsequent(command, loan)
         case _:
             assert_never(command)
 
@@ -138,6 +148,8 @@ def _request(command: RequestAdvance, loan: Loan) -> Decided:
         )
     if not loan.terms.available_from <= command.on <= loan.terms.available_until:
         return _outside(loan)
+    if (breach := _breach(loan)) is not None:
+        return breach
     requested: list[LoanEvent] = [
         AdvanceRequested(loan=loan.id, advance=command.advance, amount_minor=command.amount_minor, purpose=command.purpose)
     ]
@@ -157,6 +169,8 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         return fault
     if not loan.terms.available_from <= command.paid_on <= loan.terms.available_until:
         return _outside(loan)
+    if (breach := _breach(loan)) is not None:
+        return breach
     seen = seen_precedents(loan, command.paid_on)
     if not all_pass(seen):
         return Refused(Reason.CONDITIONS_UNMET, _unmet(seen), accepted="every condition precedent met or waived")
@@ -201,6 +215,18 @@ def _end(command: EndAvailability, loan: Loan) -> list[LoanEvent]:
     return given_up + ([_cancelled(loan, loan.undrawn_minor, command.cause, reason, command.on)] if loan.undrawn_minor else [])
 
 
+def _look_at_subsequent(command: LookAtSubsequent, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.status not in (LoanStatus.COMMITTED, LoanStatus.DEFAULTED):
+        return []
+    due = {each.name: each.due for each in loan.terms.subsequents}
+    seen = seen_subsequents(loan, due[command.name], loan.evidence.values())
+    return [
+        SubsequentMissed(loan=loan.id, due=due[each.name], seen=each)
+        for each in seen
+        if each.name == command.name and each.evaluation.status != "met" and command.on > due[each.name]
+    ]
+
+
 def _cancelled(
     loan: Loan, amount_minor: int, cause: Literal["sunset", "availability", "cancelled"], reason: str, on: date
 ) -> CommitmentCancelled:
@@ -224,6 +250,14 @@ def _unmet(seen: tuple[Seen, ...]) -> str:
         for each in seen
         if each.evaluation.status not in ("met", "waived")
     )
+
+
+def _breach(loan: Loan) -> Refused[Reason] | None:
+    """Nothing is lent to a borrower who breaches a covenant: it is cured or waived first."""
+    broken = sorted(kind for kind, covenant in loan.covenants.items() if covenant.breached)
+    if not broken:
+        return None
+    return Refused(Reason.COVENANT_BREACHED, f"the covenant {broken[0]} is breached", accepted="a covenant that is kept, cured or waived")
 
 
 def _outside(loan: Loan) -> Refused[Reason]:

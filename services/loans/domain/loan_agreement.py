@@ -207,6 +207,7 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
         commitment_minor=loan.terms.commitment_minor,
         sunset_on=loan.terms.sunset_on,
         available_until=loan.terms.available_until,
+        subsequents={each.name: each.due for each in loan.terms.subsequents},
     )
     if brought is None:
         return [committed]

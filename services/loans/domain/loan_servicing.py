@@ -189,7 +189,9 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
                     loan=loan.id,
                     grade=command.grade,
                     stage=command.stage,
+                    currency=loan.terms.currency,
                     provision_minor=command.provision_minor,
+                    change_minor=command.provision_minor - loan.provision_minor,
                     reason=command.reason,
                 )
             ]

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     CONDITION_NOT_FOUND = "condition_not_found"
     CONDITIONS_UNMET = "conditions_unmet"
     ADVANCE_BEYOND = "advance_beyond_commitment"
+    COVENANT_BREACHED = "covenant_breached"
     ADVANCE_OUTSIDE = "advance_outside_availability"
     ADVANCE_NOT_FOUND = "advance_not_found"
     DATE_BEFORE_LOAN = "date_before_loan"
@@ -111,6 +112,7 @@ class Loan(msgspec.Struct, frozen=True):
     covenants: immutables.Map[CovenantKind, Covenant] = immutables.Map()
     bucket: str = "current"
     resets: int = 0  # of the rate
+    provision_minor: int = 0
     account: Account | None = None  # from the commitment on
     cancelled_minor: int = 0  # of the commitment
     advanced_minor: int = 0

@@ -239,6 +239,7 @@ class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed
     commitment_minor: Minor
     sunset_on: date
     available_until: date
+    subsequents: dict[str, date] = {}  # conditions subsequent -> the day by which each is to be met
 
 
 class BalanceBroughtForward(_Event, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
@@ -280,6 +281,13 @@ class ConditionsEvaluated(_Event, frozen=True, kw_only=True, tag="loans.conditio
     forgotten: tuple[str, ...]  # references of what is established no longer
     precedents: tuple[Seen, ...]
     subsequents: tuple[Seen, ...]
+
+
+class SubsequentMissed(_Event, frozen=True, kw_only=True, tag="loans.subsequent_missed.v1"):
+    """The day of a condition subsequent has passed, and it was not met."""
+
+    due: date
+    seen: Seen
 
 
 class ActProposed(_Event, frozen=True, kw_only=True, tag="loans.act_proposed.v1"):
@@ -423,11 +431,13 @@ class RatioReported(_Event, frozen=True, kw_only=True, tag="loans.ratio_reported
 
 
 class Regraded(_Event, frozen=True, kw_only=True, tag="loans.regraded.v1"):
-    """The grade, the stage of expected loss and what is provided for it, as the books of the lender have it."""
+    """The grade, the stage of expected loss, and what the lender provides for it."""
 
     grade: Grade
     stage: Stage
+    currency: str
     provision_minor: Minor
+    change_minor: SignedMinor  # of the provision
     reason: str
 
 
@@ -467,6 +477,7 @@ LoanEvent = (
     | CommitmentRefused
     | CommitmentCancelled
     | ConditionsEvaluated
+    | SubsequentMissed
     | ActProposed
     | ActApproved
     | ActWithdrawn

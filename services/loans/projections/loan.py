@@ -39,6 +39,7 @@ from services.loans.events.loan import (
     RatioReported,
     RecoveryRecorded,
     Regraded,
+    SubsequentMissed,
 )
 from shared.codec import type_of, without_version
 from shared.postgres import Connection
@@ -162,7 +163,7 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _set_status(connection, event.loan, "repaid", None)
         case LoanClosed():
             await _set_status(connection, event.loan, "closed", event.reason)
-        case RateReset() | FeeCharged() | PeriodClosed():
+        case RateReset() | FeeCharged() | PeriodClosed() | SubsequentMissed():
             pass
         case _:
             assert_never(event)
