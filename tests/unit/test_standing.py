@@ -26,7 +26,6 @@ from services.loans.domain.standing import (
     bucket,
     figures_on,
     interest_on,
-    next_due,
     opened,
     upcoming,
     with_fact,
@@ -82,17 +81,17 @@ def test_nothing_is_due_any_more_once_all_is_repaid():
     dues = [(row.due, row.principal_minor + row.interest_minor) for row in upcoming(given(advanced()), START)]
     account = given(advanced(), *(paid(amount, due, f"pay_{due}") for due, amount in dues))
     assert books_on(account, date(2024, 7, 1)) == BookChange(cash_minor=3_53, interest_income_minor=-3_53)
-    assert next_due(account, date(2024, 7, 1)) is None
+    assert figures_on(account, date(2024, 7, 1)).next_billing is None
 
 
 def test_each_due_date_is_the_next_until_it_has_come():
     account = given(advanced())
-    assert [next_due(account, day) for day in (START, date(2024, 1, 31), date(2024, 2, 1))] == [
+    assert [figures_on(account, day).next_billing for day in (START, date(2024, 1, 31), date(2024, 2, 1))] == [
         date(2024, 2, 1),
         date(2024, 2, 1),
         date(2024, 3, 1),
     ]
-    assert next_due(given(), START) is None
+    assert figures_on(given(), START).next_billing is None
 
 
 def test_interest_of_a_day_is_known_and_not_booked_before_the_period_ends():
@@ -137,15 +136,15 @@ def test_a_payment_beyond_all_that_is_owed_is_credit_in_the_end():
     account = given(advanced(), paid(200_00, START, prepays="instalment"))
     figures = figures_on(account, START)
     assert (figures.principal_minor, figures.credit_minor, figures.next_due) == (0, 100_00, None)
-    assert next_due(account, START) is None
+    assert figures_on(account, START).next_billing is None
 
 
 def test_who_prepays_all_with_its_interest_owes_nothing_from_that_day():
     account = given(advanced(), paid(100_50, date(2024, 1, 16), prepays="term"))
     assert books_on(account, date(2024, 1, 16)) == BookChange(cash_minor=50, interest_income_minor=-50)
-    assert next_due(account, date(2024, 1, 16)) is None
+    assert figures_on(account, date(2024, 1, 16)).next_billing is None
     short = given(advanced(), paid(100_49, date(2024, 1, 16), prepays="term"))
-    assert (next_due(short, date(2024, 1, 16)), figures_on(short, date(2024, 2, 1)).due_minor) == (date(2024, 2, 1), 1)
+    assert (figures_on(short, date(2024, 1, 16)).next_billing, figures_on(short, date(2024, 2, 1)).due_minor) == (date(2024, 2, 1), 1)
 
 
 def test_a_prepayment_makes_instalments_smaller_or_fewer():
@@ -183,11 +182,11 @@ def test_default_interest_bears_none_itself():
 
 def test_after_the_last_due_date_what_is_still_owed_is_billed_each_month():
     account = given(advanced(), contract=replace(CONTRACT, schedule=replace(SIX_MONTHS, kind="bullet", periods=1)))
-    assert next_due(account, date(2024, 2, 1)) == date(2024, 3, 1)
+    assert figures_on(account, date(2024, 2, 1)).next_billing == date(2024, 3, 1)
     march = figures_on(account, date(2024, 3, 1))
     assert (march.principal_minor, march.interest_minor, march.overdue_minor) == (100_00, 2_00, 101_00)
     settled = with_fact(account, paid(102_00 + march.default_interest_minor, date(2024, 3, 1)))
-    assert next_due(settled, date(2024, 3, 1)) is None
+    assert figures_on(settled, date(2024, 3, 1)).next_billing is None
 
 
 def test_a_zero_rate_earns_nothing():
@@ -260,7 +259,7 @@ def test_what_is_written_off_is_principal_first_and_a_recovery_makes_it_good_las
 def test_no_more_is_written_off_than_is_owed():
     account = given(advanced(), WrittenOff(id="act_1", on=date(2024, 2, 1), amount_minor=500_00))
     assert books_on(account, date(2024, 2, 1)) == BookChange(cash_minor=-100_00, interest_income_minor=-1_00, written_off_minor=101_00)
-    assert next_due(account, date(2024, 2, 1)) is None
+    assert figures_on(account, date(2024, 2, 1)).next_billing is None
 
 
 @pytest.mark.parametrize("capitalise", [False, True])

@@ -16,7 +16,6 @@ from services.loans.domain.standing import (
     figures_on,
     interest_on,
     minus,
-    next_due,
     opened,
     plus,
     upcoming,
@@ -185,7 +184,7 @@ def test_who_pays_all_that_is_ever_due_repays_the_principal_and_owes_nothing(con
     )
     account = account_of(contract, [*facts, *all_of_it])
     on = LAST_DAY
-    while (following := next_due(account, on)) is not None:
+    while (following := figures_on(account, on).next_billing) is not None:
         assert following > on
         on = following
     books, figures = books_on(account, on), figures_on(account, on)

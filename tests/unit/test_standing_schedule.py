@@ -12,7 +12,7 @@ from services.loans.domain.dated_facts import Advanced, Contract, DatedFact, Pai
 from services.loans.domain.periods import dated, grid
 from services.loans.domain.schedule import Dated, Row, schedule
 from services.loans.domain.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms
-from services.loans.domain.standing import Account, books_on, figures_on, next_due, opened, upcoming, with_fact
+from services.loans.domain.standing import Account, books_on, figures_on, opened, upcoming, with_fact
 from services.loans.events.loan import ScheduleTerms
 
 START = date(2024, 1, 31)
@@ -137,7 +137,7 @@ def test_a_loan_paid_on_its_days_takes_the_scheduled_course(terms: Terms):
         figures = figures_on(account, row.due)
         assert (figures.principal_minor, figures.due_minor, figures.credit_minor) == (row.balance_minor, 0, 0)
     end = rows[-1].due
-    assert next_due(account, end) is None
+    assert figures_on(account, end).next_billing is None
     assert -books_on(account, end).interest_income_minor == sum(row.interest_minor for row in rows)
     assert books_on(account, end).default_interest_income_minor == 0
 
@@ -170,4 +170,4 @@ def test_advances_prepayments_and_resets_change_the_course_as_the_schedule_says(
         if row.what == "payment" and not any(change.day == row.due for change in changes):
             figures = figures_on(account, row.due)
             assert (figures.principal_minor, figures.due_minor, figures.credit_minor) == (row.balance_minor, 0, 0)
-    assert next_due(account, rows[-1].due) is None
+    assert figures_on(account, rows[-1].due).next_billing is None

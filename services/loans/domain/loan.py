@@ -198,7 +198,7 @@ def _with_act(loan: Loan, content: Act) -> Loan:
 
 
 def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:
-    """A period is closed on its due date; arrears are looked at on the days that their bucket may change; availability ends by itself."""
+    """A period is closed when it ends; arrears are looked at on the days that their bucket may change; availability ends by itself."""
     match event:
         case LoanCommitted():
             return [*_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
@@ -222,14 +222,17 @@ def _subsequents(due: Mapping[str, date]) -> list[Timer]:
 
 
 def _due(after: Figures) -> list[Timer | CancelTimer]:
-    """What falls due next, and the day on which what is due, or overdue, becomes (more) overdue."""
-    next_due = after.next_due
-    period = CancelTimer("period") if next_due is None else Timer("period", next_due, ClosePeriod(on=next_due))
-    if after.overdue_since is None:
-        tomorrow = after.on + timedelta(days=1)
-        return [period, Timer("arrears", tomorrow, LookAtArrears(on=tomorrow)) if after.due_minor else CancelTimer("arrears")]
-    later = (after.overdue_since + timedelta(days=days) for days in BUCKET_DAYS)
-    change = next((day for day in later if day > after.on), None)
+    """What is billed next, and the day on which what is due, or overdue, becomes (more) overdue."""
+    end = after.next_billing
+    period = CancelTimer("period") if end is None else Timer("period", end, ClosePeriod(on=end))
+    change: date | None = None
+    if after.overdue_since is not None:
+        later = (after.overdue_since + timedelta(days=days) for days in BUCKET_DAYS)
+        change = next((day for day in later if day > after.on), None)
+    elif after.due_minor:
+        change = after.on + timedelta(days=1)
+    elif after.next_due is not None and (end is None or after.next_due < end):  # billed already, and due on the next business day
+        change = after.next_due + timedelta(days=1)
     return [period, CancelTimer("arrears") if change is None else Timer("arrears", change, LookAtArrears(on=change))]
 
 

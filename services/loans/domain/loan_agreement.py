@@ -11,7 +11,8 @@ from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
-from services.loans.domain.schedule_terms import ScheduleError, Step, Terms, check
+from services.loans.domain.schedule import schedule as worked_out
+from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
 from services.loans.domain.standing import opened
 from services.loans.events.loan import (
     Act,
@@ -321,9 +322,13 @@ def _fault_of_schedule(schedule: ScheduleTerms, principal_minor: int, rate_pct: 
         interest_only_periods=schedule.interest_only_periods,
         balloon_minor=schedule.balloon_minor or None,
         step=None if Fraction(schedule.step) == 1 else Step(schedule.step_periods, Fraction(schedule.step)),
+        calendar=schedule.calendar,
+        adjustment="none" if schedule.calendar == "none" else "following",
     )
+    if len(schedule.due) not in (0, schedule.periods):
+        return Refused(Reason.SCHEDULE_INVALID, "not each period is due on a day", "/schedule/due", f"{schedule.periods} days, or none")
     try:
-        check(terms)
+        worked_out(terms)
     except ScheduleError as error:
         return Refused(Reason.SCHEDULE_INVALID, error.detail, f"/schedule/{error.field}", error.accepted)
     return None

@@ -215,6 +215,7 @@ def figures_on(account: Account, on: date) -> Figures:
         overdue_since=overdue_since,
         next_due=None if following is None else following.due,
         next_due_minor=0 if following is None else following.total_minor,
+        next_billing=_next_billing(course),
     )
 
 
@@ -241,9 +242,8 @@ def _ahead(course: Course) -> Iterator[tuple[Bill, int]]:
         yield close_next(ahead), ahead.undue_minor
 
 
-def next_due(account: Account, after: date) -> date | None:
-    """The first day after this one on which something is billed by itself: a period's end, or a month's beyond the last."""
-    course = _at(account, after)
+def _next_billing(course: Course) -> date | None:
+    """A period's end, or a month's beyond the last."""
     return None if course.is_still() else period_end(course.grid, course.period)
 
 

@@ -66,6 +66,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     overdue_since: date | None
     next_due: date | None
     next_due_minor: Minor  # on that day, as the schedule stands
+    next_billing: date | None = None  # the day on which something is billed by itself: a period's end, which is due then or soon after
 
 
 class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
