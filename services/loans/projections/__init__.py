@@ -1,7 +1,7 @@
 """Read tables from events, a file a kind of stream: the own events in the journal's transaction, what others enrol from theirs."""
 
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, get_args
 
 from services.allocation import events as allocation
 from services.loans.events.equity import EquityEvent
@@ -10,24 +10,34 @@ from services.loans.events.loan import LoanEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
-from services.loans.projections.loan import project_loan
+from services.loans.projections.loan import project_loans
 from services.loans.projections.project import project_project
-from shared.postgres import Connection
+from shared.postgres import Connection, Project
 from shared.record import Fact
 
-_PARTS = (
-    (get_args(FacilityEvent), project_facility),
-    (get_args(ProjectEvent), project_project),
-    (get_args(LoanEvent), project_loan),
-    (get_args(EquityEvent), project_equity),
+type _ProjectOne = Callable[[Connection, Fact], Awaitable[None]]
+
+
+def _each(project_one: _ProjectOne) -> Project:
+    async def project_part(connection: Connection, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            await project_one(connection, fact)
+
+    return project_part
+
+
+_PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
+    (get_args(FacilityEvent), _each(project_facility)),
+    (get_args(ProjectEvent), _each(project_project)),
+    (get_args(LoanEvent), project_loans),
+    (get_args(EquityEvent), _each(project_equity)),
 )
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
-    for fact in facts:
-        for kinds, project_one in _PARTS:
-            if isinstance(fact.event, kinds):
-                await project_one(connection, fact)
+    for kinds, project_part in _PARTS:  # no two write the same table
+        if own := [fact for fact in facts if isinstance(fact.event, kinds)]:
+            await project_part(connection, own)
 
 
 async def take_approver_keys(connection: Connection, facts: Sequence[Fact]) -> None:

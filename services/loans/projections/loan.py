@@ -1,5 +1,6 @@
 """Read tables of facility loans. Each event is a line of its loan's history."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, assert_never
 
@@ -41,49 +42,52 @@ from services.loans.events.loan import (
     Regraded,
     SubsequentMissed,
 )
-from shared.codec import type_of, without_version
+from shared.codec import without_version
 from shared.postgres import Connection
 from shared.record import Fact
 
-_ENTRY = """
+_ENTRIES = """
     INSERT INTO loan_entries (loan, version, kind, "on", recorded_on, recorded_at, amount_minor, change, text, place)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::date[], $5::date[], $6::timestamptz[], $7::bigint[], $8::jsonb[],
+                         $9::text[], $10::text[])"""
+_FIGURES = """
+    UPDATE loans SET version = new.version, figures = coalesce(new.figures, loans.figures),
+        principal_minor = coalesce(new.principal_minor, loans.principal_minor),
+        overdue_minor = coalesce(new.overdue_minor, loans.overdue_minor)
+    FROM unnest($1::text[], $2::bigint[], $3::jsonb[], $4::bigint[], $5::bigint[])
+        AS new(loan, version, figures, principal_minor, overdue_minor)
+    WHERE loans.loan = new.loan"""
+_PAYMENTS = """
+    INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, reversed)
+    SELECT *, false FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::text[])"""
 _LOAN = """
     INSERT INTO loans (loan, status, facility, borrower, project, currency, commitment_minor, undrawn_minor, terms, document, proposed_by,
                        reference, principal_minor, overdue_minor, bucket, grade, stage, provision_minor, seen, seen_subsequents, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 'current', $13, $14, 0, '[]', '[]', $15)"""
-_PAYMENT = """
-    INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, reversed)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, false)"""
 _DAYS = ("paid_on", "received_on", "due_on", "from_on", "as_of", "for_on", "due", "on")  # what an event calls the day that it counts for
 
 
-async def project_loan(connection: Connection, fact: Fact) -> None:
-    event: LoanEvent = fact.event
-    await _project_one(connection, fact, event)
-    await _enter(connection, fact, event)
-    after: Figures | None = getattr(event, "after", None)
-    if after is None:
-        await connection.execute("UPDATE loans SET version = $2 WHERE loan = $1", event.loan, fact.record.version)
-    else:
-        await connection.execute(
-            "UPDATE loans SET figures = $2, principal_minor = $3, overdue_minor = $4, version = $5 WHERE loan = $1",
-            event.loan,
-            _json(after),
-            after.principal_minor,
-            after.overdue_minor,
-            fact.record.version,
-        )
+async def project_loans(connection: Connection, facts: Sequence[Fact]) -> None:
+    """What each commit has much of, payments and lines of history, is written by one statement a table; what is rare, one after another."""
+    if paid := [_payment(fact.event) for fact in facts if isinstance(fact.event, PaymentRecorded | DeliveryCredited | RecoveryRecorded)]:
+        await connection.execute(_PAYMENTS, *_columns(paid))
+    for fact in facts:
+        await _project_one(connection, fact, fact.event)
+    await connection.execute(_ENTRIES, *_columns([_entry(fact, fact.event) for fact in facts]))
+    stands: dict[str, tuple[int, Figures | None]] = {}
+    for fact in facts:
+        before = stands.get(fact.event.loan, (0, None))[1]
+        stands[fact.event.loan] = (fact.record.version, getattr(fact.event, "after", None) or before)
+    await connection.execute(_FIGURES, *_columns([_stands(loan, *stand) for loan, stand in stands.items()]))
 
 
-async def _enter(connection: Connection, fact: Fact, event: LoanEvent) -> None:
+def _entry(fact: Fact, event: LoanEvent) -> tuple[Any, ...]:
     recorded_on = date.fromisoformat(fact.record.effective_on)
     change = getattr(event, "change", None)
-    await connection.execute(
-        _ENTRY,
+    return (
         event.loan,
         fact.record.version,
-        without_version(type_of(type(event))).partition(".")[2],
+        without_version(fact.record.type).partition(".")[2],
         next((day for name in _DAYS if (day := getattr(event, name, None)) is not None), recorded_on),
         recorded_on,
         datetime.fromisoformat(fact.record.recorded_at),
@@ -92,6 +96,27 @@ async def _enter(connection: Connection, fact: Fact, event: LoanEvent) -> None:
         getattr(event, "reason", None) or getattr(event, "text", None) or getattr(event, "reference", None),
         fact.place,
     )
+
+
+def _payment(event: PaymentRecorded | DeliveryCredited | RecoveryRecorded) -> tuple[Any, ...]:
+    match event:
+        case PaymentRecorded():
+            kind, reference, prepays = "payment", event.reference, event.prepays
+        case DeliveryCredited():
+            kind, reference, prepays = "delivery", event.lot, "nothing"
+        case RecoveryRecorded():
+            kind, reference, prepays = "recovery", event.reference, "nothing"
+    return event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays
+
+
+def _stands(loan: str, version: int, figures: Figures | None) -> tuple[Any, ...]:
+    if figures is None:
+        return loan, version, None, None, None
+    return loan, version, _json(figures), figures.principal_minor, figures.overdue_minor
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> None:
@@ -126,12 +151,6 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _project_act(connection, event)
         case AdvanceRequested() | AdvanceCleared() | AdvanceWithdrawn() | AdvancePaid():
             await _project_advance(connection, event)
-        case PaymentRecorded():
-            await _pay(connection, event, "payment", event.reference, event.prepays)
-        case DeliveryCredited():
-            await _pay(connection, event, "delivery", event.lot, "nothing")
-        case RecoveryRecorded():
-            await _pay(connection, event, "recovery", event.reference, "nothing")
         case PaymentReversed():
             await execute("UPDATE payments SET reversed = true, reason = $2 WHERE payment = $1", event.payment, event.reason)
             await execute("UPDATE loans SET status = 'committed' WHERE loan = $1 AND status = 'repaid'", event.loan)
@@ -163,7 +182,7 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _set_status(connection, event.loan, "repaid", None)
         case LoanClosed():
             await _set_status(connection, event.loan, "closed", event.reason)
-        case RateReset() | FeeCharged() | PeriodClosed() | SubsequentMissed():
+        case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded() | RateReset() | FeeCharged() | PeriodClosed() | SubsequentMissed():
             pass
         case _:
             assert_never(event)
@@ -251,16 +270,6 @@ async def _project_advance(connection: Connection, event: AdvanceRequested | Adv
                 _json(event.seen),
             )
             await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)
-
-
-async def _pay(
-    connection: Connection,
-    event: PaymentRecorded | DeliveryCredited | RecoveryRecorded,
-    kind: str,
-    reference: str,
-    prepays: str,
-) -> None:
-    await connection.execute(_PAYMENT, event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays)
 
 
 def _json(value: Any) -> str:
