@@ -17,7 +17,7 @@ import msgspec
 
 from shared.private_files import cache_folder
 
-SCRIPT = Path(__file__).with_name("draws.lua")
+SCRIPT = Path(__file__).with_name("posts.lua")
 VERSION = "4.1.0-3+b2"
 PACKAGES = (f"wrk={VERSION}", "libluajit-5.1-2")  # what it needs besides is on every Debian with Python
 PATIENCE_S = 30
@@ -57,7 +57,7 @@ async def post_many(base_url: str, paths: Sequence[str], token: str, body: bytes
         raise RuntimeError(f"wrk ended with status {process.returncode}: {output.decode()}")
     found = msgspec.json.decode(output.splitlines()[-1], type=Load)
     if found.refused or found.broken:
-        raise RuntimeError(f"draws were refused or not answered: {found}")
+        raise RuntimeError(f"POSTs were refused or not answered: {found}")
     return msgspec.structs.replace(found, cpu_s=_children_cpu_s() - before)
 
 

@@ -6,7 +6,7 @@ from services.loans.api import router
 from services.loans.domain import equity, facility, loan, material
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
-from services.loans.projections import project, take_approver_keys
+from services.loans.projections import project, take_approver_keys, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.service import Service, subscription
@@ -115,7 +115,7 @@ SERVICE = Service(
     tables=metadata,
     subscriptions=(
         subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),
-        subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory),
+        subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_products),
         subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,

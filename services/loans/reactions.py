@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
@@ -9,17 +10,46 @@ from services.loans.domain.equity import CommitHolding, RefuseHolding
 from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan_advances import LearnEvidence
 from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
+from services.loans.domain.material_held import EndDrawing, RecordLent, RecordTakenBack
+from services.loans.domain.material_returns import CreditReturn, TurnBackReturn
+from services.loans.domain.material_terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
 from services.loans.domain.project import RecordRight, Watch, news_of, project_of
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
 from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanImported
+from services.loans.events.material import (
+    DrawingEnded,
+    MaterialLoanClosed,
+    MaterialLoanId,
+    MaterialLoanWithdrawn,
+    MaterialReplaced,
+    MaterialTakenBack,
+    MaterialTermsApproved,
+    ReturnCredited,
+    ReturnId,
+)
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
 from shared.codec import type_of
 from shared.inbox import Reaction
 from shared.record import Fact
 
-ALLOCATION_TYPES = frozenset(type_of(event) for event in (allocation.ApproverKeyEnrolled, allocation.ApproverKeyRevoked))
-INVENTORY_TYPES = frozenset({type_of(inventory.RightAdded)})
+ALLOCATION_TYPES = frozenset(
+    type_of(event)
+    for event in (allocation.ApproverKeyEnrolled, allocation.ApproverKeyRevoked, allocation.LoanAwarded, allocation.AwardWithdrawn)
+)
+INVENTORY_TYPES = frozenset(
+    type_of(event)
+    for event in (
+        inventory.ProductRegistered,
+        inventory.RightAdded,
+        inventory.MaterialLent,
+        inventory.LentDrawReturned,
+        inventory.ReleaseLapsed,
+        inventory.ReleaseCancelled,
+        inventory.ReturnTakenIn,
+        inventory.ReturnRefused,
+    )
+)
 OWN_TYPES = frozenset(
     type_of(event)
     for event in (
@@ -36,16 +66,59 @@ OWN_TYPES = frozenset(
         ProjectFactRecorded,
         ProjectFactWithdrawn,
         ProjectWatched,
+        MaterialTermsApproved,
+        MaterialLoanWithdrawn,
+        MaterialTakenBack,
+        DrawingEnded,
+        ReturnCredited,
+        MaterialReplaced,
+        MaterialLoanClosed,
     )
 )
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
-    return ()
+    """An award of kind loan is offered; one that has gone takes its offer with it."""
+    match fact.event:
+        case allocation.LoanAwarded() as event:
+            offer = OfferMaterialLoan(
+                loan=material_loan_of(event.award),
+                award=event.award,
+                decision=event.decision,
+                release=f"rel_{event.award.removeprefix('awd_')}",
+                product=event.product,
+                partner=event.partner,
+                mass_g=event.mass_g,
+                return_on=event.return_on,
+                draw_by=event.expires_on,
+            )
+            return [_to_material(event.award, offer)]
+        case allocation.AwardWithdrawn() as event:
+            return [_to_material(event.award, WithdrawOffer(reason=event.reason))]
+        case _:
+            return ()
 
 
 def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
     match fact.event:
+        case inventory.MaterialLent() as event:
+            lent = RecordLent(
+                draw=event.draw,
+                mass_g=event.mass_g,
+                contained_g=event.contained_g,
+                undrawn_g=event.remaining_g,
+                on=date.fromisoformat(fact.record.effective_on),
+            )
+            return [_to_material(event.award, lent)]
+        case inventory.LentDrawReturned() as event:
+            return [_to_material(event.award, RecordTakenBack(draw=event.draw, contained_g=event.contained_g))]
+        case inventory.ReleaseLapsed() | inventory.ReleaseCancelled() as event:
+            return [_to_material(event.release, EndDrawing(undrawn_g=event.mass_g))]
+        case inventory.ReturnTakenIn() as event:
+            return [_to_material(event.loan, CreditReturn(returned=ReturnId(event.returned), taken_in_as=event.lot))]
+        case inventory.ReturnRefused() as event:
+            back = TurnBackReturn(returned=ReturnId(event.returned), reason=event.reason, detail=event.detail)
+            return [_to_material(event.loan, back)]
         case inventory.RightAdded(kind="firm_offtake") as event:
             return [_add_right(event, fact)]
         case _:
@@ -84,6 +157,10 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [Reaction(f"loan/{commitment}", RefuseCommitment(reason=event.reason, detail=event.detail))]
         case HeadroomRefused(commitment=commitment) as event if commitment.startswith("eqh_"):
             return [Reaction(f"equity/{commitment}", RefuseHolding(reason=event.reason, detail=event.detail))]
+        case HeadroomReserved(commitment=commitment) if commitment.startswith("mln_"):
+            return [_to_material(commitment, CommitMaterialLoan())]
+        case HeadroomRefused(commitment=commitment) as event if commitment.startswith("mln_"):
+            return [_to_material(commitment, RefuseMaterialLoan(reason=event.reason, detail=event.detail))]
         case LoanCommitted() as event:
             return [Reaction(f"project/{event.project}", Watch(project=event.project, loan=event.loan))]
         case CommitmentCancelled() as event:
@@ -94,12 +171,31 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_release(event.facility, event.loan, None)]
         case HoldingClosed() as event:
             return [_release(event.facility, event.holding, None)]
+        case MaterialTermsApproved() as event:
+            return [_reserve(event.facility, event.loan, f"contained/{event.element}", event.contained_g, event.keys)]
+        case MaterialTakenBack(facility=where, lent_g=freed_g) | DrawingEnded(facility=where, freed_g=freed_g) as event:
+            return [_release(where, event.loan, freed_g)]
+        case ReturnCredited(facility=where, principal_g=freed_g) | MaterialReplaced(facility=where, principal_g=freed_g) as event:
+            return [_release(where, event.loan, freed_g)]
+        case MaterialLoanClosed() as event:
+            return [_release(event.facility, event.loan, None)]
+        case MaterialLoanWithdrawn() as event:
+            return [] if event.facility is None else [_release(event.facility, event.loan, None)]
         case ProjectFactRecorded() | ProjectFactWithdrawn() | ProjectWatched():
             news = news_of(fact.event)
             learn = LearnEvidence(learnt=news.learnt, forgotten=news.forgotten, on=on)
             return [Reaction(f"loan/{loan}", learn) for loan in news.loans]
         case _:
             return ()
+
+
+def _to_material(id: str, command: Any) -> Reaction:
+    return Reaction(f"material/{material_loan_of(id)}", command)
+
+
+def material_loan_of(id: str) -> MaterialLoanId:
+    """`awd_01j...`, or `rel_01j...` -> `mln_01j...`: an award's release and loan have its id."""
+    return MaterialLoanId(f"mln_{id.partition('_')[2]}")
 
 
 def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:

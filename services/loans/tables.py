@@ -142,6 +142,103 @@ class ValuationRow(Table, table=True):
     source: str
 
 
+# Material loans
+
+
+class MaterialLoanRow(Table, table=True):
+    """Grams are contained ones of `element`, but `mass_g` and `undrawn_g`, which are the goods'."""
+
+    __tablename__ = "material_loans"
+    loan: str = Field(primary_key=True)
+    status: str
+    partner: str = Field(index=True)
+    product: str
+    award: str
+    release: str
+    decision: str
+    mass_g: int = _whole()  # of the award
+    undrawn_g: int = _whole()
+    return_on: date
+    draw_by: date
+    terms: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # as proposed last, until they are approved
+    document: str | None
+    proposed_by: str | None
+    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    facility: str | None
+    element: str | None
+    due_on: date | None
+    committed_g: int = _whole()  # by the facility, less what was never drawn
+    lent_g: int = _whole()
+    out_g: int = _whole()  # without premium
+    pending_g: int = _whole()  # of returns that wait to be credited
+    returned_g: int = _whole()
+    premium_g: int = _whole()  # of what was returned, bought or settled
+    excess_g: int = _whole()
+    overdue: bool
+    defaulted: bool
+    currency: str | None
+    security_minor: int = _whole()
+    call_minor: int = _whole()  # open
+    marked: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # the last mark of the security
+    reason: str | None  # why the facility refused it, or it was withdrawn
+    version: int = _whole()
+
+
+class MaterialEntryRow(Table, table=True):
+    """A line of a loan's history: the event as it is stored."""
+
+    __tablename__ = "material_entries"
+    loan: str = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kind: str  # "return_credited"
+    on: date  # the day that it counts for
+    recorded_on: date
+    told: dict[str, Any] = _json()
+    place: str  # where the journal has it
+
+
+class DeferralRow(Table, table=True):
+    __tablename__ = "deferrals"
+    deferral: str = Field(primary_key=True)
+    loan: str = Field(index=True)
+    condition: str
+    evidence: str
+    due_on: date
+    premium_pct: str
+    document: str
+    proposed_by: str
+    status: str  # "proposed" or "approved"
+    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+
+
+class MaterialReturnRow(Table, table=True):
+    __tablename__ = "material_returns"
+    returned: str = Field(primary_key=True)
+    loan: str = Field(index=True)
+    status: str
+    mass_g: int = _whole()
+    received_on: date
+    pending_g: int = _whole()  # by the borrower's own assay
+    lot: dict[str, Any] = _json()
+    own_assay: dict[str, Any] = _json()
+    independent: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    umpire: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    content: str | None  # that it is settled at
+    basis: str | None
+    contained_g: int | None = _whole(nullable=True)
+    taken_in_as: str | None  # the lot in stock
+    reason: str | None  # why it was rejected, or turned back
+
+
+class ProductRow(Table, table=True):
+    """As inventory registers them."""
+
+    __tablename__ = "products"
+    product: str = Field(primary_key=True)
+    contents: dict[str, str] = _json()
+    nominal_unit_g: int = _whole()
+
+
 # Approvers, as allocation enrols them
 
 

@@ -3,13 +3,20 @@
 import importlib
 from pathlib import Path
 
+import equity_story
+import loan_story
+import material_story
 import pytest
+import test_facility
+import test_project
 from book_story import a_certified_round, a_proposal
 from hypothesis import given
 from test_inventory_properties import histories, stories
 
 from services.allocation.domain.book_state import Book
 from services.inventory.domain.state import Stockpile
+from services.loans.domain.loan_servicing import ClosePeriod, ReversePayment
+from services.loans.events.loan import PaymentId, Restructure, ScheduleTerms
 from services.registry import JOURNALED, service
 from shared.decider import Decider
 from shared.snapshots import decoded, encoded, rules_of
@@ -31,6 +38,40 @@ def test_a_stockpile(story) -> None:
 @pytest.mark.parametrize("story", [a_proposal(7, 4), a_certified_round(7, 4)])
 def test_a_book(story) -> None:
     assert decoded(encoded(story.book), Book) == story.book
+
+
+LATER = loan_story.months(4)
+ANOTHER_SCHEDULE = Restructure(
+    schedule=ScheduleTerms(kind="balloon", start=LATER, every="3m", periods=6, day_count="ACT/365F", balloon_minor=1_000),
+    rate_pct="8.25",
+    capitalise_overdue=True,
+)
+STATES = {
+    "a facility": test_facility.opened(test_facility.rate("1.52"), test_facility.reserve("a", 300, "element/Sb", asset="USD")),
+    "a project": test_project.given(test_project.output("fct_1", 900), test_project.a_right(), test_project.watch()),
+    "a loan with its conditions": loan_story.committed(loan_story.learn(*loan_story.SHOWN[:1]), loan_story.request()),
+    "a loan in another schedule": loan_story.lent(
+        ClosePeriod(on=loan_story.months(2)),
+        loan_story.payment("late", 10_662, loan_story.months(1), on=loan_story.months(2)),
+        loan_story.payment("wrong", 5_000, loan_story.months(2)),
+        ReversePayment(payment=PaymentId("pay_wrong"), reason="another's", on=loan_story.months(2)),
+        loan_story.act(ANOTHER_SCHEDULE, on=LATER),
+        loan_story.sign_act(on=LATER),
+        loan_story.act(ANOTHER_SCHEDULE, name="b", on=LATER),
+    ),
+    "a holding": equity_story.committed(
+        equity_story.subscribe(400, 200_000), equity_story.value(210_000), equity_story.dividend(9_000), equity_story.divest(100, 60_000)
+    ),
+    "a material loan": material_story.happen(
+        material_story.lent(), material_story.bring(3, material_story.days(60)), material_story.check("0.9931", material_story.days(61))
+    ),
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_a_state_of_loans(state) -> None:
+    assert state != type(state)()
+    assert decoded(encoded(state), type(state)) == state
 
 
 def test_a_line_changed_in_any_file_that_makes_states_makes_other_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,16 +12,23 @@ from stockpile_story import lot, register
 
 from services.allocation.domain.partner import RegisterPartner
 from services.ledger.domain.log import STREAM, RecordCheckpoint
+from services.loans.domain.facility import OpenFacility
+from services.loans.events.facility import FacilityId, Limit
 from services.registry import JOURNALED, service
 from shared.clock import SystemClock
 from shared.postgres import Connection, open_pool
 from shared.postgres_journal import PostgresJournal
 from shared.writer import Accepted, Writer
 
+TOTAL = Limit(key="total", parent=None, limit_minor=400_000_000_000)
 EMPTY = Schema({}, {}, {}, {}, {})
 COMMANDS = {
     "inventory": [("stockpile/antimony-metal", register()), ("stockpile/antimony-metal", lot())],
     "allocation": [(f"partner/{code}", RegisterPartner(partner=code, name=code)) for code in ("JP", "US")],
+    "loans": [
+        (f"facility/{name}", OpenFacility(facility=FacilityId(name), currency="AUD", limits=(TOTAL,), authority="an Act"))
+        for name in ("cmf", "lending")
+    ],
     "ledger": [(STREAM, RecordCheckpoint(size=size, root="00" * 32, note="signed", covers={"inventory/0": size})) for size in (1, 2)],
 }
 

@@ -13,6 +13,9 @@ from services.loans.api import (
     loan_servicing,
     loan_standing,
     loans,
+    material_held,
+    material_loans,
+    material_returns,
     projects,
 )
 
@@ -29,5 +32,8 @@ for _part in (
     equity,
     equity_returns,
     exposure,
+    material_loans,
+    material_held,
+    material_returns,
 ):
     router.include_router(_part.router)

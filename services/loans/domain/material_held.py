@@ -129,6 +129,7 @@ def record_taken_back(command: RecordTakenBack, loan: MaterialLoan) -> Sequence[
         MaterialTakenBack(
             loan=loan.id,
             partner=loan.partner,
+            facility=loan.terms.facility,
             draw=command.draw,
             element=loan.terms.element,
             lent_g=off_g,

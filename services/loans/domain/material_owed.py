@@ -21,6 +21,12 @@ import msgspec
 from services.loans.domain.instalments import round_half_even
 from services.loans.events.material import Premium
 
+FORMULA = "owed_g = lent_g * (1 + (base_pct + step_pct * ceil(days_held / step_days) + further_pct) / 100), rounded half-even"
+EXAMPLE = (
+    "1,000,000 g at a base of 1%, and 0.5% for each 30 days begun, are 1,000,000 * (1 + (1 + 0.5 * ceil(45 / 30)) / 100) = 1,020,000 g "
+    "after 45 days; with one deferral at a further 1% they are 1,030,000 g"
+)
+
 
 class Tranche(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is still out of one draw, in contained grams."""

@@ -108,6 +108,8 @@ class _Course:
             if period in self.dated:
                 accrued = self._take(period)
             interest = half_even(accrued, basis)
+            if self.level and self.planned[period] < interest and period < self.last and self.terms.instalment_minor is None:
+                self._pay_interest_alone(period, interest)
             principal = self._principal(period, self.balance, interest)
             self.balance -= principal
             self.course.append(Row(due, principal, interest, self.balance))
@@ -183,18 +185,15 @@ class _Course:
             if isinstance(each, Prepayment) and each.reduces == "term":
                 self.last = self._cleared_in(period, in_period)
             elif period >= self.repays_from and (self.balance, self.rate) != before:
-                self._plan_anew(period, in_period)
+                self._plan(period, in_period)
         if not self.balance and not any(isinstance(each, Advance) for later in self.dated if later > period for each in self.dated[later]):
             self.last = period
         return accrued + self._accrued(period_start, since, period_end)
 
-    def _plan_anew(self, period: int, accrued: int) -> None:
-        self._plan(period, accrued)
-        interest = half_even(accrued, self.basis)
-        if self.level and self.terms.instalment_minor is None and self.planned[period] < interest and period < self.last:
-            # Interest on what was repaid since is not lent anew: it is paid now, and the payments after it are made equal.
-            self._plan(period + 1, self.balance * self.growth[period + 1])
-            self.planned[period] = interest
+    def _pay_interest_alone(self, period: int, interest: int) -> None:
+        """Interest is lent to nobody who did not agree to it: a payment is no less, and those after it are planned anew."""
+        self._plan(period + 1, self.balance * self.growth[period + 1])
+        self.planned[period] = interest
 
     def _accrued(self, period_start: date, start: date, end: date) -> int:
         return self.balance * self.rate * parts_within(self.terms.day_count, period_start, start, end)
@@ -212,7 +211,7 @@ class _Course:
     def _check_end(self) -> None:
         last = self.course[-1]
         unplanned = last.principal_minor + last.interest_minor - self.planned[self.last] - self.balloon
-        if self.level and self.planned[self.last] and unplanned > 0 and unplanned >= self.to_repay:
+        if self.level and self.planned[self.last] and unplanned >= self.to_repay > 0:
             self._fail_to_amortise()
         for period, dated in self.dated.items():
             for each in dated:

@@ -171,9 +171,10 @@ class MaterialLent(_Event, frozen=True, kw_only=True, tag="loans.material_lent.v
 class MaterialTakenBack(_Event, frozen=True, kw_only=True, tag="loans.material_taken_back.v1"):
     """A draw's goods never left: it is as if they had not been lent."""
 
+    facility: FacilityId
     draw: str
     element: str
-    lent_g: Grams
+    lent_g: Grams  # that is out no longer
     change: ContainedChange
 
 

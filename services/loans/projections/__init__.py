@@ -7,10 +7,12 @@ from services.allocation import events as allocation
 from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
+from services.loans.events.material import MaterialEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
+from services.loans.projections.material import project_material, take_product
 from services.loans.projections.project import project_project
 from shared.postgres import Connection, Project
 from shared.record import Fact
@@ -31,6 +33,7 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(ProjectEvent), _each(project_project)),
     (get_args(LoanEvent), project_loans),
     (get_args(EquityEvent), _each(project_equity)),
+    (get_args(MaterialEvent), _each(project_material)),
 )
 
 
@@ -57,3 +60,9 @@ async def take_approver_keys(connection: Connection, facts: Sequence[Fact]) -> N
                 )
             case _:
                 pass
+
+
+async def take_products(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Inventory's: what there is to be lent, and what it contains."""
+    for fact in facts:
+        await take_product(connection, fact)

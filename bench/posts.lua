@@ -1,18 +1,23 @@
--- Draws, for wrk: the same body to each of the paths in turn, under a key of its own each time.
+-- POSTs, for wrk: the same body to each of the paths in turn, under a key of its own each time; "{n}" in the body is a number of its own too.
 -- Arguments: the prefix of the keys, the token, the body, the paths.
-local heads, tail, count = {}, "", 0
+local heads, before, after, count = {}, "", nil, 0
 
 function init(args)
-  tail = "\r\n\r\n" .. args[3]
+  local body = args[3]
+  local from, to = body:find("{n}", 1, true)
+  before, after = body, nil
+  if from then before, after = body:sub(1, from - 1), body:sub(to + 1) end
   for number = 4, #args do
     heads[#heads + 1] = "POST " .. args[number] .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] .. "\r\nAuthorization: Bearer " .. args[2]
-      .. "\r\nContent-Type: application/json\r\nContent-Length: " .. #args[3] .. "\r\nIdempotency-Key: " .. args[1] .. "-"
+      .. "\r\nContent-Type: application/json\r\nIdempotency-Key: " .. args[1] .. "-"
   end
 end
 
 function request()
   count = count + 1
-  return heads[count % #heads + 1] .. count .. tail
+  local body = before
+  if after then body = before .. count .. after end
+  return heads[count % #heads + 1] .. count .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 
 function done(summary, latency)
