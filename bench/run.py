@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
+from bench.payments import payments
 from bench.schedules import schedules
 from bench.served import served
 from bench.standing import standing
@@ -20,6 +21,7 @@ BENCHES: Mapping[str, Bench] = {
     "tables": tables,
     "schedules": schedules,
     "standing": standing,
+    "payments": payments,
     "longevity": longevity,
 }
 

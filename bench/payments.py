@@ -1,0 +1,199 @@
+"""Payments over HTTP on many loans, and what the others notice while some come in a year late, on a loan of 2,000 events."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bench.figures import Figure, Options, figure, percentile_ms
+from bench.receipts import drain
+from bench.wrk import Load, find_wrk, post_many
+from services.client import ProblemAnswer
+from services.commands.approver_key import new_key
+from services.demo.parties import Parties, Unexpected, all_rows, subject_of, until
+from services.demo.what_if_clock import WhatIfClock
+from services.deployment import Deployment, Endpoints
+from services.serving import serving
+from shared.approval import approve, read_private_key
+from shared.settings import Settings
+
+LOANS = 128
+EVENTS = 2_000  # of the loan that is paid late
+YEARS = 2  # that the loans have run
+LATE_EACH_S = 0.1
+ADVANCED_MINOR = 1_000_000_000
+
+
+async def payments(options: Options) -> AsyncGenerator[Figure]:
+    """Raises Unexpected if what was acknowledged and what loans and ledger hold at the end is not the same, RuntimeError if any payment
+    was refused."""
+    find_wrk()
+    with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
+        today = datetime.now(Settings().zone)
+        clock = WhatIfClock(Path(folder) / "clock", today - timedelta(days=366 * YEARS))
+        deployment = Deployment(Path(folder), settings=Settings(clock_file=clock.file))
+        async with serving(deployment) as endpoints, Parties(endpoints) as parties:
+            paid = _Payments(parties, endpoints, options, await _lend(parties, Path(folder), clock))
+            clock.move_to(today.date())
+            await paid.make_long(today.date())
+            async for each in _measure(paid):
+                yield each
+            await drain(parties.auditor)
+            await paid.check()
+
+
+async def _measure(paid: "_Payments") -> AsyncGenerator[Figure]:
+    load = await paid.storm("many")
+    yield figure("payments", load.per_second, "payments/s", at_least=500)
+    yield figure("payments_p50", load.p50_ms, "ms")
+    yield figure("payments_p99", load.p99_ms, "ms")
+    load, late_s = await paid.storm_with_late_ones()
+    yield figure("payment_a_year_late_p50", percentile_ms(late_s, 0.5), "ms", at_most=50)
+    yield figure("payment_a_year_late_p99", percentile_ms(late_s, 0.99), "ms")
+    again = await paid.storm("again")
+    yield figure("payments_p99_beside_late_ones", load.p99_ms, "ms", baseline=again.p99_ms)
+    yield figure("payments_beside_late_ones", load.per_second, "payments/s", baseline=again.per_second)
+
+
+class _Payments:
+    """Payments on a running deployment, counted."""
+
+    def __init__(self, parties: Parties, endpoints: Endpoints, options: Options, loans: Sequence[str]) -> None:
+        self.parties = parties
+        self.url = endpoints.services["loans"]
+        self.options = options
+        self.long, *self.loans = loans
+        self._acknowledged = 0
+        self._under_way = 0
+
+    async def make_long(self, today: date) -> None:
+        """Payments of every day of its years, in no order."""
+        self._today = today
+        days = [today - timedelta(days=number * 7 % (365 * YEARS)) for number in range(EVENTS)]
+        for first in range(0, EVENTS, self.options.clients):
+            some = range(first, min(first + self.options.clients, EVENTS))
+            await asyncio.gather(*(self._pay_long(f"long-{number}", days[number]) for number in some))
+
+    async def _pay_long(self, reference: str, received_on: date) -> None:
+        body = {"reference": reference, "amount_minor": 100, "received_on": str(received_on), "prepays": "instalment"}
+        await self.parties.operator.post(f"/loans/v1/loans/{self.long}/payments", body)
+        self._acknowledged += 1
+
+    async def storm(self, name: str) -> Load:
+        body = msgspec.json.encode({"reference": f"{name}-{{n}}", "amount_minor": 100, "received_on": str(self._today)})
+        paths = [f"/v1/loans/{loan}/payments" for loan in self.loans]
+        token = await self.parties.operator.token()
+        clients, seconds = self.options.clients, self.options.seconds
+        load = await post_many(self.url, paths, token, body, clients=clients, seconds=seconds, key_prefix=name)
+        self._acknowledged += load.answered
+        self._under_way += clients
+        return load
+
+    async def storm_with_late_ones(self) -> tuple[Load, list[float]]:
+        """With how long each late payment took."""
+        late_s: list[float] = []
+        task = asyncio.create_task(self._pay_late(late_s))
+        try:
+            load = await self.storm("beside")
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        self._under_way += 1
+        return load, sorted(late_s)
+
+    async def _pay_late(self, late_s: list[float]) -> None:
+        while True:
+            began = time.perf_counter()
+            await self._pay_long(f"late-{len(late_s)}", self._today - timedelta(days=365))
+            late_s.append(time.perf_counter() - began)
+            await asyncio.sleep(LATE_EACH_S)
+
+    async def check(self) -> None:
+        """What the loans have been paid, by their own figures and by the ledger's cash, holds all that was acknowledged."""
+        rows = await all_rows(self.parties.auditor, "/loans/v1/loans")
+        details = [await self.parties.auditor.get(f"/loans/v1/loans/{row['loan']}") for row in rows]
+        held = [each["figures"] for each in details]
+        owed = ("principal_minor", "interest_minor", "default_interest_minor", "fees_minor")
+        cash = posted = 0
+        async for balance in self.parties.auditor.rows("/ledger/v1/balances", account="facility/cash", side="title"):
+            posted += balance["posted"]
+        async for balance in self.parties.auditor.rows("/ledger/v1/balances", account="loan/", side="title"):
+            name = balance["account"].rpartition("/")[2]
+            cash += balance["posted"] if f"{name}_minor" in owed else 0
+        paid_minor = posted + ADVANCED_MINOR * len(rows)
+        found = {"acknowledged": self._acknowledged * 100, "by the ledger": paid_minor}
+        if not found["acknowledged"] <= paid_minor <= found["acknowledged"] + 100 * self._under_way:
+            raise Unexpected(f"payments do not add up: {found}")
+        if cash != sum(figures[name] for figures in held for name in owed):
+            raise Unexpected(f"the ledger says that {cash} is owed, and the loans {held}")
+
+
+async def _lend(parties: Parties, folder: Path, clock: WhatIfClock) -> list[str]:
+    """Loans that are wholly advanced, on the clock's day."""
+    today = clock.now.date()
+    subject, file = await subject_of(parties.approvers[0]), folder / "bench-approver.pem"
+    public_key, _ = new_key(file)
+    await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    limits = [{"key": "total", "limit_minor": 2 * LOANS * ADVANCED_MINOR}]
+    await parties.admin.post("/loans/v1/facilities", {"facility": "cmf", "limits": limits, "authority": "none: a bench"})
+    lent = _Lent(parties, read_private_key(file.read_bytes()), subject, today)
+    return list(await asyncio.gather(*(lent.one(number) for number in range(LOANS + 1))))
+
+
+class _Lent:
+    def __init__(self, parties: Parties, key: Ed25519PrivateKey, subject: str, today: date) -> None:
+        self.parties = parties
+        self.key = key
+        self.subject = subject
+        self.today = today
+        self.at_once = asyncio.Semaphore(16)
+
+    async def one(self, number: int) -> str:
+        async with self.at_once:
+            operator = self.parties.operator
+            proposed = await operator.post("/loans/v1/loans", self.terms(number))
+            path = f"/loans/v1/loans/{proposed['loan']}"
+            signed = approve(proposed["document"], self.key, approver=self.subject, purpose="loan_proposal")
+            await until("the approval", lambda: self._approved(path, msgspec.to_builtins(signed)))
+            await until("the commitment", lambda: self._committed(path))
+            advance = await operator.post(f"{path}/advances", {"amount_minor": ADVANCED_MINOR, "purpose": "to be measured"})
+            await operator.post(f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(self.today)})
+        return str(proposed["loan"])
+
+    def terms(self, number: int) -> dict[str, object]:
+        return {
+            "account": "commercial",
+            "instrument": "none: a bench",
+            "borrower": f"borrower-{number}",
+            "project": f"project-{number}",
+            "elements": ["Sb"],
+            "commitment_minor": ADVANCED_MINOR,
+            "security": "none",
+            "base_pct": "4.35",
+            "margin_pct": "2",
+            "available_from": str(self.today),
+            "available_until": str(self.today + timedelta(days=365)),
+            "sunset_on": str(self.today + timedelta(days=365)),
+            "schedule": {"kind": "equal", "start": str(self.today), "every": "3m", "periods": 60, "day_count": "ACT/365F"},
+            "kyc": "none",
+        }
+
+    async def _approved(self, path: str, signed: object) -> bool | None:
+        """As soon as the approver's key has arrived from allocation."""
+        try:
+            await self.parties.approvers[0].post(f"{path}/approvals", signed)
+        except ProblemAnswer as problem:
+            if problem.code != "approver_key_not_found":
+                raise
+            return None
+        return True
+
+    async def _committed(self, path: str) -> bool | None:
+        return True if (await self.parties.operator.get(path))["status"] == "committed" else None
