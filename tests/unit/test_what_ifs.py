@@ -73,6 +73,15 @@ def test_a_price_of_nothing_is_a_price():
     assert [each.value for each in outcome.after.positions] == [300, 0]
 
 
+def test_shares_fall_no_lower_than_nothing_however_much_of_a_fall_they_feel():
+    outcome = what_if(a_book(holding()), [PriceChange(asset=SB, change="-0.8", elasticity="2")])
+    assert (outcome.after.positions[0].value, outcome.losses[0].lost_minor) == (0, 700)
+
+
+def test_metal_that_is_owed_comes_back_in_grams_whatever_its_price():
+    assert what_if(a_book(material()), [PriceChange(asset=SB, change="-0.5")]).losses == ()
+
+
 def test_security_that_is_not_metal_covers_less_of_metal_that_is_dearer():
     outcome = what_if(a_book(material(security_minor=660)), [PriceChange(asset=SB, change="0.5")])
     assert outcome.shortfalls == (Shortfall(position="mln_1", currency="AUD", before_minor=0, after_minor=240),)
@@ -96,6 +105,23 @@ def test_a_delivery_that_slips_is_missing_from_what_it_was_to_repay():
         Moved(delivery="r2", quantity=100, unit="g", before=date(2027, 9, 30), after=date(2028, 3, 30)),
     )
     assert outcome.gaps == (Gap(position="lon_1", asset="AUD", missing=150, since=date(2027, 1, 31)),)
+
+
+def test_a_gap_is_the_most_that_is_missing_from_the_first_day_on():
+    owed = loan(dues=(Due(date(2027, 1, 31), 100), Due(date(2027, 8, 31), 30)))
+    deliveries = (delivery("r1", date(2027, 1, 15), 70), delivery("r2", date(2027, 3, 15), 60))
+    outcome = what_if(a_book(owed, deliveries=deliveries), [Delay(project="hillgrove", months=6)])
+    assert outcome.gaps == (Gap(position="lon_1", asset="AUD", missing=70, since=date(2027, 1, 31)),)
+
+
+def test_what_was_to_come_before_today_is_not_moved():
+    assert what_if(a_book(loan(), deliveries=(delivery("r1", date(2026, 11, 24), 70),)), [Delay(project="hillgrove", months=6)]).moved == ()
+
+
+def test_a_year_from_today_is_still_within_it():
+    covered = loan(ratios=(Ratio("dscr", "1.50", "1.30"),))
+    deliveries = (delivery("r1", date(2027, 11, 25)),)
+    assert what_if(a_book(covered, deliveries=deliveries), [Delay(project="hillgrove", months=1)]).breaches[0].after == "0.00"
 
 
 def test_deliveries_that_still_come_in_time_leave_no_gap():
