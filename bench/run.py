@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.schedules import schedules
@@ -20,6 +21,7 @@ BENCHES: Mapping[str, Bench] = {
     "tables": tables,
     "schedules": schedules,
     "standing": standing,
+    "exposure": exposure,
     "longevity": longevity,
 }
 

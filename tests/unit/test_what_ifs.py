@@ -8,7 +8,7 @@ from exposure_story import CMF, SB, TODAY, a_book, holding, loan, material
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.exposure import Due, Ratio, totals
+from services.loans.domain.exposure import Due, Ratio, totals, valued
 from services.loans.domain.what_ifs import (
     ASSUMPTIONS,
     Breach,
@@ -52,7 +52,9 @@ def test_a_price_that_rises_revalues_what_is_owed_in_metal_and_names_the_limits_
     outcome = what_if(book, [PriceChange(asset=SB, change="2.5")])
     assert outcome.after.facilities[CMF].used_minor["partner/JP"] == 2_100
     assert [(use.key, use.headroom_minor) for use in outcome.exceeded] == [("element/Sb", -100), ("partner/JP", -100)]
-    assert totals(outcome.after.positions, outcome.after.facilities)["AUD"].outstanding_minor == 2_100 + 600
+    assert (
+        totals(valued(outcome.after.positions, outcome.after.facilities), outcome.after.facilities)["AUD"].outstanding_minor == 2_100 + 600
+    )
 
 
 def test_a_limit_that_is_exceeded_already_is_no_news():
@@ -179,7 +181,7 @@ def test_asking_changes_nothing_and_nothing_falls_below_zero(scenarios: list[Sce
     assert (msgspec.json.encode(book.positions), dict(book.facilities[CMF].used_minor)) == before
     facility = outcome.after.facilities[CMF]
     assert all(used >= 0 for used in facility.used_minor.values())
-    sums = totals(outcome.after.positions, outcome.after.facilities)["AUD"]
+    sums = totals(valued(outcome.after.positions, outcome.after.facilities), outcome.after.facilities)["AUD"]
     assert min(msgspec.structs.astuple(sums)) >= 0
     assert sums.committed_minor == facility.used_minor["total"]
     assert all(loss.lost_minor > 0 for loss in outcome.losses)
