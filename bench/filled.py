@@ -23,6 +23,7 @@ from shared.journal_tables import all_tables
 from shared.postgres import Connection
 from shared.postgres_engine import PostgresEngine
 from shared.record import GENESIS, Record, canonical
+from shared.service import Service
 
 PRODUCT = "bench-oxide"
 STREAM = f"{DECIDER.kind}/{PRODUCT}"
@@ -42,19 +43,19 @@ async def server(folder: Path) -> AsyncIterator[str]:
         await postgres.stop()
 
 
-async def database(server_url: str, name: str) -> str:
-    """A database of this name with the empty tables of inventory; gives its address."""
+async def database(server_url: str, name: str, service: Service = SERVICE) -> str:
+    """A database of this name with the empty tables of inventory, or of another service; gives its address."""
     server = await asyncpg.connect(server_url)
     await server.execute(f'CREATE DATABASE "{name}"')
     await server.close()
     url = f"{server_url.rpartition('/')[0]}/{name}"
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.begin() as connection:
-        await connection.execute(sa.text(f'CREATE SCHEMA "{SERVICE.name}"'))
-        await connection.execute(sa.text(f'SET LOCAL search_path = "{SERVICE.name}"'))
+        await connection.execute(sa.text(f'CREATE SCHEMA "{service.name}"'))
+        await connection.execute(sa.text(f'SET LOCAL search_path = "{service.name}"'))
         for statement in all_tables():
             await connection.exec_driver_sql(statement)
-        await connection.run_sync(SERVICE.tables.create_all)
+        await connection.run_sync(service.tables.create_all)
     await engine.dispose()
     return url
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
@@ -22,6 +23,7 @@ BENCHES: Mapping[str, Bench] = {
     "schedules": schedules,
     "standing": standing,
     "payments": payments,
+    "exposure": exposure,
     "longevity": longevity,
 }
 

@@ -152,6 +152,11 @@ def test_what_is_sold_leaves_at_its_average_cost_and_the_rest_is_gain():
     assert event.change == HoldingChange(cash_minor=50, cost_minor=-33, divestment_income_minor=-17)
 
 
+def test_what_was_written_down_is_no_cost_of_what_is_sold():
+    holding = committed(subscribe(10, 100), write_down(50), divest(5, 60))
+    assert (holding.figures.sold_cost_minor, holding.figures.cost_minor) == (25, 25)
+
+
 def test_the_last_share_sold_closes_the_holding_and_the_last_dividend_may_still_come():
     holding = committed(subscribe(10, 100))
     sold, closed = decided(divest(10, 80), holding)

@@ -6,12 +6,12 @@ from exposure_story import CMF, SB, a_book, holding, loan, material
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.exposure import NONE, Dimension, Exposure, Position, exposures, limit_uses, security_shortfall, totals
+from services.loans.domain.exposure import NONE, Dimension, Exposure, Position, exposures, limit_uses, security_shortfall, totals, valued
 
 
 def rows(*positions: Position, by: Dimension) -> dict[str, Exposure]:
     book = a_book(*positions)
-    return {row.key: row for row in exposures(book.positions, book.facilities, by)}
+    return {row.key: row for row in exposures(valued(book.positions, book.facilities), book.facilities, by)}
 
 
 def test_each_dimension_adds_up_what_concerns_it():
@@ -30,7 +30,7 @@ def test_metal_counts_at_the_recorded_price_and_is_shown_in_grams_too():
 
 def test_what_is_owed_is_rounded_up_and_what_is_held_down():
     book = a_book(loan(asset="USD", committed=100, undrawn=0, outstanding=101, value=101), rates={"USD": "1.505"})
-    (row,) = [each for each in exposures(book.positions, book.facilities, "instrument") if each.key == "loan"]
+    (row,) = [each for each in exposures(valued(book.positions, book.facilities), book.facilities, "instrument") if each.key == "loan"]
     assert (row.sums.outstanding_minor, row.sums.value_minor) == (153, 152)
 
 
@@ -48,9 +48,11 @@ def test_a_limit_that_nothing_is_charged_to_has_a_row_all_the_same():
 
 def test_a_loan_for_two_elements_counts_in_full_for_each_and_once_in_all():
     book = a_book(loan(elements=("Sb", "Ga")))
-    by_element = {row.key: row.sums.committed_minor for row in exposures(book.positions, book.facilities, "element")}
+    by_element = {
+        row.key: row.sums.committed_minor for row in exposures(valued(book.positions, book.facilities), book.facilities, "element")
+    }
     assert by_element == {"Sb": 1_000, "Ga": 1_000}
-    assert totals(book.positions, book.facilities)["AUD"].committed_minor == 1_000
+    assert totals(valued(book.positions, book.facilities), book.facilities)["AUD"].committed_minor == 1_000
 
 
 @pytest.mark.parametrize(("security", "cover", "shortfall"), [(600, "1", 0), (599, "1", 1), (600, "1.101", 61), (None, "1", None)])
@@ -76,8 +78,8 @@ def test_what_rows_say_is_committed_is_what_the_facility_has_charged(drawn: list
     book = a_book(*positions, rates={SB: "7/3"})
     facility = book.facilities[CMF]
     for by in ("partner", "project", "element", "instrument", "borrower"):
-        for row in exposures(book.positions, book.facilities, by):
+        for row in exposures(valued(book.positions, book.facilities), book.facilities, by):
             if row.key != NONE:
                 assert row.sums.committed_minor == facility.used_minor.get(f"{by}/{row.key}", 0)
-    assert totals(positions, book.facilities)["AUD"].committed_minor == facility.used_minor.get("total", 0)
+    assert totals(valued(positions, book.facilities), book.facilities)["AUD"].committed_minor == facility.used_minor.get("total", 0)
     assert all(use.headroom_minor >= 0 for use in limit_uses([facility]))

@@ -8,7 +8,7 @@ from exposure_story import CMF, SB, TODAY, a_book, holding, loan, material
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.exposure import Due, Ratio, totals
+from services.loans.domain.exposure import Due, Ratio, totals, valued
 from services.loans.domain.what_ifs import (
     ASSUMPTIONS,
     Breach,
@@ -52,7 +52,9 @@ def test_a_price_that_rises_revalues_what_is_owed_in_metal_and_names_the_limits_
     outcome = what_if(book, [PriceChange(asset=SB, change="2.5")])
     assert outcome.after.facilities[CMF].used_minor["partner/JP"] == 2_100
     assert [(use.key, use.headroom_minor) for use in outcome.exceeded] == [("element/Sb", -100), ("partner/JP", -100)]
-    assert totals(outcome.after.positions, outcome.after.facilities)["AUD"].outstanding_minor == 2_100 + 600
+    assert (
+        totals(valued(outcome.after.positions, outcome.after.facilities), outcome.after.facilities)["AUD"].outstanding_minor == 2_100 + 600
+    )
 
 
 def test_a_limit_that_is_exceeded_already_is_no_news():
@@ -71,6 +73,15 @@ def test_a_price_of_nothing_is_a_price():
     outcome = what_if(a_book(material(), holding()), [PriceChange(asset=SB, change="-1")])
     assert outcome.after.facilities[CMF].used_minor["element/Sb"] == 500
     assert [each.value for each in outcome.after.positions] == [300, 0]
+
+
+def test_shares_fall_no_lower_than_nothing_however_much_of_a_fall_they_feel():
+    outcome = what_if(a_book(holding()), [PriceChange(asset=SB, change="-0.8", elasticity="2")])
+    assert (outcome.after.positions[0].value, outcome.losses[0].lost_minor) == (0, 700)
+
+
+def test_metal_that_is_owed_comes_back_in_grams_whatever_its_price():
+    assert what_if(a_book(material()), [PriceChange(asset=SB, change="-0.5")]).losses == ()
 
 
 def test_security_that_is_not_metal_covers_less_of_metal_that_is_dearer():
@@ -96,6 +107,23 @@ def test_a_delivery_that_slips_is_missing_from_what_it_was_to_repay():
         Moved(delivery="r2", quantity=100, unit="g", before=date(2027, 9, 30), after=date(2028, 3, 30)),
     )
     assert outcome.gaps == (Gap(position="lon_1", asset="AUD", missing=150, since=date(2027, 1, 31)),)
+
+
+def test_a_gap_is_the_most_that_is_missing_from_the_first_day_on():
+    owed = loan(dues=(Due(date(2027, 1, 31), 100), Due(date(2027, 8, 31), 30)))
+    deliveries = (delivery("r1", date(2027, 1, 15), 70), delivery("r2", date(2027, 3, 15), 60))
+    outcome = what_if(a_book(owed, deliveries=deliveries), [Delay(project="hillgrove", months=6)])
+    assert outcome.gaps == (Gap(position="lon_1", asset="AUD", missing=70, since=date(2027, 1, 31)),)
+
+
+def test_what_was_to_come_before_today_is_not_moved():
+    assert what_if(a_book(loan(), deliveries=(delivery("r1", date(2026, 11, 24), 70),)), [Delay(project="hillgrove", months=6)]).moved == ()
+
+
+def test_a_year_from_today_is_still_within_it():
+    covered = loan(ratios=(Ratio("dscr", "1.50", "1.30"),))
+    deliveries = (delivery("r1", date(2027, 11, 25)),)
+    assert what_if(a_book(covered, deliveries=deliveries), [Delay(project="hillgrove", months=1)]).breaches[0].after == "0.00"
 
 
 def test_deliveries_that_still_come_in_time_leave_no_gap():
@@ -153,7 +181,7 @@ def test_asking_changes_nothing_and_nothing_falls_below_zero(scenarios: list[Sce
     assert (msgspec.json.encode(book.positions), dict(book.facilities[CMF].used_minor)) == before
     facility = outcome.after.facilities[CMF]
     assert all(used >= 0 for used in facility.used_minor.values())
-    sums = totals(outcome.after.positions, outcome.after.facilities)["AUD"]
+    sums = totals(valued(outcome.after.positions, outcome.after.facilities), outcome.after.facilities)["AUD"]
     assert min(msgspec.structs.astuple(sums)) >= 0
     assert sums.committed_minor == facility.used_minor["total"]
     assert all(loss.lost_minor > 0 for loss in outcome.losses)

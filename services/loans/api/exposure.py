@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validato
 
 from services.loans.api.fields import READERS, Asset, Code, Number, number
 from services.loans.api.positions import deliveries_of, facilities_of, positions_of, with_dues
-from services.loans.domain.exposure import Dimension, LimitUse, Position, Sums, exposures, totals
+from services.loans.domain.exposure import Dimension, LimitUse, Position, Sums, exposures, totals, valued
 from services.loans.domain.facility import Facility
 from services.loans.domain.what_ifs import ASSUMPTIONS, Book, Default, Delay, Delivery, Outcome, PriceChange, Scenario, what_if
 from shared.auth import Caller, allow
@@ -184,7 +184,7 @@ async def show_exposure(
     today = _today(reads)
     async with reads.session() as session:
         facilities = await facilities_of(reads, session)
-        positions = await positions_of(session, today)
+        positions = await positions_of(session, facilities, today)
     return exposure_view(positions, facilities, by, today)
 
 
@@ -195,7 +195,7 @@ async def ask_what_if(body: WhatIfBody, caller: Annotated[Caller, allow(*READERS
     delayed = sorted({each.project for each in body.scenarios if isinstance(each, DelayBody)})
     async with reads.session() as session:
         facilities = await facilities_of(reads, session)
-        positions = await positions_of(session, today)
+        positions = await positions_of(session, facilities, today)
         deliveries: list[Delivery] = []
         for project in delayed:
             deliveries += await deliveries_of(session, project)
@@ -207,6 +207,7 @@ async def ask_what_if(body: WhatIfBody, caller: Annotated[Caller, allow(*READERS
 
 
 def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
+    each_valued = valued(positions, facilities)
     rows = [
         RowView(
             key=row.key,
@@ -215,9 +216,9 @@ def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facili
             contained_g=row.contained_g,
             limits=[_limit(use) for use in row.limits],
         )
-        for row in exposures(positions, facilities, by)
+        for row in exposures(each_valued, facilities, by)
     ]
-    sums = {currency: _sums(each) for currency, each in totals(positions, facilities).items()}
+    sums = {currency: _sums(each) for currency, each in totals(each_valued, facilities).items()}
     return ExposureView(by=by, on=on, adds_up=by != "element", totals=sums, rows=rows)
 
 

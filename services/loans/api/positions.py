@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -10,13 +11,23 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.equity_value import HoldingFlow, Valuation, worth_on
-from services.loans.domain.exposure import Due, Position, Ratio
-from services.loans.domain.facility import Facility
+from services.loans.domain.exposure import Due, Position, Ratio, rate_of
+from services.loans.domain.facility import Facility, worth
 from services.loans.domain.loan_state import Loan
 from services.loans.domain.project import OFFTAKE
 from services.loans.domain.standing import upcoming
 from services.loans.domain.what_ifs import Delivery
-from services.loans.tables import CommitmentRow, EquityFlowRow, FacilityRow, HoldingRow, LoanRow, ProjectFactRow, RatioRow, ValuationRow
+from services.loans.tables import (
+    CommitmentRow,
+    EquityFlowRow,
+    FacilityRow,
+    HoldingRow,
+    LoanRow,
+    MaterialLoanRow,
+    ProjectFactRow,
+    RatioRow,
+    ValuationRow,
+)
 from shared.http import Reads
 
 OWED = ("principal_minor", "interest_minor", "default_interest_minor", "fees_minor")  # of a loan's figures
@@ -27,9 +38,13 @@ async def facilities_of(reads: Reads, session: AsyncSession) -> dict[str, Facili
     return {name: (await reads.state(f"facility/{name}"))[0] for name in names}
 
 
-async def positions_of(session: AsyncSession, on: date) -> tuple[Position, ...]:
+async def positions_of(session: AsyncSession, facilities: Mapping[str, Facility], on: date) -> tuple[Position, ...]:
     committed: dict[str, int] = dict((await session.exec(select(CommitmentRow.commitment, CommitmentRow.amount))).all())
-    found = [*await _loans(session, committed), *await _holdings(session, committed, on)]
+    found = [
+        *await _loans(session, committed),
+        *await _holdings(session, committed, on),
+        *await _material(session, facilities, committed),
+    ]
     return tuple(each for each in found if each.committed or each.outstanding)
 
 
@@ -105,6 +120,58 @@ async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: dat
             )
         )
     return positions
+
+
+async def _material(session: AsyncSession, facilities: Mapping[str, Facility], committed: Mapping[str, int]) -> list[Position]:
+    """Owed without the premium: that is earned day by day, and settled with each return."""
+    columns = (
+        MaterialLoanRow.loan,
+        MaterialLoanRow.facility,
+        MaterialLoanRow.element,
+        MaterialLoanRow.partner,
+        MaterialLoanRow.undrawn_g,
+        MaterialLoanRow.out_g,
+        MaterialLoanRow.overdue,
+        MaterialLoanRow.currency,
+        MaterialLoanRow.security_minor,
+        MaterialLoanRow.draw_by,
+        MaterialLoanRow.due_on,
+        col(MaterialLoanRow.terms)["security"],
+    )
+    rows = await session.exec(select(*columns).where(col(MaterialLoanRow.status).in_(("committed", "lent", "closed"))))  # type: ignore[call-overload]
+    positions = []
+    for loan, facility, element, partner, undrawn_g, out_g, overdue, currency, secured_minor, draw_by, due_on, security in rows:
+        headroom_g = committed.get(loan, 0)
+        metal = f"contained/{element}"
+        positions.append(
+            Position(
+                instrument="material",
+                id=loan,
+                facility=facility,
+                asset=metal,
+                elements=(element,),
+                partner=partner,
+                committed=headroom_g,
+                undrawn=max(0, headroom_g - out_g) if undrawn_g else 0,
+                outstanding=out_g,
+                overdue=out_g if overdue else 0,
+                value=out_g,
+                security_minor=_counted(security, secured_minor, facilities[facility], currency),
+                security_asset=metal if security["kind"] == "pledged_metal" else currency,
+                required_cover=security["required_cover"],
+                undrawn_until=draw_by,
+                dues=(Due(due_on, out_g),),
+            )
+        )
+    return positions
+
+
+def _counted(security: Mapping[str, str], value_minor: int, facility: Facility, currency: str) -> int | None:
+    """What security counts for, in the facility's currency. None: there is none, or its currency has no rate there."""
+    if security["kind"] == "none" or not (rate := rate_of(facility, currency)):
+        return None
+    counted = value_minor - worth(value_minor, Fraction(security["haircut"]))
+    return int(counted * rate)
 
 
 async def holding_flows(session: AsyncSession) -> Mapping[str, Sequence[HoldingFlow]]:

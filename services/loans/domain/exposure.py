@@ -8,6 +8,7 @@ element do not add up to the total.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -90,12 +91,39 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[LimitUse, ...]
 
 
-def exposures(positions: Iterable[Position], facilities: Mapping[str, Facility], by: Dimension) -> list[Exposure]:
+class Valued(msgspec.Struct, frozen=True, gc=False):
+    """A position, and what it comes to in the currency of its facility."""
+
+    position: Position
+    currency: str
+    sums: Sums
+
+
+def valued(positions: Iterable[Position], facilities: Mapping[str, Facility]) -> list[Valued]:
+    """Each once, for all the rows that it will be in."""
+    return [_valued(position, facilities[position.facility]) for position in positions]
+
+
+def _valued(position: Position, facility: Facility) -> Valued:
+    asset = position.asset
+    sums = Sums(
+        positions=1,
+        committed_minor=in_currency(position.committed, facility, asset),
+        undrawn_minor=in_currency(position.undrawn, facility, asset),
+        outstanding_minor=in_currency(position.outstanding, facility, asset),
+        overdue_minor=in_currency(position.overdue, facility, asset),
+        value_minor=held_in_currency(position.value, facility, asset),
+        security_minor=position.security_minor or 0,
+    )
+    return Valued(position, facility.currency, sums)
+
+
+def exposures(positions: Iterable[Valued], facilities: Mapping[str, Facility], by: Dimension) -> list[Exposure]:
     """A row for each that has a position, or a limit."""
-    grouped: dict[tuple[str, str], list[Position]] = {}
-    for position in positions:
-        for key in keys_by(position, by):
-            grouped.setdefault((key, facilities[position.facility].currency), []).append(position)
+    grouped: dict[tuple[str, str], list[Valued]] = {}
+    for each in positions:
+        for key in keys_by(each.position, by):
+            grouped.setdefault((key, each.currency), []).append(each)
     limits: dict[tuple[str, str], list[LimitUse]] = {}
     for use in limit_uses(facilities.values()):
         if (row := _key_of_limit(use, facilities[use.facility], by)) is not None:
@@ -104,7 +132,7 @@ def exposures(positions: Iterable[Position], facilities: Mapping[str, Facility],
         Exposure(
             key=key,
             currency=currency,
-            sums=summed(grouped.get((key, currency), ()), facilities),
+            sums=_added(grouped.get((key, currency), ())),
             contained_g=_contained(grouped.get((key, currency), ())),
             limits=tuple(limits.get((key, currency), ())),
         )
@@ -112,12 +140,12 @@ def exposures(positions: Iterable[Position], facilities: Mapping[str, Facility],
     ]
 
 
-def totals(positions: Sequence[Position], facilities: Mapping[str, Facility]) -> dict[str, Sums]:
+def totals(positions: Iterable[Valued], facilities: Mapping[str, Facility]) -> dict[str, Sums]:
     """Each position once, by currency."""
-    by_currency: dict[str, list[Position]] = {facility.currency: [] for facility in facilities.values()}
-    for position in positions:
-        by_currency[facilities[position.facility].currency].append(position)
-    return {currency: summed(those, facilities) for currency, those in sorted(by_currency.items())}
+    by_currency: dict[str, list[Valued]] = {facility.currency: [] for facility in facilities.values()}
+    for each in positions:
+        by_currency[each.currency].append(each)
+    return {currency: _added(those) for currency, those in sorted(by_currency.items())}
 
 
 def keys_by(position: Position, by: Dimension) -> tuple[str, ...]:
@@ -158,7 +186,10 @@ def limit_uses(facilities: Iterable[Facility]) -> list[LimitUse]:
 
 def rate_of(facility: Facility, asset: str) -> Fraction:
     """Minor units of the facility's currency for one of the asset. Without a recorded rate nothing was committed in it: it is worth 0."""
-    return Fraction(1) if asset == facility.currency else Fraction(facility.rates.get(asset, "0"))
+    return _exact("1" if asset == facility.currency else facility.rates.get(asset, "0"))
+
+
+_exact = lru_cache(maxsize=1_000)(Fraction)  # to read one takes longer than all else that is done with it
 
 
 def in_currency(amount: int, facility: Facility, asset: str) -> int:
@@ -171,42 +202,24 @@ def held_in_currency(amount: int, facility: Facility, asset: str) -> int:
     return amount if asset == facility.currency else int(amount * rate_of(facility, asset))
 
 
-def summed(positions: Iterable[Position], facilities: Mapping[str, Facility]) -> Sums:
-    count = committed = undrawn = outstanding = overdue = value = security = 0
-    for position in positions:
-        facility, asset = facilities[position.facility], position.asset
-        count += 1
-        committed += in_currency(position.committed, facility, asset)
-        undrawn += in_currency(position.undrawn, facility, asset)
-        outstanding += in_currency(position.outstanding, facility, asset)
-        overdue += in_currency(position.overdue, facility, asset)
-        value += held_in_currency(position.value, facility, asset)
-        security += position.security_minor or 0
-    return Sums(
-        positions=count,
-        committed_minor=committed,
-        undrawn_minor=undrawn,
-        outstanding_minor=outstanding,
-        overdue_minor=overdue,
-        value_minor=value,
-        security_minor=security,
-    )
+def _added(positions: Sequence[Valued]) -> Sums:
+    return Sums(**{name: sum(getattr(each.sums, name) for each in positions) for name in Sums.__struct_fields__})
 
 
 def security_shortfall(position: Position, facility: Facility) -> int | None:
     """By how much what secures it covers less than it must. None: its security is not stated in money."""
     if position.security_minor is None:
         return None
-    needed = worth(in_currency(position.outstanding, facility, position.asset), Fraction(position.required_cover))
+    needed = worth(in_currency(position.outstanding, facility, position.asset), _exact(position.required_cover))
     return max(0, needed - position.security_minor)
 
 
-def _contained(positions: Iterable[Position]) -> dict[str, int]:
+def _contained(positions: Iterable[Valued]) -> dict[str, int]:
     grams: dict[str, int] = {}
-    for position in positions:
-        if position.asset.startswith("contained/"):
-            element = position.asset.removeprefix("contained/")
-            grams[element] = grams.get(element, 0) + position.outstanding
+    for each in positions:
+        if each.position.asset.startswith("contained/"):
+            element = each.position.asset.removeprefix("contained/")
+            grams[element] = grams.get(element, 0) + each.position.outstanding
     return grams
 
 
