@@ -63,6 +63,7 @@ from services.loans.events.material import (
     SecurityToppedUp,
 )
 from shared.decider import Timer
+from shared.record import MAX_INTEGER
 
 PREMIUM = Premium(base_pct="1", step_pct="0.5", step_days=30)
 
@@ -85,6 +86,14 @@ def test_a_period_that_has_begun_counts_and_the_first_begins_on_the_day_after():
         Fraction(203, 200),
         Fraction(102, 100),
     ]
+
+
+def test_what_is_owed_never_outgrows_the_books():
+    dear = Premium(base_pct="0", step_pct="1000", step_days=1)
+    loan = happen(committed(replace(TERMS, premium=dear, due_on=days(365))), draw(10**10))
+    assert owed_on(loan, days(365_000)).total_g == MAX_INTEGER
+    (event,) = decide(loan, CheckDue(on=days(365_000)))
+    assert event.owed_g == MAX_INTEGER
 
 
 GRAMS = st.integers(min_value=1, max_value=10**9)

@@ -116,7 +116,7 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
         state,
         lots=lots,
         shelves=shelves,
-        loans=_open_loans(state, event.release, event.remaining_g),
+        loans=state.loans if event.remaining_g else _open_loans(state, event.release),
         draws=state.draws.set(event.draw, Draw(event.partner, event.parcels, event.mass_g)),
         drawn_g=state.drawn_g + event.mass_g,
         releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
@@ -145,13 +145,13 @@ def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Iterable[Uni
         mass_g -= count.units * count.nominal_unit_g
         shelves = _reserve(shelves, count, -count.units)
     releases = _with_left(state.releases, release_id, left, release.rights_g - rights_g, mass_g)
-    loans = _open_loans(state, release_id, mass_g)
+    loans = state.loans if mass_g else _open_loans(state, release_id)
     return replace(state, releases=releases, loans=loans, shelves=shelves, reserved_rights_g=state.reserved_rights_g - rights_g)
 
 
-def _open_loans(state: Stockpile, release: ReleaseId, left_g: int) -> Loans:
+def _open_loans(state: Stockpile, ended: ReleaseId) -> Loans:
     """A release with nothing left needs no gate."""
-    return state.loans if left_g or release not in state.loans else state.loans.delete(release)
+    return state.loans.delete(ended) if ended in state.loans else state.loans
 
 
 def _lend(state: Stockpile, event: LoanAnnounced | LoanGateOpened) -> Stockpile:

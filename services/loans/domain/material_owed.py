@@ -6,7 +6,7 @@ A partner that draws `lent_g` of contained metal on one day owes, `days_held` la
 
 rounded half-even to a whole gram. 1,000,000 g at a base of 1%, and 0.5% for each 30 days begun, are 1,020,000 g after 45 days: two
 periods have begun. With one deferral at a further 1% they are 1,030,000 g. The form is that of the exchanges of the US Strategic
-Petroleum Reserve, whose premium in kind rises with the time held and with each deferral (10 CFR 626.7 and 626.8).
+Petroleum Reserve: repaid in kind with a premium (10 CFR 626.7), of which a deferral costs more (10 CFR 626.8).
 
 What comes back pays the oldest draw first. Each gram that is returned settles its own premium: R grams on a day with the factor f are
 floor(R / f) of principal, and the rest is premium. So what is still out goes on to earn, and what is back does not.
@@ -20,6 +20,7 @@ import msgspec
 
 from services.loans.domain.instalments import round_half_even
 from services.loans.events.material import Premium
+from shared.record import MAX_INTEGER
 
 FORMULA = "owed_g = lent_g * (1 + (base_pct + step_pct * ceil(days_held / step_days) + further_pct) / 100), rounded half-even"
 EXAMPLE = (
@@ -71,9 +72,10 @@ def factor(premium: Premium, further: Sequence[Further], lent_on: date, on: date
 
 
 def owed(tranches: Sequence[Tranche], premium: Premium, further: Sequence[Further], on: date) -> Owed:
+    """At most what the books can hold: a premium of 1,000% a day is there within weeks."""
     principal_g = sum(tranche.out_g for tranche in tranches)
     total_g = sum(_owed_g(tranche, factor(premium, further, tranche.lent_on, on)) for tranche in tranches)
-    return Owed(principal_g=principal_g, premium_g=total_g - principal_g)
+    return Owed(principal_g=principal_g, premium_g=min(total_g, MAX_INTEGER) - principal_g)
 
 
 def discharge(tranches: Sequence[Tranche], premium: Premium, further: Sequence[Further], on: date, paid_g: int) -> Discharged:

@@ -2,7 +2,8 @@
 
 Two laboratories never agree to the last digit. As is usual in contracts for metals and concentrates, each side has its own assay: where
 they differ by no more than the splitting limit, the mean of both settles; beyond it an umpire, whose assay settles if it lies between the
-two, and else that of the side that is nearer to it. What is credited is mass times the settled content: contained grams.
+two, and else that of the side that is nearer to it (M. Belton, SGS Minerals Services, "Sampling, Assaying, Splitting Limits & Umpires").
+What is credited is mass times the settled content: contained grams.
 """
 
 from collections.abc import Sequence
