@@ -20,7 +20,8 @@ class Unexpected(Exception):
 
 
 class Parties:
-    """`admin` enrols, `operator` keeps the stock and proposes, `approvers` approve, `auditor` sees everything and changes nothing."""
+    """`admin` enrols, `operator` keeps the stock and proposes, `approvers` approve, `auditor` sees everything and changes nothing.
+    `borrower` is the mine that borrows; `stranger` borrows nothing."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         def client(client_id: str) -> Client:
@@ -31,13 +32,15 @@ class Parties:
         self.depot_operator = client("operator-2")
         self.approvers = (client("approver-1"), client("approver-2"))
         self.auditor = client("auditor-1")
+        self.borrower, self.stranger = client("borrower-hillgrove"), client("borrower-nolans")
         self.partners = {party.partner: client(party.client_id) for party in endpoints.clients if party.partner is not None}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for client in (self.admin, self.operator, self.depot_operator, *self.approvers, self.auditor, *self.partners.values()):
+        reserve = (self.admin, self.operator, self.depot_operator, *self.approvers, self.auditor)
+        for client in (*reserve, self.borrower, self.stranger, *self.partners.values()):
             await client.close()
 
 

@@ -8,6 +8,7 @@ import msgspec
 from services.audit.history import audit
 from services.audit.live import LiveEvidence
 from services.audit.report import Report
+from services.demo.books import compare
 from services.demo.parties import Parties, all_rows
 from services.demo.replay import replay
 from services.demo.scenario import BANNER, BEGINS, NAME
@@ -29,15 +30,17 @@ class Summary(msgspec.Struct, frozen=True):
     requests: int
     releases: int
     draws: int
+    loans: int  # of money and of metal
     receipts_verified: int
     events: int  # in all journals
     replay: str  # "equal": restarted and rebuilt from the journals, everything reads as it did; or "different"
+    books: str  # "tie out": what loans says of itself is what the ledger's accounts say; or "differ"
     audit: str  # "holds": checked from outside, over HTTP; or "fails"
     seconds: float
 
     @property
     def ok(self) -> bool:
-        return (self.replay, self.audit) == ("equal", "holds")
+        return (self.replay, self.books, self.audit) == ("equal", "tie out", "holds")
 
 
 async def play(folder: Path, screen: Screen) -> Summary:
@@ -55,15 +58,18 @@ async def play(folder: Path, screen: Screen) -> Summary:
         verified = await tell(stage)
         screen.act("Everything is restarted, rebuilt and compared")
         replayed = await replay(deployment, screen)
+        figures = [figure for figures in await compare(stage) for figure in figures]
         report = await _audit(parties, screen, log_key)
         return Summary(
             scenario=NAME,
             requests=len(await all_rows(parties.auditor, "/allocation/v1/requests")),
             releases=len(await all_rows(parties.auditor, "/inventory/v1/releases")),
             draws=len(await all_rows(parties.auditor, "/inventory/v1/draws")),
+            loans=len(stage.loans) + len(stage.material_loans),
             receipts_verified=verified,
             events=sum([await _events(parties, service) for service in JOURNALED]),
             replay="equal" if replayed.equal else "different",
+            books="tie out" if figures and all(said == booked for _, said, booked in figures) else "differ",
             audit="holds" if report.ok else "fails",
             seconds=round(time.monotonic() - began, 1),
         )

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from services.client import Client
 from services.commands.approve import sign_document
+from services.demo.approving import approve, kept_document
 from services.demo.parties import all_rows, refusal_of, subject_of, until
 from services.demo.scenario import DISRUPTION, GALLIUM, PARTNERS, PRODUCTS, Product
 from services.demo.screen import mass, written_day
@@ -85,7 +85,7 @@ async def _hold_round(stage: Stage, product: Product) -> Any:
     if product is PRODUCTS[0]:
         await _show_nobody_approves_their_own(stage, path, proposed["decision"])
     for approver in stage.parties.approvers[: product.approvals_needed]:
-        await _approve(stage, approver, path)
+        await approve(stage, approver, f"{path}/decision", f"{path}/approvals")
     certified = await operator.post(f"{path}/certify")
     _show_round(stage, product, proposed, certified)
     return certified
@@ -94,26 +94,12 @@ async def _hold_round(stage: Stage, product: Product) -> Any:
 async def _show_nobody_approves_their_own(stage: Stage, path: str, decision: str) -> None:
     """The proposer sends an approval that an approver's key has signed, in the proposer's own name."""
     proposer, key_file = await subject_of(stage.parties.operator), next(iter(stage.key_files.values()))
-    file = await _decision_file(stage, stage.parties.operator, path)
+    file = await kept_document(stage, stage.parties.operator, f"{path}/decision")
     signed = msgspec.json.decode(sign_document(file, key_file, proposer))
     problem = await refusal_of(stage.parties.operator.post(f"{path}/approvals", signed))
     stage.screen.refused("The operator who proposed it approves it too", problem)
     missing = await refusal_of(stage.parties.operator.post(f"{path}/certify"))
     stage.screen.refused(f"Certifying decision {decision[:12]} without approvals", missing)
-
-
-async def _approve(stage: Stage, approver: Client, path: str) -> None:
-    """As `reserve approve` does it: the decision is recomputed on the approver's machine, and signed there."""
-    subject = await subject_of(approver)
-    signed = sign_document(await _decision_file(stage, approver, path), stage.key_files[subject], subject)
-    await approver.post(f"{path}/approvals", msgspec.json.decode(signed))
-
-
-async def _decision_file(stage: Stage, reader: Client, path: str) -> Any:
-    answer = await reader.request("GET", f"{path}/decision")
-    file = stage.folder / f"decision-{path.rpartition('/')[2]}.json"
-    file.write_bytes(answer.content)
-    return file
 
 
 def _show_round(stage: Stage, product: Product, proposed: Any, certified: Any) -> None:

@@ -1,6 +1,7 @@
 """Scenario: the figures of 6 January 2026. What happened that day is public; every lot, depot, laboratory and quantity here is invented.
 
-Projects that bear a real name appear as rights to their future production only, and these rights are invented too.
+Projects that bear a real name appear as rights to their future production only, one of them as a borrower too, and these rights and loans
+are invented as well.
 """
 
 from datetime import date, datetime
@@ -11,7 +12,8 @@ import msgspec
 NAME = "6 January 2026"
 BANNER = (
     "What if the Reserve had been operating on 6 January 2026?\n"
-    "It was not. All stock, depots and quantities are invented; named projects appear as rights only, and these are invented too."
+    "It was not. All stock, depots and quantities are invented; named projects appear as rights only, one of them as a borrower too,\n"
+    "and these rights and loans are invented as well."
 )
 BEGINS = datetime(2026, 1, 6, 9, 0, tzinfo=ZoneInfo("Australia/Sydney"))
 DAY_OF_ROUNDS = date(2026, 1, 8)
@@ -112,7 +114,7 @@ ANTIMONY = Product(
     protected_g=60 * T,
     lots=(
         Lot(depot=PORT_SELBY, units=36, serials="SB-P", origin="Australia", report="SAO-25-1107", contents={"Sb": "0.9968"}),
-        Lot(depot=KARRAK_FLAT, units=34, serials="SB-K", origin="Australia", report="SAO-25-1131", contents={"Sb": "0.9966"}),
+        Lot(depot=KARRAK_FLAT, units=34, serials="SB-K", origin="Australia", report="SAO-25-1131", contents={"Sb": "0.9985"}),
         Lot(
             depot=ARDENT_CREEK,
             units=12,

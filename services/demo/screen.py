@@ -75,3 +75,9 @@ def mass(grams: int) -> str:
 
 def written_day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
+
+
+def money(amount_minor: int) -> str:
+    """Australian dollars, with cents where there are any: "A$60,000,000", "A$1,121,917.81"."""
+    dollars, cents = divmod(abs(amount_minor), 100)
+    return f"{'-' if amount_minor < 0 else ''}A${dollars:,}" + (f".{cents:02}" if cents else "")

@@ -25,3 +25,6 @@ class Stage(msgspec.Struct, kw_only=True):
     rounds: dict[str, Any] = {}  # certified, by product
     releases: dict[tuple[str, str], Any] = {}
     draws: list[Any] = []
+    offtake_right: str = ""  # to what the borrower produces
+    loans: list[str] = []
+    material_loans: list[str] = []

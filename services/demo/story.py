@@ -1,12 +1,28 @@
 """The story, act by act. Everything goes through the gateway, with each party's own token."""
 
-from services.demo import drawing, receipts, rounds, stocking
+from services.demo import drawing, lending, material, receipts, rounds, stocking
+from services.demo.loan_scenario import (
+    DAY_OF_DEFERRAL,
+    DAY_OF_LOAN,
+    DAY_OF_MATERIAL_TERMS,
+    DAY_OF_REMINDER,
+    DAY_OF_RETURN,
+    FIRST_DUE,
+    THIRD_DUE,
+)
 from services.demo.scenario import BEGINS, DAY_OF_DISPATCH, DAY_OF_DRAWS, DAY_OF_ROUNDS
 from services.demo.stage import Stage
 
 
 async def tell(stage: Stage) -> int:
     """How many receipts were verified. Raises Unexpected, ProblemAnswer or ReceiptInvalid where the system does something else."""
+    verified = await _a_disruption(stage)
+    await _money_for_a_mine(stage)
+    await _metal_for_a_partner(stage)
+    return verified
+
+
+async def _a_disruption(stage: Stage) -> int:
     screen, clock = stage.screen, stage.clock
 
     screen.act("The Reserve before the disruption", BEGINS.date())
@@ -41,3 +57,43 @@ async def tell(stage: Stage) -> int:
     screen.act("What it bought: time")
     await drawing.show_what_it_bought(stage)
     return verified
+
+
+async def _money_for_a_mine(stage: Stage) -> None:
+    screen, clock = stage.screen, stage.clock
+
+    clock.move_to(DAY_OF_LOAN)
+    screen.act("Money for a mine, within limits and on conditions", DAY_OF_LOAN)
+    await lending.open_facility(stage)
+    await lending.commit_loan(stage)
+    await lending.wait_for_offtake(stage)
+
+    screen.act("The mine pays, and once the bank tells it late")
+    clock.move_to(FIRST_DUE)
+    await lending.pay_in_time(stage)
+    clock.move_to(DAY_OF_REMINDER)
+    await lending.be_told_late(stage)
+
+    clock.move_to(THIRD_DUE)
+    screen.act("It pays the rest", THIRD_DUE)
+    await lending.close_loan(stage)
+
+
+async def _metal_for_a_partner(stage: Stage) -> None:
+    screen, clock = stage.screen, stage.clock
+
+    clock.move_to(DAY_OF_MATERIAL_TERMS)
+    screen.act("Metal that must come back", DAY_OF_MATERIAL_TERMS)
+    await material.award_loan(stage)
+    await material.agree_terms(stage)
+    await material.draw_loan(stage)
+
+    clock.move_to(DAY_OF_DEFERRAL)
+    screen.act("It is put off, once, for a reason that the terms name", DAY_OF_DEFERRAL)
+    await material.call_security(stage)
+    await material.defer(stage)
+
+    clock.move_to(DAY_OF_RETURN)
+    screen.act("It comes back, short of quality", DAY_OF_RETURN)
+    await material.return_goods(stage)
+    await material.settle_rest(stage)

@@ -40,14 +40,16 @@ def test_the_last_line_sums_the_story_up(told: tuple[Path, str]) -> None:
     counted = {name: summary.pop(name) for name in ("events", "seconds")}
     assert summary == {
         "scenario": "6 January 2026",
-        "requests": 14,
-        "releases": 14,
-        "draws": 15,
+        "requests": 15,
+        "releases": 15,
+        "draws": 16,
+        "loans": 2,
         "receipts_verified": 19,
         "replay": "equal",
+        "books": "tie out",
         "audit": "holds",
     }
-    assert counted["events"] > 150
+    assert counted["events"] > 350
     assert counted["seconds"] > 0
 
 
@@ -63,8 +65,42 @@ def test_it_says_what_is_invented_and_shows_what_was_refused(told: tuple[Path, s
         "on_hold",
         "not_weighed",
         "release_lapsed",
+        "limit_exceeded",
+        "loan_not_found",
+        "conditions_unmet",
+        "payment_reference_used",
+        "loan_not_committed",
+        "deferral_condition_unknown",
+        "return_exceeds_owed",
     ):
         assert code in text, f"{code} was not shown"
+
+
+def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(told: tuple[Path, str]) -> None:
+    text = " ".join(told[1].split())
+    for said in (
+        "Paying it now: refused (409 conditions_unmet) offtake is not evaluated",
+        "nothing is known of the project not evaluated unknown open",
+        "of 10,000 t in all open 1/2 met",
+        "the Reserve has a right to 3,200 t met 41/50 met",
+        "Paid: A$60,000,000.",
+        "as was known on that morning A$15,850,684.93",
+        "as is known now A$0",
+        "Hillgrove may borrow A$100,000,000 again where it was A$40,000,000.",
+    ):
+        assert said in text, said
+
+
+def test_metal_lent_is_put_off_once_comes_back_short_of_quality_and_is_normalised(told: tuple[Path, str]) -> None:
+    text = " ".join(told[1].split())
+    for said in (
+        "the loan is due on 31 May 2027, and 1% more is owed of what is out",
+        "out of specification, rejected, and all is owed as before",
+        "beyond the splitting limit of 0.0002: an umpire finds 0.9966, between the two",
+        "short - 28.5 kg",
+        "returned too much 0 g 0 g",
+    ):
+        assert said in text, said
 
 
 async def test_its_receipts_verify_after_everything_has_stopped(told: tuple[Path, str]) -> None:

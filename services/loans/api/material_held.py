@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
 from services.loans.api.fields import PositiveMinor, WholeMinor
+from services.loans.api.loans import DOCUMENT, document_answer
 from services.loans.api.material_fields import (
     Approves,
     Condition,
@@ -30,6 +31,7 @@ from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.journal import Document
+from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -186,6 +188,17 @@ async def list_deferrals(
             request=request,
             response=response,
         )
+
+
+@router.get("/{loan}/deferrals/{deferral}/document", response_class=Response, responses=DOCUMENT)
+async def show_deferral_document(loan: MaterialPath, deferral: DeferralPath, caller: SeesMaterial, reads: Reading) -> Response:
+    """The document to the byte: its SHA-256 is what is signed."""
+    async with reads.session() as session:
+        await find_material_loan(session, loan, caller)
+        row = await session.get(DeferralRow, deferral)
+    if row is None or row.loan != loan:
+        raise Problem("deferral_not_found", f"there is no deferral {deferral}", field="path:deferral")
+    return await document_answer(reads, row.document)
 
 
 @router.post("/{loan}/deferrals/{deferral}/approvals", status_code=201)
