@@ -3,7 +3,7 @@
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.api import router
-from services.loans.domain import equity, facility, loan, material
+from services.loans.domain import delivery, equity, facility, loan, material, offtake
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.projections import project, take_approver_keys, take_products
@@ -62,6 +62,12 @@ PROBLEMS = {
     "project_fact_binding_missing": (422, "An offtake binds, or does not"),
     "project_fact_dates_reversed": (422, "A fact begins before it ends"),
     "project_fact_counted_twice": (409, "Another fact says so already"),
+    # repayment in kind
+    "offtake_not_found": (404, "There is no such agreement"),
+    "offtake_agreed_already": (409, "Another agreement has the right"),
+    "offtake_share_invalid": (422, "The share is not one"),
+    "offtake_dates_reversed": (422, "An agreement begins before it ends"),
+    "offtake_ended": (409, "The agreement has ended"),
     # equity
     "holding_not_found": (404, "There is no such holding"),
     "holding_already_proposed": (409, "The holding is proposed already"),
@@ -109,7 +115,7 @@ PROBLEMS = {
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER, projects.DECIDER, loan.DECIDER, equity.DECIDER, material.DECIDER),
+    deciders=(facility.DECIDER, projects.DECIDER, loan.DECIDER, offtake.DECIDER, delivery.DECIDER, equity.DECIDER, material.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,

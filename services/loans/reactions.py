@@ -6,13 +6,16 @@ from typing import Any
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.loans.domain.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.equity import CommitHolding, RefuseHolding
 from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan_advances import LearnEvidence
 from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
+from services.loans.domain.loan_servicing import CreditDelivery
 from services.loans.domain.material_held import EndDrawing, RecordLent, RecordTakenBack
 from services.loans.domain.material_returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material_terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
+from services.loans.domain.offtake import ValueDelivery
 from services.loans.domain.project import RecordRight, Watch, news_of, project_of
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
@@ -28,6 +31,7 @@ from services.loans.events.material import (
     ReturnCredited,
     ReturnId,
 )
+from services.loans.events.offtake import DeliveryAccepted, DeliveryValued
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
 from shared.codec import type_of
 from shared.inbox import Reaction
@@ -42,6 +46,8 @@ INVENTORY_TYPES = frozenset(
     for event in (
         inventory.ProductRegistered,
         inventory.RightAdded,
+        inventory.LotTakenIn,
+        inventory.AssayRecorded,
         inventory.MaterialLent,
         inventory.LentDrawReturned,
         inventory.ReleaseLapsed,
@@ -73,6 +79,8 @@ OWN_TYPES = frozenset(
         ReturnCredited,
         MaterialReplaced,
         MaterialLoanClosed,
+        DeliveryAccepted,
+        DeliveryValued,
     )
 )
 
@@ -121,8 +129,27 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_to_material(event.loan, back)]
         case inventory.RightAdded(kind="firm_offtake") as event:
             return [_add_right(event, fact)]
+        case inventory.LotTakenIn(right=str(right)) as event:
+            return [_take_delivery(event, right, fact)]
+        case inventory.AssayRecorded(from_status="quarantined", to_status="available") as event:
+            on = date.fromisoformat(fact.record.effective_on)
+            return [Reaction(f"delivery/{event.lot}", TakeAssay(mass_g=event.mass_g, contents=event.assay.contents, on=on))]
         case _:
             return ()
+
+
+def _take_delivery(event: inventory.LotTakenIn, right: str, fact: Fact) -> Reaction:
+    """Goods out of specification repay nothing yet."""
+    if event.status == "quarantined":
+        awaited = AwaitAssay(lot=event.lot, right=right, product=event.product, mass_g=event.mass_g)
+        return Reaction(f"delivery/{event.lot}", awaited)
+    received_on = date.fromisoformat(fact.record.effective_on)
+    return _value(right, event.lot, event.product, event.mass_g, event.assay.contents, received_on)
+
+
+def _value(right: str, lot: str, product: str, mass_g: int, contents: dict[str, str], received_on: date) -> Reaction:
+    command = ValueDelivery(lot=lot, product=product, mass_g=mass_g, contents=contents, received_on=received_on)
+    return Reaction(f"offtake/{right}", command)
 
 
 def _add_right(event: inventory.RightAdded, fact: Fact) -> Reaction:
@@ -185,6 +212,10 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             news = news_of(fact.event)
             learn = LearnEvidence(learnt=news.learnt, forgotten=news.forgotten, on=on)
             return [Reaction(f"loan/{loan}", learn) for loan in news.loans]
+        case DeliveryAccepted() as event:
+            return [_value(event.right, event.lot, event.product, event.mass_g, event.contents, event.accepted_on)]
+        case DeliveryValued() as event:
+            return [_credit(event, on)]
         case _:
             return ()
 
@@ -196,6 +227,18 @@ def _to_material(id: str, command: Any) -> Reaction:
 def material_loan_of(id: str) -> MaterialLoanId:
     """`awd_01j...`, or `rel_01j...` -> `mln_01j...`: an award's release and loan have its id."""
     return MaterialLoanId(f"mln_{id.partition('_')[2]}")
+
+
+def _credit(event: DeliveryValued, on: date) -> Reaction:
+    command = CreditDelivery(
+        payment=event.payment,
+        right=event.right,
+        lot=event.lot,
+        amount_minor=event.amount_minor,
+        received_on=event.received_on,
+        on=on,
+    )
+    return Reaction(f"loan/{event.loan}", command)
 
 
 def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:

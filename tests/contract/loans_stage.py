@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from stage import Stage, a_stage, free_port, until
+from stage import Running, Stage, a_stage, free_port, until
 from test_allocation_service import Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
@@ -15,6 +15,7 @@ from services.loans.main import SERVICE as LOANS
 from shared.approval import approve, public_key_hex
 from shared.clock import SystemClock, day_of
 from shared.engines import Engines
+from shared.service import Service
 from shared.settings import Settings
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
@@ -23,6 +24,8 @@ PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "bo
 
 class Lender(Reserve):
     """`clients` call loans."""
+
+    beside: dict[str, Running]
 
     async def approve(self, path: str, document: str, purpose: str) -> Any:
         signed = approve(document, self.key, approver=self.subject("approver-1"), purpose=purpose)
@@ -53,15 +56,18 @@ class Lender(Reserve):
 
 
 @asynccontextmanager
-async def a_lender(servers: Engines, folder: Path) -> AsyncIterator[Lender]:
+async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIterator[Lender]:
+    """`beside`: other services that loans hear of."""
     async with AsyncExitStack() as stack:
         stage: Stage = await stack.enter_async_context(a_stage(servers, folder))
-        names = {name: stage.name(name) for name in ("allocation", "loans")}
+        services = (ALLOCATION, LOANS, *beside)
+        names = {each.name: stage.name(each.name) for each in services}
         stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
-        allocation, loans = [await stack.enter_async_context(stage.serving(renamed(each, names))) for each in (ALLOCATION, LOANS)]
+        allocation, loans, *others = [await stack.enter_async_context(stage.serving(renamed(each, names))) for each in services]
         url = stage.urls[names["loans"]]
         clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in PARTIES}
         lender = Lender(stage, loans, allocation, clients)
+        lender.beside = dict(zip((each.name for each in beside), others, strict=True))
         enrolled = {"subject": lender.subject("approver-1"), "public_key": public_key_hex(lender.key)}
         async with stage.client(stage.urls[names["allocation"]], "admin-1") as admin:
             answer = await admin.post("/v1/approver-keys", json=enrolled, headers={"Idempotency-Key": "enrol"})

@@ -58,7 +58,7 @@ class Reserve:
         return answer.status_code, answer.json()["code"]
 
     async def get(self, who: str, path: str, **query: str) -> Any:
-        answer = await self.clients[who].get(path, params=query)
+        answer = await self.clients[who].get(path, params=query or None)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -16,6 +16,7 @@ from services.loans.api import (
     material_held,
     material_loans,
     material_returns,
+    offtakes,
     projects,
 )
 
@@ -29,6 +30,7 @@ for _part in (
     loan_payments,
     loan_servicing,
     loan_standing,
+    offtakes,
     equity,
     equity_returns,
     exposure,

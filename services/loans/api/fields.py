@@ -46,6 +46,7 @@ FacilityPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LoanPath = Annotated[str, Path(pattern=f"^lon_{TYPEID}$")]
 ActPath = Annotated[str, Path(pattern=f"^act_{TYPEID}$")]
 AdvancePath = Annotated[str, Path(pattern=f"^adv_{TYPEID}$")]
+OfftakePath = Annotated[str, Path(pattern=f"^oft_{TYPEID}$")]
 PaymentPath = Annotated[str, Path(pattern=f"^pay_{TYPEID}$")]
 
 

@@ -4,9 +4,10 @@ from services.loans.events.equity import EquityEvent, HoldingProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
+from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent
+type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent
 
 _PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, MaterialTermsProposed, DeferralProposed)
 

@@ -8,11 +8,13 @@ from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
+from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
 from services.loans.projections.material import project_material, take_product
+from services.loans.projections.offtake import project_offtake
 from services.loans.projections.project import project_project
 from shared.postgres import Connection, Project
 from shared.record import Fact
@@ -34,6 +36,7 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(LoanEvent), project_loans),
     (get_args(EquityEvent), _each(project_equity)),
     (get_args(MaterialEvent), _each(project_material)),
+    ((*get_args(OfftakeEvent), *get_args(DeliveryEvent)), _each(project_offtake)),
 )
 
 
