@@ -32,7 +32,20 @@ class Evidence(msgspec.Struct):
 
 
 def audit(evidence: Evidence) -> list[str]:
-    checks = (chains, answers, once, stocks, receipts, conversations, ledger, documents, timers, messages, loan_auditor.headroom)
+    checks = (
+        chains,
+        answers,
+        once,
+        stocks,
+        receipts,
+        conversations,
+        ledger,
+        documents,
+        timers,
+        messages,
+        loan_auditor.headroom,
+        loan_auditor.money,
+    )
     return [fault for check in checks for fault in _faults(check, evidence)]
 
 
@@ -413,13 +426,20 @@ def ledger(evidence: Evidence) -> Iterator[str]:
         yield f"the last checkpoint is of {size} leaves, and the log has {len(leaves)}"
 
 
+STAND_ON = (
+    ("allocation", "round_proposed", ("decision", "file")),
+    *(("loans", kind, ("document",)) for kind in ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed")),
+)
+
+
 def documents(evidence: Evidence) -> Iterator[str]:
     """What a proposal stands on is kept where it was made, and by the ledger."""
-    for record in _of_type(evidence, "allocation", "round_proposed"):
-        for what in ("decision", "file"):
-            for service, kept in evidence.documents.items():
-                if record["data"][what] not in kept:
-                    yield f"{service} has not the {what} of allocation/{record['shard']}/{record['position']}"
+    for service, kind, names in STAND_ON:
+        for record in _of_type(evidence, service, kind):
+            for name in names:
+                for keeper in (service, "ledger"):
+                    if record["data"][name] not in evidence.documents[keeper]:
+                        yield f"{keeper} has not the {name} of {service}/{record['shard']}/{record['position']}"
 
 
 class Tree:
@@ -479,7 +499,7 @@ def _expected(record: Json) -> list[tuple[str, tuple[str, ...]]]:
         case "inventory.round_release_refused.v1":
             return [("allocation", ("allocation.round_reopened.v1",))]
         case _:
-            return []
+            return loan_auditor.follow_ups(record)
 
 
 def _reactions_once(evidence: Evidence) -> Iterator[str]:
@@ -511,6 +531,8 @@ def timers(evidence: Evidence) -> Iterator[str]:
             wanted |= _inventory_timers(records)
         elif service == "allocation":
             wanted |= _request_timers(records)
+        elif service == "loans":
+            wanted |= loan_auditor.loan_timers(records, evidence.today)
     for name, due in wanted.items():
         if due <= evidence.today:
             yield f"{'/'.join(name)} was due on {due}, and today is {evidence.today}"

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,150 @@ def headroom(evidence: "Evidence") -> Iterator[str]:
                         del held[data["commitment"]]
 
 
+# Money
+
+
+class Owner:
+    """A loan's or holding's money, by its events' numbers alone."""
+
+    def __init__(self) -> None:
+        self.asset = ""
+        self.books: Counter[str] = Counter()
+        self.committed = self.paid = self.cancelled = 0
+        self.units = 0
+        self.payments: dict[str, tuple[str, int]] = {}  # that count: account, amount
+        self.waived: dict[str, str | None] = {}  # condition -> the last day
+        self.asked: dict[str, int] = {}  # advances
+
+    @property
+    def left(self) -> int:
+        """Of the commitment."""
+        return self.committed - self.paid - self.cancelled
+
+
+def money(evidence: "Evidence") -> Iterator[str]:
+    """What is booked sums to zero, to what each loan and holding says, and to the ledger's accounts; none is paid beyond its commitment."""
+    cash: Counter[str] = Counter()
+    for kind, name in (("loan", "loan"), ("equity", "holding")):
+        for stream, records in _streams(evidence, kind).items():
+            owner = Owner()
+            for record in records:
+                for fault in _booked(owner, record):
+                    yield f"{stream} at {record['version']} ({record['type']}): {fault}"
+            cash[owner.asset] += owner.books["cash_minor"]
+            account = f"{name}/{stream.partition('/')[2]}"
+            for field in sorted(owner.books.keys() - {"cash_minor", "goods_minor"}):
+                posted, _ = evidence.balances.get(f"title/{owner.asset}/{account}/{field.removesuffix('_minor')}", (0, 0))
+                if posted != owner.books[field]:
+                    yield f"{stream}: the ledger has {posted} of {field}, and it is {owner.books[field]}"
+            if (pending := evidence.balances.get(f"title/{owner.asset}/{account}/commitment", (0, 0))) != (0, owner.left):
+                yield f"{stream}: the ledger has {pending} of its commitment, and {owner.left} is left"
+    for asset, amount in cash.items():
+        if asset and (posted := evidence.balances.get(f"title/{asset}/facility/cash", (0, 0))[0]) != amount:
+            yield f"the ledger has {posted} {asset} in cash, and it is {amount}"
+
+
+_OWED = ("principal", "interest", "default_interest", "fees")
+
+
+def _booked(owner: Owner, record: Json) -> Iterator[str]:
+    kind, data = record["type"].split(".")[1], record["data"]
+    yield from _stepped(owner, kind, data)
+    if "change" not in data:
+        return
+    change, after = data["change"], data["after"]
+    if sum(change.values()):
+        yield f"{change} does not sum to zero"
+    owner.books.update(change)
+    if record["stream"].startswith("loan/"):
+        said = {f"{name}_minor": after[f"{name}_minor"] for name in _OWED} | {"credit_minor": -after["credit_minor"]}
+        if after["advanced_minor"] != owner.paid:
+            yield f"{owner.paid} was advanced"
+        if min(after[f"{name}_minor"] for name in (*_OWED, "credit")) < 0:
+            yield "something is owed below zero"
+    else:
+        said = {"cost_minor": after["cost_minor"], "written_down_minor": after["written_down_minor"]}
+        said["dividend_income_minor"] = -after["dividends_minor"]
+        if (after["units"], after["uncalled_minor"]) != (owner.units, owner.left) or owner.units < 0:
+            yield f"{owner.units} shares are held, and {owner.left} is to be paid"
+    for name, amount in said.items():
+        if owner.books[name] != amount:
+            yield f"{name} is {owner.books[name]} by its changes, and it says {amount}"
+    moved = (change.get("cash_minor", 0), change.get("goods_minor", 0))
+    if moved != (should := _moved(owner, kind, data)):
+        yield f"{moved} came in, and it says {should}"
+
+
+def _stepped(owner: Owner, kind: str, data: Json) -> Iterator[str]:
+    """What is committed, and under which conditions it is paid."""
+    match kind:
+        case "loan_committed" | "holding_committed":
+            if owner.committed:
+                yield "it was committed before"
+            owner.asset, owner.committed = data["currency"], data["commitment_minor"]
+        case "commitment_cancelled" | "uncalled_cancelled":
+            owner.cancelled += data["amount_minor"]
+        case "holding_closed":
+            owner.cancelled += data["uncalled_minor"]
+        case "balance_brought_forward":
+            owner.paid += data["advanced_minor"]
+        case "act_approved" if data["content"]["type"] == "waive_condition":
+            owner.waived[data["content"]["name"]] = data["content"]["until"]
+        case "act_approved" if data["content"]["type"] == "amend_condition":
+            owner.waived.pop(data["content"]["name"], None)
+        case "advance_requested":
+            owner.asked[data["advance"]] = data["amount_minor"]
+        case "advance_paid":
+            owner.paid += data["amount_minor"]
+            if owner.asked.pop(data["advance"], None) != data["amount_minor"]:
+                yield f"{data['advance']} was not asked for"
+            yield from _unmet(owner, data)
+        case "shares_subscribed":
+            owner.paid += data["amount_minor"]
+            owner.units += data["units"]
+        case "shares_divested" | "holding_written_off":
+            owner.units -= data["units"]
+    if owner.left < 0:
+        yield f"{-owner.left} is beyond the commitment"
+
+
+def _unmet(owner: Owner, data: Json) -> Iterator[str]:
+    for each in data["seen"]:
+        status, name = each["evaluation"]["status"], each["name"]
+        until = owner.waived.get(name)
+        if status == "waived" and (name not in owner.waived or (until is not None and until < data["paid_on"])):
+            yield f"{name} was not waived"
+        elif status not in ("met", "waived"):
+            yield f"{name} was {status}"
+
+
+def _moved(owner: Owner, kind: str, data: Json) -> tuple[int, int]:
+    """Cash and goods that the event says came in."""
+    match kind:
+        case "balance_brought_forward":
+            return data["repaid_minor"] - data["advanced_minor"], 0
+        case "advance_paid" | "shares_subscribed":
+            return -data["amount_minor"], 0
+        case "payment_recorded" | "recovery_recorded":
+            owner.payments[data["payment"]] = ("cash", data["amount_minor"])
+            return data["amount_minor"], 0
+        case "delivery_credited":
+            owner.payments[data["payment"]] = ("goods", data["amount_minor"])
+            return 0, data["amount_minor"]
+        case "payment_reversed":
+            account, amount = owner.payments.pop(data["payment"], ("", 0))
+            return (-amount, 0) if account == "cash" else (0, -amount)
+        case "dividend_received":
+            owner.payments[data["flow"]] = ("cash", data["amount_minor"])
+            return data["amount_minor"], 0
+        case "dividend_reversed":
+            return -owner.payments.pop(data["flow"], ("", 0))[1], 0
+        case "shares_divested":
+            return data["amount_minor"], 0
+        case _:
+            return 0, 0
+
+
 def _beyond(held: dict[str, Json], limits: dict[str, Json], keys: set[str]) -> Iterator[str]:
     used = Counter[str]()
     for each in held.values():
@@ -70,6 +215,63 @@ def _with_those_above(keys: Any, limits: dict[str, Json]) -> set[str]:
 def _worth(each: Json, rates: dict[str, Fraction]) -> int:
     """In Australian cents, rounded up."""
     return each["amount"] if each["asset"] == "AUD" else -int(-each["amount"] * rates[each["asset"]] // 1)
+
+
+# Conversations, timers, documents
+
+
+def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
+    """What must follow from an event of loans, or in loans: the consumer, and the types of which one must come."""
+    data = record["data"]
+    match record["type"]:
+        case "loans.loan_approved.v1" | "loans.loan_imported.v1" | "loans.holding_approved.v1":
+            return [("loans", ("loans.headroom_reserved.v1", "loans.headroom_refused.v1"))]
+        case "loans.headroom_reserved.v1":
+            return [("loans", ("loans.loan_committed.v1" if data["commitment"].startswith("lon_") else "loans.holding_committed.v1",))]
+        case "loans.headroom_refused.v1":
+            return [("loans", ("loans.commitment_refused.v1" if data["commitment"].startswith("lon_") else "loans.holding_refused.v1",))]
+        case "loans.loan_committed.v1":
+            return [("loans", ("loans.project_watched.v1",))]
+        case "loans.commitment_cancelled.v1" | "loans.uncalled_cancelled.v1":
+            return [("loans", ("loans.headroom_released.v1",))]
+        case "inventory.right_added.v1" if data["kind"] == "firm_offtake":
+            return [("loans", ("loans.project_fact_recorded.v1",))]
+        case _:
+            return []
+
+
+BUCKETS = (1, 31, 61, 91)
+
+
+def loan_timers(records: list[Json], today: str) -> dict[tuple[str, str, str], str]:
+    """A period's end and a change of arrears come by themselves, and are booked; the end of availability may come to nothing."""
+    wanted: dict[tuple[str, str, str], str] = {}
+    for record in records:
+        kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
+        if kind == "loan_committed":
+            for name, last in (("sunset", data["sunset_on"]), ("availability", data["available_until"])):
+                if (due := _after(last, 1)) > today:
+                    wanted["loans", stream, name] = due
+        elif kind == "loan_closed":
+            for name in ("period", "arrears", "sunset", "availability"):
+                wanted.pop(("loans", stream, name), None)
+        elif "after" in data and stream.startswith("loan/"):
+            after = data["after"]
+            arrears = None
+            if after["overdue_since"] is None:
+                arrears = _after(after["on"], 1) if after["due_minor"] else None
+            else:
+                arrears = next((day for days in BUCKETS if (day := _after(after["overdue_since"], days)) > after["on"]), None)
+            for name, due in (("period", after["next_due"]), ("arrears", arrears)):
+                if due is None:
+                    wanted.pop(("loans", stream, name), None)
+                else:
+                    wanted["loans", stream, name] = due
+    return wanted
+
+
+def _after(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 def _streams(evidence: "Evidence", kind: str) -> dict[str, list[Json]]:

@@ -1,32 +1,82 @@
-"""Clients at work in loans: facilities are opened, limited and valued anew, and commitments ask for their headroom."""
+"""Clients at work in loans: facilities are opened and limited, loans and holdings proposed, signed, committed, paid out and paid back."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
+from hashlib import sha256
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from services.loans.domain.facility import OpenFacility, RecordRate, ReleaseHeadroom, ReserveHeadroom, SetLimits
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.loans.domain.approvals import Signing
+from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding
+from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding, WriteDown
+from services.loans.domain.facility import OpenFacility, RecordRate, SetLimits
+from services.loans.domain.loan_advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
+from services.loans.domain.loan_agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
+from services.loans.domain.loan_servicing import (
+    ChargeFee,
+    CloseLoan,
+    DeclareDefault,
+    ImportLoan,
+    RecordPayment,
+    RecordRecovery,
+    Regrade,
+    ReportRatio,
+    ResetRate,
+    ReversePayment,
+)
+from services.loans.domain.project import RecordFact, WithdrawFact
+from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
+from services.loans.events.loan import (
+    AmendCondition,
+    Covenant,
+    LoanTerms,
+    Precedent,
+    Restructure,
+    ScheduleTerms,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
+from services.loans.events.project import ProjectFact
+from shared.approval import approve
+from shared.conditions import ShareAtLeast, Shown
+from shared.journal import Document
 from shared.writer import Accepted
 from simulation.client import Client
 
+if TYPE_CHECKING:
+    from simulation.world import Running
+
 FACILITY: Any = "cmf"
 STREAM = f"facility/{FACILITY}"
-KEYS = ("instrument/loan", "instrument/equity", "project/a", "project/b")
+CENTS = 1000  # what the smallest commitment is a multiple of
+BEGAN = date(2026, 1, 6)
+PROJECTS: tuple[Any, ...] = ("mine-a", "mine-b")
+KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"a credit officer").digest())
 
 
 def at_work(client: Callable[[str], Client], dice: Random, until_s: float) -> Sequence[Any]:
     return [
         set_up(client("treasury"), until_s),
-        *(commit(client(f"desk{number}"), until_s) for number in range(dice.randrange(1, 4))),
+        learn(client("geologist"), until_s),
+        *(lend(client(f"bank{number}"), until_s) for number in range(dice.choice((1, 1, 2)))),
+        *(hold(client(f"fund{number}"), until_s) for number in range(dice.randrange(0, 2))),
     ]
+
+
+# The facility, and what is known of projects
 
 
 def limits(client: Client) -> tuple[Limit, ...]:
     """Tight ones, so that commitments meet at them."""
-    own = tuple(Limit(key=key, parent="total", limit_minor=100 * client.dice.randrange(2, 9)) for key in KEYS)
-    return (Limit(key="total", parent=None, limit_minor=1000), *own)
+    keys = ("instrument/loan", "instrument/equity", *(f"project/{project}" for project in PROJECTS))
+    own = tuple(Limit(key=key, parent="total", limit_minor=100 * CENTS * client.dice.randrange(3, 9)) for key in keys)
+    return (Limit(key="total", parent=None, limit_minor=1000 * CENTS), *own)
 
 
 async def set_up(client: Client, until_s: float) -> None:
@@ -35,31 +85,294 @@ async def set_up(client: Client, until_s: float) -> None:
         if answer is not None:
             break  # an attempt without an answer had opened it
     while asyncio.get_running_loop().time() < until_s:
+        rate = client.dice.choice(("1.4", "3/2", "1.61"))
+        await client.do("loans", STREAM, RecordRate(asset="USD", rate=rate, quoted_on=date(2026, 1, 5), source="RBA", on=date.min))
         await client.pause(4.0)
         if client.dice.random() < 0.3:
             await client.do("loans", STREAM, SetLimits(limits=limits(client), authority="an Act", reason="prudence"))
-        else:
-            rate = RecordRate(
-                asset="USD", rate=client.dice.choice(("1.4", "3/2", "1.61")), quoted_on=date(2026, 1, 5), source="RBA", on=date.min
-            )
-            await client.do("loans", STREAM, rate)
 
 
-async def commit(client: Client, until_s: float) -> None:
-    """Somebody with commitments of several kinds."""
-    held: list[Any] = []
+async def learn(client: Client, until_s: float) -> None:
+    """Facts that conditions precedent are held against; some are withdrawn, or end soon."""
+    known: list[tuple[Any, Any]] = []
     while asyncio.get_running_loop().time() < until_s:
-        await client.pause(1.5)
-        if held and client.dice.random() < 0.5:
-            amount = client.dice.choice((None, 10, 100))
-            await client.do("loans", STREAM, ReleaseHeadroom(commitment=client.dice.choice(held), amount=amount))
-            continue
-        reserve = ReserveHeadroom(
-            facility=FACILITY,
-            commitment=client.new_id("com"),
-            asset=client.dice.choice(("AUD", "AUD", "USD")),
-            amount=10 * client.dice.randrange(1, 40),
-            keys=tuple(client.dice.sample(KEYS, 2)),
+        if known and client.dice.random() < 0.3:
+            project, fact = client.dice.choice(known)
+            await client.do("loans", f"project/{project}", WithdrawFact(fact=fact, by="geologist", reason="it was wrong"))
+        else:
+            project, kind = client.dice.choice(PROJECTS), client.dice.choice(("permit", "permit", "output", "offtake"))
+            fact = ProjectFact(
+                fact=client.new_id("fct"),
+                kind=kind,
+                subject=None,
+                product=None,
+                quantity=None if kind == "permit" else client.dice.randrange(1, 9),
+                unit=None if kind == "permit" else "t",
+                binding=True if kind == "offtake" else None,
+                by="geologist",
+                since=BEGAN,
+                until=client.dice.choice((None, BEGAN + timedelta(days=client.dice.randrange(9)))),
+            )
+            known.append((project, fact.fact))
+            await client.do("loans", f"project/{project}", RecordFact(project=project, known=fact, evidence=("a paper",)))
+        await client.pause(3.0)
+
+
+# Facility loans
+
+
+def terms(client: Client) -> LoanTerms:
+    dice = client.dice
+    permit = Precedent(name="permit", text="a permit", condition=Shown(kind="permit"))
+    sold = ShareAtLeast(part="offtake", whole="output", share=dice.choice(("1/2", "4/5")))
+    offtake = Precedent(name="offtake", text="buyers", condition=sold)
+    return LoanTerms(
+        facility=FACILITY,
+        account="national_interest",
+        instrument="an Act",
+        borrower=client.name,  # type: ignore[arg-type]
+        project=dice.choice(PROJECTS),
+        elements=("Sb",),
+        currency=dice.choice(("AUD", "AUD", "USD")),
+        commitment_minor=CENTS * dice.randrange(10, 300),
+        security="a charge",
+        ranking="senior",
+        base_rate="fixed",
+        base_pct="10",
+        margin_pct=dice.choice(("0", "2.5")),
+        default_margin_pct="3",
+        commitment_fee_pct=dice.choice(("0", "1")),
+        establishment_fee_minor=dice.choice((0, 700)),
+        available_from=BEGAN - timedelta(days=1),
+        available_until=BEGAN + timedelta(days=dice.randrange(7, 30)),
+        sunset_on=BEGAN + timedelta(days=dice.randrange(4, 7)),
+        schedule=ScheduleTerms(
+            kind=dice.choice(("equal", "equal_principal", "bullet")),
+            start=BEGAN - timedelta(days=dice.randrange(20)),
+            every=dice.choice(("1w", "1m")),
+            periods=dice.randrange(1, 12),
+            day_count=dice.choice(("30/360", "ACT/365F", "ACT/ACT ISDA")),
+        ),
+        precedents=dice.choice(((), (permit,), (permit, offtake))),
+        subsequents=(),
+        covenants=(Covenant(kind="dscr", minimum="1.2"),),
+        grade="BB",
+        stage=1,
+        kyc="kyc",
+        category="B",
+    )
+
+
+def signing(document: Document, purpose: str) -> Signing:
+    signed = approve(document.name, KEY, approver="officer", purpose=purpose)
+    return Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)
+
+
+async def lend(client: Client, until_s: float) -> None:
+    """A bank's desk: loans from their proposal to their end, with whatever befalls them."""
+    while asyncio.get_running_loop().time() < until_s:
+        loan = client.new_id("lon")
+        stream = f"loan/{loan}"
+        proposed = terms(client)
+        document = Document(msgspec.json.encode(proposed))
+        if client.dice.random() < 0.15:
+            advanced = client.dice.randrange(proposed.commitment_minor + 1)
+            brought = ImportLoan(
+                loan=loan,
+                terms=proposed,
+                document=document.name,
+                reference=loan,
+                as_of=BEGAN - timedelta(days=1),
+                advanced_minor=advanced,
+                repaid_minor=advanced // 3,
+                on=date.min,
+            )
+            await client.do("loans", stream, _with(document, brought))
+        else:
+            propose = ProposeLoan(loan=loan, terms=proposed, document=document.name, by="operator", on=date.min)
+            await client.do("loans", stream, _with(document, propose))
+            await client.do("loans", stream, ApproveLoan(signing=signing(document, "loan_proposal"), on=date.min))
+        for _ in range(client.dice.randrange(4, 25)):
+            if client.world.loop.time() >= until_s:
+                return
+            await client.pause(0.7)
+            state = await client.read("loans", stream)
+            if state is None or state.status in ("withdrawn", "closed"):
+                break
+            await _do_something(client, stream, state, document)
+
+
+async def _do_something(client: Client, stream: str, state: Any, proposal: Document) -> None:
+    if state.status == "proposed":
+        if client.dice.random() < 0.7:
+            await client.do("loans", stream, ApproveLoan(signing=signing(proposal, "loan_proposal"), on=date.min))
+        else:
+            await client.do("loans", stream, WithdrawLoan(reason="no headroom"))
+    elif state.status == "approved":
+        await client.pause(1.0)
+    else:
+        turn = client.dice.choice((_advance, _advance, _advance, _pay, _pay, _pay, _reverse, _change, _act, _end))
+        await turn(client, stream, state)
+
+
+async def _advance(client: Client, stream: str, state: Any) -> None:
+    if not state.advances:
+        amount_minor = client.dice.randrange(1, max(2, state.undrawn_minor + 10))
+        request = RequestAdvance(advance=client.new_id("adv"), amount_minor=amount_minor, purpose="a mill", on=date.min)
+        await client.do("loans", stream, request)
+        return
+    advance = client.dice.choice(sorted(state.advances))
+    if client.dice.random() < 0.1:
+        await client.do("loans", stream, WithdrawAdvance(advance=advance, reason="not needed"))
+    else:
+        await client.do("loans", stream, PayAdvance(advance=advance, paid_on=_lately(client), on=date.min))
+
+
+async def _pay(client: Client, stream: str, state: Any) -> None:
+    """Told on its day or late; now and then more than is owed, or the same money twice."""
+    owed_minor = 0 if state.figures is None else state.figures.principal_minor + state.figures.interest_minor
+    amount_minor = client.dice.choice((owed_minor // 3, owed_minor, owed_minor + 50, 777)) or 1
+    payment = client.new_id("pay")
+    reference = client.dice.choice((payment, payment, payment, *sorted(state.references)[:1]))
+    kind = RecordRecovery if state.status == "defaulted" else RecordPayment
+    told: dict[str, Any] = {"payment": payment, "reference": reference, "amount_minor": amount_minor, "received_on": _lately(client)}
+    if kind is RecordPayment:
+        told["prepays"] = client.dice.choice(("nothing", "instalment", "term"))
+    await client.do("loans", stream, kind(on=date.min, **told))
+
+
+async def _reverse(client: Client, stream: str, state: Any) -> None:
+    if state.payments:
+        payment = client.dice.choice(sorted(state.payments))
+        await client.do("loans", stream, ReversePayment(payment=payment, reason="another's", on=date.min))
+
+
+async def _change(client: Client, stream: str, state: Any) -> None:
+    fee = client.new_id("fee")
+    command: Any = client.dice.choice(
+        (
+            ResetRate(base_pct=client.dice.choice(("0", "7", "12.5")), source="RBA", from_on=_lately(client), on=date.min),
+            ChargeFee(fee=fee, text="a visit", amount_minor=99, due_on=_lately(client), on=date.min),
+            ReportRatio(kind="dscr", ratio=client.dice.choice(("1.0", "1.4")), for_on=BEGAN, source="accounts", on=date.min),
+            Regrade(grade="B", stage=2, provision_minor=100, reason="a look"),
         )
-        await client.do("loans", STREAM, reserve)
-        held.append(reserve.commitment)
+    )
+    await client.do("loans", stream, command)
+
+
+async def _act(client: Client, stream: str, state: Any) -> None:
+    """What is open is signed, or given up; else something is proposed."""
+    if state.acts:
+        name = client.dice.choice(sorted(state.acts))
+        if client.dice.random() < 0.2:
+            await client.do("loans", stream, WithdrawAct(act=name, reason="second thoughts"))
+            return
+        document = state.acts[name].document
+        signed = approve(document, KEY, approver="officer", purpose="loan_act")
+        said = Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)
+        await client.do("loans", stream, ApproveAct(act=name, signing=said, on=date.min))
+        return
+    content: Any = client.dice.choice(
+        (
+            WaiveCondition(name="permit", until=client.dice.choice((None, _lately(client)))),
+            AmendCondition(name="permit", text="a licence", condition=Shown(kind=client.dice.choice(("permit", "output")))),
+            Restructure(
+                schedule=ScheduleTerms(
+                    kind="equal", start=_lately(client), every="1w", periods=client.dice.randrange(1, 9), day_count="ACT/360"
+                ),
+                rate_pct=client.dice.choice((None, "4")),
+                capitalise_overdue=client.dice.random() < 0.5,
+            ),
+            WriteOff(amount_minor=client.dice.randrange(1, 3000), on=_lately(client)),
+            WaiveCovenant(kind="dscr", until=BEGAN + timedelta(days=3)),
+        )
+    )
+    document = Document(msgspec.json.encode([stream, client.new_id("doc"), content]))
+    propose = ProposeAct(act=client.new_id("act"), content=content, reason="agreed", document=document.name, by="operator", on=date.min)
+    await client.do("loans", stream, _with(document, propose))
+
+
+async def _end(client: Client, stream: str, state: Any) -> None:
+    command: Any = client.dice.choice(
+        (
+            CancelCommitment(amount_minor=client.dice.choice((None, 500)), reason="enough", on=date.min),
+            CloseLoan(reason="all is paid", on=date.min),
+            CloseLoan(reason="all is paid", on=date.min),
+            DeclareDefault(reason="no news", on=date.min),
+        )
+    )
+    await client.do("loans", stream, command)
+
+
+def _lately(client: Client) -> date:
+    return client.world.today() - timedelta(days=client.dice.choice((0, 0, 0, 1, 3, 8)))
+
+
+def _with(document: Document, command: Any) -> Any:
+    """The command, with the document that it names."""
+
+    async def prepare(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return msgspec.structs.replace(command, on=on) if "on" in command.__struct_fields__ else command, (document,)
+
+    prepare.__name__ = type(command).__name__
+    return prepare
+
+
+# Equity
+
+
+async def hold(client: Client, until_s: float) -> None:
+    """A fund: one holding after the other."""
+    dice = client.dice
+    while asyncio.get_running_loop().time() < until_s:
+        holding = client.new_id("eqh")
+        stream = f"equity/{holding}"
+        units = dice.randrange(10, 100)
+        proposed = HoldingTerms(
+            facility=FACILITY,
+            account="commercial",
+            instrument="an Act",
+            company=client.name,  # type: ignore[arg-type]
+            project=dice.choice(PROJECTS),
+            elements=("Sb",),
+            share_class="ordinary",
+            currency="AUD",
+            commitment_minor=units * CENTS,
+            units=units,
+            unit_price_minor=str(CENTS),
+            kyc="kyc",
+            category="B",
+        )
+        document = Document(msgspec.json.encode([holding, proposed]))
+        await client.do(
+            "loans", stream, _with(document, ProposeHolding(holding=holding, terms=proposed, document=document.name, by="operator"))
+        )
+        for _ in range(dice.randrange(4, 15)):
+            if client.world.loop.time() >= until_s:
+                return
+            await client.pause(0.9)
+            state = await client.read("loans", stream)
+            if state is None or state.status in ("withdrawn", "closed"):
+                break
+            if state.status == "proposed":
+                await client.do("loans", stream, ApproveHolding(signing=signing(document, "equity_proposal"), on=date.min))
+            elif state.status == "committed":
+                await client.do("loans", stream, _flow(client, state))
+
+
+def _flow(client: Client, state: Any) -> Any:
+    dice, flow, day = client.dice, client.new_id("eqf"), _lately(client)
+    units = dice.randrange(1, 12)
+    if not state.figures.units or dice.random() < 0.2:
+        return SubscribeShares(flow=flow, reference=flow, units=units, amount_minor=units * CENTS, paid_on=day, on=date.min)
+    return dice.choice(
+        (
+            ValueHolding(value_minor=units * CENTS, valued_on=day, source="a valuer", on=date.min),
+            ReceiveDividend(flow=flow, reference=flow, amount_minor=70, received_on=day, on=date.min),
+            ReverseDividend(flow=next(iter(sorted(state.dividends)), flow), reason="another's"),
+            DivestShares(flow=flow, reference=flow, units=units, amount_minor=units * 900, received_on=day, on=date.min),
+            DivestShares(flow=flow, reference=flow, units=state.figures.units, amount_minor=0, received_on=day, on=date.min),
+            WriteDown(flow=flow, amount_minor=dice.choice((None, 100)), written_on=day, authority="the board", reason="lost", on=date.min),
+            CancelUncalled(reason="enough"),
+        )
+    )

@@ -17,7 +17,7 @@ from simulation.sim_journal import SimJournal
 from simulation.tables import LedgerTables
 
 ORIGIN = "simulation.example/log"
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.4
 
 
 class _Signer:

@@ -8,7 +8,7 @@ from shared.broker import BrokerUnreachable, Message, Partition
 from simulation.chance import Fault
 from simulation.process import Process
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 FETCHED = 30  # messages of a partition that one poll brings at most
 
 
@@ -21,7 +21,7 @@ class Topics:
         self.longest = dict.fromkeys(self.held, 0)  # beyond it no reader waits
         self.ever: list[Message] = []
         self.down = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[Partition, list[asyncio.Future[None]]] = {key: [] for key in self.held}
 
     def add(self, partition: Partition, messages: Sequence[Message], *, event: bool = True) -> None:
         """`event`: that a relay has sent."""
@@ -31,7 +31,7 @@ class Topics:
             if event:
                 self.ever.append(held[-1])
         self.longest[partition] = max(self.longest[partition], len(held))
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting[partition] = self._waiting[partition], []
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)
@@ -41,9 +41,11 @@ class Topics:
         held = self.held[key]
         del held[max(0, len(held) - count) :]
 
-    async def news(self) -> None:
+    async def news(self, partitions: Collection[Partition]) -> None:
+        """Something was added to one of them."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        for key in partitions:
+            self._waiting[key] = [each for each in self._waiting[key] if not each.done()] + [waiter]
         await waiter
 
 
@@ -134,7 +136,7 @@ class SimConsumer:
         if not (found := self._fetch(partitions)):
             try:
                 async with asyncio.timeout(POLL_SECONDS):
-                    await self.topics.news()
+                    await self.topics.news(partitions)
             except TimeoutError:
                 return {}
             await self.process.back("polls")

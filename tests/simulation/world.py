@@ -183,7 +183,7 @@ class World:
         self.services = {service.name: service for service in services}
         self.stores: dict[str, Store] = {}
         for name, own in tables.items():
-            shards = 1 if name == "ledger" else dice.choice((1, 2, 3))
+            shards = 1 if name == "ledger" else dice.choice((1, 1, 2) if name == "loans" else (1, 2, 3))
             project: Any = type(own).project
             self.stores[name] = Store(name, shards, tables=own, project=project, takes=takes[name])
             self.stores[name].committed = self._committed
@@ -432,13 +432,13 @@ class World:
                 self.fault(f"{process.name}: its states cannot be read: {task.exception()!r}")
 
     async def _compare_states(self, process: Running, streams: Sequence[str]) -> None:
-        store = self.stores[process.service.name]
+        store, decode = self.stores[process.service.name], process.service.codec.decode
         for stream in streams:
             state, version = await process.writer.state(stream)
             decider = process.writer.decider_of(stream)
             replayed = decider.initial
             for record in store.by_stream[stream]:
-                replayed = decider.evolve(replayed, process.service.codec.decode(record.type, record.data))
+                replayed = decider.evolve(replayed, decode(record.type, record.data))
             if (version, state) != (len(store.by_stream[stream]), replayed):
                 self.fault(f"{process.name} holds {stream} at {version} otherwise than its journal says")
 
@@ -495,6 +495,7 @@ class World:
             ],
             documents={
                 "allocation": sorted(self.stores["allocation"].documents),
+                "loans": sorted(self.stores["loans"].documents),
                 "ledger": sorted(self.stores["ledger"].tables.documents),
             },
             balances={key.id: (balance.posted, balance.pending) for key, balance in self.stores["ledger"].tables.balances.items()},
