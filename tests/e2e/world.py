@@ -91,6 +91,25 @@ class World:
         """Where each journal ends: {service: {shard: {position, chain_hash}}}."""
         return {name: await self.auditor.get(f"/{name}/v1/journal/heads") for name in JOURNALED}
 
+    async def at_rest(self) -> dict[str, Any]:
+        """The heads of the journals that commands are for, once every line has taken all of them: none moves by itself any more.
+        The ledger's goes on, when it signs what it has recorded."""
+        commanded = [name for name in JOURNALED if name != "ledger"]
+
+        async def still() -> dict[str, Any] | None:
+            heads = {name: await self.auditor.get(f"/{name}/v1/journal/heads") for name in commanded}
+            for name in JOURNALED:
+                for line, state in (await self.auditor.get(f"/{name}/v1/inbox")).items():
+                    source, shard = line.split("/")
+                    if source in heads and state["position"] != heads[source][shard]["position"]:
+                        return None
+            again = {name: await self.auditor.get(f"/{name}/v1/journal/heads") for name in commanded}
+            return heads if heads == again else None
+
+        heads = await eventually(still)
+        assert heads is not None
+        return heads
+
     async def events(self, service: str, stream: str) -> list[Any]:
         """Every event of one stream, as the auditor reads them."""
         found = []
