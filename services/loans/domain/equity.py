@@ -93,7 +93,7 @@ def decide(command: Command, holding: Holding) -> Decided:
             return [HoldingRefused(holding=holding.id, reason=command.reason, detail=command.detail)]
         case _:
             if holding.id is None or holding.terms is None:
-                return Refused(Reason.NOT_FOUND, "there is no such holding")
+                return Refused(Reason.NOT_FOUND, "there is no such holding", "path:holding")
             return _decide_on(command, holding, holding.id, holding.terms)
 
 

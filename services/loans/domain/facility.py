@@ -205,7 +205,8 @@ def shortage(facility: Facility, command: ReserveHeadroom) -> Refused[Reason] | 
         return Refused(Reason.COMMITTED_ALREADY, f"{command.commitment} has its headroom already")
     value = _value(facility, command.asset, command.amount)
     if value is None:
-        return Refused(Reason.RATE_MISSING, f"no rate of {command.asset} in {facility.currency} is recorded", "/currency")
+        known = ", ".join([facility.currency, *sorted(facility.rates)])
+        return Refused(Reason.RATE_MISSING, f"no rate of {command.asset} in {facility.currency} is recorded", "/currency", known)
     for key in charged_keys(facility, command.keys):
         limit = facility.limits.get(key)
         used = facility.used_minor.get(key, 0)

@@ -284,7 +284,9 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
             return _unless_named(loan.terms, name)
         case WaiveCovenant(kind=kind):
             if kind not in loan.covenants:
-                return Refused(Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {kind}", "/kind")
+                return Refused(
+                    Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
+                )
             return None
         case Restructure(schedule=schedule, rate_pct=rate_pct):
             if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:

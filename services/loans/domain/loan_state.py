@@ -132,7 +132,7 @@ class Loan(msgspec.Struct, frozen=True):
 
 
 def not_found() -> Refused[Reason]:
-    return Refused(Reason.NOT_FOUND, "there is no such loan")
+    return Refused(Reason.NOT_FOUND, "there is no such loan", "path:loan")
 
 
 def wrong_status(loan: Loan, accepted: str) -> Refused[Reason]:

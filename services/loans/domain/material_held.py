@@ -277,7 +277,7 @@ def replace_material(command: RecordReplacement, loan: MaterialLoan) -> Sequence
         return fault
     assert loan.id is not None
     if not loan.defaulted:
-        return Refused(Reason.NOT_DEFAULTED, "it is not in default")
+        return Refused(Reason.NOT_DEFAULTED, "it is not in default", accepted="a default first")
     terms = agreed(loan)
     due_g = owed_on(loan, command.on).total_g
     if not 1 <= command.bought_g <= due_g:

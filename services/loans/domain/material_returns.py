@@ -114,7 +114,9 @@ def _fault(command: ReceiveReturn, loan: MaterialLoan) -> Refused[Reason] | None
     if lot.units < 1 or lot.nominal_unit_g < 1 or lot.units * lot.nominal_unit_g > MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "a return is of at least one unit of at least one gram", "/units")
     if lot.serials and (len(lot.serials) != lot.units or len(set(lot.serials)) != lot.units):
-        return Refused(Reason.SERIALS_MISMATCH, "serials must be one for each unit, all different, or none", "/serials")
+        return Refused(
+            Reason.SERIALS_MISMATCH, "there are not as many serials as units, or two are alike", "/serials", "one for each unit, or none"
+        )
     return _assay_fault(command.own_assay, terms.element, command.on, "/assay")
 
 
@@ -132,7 +134,7 @@ def assay_return(command: AssayReturn, loan: MaterialLoan) -> Sequence[MaterialE
     if loan.status in ("closed", "withdrawn"):
         return closed(loan)
     if (received := loan.returns.get(command.returned)) is None:
-        return Refused(Reason.RETURN_NOT_FOUND, f"no return {command.returned} waits here")
+        return Refused(Reason.RETURN_NOT_FOUND, f"no return {command.returned} waits here", "path:returned")
     if received.settled_g is not None:
         return Refused(Reason.RETURN_SETTLED, f"{command.returned} is settled")
     if command.by == "independent" and received.independent is not None:

@@ -311,7 +311,7 @@ def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[M
         return fault
     assert loan.id is not None and loan.due_on is not None
     if (asked := loan.deferrals.get(command.deferral)) is None:
-        return Refused(Reason.DEFERRAL_NOT_FOUND, f"no deferral {command.deferral} waits for an approval")
+        return Refused(Reason.DEFERRAL_NOT_FOUND, f"no deferral {command.deferral} waits for an approval", "path:deferral")
     unsigned = fault_of(command.signing, purpose=DEFERRAL, document=asked.document, proposed_by=asked.proposed_by)
     if unsigned is not None:
         return unsigned
@@ -352,7 +352,7 @@ def signed(signing: Signing, on: date) -> Approval:
 
 
 def not_found() -> Refused[Reason]:
-    return Refused(Reason.NOT_FOUND, "there is no such material loan")
+    return Refused(Reason.NOT_FOUND, "there is no such material loan", "path:loan")
 
 
 def closed(loan: MaterialLoan) -> Refused[Reason]:
@@ -365,7 +365,7 @@ def not_lent(loan: MaterialLoan) -> Refused[Reason] | None:
         return not_found()
     if loan.status in ("closed", "withdrawn"):
         return closed(loan)
-    return Refused(Reason.NOTHING_LENT, "nothing of it is out") if not loan.out_g else None
+    return Refused(Reason.NOTHING_LENT, "nothing of it is out", accepted="a loan that was drawn") if not loan.out_g else None
 
 
 def _invalid(detail: str, field: str, accepted: str | None = None) -> Refused[Reason]:

@@ -96,7 +96,7 @@ def decide(command: Command, project: Project) -> Sequence[ProjectEvent] | Refus
         case WithdrawFact():
             known = project.facts.get(command.fact)
             if project.id is None or known is None:
-                return Refused(Reason.NOT_FOUND, f"no fact {command.fact} stands here")
+                return Refused(Reason.NOT_FOUND, f"no fact {command.fact} stands here", "path:fact")
             return [
                 ProjectFactWithdrawn(
                     project=project.id,
