@@ -40,6 +40,7 @@ async def facilities_of(reads: Reads, session: AsyncSession) -> dict[str, Facili
 
 async def positions_of(session: AsyncSession, facilities: Mapping[str, Facility], on: date) -> tuple[Position, ...]:
     committed: dict[str, int] = dict((await session.exec(select(CommitmentRow.commitment, CommitmentRow.amount))).all())
+    # One that is approved may have its headroom by now, and not have heard of it.
     found = [
         *await _loans(session, committed),
         *await _holdings(session, committed, on),
@@ -60,9 +61,9 @@ async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Po
         LoanRow.overdue_minor,
         LoanRow.provision_minor,
         col(LoanRow.terms)["elements"],
-        col(LoanRow.terms)["available_until"],
+        col(LoanRow.terms)["available_until"].as_string(),
     )
-    rows = await session.exec(select(*columns).where(col(LoanRow.status).in_(("committed", "defaulted", "repaid", "closed"))))  # type: ignore[call-overload]
+    rows = await session.exec(select(*columns).where(col(LoanRow.status).in_(("approved", "committed", "defaulted", "repaid"))))  # type: ignore[call-overload]
     ratios = await _ratios(session)
     positions = []
     for loan, facility, currency, borrower, project, undrawn, figures, overdue, provision, elements, until in rows:
@@ -102,7 +103,7 @@ async def _ratios(session: AsyncSession) -> dict[str, tuple[Ratio, ...]]:
 async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: date) -> list[Position]:
     flows, valuations = await holding_flows(session), await holding_valuations(session)
     positions = []
-    for row in await session.exec(select(HoldingRow).where(HoldingRow.status == "committed")):
+    for row in await session.exec(select(HoldingRow).where(col(HoldingRow.status).in_(("approved", "committed")))):
         worth = worth_on(flows.get(row.holding, ()), valuations.get(row.holding, ()), on)
         positions.append(
             Position(
@@ -138,7 +139,7 @@ async def _material(session: AsyncSession, facilities: Mapping[str, Facility], c
         MaterialLoanRow.due_on,
         col(MaterialLoanRow.terms)["security"],
     )
-    rows = await session.exec(select(*columns).where(col(MaterialLoanRow.status).in_(("committed", "lent", "closed"))))  # type: ignore[call-overload]
+    rows = await session.exec(select(*columns).where(col(MaterialLoanRow.status).in_(("approved", "committed", "lent"))))  # type: ignore[call-overload]
     positions = []
     for loan, facility, element, partner, undrawn_g, out_g, overdue, currency, secured_minor, draw_by, due_on, security in rows:
         headroom_g = committed.get(loan, 0)
