@@ -301,3 +301,11 @@ def test_arrears_are_told_by_the_days_since_the_oldest_due_date():
     for (month, day), expected in days:
         on = date(2024, month, day)
         assert bucket(figures_on(account, on), on) == expected, on
+
+
+def test_days_before_a_schedule_starts_are_counted_by_themselves():
+    """To its start on the 31st 16 days of 30/360, and 29 from there to 29 February; from end to end it would be 44."""
+    schedule = replace(SIX_MONTHS, start=date(2024, 1, 31))
+    account = given(advanced(on=date(2024, 1, 15)), contract=replace(CONTRACT, committed_on=date(2024, 1, 15), schedule=schedule))
+    assert interest_on(account, date(2024, 2, 28)) == Fraction(100_00 * 12, 100) * Fraction(16 + 28, 360)
+    assert books_on(account, date(2024, 2, 29)).interest_minor == 1_50
