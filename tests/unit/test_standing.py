@@ -147,6 +147,11 @@ def test_who_prepays_all_with_its_interest_owes_nothing_from_that_day():
     assert (figures_on(short, date(2024, 1, 16)).next_billing, figures_on(short, date(2024, 2, 1)).due_minor) == (date(2024, 2, 1), 1)
 
 
+def test_on_one_day_money_is_lent_before_it_is_paid_back():
+    account = given(paid(100_00, START, "a", prepays="instalment"), advanced(id="z"))
+    assert books_on(account, START) == BookChange()
+
+
 def test_a_prepayment_makes_instalments_smaller_or_fewer():
     on_the_day = date(2024, 2, 1)
     smaller = upcoming(given(advanced(), paid(17_25 + 40_00, on_the_day, prepays="instalment")), on_the_day)
@@ -159,6 +164,27 @@ def test_a_shortened_term_stays_so_when_the_rate_changes():
     rate = RateFrom(id="rate_1", on=date(2024, 2, 10), rate_pct="0")
     account = given(advanced(), paid(17_25 + 40_00, date(2024, 2, 1), prepays="term"), rate)
     assert [row.due for row in upcoming(account, date(2024, 2, 10))] == [date(2024, 3, 1), date(2024, 4, 1), date(2024, 5, 1)]
+
+
+def test_a_prepayment_before_instalments_begin_leaves_those_to_come_as_they_were():
+    contract = replace(CONTRACT, schedule=replace(SIX_MONTHS, interest_only_periods=2))
+    planned = upcoming(given(advanced(), contract=contract), START)[2]
+    account = given(advanced(), paid(30_00, date(2024, 1, 10), prepays="term"), contract=contract)
+    rows = upcoming(account, date(2024, 1, 10))
+    assert [row.principal_minor + row.interest_minor for row in rows[2:4]] == [planned.principal_minor + planned.interest_minor] * 2
+    assert len(rows) == 5
+
+
+def test_where_planned_payments_are_below_the_interest_it_is_paid_alone():
+    """What was prepaid on the 29th had earned 7.78: more than a payment of what is left."""
+    prepaid = paid(95_00, date(2024, 1, 29), prepays="instalment")
+    account = given(advanced(), prepaid, contract=replace(CONTRACT, rate_pct="100"))
+    rows = upcoming(account, date(2024, 1, 29))
+    assert [(row.principal_minor, row.interest_minor) for row in rows[:2]] == [(0, 7_81), (84, 42)]
+    assert {row.principal_minor + row.interest_minor for row in rows[1:-1]} == {1_26}
+    shorter = with_fact(account, paid(1_00, date(2024, 1, 30), "pay_2", prepays="term"))
+    rows = upcoming(shorter, date(2024, 1, 30))
+    assert [row.principal_minor + row.interest_minor for row in rows[:2]] == [7_80, 1_26]
 
 
 def test_a_late_payment_costs_default_interest_and_a_back_dated_one_takes_it_back():
@@ -256,6 +282,12 @@ def test_what_is_written_off_is_principal_first_and_a_recovery_makes_it_good_las
     assert (books.written_off_minor, books.credit_minor) == (0, -1_00)
 
 
+def test_what_is_written_off_before_it_is_due_makes_instalments_smaller():
+    account = given(advanced(), paid(17_25, date(2024, 2, 1)), WrittenOff(id="act_1", on=date(2024, 2, 1), amount_minor=40_00))
+    rows = upcoming(account, date(2024, 2, 1))
+    assert [row.principal_minor + row.interest_minor for row in rows] == [9_01, 9_01, 9_01, 9_01, 9_04]
+
+
 def test_no_more_is_written_off_than_is_owed():
     account = given(advanced(), WrittenOff(id="act_1", on=date(2024, 2, 1), amount_minor=500_00))
     assert books_on(account, date(2024, 2, 1)) == BookChange(cash_minor=-100_00, interest_income_minor=-1_00, written_off_minor=101_00)
@@ -275,6 +307,18 @@ def test_another_schedule_repays_what_is_not_due_and_what_is_overdue_if_it_was_a
     assert len(upcoming(account, date(2024, 2, 15))) == 10
     # The interest of February's first half, on what was owed then, is billed with the first period.
     assert upcoming(account, date(2024, 2, 15))[0].interest_minor == 39 + 8
+    repaid = with_fact(account, paid(117_00, date(2024, 2, 15), prepays="instalment"))
+    assert figures_on(repaid, date(2024, 2, 15)).next_billing is None
+
+
+def test_days_before_another_schedule_starts_are_counted_from_its_agreement():
+    """From 15 February to 31 March 46 days of 30/360, and 45 as seen from a 31st."""
+    committed_on = date(2024, 1, 31)
+    contract = replace(CONTRACT, committed_on=committed_on, schedule=replace(SIX_MONTHS, start=committed_on))
+    schedule = replace(SIX_MONTHS, start=date(2024, 3, 31))
+    act = Rescheduled(id="act_1", on=date(2024, 2, 15), schedule=schedule, rate_pct=None, capitalise_overdue=False)
+    account = given(advanced(on=committed_on), act, contract=contract)
+    assert interest_on(account, date(2024, 3, 31)) == Fraction(100_00 * 12, 100) * Fraction(15 + 46, 360)
 
 
 def test_a_loan_brought_forward_owes_what_it_owed_elsewhere():
