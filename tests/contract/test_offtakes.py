@@ -110,6 +110,28 @@ async def test_goods_out_of_specification_repay_nothing_until_an_assay_finds_the
     assert payment["amount_minor"] == valued["amount_minor"] > 0
 
 
+async def test_deliveries_that_slip_beyond_their_agreement_leave_a_gap_of_what_they_were_to_repay(lender: Lender):
+    """Three of the right's four units are to come, and half of each is more than all that is due."""
+    [standing] = [each for each in await agreements(lender) if each["right"] == RIGHTS[1]]
+    scenario = {"kind": "delay", "project": "hillgrove", "months": 6}
+    answer = await lender.clients["operator-1"].post("/v1/exposure/what-if", json={"scenarios": [scenario]})
+    assert answer.status_code == 200, answer.text
+    due = await lender.get("auditor-1", f"/v1/loans/{standing['loan']}/schedule")
+    assert answer.json()["gaps"] == [
+        {
+            "position": standing["loan"],
+            "asset": "AUD",
+            "missing": sum(row["principal_minor"] + row["interest_minor"] + row["fees_minor"] for row in due),
+            "since": min(row["due"] for row in due if row["due"] >= str(TODAY + timedelta(days=200))),
+        }
+    ]
+
+
+async def agreements(lender: Lender) -> list[Any]:
+    loans = (await lender.get("operator-1", "/v1/loans"))["data"]
+    return [each for loan in loans for each in (await lender.get("operator-1", f"/v1/loans/{loan['loan']}/offtakes"))["data"]]
+
+
 @pytest.mark.parametrize(
     ("changed", "status", "code"),
     [

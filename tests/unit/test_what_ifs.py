@@ -94,8 +94,17 @@ def test_a_currency_that_falls_is_a_loss_on_what_is_owed_in_it():
     assert what_if(book, [PriceChange(asset="USD", change="-0.2")]).losses[0].lost_minor == 180
 
 
-def delivery(reference: str, on: date, amount: int | None = None, quantity: int = 100) -> Delivery:
-    return Delivery(reference=reference, project="hillgrove", on=on, quantity=quantity, unit="g", position="lon_1", amount=amount)
+def delivery(reference: str, on: date, amount: int = 0, quantity: int = 100, repays_until: date | None = None) -> Delivery:
+    return Delivery(
+        reference=reference,
+        project="hillgrove",
+        on=on,
+        quantity=quantity,
+        unit="g",
+        position="lon_1",
+        amount=amount,
+        repays_until=repays_until,
+    )
 
 
 def test_a_delivery_that_slips_is_missing_from_what_it_was_to_repay():
@@ -114,6 +123,14 @@ def test_a_gap_is_the_most_that_is_missing_from_the_first_day_on():
     deliveries = (delivery("r1", date(2027, 1, 15), 70), delivery("r2", date(2027, 3, 15), 60))
     outcome = what_if(a_book(owed, deliveries=deliveries), [Delay(project="hillgrove", months=6)])
     assert outcome.gaps == (Gap(position="lon_1", asset="AUD", missing=70, since=date(2027, 1, 31)),)
+
+
+def test_a_delivery_that_slips_beyond_its_agreement_repays_nothing_any_more():
+    owed = loan(dues=(Due(date(2027, 8, 31), 100),))
+    on = date(2027, 1, 15)
+    for repays_until, gaps in ((date(2027, 7, 14), (Gap(position="lon_1", asset="AUD", missing=70, since=date(2027, 8, 31)),)), (None, ())):
+        book = a_book(owed, deliveries=(delivery("r1", on, 70, repays_until=repays_until),))
+        assert what_if(book, [Delay(project="hillgrove", months=6)]).gaps == gaps
 
 
 def test_what_was_to_come_before_today_is_not_moved():
@@ -140,7 +157,7 @@ def test_what_can_be_drawn_no_longer_by_then_is_lost():
 
 def test_a_covenant_falls_with_what_is_delivered_within_a_year():
     covered = loan(ratios=(Ratio("dscr", "1.60", "1.30"), Ratio("llcr", "2.80", "1.30")))
-    deliveries = (delivery("r1", date(2027, 1, 15), None, 300), delivery("r2", date(2027, 9, 30), None, 100))
+    deliveries = (delivery("r1", date(2027, 1, 15), 0, 300), delivery("r2", date(2027, 9, 30), 0, 100))
     outcome = what_if(a_book(covered, deliveries=deliveries), [Delay(project="hillgrove", months=3)])
     assert outcome.breaches == (Breach(position="lon_1", kind="dscr", before="1.60", after="1.20", minimum="1.30"),)
     assert what_if(a_book(covered), [Delay(project="hillgrove", months=3)]).breaches == ()

@@ -19,11 +19,14 @@ from services.loans.domain.standing import upcoming
 from services.loans.domain.what_ifs import Delivery
 from services.loans.tables import (
     CommitmentRow,
+    DeliveryRow,
     EquityFlowRow,
     FacilityRow,
     HoldingRow,
     LoanRow,
     MaterialLoanRow,
+    OfftakeRow,
+    ProductRow,
     ProjectFactRow,
     RatioRow,
     ValuationRow,
@@ -197,7 +200,7 @@ def _by_holding[Each](pairs: Iterable[tuple[str, Each]]) -> dict[str, list[Each]
 
 
 async def deliveries_of(session: AsyncSession, project: str) -> tuple[Delivery, ...]:
-    """The project's offtakes that end: each is taken for one delivery, on the last day of its window."""
+    """The project's offtakes that end: what is not delivered of each is taken for one delivery, on the last day of its window."""
     rows = await session.exec(
         select(ProjectFactRow).where(
             ProjectFactRow.project == project,
@@ -206,17 +209,46 @@ async def deliveries_of(session: AsyncSession, project: str) -> tuple[Delivery, 
             col(ProjectFactRow.until).is_not(None),
         )
     )
-    return tuple(
-        Delivery(
-            reference=row.fact,
-            project=row.project,
-            on=row.until,
-            quantity=row.quantity or 0,
-            unit=" of ".join(each for each in (row.unit, row.product) if each),
+    facts = [row for row in rows if row.until is not None]
+    rights = [row.subject for row in facts if row.subject is not None]
+    agreed = await _agreed(session, rights)
+    came_g: defaultdict[str | None, int] = defaultdict(int)
+    for row in await session.exec(select(DeliveryRow).where(col(DeliveryRow.right).in_(rights))):
+        came_g[row.right] += row.mass_g
+    found = []
+    for fact in facts:
+        assert fact.until is not None
+        left = max(0, (fact.quantity or 0) - came_g[fact.subject])
+        offtake, contents = agreed.get(fact.subject or "", (None, {}))
+        counts = offtake is not None and offtake.product == fact.product and fact.unit == "g"
+        found.append(
+            Delivery(
+                reference=fact.fact,
+                project=fact.project,
+                on=fact.until,
+                quantity=left,
+                unit=" of ".join(each for each in (fact.unit, fact.product) if each),
+                position=offtake.loan if offtake is not None and counts else None,
+                amount=_repays(offtake, contents, left) if offtake is not None and counts else 0,
+                repays_until=None if offtake is None else offtake.until,
+            )
         )
-        for row in rows
-        if row.until is not None
+    return tuple(found)
+
+
+async def _agreed(session: AsyncSession, rights: Sequence[str]) -> dict[str, tuple[OfftakeRow, dict[str, str]]]:
+    """By right: the agreement that stands, and what its product contains."""
+    query = (
+        select(OfftakeRow, ProductRow)
+        .join(ProductRow, col(ProductRow.product) == col(OfftakeRow.product))
+        .where(col(OfftakeRow.right).in_(rights), col(OfftakeRow.ended_on).is_(None))
     )
+    return {offtake.right: (offtake, product.contents) for offtake, product in await session.exec(query)}
+
+
+def _repays(offtake: OfftakeRow, contents: Mapping[str, str], mass_g: int) -> int:
+    """By the product's stated content: an assay says what it was once it has come."""
+    return int(mass_g * Fraction(contents.get(offtake.element, "0")) * Fraction(offtake.price) * Fraction(offtake.share))
 
 
 async def with_dues(reads: Reads, positions: Sequence[Position], project: str, on: date) -> tuple[Position, ...]:

@@ -37,7 +37,7 @@ ASSUMPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "delay": (
         "every delivery of the project comes so many months later, and the other days stay",
-        "what was to be repaid by a delivery is due in cash until it comes",
+        "what was to be repaid by a delivery is due in cash until it comes, and for good if it comes after its agreement has ended",
         "advances come as much later: what is not advanced by its last day is lost to the project",
         "a covenant's ratio falls as deliveries within the next twelve months do",
     ),
@@ -69,7 +69,7 @@ type Scenario = Default | PriceChange | Delay
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """To come from a project. `amount`: what it repays of a position, in the position's asset; None: nothing that is agreed."""
+    """To come from a project. `amount`: what it repays of a position, in the position's asset, if it comes by `repays_until`."""
 
     reference: str  # the right's
     project: str
@@ -77,7 +77,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     unit: str
     position: str | None = None
-    amount: int | None = None
+    amount: int = 0
+    repays_until: date | None = None  # the last day of the agreement
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -320,7 +321,8 @@ def _gap(position: Position, before: Sequence[Delivery], after: Sequence[Deliver
 
 
 def _delivered(deliveries: Sequence[Delivery], until: date) -> int:
-    return sum(each.amount or 0 for each in deliveries if each.on <= until)
+    """What deliveries have repaid by then. One that comes after its agreement has ended repays nothing."""
+    return sum(each.amount for each in deliveries if each.on <= until and (each.repays_until is None or each.on <= each.repays_until))
 
 
 def _share_within_a_year(before: Sequence[Delivery], after: Sequence[Delivery], on: date) -> Fraction | None:
