@@ -45,6 +45,7 @@ PROBLEMS = {
     "nothing_to_cancel": (409, "There is not so much to cancel"),
     "write_off_beyond_owed": (409, "Not so much is owed"),
     "loan_still_owed": (409, "The loan is not at its end"),
+    "statement_dates_reversed": (422, "A statement begins before it ends"),
     # approvals
     "approval_of_another_approver": (403, "The approval is another approver's"),
     "approval_by_proposer": (403, "Nobody approves their own proposal"),

@@ -18,6 +18,7 @@ from services.loans.api import (
     material_returns,
     offtakes,
     projects,
+    statements,
 )
 
 router = APIRouter()
@@ -30,6 +31,7 @@ for _part in (
     loan_payments,
     loan_servicing,
     loan_standing,
+    statements,
     offtakes,
     equity,
     equity_returns,

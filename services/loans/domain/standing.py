@@ -170,7 +170,10 @@ def _at(account: Account, on: date) -> Course:
 
 def books_on(account: Account, on: date) -> BookChange:
     """All that was booked until the end of a day."""
-    course = _at(account, on)
+    return books_of(_at(account, on))
+
+
+def books_of(course: Course) -> BookChange:
     return BookChange(
         cash_minor=course.cash_minor,
         goods_minor=course.goods_minor,
