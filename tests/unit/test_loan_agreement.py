@@ -40,6 +40,7 @@ from services.loans.events.loan import (
     WaiveCovenant,
 )
 from shared.conditions import AllShown, ShareAtLeast, Shown
+from shared.decider import Timer
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
 
@@ -198,6 +199,15 @@ def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
 def test_a_commitment_s_ends_are_timers():
     _, happened = told(propose(), APPROVE, CommitLoan(on=START))
     assert {timer.name: timer.due for timer in timers(happened[2])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
+
+
+def test_a_fee_on_what_is_not_advanced_is_billed_when_the_first_period_ends():
+    loan, happened = told(propose(commitment_fee_pct="1"), APPROVE, CommitLoan(on=START))
+    (period,) = (timer for timer in timers(happened[2]) if timer.name == "period")
+    assert isinstance(period, Timer)
+    assert period.due == date(2026, 2, 6)
+    loan, happened = told(period.command, loan=loan)
+    assert (names(happened), loan.booked.fees_minor) == (["PeriodClosed"], 100)
 
 
 def test_a_condition_subsequent_that_is_not_met_by_its_day_is_said_to_be_missed():

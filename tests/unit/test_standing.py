@@ -265,6 +265,16 @@ def test_between_a_period_s_end_and_a_due_date_on_a_business_day_what_was_billed
     assert books_on(account, date(2024, 7, 3)) == books_on(account, date(2024, 6, 3))
 
 
+def test_who_pays_after_a_due_date_that_was_moved_is_late_from_that_date_on():
+    """From 3 to 13 June: the rate and the margin on 100.00, and both as default interest on 1.00."""
+    schedule = dated(replace(SIX_MONTHS, start=date(2024, 5, 1), kind="bullet", periods=1, calendar="weekends"))
+    account = given(advanced(on=date(2024, 5, 1)), contract=replace(CONTRACT, committed_on=date(2024, 5, 1), schedule=schedule))
+    assert [figures_on(account, date(2024, 6, day)).overdue_minor for day in (1, 3, 4)] == [0, 0, 101_00]
+    assert interest_on(account, date(2024, 6, 13)) == Fraction(100_00 * 12 * 10, 100 * 360)
+    account = with_fact(account, paid(1, date(2024, 6, 13)))
+    assert -books_on(account, date(2024, 6, 13)).default_interest_income_minor == 9
+
+
 def test_repaid_in_kind_is_no_cash():
     account = given(advanced(), paid(17_25, date(2024, 2, 1), in_kind=True))
     books = books_on(account, date(2024, 2, 1))

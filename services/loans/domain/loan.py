@@ -201,11 +201,15 @@ def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:
     """A period is closed when it ends; arrears are looked at on the days that their bucket may change; availability ends by itself."""
     match event:
         case LoanCommitted():
-            return [*_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
+            return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
             return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability")]
     after: Figures | None = getattr(event, "after", None)
     return () if after is None else _due(after)
+
+
+def _fee(next_billing: date | None) -> list[Timer]:
+    return [] if next_billing is None else [Timer("period", next_billing, ClosePeriod(on=next_billing))]
 
 
 def _availability(sunset_on: date, available_until: date) -> list[Timer]:

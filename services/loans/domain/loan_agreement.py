@@ -13,7 +13,7 @@ from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
-from services.loans.domain.standing import opened
+from services.loans.domain.standing import figures_on, opened
 from services.loans.events.loan import (
     Act,
     ActApproved,
@@ -198,9 +198,11 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
     if loan.id is None or loan.terms is None or loan.status is not LoanStatus.APPROVED:
         return []
     brought = loan.imported
+    on = command.on if brought is None else brought.as_of
+    account = opened(contract_of(loan.terms, on))
     committed = LoanCommitted(
         loan=loan.id,
-        on=command.on if brought is None else brought.as_of,
+        on=on,
         facility=loan.terms.facility,
         project=loan.terms.project,
         borrower=loan.terms.borrower,
@@ -209,6 +211,7 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
         sunset_on=loan.terms.sunset_on,
         available_until=loan.terms.available_until,
         subsequents={each.name: each.due for each in loan.terms.subsequents},
+        next_billing=figures_on(account, on).next_billing,
     )
     if brought is None:
         return [committed]
@@ -224,7 +227,7 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
         change=NO_CHANGE,
         after=NO_FIGURES,
     )
-    begun = msgspec.structs.replace(loan, account=opened(contract_of(loan.terms, brought.as_of)))
+    begun = msgspec.structs.replace(loan, account=account)
     forward = entered(begun, forward, command.on)
     return [committed, forward, *arrears(begun, forward.after)]
 

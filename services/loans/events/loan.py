@@ -241,6 +241,7 @@ class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed
     sunset_on: date
     available_until: date
     subsequents: dict[str, date] = {}  # conditions subsequent -> the day by which each is to be met
+    next_billing: date | None = None  # of the fee on what is not advanced
 
 
 class BalanceBroughtForward(_Event, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
