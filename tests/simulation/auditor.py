@@ -532,7 +532,7 @@ def timers(evidence: Evidence) -> Iterator[str]:
         elif service == "allocation":
             wanted |= _request_timers(records)
         elif service == "loans":
-            wanted |= loan_auditor.loan_timers(records, evidence.today)
+            wanted |= loan_auditor.loan_timers(records, evidence.outcomes["loans"])
     for name, due in wanted.items():
         if due <= evidence.today:
             yield f"{'/'.join(name)} was due on {due}, and today is {evidence.today}"

@@ -1,9 +1,10 @@
 """What the auditor says of loans: headroom that was never there, and money that does not add up."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -243,14 +244,16 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
 BUCKETS = (1, 31, 61, 91)
 
 
-def loan_timers(records: list[Json], today: str) -> dict[tuple[str, str, str], str]:
-    """A period's end and a change of arrears come by themselves, and are booked; the end of availability may come to nothing."""
+def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str, str, str], str]:
+    """A period's end and a change of arrears come by themselves, and are booked. The end of availability may come to nothing: then its
+    outcome alone tells that it came. `decided`: ids of commands."""
     wanted: dict[tuple[str, str, str], str] = {}
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         if kind == "loan_committed":
             for name, last in (("sunset", data["sunset_on"]), ("availability", data["available_until"])):
-                if (due := _after(last, 1)) > today:
+                due = _after(last, 1)
+                if sha256(f"timer/{stream}/{name}/{due}".encode()).hexdigest() not in decided:
                     wanted["loans", stream, name] = due
         elif kind == "loan_closed":
             for name in ("period", "arrears", "sunset", "availability"):

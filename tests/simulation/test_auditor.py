@@ -117,6 +117,12 @@ def _forget_a_timer(evidence: Evidence) -> None:
     evidence.timers["inventory"].clear()
 
 
+def _forget_a_loans_timer(evidence: Evidence) -> None:
+    if not evidence.timers["loans"]:
+        raise DidNotHappen
+    evidence.timers["loans"].pop()
+
+
 def _let_days_pass(evidence: Evidence) -> Evidence:
     if not evidence.timers["allocation"]:
         raise DidNotHappen
@@ -184,6 +190,21 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.headroom, _change("headroom_reserved", amount=10**6, value_minor=10**6)),
     (loan_auditor.headroom, lambda evidence: _lengthen(evidence, "headroom_reserved")),
     (loan_auditor.headroom, _change("headroom_released", remaining=7)),
+    (loan_auditor.money, _change("advance_paid", amount_minor=1)),
+    (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "not_evaluated"}}])),
+    (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "waived"}}])),
+    (loan_auditor.money, _change("payment_recorded", change={"cash_minor": 1})),
+    (loan_auditor.money, _change("shares_subscribed", units=7)),
+    (loan_auditor.money, _change("loan_committed", commitment_minor=1)),
+    (loan_auditor.money, lambda evidence: _lengthen(evidence, "advance_paid")),
+    (loan_auditor.money, lambda evidence: _drop(evidence, "payment_reversed")),
+    (loan_auditor.money, lambda evidence: _drop(evidence, "shares_subscribed")),
+    (loan_auditor.money, lambda evidence: evidence.balances.clear()),
+    (auditor.conversations, lambda evidence: _drop(evidence, "loan_committed")),
+    (auditor.conversations, lambda evidence: _drop(evidence, "headroom_refused")),
+    (auditor.conversations, lambda evidence: _drop(evidence, "project_watched")),
+    (auditor.documents, _change("loan_proposed", document="00" * 32)),
+    (auditor.timers, _forget_a_loans_timer),
     (auditor.messages, _lose_a_message),
     (auditor.messages, _publish_another),
 ]
