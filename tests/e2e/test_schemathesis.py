@@ -11,6 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lending import (
+    LOANS,
+    a_project,
+    advanced_loan,
+    lent_material,
+    open_facilities,
+    paid,
+    requested_advance,
+    schedule_body,
+    subscribed_holding,
+)
 from world import UNIT_G, World
 
 from services.api_documents import FOLDER
@@ -25,12 +36,14 @@ RUNS = [
     ("identity", "operator-1", "fuzzing"),
     *((name, "operator-1", "coverage,fuzzing") for name in JOURNALED),
     *((name, client, "fuzzing") for client in ("partner-jp", "auditor-1") for name in JOURNALED),
+    ("loans", "borrower-hillgrove", "fuzzing"),
 ]
 
 
 @pytest.fixture(scope="module")
 async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """schemathesis's configuration: the ids of things that there are."""
+    await open_facilities(world)
     product, lot, release = await world.stocked_release("JP", 100)
     drawn = await world.drawn("JP", release, UNIT_G)
     await world.receipt(world.operator, drawn["place"])
@@ -52,9 +65,35 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "shard": int(shard),
         "source": source,
     }
+    material, _ = await lent_material(world, "JP", 1)
+    sections = {
+        "[parameters]": ids | await of_loans(world),
+        '[[operations]]\ninclude-path-regex = "^/v1/material-loans/"\n[operations.parameters]': {"loan": material},
+    }
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
-    file.write_text("[parameters]\n" + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in ids.items()))
+    with file.open("w") as out:
+        for heading, values in sections.items():
+            out.write(f"{heading}\n" + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in values.items()))
     return file
+
+
+async def of_loans(world: World) -> dict[str, str]:
+    project = a_project()
+    loan, _ = await advanced_loan(world, amount_minor=100_000, project=project)
+    fact = {"kind": "permit", "since": world.in_days(0), "evidence": ["lease 1332"]}
+    restructured = {"content": {"type": "restructure", "schedule": schedule_body(world)}, "reason": "agreed"}
+    holding, flow = await subscribed_holding(world)
+    return {
+        "facility": "cmf",
+        "project": project,
+        "fact": (await world.post(world.operator, f"/loans/v1/projects/{project}/facts", fact))["fact"],
+        "loan": loan,
+        "advance": await requested_advance(world, loan, 20_000),
+        "payment": await paid(world, loan, 1_000),
+        "act": (await world.post(world.operator, f"{LOANS}/{loan}/acts", restructured))["act"],
+        "holding": holding,
+        "flow": flow,
+    }
 
 
 @pytest.mark.parametrize(("name", "client", "phases"), RUNS, ids=lambda part: part)
