@@ -1,4 +1,5 @@
-"""A partner's token on every route of every service, with another partner's ids: nothing of the other's is seen, moved or confirmed."""
+"""A partner's token, and a borrower's, on every route of every service, with another's ids: nothing of the other's is seen, moved or
+confirmed."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -7,6 +8,19 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from lending import (
+    LOANS,
+    MATERIAL,
+    a_project,
+    advanced_loan,
+    lent_material,
+    open_facilities,
+    paid,
+    requested_advance,
+    return_body,
+    schedule_body,
+    subscribed_holding,
+)
 from running import eventually
 from tokens import of_two_roles
 from world import DISPATCH, UNIT_G, World
@@ -17,13 +31,17 @@ SECRET = "Ruhr Antimon"  # stands in what the EU alone may read
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """What the EU has. `ids` by the names that paths give them; `shared_round`: one that Japan takes part in too."""
+    """What the EU has, and Hillgrove's borrower. `ids` by the names that paths give them; `shared_round`: one of Japan's too."""
 
     world: World
     ids: dict[str, str]
+    material: str  # the EU's loan of material, which paths call a loan too
     product: str
     shared_round: str
     marks: frozenset[str]  # what no answer to Japan may hold
+
+    def at(self, address: str) -> str:
+        return address.format_map(self.ids | ({"loan": self.material} if "/material-loans/" in address else {}))
 
     def marks_in(self, answer: httpx.Response) -> set[str]:
         return {mark for mark in self.marks if mark in answer.text}
@@ -67,8 +85,12 @@ async def estate(world: World) -> Estate:
     shared = {each["partner"]: each for each in await world.releases_of(shared_round, certified)}
     await all_is_read(world, certified.position)
 
+    await open_facilities(world)
+    material, returned, deferral = await of_material(world)
     source, shard, position = drawn["place"].split("/")
-    ids = {
+    ids = await of_loans(world, right, product) | {
+        "returned": returned,
+        "deferral": deferral,
         "agreement": agreement,
         "award": row["award"],
         "disruption": disruption["disruption"],
@@ -90,7 +112,47 @@ async def estate(world: World) -> Estate:
     }
     private = {ids[name] for name in ("agreement", "award", "disruption", "draw", "release", "request", "round")}
     shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"]}
-    return Estate(world, ids, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
+    private |= {ids["loan"], material, "borrower/hillgrove-mines"}
+    return Estate(world, ids, material, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
+
+
+async def of_material(world: World) -> tuple[str, str, str]:
+    """(material loan, return, deferral) of the EU's"""
+    loan, product = await lent_material(world, "EU", 2)
+    returned = await world.post(world.operator, f"{MATERIAL}/{loan}/returns", return_body(world, product, 1))
+    asked = {"condition": "supply_disruption", "evidence": SECRET, "due_on": world.in_days(190)}
+    deferral = await world.post(world.partner("EU"), f"{MATERIAL}/{loan}/deferrals", asked)
+    return loan, returned["returned"], deferral["deferral"]
+
+
+async def of_loans(world: World, right: str, product: str) -> dict[str, str]:
+    """What paths name of a loan of Hillgrove's, and of shares."""
+    project = a_project()
+    loan, _ = await advanced_loan(world, 100_000, project=project, security=SECRET)
+    fact = {"kind": "permit", "since": world.in_days(0), "evidence": [SECRET]}
+    act = {"content": {"type": "restructure", "schedule": schedule_body(world)}, "reason": SECRET}
+    offtake = {
+        "right": right,
+        "product": product,
+        "element": "Sb",
+        "price": "2",
+        "since": world.in_days(0),
+        "until": world.in_days(400),
+        "authority": SECRET,
+    }
+    holding, flow = await subscribed_holding(world)
+    return {
+        "project": project,
+        "facility": "cmf",
+        "loan": loan,
+        "advance": await requested_advance(world, loan, 20_000),
+        "payment": await paid(world, loan, 10_000),
+        "act": (await world.post(world.operator, f"{LOANS}/{loan}/acts", act))["act"],
+        "offtake": (await world.post(world.operator, f"{LOANS}/{loan}/offtakes", offtake))["offtake"],
+        "fact": (await world.post(world.operator, f"/loans/v1/projects/{project}/facts", fact))["fact"],
+        "holding": holding,
+        "flow": flow,
+    }
 
 
 async def all_is_read(world: World, position: str) -> None:
@@ -128,6 +190,14 @@ PARTNERS_OWN = {
     "/inventory/v1/draws/{draw}",
     "/inventory/v1/releases/{release}",
     "/ledger/v1/receipts/{source}/{shard}/{position}",
+    "/loans/v1/material-loans/{loan}",
+    "/loans/v1/material-loans/{loan}/deferrals",
+    "/loans/v1/material-loans/{loan}/deferrals/{deferral}/document",
+    "/loans/v1/material-loans/{loan}/history",
+    "/loans/v1/material-loans/{loan}/premium",
+    "/loans/v1/material-loans/{loan}/returns",
+    "/loans/v1/material-loans/{loan}/returns/{returned}",
+    "/loans/v1/material-loans/{loan}/terms",
 }
 PARTNERS_LISTS = {
     "/allocation/v1/agreements",
@@ -139,8 +209,20 @@ PARTNERS_LISTS = {
     "/ledger/v1/accounts",
     "/ledger/v1/balances",
     "/ledger/v1/entries",
+    "/loans/v1/material-loans",
 }
-ANYONES = {"/allocation/v1/partners", "/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
+NOT_FOR_BORROWERS = "/v1/loans/{loan}/acts/{act}/document"  # what approvers sign
+BORROWERS_OWN = sorted(
+    f"/{name}{path}"
+    for name, method, path in OPERATIONS
+    if method == "GET" and path.startswith("/v1/loans/{loan}") and path != NOT_FOR_BORROWERS
+)
+ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
+PARTNERS_DRAW_AND_ASK = {
+    "/inventory/v1/releases/{release}/draws",
+    "/allocation/v1/requests/{request}/withdraw",
+    "/loans/v1/material-loans/{loan}/deferrals",
+}
 
 
 async def ask(http: httpx.AsyncClient, token: str, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
@@ -153,8 +235,8 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
     token = await estate.world.partner("JP").token()
     address = f"/{service}{path}"
     body = BODIES.get(path, lambda estate: {})(estate) if method == "POST" else None
-    answer = await ask(http, token, method, address.format_map(estate.ids), body)
-    if method == "GET" and address in PARTNERS_LISTS | ANYONES:
+    answer = await ask(http, token, method, estate.at(address), body)
+    if method == "GET" and address in PARTNERS_LISTS | ANYONES | {"/allocation/v1/partners"}:
         while True:
             assert answer.status_code == 200
             assert estate.marks_in(answer) == set()
@@ -163,7 +245,7 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
             answer = await ask(http, token, method, address + answer.links["next"]["url"])
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
-    elif address in PARTNERS_OWN | {"/inventory/v1/releases/{release}/draws", "/allocation/v1/requests/{request}/withdraw"}:
+    elif address in (PARTNERS_OWN if method == "GET" else PARTNERS_DRAW_AND_ASK):
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("_not_found")
         assert SECRET not in answer.text
@@ -176,13 +258,57 @@ BODIES: dict[str, Any] = {
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
     "/v1/requests": lambda estate: estate.world.request_body(estate.product, UNIT_G),
     "/v1/draws/{draw}/dispatch": lambda estate: DISPATCH,
+    "/v1/material-loans/{loan}/deferrals": lambda estate: {
+        "condition": "supply_disruption",
+        "evidence": "not ours",
+        "due_on": estate.world.in_days(190),
+    },
 }
+
+
+@pytest.mark.parametrize(("service", "method", "path"), OPERATIONS, ids=lambda part: part)
+async def test_a_borrower_sees_and_moves_nothing_of_anothers(
+    estate: Estate, http: httpx.AsyncClient, service: str, method: str, path: str
+) -> None:
+    token = await estate.world.clients["borrower-nolans"].token()
+    address = f"/{service}{path}"
+    answer = await ask(http, token, method, estate.at(address), {} if method == "POST" else None)
+    assert estate.marks_in(answer) <= ({estate.ids["loan"]} if answer.status_code == 404 else set())
+    if method == "GET" and address == LOANS:
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+    elif method == "GET" and address in ANYONES:
+        assert answer.status_code == 200
+    elif method == "GET" and address in BORROWERS_OWN:
+        assert (answer.status_code, answer.json()["code"]) == (404, "loan_not_found")
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("address", BORROWERS_OWN)
+async def test_its_borrower_sees_it_there(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
+    token = await estate.world.clients["borrower-hillgrove"].token()
+    answer = await ask(http, token, "GET", estate.at(address))
+    assert answer.status_code == 200, answer.text
+
+
+async def test_its_borrower_finds_it_in_the_list(estate: Estate, http: httpx.AsyncClient) -> None:
+    token = await estate.world.clients["borrower-hillgrove"].token()
+    found = (await ask(http, token, "GET", LOANS, limit="200")).json()["data"]
+    assert estate.ids["loan"] in {row["loan"] for row in found}
+    assert {row["borrower"] for row in found} == {"hillgrove-mines"}
+
+
+async def test_a_borrowers_token_that_names_no_borrower_sees_nothing(estate: Estate, http: httpx.AsyncClient) -> None:
+    token = of_two_roles(estate.world, "sub_nobody", "borrower")
+    for address in (LOANS, *BORROWERS_OWN):
+        answer = await ask(http, token, "GET", estate.at(address))
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), address
 
 
 @pytest.mark.parametrize("address", sorted(PARTNERS_OWN))
 async def test_its_owner_sees_it_there(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
     token = await estate.world.partner("EU").token()
-    answer = await ask(http, token, "GET", address.format_map(estate.ids))
+    answer = await ask(http, token, "GET", estate.at(address))
     assert answer.status_code == 200, answer.text
 
 
@@ -217,5 +343,5 @@ async def test_of_a_shared_round_a_partner_sees_its_own_part(estate: Estate, htt
 @pytest.mark.parametrize("address", sorted(PARTNERS_LISTS | PARTNERS_OWN))
 async def test_a_partners_token_that_names_no_partner_sees_nothing(estate: Estate, http: httpx.AsyncClient, address: str) -> None:
     token = of_two_roles(estate.world, "sub_nobody", "partner")
-    answer = await ask(http, token, "GET", address.format_map(estate.ids))
+    answer = await ask(http, token, "GET", estate.at(address))
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
