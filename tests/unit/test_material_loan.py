@@ -124,6 +124,22 @@ def test_what_is_paid_is_principal_premium_and_excess_and_what_was_lent_is_retur
     assert paid.principal_g + sum(tranche.out_g for tranche in paid.tranches) == sum(lent_g for lent_g, _ in draws)
 
 
+@given(st.lists(st.tuples(GRAMS, HELD), min_size=1, max_size=4), PREMIUMS, FURTHER)
+def test_who_brings_exactly_what_is_owed_owes_nothing(draws: list[tuple[int, int]], premium: Premium, further: list[Further]):
+    tranches = [
+        Tranche(draw=f"drw_{place}", lent_on=days(day), lent_g=lent_g, out_g=lent_g) for place, (lent_g, day) in enumerate(sorted(draws))
+    ]
+    on = days(900)
+    paid = discharge(tranches, premium, further, on, owed(tranches, premium, further, on).total_g)
+    assert (paid.tranches, paid.excess_g) == ((), 0)
+
+
+def test_what_was_lent_later_has_not_come_back_before():
+    early, late = (Tranche(draw=f"drw_{day}", lent_on=days(day), lent_g=1000, out_g=1000) for day in (0, 10))
+    paid = discharge([early, late], PREMIUM, (), days(5), 1500)
+    assert (paid.tranches, paid.principal_g, paid.excess_g) == ((late,), 1000, 1500 - 1015)
+
+
 # Terms
 
 
@@ -217,6 +233,11 @@ def test_a_release_that_ends_before_terms_are_agreed_ends_the_loan():
     assert happen(proposed(), EndDrawing(undrawn_g=10 * UNIT_G)).status == "withdrawn"
 
 
+def test_terms_are_signed_before_their_day():
+    loan = proposed()
+    assert refused(loan, replace(sign(loan), on=DUE)) == "date_in_past"
+
+
 # Drawn
 
 
@@ -242,6 +263,31 @@ def test_a_draw_that_never_left_is_as_if_it_had_not_been():
     assert happen(lent(), back).books == MaterialLoan().books
 
 
+def test_the_oldest_draw_comes_first_whatever_it_is_called():
+    loan = happen(committed(), draw(3_000_000, undrawn_g=UNIT_G, name="drw_9"), draw(1_000_000, days(3), name="drw_1"))
+    assert [tranche.draw for tranche in loan.tranches] == ["drw_9", "drw_1"]
+
+
+def test_what_was_paid_off_by_other_goods_is_owed_to_the_partner_when_its_own_come_back():
+    loan = happen(lent(), bring(9, TODAY), check("0.9965", TODAY), take_in())
+    out_g = loan.out_g
+    taken, closed = decide(loan, RecordTakenBack(draw="drw_1", contained_g={"Sb": 10 * UNIT_G}))
+    assert (taken.lent_g, taken.change.excess_g, closed.excess_g) == (out_g, out_g - 10 * UNIT_G, 10 * UNIT_G - out_g)
+
+
+def test_headroom_that_a_return_has_freed_is_not_freed_again():
+    loan = happen(committed(), draw(4_000_000, undrawn_g=6 * UNIT_G), bring(1, TODAY), check("0.9965", TODAY), take_in())
+    (ended,) = decide(loan, EndDrawing(undrawn_g=6 * UNIT_G))
+    assert ended.freed_g == 9_965_000 - 4_000_000
+
+
+def test_a_draw_after_its_due_day_is_overdue_at_once():
+    loan = happen(committed(), draw(3_000_000, undrawn_g=7 * UNIT_G))
+    assert [type(event) for event in decide(loan, draw(1_000_000, DUE, 6 * UNIT_G, "drw_2"))] == [MaterialLent]
+    late = decide(loan, draw(1_000_000, days(1, DUE), 6 * UNIT_G, "drw_2"))
+    assert [type(event) for event in late] == [MaterialLent, MaterialOverdue]
+
+
 # Due, and put off
 
 
@@ -262,6 +308,7 @@ def test_its_day_is_put_off_on_a_named_condition_for_a_further_premium():
     on = days(150)
     before_g = owed_on(asked, on).total_g
     put_off = happen(asked, grant(asked, on))
+    assert refused(asked, grant(asked, days(60, DUE))) == "date_in_past"
     assert put_off.due_on == days(60, DUE)
     assert owed_on(put_off, on).total_g == before_g + 100_000, "1% of 10 t"
     assert decide(put_off, CheckDue(on=days(1, DUE))) == []
@@ -301,6 +348,12 @@ def test_the_security_is_marked_at_a_price_called_and_topped_up():
     (topped,) = decide(loan, TopUpSecurity(amount_minor=90_000_000, reference="LC amendment 2"))
     assert isinstance(topped, SecurityToppedUp)
     assert (topped.value_minor, topped.call_minor) == (590_000_000, 83_280_000 - 81_000_000)
+
+
+def test_what_is_owed_is_valued_upwards_and_what_secures_it_downwards():
+    loan = happen(committed(replace(TERMS, security=replace(TERMS.security, value_minor=5, haircut="1/2"))), draw(1000))
+    (mark,) = decide(loan, MarkSecurity(price_minor="1/3", quoted_on=TODAY, source="x", on=TODAY))
+    assert (mark.owed_g, mark.owed_minor, mark.required_minor, mark.counted_minor) == (1010, 337, 371, 2)
 
 
 def test_a_price_that_is_none_and_a_quote_of_tomorrow_are_refused():

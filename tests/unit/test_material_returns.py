@@ -95,6 +95,21 @@ def test_the_last_return_closes_the_loan_and_what_is_beyond_is_shown():
     assert (credited.owed_g, closed.cause, closed.excess_g) == (0, "returned", 2_989_500 - owed_g)
 
 
+def test_a_loan_is_not_closed_while_a_return_waits():
+    other = ReturnId("mrt_2")
+    loan = happen(lent(lent_g=1_950_000), bring(2, LATER, "0.98", name=other), bring(1, LATER, "0.98"))
+    loan = happen(loan, check("0.999", LATER, name=other), check("0.9965", LATER, by="umpire", name=other), take_in(other))
+    assert (loan.out_g, loan.status) == (0, "lent")
+    _, rejected, closed = decide(loan, check("0.9965", LATER, fit=False))
+    assert isinstance(rejected, ReturnRejected) and isinstance(closed, MaterialLoanClosed)
+
+
+def test_what_is_too_much_is_reckoned_on_the_day_of_receipt():
+    late = days(540)
+    assert refused(lent(), bring(12, late, received_on=TODAY)) == "return_exceeds_owed"
+    assert len(decide(lent(), bring(12, late))) == 1
+
+
 def test_what_is_back_earns_no_premium_any_more_and_what_is_out_does():
     loan = happen(lent(), bring(5, LATER), check("0.9965", LATER), take_in())
     out_g = loan.out_g

@@ -113,7 +113,7 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
     rights_g = free_rights_g(state, command.on)
     planned: list[_Planned] = []
     seen: set[ReleaseId] = set()
-    loans = {award.release for award in command.awards if is_loan(state, award.release, command.decision)}
+    loans = {award.release for award in command.awards if award.release in state.loans}
     for award in sorted(command.awards, key=lambda award: award.release not in loans):  # loans first: others may be met from rights
         if award.release in state.releases or award.release in seen:
             return Refused(Reason.ID_TAKEN, f"{award.release} is released already")
@@ -135,11 +135,6 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
         rights_g -= missing_g
         planned.append(_Planned(award, units, missing_g))
     return planned
-
-
-def is_loan(state: Stockpile, release: ReleaseId, decision: str) -> bool:
-    loan = state.loans.get(release) if state.loans else None
-    return loan is not None and loan.decision == decision
 
 
 def _short(award: AwardedRelease, missing_g: int, left_g: int, protected_g: int) -> Refusal:
