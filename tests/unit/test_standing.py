@@ -104,8 +104,7 @@ def test_interest_of_a_day_is_known_and_not_booked_before_the_period_ends():
 
 
 def test_fees_are_paid_first_then_default_interest_interest_and_principal():
-    """Due on 1 February: 1.00 and 16.25; on 1 March 0.84 and 16.41, and 0.16 for what was overdue. Since the rate is 12 and the margin 3,
-    that is a month's 3 % on 16.25 and 15 % on 1.00 of default interest, 0.05, and 0.16 of interest on overdue principal, with the 0.84."""
+    """The example of docs/loan-standing.md."""
     account = given(advanced(), FeeDue(id="fee_1", on=date(2024, 3, 1), amount_minor=2_00))
     owed = books_on(account, date(2024, 3, 1))
     assert (owed.fees_minor, owed.default_interest_minor, owed.interest_minor) == (2_00, 5, 1_00 + 84 + 16)

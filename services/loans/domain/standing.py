@@ -130,8 +130,7 @@ def _reschedule(course: Course, fact: Rescheduled) -> None:
     """Interest that has accrued is billed with the new schedule's first period."""
     bill_default_interest(course)
     if fact.capitalise_overdue:
-        course.undue_minor += sum(bill.principal_minor + bill.interest_minor + bill.fees_minor for bill in course.bills)
-        course.undue_minor += course.default_interest_minor
+        course.undue_minor += course.default_interest_minor + sum(bill.total_minor for bill in course.bills)
         course.bills, course.default_interest_minor = (), 0
         course.accrued_default.clear()
     course.grid = grid(fact.schedule)
