@@ -63,3 +63,12 @@ def exact_payment(owed: int, later: Sequence[int], basis: int, left: int, weight
 def _rounded(payment: int, divisor: int, weights: Sequence[int] | None) -> list[int]:
     by_weight = {weight: half_even(payment * weight, divisor) for weight in set(weights or _LEVEL)}
     return [by_weight[weight] for weight in weights or _LEVEL]
+
+
+def step_weights(factor: Fraction, step_periods: int, first: int, count: int) -> list[int]:
+    """How so many instalments from the `first` on stand to each other, if each `step_periods` they are multiplied by the factor: by the
+    factor to the power of how many steps were taken."""
+    steps = [number // step_periods for number in range(first, first + count)]
+    grown, shrunk = factor.as_integer_ratio()
+    by_step = {taken: grown ** (taken - steps[0]) * shrunk ** (steps[-1] - taken) for taken in set(steps)}
+    return [by_step[taken] for taken in steps]

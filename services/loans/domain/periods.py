@@ -1,7 +1,6 @@
 """Periods: when a loan's interest periods end and are due, and the payments that its schedule plans for them."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
@@ -10,7 +9,7 @@ import msgspec
 
 from services.loans.domain.calendars import adjusted, due_dates
 from services.loans.domain.day_counts import parts_within, period_parts
-from services.loans.domain.instalments import half_even, level_payments
+from services.loans.domain.instalments import half_even, level_payments, step_weights
 from services.loans.events.loan import ScheduleTerms
 
 
@@ -81,13 +80,6 @@ def planned(grid: Grid, period: int, last: int, principal_minor: int, owed: int,
     later = [basis + rate * parts for parts in grid.parts[period + 1 : last + 1]]
     if terms.kind != "step":
         return tuple(level_payments(owed, later, basis, left=min(terms.balloon_minor, principal_minor)))
-    return tuple(level_payments(owed, later, basis, weights=_weights(terms, period, count)))
-
-
-def _weights(terms: ScheduleTerms, period: int, count: int) -> Sequence[int]:
-    """How the instalments stand to each other: by the step to the power of how many steps were taken since the first."""
     first = period - terms.capitalised_periods - terms.interest_only_periods
-    steps = [number // terms.step_periods for number in range(first, first + count)]
-    grown, shrunk = Fraction(terms.step).as_integer_ratio()
-    by_step = {taken: grown ** (taken - steps[0]) * shrunk ** (steps[-1] - taken) for taken in set(steps)}
-    return [by_step[taken] for taken in steps]
+    weights = step_weights(Fraction(terms.step), terms.step_periods, first, count)
+    return tuple(level_payments(owed, later, basis, weights=weights))

@@ -17,8 +17,8 @@ import msgspec
 
 from services.loans.domain.calendars import Adjustment, CalendarError, Every, adjusted, due_dates
 from services.loans.domain.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts
-from services.loans.domain.instalments import half_even, level_payments
-from services.loans.domain.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms, check
+from services.loans.domain.instalments import half_even, level_payments, step_weights
+from services.loans.domain.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Terms, check
 from shared.record import MAX_INTEGER
 
 type Dated = Advance | Prepayment | RateReset
@@ -157,7 +157,7 @@ class _Course:
             self.balloon = min(terms.balloon_minor or 0, self.balance)
             self.planned[period : self.last + 1] = level_payments(owed, later, self.basis, left=self.balloon) * count
         else:
-            weights = _weights(terms.step, period - self.repays_from, count)
+            weights = step_weights(terms.step.factor, terms.step.periods, period - self.repays_from, count)
             self.planned[period : self.last + 1] = level_payments(owed, later, self.basis, weights=weights)
 
     def _take(self, period: int) -> int:
@@ -238,11 +238,3 @@ def _lead_ins(terms: Terms) -> tuple[int, int]:
     if terms.kind == "interest_only" and not interest_only:
         interest_only = terms.periods - 1 - capitalised
     return capitalised, capitalised + interest_only
-
-
-def _weights(step: Step, first: int, count: int) -> list[int]:
-    """How the instalments from the `first` on stand to each other: by the factor to the power of how many steps were taken."""
-    steps = [number // step.periods for number in range(first, first + count)]
-    grown, shrunk = step.factor.numerator, step.factor.denominator
-    by_step = {taken: grown ** (taken - steps[0]) * shrunk ** (steps[-1] - taken) for taken in set(steps)}
-    return [by_step[taken] for taken in steps]
