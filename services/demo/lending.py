@@ -5,12 +5,14 @@ from typing import Any
 from services.demo.approving import approve
 from services.demo.books import of_loan, tie_out
 from services.demo.loan_scenario import (
+    BASIS_MINOR,
     BEYOND_ITS_LIMIT_MINOR,
     COMMITMENT_MINOR,
     CONCENTRATE,
     CONCENTRATE_CONTENT,
     CONCENTRATE_UNIT_G,
     DAY_OF_REMINDER,
+    DELIVERED_UNITS,
     FACILITY,
     FACILITY_ACT,
     FACILITY_LIMITS,
@@ -24,7 +26,8 @@ from services.demo.loan_scenario import (
     SOLD_ELSEWHERE_G,
     THIRD_DUE,
 )
-from services.demo.parties import Unexpected, refusal_of, until
+from services.demo.parties import Unexpected, all_rows, refusal_of, until
+from services.demo.scenario import LABORATORY, PORT_SELBY
 from services.demo.screen import mass, money, written_day
 from services.demo.stage import Stage
 
@@ -94,7 +97,7 @@ async def wait_for_offtake(stage: Stage) -> None:
 
 async def pay_in_time(stage: Stage) -> None:
     """Interest is billed by itself at the end of a period."""
-    due_minor = await _come_to_be_due(stage)
+    due_minor = await _come_to_be_due(stage, periods=1)
     await _pay(stage, "bank-2026-0511", due_minor, FIRST_DUE.isoformat())
     stage.screen.say(f"{written_day(FIRST_DUE)}: the first instalment is due, {money(due_minor)} with its interest, and is paid.")
     await tie_out(stage)
@@ -103,7 +106,7 @@ async def pay_in_time(stage: Stage) -> None:
 async def be_told_late(stage: Stage) -> None:
     """A payment counts for the day that it was received, whenever it is told. How the loan stood, as was known then, stays answerable."""
     path, auditor = _path(stage), stage.parties.auditor
-    overdue_minor = await _come_to_be_due(stage)
+    overdue_minor = await _come_to_be_due(stage, periods=2)
     before = await auditor.get(f"{path}/standing", on=DAY_OF_REMINDER.isoformat())
     known_at = stage.clock.now.isoformat()
     await _pay(stage, "bank-2026-0810", overdue_minor, SECOND_DUE.isoformat())
@@ -126,10 +129,64 @@ async def be_told_late(stage: Stage) -> None:
     await tie_out(stage)
 
 
+async def repay_in_kind(stage: Stage) -> None:
+    """One conversation, from the lot in the depot to the balance of the loan."""
+    path, operator = _path(stage), stage.parties.operator
+    agreed = {
+        "right": stage.offtake_right,
+        "product": CONCENTRATE,
+        "element": "Sb",
+        "price": BASIS_MINOR,
+        "since": stage.clock.now.date().isoformat(),
+        "until": "2027-12-31",
+        "authority": FACILITY_ACT,
+    }
+    await operator.post(f"{path}/offtakes", agreed)
+    delivery = {
+        "depot": PORT_SELBY,
+        "units": DELIVERED_UNITS,
+        "nominal_unit_g": CONCENTRATE_UNIT_G,
+        "origin": "Australia",
+        "custody_model": "segregated",
+        "assay": {
+            "report": "SAO-26-2044",
+            "laboratory": LABORATORY,
+            "assayed_on": stage.clock.now.date().isoformat(),
+            "contents": {"Sb": CONCENTRATE_CONTENT},
+            "in_specification": True,
+        },
+    }
+    matured = await stage.parties.depot_operator.post(
+        f"/inventory/v1/rights/{stage.offtake_right}/maturity",
+        {"settled_g": DELIVERED_UNITS * CONCENTRATE_UNIT_G, "delivery": delivery},
+    )
+    with stage.screen.waiting("the delivery is valued and credited"):
+        await until("the delivery to be credited", lambda: _credited(stage))
+    (valued,) = (await stage.parties.borrower.get(f"{path}/deliveries"))["data"]
+    credit_minor = (await stage.parties.borrower.get(path))["figures"]["credit_minor"]
+    rows = [
+        (
+            "inventory",
+            f"lot {matured['lot']['lot'][:12]}... of {mass(matured['delivered_g'])} of concentrate is stock, under the Reserve's right",
+        ),
+        (
+            "loans",
+            f"at {CONCENTRATE_CONTENT} it contains {mass(valued['contained_g'])} of antimony: at A$32/kg, {money(valued['amount_minor'])}",
+        ),
+        ("loans", f"paid as {valued['payment'][:12]}...: {money(credit_minor)} of credit, until something is due"),
+    ]
+    stage.screen.table("One conversation, from the lot to the balance", ("service", "what it knows"), [rows], texts=2)
+    await tie_out(stage)
+
+
 async def close_loan(stage: Stage) -> None:
     path = _path(stage)
-    await _come_to_be_due(stage)
+    due_minor = await _come_to_be_due(stage, periods=3)
     figures = (await stage.parties.auditor.get(path))["figures"]
+    stage.screen.say(
+        f"{written_day(THIRD_DUE)}: the third instalment is due. The credit pays its part, and {money(due_minor)} of it are left, with "
+        f"{money(figures['principal_minor'] - due_minor)} that are due next year."
+    )
     rest_minor = sum(figures[f"{name}_minor"] for name in ("principal", "interest", "default_interest", "fees"))
     await _pay(stage, "bank-2026-1109", rest_minor, THIRD_DUE.isoformat())
     await until("the loan to be repaid", lambda: _with_status(stage, "repaid"))
@@ -138,7 +195,7 @@ async def close_loan(stage: Stage) -> None:
     with stage.screen.waiting("the facility hears of it"):
         after = await until("the headroom to be back", lambda: _more_headroom(stage, before))
     stage.screen.say(
-        f"The mine pays the rest, {money(rest_minor)}, a period early. The loan is closed, and {PROJECT_NAME} may borrow {money(after)} "
+        f"The mine pays all of it, {money(rest_minor)}, a period early. The loan is closed, and {PROJECT_NAME} may borrow {money(after)} "
         f"again where it was {money(before)}."
     )
     await tie_out(stage)
@@ -189,11 +246,13 @@ async def _seen(stage: Stage, known: str, *statuses: str) -> tuple[str, ...]:
     return known, offtake["status"].replace("_", " "), share, overrun["status"].replace("_", " ")
 
 
-async def _come_to_be_due(stage: Stage) -> int:
-    """What is due today, once the timer of the period's end has billed it."""
+async def _come_to_be_due(stage: Stage, periods: int) -> int:
+    """What is due today, once the timers of so many periods' ends have billed them."""
 
     async def billed() -> bool | None:
-        return (await stage.parties.auditor.get(_path(stage)))["figures"]["interest_minor"] > 0 or None
+        entries = await all_rows(stage.parties.auditor, f"{_path(stage)}/entries")
+        bills = [entry for entry in entries if entry["kind"] == "period_closed" and entry["change"]]
+        return len(bills) == periods or None
 
     with stage.screen.waiting("time passes"):
         await until("an instalment to be billed", billed)
@@ -231,6 +290,11 @@ async def _with_status(stage: Stage, status: str) -> Any | None:
 async def _advance_with_status(stage: Stage, status: str) -> Any | None:
     (found,) = (await stage.parties.auditor.get(f"{_path(stage)}/advances"))["data"]
     return found if found["status"] == status else None
+
+
+async def _credited(stage: Stage) -> Any | None:
+    found = (await stage.parties.auditor.get(f"{_path(stage)}/payments", kind="delivery"))["data"]
+    return found[0] if found else None
 
 
 async def _headroom_minor(stage: Stage) -> int:

@@ -33,6 +33,7 @@ AVAILABLE_UNTIL = date(2026, 8, 31)
 SUNSET_ON = date(2026, 5, 29)
 FIRST_DUE, SECOND_DUE, THIRD_DUE = date(2026, 5, 11), date(2026, 8, 10), date(2026, 11, 9)
 DAY_OF_REMINDER = date(2026, 8, 31)  # three weeks after the second instalment
+DAY_OF_DELIVERY = date(2026, 11, 5)
 
 CONCENTRATE = "antimony-concentrate"
 CONCENTRATE_CONTENT = "0.55"

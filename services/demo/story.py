@@ -3,6 +3,7 @@
 from services.demo import drawing, lending, material, receipts, rounds, stocking
 from services.demo.loan_scenario import (
     DAY_OF_DEFERRAL,
+    DAY_OF_DELIVERY,
     DAY_OF_LOAN,
     DAY_OF_MATERIAL_TERMS,
     DAY_OF_REMINDER,
@@ -74,8 +75,10 @@ async def _money_for_a_mine(stage: Stage) -> None:
     clock.move_to(DAY_OF_REMINDER)
     await lending.be_told_late(stage)
 
+    clock.move_to(DAY_OF_DELIVERY)
+    screen.act("It pays in metal, and then the rest", DAY_OF_DELIVERY)
+    await lending.repay_in_kind(stage)
     clock.move_to(THIRD_DUE)
-    screen.act("It pays the rest", THIRD_DUE)
     await lending.close_loan(stage)
 
 

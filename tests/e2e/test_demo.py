@@ -86,6 +86,7 @@ def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(tol
         "Paid: A$60,000,000.",
         "as was known on that morning A$15,850,684.93",
         "as is known now A$0",
+        "at 0.55 it contains 275 t of antimony: at A$32/kg, A$8,800,000",
         "Hillgrove may borrow A$100,000,000 again where it was A$40,000,000.",
     ):
         assert said in text, said
