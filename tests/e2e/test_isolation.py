@@ -41,7 +41,8 @@ class Estate(msgspec.Struct, frozen=True):
     marks: frozenset[str]  # what no answer to Japan may hold
 
     def at(self, address: str) -> str:
-        return address.format_map(self.ids | ({"loan": self.material} if "/material-loans/" in address else {}))
+        path = address.format_map(self.ids | ({"loan": self.material} if "/material-loans/" in address else {}))
+        return f"{path}?from={self.world.in_days(0)}&until={self.world.in_days(0)}" if path.endswith("/statements") else path
 
     def marks_in(self, answer: httpx.Response) -> set[str]:
         return {mark for mark in self.marks if mark in answer.text}
