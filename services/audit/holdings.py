@@ -24,9 +24,12 @@ from services.loans.events.equity import (
     SharesDivested,
     SharesSubscribed,
     UncalledCancelled,
+    WriteDownProposed,
+    WriteDownWithdrawn,
 )
 
 _PROPOSAL = "equity_proposal"  # what an approver's signature says that it approves
+_WRITE_DOWN = "equity_write_down"
 
 
 class _Holding(msgspec.Struct):
@@ -38,6 +41,7 @@ class _Holding(msgspec.Struct):
     units: int = 0
     books: Counter[str] = msgspec.field(default_factory=Counter)
     dividends: dict[str, int] = {}  # that count
+    write_downs: dict[str, WriteDownProposed] = {}  # that wait for a signature
 
 
 class Holdings:
@@ -59,12 +63,35 @@ class Holdings:
             self._findings.look(Check.APPROVALS, fine, place, f"{event.holding} was not approved as it was proposed")
             signed = {"purpose": _PROPOSAL, "document": holding.document, "proposed_by": holding.proposed_by}
             self._approvers.verify(place, record, event.approval, **signed)
+        self._see_write_down(place, record, holding, event)
         faults = list(_commit(holding, event))
         if faults or isinstance(event, SharesSubscribed):
             self._findings.look(Check.ADVANCES, not faults, place, "; ".join(faults))
         if isinstance(change := getattr(event, "change", None), HoldingChange):
             faults = list(_book(holding, event, change, event.after))
             self._findings.look(Check.MONEY, not faults, place, "; ".join(faults))
+
+    def _see_write_down(self, place: str, record: Recorded, holding: _Holding, event: Any) -> None:
+        match event:
+            case WriteDownProposed():
+                holding.write_downs[event.flow] = event
+            case WriteDownWithdrawn():
+                holding.write_downs.pop(event.flow, None)
+            case HoldingWrittenDown() | HoldingWrittenOff():
+                proposed = holding.write_downs.pop(event.flow, None)
+                fine = proposed is not None and _is_as_proposed(proposed, event)
+                self._findings.look(Check.APPROVALS, fine, place, f"{event.holding} was not written down as it was proposed")
+                if proposed is not None:
+                    signed = {"purpose": _WRITE_DOWN, "document": proposed.document, "proposed_by": proposed.proposed_by}
+                    self._approvers.verify(place, record, event.approval, **signed)
+
+
+def _is_as_proposed(proposed: WriteDownProposed, event: HoldingWrittenDown | HoldingWrittenOff) -> bool:
+    if (proposed.on, proposed.document) != (event.on, event.document):
+        return False
+    if isinstance(event, HoldingWrittenOff):
+        return proposed.amount_minor is None
+    return proposed.amount_minor == event.amount_minor
 
 
 def _commit(holding: _Holding, event: Any) -> Iterator[str]:

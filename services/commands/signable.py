@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from services.allocation.domain.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
-from services.loans.domain import equity, loan_agreement, material_state
+from services.loans.domain import equity, equity_write_downs, loan_agreement, material_state
 from services.loans.domain.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.loan import Act, AmendCondition, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
@@ -48,6 +48,16 @@ class _EquityProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     terms: HoldingTerms
     proposed_by: str
     proposed_on: date
+
+
+class _EquityWriteDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holding: str
+    write_down: str
+    amount_minor: int | None
+    on: date
+    authority: str
+    reason: str
+    proposed_by: str
 
 
 class _MaterialTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,6 +171,19 @@ def _of_holding(document: _EquityProposal) -> list[tuple[str, str]]:
     ]
 
 
+def _of_write_down(document: _EquityWriteDown) -> list[tuple[str, str]]:
+    amount = (
+        "all, and nothing is held any more" if document.amount_minor is None else f"{document.amount_minor} minor units of its currency"
+    )
+    return [
+        ("holding", document.holding),
+        ("write-down", f"{amount}, on {document.on}"),
+        ("authority", document.authority),
+        ("reason", document.reason),
+        ("proposed", f"by {document.proposed_by}"),
+    ]
+
+
 def _of_material_terms(document: _MaterialTerms) -> list[tuple[str, str]]:
     terms = document.terms
     premium = terms.premium
@@ -199,5 +222,6 @@ _KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Any, str, Callable[[Any
     (lambda found: found.get("format") == "reserve.material_deferral.v1", _MaterialDeferral, material_state.DEFERRAL, _of_deferral),
     (lambda found: {"loan", "act"} <= found.keys(), _LoanAct, loan_agreement.ACT, _of_act),
     (lambda found: {"loan", "terms"} <= found.keys(), _LoanProposal, loan_agreement.PROPOSAL, _of_loan),
+    (lambda found: {"holding", "write_down"} <= found.keys(), _EquityWriteDown, equity_write_downs.WRITE_DOWN, _of_write_down),
     (lambda found: {"holding", "terms"} <= found.keys(), _EquityProposal, equity.PROPOSAL, _of_holding),
 )

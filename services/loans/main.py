@@ -80,6 +80,7 @@ PROBLEMS = {
     "nothing_held": (409, "No shares are subscribed yet"),
     "date_before_holding": (422, "The day is before the holding's"),
     "dividend_not_found": (404, "There is no such dividend"),
+    "write_down_not_found": (404, "There is no such write-down"),
     "write_down_beyond_cost": (422, "The books hold it at less"),
     "too_many_moves": (409, "The holding has too many subscriptions and sales"),
     # material loans

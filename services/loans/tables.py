@@ -131,6 +131,20 @@ class EquityFlowRow(Table, table=True):
     reversed: bool
 
 
+class WriteDownRow(Table, table=True):
+    __tablename__ = "write_downs"
+    flow: str = Field(primary_key=True)
+    holding: str = Field(index=True)
+    status: str  # "proposed", "approved" or "withdrawn"
+    amount_minor: int | None = _whole(nullable=True)  # None: of all
+    on: date
+    authority: str
+    reason: str
+    document: str
+    proposed_by: str
+    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+
+
 class ValuationRow(Table, table=True):
     """The last that was said of each day."""
 

@@ -9,6 +9,7 @@ import pytest
 from loans_stage import TODAY, Lender, a_lender
 from stage import until
 
+from services.commands.signable import read_signable
 from shared.engines import Engines
 
 LIMITS = [
@@ -98,14 +99,24 @@ async def test_a_holding_from_its_proposal_to_its_last_share(lender: Lender):
         "all_on_one_day",
     )
 
+    lost = {"amount_minor": 20_000, "on": str(TODAY), "authority": "Board", "reason": "impaired"}
+    write_down = await lender.post("operator-1", f"/v1/holdings/{holding}/write-downs", lost)
+    path = f"/v1/holdings/{holding}/write-downs/{write_down['flow']}"
+    document = (await lender.clients["approver-1"].get(f"{path}/document")).content
+    assert hashlib.sha256(document).hexdigest() == read_signable(document).document == write_down["document"]
+    written_down = await lender.approve(f"{path}/approvals", write_down["document"], "equity_write_down")
+    assert (written_down["figures"]["cost_minor"], written_down["cash_minor"]) == (180_000, 0)
+    [listed] = (await lender.get("auditor-1", f"/v1/holdings/{holding}/write-downs"))["data"]
+    assert (listed["status"], listed["approval"]["subject"]) == ("approved", lender.subject("approver-1"))
+
     sale = {"reference": "bank-3", "units": 400, "amount_minor": 260_000, "received_on": str(TODAY)}
     sold = await lender.post("operator-1", f"/v1/holdings/{holding}/divestments", sale)
-    assert (sold["gain_minor"], sold["closed"], sold["figures"]["cost_minor"]) == (60_000, True, 0)
+    assert (sold["gain_minor"], sold["closed"], sold["figures"]["cost_minor"]) == (80_000, True, 0)
     await reached(lender, holding, "closed")
     await charged(lender, 0)
     flows = (await lender.get("operator-1", f"/v1/holdings/{holding}/flows"))["data"]
     assert sum(flow["units"] for flow in flows) == 0
-    assert {flow["kind"] for flow in flows} == {"subscription", "dividend", "divestment"}
+    assert {flow["kind"] for flow in flows} == {"subscription", "dividend", "write_down", "divestment"}
 
 
 async def test_what_the_facility_cannot_take_is_refused_at_once_and_again_when_it_was_taken_meanwhile(lender: Lender):

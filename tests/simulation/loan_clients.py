@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding
-from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding, WriteDown
+from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
+from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.facility import OpenFacility, RecordRate, SetLimits
 from services.loans.domain.loan_advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan_agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
@@ -356,12 +357,21 @@ async def hold(client: Client, until_s: float) -> None:
                 break
             if state.status == "proposed":
                 await client.do("loans", stream, ApproveHolding(signing=signing(document, "equity_proposal"), on=date.min))
+            elif state.status == "committed" and state.write_downs and dice.random() < 0.5:
+                flow = min(state.write_downs)
+                signed = signing(_write_down(holding, flow), "equity_write_down")
+                await client.do("loans", stream, ApproveWriteDown(flow=flow, signing=signed, on=date.min))
             elif state.status == "committed":
-                await client.do("loans", stream, _flow(client, state))
+                await client.do("loans", stream, _flow(client, holding, state))
 
 
-def _flow(client: Client, state: Any) -> Any:
+def _write_down(holding: str, flow: str) -> Document:
+    return Document(msgspec.json.encode([holding, flow]))
+
+
+def _flow(client: Client, holding: str, state: Any) -> Any:
     dice, flow, day = client.dice, client.new_id("eqf"), _lately(client)
+    lost = _write_down(holding, flow)
     units = dice.randrange(1, 12)
     if not state.figures.units or dice.random() < 0.2:
         return SubscribeShares(flow=flow, reference=flow, units=units, amount_minor=units * CENTS, paid_on=day, on=date.min)
@@ -372,7 +382,20 @@ def _flow(client: Client, state: Any) -> Any:
             ReverseDividend(flow=next(iter(sorted(state.dividends)), flow), reason="another's"),
             DivestShares(flow=flow, reference=flow, units=units, amount_minor=units * 900, received_on=day, on=date.min),
             DivestShares(flow=flow, reference=flow, units=state.figures.units, amount_minor=0, received_on=day, on=date.min),
-            WriteDown(flow=flow, amount_minor=dice.choice((None, 100)), written_on=day, authority="the board", reason="lost", on=date.min),
+            _with(
+                lost,
+                ProposeWriteDown(
+                    flow=flow,
+                    amount_minor=dice.choice((None, 100)),
+                    written_on=day,
+                    authority="the board",
+                    reason="lost",
+                    document=lost.name,
+                    by="operator",
+                    on=date.min,
+                ),
+            ),
+            WithdrawWriteDown(flow=min(state.write_downs, default=flow), reason="found again"),
             CancelUncalled(reason="enough"),
         )
     )

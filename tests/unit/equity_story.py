@@ -5,8 +5,9 @@ from typing import Any
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, CommitHolding, ProposeHolding
-from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding, WriteDown
+from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity_state import Holding
+from services.loans.domain.equity_write_downs import WRITE_DOWN, ApproveWriteDown, ProposeWriteDown
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms
 from services.loans.events.facility import FacilityId
 from shared.approval import Approval
@@ -46,10 +47,13 @@ def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
     return ProposeHolding(holding=HOLDING, terms=terms, document=DOCUMENT, by="operator-1")
 
 
-def approve(by: str = "approver-1", document: str = DOCUMENT, purpose: str = PROPOSAL, **signing: Any) -> ApproveHolding:
+def signing(by: str, document: str = DOCUMENT, purpose: str = PROPOSAL, **said: Any) -> Signing:
     approval = Approval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
-    said = {"approval": approval, "by": by, "key": "enrolled", "signature_valid": True} | signing
-    return ApproveHolding(signing=Signing(**said), on=TODAY)
+    return Signing(**({"approval": approval, "by": by, "key": "enrolled", "signature_valid": True} | said))
+
+
+def approve(by: str = "approver-1", **said: Any) -> ApproveHolding:
+    return ApproveHolding(signing=signing(by, **said), on=TODAY)
 
 
 def committed(*commands: Any) -> Holding:
@@ -76,5 +80,18 @@ def value(value_minor: int, on: date = TODAY) -> ValueHolding:
     return ValueHolding(value_minor=value_minor, valued_on=on, source="independent valuer", on=TODAY)
 
 
-def write_down(amount_minor: int | None, on: date = TODAY) -> WriteDown:
-    return WriteDown(flow=EquityFlowId("eqf_w"), amount_minor=amount_minor, written_on=on, authority="Board", reason="impaired", on=TODAY)
+def write_down(amount_minor: int | None, on: date = TODAY, flow: str = "eqf_w") -> ProposeWriteDown:
+    return ProposeWriteDown(
+        flow=EquityFlowId(flow),
+        amount_minor=amount_minor,
+        written_on=on,
+        authority="Board",
+        reason="impaired",
+        document=DOCUMENT,
+        by="operator-1",
+        on=TODAY,
+    )
+
+
+def approve_write_down(by: str = "approver-1", flow: str = "eqf_w", purpose: str = WRITE_DOWN, **said: Any) -> ApproveWriteDown:
+    return ApproveWriteDown(flow=EquityFlowId(flow), signing=signing(by, purpose=purpose, **said), on=TODAY)

@@ -14,6 +14,7 @@ from services.loans.domain.approvals import Signing
 from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, CommitHolding
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import Holding
+from services.loans.domain.equity_write_downs import WRITE_DOWN, ApproveWriteDown
 from services.loans.events.equity import EquityFlowId, HoldingFigures
 from shared.approval import Approval
 from shared.decider import Refused
@@ -21,21 +22,31 @@ from shared.decider import Refused
 SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
 
 
+def signing(purpose: str) -> Signing:
+    approved = signed(DOCUMENT, purpose)
+    said = Approval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
+    return Signing(approval=said, by=said.approver, key="enrolled", signature_valid=True)
+
+
+def may_be_written_down() -> ApproveWriteDown:
+    return ApproveWriteDown(flow=EquityFlowId("eqf_w"), signing=signing(WRITE_DOWN), on=TODAY)
+
+
 def held() -> Story:
     """Eighty of a hundred are paid for eighty shares; a dividend is paid, one is not; half is sold, and the rest lost."""
-    approved = signed(DOCUMENT, PROPOSAL)
-    said = Approval(purpose=PROPOSAL, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
     told: dict[str, Any] = {
         "propose_holding": propose(SMALL),
-        "approve_holding": ApproveHolding(signing=Signing(approval=said, by=said.approver, key="enrolled", signature_valid=True), on=TODAY),
+        "approve_holding": ApproveHolding(signing=signing(PROPOSAL), on=TODAY),
         "commit_holding": CommitHolding(on=COMMITTED_ON),
         "subscribe": subscribe(80, 80),
         "dividend": dividend(7, reference="d1"),
         "no_dividend": dividend(9, reference="d2"),
         "reverse_dividend": ReverseDividend(flow=EquityFlowId("eqf_d2"), reason="another's"),
         "divest": divest(40, 50),
-        "write_down": write_down(10),
-        "write_off": write_down(None),
+        "propose_write_down": write_down(10, TODAY),
+        "write_down": may_be_written_down(),
+        "propose_write_off": write_down(None, TODAY),
+        "write_off": may_be_written_down(),
     }
     story: Story = {"reserve_holding": facility(reserved("eqh_1", "AUD", 100, 100))}
     holding = Holding()
@@ -101,3 +112,12 @@ async def test_a_holding_that_is_not_what_was_approved_or_reserved_is_found(tmp_
     assert (await found(tmp_path, "commit_holding", commitment_minor=99))["headroom"] == "commit_holding"
     assert await found(tmp_path, "approve_holding", approval=signed(DOCUMENT, PROPOSAL, key=OTHER_KEY)) == {"approvals": "approve_holding"}
     assert await found(tmp_path, "approve_holding", commitment_minor=101) == {"approvals": "approve_holding"}
+
+
+async def test_a_write_down_that_is_not_what_was_approved_is_found(tmp_path: Path) -> None:
+    for name in ("write_down", "write_off"):
+        other = signed(DOCUMENT, WRITE_DOWN, key=OTHER_KEY)
+        assert await found(tmp_path, name, approval=other) == {"approvals": name}
+        assert await found(tmp_path, name, document="cd" * 32) == {"approvals": name}
+    assert await found(tmp_path, "propose_write_down", amount_minor=11) == {"approvals": "write_down"}
+    assert await found(tmp_path, "propose_write_off", amount_minor=30) == {"approvals": "write_off"}

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from equity_story import (
     COMMITTED_ON,
+    DOCUMENT,
     TERMS,
     TODAY,
     approve,
+    approve_write_down,
     committed,
     divest,
     dividend,
@@ -26,6 +28,7 @@ from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.equity import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import Holding, HoldingStatus, Reason, units_on
+from services.loans.domain.equity_write_downs import WithdrawWriteDown
 from services.loans.events.equity import (
     EquityFlowId,
     HoldingApproved,
@@ -153,7 +156,7 @@ def test_what_is_sold_leaves_at_its_average_cost_and_the_rest_is_gain():
 
 
 def test_what_was_written_down_is_no_cost_of_what_is_sold():
-    holding = committed(subscribe(10, 100), write_down(50), divest(5, 60))
+    holding = committed(subscribe(10, 100), write_down(50), approve_write_down(), divest(5, 60))
     assert (holding.figures.sold_cost_minor, holding.figures.cost_minor) == (25, 25)
 
 
@@ -191,13 +194,44 @@ def test_a_write_down_is_of_what_the_books_hold_and_the_shares_stay():
     refused(write_down(101), holding, Reason.BEYOND_COST, "/amount_minor")
     refused(write_down(0), holding, Reason.BEYOND_COST, "/amount_minor")
     holding = happen(write_down(40), holding=holding)
+    assert (holding.figures.cost_minor, holding.figures.written_down_minor) == (100, 0)
+    holding = happen(approve_write_down(), holding=holding)
     assert (holding.figures.units, holding.figures.cost_minor, holding.figures.written_down_minor) == (10, 60, 40)
+    refused(approve_write_down(), holding, Reason.WRITE_DOWN_NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (approve_write_down(by="operator-1"), ApprovalReason.BY_PROPOSER),
+        (approve_write_down(document="cd" * 32), ApprovalReason.ANOTHER_DOCUMENT),
+        (approve_write_down(purpose="equity_proposal"), ApprovalReason.ANOTHER_DOCUMENT),
+        (approve_write_down(key="revoked"), ApprovalReason.KEY_REVOKED),
+        (approve_write_down(signature_valid=False), ApprovalReason.SIGNATURE_INVALID),
+        (approve_write_down(flow="eqf_other"), Reason.WRITE_DOWN_NOT_FOUND),
+    ],
+)
+def test_nothing_is_written_down_on_one_person_s_word(command: Any, reason: Any):
+    refused(command, committed(subscribe(10, 100), write_down(40)), reason)
+
+
+def test_a_write_down_that_is_withdrawn_is_not_approved_any_more():
+    withdraw = WithdrawWriteDown(flow=EquityFlowId("eqf_w"), reason="found again")
+    holding = committed(subscribe(10, 100), write_down(40), withdraw)
+    refused(approve_write_down(), holding, Reason.WRITE_DOWN_NOT_FOUND)
+    refused(withdraw, holding, Reason.WRITE_DOWN_NOT_FOUND)
+
+
+def test_a_write_down_that_is_too_much_by_now_is_refused():
+    holding = committed(subscribe(10, 100), write_down(60), write_down(60, flow="eqf_2"), approve_write_down())
+    refused(approve_write_down(flow="eqf_2"), holding, Reason.BEYOND_COST)
 
 
 def test_what_is_written_off_is_held_no_more_and_closes():
-    off, closed = decided(write_down(None), committed(subscribe(10, 100)))
+    off, closed = decided(approve_write_down(), committed(subscribe(10, 100), write_down(None)))
     assert isinstance(off, HoldingWrittenOff)
     assert (off.units, off.amount_minor, off.after.units, off.after.cost_minor) == (10, 100, 0, 0)
+    assert (off.approval.subject, off.document) == ("approver-1", DOCUMENT)
     assert isinstance(closed, HoldingClosed)
     later = committed(subscribe(10, 100, date(2026, 3, 1)), subscribe(10, 100, date(2026, 6, 1), "s2"))
     refused(write_down(None, date(2026, 4, 1)), later, Reason.DATE_INVALID, "/on")
@@ -219,6 +253,7 @@ STEPS = st.one_of(
     st.builds(dividend, st.integers(-1, 5_000), DAYS, st.uuids().map(str)),
     st.builds(value, st.integers(-1, 900_000), DAYS),
     st.builds(write_down, st.none() | st.integers(0, 50_000), DAYS),
+    st.just(approve_write_down()),
     st.just(CancelUncalled(reason="enough")),
 )
 

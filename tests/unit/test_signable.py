@@ -84,6 +84,10 @@ def test_equity_and_material_have_purposes_of_their_own():
     offered = terms_document(loan, material_story.TERMS)
     later = deferral_document(material_story.lent(), material_story.LATER, "plant_outage", "letter", date(2026, 9, 1))
     assert [read_signable(each).purpose for each in (EQUITY, offered, later)] == ["equity_proposal", "material_loan", "material_deferral"]
+    lost = {"authority": "Board", "reason": "impaired", "on": "2026-11-25", "proposed_by": "sub_operator"}
+    write_down = canonical({"holding": "eqh_1", "write_down": "eqf_1", "amount_minor": None} | lost)
+    assert read_signable(write_down).purpose == "equity_write_down"
+    assert shown(write_down)["write-down"] == "all, and nothing is held any more, on 2026-11-25"
     assert "5000.00 AUD" in shown(EQUITY)["commitment"]
     assert "Sb" in shown(offered)["lent"]
     assert shown(later)["due"].startswith("2026-09-01")

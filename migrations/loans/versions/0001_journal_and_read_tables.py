@@ -289,6 +289,18 @@ TABLES: dict[str, list[sa.Column[Any]]] = {
         whole("cost_minor"),
         flag("reversed"),
     ],
+    "write_downs": [
+        text("flow", primary_key=True),
+        text("holding", index=True),
+        text("status"),
+        whole("amount_minor", nullable=True),
+        day("on"),
+        text("authority"),
+        text("reason"),
+        text("document"),
+        text("proposed_by"),
+        sa.Column("approval", JSONB, nullable=True),
+    ],
     "valuations": [
         text("holding", primary_key=True),
         day("on", primary_key=True),

@@ -22,6 +22,8 @@ from services.loans.events.equity import (
     SharesDivested,
     SharesSubscribed,
     UncalledCancelled,
+    WriteDownProposed,
+    WriteDownWithdrawn,
 )
 
 
@@ -41,7 +43,15 @@ def of_holding(event: EquityEvent) -> list[Posting]:
             ]
         case DividendReceived() | DividendReversed() | SharesDivested() | HoldingWrittenDown() | HoldingWrittenOff():
             return booked(owner, event.currency, event.change)
-        case HoldingProposed() | HoldingApproved() | HoldingWithdrawn() | HoldingRefused() | HoldingValued():
+        case (
+            HoldingProposed()
+            | HoldingApproved()
+            | HoldingWithdrawn()
+            | HoldingRefused()
+            | HoldingValued()
+            | WriteDownProposed()
+            | WriteDownWithdrawn()
+        ):
             return []
         case _:
             assert_never(event)

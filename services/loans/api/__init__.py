@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.loans.api import (
     equity,
     equity_returns,
+    equity_write_downs,
     exposure,
     facilities,
     loan_acts,
@@ -35,6 +36,7 @@ for _part in (
     offtakes,
     equity,
     equity_returns,
+    equity_write_downs,
     exposure,
     material_loans,
     material_held,

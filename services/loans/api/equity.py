@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
 from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
-from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding, WriteDown
+from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity_state import HoldingStatus, keys_of
 from services.loans.domain.facility import Facility, Reason, ReserveHeadroom, shortage
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
@@ -78,13 +78,6 @@ class DivestmentBody(Body):
     units: Units
     amount_minor: WholeMinor
     received_on: Day
-
-
-class WriteDownBody(Body):
-    amount_minor: PositiveMinor | None = Field(default=None, description="none: all is written off, and nothing is held any more")
-    on: Day
-    authority: Text
-    reason: Text
 
 
 class FiguresView(BaseModel):
@@ -199,7 +192,7 @@ async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operat
 @router.post("/v1/holdings/{holding}/subscriptions", status_code=201)
 async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller: Operates, post: Posting) -> BookedView:
     command = SubscribeShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
-    return _booked(await post.submit(f"equity/{holding}", command, effective_on=body.paid_on))
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.paid_on))
 
 
 @router.post("/v1/holdings/{holding}/valuations", status_code=201)
@@ -213,32 +206,19 @@ async def value_holding(holding: HoldingPath, body: ValuationBody, caller: Opera
 @router.post("/v1/holdings/{holding}/dividends", status_code=201)
 async def receive_dividend(holding: HoldingPath, body: DividendBody, caller: Operates, post: Posting) -> BookedView:
     command = ReceiveDividend(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
-    return _booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
 
 
 @router.post("/v1/holdings/{holding}/dividends/{flow}/reverse")
 async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> BookedView:
-    return _booked(await post.submit(f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason)))
+    return booked(await post.submit(f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason)))
 
 
 @router.post("/v1/holdings/{holding}/divestments", status_code=201)
 async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Operates, post: Posting) -> BookedView:
     """At the average cost of what is held; the last of the shares closes the holding."""
     command = DivestShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
-    return _booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
-
-
-@router.post("/v1/holdings/{holding}/write-downs", status_code=201)
-async def write_down(holding: HoldingPath, body: WriteDownBody, caller: Operates, post: Posting) -> BookedView:
-    command = WriteDown(
-        flow=EquityFlowId(post.new_id("eqf")),
-        amount_minor=body.amount_minor,
-        written_on=body.on,
-        authority=body.authority,
-        reason=body.reason,
-        on=post.today,
-    )
-    return _booked(await post.submit(f"equity/{holding}", command, effective_on=body.on))
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
 
 
 @router.get("/v1/holdings")
@@ -273,7 +253,7 @@ async def list_holdings(
 @router.get("/v1/holdings/{holding}")
 async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, response: Response) -> HoldingView:
     async with reads.session() as session:
-        row = await _find(session, holding)
+        row = await find_holding(session, holding)
     etag(response, row.version)
     return _view(row)
 
@@ -282,7 +262,7 @@ async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, res
 async def show_proposal(holding: HoldingPath, caller: Reader, reads: Reading) -> Response:
     """The bytes whose SHA-256 the approver signs."""
     async with reads.session() as session:
-        row = await _find(session, holding)
+        row = await find_holding(session, holding)
     async with reads.kernel.pool.acquire() as connection:
         found = await read_document(connection, row.document)
     assert found is not None, "a proposal is stored with its document"
@@ -300,7 +280,7 @@ async def list_flows(
     limit: Limit = 50,
 ) -> Page[FlowView]:
     async with reads.session() as session:
-        await _find(session, holding)
+        await find_holding(session, holding)
         return await page(
             session,
             select(EquityFlowRow).where(EquityFlowRow.holding == holding),
@@ -324,7 +304,7 @@ async def list_valuations(
     limit: Limit = 50,
 ) -> Page[ValuedView]:
     async with reads.session() as session:
-        await _find(session, holding)
+        await find_holding(session, holding)
         return await page(
             session,
             select(ValuationRow).where(ValuationRow.holding == holding),
@@ -351,7 +331,7 @@ async def _shortage(reads: Reads, holding: HoldingId, terms: HoldingTerms) -> Re
     return shortage(facility, wanted)
 
 
-async def _find(session: AsyncSession, holding: str) -> HoldingRow:
+async def find_holding(session: AsyncSession, holding: str) -> HoldingRow:
     """Raises Problem `holding_not_found`."""
     row = await session.get(HoldingRow, holding)
     if row is None:
@@ -368,7 +348,7 @@ def _status_after(accepted: Accepted) -> HoldingStatus:
     return HoldingStatus.CLOSED if closed else HoldingStatus.COMMITTED
 
 
-def _booked(accepted: Accepted) -> BookedView:
+def booked(accepted: Accepted) -> BookedView:
     event = accepted.facts[0].event
     return BookedView(
         holding=event.holding,

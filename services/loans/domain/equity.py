@@ -10,6 +10,13 @@ import msgspec
 from services.loans.domain.approvals import Signing, fault_of
 from services.loans.domain.equity_flows import FlowCommand, ReceiveDividend, ReverseDividend, ValueHolding, closing, decide_flow
 from services.loans.domain.equity_state import Decided, Holding, HoldingStatus, Reason, evolve, keys_of
+from services.loans.domain.equity_write_downs import (
+    ApproveWriteDown,
+    ProposeWriteDown,
+    WithdrawWriteDown,
+    WriteDownCommand,
+    decide_write_down,
+)
 from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.instalments import round_half_even
 from services.loans.events.equity import (
@@ -66,7 +73,8 @@ class CancelUncalled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-type Command = ProposeHolding | ApproveHolding | WithdrawHolding | CommitHolding | RefuseHolding | CancelUncalled | FlowCommand
+type OnOne = ApproveHolding | WithdrawHolding | CancelUncalled | FlowCommand | WriteDownCommand  # that there is already
+type Command = ProposeHolding | CommitHolding | RefuseHolding | OnOne
 
 
 def decide(command: Command, holding: Holding) -> Decided:
@@ -97,9 +105,7 @@ def decide(command: Command, holding: Holding) -> Decided:
             return _decide_on(command, holding, holding.id, holding.terms)
 
 
-def _decide_on(
-    command: ApproveHolding | WithdrawHolding | CancelUncalled | FlowCommand, holding: Holding, id: HoldingId, terms: HoldingTerms
-) -> Decided:
+def _decide_on(command: OnOne, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     accepted = _statuses_for(command)
     if holding.status not in accepted:
         return Refused(Reason.STATUS, f"the holding is {holding.status}", accepted=f"a holding that is {' or '.join(accepted)}")
@@ -119,11 +125,13 @@ def _decide_on(
                 reason=command.reason,
             )
             return closing(holding, cancelled)
+        case ProposeWriteDown() | ApproveWriteDown() | WithdrawWriteDown():
+            return decide_write_down(command, holding, id, terms)
         case _:
             return decide_flow(command, holding, id, terms)
 
 
-def _statuses_for(command: ApproveHolding | WithdrawHolding | CancelUncalled | FlowCommand) -> tuple[HoldingStatus, ...]:
+def _statuses_for(command: OnOne) -> tuple[HoldingStatus, ...]:
     if isinstance(command, ApproveHolding | WithdrawHolding):
         return (HoldingStatus.PROPOSED,)
     if isinstance(command, ReceiveDividend | ReverseDividend | ValueHolding):  # learnt late: the last dividend comes when all is sold

@@ -1,4 +1,4 @@
-"""What becomes of a committed holding: shares subscribed, valued, paid dividends on, divested, written down.
+"""What becomes of a committed holding: shares subscribed, valued, paid dividends on, and divested.
 
 Days may lie in the past, so units are kept by day: on none of them may fewer than nothing be held. What is sold leaves at the average cost
 of what is held when the sale is recorded.
@@ -22,8 +22,6 @@ from services.loans.events.equity import (
     HoldingId,
     HoldingTerms,
     HoldingValued,
-    HoldingWrittenDown,
-    HoldingWrittenOff,
     SharesDivested,
     SharesSubscribed,
 )
@@ -75,18 +73,7 @@ class DivestShares(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class WriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`amount_minor` None: the whole is written off, and nothing is held any more."""
-
-    flow: EquityFlowId
-    amount_minor: int | None
-    written_on: date
-    authority: str
-    reason: str
-    on: date
-
-
-type FlowCommand = SubscribeShares | ValueHolding | ReceiveDividend | ReverseDividend | DivestShares | WriteDown
+type FlowCommand = SubscribeShares | ValueHolding | ReceiveDividend | ReverseDividend | DivestShares
 
 
 def decide_flow(command: FlowCommand, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
@@ -101,8 +88,6 @@ def decide_flow(command: FlowCommand, holding: Holding, id: HoldingId, terms: Ho
             return _reverse(command, holding, id, terms)
         case DivestShares():
             return _divest(command, holding, id, terms)
-        case WriteDown():
-            return _write_down(command, holding, id, terms)
         case _:
             assert_never(command)
 
@@ -146,7 +131,7 @@ def _subscribe(command: SubscribeShares, holding: Holding, id: HoldingId, terms:
 
 
 def _value(command: ValueHolding, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
-    if (fault := _held_fault(holding, command.valued_on, command.on, "/on")) is not None:
+    if (fault := held_fault(holding, command.valued_on, command.on, "/on")) is not None:
         return fault
     if command.value_minor < 0:
         return Refused(Reason.AMOUNT_INVALID, "shares are worth nothing at least", "/value_minor", "0 or more")
@@ -163,7 +148,7 @@ def _value(command: ValueHolding, holding: Holding, id: HoldingId, terms: Holdin
 
 
 def _receive(command: ReceiveDividend, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
-    if (fault := _held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
+    if (fault := held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
         return fault
     if (fault := _reference_fault(holding, command.reference)) is not None:
         return fault
@@ -203,7 +188,7 @@ def _reverse(command: ReverseDividend, holding: Holding, id: HoldingId, terms: H
 
 def _divest(command: DivestShares, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     figures = holding.figures
-    if (fault := _held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
+    if (fault := held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
         return fault
     if (fault := _reference_fault(holding, command.reference)) is not None:
         return fault
@@ -239,48 +224,6 @@ def _divest(command: DivestShares, holding: Holding, id: HoldingId, terms: Holdi
     return closing(holding, sold)
 
 
-def _write_down(command: WriteDown, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
-    figures = holding.figures
-    if (fault := _held_fault(holding, command.written_on, command.on, "/on")) is not None:
-        return fault
-    amount = figures.cost_minor if command.amount_minor is None else command.amount_minor
-    changed = HoldingChange(cost_minor=-amount, written_down_minor=amount)
-    after = msgspec.structs.replace(figures, cost_minor=figures.cost_minor - amount, written_down_minor=figures.written_down_minor + amount)
-    if command.amount_minor is not None:
-        if not 0 < amount <= figures.cost_minor:
-            most = f"1 to {figures.cost_minor}"
-            return Refused(Reason.BEYOND_COST, f"the books hold it at {figures.cost_minor}", "/amount_minor", most)
-        return [
-            HoldingWrittenDown(
-                holding=id,
-                flow=command.flow,
-                currency=terms.currency,
-                amount_minor=amount,
-                on=command.written_on,
-                authority=command.authority,
-                reason=command.reason,
-                change=changed,
-                after=after,
-            )
-        ]
-    if sellable_on(holding, command.written_on) < figures.units:
-        detail = f"after {command.written_on} shares were subscribed or sold"
-        return Refused(Reason.DATE_INVALID, detail, "/on", "a day after the last of them")
-    written_off = HoldingWrittenOff(
-        holding=id,
-        flow=command.flow,
-        currency=terms.currency,
-        units=figures.units,
-        amount_minor=amount,
-        on=command.written_on,
-        authority=command.authority,
-        reason=command.reason,
-        change=changed,
-        after=msgspec.structs.replace(after, units=0),
-    )
-    return closing(holding, written_off)
-
-
 def closing(holding: Holding, event: EquityEvent) -> Sequence[EquityEvent]:
     closed = closes(evolve(holding, event))
     return [event] if closed is None else [event, closed]
@@ -294,7 +237,7 @@ def _day_fault(day: date, first: date, today: date, field: str) -> Refused[Reaso
     return None
 
 
-def _held_fault(holding: Holding, day: date, today: date, field: str) -> Refused[Reason] | None:
+def held_fault(holding: Holding, day: date, today: date, field: str) -> Refused[Reason] | None:
     if (first := holding.first_on) is None:
         return Refused(Reason.NOTHING_HELD, "no shares are subscribed yet")
     return _day_fault(day, first, today, field)

@@ -30,6 +30,8 @@ from services.loans.events.equity import (
     SharesDivested,
     SharesSubscribed,
     UncalledCancelled,
+    WriteDownProposed,
+    WriteDownWithdrawn,
 )
 from shared.decider import Refused
 
@@ -58,6 +60,7 @@ class Reason(StrEnum):
     DATE_IN_FUTURE = "date_in_future"
     REFERENCE_USED = "payment_reference_used"
     DIVIDEND_NOT_FOUND = "dividend_not_found"
+    WRITE_DOWN_NOT_FOUND = "write_down_not_found"
     BEYOND_COST = "write_down_beyond_cost"
     TOO_MANY = "too_many_moves"
 
@@ -72,6 +75,15 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     units: int
 
 
+class ProposedWriteDown(msgspec.Struct, frozen=True, kw_only=True):
+    amount_minor: int | None  # None: of all
+    on: date
+    authority: str
+    reason: str
+    document: str
+    proposed_by: str
+
+
 class Holding(msgspec.Struct, frozen=True):
     id: HoldingId | None = None  # None: not proposed
     terms: HoldingTerms | None = None
@@ -82,6 +94,7 @@ class Holding(msgspec.Struct, frozen=True):
     moves: tuple[Move, ...] = ()
     dividends: immutables.Map[EquityFlowId, int] = immutables.Map()  # amounts of those that were not reversed
     references: immutables.Map[str, EquityFlowId] = immutables.Map()
+    write_downs: immutables.Map[EquityFlowId, ProposedWriteDown] = immutables.Map()  # that wait for a signature
     figures: HoldingFigures = HoldingFigures()
 
     @property
@@ -152,8 +165,6 @@ def evolve(holding: Holding, event: EquityEvent) -> Holding:
             return _moved(holding, event, event.paid_on, event.units)
         case SharesDivested():
             return _moved(holding, event, event.received_on, -event.units)
-        case HoldingWrittenOff():
-            return msgspec.structs.replace(holding, moves=(*holding.moves, Move(event.on, -event.units)), figures=event.after)
         case DividendReceived():
             return msgspec.structs.replace(
                 holding,
@@ -163,8 +174,8 @@ def evolve(holding: Holding, event: EquityEvent) -> Holding:
             )
         case DividendReversed():
             return msgspec.structs.replace(holding, dividends=holding.dividends.delete(event.flow), figures=event.after)
-        case HoldingWrittenDown():
-            return msgspec.structs.replace(holding, figures=event.after)
+        case WriteDownProposed() | WriteDownWithdrawn() | HoldingWrittenDown() | HoldingWrittenOff():
+            return _written_down(holding, event)
         case HoldingValued():
             return holding
         case HoldingClosed():
@@ -180,3 +191,26 @@ def _moved(holding: Holding, event: SharesSubscribed | SharesDivested, on: date,
         references=holding.references.set(event.reference, event.flow),
         figures=event.after,
     )
+
+
+def _written_down(holding: Holding, event: WriteDownProposed | WriteDownWithdrawn | HoldingWrittenDown | HoldingWrittenOff) -> Holding:
+    match event:
+        case WriteDownProposed():
+            proposed = ProposedWriteDown(
+                amount_minor=event.amount_minor,
+                on=event.on,
+                authority=event.authority,
+                reason=event.reason,
+                document=event.document,
+                proposed_by=event.proposed_by,
+            )
+            return msgspec.structs.replace(holding, write_downs=holding.write_downs.set(event.flow, proposed))
+        case WriteDownWithdrawn():
+            return msgspec.structs.replace(holding, write_downs=holding.write_downs.delete(event.flow))
+        case HoldingWrittenDown():
+            return msgspec.structs.replace(holding, write_downs=holding.write_downs.delete(event.flow), figures=event.after)
+        case HoldingWrittenOff():
+            moves = (*holding.moves, Move(event.on, -event.units))
+            return msgspec.structs.replace(holding, write_downs=holding.write_downs.delete(event.flow), moves=moves, figures=event.after)
+        case _:
+            assert_never(event)

@@ -1,6 +1,6 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
-from services.loans.events.equity import EquityEvent, HoldingProposed
+from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
@@ -9,7 +9,7 @@ from services.loans.events.project import ProjectEvent
 
 type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent
 
-_PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, MaterialTermsProposed, DeferralProposed)
+_PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, WriteDownProposed, MaterialTermsProposed, DeferralProposed)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:

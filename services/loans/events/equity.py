@@ -168,6 +168,23 @@ class SharesDivested(_Event, frozen=True, kw_only=True, tag="loans.shares_divest
     after: HoldingFigures
 
 
+class WriteDownProposed(_Event, frozen=True, kw_only=True, tag="loans.write_down_proposed.v1"):
+    """`amount_minor` None: of all, and nothing will be held any more. It waits for a second person's signature."""
+
+    flow: EquityFlowId
+    amount_minor: Minor | None
+    on: date
+    authority: str
+    reason: str
+    document: str  # SHA-256, which the approver signs
+    proposed_by: str
+
+
+class WriteDownWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.write_down_withdrawn.v1"):
+    flow: EquityFlowId
+    reason: str
+
+
 class HoldingWrittenDown(_Event, frozen=True, kw_only=True, tag="loans.holding_written_down.v1"):
     """The books take part of the cost for lost; the shares are still held."""
 
@@ -177,6 +194,8 @@ class HoldingWrittenDown(_Event, frozen=True, kw_only=True, tag="loans.holding_w
     on: date
     authority: str
     reason: str
+    document: str
+    approval: Approval
     change: HoldingChange
     after: HoldingFigures
 
@@ -191,6 +210,8 @@ class HoldingWrittenOff(_Event, frozen=True, kw_only=True, tag="loans.holding_wr
     on: date
     authority: str
     reason: str
+    document: str
+    approval: Approval
     change: HoldingChange
     after: HoldingFigures
 
@@ -215,6 +236,8 @@ EquityEvent = (
     | DividendReceived
     | DividendReversed
     | SharesDivested
+    | WriteDownProposed
+    | WriteDownWithdrawn
     | HoldingWrittenDown
     | HoldingWrittenOff
     | HoldingClosed

@@ -21,6 +21,8 @@ from services.loans.events.equity import (
     SharesDivested,
     SharesSubscribed,
     UncalledCancelled,
+    WriteDownProposed,
+    WriteDownWithdrawn,
 )
 from shared.postgres import Connection
 from shared.record import Fact
@@ -82,8 +84,14 @@ async def _flow(connection: Connection, event: Any) -> None:
             await _insert_flow(connection, event, "divestment", event.received_on, -event.units, event.reference)
         case HoldingWrittenDown():
             await _insert_flow(connection, event, "write_down", event.on, 0, None)
+            await _close_write_down(connection, event.flow, "approved", _json(event.approval))
         case HoldingWrittenOff():
             await _insert_flow(connection, event, "write_off", event.on, -event.units, None)
+            await _close_write_down(connection, event.flow, "approved", _json(event.approval))
+        case WriteDownProposed():
+            await _propose_write_down(connection, event)
+        case WriteDownWithdrawn():
+            await _close_write_down(connection, event.flow, "withdrawn", None)
         case DividendReversed():
             await connection.execute("UPDATE equity_flows SET reversed = true WHERE flow = $1", event.flow)
         case UncalledCancelled():
@@ -120,6 +128,25 @@ async def _insert_flow(connection: Connection, event: Any, kind: str, on: Any, u
         event.change.cash_minor,
         event.change.cost_minor,
     )
+
+
+async def _propose_write_down(connection: Connection, event: WriteDownProposed) -> None:
+    await connection.execute(
+        """INSERT INTO write_downs (flow, holding, status, amount_minor, "on", authority, reason, document, proposed_by)
+           VALUES ($1, $2, 'proposed', $3, $4, $5, $6, $7, $8)""",
+        event.flow,
+        event.holding,
+        event.amount_minor,
+        event.on,
+        event.authority,
+        event.reason,
+        event.document,
+        event.proposed_by,
+    )
+
+
+async def _close_write_down(connection: Connection, flow: str, status: str, approval: str | None) -> None:
+    await connection.execute("UPDATE write_downs SET status = $2, approval = $3 WHERE flow = $1", flow, status, approval)
 
 
 def _json(value: Any) -> str:
