@@ -96,6 +96,15 @@ RELEASE = """
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[],
                 $10::bigint[], $11::date[], $12::date[])
         AS new(release, product, partner, round, decision, award, request, units, rights_g, mass_g, released_on, expires_on)"""
+ANNOUNCE_LOAN = """
+    INSERT INTO awarded_loans (release, award, decision, return_on)
+    SELECT release, award, decision, return_on FROM unnest($1::text[], $2::text[], $3::text[], $4::date[])
+        AS new(release, award, decision, return_on)
+    ON CONFLICT (release) DO UPDATE SET award = excluded.award, decision = excluded.decision, return_on = excluded.return_on"""
+OPEN_GATE = """
+    INSERT INTO awarded_loans (release, opened_for, gate)
+    SELECT release, opened_for, gate FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS new(release, opened_for, gate)
+    ON CONFLICT (release) DO UPDATE SET opened_for = excluded.opened_for, gate = excluded.gate"""
 REDUCE_RELEASE = """
     UPDATE releases SET remaining_g = new.remaining_g, status = CASE new.remaining_g WHEN 0 THEN 'drawn' ELSE 'open' END
     FROM unnest($1::text[], $2::bigint[]) AS new(release, remaining_g) WHERE releases.release = new.release"""
@@ -140,9 +149,9 @@ COVER = """
 
 # A draw is one wave.
 WAVES = (
-    (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD),
+    (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD, ANNOUNCE_LOAN),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
-    (PROTECT, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
+    (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
     (WEIGH_DRAW,),
     (DISPATCH_DRAW, RETURN_DRAW),
 )
@@ -241,7 +250,11 @@ class _Batch:
                 )
             case ProtectedStockSet():
                 self.put(PROTECT, event.product, event.mass_g)
-            case LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+            case LoanAnnounced():
+                self.put(ANNOUNCE_LOAN, event.release, event.award, event.decision, event.return_on)
+            case LoanGateOpened():
+                self.put(OPEN_GATE, event.release, event.decision, _json(event.gate))
+            case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
             case RoundReleased() | RoundReleaseRefused():
                 pass

@@ -110,6 +110,18 @@ class ReleaseRow(Table, table=True):
     reason: str | None  # why it was cancelled
 
 
+class AwardedLoanRow(Table, table=True):
+    """A release that is lent. It may be announced, and its gate opened, in either order."""
+
+    __tablename__ = "awarded_loans"
+    release: str = Field(primary_key=True)
+    award: str | None
+    decision: str | None  # that awards it
+    return_on: date | None
+    opened_for: str | None  # the decision whose loan is committed
+    gate: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # as `GateEvidence`
+
+
 class DrawRow(Table, table=True):
     __tablename__ = "draws"
     draw: str = Field(primary_key=True)

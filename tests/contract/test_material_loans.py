@@ -136,6 +136,10 @@ class Lending:
         return loan, draw
 
 
+def lent_by(loan: str) -> str:
+    return f"awd_{loan.removeprefix('mln_')}"
+
+
 def _release(loan: str) -> ReleaseId:
     return ReleaseId(f"rel_{loan.removeprefix('mln_')}")
 
@@ -186,10 +190,14 @@ async def test_a_loan_is_drawn_deferred_returned_in_part_rejected_and_closed(len
     path = f"/v1/material-loans/{loan}"
     answer = await lending.draw(loan, 2)
     assert (answer.status_code, answer.json()["code"]) == (409, "loan_not_committed")
+    release = (await lending.reserve.inventory.http.get(f"/v1/releases/{_release(loan)}")).json()
+    assert release["loan"] == {"award": lent_by(loan), "return_on": str(RETURN_ON), "committed": None}
     await lending.agree(loan)
     committed = await lending.loan(loan, status="committed")
     assert (committed["committed_g"], committed["element"], committed["due_on"]) == (9_965_000, "Sb", str(DUE))
     await lending.drawn(loan, 2)
+    release = (await lending.reserve.inventory.http.get(f"/v1/releases/{_release(loan)}")).json()
+    assert committed["document"] in release["loan"]["committed"]
     lent = await lending.loan(loan, status="lent", undrawn_g=0)
     assert (lent["lent_g"], lent["out_g"], lent["owed_g"]) == (9_965_000, 9_965_000, 10_064_650)
 
@@ -300,6 +308,22 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(lending: Lending):
     proposed = await lending.post(f"/v1/material-loans/{offered}/terms", TERMS)
     forged = msgspec.to_builtins(approve(proposed["document"], key, approver=lending.reserve.subject("approver-1"), purpose=PURPOSE))
     assert await lending.refused(f"/v1/material-loans/{offered}/approvals", forged, "approver-1") == (404, "approver_key_not_found")
+
+
+async def test_a_request_for_a_loan_says_when_it_comes_back_and_a_sale_does_not(lending: Lending):
+    body = {
+        "product": PRODUCT,
+        "mass_g": UNIT_G,
+        "daily_consumption_g": UNIT_G,
+        "needed_by": str(TODAY + timedelta(days=60)),
+        "nominee": "Sojitz",
+        "end_use": "flame retardants",
+    }
+    for wrong in ({"kind": "loan"}, {"return_on": str(RETURN_ON)}, {"kind": "loan", "return_on": str(TODAY + timedelta(days=60))}):
+        assert await lending.reserve.refused("partner-jp", "/v1/requests", body | wrong) == (422, "return_day_invalid"), wrong
+    asked = await lending.reserve.post("partner-jp", "/v1/requests", body | {"kind": "loan", "return_on": str(RETURN_ON)})
+    assert (asked["kind"], asked["return_on"]) == ("loan", str(RETURN_ON))
+    assert await lending.reserve.get("partner-jp", f"/v1/requests/{asked['request']}") == asked
 
 
 CASH = {"price_minor": "4.8", "source": "Fastmarkets", "reference": "wire 12"}

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from stockpile_story import ANTIMONY, FAILED, TODAY, UNIT_G, Story, a_round, award, dispatch, draw, hold, lot, register, right, weigh
+from test_stockpile_loans import announce, open_gate
 
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.dispatch import ReturnDraw
@@ -32,7 +33,7 @@ from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.engines import Engines
 from shared.record import Fact, Record
 
-MIGRATION = importlib.import_module("migrations.inventory.versions.0001_journal_and_read_tables")
+MIGRATIONS = [importlib.import_module(f"migrations.inventory.versions.{name}") for name in ("0001_journal_and_read_tables", "0004_loans")]
 LATER = TODAY + timedelta(days=40)
 
 A_LIFE = (
@@ -85,7 +86,8 @@ class Tables:
     @staticmethod
     def _migrate(connection: sa.Connection) -> None:
         with Operations.context(MigrationContext.configure(connection)):
-            MIGRATION.upgrade()
+            for migration in MIGRATIONS:
+                migration.upgrade()
 
     async def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         found = {}
@@ -161,6 +163,19 @@ async def test_the_balances_are_the_stockpiles(tables: Tables):
         assert statuses == {"rel_a": "lapsed", "rel_b": "drawn", "rel_c": "drawn", "rel_d": "cancelled"}
         draws = {row["draw"]: row["status"] for row in await connection.fetch("SELECT draw, status FROM draws")}
         assert draws == {"drw_1": "dispatched", "drw_2": "returned", "drw_3": "drawn", "drw_4": "assigned"}
+
+
+@pytest.mark.parametrize("order", [(announce(), open_gate()), (open_gate(), announce())])
+async def test_a_loan_is_known_whoever_tells_of_it_first(tables: Tables, order: tuple[Any, Any]):
+    facts, _ = facts_of((register(), lot("lot_1", 10), *order, a_round(award("a", "JP", 4)), draw("drw_1", "rel_a", 1)))
+    for size in (1, len(facts)):
+        async with tables.schema(f"inventory_loans_by_{size}") as connection:
+            for batch in batched(facts, size, strict=False):
+                await project(connection, batch)
+            [row] = await connection.fetch("SELECT * FROM awarded_loans")
+            assert (row["release"], row["award"], row["return_on"]) == ("rel_a", "awd_a", announce().return_on)
+            assert row["decision"] == row["opened_for"]
+            assert row["gate"]["evidence"] == "loans/0/9"
 
 
 async def test_the_last_checkpoint_says_how_far_the_journal_is_covered(tables: Tables, tmp_path):

@@ -13,7 +13,7 @@ from services.inventory.api.lookups import not_found, stockpile_of, version_of
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
-from services.inventory.tables import ReleaseRow, ReleaseStatus
+from services.inventory.tables import AwardedLoanRow, ReleaseRow, ReleaseStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
@@ -51,6 +51,18 @@ class ReleaseView(BaseModel):
     released_on: date
     expires_on: date
     reason: str | None
+
+
+class ReleaseLoanView(BaseModel):
+    """It is drawn once it is committed, and comes back by `return_on`. `committed`: by what, if it is."""
+
+    award: str
+    return_on: date
+    committed: str | None
+
+
+class ReleaseDetail(ReleaseView):
+    loan: ReleaseLoanView | None  # None: it is not lent
 
 
 class CancellationView(BaseModel):
@@ -95,13 +107,22 @@ async def show_release(
     caller: Annotated[Caller, allow(*READERS, "partner")],
     reads: Reading,
     response: Response,
-) -> ReleaseView:
+) -> ReleaseDetail:
     async with reads.session() as session:
         row = await session.get(ReleaseRow, release)
         if row is None or limited_to(caller) not in (None, row.partner):
             raise not_found("release", release)
+        loan = await session.get(AwardedLoanRow, release)
         etag(response, await version_of(session, row.product))
-    return _view(row)
+    return ReleaseDetail.model_validate(row.model_dump() | {"loan": _loan(loan, row.decision)})
+
+
+def _loan(row: AwardedLoanRow | None, decision: str) -> ReleaseLoanView | None:
+    """Of the decision that the release is by: an earlier one may have awarded a loan, and been refused."""
+    if row is None or row.award is None or row.return_on is None or row.decision != decision:
+        return None
+    committed = row.gate["evidence"] if row.gate is not None and row.opened_for == decision else None
+    return ReleaseLoanView(award=row.award, return_on=row.return_on, committed=committed)
 
 
 @router.post("/{release}/draws", status_code=201)
