@@ -7,6 +7,7 @@ from services.demo.books import of_loan, tie_out
 from services.demo.loan_scenario import (
     BASIS_MINOR,
     BEYOND_ITS_LIMIT_MINOR,
+    BORROWER,
     COMMITMENT_MINOR,
     CONCENTRATE,
     CONCENTRATE_CONTENT,
@@ -21,6 +22,7 @@ from services.demo.loan_scenario import (
     OUTPUT_G,
     PROJECT,
     PROJECT_NAME,
+    RECOVERED,
     RIGHT_G,
     SECOND_DUE,
     SOLD_ELSEWHERE_G,
@@ -95,6 +97,20 @@ async def wait_for_offtake(stage: Stage) -> None:
     await tie_out(stage)
 
 
+async def ask_what_if(stage: Stage) -> None:
+    """A question that is answered from the same positions that the limits count, and changes none."""
+    auditor = stage.parties.auditor
+    before = await auditor.get("/loans/v1/journal/heads")
+    default = {"kind": "default", "borrower": BORROWER, "recovery": RECOVERED}
+    answer = await stage.parties.operator.post("/loans/v1/exposure/what-if", {"by": "project", "scenarios": [default]})
+    if await auditor.get("/loans/v1/journal/heads") != before:
+        raise Unexpected("a question has changed something")
+    (lost_minor,) = answer["lost_minor"].values()
+    stage.screen.say(
+        f"What if the mine could not pay, and {RECOVERED} of it came back? {money(lost_minor)} would be lost. To ask has changed nothing."
+    )
+
+
 async def pay_in_time(stage: Stage) -> None:
     """Interest is billed by itself at the end of a period."""
     due_minor = await _come_to_be_due(stage, periods=1)
@@ -127,6 +143,7 @@ async def be_told_late(stage: Stage) -> None:
     twice = {"reference": "bank-2026-0810", "amount_minor": overdue_minor, "received_on": SECOND_DUE.isoformat()}
     stage.screen.refused("The same bank reference again", await refusal_of(stage.parties.operator.post(f"{path}/payments", twice)))
     await tie_out(stage)
+    await _show_books(stage)
 
 
 async def repay_in_kind(stage: Stage) -> None:
@@ -199,7 +216,6 @@ async def close_loan(stage: Stage) -> None:
         f"again where it was {money(before)}."
     )
     await tie_out(stage)
-    await _show_books(stage)
 
 
 async def _secure_right(stage: Stage) -> None:
@@ -275,7 +291,7 @@ async def _show_schedule(stage: Stage) -> None:
 async def _show_books(stage: Stage) -> None:
     figures = await of_loan(stage.parties.auditor, stage.loans[0])
     rows = [(name, money(said), money(booked)) for name, said, booked in figures]
-    stage.screen.table("The loan at its end, by its own word and by the ledger's accounts", ("", "loan", "ledger"), [rows])
+    stage.screen.table("The loan by its own word, and by the ledger's accounts", ("on that day", "loan", "ledger"), [rows])
 
 
 def _path(stage: Stage) -> str:

@@ -27,6 +27,7 @@ BORROWER, PROJECT = "hillgrove-mines", "hillgrove"
 PROJECT_NAME = "Hillgrove"  # as inventory calls it
 COMMITMENT_MINOR = 60 * MILLION
 BEYOND_ITS_LIMIT_MINOR = 150 * MILLION
+RECOVERED = "3/5"  # of what is owed, in the what-if of a default
 
 DAY_OF_LOAN = date(2026, 2, 9)
 AVAILABLE_UNTIL = date(2026, 8, 31)

@@ -180,6 +180,7 @@ async def return_goods(stage: Stage) -> None:
         f"As lot {credited['taken_in_as'][:12]}... it is stock again. {mass(loan['owed_g'])} are still owed, premium included."
     )
     await tie_out(stage)
+    await _show_books(stage)
 
 
 async def settle_rest(stage: Stage) -> None:
@@ -195,11 +196,12 @@ async def settle_rest(stage: Stage) -> None:
         f"{money(after['headroom_minor'])} may be lent to it again."
     )
     await tie_out(stage)
+
+
+async def _show_books(stage: Stage) -> None:
     figures = await of_material_loan(stage.parties.auditor, stage.material_loans[0])
     rows = [(name, *(f"{grams:,} g" for grams in (said, booked))) for name, said, booked in figures]
-    stage.screen.table(
-        "The loan at its end, by its own word and by the ledger's accounts", ("contained antimony", "loan", "ledger"), [rows]
-    )
+    stage.screen.table("The loan by its own word, and by the ledger's accounts", ("contained antimony", "loan", "ledger"), [rows])
 
 
 def _goods(stage: Stage, units: int, content: str, serials: str) -> dict[str, Any]:

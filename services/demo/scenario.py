@@ -1,7 +1,7 @@
 """Scenario: the figures of 6 January 2026. What happened that day is public; every lot, depot, laboratory and quantity here is invented.
 
-Projects that bear a real name appear as rights to their future production only, one of them as a borrower too, and these rights and loans
-are invented as well.
+Projects that bear a real name appear as rights to their future production only, and one of them as a borrower. These rights and loans are
+invented too.
 """
 
 from datetime import date, datetime
@@ -12,8 +12,8 @@ import msgspec
 NAME = "6 January 2026"
 BANNER = (
     "What if the Reserve had been operating on 6 January 2026?\n"
-    "It was not. All stock, depots and quantities are invented; named projects appear as rights only, one of them as a borrower too,\n"
-    "and these rights and loans are invented as well."
+    "It was not. All stock, depots and quantities are invented; named projects appear as rights only, and one of them as a borrower. "
+    "These rights and loans are invented too."
 )
 BEGINS = datetime(2026, 1, 6, 9, 0, tzinfo=ZoneInfo("Australia/Sydney"))
 DAY_OF_ROUNDS = date(2026, 1, 8)

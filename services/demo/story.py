@@ -68,6 +68,7 @@ async def _money_for_a_mine(stage: Stage) -> None:
     await lending.open_facility(stage)
     await lending.commit_loan(stage)
     await lending.wait_for_offtake(stage)
+    await lending.ask_what_if(stage)
 
     screen.act("The mine pays, and once the bank tells it late")
     clock.move_to(FIRST_DUE)

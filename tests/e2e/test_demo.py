@@ -84,6 +84,7 @@ def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(tol
         "of 10,000 t in all open 1/2 met",
         "the Reserve has a right to 3,200 t met 41/50 met",
         "Paid: A$60,000,000.",
+        "A$24,000,000 would be lost. To ask has changed nothing.",
         "as was known on that morning A$15,850,684.93",
         "as is known now A$0",
         "at 0.55 it contains 275 t of antimony: at A$32/kg, A$8,800,000",
