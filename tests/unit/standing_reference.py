@@ -30,7 +30,7 @@ class Loan:
         self.ends = list(due_dates(schedule.start, schedule.every, schedule.periods))
         self.starts = [schedule.start, *self.ends[:-1]]
         self.dues = list(schedule.due or self.ends)
-        self.last, self.payment, self.shorter = schedule.periods - 1, None, False
+        self.last, self.payment, self.shorter, self.lowered = schedule.periods - 1, None, False, False
         while len(self.ends) < schedule.periods + 100:
             self.starts.append(self.ends[-1])
             self.ends.append(due_dates(self.ends[schedule.periods - 1], "1m", len(self.ends) - schedule.periods + 1)[-1])
@@ -90,11 +90,15 @@ class Loan:
             self.undue += interest
             self.capitalised += interest
             interest = 0
+        elif principal < 0:
+            self.capitalised -= principal
+            interest, principal = interest + principal, 0
         self.debts += [
             [self.dues[period], "principal", principal],
             [self.dues[period], "interest", interest],
             [self.dues[period], "fees", fee],
         ]
+        self.lowered = False
         self.use_credit()
 
     def bill_default(self):
@@ -116,7 +120,7 @@ class Loan:
         payment = self.payment[1][period - self.payment[0]]
         if terms.kind == "equal_principal":
             return min(payment, self.undue)
-        if payment < round(self.of_undue):
+        if payment < round(self.of_undue) and self.lowered and period == self.payment[0]:
             self.payment = None
             return 0
         return min(payment - round(self.of_undue), self.undue)
@@ -139,7 +143,8 @@ class Loan:
         level = owed / sum(weight * prod(factors[each:]) for each, weight in enumerate(weights))
         return [round(level * weight) for weight in weights]
 
-    def plan_anew(self):
+    def plan_anew(self, lowered=False):
+        self.lowered |= lowered
         if self.shorter and self.undue:
             ahead = self.ahead()
             while ahead.undue:
@@ -189,7 +194,7 @@ class Loan:
                 self.undrawn = max(0, self.undrawn - fact.amount_minor)
             case RateFrom():
                 if fact.rate_pct and Fraction(fact.rate_pct) / 100 != self.rate:
-                    self.plan_anew()
+                    self.plan_anew(lowered=True)
                     self.rate = Fraction(fact.rate_pct) / 100
             case Advanced():
                 self.lend(fact.amount_minor, fact.amount_minor)
@@ -239,7 +244,7 @@ class Loan:
                     self.payment = ahead.payment
                 self.shorter = True
             else:
-                self.plan_anew()
+                self.plan_anew(lowered=True)
             prepaid = min(left, self.undue)
             self.undue -= prepaid
             self.repaid += prepaid
@@ -258,7 +263,7 @@ class Loan:
         self.bill_default()
         left = self.pay_debts(amount, ("principal",), written_off=True)
         if left:
-            self.plan_anew()
+            self.plan_anew(lowered=True)
         lost = min(left, self.undue)
         self.undue -= lost
         self.lost += lost

@@ -270,6 +270,10 @@ def plain(terms: Terms) -> list[Row]:
             if period >= repays_from:
                 interest = accrued + balance * rate * (year_fraction(terms.day_count, start, end) - since)
                 plan(period, balance + interest)
+                lowered = not isinstance(each, Advance) and terms.kind not in ("bullet", "equal_principal") and amounts[0] < round(interest)
+                if lowered and period + 1 < terms.periods:
+                    plan(period + 1, balance * factor(period + 1))
+                    planned_from, amounts = period, [round(interest), *amounts]
             all_repaid = balance == 0 and not any(isinstance(later, Advance) and later.day >= end for later in dated)
         interest_minor = round(accrued + balance * rate * (year_fraction(terms.day_count, start, end) - since))
         if period == terms.periods - 1 or all_repaid:
@@ -278,9 +282,6 @@ def plain(terms: Terms) -> list[Row]:
             principal = Fraction(-interest_minor if period < capitalised else 0)
         else:
             planned = amounts[period - planned_from]
-            if terms.kind not in ("bullet", "equal_principal") and planned < interest_minor:
-                plan(period + 1, balance * factor(period + 1))
-                planned = interest_minor
             principal = min(balance, Fraction(planned if terms.kind in ("bullet", "equal_principal") else planned - interest_minor))
         balance -= principal
         rows.append(Row(end, int(principal), interest_minor, int(balance)))

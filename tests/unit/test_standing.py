@@ -174,6 +174,16 @@ def test_a_prepayment_before_instalments_begin_leaves_those_to_come_as_they_were
     assert len(rows) == 5
 
 
+def test_what_a_payment_that_begins_low_does_not_cover_becomes_principal():
+    schedule = replace(SIX_MONTHS, kind="step", step="2", step_periods=1)
+    account = given(advanced(), contract=replace(CONTRACT, rate_pct="36", schedule=schedule))
+    first = upcoming(account, START)[0]
+    assert (first.principal_minor, first.interest_minor, first.balance_minor) == (0, 1_84, 101_16)
+    books = books_on(account, date(2024, 2, 1))
+    assert (books.interest_minor, books.principal_minor, books.interest_income_minor) == (1_84, 101_16, -3_00)
+    assert upcoming(account, START)[-1].balance_minor == 0
+
+
 def test_where_planned_payments_are_below_the_interest_it_is_paid_alone():
     """What was prepaid on the 29th had earned 7.78: more than a payment of what is left."""
     prepaid = paid(95_00, date(2024, 1, 29), prepays="instalment")

@@ -21,7 +21,7 @@ def run_to(course: Course, day: date) -> None:
 
 def close_period(course: Course) -> None:
     """Bills what accrued in the period, rounded, and the principal that is due with it; credit pays as much of it as it can. Interest of a
-    capitalised period becomes principal."""
+    capitalised period becomes principal, and so does what a planned payment does not cover."""
     terms, period = course.grid.terms, course.period
     bill_default_interest(course)
     principal = _principal_due(course)
@@ -36,13 +36,18 @@ def close_period(course: Course) -> None:
     if period < terms.capitalised_periods:
         course.undue_minor += interest
         interest = 0
+    elif principal < 0:
+        interest += principal
+        principal = 0
     course.add_bill(due_date(course.grid, period), principal, interest, fees)
     course.period += 1
+    course.lowered = False
     pay_from_credit(course)
 
 
-def plan_anew(course: Course) -> None:
+def plan_anew(course: Course, *, lowered: bool = False) -> None:
     """Before something changes the plan: at the period's end, payments are planned over the periods that remain."""
+    course.lowered = course.lowered or lowered
     if course.shortened:
         course.shortened = False
         course.last = _repaid_in(course)
@@ -115,8 +120,8 @@ def _principal_due(course: Course) -> int:
     if terms.kind == "equal_principal":
         return min(payment, course.undue_minor)
     interest = course.accrued.rounded()
-    if payment < interest:
-        # Interest on what was repaid since is not lent anew: it is paid now, and the payments after it are planned again.
+    if payment < interest and course.lowered and period == course.planned_from:
+        # Interest on what was repaid since, or at a rate that was, is not lent anew: it is paid alone, and the next are planned again.
         course.planned = ()
         return 0
     return min(payment - interest, course.undue_minor)

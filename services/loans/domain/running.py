@@ -41,6 +41,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rate_pct: str
     planned: tuple[int, ...] = ()  # payments, as `periods.planned` has them; (): to be worked out at the period's end
     planned_from: int = 0  # the period of the first
+    lowered: bool = False  # in this period principal was prepaid, or the rate reset: its interest is not in proportion to payments
     shortened: bool = False  # a prepayment left the payments as they were, so all is repaid before `last`
     undrawn_minor: int
     established: bool = False  # whether the establishment fee was charged
@@ -113,6 +114,7 @@ class Course:
         self.rate_pct = running.rate_pct
         self.planned = running.planned
         self.planned_from = running.planned_from
+        self.lowered = running.lowered
         self.shortened = running.shortened
         self.undrawn_minor = running.undrawn_minor
         self.established = running.established
@@ -143,6 +145,7 @@ class Course:
             rate_pct=self.rate_pct,
             planned=self.planned,
             planned_from=self.planned_from,
+            lowered=self.lowered,
             shortened=self.shortened,
             undrawn_minor=self.undrawn_minor,
             established=self.established,

@@ -108,8 +108,6 @@ class _Course:
             if period in self.dated:
                 accrued = self._take(period)
             interest = half_even(accrued, basis)
-            if self.level and self.planned[period] < interest and period < self.last and self.terms.instalment_minor is None:
-                self._pay_interest_alone(period, interest)
             principal = self._principal(period, self.balance, interest)
             self.balance -= principal
             self.course.append(Row(due, principal, interest, self.balance))
@@ -185,15 +183,18 @@ class _Course:
             if isinstance(each, Prepayment) and each.reduces == "term":
                 self.last = self._cleared_in(period, in_period)
             elif period >= self.repays_from and (self.balance, self.rate) != before:
-                self._plan(period, in_period)
+                self._plan(period, in_period) if isinstance(each, Advance) else self._plan_anew(period, in_period)
         if not self.balance and not any(isinstance(each, Advance) for later in self.dated if later > period for each in self.dated[later]):
             self.last = period
         return accrued + self._accrued(period_start, since, period_end)
 
-    def _pay_interest_alone(self, period: int, interest: int) -> None:
-        """Interest is lent to nobody who did not agree to it: a payment is no less, and those after it are planned anew."""
-        self._plan(period + 1, self.balance * self.growth[period + 1])
-        self.planned[period] = interest
+    def _plan_anew(self, period: int, accrued: int) -> None:
+        self._plan(period, accrued)
+        interest = half_even(accrued, self.basis)
+        if self.level and self.terms.instalment_minor is None and self.planned[period] < interest and period < self.last:
+            # Interest on what was repaid since, or at a rate that was, is not lent anew: it is paid alone, and the next are planned again.
+            self._plan(period + 1, self.balance * self.growth[period + 1])
+            self.planned[period] = interest
 
     def _accrued(self, period_start: date, start: date, end: date) -> int:
         return self.balance * self.rate * parts_within(self.terms.day_count, period_start, start, end)

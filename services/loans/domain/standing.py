@@ -88,7 +88,7 @@ def _take(course: Course, fact: DatedFact) -> None:
             course.undrawn_minor -= min(fact.amount_minor, course.undrawn_minor)
         case RateFrom():
             if fact.rate_pct != course.rate_pct:
-                plan_anew(course)
+                plan_anew(course, lowered=True)
                 course.rate_pct = fact.rate_pct
         case Advanced():
             course.cash_minor -= fact.amount_minor
@@ -105,7 +105,7 @@ def _take(course: Course, fact: DatedFact) -> None:
         case WrittenOff():
             bill_default_interest(course)
             if fact.amount_minor > sum(bill.principal_minor for bill in course.bills):
-                plan_anew(course)
+                plan_anew(course, lowered=True)
             write_off(course, fact.amount_minor)
         case _:
             assert_never(fact)
@@ -138,7 +138,7 @@ def _reschedule(course: Course, fact: Rescheduled) -> None:
     course.period = period_of(course.grid, fact.on)
     course.last = fact.schedule.periods - 1
     course.rate_pct = fact.rate_pct or course.rate_pct
-    course.planned, course.shortened = (), False
+    course.planned, course.lowered, course.shortened = (), False, False
 
 
 def _pay(course: Course, fact: Paid) -> None:
@@ -152,7 +152,7 @@ def _pay(course: Course, fact: Paid) -> None:
         if fact.prepays == "term" and not fact.recovery:
             keep_plan(course)
         else:
-            plan_anew(course)
+            plan_anew(course, lowered=True)
         left = prepay(course, left)
     if left and fact.recovery:
         left = recover(course, left)
