@@ -64,6 +64,7 @@ from services.loans.events.material import (
 )
 from shared.decider import Timer
 from shared.record import MAX_INTEGER
+from shared.snapshots import decoded, encoded
 
 PREMIUM = Premium(base_pct="1", step_pct="0.5", step_days=30)
 
@@ -391,6 +392,21 @@ def test_after_a_default_the_reserve_buys_at_the_borrowers_cost():
     assert refused(defaulted, replace(buy, bought_g=buy.bought_g + 1)) == "quantity_invalid"
     bought, closed = decide(defaulted, buy)
     assert (bought.from_security_minor, bought.shortfall_minor, closed.cause) == (500_000_000, 100_000_000, "replaced")
+
+
+def test_headroom_that_a_replacement_has_freed_is_not_freed_again():
+    late = days(1, DUE)
+    loan = happen(committed(), draw(4_000_000, undrawn_g=6 * UNIT_G), DeclareMaterialDefault(reason="x", on=late))
+    buy = RecordReplacement(bought_g=1_000_000, cost_minor=1, source="x", on=late)
+    (bought,) = decide(loan, buy)
+    (ended,) = decide(happen(loan, buy), EndDrawing(undrawn_g=6 * UNIT_G))
+    assert bought.principal_g > 0
+    assert ended.freed_g == 9_965_000 - 4_000_000
+
+
+def test_what_waits_comes_back_from_a_snapshot():
+    for loan in (lent(), happen(lent(), ask(lent()), bring(2, TODAY), bring(3, TODAY, name=ReturnId("mrt_2")), check("0.9", TODAY))):
+        assert decoded(encoded(loan), MaterialLoan) == loan
 
 
 # All of it together

@@ -200,8 +200,9 @@ def evolve(loan: MaterialLoan, event: MaterialEvent) -> MaterialLoan:
         case MaterialDefaulted():
             return replace(loan, defaulted=True)
         case MaterialReplaced():
-            paid = _paid(loan, event.principal_g)
-            return replace(_changed(paid, event.change), security_minor=loan.security_minor - event.from_security_minor)
+            paid = _changed(_paid(loan, event.principal_g), event.change)
+            headroom_g = max(0, loan.headroom_g - event.principal_g)
+            return replace(paid, headroom_g=headroom_g, security_minor=loan.security_minor - event.from_security_minor)
         case MaterialLoanClosed():
             return replace(loan, status="closed", undrawn_g=0, deferrals=immutables.Map(), call_minor=0)
         case _:
