@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.terms import TermsBody
-from services.loans.domain.facility import Facility, ReserveHeadroom, shortage
+from services.loans.domain.facility import Facility, Reason, ReserveHeadroom, shortage
 from services.loans.domain.loan_advances import CancelCommitment
 from services.loans.domain.loan_agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan_state import LoanStatus, keys_of
@@ -18,6 +18,7 @@ from services.loans.events.facility import CommitmentId
 from services.loans.events.loan import LoanId, LoanTerms
 from services.loans.tables import LoanRow
 from shared.auth import Caller, allow
+from shared.decider import Refused
 from shared.fields import Body, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 from shared.journal import Document
@@ -98,9 +99,15 @@ class LoanView(LoanSummary):
 async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
     """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
     loan, terms = LoanId(post.new_id("lon")), body.terms()
-    await _require_headroom(reads, loan, terms)
     document = Document(canonical({"loan": loan, "terms": terms}))
-    command = ProposeLoan(loan=loan, terms=terms, document=document.name, by=caller.subject, on=post.today)
+    command = ProposeLoan(
+        loan=loan,
+        terms=terms,
+        document=document.name,
+        by=caller.subject,
+        on=post.today,
+        shortage=await _shortage(reads, loan, terms),
+    )
     accepted = await post.submit(f"loan/{loan}", command, documents=[document])
     event = accepted.facts[0].event
     return ProposedView(
@@ -112,18 +119,17 @@ async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: 
     )
 
 
-async def _require_headroom(reads: Reads, loan: LoanId, terms: LoanTerms) -> None:
+async def _shortage(reads: Reads, loan: LoanId, terms: LoanTerms) -> Refused[Reason] | None:
     facility, _ = await reads.state(f"facility/{terms.facility}")
     assert isinstance(facility, Facility)
-    asked = ReserveHeadroom(
+    wanted = ReserveHeadroom(
         facility=terms.facility,
         commitment=CommitmentId(loan),
         asset=terms.currency,
         amount=terms.commitment_minor,
         keys=keys_of(terms),
     )
-    if (fault := shortage(facility, asked)) is not None and fault.code != "committed_already":  # a retry
-        raise Problem(fault.code, fault.detail, field=fault.field, accepted=fault.accepted)
+    return shortage(facility, wanted)
 
 
 @router.post("/{loan}/approvals", status_code=201)

@@ -9,6 +9,7 @@ import msgspec
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
+from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
 from services.loans.domain.schedule import schedule as worked_out
@@ -48,11 +49,14 @@ MAX_RATE_PCT = 100  # a year, all in: more is a slip of the pen
 
 
 class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`shortage`: what the facility would say now; None: that it has the headroom."""
+
     loan: LoanId
     terms: LoanTerms
     document: str
     by: str
     on: date
+    shortage: Refused[FacilityReason] | None = None
 
 
 class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -109,6 +113,8 @@ def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
                 return Refused(Reason.ALREADY_PROPOSED, f"{loan.id} is proposed already")
             if (fault := fault_of_terms(command.terms, command.on)) is not None:
                 return fault
+            if command.shortage is not None:
+                return command.shortage
             return [LoanProposed(loan=command.loan, terms=command.terms, document=command.document, proposed_by=command.by)]
         case ApproveLoan():
             return _approve(command, loan)

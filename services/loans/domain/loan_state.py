@@ -10,6 +10,7 @@ import msgspec
 
 from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.dated_facts import Contract
+from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.standing import Account
 from services.loans.events.loan import (
     Act,
@@ -68,7 +69,7 @@ class Reason(StrEnum):
     STILL_OWED = "loan_still_owed"
 
 
-type Refusal = Refused[Reason] | Refused[ApprovalReason]
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason]
 type Decided = list[LoanEvent] | Refusal
 
 
