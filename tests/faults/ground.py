@@ -1,4 +1,5 @@
-"""The ground that faults are tried on: stock, clients that draw it, and a line for each fault in the table of what came of it."""
+"""The ground that faults are tried on: stock that clients draw, a loan that one pays on, and a line for each fault in the table of what
+came of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,24 +9,27 @@ from load import (
     UNIT_G,
     Drawer,
     Load,
+    Payer,
     all_are_ready,
     assert_no_line_stands_still,
+    assert_no_payment_is_lost_or_doubled,
     assert_nothing_is_lost_or_doubled,
     assert_the_whole_history_holds,
     drawers_of,
+    payer_of,
 )
 from world import World
 
 UNITS = 400_000
 PARTNERS = ["JP", "US", "EU", "AU", "JP", "US"]
-MORE = 10  # draws of each client: before something is broken, and after it is whole again
+MORE = 10  # answers to each client: before something is broken, and after it is whole again
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a fault. Draws that were repeated under their key count once."""
+    """What came of a fault. Draws and payments that were repeated under their key count once."""
 
     fault: str
-    longest_wait_s: float  # of a draw for its answer: from the fault to the recovery, where draws could not go on without what was broken
+    longest_wait_s: float  # for an answer: from the fault to the recovery, where its service could not go on without what was broken
     acknowledged: int
     present: int
 
@@ -41,21 +45,27 @@ class Ground(msgspec.Struct, frozen=True):
     world: World
     product: str
     drawers: list[Drawer]
+    payer: Payer
+
+    @property
+    def clients(self) -> list[Drawer]:
+        return [*self.drawers, self.payer]
 
     @property
     def acknowledged(self) -> int:
-        return sum(len(drawer.answers) for drawer in self.drawers)
+        return sum(len(client.answers) for client in self.clients)
 
     @asynccontextmanager
     async def under_load(self, fault: str, pause_s: float = 0.0) -> AsyncIterator[Load]:
-        """Draws go on while the block breaks something. Afterwards all of it goes on by itself, and nothing is lost or doubled."""
+        """Draws and payments go on while the block breaks something. Afterwards all goes on by itself, and nothing is lost or doubled."""
         before = self.acknowledged
-        async with Load(self.drawers, pause_s) as load:
+        async with Load(self.clients, pause_s) as load:
             await load.goes_on(MORE)
             yield load
             await all_are_ready(self.world)
             await load.goes_on(MORE)
         present = await assert_nothing_is_lost_or_doubled(self.world, self.product, UNITS * UNIT_G, self.drawers)
+        present += await assert_no_payment_is_lost_or_doubled(self.world, self.payer)
         await assert_the_whole_history_holds(self.world)
         await assert_no_line_stands_still(self.world)
         OUTCOMES.append(Outcome(fault, load.longest_wait_s, self.acknowledged - before, present - before))
@@ -64,4 +74,4 @@ class Ground(msgspec.Struct, frozen=True):
 async def a_ground(world: World) -> Ground:
     product = await world.registered_product(unit_g=UNIT_G)
     await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
-    return Ground(world, product, await drawers_of(world, PARTNERS, product, UNITS // 8))
+    return Ground(world, product, await drawers_of(world, PARTNERS, product, UNITS // 8), await payer_of(world))

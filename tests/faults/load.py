@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from lending import LOANS, advanced_loan, something_of_each
 from running import eventually
 from world import World
 
@@ -21,7 +22,9 @@ from services.registry import JOURNALED
 from shared.signed_note import parse_verifier_key
 
 UNIT_G = 1_000
+PAYMENT_PAUSE_S = 0.1
 DRAWN = "inventory.stock_drawn.v1"
+PAID = "loans.payment_recorded.v1"
 
 
 class Drawer:
@@ -66,6 +69,21 @@ class Drawer:
         self._stop = True
 
 
+class Payer(Drawer):
+    """One client that pays a cent of a loan at no interest, and when that is answered the next."""
+
+    def __init__(self, world: World, loan: str) -> None:
+        super().__init__(world, "AU", loan)
+        self.loan = loan
+        self._received_on = world.in_days(0)
+
+    async def draw(self, key: str) -> Any:
+        """Slower than a draw: all of them stay in the loan's state."""
+        await asyncio.sleep(PAYMENT_PAUSE_S)
+        body = {"reference": key, "amount_minor": 1, "received_on": self._received_on}
+        return (await self._world.post(self._world.operator, f"{LOANS}/{self.loan}/payments", body, key=key)).body
+
+
 class Load:
     """Draws going on while the block runs; at its end each of them is answered. `pause_s`: of each client between two draws."""
 
@@ -104,6 +122,13 @@ class Load:
 async def drawers_of(world: World, partners: Sequence[str], product: str, units_each: int) -> list[Drawer]:
     """A client for each of the partners, with a release each."""
     return [Drawer(world, partner, await world.released_to(partner, product, units_each * UNIT_G)) for partner in partners]
+
+
+async def payer_of(world: World) -> Payer:
+    """Of a loan, beside a holding and material that is out."""
+    await something_of_each(world)
+    loan, _ = await advanced_loan(world, 100_000, base_pct="0", margin_pct="0")
+    return Payer(world, loan)
 
 
 async def all_are_ready(world: World, within_s: float = 180.0) -> None:
@@ -154,6 +179,20 @@ async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in
     assert books["title/reserve/available"] == taken_in_g - sum(drawn_g.values())
     assert books["custody/depot/Kwinana"] == taken_in_g
     assert await world.rows(world.auditor, "/ledger/v1/flags") == []
+    return recorded.total()
+
+
+async def assert_no_payment_is_lost_or_doubled(world: World, payer: Payer) -> int:
+    """Every acknowledged payment is recorded once, and the loan says that it has all of the money. Gives how many are recorded."""
+    recorded = Counter(
+        msgspec.json.decode(base64.b64decode(record["data_base64"]))["payment"]
+        for record in await world.events("loans", f"loan/{payer.loan}")
+        if record["type"] == PAID
+    )
+    assert recorded == Counter(answer["payment"] for answer in payer.answers.values())
+    assert set(recorded.values()) <= {1}
+    figures = (await world.operator.get(f"{LOANS}/{payer.loan}/standing"))["figures"]
+    assert figures["repaid_minor"] + figures["credit_minor"] == recorded.total()
     return recorded.total()
 
 

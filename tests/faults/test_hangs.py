@@ -14,6 +14,7 @@ from running import eventually
 from second import client_at, second_of, sessions_of, suspended
 
 from services.client import Client, ProblemAnswer
+from services.registry import PROCESSES
 
 UP_AGAIN_WITHIN_S = 180.0
 PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as long as the supervisor takes to notice it
@@ -21,7 +22,7 @@ PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as 
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize("victim", ["inventory", "allocation", "ledger", "gateway", "identity", "postgres", "kafka"])
+@pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
 async def test_what_hangs_is_started_again(ground: Ground, victim: str) -> None:
     world = ground.world
     async with ground.under_load(f"SIGSTOP of {victim}", PAUSE_S):
@@ -41,7 +42,7 @@ def stop_all_of(pid: int) -> None:
         os.kill(each.pid, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("name", ["inventory", "ledger"])
+@pytest.mark.parametrize("name", ["inventory", "loans", "ledger"])
 async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Ground, tmp_path: Path, name: str) -> None:
     """It is stopped in mid-work, loses its locks, and does not know it. Here nobody kills it: the supervisor is stopped as well."""
     world = ground.world

@@ -9,11 +9,12 @@ from load import UNIT_G, assert_the_ledger_has_each_once
 from running import eventually, start
 
 from services.client import Client
+from services.registry import PROCESSES
 
 UP_AGAIN_WITHIN_S = 120.0
 
 
-@pytest.mark.parametrize("victim", ["inventory", "allocation", "ledger", "gateway", "identity", "postgres", "kafka"])
+@pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
 async def test_what_was_acknowledged_is_there_once_after_a_kill_of(ground: Ground, victim: str) -> None:
     world = ground.world
     async with ground.under_load(f"kill -9 of {victim}"):

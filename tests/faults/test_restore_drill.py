@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 from drill import Runbook, forced
+from lending import LOANS, advanced_loan, committed_loan, something_of_each
 from load import UNIT_G, Drawer, Load, all_are_ready, assert_nothing_is_lost_or_doubled, assert_the_whole_history_holds, drawers_of
 from running import eventually, start, up
 from second import client_at
@@ -74,6 +75,7 @@ async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill
     async with a_world(await start(root / "reserve"), patience_s=180.0) as world:
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
+        await something_of_each(world)
         yield Drill(world, Runbook(), product, await drawers_of(world, PARTNERS, product, UNITS // 8), root / "backups")
         status = await world.running.stop()
     assert status == 0, f"`reserve up` ended with status {status}"
@@ -119,9 +121,11 @@ async def test_a_backup_that_was_damaged_is_not_restored(drill: Drill, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", ["inventory", "allocation"])
+@pytest.mark.parametrize("name", ["inventory", "allocation", "loans"])
 async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_lacks_and_goes_on(drill: Drill, name: str) -> None:
     await drill.world.released_to("AU", drill.product, UNIT_G)  # with a decision, whose documents no backup holds
+    loan = await committed_loan(drill.world)  # with a proposal, as well
+    proposal = await drill.world.auditor.get(f"{LOANS}/{loan}/proposal")
     before = await journal_of(drill, name)
     await drill.restore(name)
     lost = len(before) - len(await journal_of(drill, name))
@@ -130,12 +134,14 @@ async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_la
         await drill.refuses_writes(name)
         recovered = await drill.recover(name)
         assert sum(recovered["events"].values()) == lost
-        assert (recovered["documents"] > 0) == (name == "allocation")
+        assert (recovered["documents"] > 0) == (name in ("allocation", "loans"))
         await all_are_ready(drill.world)
         await load.goes_on(MORE)
     after = await journal_of(drill, name)
     assert before.items() <= after.items(), "byte for byte"
+    assert await drill.world.auditor.get(f"{LOANS}/{loan}/proposal") == proposal
     await drill.world.released_to("AU", drill.product, UNIT_G)
+    await advanced_loan(drill.world)
     await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
     await assert_the_whole_history_holds(drill.world)
 
