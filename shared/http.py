@@ -31,7 +31,7 @@ from shared.journal import Document
 from shared.kernel_api import kernel_of
 from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_heads
-from shared.problems import Entry, Problem, ProblemResponse, register, request_id
+from shared.problems import IMPORT_LIMIT_BYTES, Entry, Problem, ProblemResponse, body_too_large, register, request_id
 from shared.record import MAX_INTEGER, canonical
 from shared.writer import Accepted, CommandFailed, CommandTooLarge, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 
@@ -103,6 +103,7 @@ class Post:
         who = [caller.client_id, caller.subject]
         named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
         self.command_id = sha256(named).digest()
+        self._fingerprint: bytes | None = None  # once for all commands of the request
 
     @cached_property
     def today(self) -> date:
@@ -121,7 +122,8 @@ class Post:
 
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
-        fingerprint = sha256(_canonical_body(await self.request.body())).digest()
+        if self._fingerprint is None:
+            self._fingerprint = sha256(_canonical_body(await self.request.body())).digest()
         command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
         identifier = request_id(self.request.scope)
         context = Context(
@@ -130,7 +132,7 @@ class Post:
             correlation_id=_trace_id(self.request, identifier),
             causation_id=f"request:{identifier}",
             effective_on=(effective_on or self.today).isoformat(),
-            fingerprint=fingerprint,
+            fingerprint=self._fingerprint,
             expected_version=self.expected_version,
             documents=tuple(documents),
         )
@@ -155,6 +157,17 @@ class Post:
         place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
         self.response.raw_headers += [(b"reserve-position", place.encode()), (b"etag", b'"%d"' % answer.version)]
         return answer
+
+
+async def import_body(request: Request) -> bytes:
+    """The body of a route that is among its service's `imports`. Raises Problem `body_too_large`."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > IMPORT_LIMIT_BYTES:
+            raise body_too_large(IMPORT_LIMIT_BYTES)
+    request._body = bytes(content)  # as `Request.body` keeps it
+    return request._body
 
 
 async def _posting(

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT_BYTES = 1 << 20
+IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
 REQUEST_ID_HEADER = "x-request-id"
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -244,7 +245,7 @@ class BodyGuard:
         if (not length and not chunked) or (self._streaming and scope["path"].startswith(self._streaming)):
             return await self._app(scope, receive, send)
         if length is not None and length > self._limit_bytes:
-            return await _refuse(self._too_large(), scope, receive, send)
+            return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
 
         body = bytearray()
         more = True
@@ -255,15 +256,16 @@ class BodyGuard:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._limit_bytes:
-                return await _refuse(self._too_large(), scope, receive, send)
+                return await _refuse(body_too_large(self._limit_bytes), scope, receive, send)
         if (unfit := _unfit_text(body, content_type)) is not None:
             return await _refuse(unfit, scope, receive, send)
         return await self._app(scope, _replay(bytes(body), receive), send)
 
-    def _too_large(self) -> Problem:
-        # The rest of the body is not worth reading: the connection closes instead.
-        accepted = f"at most {self._limit_bytes} bytes"
-        return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
+
+def body_too_large(limit_bytes: int) -> Problem:
+    # The rest of the body is not worth reading: the connection closes instead.
+    accepted = f"at most {limit_bytes} bytes"
+    return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

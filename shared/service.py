@@ -62,6 +62,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     problems: Mapping[str, tuple[int, str]] = {}  # refusal code -> (HTTP status, title)
     epoch: int = 1
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
+    imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.import_body`
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
@@ -268,7 +269,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
     app.include_router(kernel_api.router)
     problems.install(app)
     http.install(app)
-    app.add_middleware(problems.BodyGuard)
+    app.add_middleware(problems.BodyGuard, streaming=service.imports)
     telemetry.instrument(app, service.name, settings)
     return app
 

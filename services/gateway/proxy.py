@@ -16,7 +16,7 @@ from yarl import URL
 
 from services.gateway.headers import Headers, header, public_origin, to_caller, to_service, with_security
 from services.gateway.routing import Destination, destination
-from shared.problems import BODY_LIMIT_BYTES, REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, register, request_id
+from shared.problems import REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, body_too_large, register, request_id
 
 CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer
@@ -51,8 +51,9 @@ class _Body:
     and whether its answer is still read is a matter of luck.
     """
 
-    def __init__(self, receive: Receive, *, present: bool, quiet_timeout_s: float) -> None:
+    def __init__(self, receive: Receive, *, present: bool, limit_bytes: int, quiet_timeout_s: float) -> None:
         self.present = present
+        self.limit_bytes = limit_bytes
         self.broken_off = False
         self.stalled = False
         self.too_large = False
@@ -78,7 +79,7 @@ class _Body:
             more = message.get("more_body", False)
             if chunk := message.get("body", b""):
                 size += len(chunk)
-                if size > BODY_LIMIT_BYTES:
+                if size > self.limit_bytes:
                     self.too_large = True
                     raise _TooLarge
                 yield chunk
@@ -142,10 +143,11 @@ class Proxy:
         scope["route"] = None if where is None else self._routes[where.service]
         if where is None:
             raise Problem("route_not_found", "Nothing is served at this path")
-        body = _Body(receive, present=_has_body(scope["headers"]), quiet_timeout_s=self._quiet_timeout_s)
-        if (length := header(scope["headers"], b"content-length") or b"0").isdigit() and int(length) > BODY_LIMIT_BYTES:
+        limit_bytes = where.body_limit_bytes
+        body = _Body(receive, present=_has_body(scope["headers"]), limit_bytes=limit_bytes, quiet_timeout_s=self._quiet_timeout_s)
+        if (length := header(scope["headers"], b"content-length") or b"0").isdigit() and int(length) > limit_bytes:
             await body.discard()
-            raise _too_large()
+            raise body_too_large(limit_bytes)
         exchange = asyncio.create_task(self._exchange(scope, where, body, send, correlation))
         leaving = asyncio.create_task(body.caller_left())
         try:
@@ -212,7 +214,7 @@ class Proxy:
                 raise _stalled() from error
             if body.too_large:
                 await body.discard()
-                raise _too_large() from error
+                raise body_too_large(body.limit_bytes) from error
             log.warning("a service cannot be reached", service=service, error=repr(error))
             raise Problem("service_unavailable", f"{service} cannot be reached", headers={"retry-after": "1"}) from error
 
@@ -223,11 +225,6 @@ class Proxy:
 
 def _stalled() -> Problem:
     return Problem("request_timeout", "The request's body stopped coming", headers={"connection": "close"})
-
-
-def _too_large() -> Problem:
-    accepted = f"at most {BODY_LIMIT_BYTES} bytes"
-    return Problem("body_too_large", "The body is over the limit of this route", accepted=accepted, headers={"connection": "close"})
 
 
 def _has_body(headers: Headers) -> bool:

@@ -4,8 +4,11 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
+
 IDENTITY = "identity"
 _IDENTITY_ROOTS = frozenset({b"oauth", b".well-known"})  # at the issuer's root, where RFC 8414 puts them
+_IMPORTS = frozenset({("loans", b"/v1/loan-imports")})  # which take larger bodies
 _INTERNAL = frozenset({b"metrics", b"livez", b"readyz"})
 
 
@@ -15,6 +18,10 @@ class Destination(msgspec.Struct, frozen=True):
     service: str
     prefix: str
     path: bytes
+
+    @property
+    def body_limit_bytes(self) -> int:
+        return IMPORT_LIMIT_BYTES if (self.service, self.path) in _IMPORTS else BODY_LIMIT_BYTES
 
 
 def destination(raw_path: bytes, services: frozenset[str]) -> Destination | None:

@@ -2,7 +2,7 @@
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
-from services.loans.api import router
+from services.loans.api import loan_imports, router
 from services.loans.domain import delivery, equity, facility, loan, material, offtake
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
@@ -45,6 +45,13 @@ PROBLEMS = {
     "nothing_to_cancel": (409, "There is not so much to cancel"),
     "write_off_beyond_owed": (409, "Not so much is owed"),
     "loan_still_owed": (409, "The loan is not at its end"),
+    "import_not_csv": (415, "An import is a CSV file"),
+    "import_not_text": (422, "The file is not UTF-8"),
+    "import_header_invalid": (422, "The header is not one of an import"),
+    "import_too_many_rows": (422, "The file has too many rows"),
+    "import_line_malformed": (422, "The line is not CSV"),
+    "import_reference_repeated": (422, "The reference comes twice"),
+    "import_differs": (409, "The loan was imported otherwise"),
     "statement_dates_reversed": (422, "A statement begins before it ends"),
     # approvals
     "approval_of_another_approver": (403, "The approval is another approver's"),
@@ -127,6 +134,7 @@ SERVICE = Service(
         subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,
+    imports=(loan_imports.PATH,),
     problems=PROBLEMS,
     documents=documents_of,
 )

@@ -18,6 +18,7 @@ from services.gateway.headers import to_service
 from services.gateway.main import create_app
 from services.gateway.proxy import QUIET_TIMEOUT_S
 from services.gateway.routing import Destination, destination
+from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
 from shared.settings import Settings
 
 
@@ -241,6 +242,17 @@ async def test_a_body_over_the_limit_ends_at_the_gateway(setting: Setting) -> No
     for answer in (told, untold):
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b'"code": "body_too_large"' in answer
+
+
+def test_only_a_route_that_is_named_for_imports_takes_a_larger_body() -> None:
+    services = frozenset({"loans", "inventory"})
+    limits = {
+        path: found.body_limit_bytes for path in (b"/loans/v1/loan-imports", b"/loans/v1/loans") if (found := destination(path, services))
+    }
+    assert limits == {b"/loans/v1/loan-imports": IMPORT_LIMIT_BYTES, b"/loans/v1/loans": BODY_LIMIT_BYTES}
+    other = destination(b"/inventory/v1/loan-imports", services)
+    assert other is not None
+    assert other.body_limit_bytes == BODY_LIMIT_BYTES
 
 
 async def test_a_caller_that_leaves_stops_the_work_for_it(setting: Setting) -> None:
