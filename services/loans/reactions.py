@@ -12,7 +12,7 @@ from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan_advances import LearnEvidence
 from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
 from services.loans.domain.loan_servicing import CreditDelivery
-from services.loans.domain.material_held import EndDrawing, RecordLent, RecordTakenBack
+from services.loans.domain.material_held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
 from services.loans.domain.material_returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material_terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
 from services.loans.domain.offtake import ValueDelivery
@@ -112,14 +112,13 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
         case inventory.MaterialLent() as event:
             lent = RecordLent(
                 draw=event.draw,
-                mass_g=event.mass_g,
-                contained_g=event.contained_g,
+                goods=tuple(LentGoods(mass_g=each.mass_g, contained_g=each.contained_g) for each in event.parcels),
                 undrawn_g=event.remaining_g,
                 on=date.fromisoformat(fact.record.effective_on),
             )
             return [_to_material(event.award, lent)]
         case inventory.LentDrawReturned() as event:
-            return [_to_material(event.award, RecordTakenBack(draw=event.draw, contained_g=event.contained_g))]
+            return [_to_material(event.award, RecordTakenBack(draw=event.draw))]
         case inventory.ReleaseLapsed() | inventory.ReleaseCancelled() as event:
             return [_to_material(event.release, EndDrawing(undrawn_g=event.mass_g))]
         case inventory.ReturnTakenIn() as event:

@@ -53,7 +53,7 @@ def lent() -> Story:
         "commit_grams": CommitMaterialLoan(),
         "lend": draw(9 * UNIT_G, undrawn_g=UNIT_G),
         "lend_more": draw(UNIT_G // 2, undrawn_g=UNIT_G // 2, name="drw_2"),
-        "take_back": RecordTakenBack(draw="drw_2", contained_g={"Sb": UNIT_G // 2}),
+        "take_back": RecordTakenBack(draw="drw_2"),
         "ask_later": ask,
         "grant_later": lambda loan: grant(loan, days(30)),
         "bring": bring(3, days(40)),

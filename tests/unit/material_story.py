@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.material import DECIDER
-from services.loans.domain.material_held import RecordLent
+from services.loans.domain.material_held import LentGoods, RecordLent
 from services.loans.domain.material_returns import AssayReturn, CreditReturn, ReceiveReturn
 from services.loans.domain.material_state import DEFERRAL, PURPOSE, MaterialLoan
 from services.loans.domain.material_terms import (
@@ -135,7 +135,8 @@ def committed(terms: MaterialTerms = TERMS) -> MaterialLoan:
 
 
 def draw(lent_g: int, on: date = TODAY, undrawn_g: int = 0, name: str = "drw_1") -> RecordLent:
-    return RecordLent(draw=name, mass_g=lent_g, contained_g={"Sb": lent_g, "As": 3}, undrawn_g=undrawn_g, on=on)
+    goods = LentGoods(mass_g=lent_g, contained_g={"Sb": lent_g, "As": 3})
+    return RecordLent(draw=name, goods=(goods,), undrawn_g=undrawn_g, on=on)
 
 
 def lent(lent_g: int = 10 * UNIT_G, terms: MaterialTerms = TERMS) -> MaterialLoan:

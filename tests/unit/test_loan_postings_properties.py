@@ -260,7 +260,7 @@ turns = st.one_of(
     st.builds(material.take_in, names),
     st.builds(material.take_in, names),
     st.builds(lambda name: TurnBackReturn(returned=name, reason="full", detail="no room"), names),
-    st.builds(lambda name: RecordTakenBack(draw=name, contained_g={"Sb": material.UNIT_G}), draws),
+    st.builds(lambda name: RecordTakenBack(draw=name), draws),
     st.builds(grant, waits),
     st.builds(lambda on: CheckDue(on=on), waits),
     st.builds(lambda on: SettleInCash(price_minor="4.8", source="x", reference="y", on=on), waits),

@@ -39,7 +39,9 @@ from services.loans.domain.material_held import (
     CheckDue,
     DeclareMaterialDefault,
     EndDrawing,
+    LentGoods,
     MarkSecurity,
+    RecordLent,
     RecordReplacement,
     RecordTakenBack,
     SettleInCash,
@@ -258,7 +260,7 @@ def test_a_release_that_lapses_undrawn_closes_the_loan():
 
 
 def test_a_draw_that_never_left_is_as_if_it_had_not_been():
-    back = RecordTakenBack(draw="drw_1", contained_g={"Sb": 10 * UNIT_G})
+    back = RecordTakenBack(draw="drw_1")
     taken, closed = decide(lent(), back)
     assert (taken.lent_g, closed.cause) == (10 * UNIT_G, "never_drawn")
     assert happen(lent(), back).books == MaterialLoan().books
@@ -272,8 +274,14 @@ def test_the_oldest_draw_comes_first_whatever_it_is_called():
 def test_what_was_paid_off_by_other_goods_is_owed_to_the_partner_when_its_own_come_back():
     loan = happen(lent(), bring(9, TODAY), check("0.9965", TODAY), take_in())
     out_g = loan.out_g
-    taken, closed = decide(loan, RecordTakenBack(draw="drw_1", contained_g={"Sb": 10 * UNIT_G}))
+    taken, closed = decide(loan, RecordTakenBack(draw="drw_1"))
     assert (taken.lent_g, taken.change.excess_g, closed.excess_g) == (out_g, out_g - 10 * UNIT_G, 10 * UNIT_G - out_g)
+
+
+def test_what_a_lots_assay_does_not_state_is_owed_by_the_stated_content():
+    silent, said = LentGoods(mass_g=UNIT_G, contained_g={"As": 3}), LentGoods(mass_g=UNIT_G, contained_g={"Sb": 990_000})
+    (lent,) = decide(committed(), RecordLent(draw="drw_1", goods=(silent, said), undrawn_g=8 * UNIT_G, on=TODAY))
+    assert (lent.mass_g, lent.lent_g) == (2 * UNIT_G, 996_500 + 990_000)
 
 
 def test_headroom_that_a_return_has_freed_is_not_freed_again():
@@ -444,7 +452,7 @@ def test_whatever_happens_what_was_lent_is_returned_owed_or_settled(course: list
             loan = happen(asked, grant(asked, on, name=later))
         elif kind == "back" and undrawn:
             tranche = loan.tranches[0]
-            loan = happen(loan, RecordTakenBack(draw=tranche.draw, contained_g={"Sb": tranche.lent_g}))
+            loan = happen(loan, RecordTakenBack(draw=tranche.draw))
         elif kind == "cash":
             loan = happen(loan, SettleInCash(price_minor="5", source="x", reference="y", on=on))
     if loan.status == "closed":

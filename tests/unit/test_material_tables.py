@@ -92,7 +92,7 @@ COURSES = {
     "deferred": [*to_lent(), CheckDue(on=days(1, DUE)), ask(lent()), grant(DEFERRED, days(2, DUE))],
     "refused and withdrawn": [*to_lent()[:3], RefuseMaterialLoan(reason="limit_exceeded", detail="x"), WithdrawMaterialLoan(reason="no")],
     "withdrawn and offered again": [*to_lent()[:2], WithdrawMaterialLoan(reason="no"), offer(decision="e" * 64, mass_g=UNIT_G)],
-    "taken back": [*to_lent()[:4], draw(UNIT_G, undrawn_g=9 * UNIT_G), RecordTakenBack(draw="drw_1", contained_g={"Sb": UNIT_G})],
+    "taken back": [*to_lent()[:4], draw(UNIT_G, undrawn_g=9 * UNIT_G), RecordTakenBack(draw="drw_1")],
     "settled in cash": [*to_lent(), SettleInCash(price_minor="5", source="x", reference="y", on=LATER)],
     "secured": [
         *to_lent(),

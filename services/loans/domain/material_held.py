@@ -28,12 +28,18 @@ from shared.decider import Refused
 from shared.record import MAX_INTEGER
 
 
-class RecordLent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A draw under the loan's release. `contained_g`: of each element. Never `Refused`."""
+class LentGoods(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one lot. `contained_g`: of each element that its ruling assay states."""
 
-    draw: str
     mass_g: int
     contained_g: Mapping[str, int]
+
+
+class RecordLent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A draw under the loan's release. Never `Refused`."""
+
+    draw: str
+    goods: tuple[LentGoods, ...]
     undrawn_g: int  # mass that is left of the release
     on: date
 
@@ -42,7 +48,6 @@ class RecordTakenBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A draw's goods never left. Never `Refused`."""
 
     draw: str
-    contained_g: Mapping[str, int]
 
 
 class EndDrawing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -95,18 +100,19 @@ class RecordReplacement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 def record_lent(command: RecordLent, loan: MaterialLoan) -> Sequence[MaterialEvent]:
-    """A release opens with the loan's terms only, so without them nothing can have been drawn."""
-    if loan.id is None or loan.terms is None or any(tranche.draw == command.draw for tranche in loan.tranches):
+    """A release opens with the loan's terms only, so without them nothing can have been drawn. What a lot's assay does not state is owed
+    by the product's stated content."""
+    if loan.id is None or loan.terms is None or command.draw in loan.lent_g:
         return []
-    element = loan.terms.element
-    lent_g = command.contained_g.get(element, 0)
+    element, stated = loan.terms.element, Fraction(loan.terms.content)
+    lent_g = sum(each.contained_g.get(element, round_half_even(each.mass_g * stated)) for each in command.goods)
     events: list[MaterialEvent] = [
         MaterialLent(
             loan=loan.id,
             partner=loan.partner,
             draw=command.draw,
             element=element,
-            mass_g=command.mass_g,
+            mass_g=sum(each.mass_g for each in command.goods),
             lent_on=command.on,
             lent_g=lent_g,
             undrawn_g=command.undrawn_g,
@@ -121,9 +127,8 @@ def record_lent(command: RecordLent, loan: MaterialLoan) -> Sequence[MaterialEve
 
 
 def record_taken_back(command: RecordTakenBack, loan: MaterialLoan) -> Sequence[MaterialEvent]:
-    if loan.id is None or loan.terms is None:
+    if loan.id is None or loan.terms is None or (taken_g := loan.lent_g.get(command.draw)) is None:
         return []
-    taken_g = command.contained_g.get(loan.terms.element, 0)
     off_g = min(taken_g, loan.out_g)  # what was paid off before by other goods is owed to the partner now
     return [
         MaterialTakenBack(

@@ -119,6 +119,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     due_on: date | None = None
     undrawn_g: int = 0  # mass that may still be drawn
     headroom_g: int = 0  # contained grams that the facility was asked for and that are not given back, as far as this stream knows
+    lent_g: immutables.Map[str, int] = immutables.Map()  # of each draw, whatever of it is back
     tranches: tuple[Tranche, ...] = ()
     further: tuple[Further, ...] = ()
     deferrals: immutables.Map[DeferralId, DeferralProposed] = immutables.Map()  # that wait for a signature
@@ -214,11 +215,12 @@ def _drawn(loan: MaterialLoan, event: MaterialLent | MaterialTakenBack | Drawing
         case MaterialLent():
             tranche = Tranche(draw=event.draw, lent_on=event.lent_on, lent_g=event.lent_g, out_g=event.lent_g)
             tranches = tuple(sorted((*loan.tranches, tranche), key=lambda each: (each.lent_on, each.draw)))
-            return _changed(replace(loan, status="lent", tranches=tranches, undrawn_g=event.undrawn_g), event.change)
+            lent_g = loan.lent_g.set(event.draw, event.lent_g)
+            return _changed(replace(loan, status="lent", lent_g=lent_g, tranches=tranches, undrawn_g=event.undrawn_g), event.change)
         case MaterialTakenBack():
             headroom_g = max(0, loan.headroom_g - event.lent_g)
-            kept = replace(loan, tranches=_without(loan.tranches, event.draw, event.lent_g), headroom_g=headroom_g)
-            return _changed(kept, event.change)
+            tranches = _without(loan.tranches, event.draw, event.lent_g)
+            return _changed(replace(loan, lent_g=loan.lent_g.delete(event.draw), tranches=tranches, headroom_g=headroom_g), event.change)
         case DrawingEnded():
             return replace(loan, undrawn_g=0, headroom_g=loan.headroom_g - event.freed_g)
         case _:
