@@ -87,6 +87,7 @@ def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(tol
         "A$24,000,000 would be lost. To ask has changed nothing.",
         "as was known on that morning A$15,850,684.93",
         "as is known now A$0",
+        "principal A$30,000,000 A$30,000,000",
         "at 0.55 it contains 275 t of antimony: at A$32/kg, A$8,800,000",
         "Hillgrove may borrow A$100,000,000 again where it was A$40,000,000.",
     ):
@@ -100,7 +101,8 @@ def test_metal_lent_is_put_off_once_comes_back_short_of_quality_and_is_normalise
         "out of specification, rejected, and all is owed as before",
         "beyond the splitting limit of 0.0002: an umpire finds 0.9966, between the two",
         "short - 28.5 kg",
-        "returned too much 0 g 0 g",
+        "lent and still out 5,800,332 g 5,800,332 g",
+        "premium earned 779,332 g 779,332 g",
     ):
         assert said in text, said
 
