@@ -272,6 +272,7 @@ async def _come_to_be_due(stage: Stage, periods: int) -> int:
 
     with stage.screen.waiting("time passes"):
         await until("an instalment to be billed", billed)
+    await tie_out(stage)  # while it is owed
     due_minor: int = (await stage.parties.auditor.get(f"{_path(stage)}/standing"))["figures"]["due_minor"]
     return due_minor
 
