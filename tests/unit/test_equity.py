@@ -108,6 +108,7 @@ def test_the_facility_s_answer_to_nothing_changes_nothing():
 
 def test_nothing_is_subscribed_before_the_commitment_nor_withdrawn_after_it():
     refused(subscribe(1, 1), happen(propose(), approve()), Reason.STATUS)
+    refused(approve(), happen(propose(), WithdrawHolding(reason="no")), Reason.STATUS)
     refused(WithdrawHolding(reason="no"), committed(), Reason.STATUS)
     refused(WithdrawHolding(reason="no"), Holding(), Reason.NOT_FOUND)
 

@@ -29,7 +29,7 @@ from loan_story import (
 
 from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability, LookAtSubsequent
-from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment
+from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan_servicing import ImportLoan
 from services.loans.events.loan import (
     AmendCondition,
@@ -43,6 +43,20 @@ from shared.conditions import AllShown, ShareAtLeast, Shown
 from shared.decider import Timer
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
+
+
+def test_what_is_withdrawn_is_approved_no_more_and_what_is_committed_is_not_withdrawn():
+    withdraw = WithdrawLoan(reason="the mine was sold")
+    loan, happened = told(propose(), withdraw)
+    assert names(happened) == ["LoanProposed", "LoanWithdrawn"]
+    assert refused(loan, APPROVE).code == refused(committed(), withdraw).code == "loan_status"
+
+
+def test_an_act_that_is_withdrawn_is_approved_no_more():
+    waive = act(WaiveCondition(name="permit", until=None))
+    loan, happened = told(waive, WithdrawAct(act=waive.act, reason="the permit came"), loan=committed())
+    assert names(happened) == ["ActProposed", "ActWithdrawn"]
+    assert refused(loan, sign_act()).code == "act_not_found"
 
 
 def test_a_proposal_is_approved_by_a_second_person_and_committed_by_its_facility():
