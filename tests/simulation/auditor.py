@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import loan_auditor
+from simulation import loan_auditor, material_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -45,6 +45,7 @@ def audit(evidence: Evidence) -> list[str]:
         messages,
         loan_auditor.headroom,
         loan_auditor.money,
+        material_auditor.grams,
     )
     return [fault for check in checks for fault in _faults(check, evidence)]
 
@@ -426,10 +427,8 @@ def ledger(evidence: Evidence) -> Iterator[str]:
         yield f"the last checkpoint is of {size} leaves, and the log has {len(leaves)}"
 
 
-STAND_ON = (
-    ("allocation", "round_proposed", ("decision", "file")),
-    *(("loans", kind, ("document",)) for kind in ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed")),
-)
+_PROPOSED = ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed", "material_terms_proposed", "deferral_proposed")
+STAND_ON = (("allocation", "round_proposed", ("decision", "file")), *(("loans", kind, ("document",)) for kind in _PROPOSED))
 
 
 def documents(evidence: Evidence) -> Iterator[str]:
@@ -499,7 +498,7 @@ def _expected(record: Json) -> list[tuple[str, tuple[str, ...]]]:
         case "inventory.round_release_refused.v1":
             return [("allocation", ("allocation.round_reopened.v1",))]
         case _:
-            return loan_auditor.follow_ups(record)
+            return [*loan_auditor.follow_ups(record), *material_auditor.follow_ups(record)]
 
 
 def _reactions_once(evidence: Evidence) -> Iterator[str]:

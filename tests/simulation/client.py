@@ -177,6 +177,16 @@ class Client:
         return found
 
 
+def with_document(document: Document, command: Any) -> Prepare:
+    """The command, with the document that it names."""
+
+    async def prepare(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return msgspec.structs.replace(command, on=on) if "on" in command.__struct_fields__ else command, (document,)
+
+    prepare.__name__ = type(command).__name__
+    return prepare
+
+
 class NotNow(Exception):
     """What a command needs to be prepared cannot be read now."""
 

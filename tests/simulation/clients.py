@@ -112,7 +112,11 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
     for _ in range(times):
         request, days = client.new_id("req"), client.dice.choice((0, 1, 3, 6, 12, 30))
 
-        async def submit(process: "Running", on: date, request: Any = request, days: int = days) -> tuple[Any, tuple[Document, ...]]:
+        lent_for = client.dice.choice((0, 0, 5, 12))  # days; 0: it is no loan
+
+        async def submit(
+            process: "Running", on: date, request: Any = request, days: int = days, lent_for: int = lent_for
+        ) -> tuple[Any, tuple[Document, ...]]:
             around = client.allocation.surroundings(product, [partner], on)
             terms = around.terms.get(partner)
             mass_g = UNIT_G * (3 + len(request) % 7)
@@ -126,6 +130,7 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
                 needed_by=on + timedelta(days=days),
                 nominee="a nominee",
                 end_use="solder",
+                return_on=on + timedelta(days=days + lent_for) if lent_for else None,
                 on=on,
             )
             return command, ()

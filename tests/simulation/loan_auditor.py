@@ -15,7 +15,7 @@ type Json = dict[str, Any]
 
 def headroom(evidence: "Evidence") -> Iterator[str]:
     """No commitment is made beyond a limit of its facility, or above one; none is made twice, or given back twice."""
-    for stream, records in _streams(evidence, "facility").items():
+    for stream, records in streams_of(evidence, "facility").items():
         held: dict[str, Json] = {}
         limits: dict[str, Json] = {}
         rates: dict[str, Fraction] = {}
@@ -75,7 +75,7 @@ def money(evidence: "Evidence") -> Iterator[str]:
     """What is booked sums to zero, to what each loan and holding says, and to the ledger's accounts; none is paid beyond its commitment."""
     cash: Counter[str] = Counter()
     for kind, name in (("loan", "loan"), ("equity", "holding")):
-        for stream, records in _streams(evidence, kind).items():
+        for stream, records in streams_of(evidence, kind).items():
             owner = Owner()
             for record in records:
                 for fault in _booked(owner, record):
@@ -88,9 +88,17 @@ def money(evidence: "Evidence") -> Iterator[str]:
                     yield f"{stream}: the ledger has {posted} of {field}, and it is {owner.books[field]}"
             if (pending := evidence.balances.get(f"title/{owner.asset}/{account}/commitment", (0, 0))) != (0, owner.left):
                 yield f"{stream}: the ledger has {pending} of its commitment, and {owner.left} is left"
+    for records in streams_of(evidence, "material").values():
+        for record in records:
+            cash[record["data"].get("currency", "")] += _paid_instead(record["type"].split(".")[1], record["data"])
     for asset, amount in cash.items():
         if asset and (posted := evidence.balances.get(f"title/{asset}/facility/cash", (0, 0))[0]) != amount:
             yield f"the ledger has {posted} {asset} in cash, and it is {amount}"
+
+
+def _paid_instead(kind: str, data: Json) -> int:
+    """For material that never came back."""
+    return {"material_cash_settled": data.get("amount_minor", 0), "material_replaced": -data.get("cost_minor", 0)}.get(kind, 0)
 
 
 _OWED = ("principal", "interest", "default_interest", "fees")
@@ -227,10 +235,10 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
     match record["type"]:
         case "loans.loan_approved.v1" | "loans.loan_imported.v1" | "loans.holding_approved.v1":
             return [("loans", ("loans.headroom_reserved.v1", "loans.headroom_refused.v1"))]
-        case "loans.headroom_reserved.v1":
-            return [("loans", ("loans.loan_committed.v1" if data["commitment"].startswith("lon_") else "loans.holding_committed.v1",))]
-        case "loans.headroom_refused.v1":
-            return [("loans", ("loans.commitment_refused.v1" if data["commitment"].startswith("lon_") else "loans.holding_refused.v1",))]
+        case "loans.headroom_reserved.v1" if (owner := data["commitment"][:3]) != "mln":  # which may be withdrawn meanwhile
+            return [("loans", ("loans.loan_committed.v1" if owner == "lon" else "loans.holding_committed.v1",))]
+        case "loans.headroom_refused.v1" if (owner := data["commitment"][:3]) != "mln":
+            return [("loans", ("loans.commitment_refused.v1" if owner == "lon" else "loans.holding_refused.v1",))]
         case "loans.loan_committed.v1":
             return [("loans", ("loans.project_watched.v1",))]
         case "loans.commitment_cancelled.v1" | "loans.uncalled_cancelled.v1":
@@ -255,6 +263,13 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
                 due = _after(last, 1)
                 if sha256(f"timer/{stream}/{name}/{due}".encode()).hexdigest() not in decided:
                     wanted["loans", stream, name] = due
+        elif kind in ("material_loan_committed", "deferral_approved"):
+            due = _after(data["due_on"], 1)
+            wanted.pop(("loans", stream, "due"), None)
+            if sha256(f"timer/{stream}/due/{due}".encode()).hexdigest() not in decided:
+                wanted["loans", stream, "due"] = due
+        elif kind == "material_loan_closed":
+            wanted.pop(("loans", stream, "due"), None)
         elif kind == "loan_closed":
             for name in ("period", "arrears", "sunset", "availability"):
                 wanted.pop(("loans", stream, name), None)
@@ -277,7 +292,7 @@ def _after(day: str, days: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
-def _streams(evidence: "Evidence", kind: str) -> dict[str, list[Json]]:
+def streams_of(evidence: "Evidence", kind: str) -> dict[str, list[Json]]:
     found: dict[str, list[Json]] = defaultdict(list)
     for records in evidence.journals["loans"].values():
         for record in records:

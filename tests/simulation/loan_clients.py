@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -48,10 +48,7 @@ from shared.approval import approve
 from shared.conditions import ShareAtLeast, Shown
 from shared.journal import Document
 from shared.writer import Accepted
-from simulation.client import Client
-
-if TYPE_CHECKING:
-    from simulation.world import Running
+from simulation.client import Client, with_document
 
 FACILITY: Any = "cmf"
 STREAM = f"facility/{FACILITY}"
@@ -188,10 +185,10 @@ async def lend(client: Client, until_s: float) -> None:
                 repaid_minor=advanced // 3,
                 on=date.min,
             )
-            await client.do("loans", stream, _with(document, brought))
+            await client.do("loans", stream, with_document(document, brought))
         else:
             propose = ProposeLoan(loan=loan, terms=proposed, document=document.name, by="operator", on=date.min)
-            await client.do("loans", stream, _with(document, propose))
+            await client.do("loans", stream, with_document(document, propose))
             await client.do("loans", stream, ApproveLoan(signing=signing(document, "loan_proposal"), on=date.min))
         for _ in range(client.dice.randrange(4, 25)):
             if client.world.loop.time() >= until_s:
@@ -290,7 +287,7 @@ async def _act(client: Client, stream: str, state: Any) -> None:
     )
     document = Document(msgspec.json.encode([stream, client.new_id("doc"), content]))
     propose = ProposeAct(act=client.new_id("act"), content=content, reason="agreed", document=document.name, by="operator", on=date.min)
-    await client.do("loans", stream, _with(document, propose))
+    await client.do("loans", stream, with_document(document, propose))
 
 
 async def _end(client: Client, stream: str, state: Any) -> None:
@@ -307,16 +304,6 @@ async def _end(client: Client, stream: str, state: Any) -> None:
 
 def _lately(client: Client) -> date:
     return client.world.today() - timedelta(days=client.dice.choice((0, 0, 0, 1, 3, 8)))
-
-
-def _with(document: Document, command: Any) -> Any:
-    """The command, with the document that it names."""
-
-    async def prepare(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
-        return msgspec.structs.replace(command, on=on) if "on" in command.__struct_fields__ else command, (document,)
-
-    prepare.__name__ = type(command).__name__
-    return prepare
 
 
 # Equity
@@ -346,7 +333,7 @@ async def hold(client: Client, until_s: float) -> None:
         )
         document = Document(msgspec.json.encode([holding, proposed]))
         await client.do(
-            "loans", stream, _with(document, ProposeHolding(holding=holding, terms=proposed, document=document.name, by="operator"))
+            "loans", stream, with_document(document, ProposeHolding(holding=holding, terms=proposed, document=document.name, by="operator"))
         )
         for _ in range(dice.randrange(4, 15)):
             if client.world.loop.time() >= until_s:

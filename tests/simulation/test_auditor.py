@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import auditor, loan_auditor
+from simulation import auditor, loan_auditor, material_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -200,6 +200,15 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.money, lambda evidence: _drop(evidence, "payment_reversed")),
     (loan_auditor.money, lambda evidence: _drop(evidence, "shares_subscribed")),
     (loan_auditor.money, lambda evidence: evidence.balances.clear()),
+    (material_auditor.grams, _change("material_lent", mass_g=1)),
+    (material_auditor.grams, _change("return_received", pending_g=1)),
+    (material_auditor.grams, _change("return_settled", contained_g=1)),
+    (material_auditor.grams, _change("return_credited", principal_g=1)),
+    (material_auditor.grams, lambda evidence: _lengthen(evidence, "return_credited")),
+    (material_auditor.grams, lambda evidence: _drop(evidence, "material_lent")),
+    (material_auditor.grams, lambda evidence: evidence.balances.clear()),
+    (auditor.conversations, lambda evidence: _drop(evidence, "loan_gate_opened")),
+    (auditor.conversations, lambda evidence: _drop(evidence, "return_credited")),
     (auditor.conversations, lambda evidence: _drop(evidence, "loan_committed")),
     (auditor.conversations, lambda evidence: _drop(evidence, "headroom_refused")),
     (auditor.conversations, lambda evidence: _drop(evidence, "project_watched")),

@@ -1,0 +1,157 @@
+"""Clients at work in material loans: an operator agrees terms for what rounds lend, and takes in what comes back."""
+
+import asyncio
+from datetime import date, timedelta
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.loans.domain.approvals import Signing
+from services.loans.domain.facility import OpenFacility, RecordRate
+from services.loans.domain.material_held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material_returns import AssayReturn, ReceiveReturn
+from services.loans.domain.material_state import DEFERRAL, PURPOSE
+from services.loans.domain.material_terms import (
+    ApproveDeferral,
+    ApproveTerms,
+    ProposeDeferral,
+    ProposeTerms,
+    WithdrawMaterialLoan,
+    deferral_document,
+    terms_document,
+)
+from services.loans.events.facility import Limit
+from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
+from shared.approval import approve
+from shared.journal import Document
+from shared.writer import Accepted
+from simulation.client import Client, with_document
+from simulation.tables import UNIT_G
+
+FACILITY: Any = "lending"
+STREAM = f"facility/{FACILITY}"
+KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"a lending officer").digest())
+
+
+async def lend_material(client: Client, until_s: float) -> None:
+    limits = (
+        Limit(key="total", parent=None, limit_minor=UNIT_G * client.dice.randrange(4, 40)),
+        Limit(key="partner/JP", parent="total", limit_minor=UNIT_G * client.dice.randrange(2, 20)),
+    )
+    opening = OpenFacility(facility=FACILITY, currency="AUD", limits=limits, authority="an Act")
+    while not isinstance(answer := await client.do("loans", STREAM, opening), Accepted):
+        if answer is not None:
+            break  # an attempt without an answer had opened it
+    while asyncio.get_running_loop().time() < until_s:
+        if client.dice.random() < 0.3:
+            rate = RecordRate(asset="contained/Sb", rate="1", quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
+            await client.do("loans", STREAM, rate)
+        await client.pause(0.6)
+        for stream in sorted(name for name in client.world.stores["loans"].by_stream if name.startswith("material/")):
+            state = await client.read("loans", stream)
+            if state is not None and state.id is not None and client.dice.random() < 0.6:
+                await _go_on(client, stream, state)
+
+
+async def _go_on(client: Client, stream: str, state: Any) -> None:
+    match state.status:
+        case "offered":
+            await _propose(client, stream, state)
+        case "proposed" if client.dice.random() < 0.1:
+            await client.do("loans", stream, WithdrawMaterialLoan(reason="no longer"))
+        case "proposed":
+            await client.do("loans", stream, ApproveTerms(signing=_signing(state.proposal.document, PURPOSE), on=date.min))
+        case "lent":
+            turn = client.dice.choice((_bring, _bring, _assay, _assay, _assay, _assay, _defer, _secure, _settle))
+            await turn(client, stream, state)
+
+
+async def _propose(client: Client, stream: str, state: Any) -> None:
+    terms = MaterialTerms(
+        facility=FACILITY,
+        element="Sb",
+        content="0.99",
+        due_on=min(state.return_on, client.world.today() + timedelta(days=client.dice.choice((1, 2, 20)))),
+        return_place="north",
+        premium=Premium(base_pct="1", step_pct="0.5", step_days=2),
+        splitting_limit="0.002",
+        currency="AUD",
+        security=Security(kind="cash_deposit", value_minor=UNIT_G, haircut="1/10", required_cover="1.1"),
+        deferral_conditions=("disruption",),
+        deferral_pct="1",
+        cash_basis="a bulletin",
+    )
+    document = Document(terms_document(state, terms))
+    await client.do("loans", stream, with_document(document, ProposeTerms(terms=terms, document=document.name, by="operator", on=date.min)))
+
+
+async def _bring(client: Client, stream: str, state: Any) -> None:
+    units = client.dice.randrange(1, max(2, state.out_g // UNIT_G + 2))
+    lot = ReturnedLot(
+        product=state.product,
+        depot="north",
+        units=units,
+        nominal_unit_g=UNIT_G,
+        serials=(),
+        origin="somewhere",
+        custody_model="segregated",
+    )
+    brought = ReceiveReturn(
+        returned=client.new_id("mrt"), lot=lot, own_assay=_report(client, "0.99"), received_on=client.world.today(), on=date.min
+    )
+    await client.do("loans", stream, brought)
+
+
+async def _assay(client: Client, stream: str, state: Any) -> None:
+    """Mostly near the borrower's own; else an umpire is needed, or it is no good."""
+    waiting = sorted(name for name, each in state.returns.items() if each.settled_g is None)
+    if not waiting:
+        await _bring(client, stream, state)
+        return
+    returned = client.dice.choice(waiting)
+    by: Any = "umpire" if state.returns[returned].needs_umpire else "independent"
+    report = _report(client, client.dice.choice(("0.99", "0.989", "0.98")), fit=client.dice.random() < 0.9)
+    await client.do("loans", stream, AssayReturn(returned=returned, by=by, assay=report, on=date.min))
+
+
+async def _defer(client: Client, stream: str, state: Any) -> None:
+    if state.deferrals:
+        name = client.dice.choice(sorted(state.deferrals))
+        signed = ApproveDeferral(deferral=name, signing=_signing(state.deferrals[name].document, DEFERRAL), on=date.min)
+        await client.do("loans", stream, signed)
+        return
+    name, due_on = client.new_id("dfr"), state.due_on + timedelta(days=client.dice.randrange(1, 9))
+    document = Document(deferral_document(state, name, "disruption", "a notice", due_on))
+    asked = ProposeDeferral(
+        deferral=name, condition="disruption", evidence="a notice", due_on=due_on, document=document.name, by="operator"
+    )
+    await client.do("loans", stream, with_document(document, asked))
+
+
+async def _secure(client: Client, stream: str, state: Any) -> None:
+    mark = MarkSecurity(price_minor=client.dice.choice(("1", "5/4")), quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
+    top_up = TopUpSecurity(amount_minor=1000, reference=client.new_id("top"))
+    await client.do("loans", stream, client.dice.choice((mark, mark, top_up)))
+
+
+async def _settle(client: Client, stream: str, state: Any) -> None:
+    """What never comes back."""
+    grams = max(1, state.out_g // 2)
+    command: Any = client.dice.choice(
+        (
+            SettleInCash(price_minor="1", source="a bulletin", reference=client.new_id("wire"), on=date.min),
+            DeclareMaterialDefault(reason="no news", on=date.min),
+            RecordReplacement(bought_g=grams, cost_minor=grams * 2, source="a tender", on=date.min),
+        )
+    )
+    await client.do("loans", stream, command)
+
+
+def _report(client: Client, content: str, *, fit: bool = True) -> Assay:
+    return Assay(report=client.new_id("rep"), laboratory="lab", assayed_on=date(2026, 1, 5), contents={"Sb": content}, in_specification=fit)
+
+
+def _signing(document: str, purpose: str) -> Signing:
+    signed = approve(document, KEY, approver="officer", purpose=purpose)
+    return Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)
