@@ -369,7 +369,7 @@ def _flow(client: Client, holding: str, state: Any) -> Any:
             ReverseDividend(flow=next(iter(sorted(state.dividends)), flow), reason="another's"),
             DivestShares(flow=flow, reference=flow, units=units, amount_minor=units * 900, received_on=day, on=date.min),
             DivestShares(flow=flow, reference=flow, units=state.figures.units, amount_minor=0, received_on=day, on=date.min),
-            _with(
+            with_document(
                 lost,
                 ProposeWriteDown(
                     flow=flow,
