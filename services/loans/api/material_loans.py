@@ -2,7 +2,7 @@
 
 from datetime import date
 from fractions import Fraction
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictInt
@@ -26,7 +26,7 @@ from services.loans.api.material_fields import (
     today,
 )
 from services.loans.domain.material_owed import EXAMPLE, FORMULA, factor, owed
-from services.loans.domain.material_state import MaterialLoan, Status
+from services.loans.domain.material_state import MaterialLoan, MaterialStatus
 from services.loans.domain.material_terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
@@ -37,9 +37,6 @@ from shared.journal import Document
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
-
-type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
-assert get_args(MaterialStatus.__value__) == get_args(Status.__value__)
 
 
 class PremiumBody(Body):

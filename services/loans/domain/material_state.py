@@ -47,7 +47,7 @@ from services.loans.events.material import (
 PURPOSE = "material_loan"  # of the signatures over terms
 DEFERRAL = "material_deferral"  # and over deferrals
 
-type Status = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
+type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
 
 class Reason(StrEnum):
@@ -112,7 +112,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     product: str = ""
     mass_g: int = 0  # of the award
     return_on: date = date.min
-    status: Status = "offered"
+    status: MaterialStatus = "offered"
     proposal: Proposal | None = None
     terms: MaterialTerms | None = None  # as approved
     document: str = ""  # of the approved terms
