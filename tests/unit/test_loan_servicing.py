@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from loan_story import (
     refused,
     request,
     sign_act,
+    terms,
     told,
 )
 
@@ -41,7 +43,7 @@ from services.loans.domain.loan_servicing import (
     ReversePayment,
 )
 from services.loans.domain.standing import books_on, figures_on
-from services.loans.events.loan import PaymentId, WaiveCovenant, WriteOff
+from services.loans.events.loan import PaymentId, Restructure, WaiveCovenant, WriteOff
 from shared.decider import Timer
 
 INSTALMENT = 10_662  # of 120,000 at 1% a month over 12 months
@@ -255,3 +257,17 @@ def _hold(loan: Loan, happened: list[Any]) -> None:
 def test_timers_of_a_loan_that_is_not_there_do_nothing():
     for command in (ClosePeriod(on=START), LookAtArrears(on=START)):
         assert DECIDER.decide(command, Loan()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ResetRate(base_pct="5", source="Reserve Bank", from_on=date(2999, 12, 31), on=START),
+        ChargeFee(fee="fee_1", text="agency", amount_minor=1, due_on=date(2999, 12, 31), on=START),
+        act(
+            Restructure(schedule=msgspec.structs.replace(terms().schedule, start=date(2990, 1, 1)), rate_pct=None, capitalise_overdue=False)
+        ),
+    ],
+)
+def test_what_is_planned_for_a_far_day_is_refused_and_not_worked_out(command: Any):
+    assert refused(lent(), command).code == "date_in_future"

@@ -42,6 +42,14 @@ def due_dates(start: date, every: Every, periods: int) -> tuple[date, ...]:
     return tuple([date(month // 12, month % 12 + 1, min(start.day, monthrange(month // 12, month % 12 + 1)[1])) for month in months])
 
 
+def months_later(start: date, months: int) -> date:
+    """The same day so many months later, or the last of its month. Raises ValueError if it is beyond `LAST_DAY`."""
+    month = start.year * 12 + start.month - 1 + months
+    if month // 12 > LAST_DAY.year:
+        raise ValueError(f"{months} months from {start} is beyond {LAST_DAY}")
+    return date(month // 12, month % 12 + 1, min(start.day, monthrange(month // 12, month % 12 + 1)[1]))
+
+
 def adjusted(day: date, adjustment: Adjustment, calendar: str) -> date:
     """The business day that `day` moves to. A calendar is "none" (every day), "weekends", or a country's, with a part of it or without:
     "AU", "AU-NSW", "JP". Raises CalendarError.

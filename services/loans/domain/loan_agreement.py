@@ -10,7 +10,7 @@ import msgspec
 from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
@@ -301,7 +301,8 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
             if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:
                 return _rate_invalid("/rate_pct")
             rate = str(Fraction(loan.terms.base_pct) + Fraction(loan.terms.margin_pct)) if rate_pct is None else rate_pct
-            return early_fault(loan, schedule.start, "/schedule/start") or _fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
+            far = planned_fault(loan, schedule.start, on, "/schedule/start")
+            return far or _fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
         case WriteOff(amount_minor=amount, on=day):
             if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
                 return fault_of_day

@@ -1,6 +1,6 @@
 """Books of a loan: an event brings a dated fact in, or takes one out, and carries the difference that it makes."""
 
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import assert_never
 
@@ -8,6 +8,7 @@ import msgspec
 
 from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Rescheduled, WrittenOff
 from services.loans.domain.loan_state import Loan, Reason
+from services.loans.domain.periods import grid
 from services.loans.domain.standing import Account, books_on, bucket, figures_on, minus, plus, with_fact, without_fact
 from services.loans.events.loan import (
     Act,
@@ -43,6 +44,7 @@ type Booked = (
     | PeriodClosed
 )
 
+MAX_AHEAD = timedelta(days=3660)  # from today, or to the end of the schedule if that is later
 NO_CHANGE = BookChange()
 NO_FIGURES = Figures(  # of an event that is not entered yet
     on=date.min,
@@ -159,6 +161,17 @@ def day_fault(loan: Loan, day: date, on: date, field: str) -> Refused[Reason] | 
     if day > on:
         return Refused(Reason.DATE_IN_FUTURE, f"{day} has not come yet", field, f"{on} or earlier")
     return None
+
+
+def planned_fault(loan: Loan, day: date, on: date, field: str) -> Refused[Reason] | None:
+    """What is agreed now may count for a day to come, but for none so far off that it can only be a slip of the pen: whatever counts for
+    a day before it has all periods until then worked out again."""
+    assert loan.account is not None
+    schedules = (loan.account.contract.schedule, *(running.schedule for running in loan.account.after[-1:]))
+    last = max(on + MAX_AHEAD, *(grid(schedule).bounds[-1] for schedule in schedules))
+    if day > last:
+        return Refused(Reason.DATE_IN_FUTURE, f"{day} is too far ahead", field, f"{last} or earlier")
+    return early_fault(loan, day, field)
 
 
 def early_fault(loan: Loan, day: date, field: str) -> Refused[Reason] | None:

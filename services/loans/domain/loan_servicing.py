@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, early_fault, entered, owed_minor
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
 from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
@@ -304,8 +304,8 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
     rate = Fraction(command.base_pct) + Fraction(loan.terms.margin_pct)
     if not Fraction(command.base_pct) >= 0 or rate > MAX_RATE_PCT:
         return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
-    if (early := early_fault(loan, command.from_on, "/from_on")) is not None:
-        return early
+    if (fault := planned_fault(loan, command.from_on, command.on, "/from_on")) is not None:
+        return fault
     reset = RateReset(
         loan=loan.id,
         reset=loan.resets,
@@ -326,8 +326,8 @@ def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
     assert loan.account is not None
     if command.amount_minor <= 0:
         return Refused(Reason.AMOUNT_INVALID, "a fee is above zero", "/amount_minor", "1 or more")
-    if (early := early_fault(loan, command.due_on, "/due_on")) is not None:
-        return early
+    if (fault := planned_fault(loan, command.due_on, command.on, "/due_on")) is not None:
+        return fault
     charged = FeeCharged(
         loan=loan.id,
         fee=command.fee,

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from services.loans.domain.calendars import adjusted, due_dates
+from services.loans.domain.calendars import adjusted, due_dates, months_later
 from services.loans.domain.day_counts import parts_within, period_parts
 from services.loans.domain.instalments import half_even, level_payments, step_weights
 from services.loans.events.loan import ScheduleTerms
@@ -42,7 +42,7 @@ def period_end(grid: Grid, period: int) -> date:
     """Beyond the last period, what is still owed is billed each month. Raises ValueError beyond the last day that there is."""
     if period < grid.terms.periods:
         return grid.bounds[period + 1]
-    return due_dates(grid.bounds[-1], "1m", period - grid.terms.periods + 1)[-1]
+    return months_later(grid.bounds[-1], period - grid.terms.periods + 1)
 
 
 def due_date(grid: Grid, period: int) -> date:
