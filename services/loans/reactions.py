@@ -235,6 +235,7 @@ def _credit(event: DeliveryValued, on: date) -> Reaction:
         lot=event.lot,
         amount_minor=event.amount_minor,
         received_on=event.received_on,
+        prepays=event.prepays,
         on=on,
     )
     return Reaction(f"loan/{event.loan}", command)

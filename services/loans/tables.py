@@ -375,6 +375,7 @@ class OfftakeRow(Table, table=True):
     price: str
     currency: str
     share: str
+    prepays: str
     since: date
     until: date
     authority: str

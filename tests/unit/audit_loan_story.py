@@ -238,6 +238,7 @@ def a_loan() -> Story:
         ),
         "deliver": loan(
             DeliveryCredited(
+                prepays="nothing",
                 payment="pay_3",  # type: ignore[arg-type]
                 right="rgt_1",
                 lot="lot_1",

@@ -116,6 +116,19 @@ def test_a_delivery_is_credited_at_its_value_without_cash_and_once():
     assert DECIDER.decide(credit, loan) == []
 
 
+def test_a_delivery_beyond_what_is_due_prepays_where_the_agreement_says_so():
+    def credit(prepays: Any) -> CreditDelivery:
+        return CreditDelivery(
+            payment=PaymentId("pay_d"), right="rgt_1", lot="lot_1", amount_minor=50_000, received_on=START, prepays=prepays, on=START
+        )
+
+    kept, repaid = (told(credit(prepays), loan=lent())[0].figures for prepays in ("nothing", "instalment"))
+    assert kept is not None
+    assert repaid is not None
+    assert (kept.principal_minor, kept.credit_minor) == (120_000, 50_000)
+    assert (repaid.principal_minor, repaid.credit_minor) == (70_000, 0)
+
+
 def test_arrears_have_their_buckets_by_days_past_due():
     loan = lent(ClosePeriod(on=months(1)))
     seen = []

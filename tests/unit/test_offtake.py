@@ -72,6 +72,9 @@ def test_a_delivery_is_worth_its_contained_grams_at_the_agreed_price():
     assert isinstance(valued, DeliveryValued)
     assert (valued.loan, valued.payment, valued.contained_g, valued.amount_minor) == (LOAN, "pay_1", 996, 2491)  # 996.5 g; 2,491.25 cents
     assert (valued.content, valued.price, valued.share, valued.received_on) == ("0.9965", "2.5", "1", START)
+    [prepaying] = events_of(deliver(), agree(prepays="instalment"))
+    assert isinstance(prepaying, DeliveryValued)
+    assert (valued.prepays, prepaying.prepays) == ("nothing", "instalment")
 
 
 @pytest.mark.parametrize(

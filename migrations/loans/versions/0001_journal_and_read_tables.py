@@ -242,6 +242,7 @@ TABLES: dict[str, list[sa.Column[Any]]] = {
         text("price"),
         text("currency"),
         text("share"),
+        text("prepays"),
         day("since"),
         day("until"),
         text("authority"),

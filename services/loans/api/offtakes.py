@@ -12,7 +12,7 @@ from services.loans.api.fields import Code, Element, LoanPath, OfftakePath, Posi
 from services.loans.api.loan_standing import loan_as_known
 from services.loans.api.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.offtake import AgreeOfftake, EndOfftake
-from services.loans.events.loan import LoanId
+from services.loans.events.loan import LoanId, Prepays
 from services.loans.events.offtake import OfftakeId
 from services.loans.tables import DeliveryRow, OfftakeRow
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
@@ -35,6 +35,7 @@ class OfftakeBody(Body):
     element: Element
     price: PositiveNumber = Field(description="in minor units of the loan's currency, for a contained gram of the element")
     share: PositiveNumber = Field(default="1", description="of each delivery that repays the loan")
+    prepays: Prepays = Field(default="nothing", description="what a delivery is worth beyond what is due")
     since: Day
     until: Day = Field(description="the last day of a delivery that counts")
     authority: Text
@@ -49,6 +50,7 @@ class OfftakeView(BaseModel):
     price: str
     currency: str
     share: str
+    prepays: Prepays
     since: date
     until: date
     authority: str
@@ -95,6 +97,7 @@ async def agree_offtake(loan: LoanPath, body: OfftakeBody, caller: Operates, pos
         price=body.price,
         currency=state.terms.currency,
         share=body.share,
+        prepays=body.prepays,
         since=body.since,
         until=body.until,
         authority=body.authority,
@@ -110,6 +113,7 @@ async def agree_offtake(loan: LoanPath, body: OfftakeBody, caller: Operates, pos
         price=agreed.price,
         currency=agreed.currency,
         share=agreed.share,
+        prepays=agreed.prepays,
         since=agreed.since,
         until=agreed.until,
         authority=agreed.authority,

@@ -102,7 +102,7 @@ def account_after(loan: Loan, event: Booked) -> Account:
                     id=event.payment,
                     on=event.received_on,
                     amount_minor=event.amount_minor,
-                    prepays=event.prepays if isinstance(event, PaymentRecorded) else "nothing",
+                    prepays="nothing" if isinstance(event, RecoveryRecorded) else event.prepays,
                     in_kind=isinstance(event, DeliveryCredited),
                     recovery=isinstance(event, RecoveryRecorded),
                 ),

@@ -70,6 +70,7 @@ class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lot: str
     amount_minor: int
     received_on: date
+    prepays: Prepays = "nothing"
     on: date
 
 
@@ -270,6 +271,7 @@ def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
         currency=loan.terms.currency,
         amount_minor=command.amount_minor,
         received_on=max(command.received_on, loan.account.contract.committed_on),
+        prepays=command.prepays,
         change=NO_CHANGE,
         after=NO_FIGURES,
     )

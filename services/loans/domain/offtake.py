@@ -15,7 +15,7 @@ import msgspec
 
 from services.loans.domain.instalments import round_half_even
 from services.loans.domain.loan_state import LoanStatus
-from services.loans.events.loan import LoanId, PaymentId
+from services.loans.events.loan import LoanId, PaymentId, Prepays
 from services.loans.events.offtake import (
     DeliveryNotValued,
     DeliveryValued,
@@ -41,6 +41,7 @@ class AgreeOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: str
     currency: str
     share: str
+    prepays: Prepays = "nothing"
     since: date
     until: date
     authority: str
@@ -125,6 +126,7 @@ def _agree(command: AgreeOfftake, offtake: Offtake) -> Sequence[OfftakeEvent] | 
             price=command.price,
             currency=command.currency,
             share=command.share,
+            prepays=command.prepays,
             since=command.since,
             until=command.until,
             authority=command.authority,
@@ -168,6 +170,7 @@ def _value(command: ValueDelivery, offtake: Offtake) -> Sequence[OfftakeEvent]:
             share=agreed.share,
             currency=agreed.currency,
             amount_minor=amount_minor,
+            prepays=agreed.prepays,
             received_on=command.received_on,
         )
     ]

@@ -367,6 +367,7 @@ class DeliveryCredited(_Event, frozen=True, kw_only=True, tag="loans.delivery_cr
     currency: str
     amount_minor: Minor
     received_on: date
+    prepays: Prepays
     change: BookChange
     after: Figures
 

@@ -9,7 +9,7 @@ from typing import Literal, NewType
 import msgspec
 
 from services.loans.events.facility import Minor
-from services.loans.events.loan import LoanId, PaymentId
+from services.loans.events.loan import LoanId, PaymentId, Prepays
 from shared.record import Grams
 
 OfftakeId = NewType("OfftakeId", str)  # "oft_01j..."
@@ -28,6 +28,7 @@ class OfftakeAgreed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     price: str  # minor units for a contained gram, a decimal or rational
     currency: str
     share: str  # of each delivery that repays the loan, "1" or less
+    prepays: Prepays  # what a delivery is worth beyond what is due
     since: date
     until: date
     authority: str
@@ -59,6 +60,7 @@ class DeliveryValued(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     share: str
     currency: str
     amount_minor: Minor
+    prepays: Prepays
     received_on: date
 
 

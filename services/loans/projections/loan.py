@@ -103,7 +103,7 @@ def _payment(event: PaymentRecorded | DeliveryCredited | RecoveryRecorded) -> tu
         case PaymentRecorded():
             kind, reference, prepays = "payment", event.reference, event.prepays
         case DeliveryCredited():
-            kind, reference, prepays = "delivery", event.lot, "nothing"
+            kind, reference, prepays = "delivery", event.lot, event.prepays
         case RecoveryRecorded():
             kind, reference, prepays = "recovery", event.reference, "nothing"
     return event.payment, event.loan, kind, reference, event.amount_minor, event.received_on, prepays

@@ -17,8 +17,9 @@ from shared.postgres import Connection
 from shared.record import Fact
 
 _AGREED = """
-    INSERT INTO offtakes (offtake, "right", loan, product, element, price, currency, share, since, until, authority, agreed_by)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
+    INSERT INTO offtakes (offtake, "right", loan, product, element, price, currency, share, prepays, since, until,
+                          authority, agreed_by)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"""
 _DELIVERY = """
     INSERT INTO deliveries (lot, "right", status, offtake, loan, mass_g, contained_g, amount_minor, received_on, payment, reason)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -41,6 +42,7 @@ async def project_offtake(connection: Connection, fact: Fact) -> None:
                 event.price,
                 event.currency,
                 event.share,
+                event.prepays,
                 event.since,
                 event.until,
                 event.authority,
