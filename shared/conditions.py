@@ -60,6 +60,8 @@ class ShareAtLeast(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     unit: str | None = None  # only what is in this unit is looked at; None: all, and the whole must be in one
 
 
+MOST_NAMED = 8  # references that an evaluation names: it has a bound, however much was shown
+
 type Condition = Shown | AllShown | SumAtLeast | ShareAtLeast
 
 type Status = Literal["open", "met", "waived", "not_evaluated"]
@@ -71,7 +73,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     found: str
     needed: str
-    evidence: tuple[str, ...]  # the references that counted
+    evidence: tuple[str, ...]  # references that counted, at most `MOST_NAMED`: `found` says how many more there are
     until: date | None = None  # of a met one: the last day on which this evidence still meets it; None: for good
 
 
@@ -96,11 +98,15 @@ def evaluate(condition: Condition, evidence: Iterable[Evidence], on: date) -> Ev
     """Total: a condition with a fault is not evaluated."""
     about = [each for each in evidence if _concerns(condition, each)]
     status, found, counted = _judge(condition, _valid(about, on))
+    references = [each.reference for each in counted]
+    if more := max(0, len(references) - MOST_NAMED):
+        references = sorted(references)[:MOST_NAMED]
+        found += f"; by {more} more than are named"
     return Evaluation(
         status=status,
         found=found + _not_counted(about, on),
         needed=_needed(condition),
-        evidence=tuple(each.reference for each in counted),
+        evidence=tuple(references),
         until=_met_until(condition, about, on) if status == "met" else None,
     )
 

@@ -1,8 +1,10 @@
 """A loan's agreement and its advances: approved by a second person, committed by its facility, advanced on conditions that are met."""
 
 from datetime import date
+from itertools import batched
 from typing import Any
 
+import msgspec
 import pytest
 from loan_story import (
     OFFTAKE,
@@ -31,9 +33,11 @@ from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability, LookAtSubsequent
 from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan_servicing import ImportLoan
+from services.loans.domain.project import FACTS_AN_EVENT
 from services.loans.events.loan import (
     AmendCondition,
     LoanId,
+    Precedent,
     ScheduleTerms,
     Subsequent,
     WaiveCondition,
@@ -41,6 +45,7 @@ from services.loans.events.loan import (
 )
 from shared.conditions import AllShown, ShareAtLeast, Shown
 from shared.decider import Timer
+from shared.record import MAX_DATA_BYTES, canonical
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
 
@@ -304,3 +309,40 @@ def test_an_imported_loan_is_committed_like_any_other_and_its_balance_brought_fo
     assert (loan.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
     worse = type(command)(**{name: getattr(command, name) for name in command.__struct_fields__} | {"repaid_minor": 100_001})
     assert refused(Loan(), worse).code == "amount_invalid"
+
+
+# What is seen of conditions fits in an event
+
+
+def subjects(count: int) -> tuple[str, ...]:
+    return tuple(f"{number:0100}" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        [Shown(kind="permit")] * 70,
+        [AllShown(kind="permit", subjects=subjects(40))] * 4,
+        [ShareAtLeast(part="p" * 40, whole="w" * 40, share="4/5")] * 40,
+    ],
+)
+def test_whatever_becomes_known_an_event_holds_what_is_seen_of_the_conditions(conditions: list[Any]):
+    precedents = tuple(Precedent(name=f"c{number}", text="as agreed", condition=each) for number, each in enumerate(conditions))
+    loan, unit = committed(precedents=precedents), "g of " + "x" * 100
+    shown = [evidence("permit", reference=f"fct_{number:026}") for number in range(60)]
+    counted = [
+        msgspec.structs.replace(evidence(kind, 10**15, reference=f"fct_{kind[0]}{number:025}"), unit=unit)
+        for kind in ("p" * 40, "w" * 40)
+        for number in range(30)
+    ]
+    for known in batched((*shown, *counted), FACTS_AN_EVENT):
+        loan, happened = told(learn(*known), loan=loan)
+        assert len(canonical(happened[0])) <= MAX_DATA_BYTES
+
+
+def test_conditions_that_would_not_fit_are_refused_when_they_are_proposed_or_amended():
+    wide = AllShown(kind="permit", subjects=subjects(40))
+    many = tuple(Precedent(name=f"c{number}", text="as agreed", condition=wide) for number in range(6))
+    assert refused(Loan(), propose(precedents=many)).code == "condition_invalid"
+    loan = committed(precedents=(*many[:4], *(Precedent(name=f"p{number}", text="x", condition=PERMIT.condition) for number in range(10))))
+    assert refused(loan, act(AmendCondition(name="p0", text="x", condition=wide))).code == "condition_invalid"

@@ -1,6 +1,7 @@
 """A loan's agreement: proposed, approved by a second person's key, committed once the facility has reserved its headroom; and the acts
 that change it later, each signed in the same way."""
 
+from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 from typing import assert_never
@@ -35,16 +36,21 @@ from services.loans.events.loan import (
     Precedent,
     Restructure,
     ScheduleTerms,
+    Seen,
     Subsequent,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
 )
+from shared.conditions import evaluate
 from shared.conditions import fault_of as fault_of_condition
 from shared.decider import Refused
+from shared.record import canonical
 
 PROPOSAL = "loan_proposal"  # the purposes that signatures name
 ACT = "loan_act"
+MAX_SEEN_MORE_BYTES = 400  # by which seeing something of a condition may be longer than seeing nothing: numbers and references
+MAX_SEEN_BYTES = 45_000  # of all conditions as they are seen: an event holds them beside what was learnt
 MAX_RATE_PCT = 100  # a year, all in: more is a slip of the pen
 
 
@@ -174,9 +180,20 @@ def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
         for place, each in enumerate(conditions):
             if (words := fault_of_condition(each.condition)) is not None:
                 return Refused(Reason.CONDITION_INVALID, words, f"/{where}/{place}/condition")
+    if (crowded := _fault_of_room((*terms.precedents, *terms.subsequents))) is not None:
+        return crowded
     if len({covenant.kind for covenant in terms.covenants}) < len(terms.covenants):
         return Refused(Reason.TERMS_INVALID, "a covenant is named twice", "/covenants", "each kind once")
     return None
+
+
+def _fault_of_room(conditions: Sequence[Precedent | Subsequent]) -> Refused[Reason] | None:
+    """What is seen of conditions must fit in one event, whatever becomes known: a reaction stores it, and nobody could answer for it."""
+    nothing = [canonical(Seen(name=each.name, evaluation=evaluate(each.condition, (), date.max))) for each in conditions]
+    most = sum(len(seen) + MAX_SEEN_MORE_BYTES for seen in nothing)
+    if most <= MAX_SEEN_BYTES:
+        return None
+    return Refused(Reason.CONDITION_INVALID, "the conditions are too many, or say too much", "/precedents", "fewer, or with shorter names")
 
 
 def _approve(command: ApproveLoan, loan: Loan) -> Decided:
@@ -288,7 +305,9 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
         case AmendCondition(name=name, condition=condition):
             if (fault := fault_of_condition(condition)) is not None:
                 return Refused(Reason.CONDITION_INVALID, fault, "/condition")
-            return _unless_named(loan.terms, name)
+            others = [each for each in loan.terms.precedents if each.name != name]
+            amended = Precedent(name=name, text=content.text, condition=condition)
+            return _unless_named(loan.terms, name) or _fault_of_room([*others, amended, *loan.terms.subsequents])
         case WaiveCondition(name=name):
             return _unless_named(loan.terms, name)
         case WaiveCovenant(kind=kind):

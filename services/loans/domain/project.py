@@ -31,7 +31,7 @@ from shared.record import MAX_INTEGER
 OFFTAKE = "offtake"
 OUTPUT = "output"
 COUNTED = (OFFTAKE, OUTPUT)  # kinds that say nothing without a quantity
-FACTS_AN_EVENT = 30  # of the largest that can be, all fit in one event
+FACTS_AN_EVENT = 10  # of the largest that can be, all fit in one event, with what a loan makes of them
 NAME_LENGTH = 63
 
 
