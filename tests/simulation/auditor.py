@@ -45,6 +45,7 @@ def audit(evidence: Evidence) -> list[str]:
         messages,
         loan_auditor.headroom,
         loan_auditor.money,
+        loan_auditor.deliveries,
         material_auditor.grams,
     )
     return [fault for check in checks for fault in _faults(check, evidence)]

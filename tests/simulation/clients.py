@@ -372,7 +372,8 @@ async def take_back(client: Client, product: str) -> None:
 
 async def mature(client: Client, product: str) -> None:
     if right := _one_of(client, product, "right_added", "right"):
-        command = MatureRight(right=right, settled_g=UNIT_G, delivery=_lot(client))
+        delivery = msgspec.structs.replace(_lot(client), assay=_assay(client, client.dice.random() < 0.7))
+        command = MatureRight(right=right, settled_g=UNIT_G, delivery=delivery)
 
         async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
             return msgspec.structs.replace(command, delivery=msgspec.structs.replace(command.delivery, on=on)), ()

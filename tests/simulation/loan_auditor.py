@@ -96,6 +96,37 @@ def money(evidence: "Evidence") -> Iterator[str]:
             yield f"the ledger has {posted} {asset} in cash, and it is {amount}"
 
 
+def deliveries(evidence: "Evidence") -> Iterator[str]:
+    """A delivery that is credited is a lot of its right, valued once by what was agreed."""
+    lots = {}
+    for records in evidence.journals["inventory"].values():
+        lots |= {record["data"]["lot"]: record["data"]["right"] for record in records if record["type"] == "inventory.lot_taken_in.v1"}
+    valued: dict[str, Json] = {}
+    for stream, records in streams_of(evidence, "offtake").items():
+        agreed: dict[str, Json] = {}
+        for record in records:
+            kind, data = record["type"].split(".")[1], record["data"]
+            if kind == "offtake_agreed":
+                agreed[data["offtake"]] = data
+            elif kind == "offtake_ended":
+                agreed[data["offtake"]] |= {"until": data["on"]}
+            elif kind == "delivery_valued":
+                terms = agreed[data["offtake"]]
+                worth = data["mass_g"] * Fraction(data["content"]) * Fraction(terms["price"]) * Fraction(terms["share"])
+                if data["payment"] in valued or lots.get(data["lot"]) != stream.partition("/")[2] or data["amount_minor"] != round(worth):
+                    yield f"{stream} at {record['version']}: {data['lot']} is worth {worth}, once"
+                if not terms["since"] <= data["received_on"] <= terms["until"]:
+                    yield f"{stream} at {record['version']}: nothing was agreed for {data['received_on']}"
+                valued[data["payment"]] = data
+    for stream, records in streams_of(evidence, "loan").items():
+        for record in records:
+            if record["type"] == "loans.delivery_credited.v1":
+                data, told = record["data"], valued.pop(record["data"]["payment"], {})
+                if (told.get("loan"), told.get("lot"), told.get("amount_minor")) != (data["loan"], data["lot"], data["amount_minor"]):
+                    yield f"{stream} at {record['version']}: {data['lot']} was valued as {told}"
+    yield from (f"{payment} was valued, and credited to nobody" for payment in valued)
+
+
 def _paid_instead(kind: str, data: Json) -> int:
     """For material that never came back."""
     return {"material_cash_settled": data.get("amount_minor", 0), "material_replaced": -data.get("cost_minor", 0)}.get(kind, 0)
@@ -243,6 +274,8 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
             return [("loans", ("loans.project_watched.v1",))]
         case "loans.commitment_cancelled.v1" | "loans.uncalled_cancelled.v1":
             return [("loans", ("loans.headroom_released.v1",))]
+        case "loans.delivery_valued.v1":
+            return [("loans", ("loans.delivery_credited.v1",))]
         case "inventory.right_added.v1" if data["kind"] == "firm_offtake":
             return [("loans", ("loans.project_fact_recorded.v1",))]
         case _:

@@ -29,6 +29,7 @@ from services.loans.domain.loan_servicing import (
     ResetRate,
     ReversePayment,
 )
+from services.loans.domain.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
@@ -62,6 +63,7 @@ def at_work(client: Callable[[str], Client], dice: Random, until_s: float) -> Se
     return [
         set_up(client("treasury"), until_s),
         learn(client("geologist"), until_s),
+        agree(client("trader"), until_s),
         *(lend(client(f"bank{number}"), until_s) for number in range(dice.choice((1, 1, 2)))),
         *(hold(client(f"fund{number}"), until_s) for number in range(dice.randrange(0, 2))),
     ]
@@ -114,6 +116,51 @@ async def learn(client: Client, until_s: float) -> None:
             known.append((project, fact.fact))
             await client.do("loans", f"project/{project}", RecordFact(project=project, known=fact, evidence=("a paper",)))
         await client.pause(3.0)
+
+
+# Repayment in kind
+
+
+async def agree(client: Client, until_s: float) -> None:
+    """What is delivered under a right repays some loan, for a while."""
+    agreed: list[tuple[str, Any, Any]] = []
+    loans, stock = client.world.stores["loans"], client.world.stores["inventory"]
+    while asyncio.get_running_loop().time() < until_s:
+        await client.pause(2.0)
+        added = [(record.stream, msgspec.json.decode(record.data)) for records in list(stock.by_stream.values()) for record in records]
+        rights = sorted(
+            (stream.partition("/")[2], data["right"])
+            for stream, data in added
+            if data["type"] == "inventory.right_added.v1" and data["kind"] == "firm_offtake"
+        )
+        lent = sorted(name for name in loans.by_stream if name.startswith("loan/"))
+        if not rights or not lent:
+            continue
+        if agreed and client.dice.random() < 0.3:
+            right, offtake, loan = agreed.pop()
+            await client.do("loans", f"offtake/{right}", EndOfftake(offtake=offtake, loan=loan, reason="enough", on=date.min))
+            continue
+        (product, right), stream = client.dice.choice(rights), client.dice.choice(lent)
+        state = await client.read("loans", stream)
+        if state is None or state.terms is None:
+            continue
+        offtake = AgreeOfftake(
+            offtake=client.new_id("oft"),
+            right=right,
+            loan=state.id,
+            loan_status=state.status,
+            product=product,
+            element="Sb",
+            price=client.dice.choice(("2", "3/2", "0.37")),
+            currency=state.terms.currency,
+            share=client.dice.choice(("1", "1/3")),
+            since=BEGAN,
+            until=BEGAN + timedelta(days=30),
+            authority="an Act",
+            by="trader",
+        )
+        agreed.append((right, offtake.offtake, offtake.loan))
+        await client.do("loans", f"offtake/{right}", offtake)
 
 
 # Facility loans

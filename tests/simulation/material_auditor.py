@@ -16,8 +16,10 @@ PARTNERS = ("lent_g", "excess_g")
 
 def grams(evidence: "Evidence") -> Iterator[str]:
     """What is lent is what inventory's draws took, less what came back with them; it sums to zero, and to the ledger's accounts."""
+    offered = streams_of(evidence, "material")
+    yield from (f"{stream} was awarded and never offered" for stream in _awarded(evidence) if stream not in offered)
     drawn, taken_back = _told_by_inventory(evidence)
-    for stream, records in streams_of(evidence, "material").items():
+    for stream, records in offered.items():
         books: Counter[str] = Counter()
         pending: dict[str, int] = {}
         settled: dict[str, int] = {}
@@ -42,6 +44,14 @@ def grams(evidence: "Evidence") -> Iterator[str]:
             yield f"{stream}: the ledger has {returning} g on their way back, and it is {sum(pending.values())} g"
     yield from (f"loans have not heard of {draw}, which is lent" for draw in drawn)
     yield from (f"loans have not heard that {draw} came back" for draw in taken_back)
+
+
+def _awarded(evidence: "Evidence") -> Iterator[str]:
+    """One that was withdrawn is offered again with its next award, unless that one's release has ended by then."""
+    for records in evidence.journals["allocation"].values():
+        for record in records:
+            if record["type"] == "allocation.loan_awarded.v1":
+                yield f"material/mln_{record['data']['award'].removeprefix('awd_')}"
 
 
 def _told_by_inventory(evidence: "Evidence") -> tuple[dict[str, tuple[str, int, int]], dict[str, int]]:
@@ -90,7 +100,7 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
     """What must follow: the consumer, and the types of which one must come."""
     match record["type"]:
         case "allocation.loan_awarded.v1":
-            return [("inventory", ("inventory.loan_announced.v1",)), ("loans", ("loans.material_loan_offered.v1",))]
+            return [("inventory", ("inventory.loan_announced.v1",))]
         case "loans.material_terms_approved.v1":
             return [("loans", ("loans.headroom_reserved.v1", "loans.headroom_refused.v1"))]
         case "loans.material_loan_committed.v1":
