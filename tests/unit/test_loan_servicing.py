@@ -17,6 +17,7 @@ from loan_story import (
     lent,
     minor,
     months,
+    named,
     names,
     pay_out,
     payment,
@@ -28,6 +29,8 @@ from loan_story import (
 )
 
 from services.loans.domain.loan import DECIDER, Loan, timers
+from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan_agreement import CommitLoan
 from services.loans.domain.loan_books import owed_minor
 from services.loans.domain.loan_servicing import (
     ChargeFee,
@@ -35,6 +38,7 @@ from services.loans.domain.loan_servicing import (
     ClosePeriod,
     CreditDelivery,
     DeclareDefault,
+    ImportLoan,
     LookAtArrears,
     RecordRecovery,
     Regrade,
@@ -43,7 +47,7 @@ from services.loans.domain.loan_servicing import (
     ReversePayment,
 )
 from services.loans.domain.standing import books_on, figures_on
-from services.loans.events.loan import PaymentId, Restructure, WaiveCovenant, WriteOff
+from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff
 from shared.decider import Timer
 
 INSTALMENT = 10_662  # of 120,000 at 1% a month over 12 months
@@ -284,3 +288,49 @@ def test_timers_of_a_loan_that_is_not_there_do_nothing():
 )
 def test_what_is_planned_for_a_far_day_is_refused_and_not_worked_out(command: Any):
     assert refused(lent(), command).code == "date_in_future"
+
+
+# When a loan is repaid
+
+
+def test_a_fee_that_comes_after_the_last_payment_reopens_the_loan_until_it_is_paid():
+    fee = ChargeFee(fee="fee_1", text="agency", amount_minor=100, due_on=day_after(START), on=day_after(START))
+    loan, _ = told(payment("1", 120_000, START, prepays="instalment"), fee, loan=lent())
+    assert loan.status == "committed"
+    loan, happened = told(payment("2", 100, day_after(START)), loan=loan)
+    assert (names(happened), loan.status) == (["PaymentRecorded", "LoanRepaid"], "repaid")
+
+
+def test_to_reverse_what_was_paid_beyond_all_that_was_owed_leaves_a_loan_repaid():
+    paid = (payment("1", 120_000, START, prepays="instalment"), payment("2", 500, START))
+    loan, _ = told(*paid, ReversePayment(payment=PaymentId("pay_2"), reason="twice", on=START), loan=lent())
+    assert loan.status == "repaid"
+    assert told(ReversePayment(payment=PaymentId("pay_1"), reason="bounced", on=START), loan=loan)[0].status == "committed"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        CancelCommitment(amount_minor=None, reason="enough", on=START),
+        EndAvailability(cause="availability", on=date(2027, 1, 1)),
+    ],
+)
+def test_a_loan_of_which_all_is_paid_back_is_repaid_once_nothing_more_will_be_advanced(last: Any):
+    loan = committed(learn(*SHOWN), request(amount_minor=50_000), pay_out(), payment("1", 50_000, START, prepays="instalment"))
+    loan, happened = told(last, loan=loan)
+    assert (names(happened), loan.status) == (["CommitmentCancelled", "LoanRepaid"], "repaid")
+
+
+def test_a_loan_that_was_repaid_elsewhere_is_imported_as_repaid():
+    brought = ImportLoan(
+        loan=LoanId("lon_2"),
+        terms=terms(),
+        document=named("import"),
+        reference="OLD-7",
+        as_of=START,
+        advanced_minor=120_000,
+        repaid_minor=120_000,
+        on=START,
+    )
+    loan, happened = told(brought, CommitLoan(on=START))
+    assert (names(happened)[-1], loan.status) == ("LoanRepaid", "repaid")

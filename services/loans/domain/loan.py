@@ -148,7 +148,6 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
                 enter(loan, event),
                 payments=loan.payments.set(event.payment, payment),
                 references=loan.references.delete(payment.reference),  # the same money may be told again, as it was
-                status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID else loan.status,
             )
         case RateReset():
             return _replace(enter(loan, event), resets=loan.resets + 1)

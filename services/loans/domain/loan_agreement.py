@@ -11,7 +11,7 @@ import msgspec
 from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
@@ -252,7 +252,8 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
     )
     begun = msgspec.structs.replace(loan, account=account)
     forward = entered(begun, forward, command.on)
-    return [committed, forward, *arrears(begun, forward.after)]
+    begun = msgspec.structs.replace(begun, status=LoanStatus.COMMITTED, advanced_minor=brought.advanced_minor)
+    return [committed, forward, *arrears(begun, forward.after), *repaid(begun, forward.after)]
 
 
 def _propose_act(command: ProposeAct, loan: Loan) -> Decided:

@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Rescheduled, WrittenOff
-from services.loans.domain.loan_state import Loan, Reason
+from services.loans.domain.loan_state import Loan, LoanStatus, Reason
 from services.loans.domain.periods import grid
 from services.loans.domain.standing import Account, books_on, bucket, figures_on, minus, plus, with_fact, without_fact
 from services.loans.events.loan import (
@@ -21,6 +21,7 @@ from services.loans.events.loan import (
     FeeCharged,
     Figures,
     LoanEvent,
+    LoanRepaid,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
@@ -73,13 +74,15 @@ def entered[Event: Booked](loan: Loan, event: Event, on: date) -> Event:
 
 
 def enter(loan: Loan, event: Booked) -> Loan:
-    """The loan with the event in its books."""
+    """The loan with the event in its books. One that is repaid is so no longer where something is owed again: a payment never came, or a
+    fee did."""
     return msgspec.structs.replace(
         loan,
         account=account_after(loan, event),
         booked=plus(loan.booked, event.change),
         booked_through=event.after.on,
         figures=event.after,
+        status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID and owed_minor(event.after) else loan.status,
     )
 
 
@@ -147,6 +150,13 @@ def arrears(loan: Loan, after: Figures) -> list[LoanEvent]:
     if now == loan.bucket:
         return []
     return [ArrearsChanged(loan=loan.id, bucket=now, overdue_minor=after.overdue_minor, overdue_since=after.overdue_since)]
+
+
+def repaid(loan: Loan, after: Figures) -> list[LoanEvent]:
+    """That this was the last of it: nothing is owed any more, and nothing will be advanced."""
+    assert loan.id is not None
+    ended = loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owed_minor(after)
+    return [LoanRepaid(loan=loan.id, on=after.on)] if ended else []
 
 
 def owed_minor(figures: Figures) -> int:

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
 from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
@@ -24,7 +24,6 @@ from services.loans.events.loan import (
     LoanEvent,
     LoanId,
     LoanImported,
-    LoanRepaid,
     LoanTerms,
     PaymentId,
     PaymentRecorded,
@@ -319,7 +318,7 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     reset = entered(loan, reset, command.on)
-    return [reset, *arrears(loan, reset.after)]
+    return [reset, *_consequences(loan, reset.after)]
 
 
 def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
@@ -411,11 +410,7 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
 
 def _consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
     """The bucket of arrears, and whether that was the last of it."""
-    assert loan.id is not None
-    events = arrears(loan, after)
-    if loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owed_minor(after):
-        events.append(LoanRepaid(loan=loan.id, on=after.on))
-    return events
+    return [*arrears(loan, after), *repaid(loan, after)]
 
 
 def _payment_fault(loan: Loan, reference: str, amount_minor: int, received_on: date, on: date) -> Refused[Reason] | None:

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from services.loans.domain.loan_books import owed_minor
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -53,9 +54,10 @@ _ENTRIES = """
 _FIGURES = """
     UPDATE loans SET version = new.version, figures = coalesce(new.figures, loans.figures),
         principal_minor = coalesce(new.principal_minor, loans.principal_minor),
-        overdue_minor = coalesce(new.overdue_minor, loans.overdue_minor)
-    FROM unnest($1::text[], $2::bigint[], $3::jsonb[], $4::bigint[], $5::bigint[])
-        AS new(loan, version, figures, principal_minor, overdue_minor)
+        overdue_minor = coalesce(new.overdue_minor, loans.overdue_minor),
+        status = CASE WHEN loans.status = 'repaid' AND new.owed_minor > 0 THEN 'committed' ELSE loans.status END
+    FROM unnest($1::text[], $2::bigint[], $3::jsonb[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS new(loan, version, figures, principal_minor, overdue_minor, owed_minor)
     WHERE loans.loan = new.loan"""
 _PAYMENTS = """
     INSERT INTO payments (payment, loan, kind, reference, amount_minor, received_on, prepays, reversed)
@@ -111,8 +113,8 @@ def _payment(event: PaymentRecorded | DeliveryCredited | RecoveryRecorded) -> tu
 
 def _stands(loan: str, version: int, figures: Figures | None) -> tuple[Any, ...]:
     if figures is None:
-        return loan, version, None, None, None
-    return loan, version, _json(figures), figures.principal_minor, figures.overdue_minor
+        return loan, version, None, None, None, None
+    return loan, version, _json(figures), figures.principal_minor, figures.overdue_minor, owed_minor(figures)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -153,7 +155,6 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _project_advance(connection, event)
         case PaymentReversed():
             await execute("UPDATE payments SET reversed = true, reason = $2 WHERE payment = $1", event.payment, event.reason)
-            await execute("UPDATE loans SET status = 'committed' WHERE loan = $1 AND status = 'repaid'", event.loan)
         case ArrearsChanged():
             await execute("UPDATE loans SET bucket = $2 WHERE loan = $1", event.loan, event.bucket)
         case RatioReported():
