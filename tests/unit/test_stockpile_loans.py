@@ -113,12 +113,6 @@ def test_what_is_lent_is_what_the_lots_contain_by_their_ruling_assays():
     assert (material.award, material.mass_g, material.remaining_g) == ("awd_a", 15 * TONNE, 5 * TONNE)
 
 
-def test_what_an_assay_does_not_say_of_an_element_is_lent_as_the_product_states_it():
-    story = lent(4, lot(units=4, assay=replace(PASSED, contents={"As": "0.0001"})))
-    _, material = story.when(draw(units=2))
-    assert isinstance(material, MaterialLent) and material.contained_g == {"As": 1_000, "Sb": 9_965_000}
-
-
 def test_an_assay_that_moves_a_lot_rules_too():
     story = a_stockpile(lot(units=10), RecordAssay(lot=LotId("lot_1"), assay=FAILED), RecordAssay(lot=LotId("lot_1"), assay=PASSED))
     assert story.state.lots[LotId("lot_1")].contents == PASSED.contents

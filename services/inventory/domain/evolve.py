@@ -93,7 +93,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case HoldLifted():
             return _lifted(state, event)
         case ProductRegistered():
-            return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g, contents=event.contents)
+            return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
         case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():

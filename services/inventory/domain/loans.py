@@ -125,11 +125,10 @@ def closed_gate(loan: AwardedLoan, on: date) -> Refusal | None:
 
 
 def lent(drawn: StockDrawn, loan: AwardedLoan, state: Stockpile) -> MaterialLent:
-    """What an assay does not say of an element, the product does: metal is never lent for nothing."""
     parcels = []
     contained: dict[str, int] = {}
     for parcel in drawn.parcels:
-        contents = state.contents | state.lots[parcel.lot].contents
+        contents = state.lots[parcel.lot].contents
         found = {element: round(parcel.mass_g * Fraction(share)) for element, share in sorted(contents.items())}
         parcels.append(LentParcel(lot=parcel.lot, mass_g=parcel.mass_g, contained_g=found))
         for element, mass_g in found.items():

@@ -89,7 +89,6 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 class Stockpile(msgspec.Struct, frozen=True, gc=False):
     product: ProductId | None = None  # None: not registered
     nominal_unit_g: int = 0
-    contents: dict[str, str] = {}  # as the product states them: element -> share of the mass
     protected_g: int = 0
     lots_taken_in: int = 0
     lots: immutables.Map[LotId, Lot] = immutables.Map()
