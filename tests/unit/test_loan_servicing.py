@@ -193,6 +193,23 @@ def test_nothing_is_lent_to_a_borrower_who_breaches_a_covenant():
     assert told(report("2", date(2026, 6, 30)), pay_out("a"), loan=loan)[1]
 
 
+def test_a_waiver_lets_advances_through_until_its_last_day_and_no_longer():
+    broken = ReportRatio(kind="dscr", ratio="1", for_on=START, source="accounts", on=START)
+    waived = WaiveCovenant(kind="dscr", until=date(2026, 3, 31))
+    loan = committed(learn(*SHOWN), request("a", 1), request("b", 1), broken, act(waived), sign_act())
+    told(pay_out("a", date(2026, 3, 31)), loan=loan)
+    assert refused(loan, pay_out("b", date(2026, 4, 1))).code == "covenant_breached"
+
+
+def test_a_figure_for_an_earlier_day_that_is_told_late_cures_nothing():
+    def report(ratio: str, for_on: date) -> ReportRatio:
+        return ReportRatio(kind="dscr", ratio=ratio, for_on=for_on, source="accounts", on=date(2026, 6, 30))
+
+    loan, happened = told(report("1", date(2026, 6, 30)), report("2", date(2026, 3, 31)), loan=committed(learn(*SHOWN)))
+    assert [event.standing for event in happened] == ["breached", "kept"]
+    assert refused(loan, request()).code == "covenant_breached"
+
+
 def test_a_provision_is_what_it_was_and_what_it_changes():
     def regrade(provision_minor: int) -> Regrade:
         return Regrade(grade="B", stage=2, provision_minor=provision_minor, reason="late")
@@ -334,3 +351,6 @@ def test_a_loan_that_was_repaid_elsewhere_is_imported_as_repaid():
     )
     loan, happened = told(brought, CommitLoan(on=START))
     assert (names(happened)[-1], loan.status) == ("LoanRepaid", "repaid")
+    nothing = msgspec.structs.replace(brought, terms=terms(establishment_fee_minor=700), advanced_minor=0, repaid_minor=0)
+    loan, _ = told(nothing, CommitLoan(on=START), learn(*SHOWN), request(), pay_out())
+    assert loan.booked.fees_minor == 700, "its first advance is made here"

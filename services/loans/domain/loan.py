@@ -113,10 +113,10 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
             assert loan.account is not None
             return _replace(loan, account=with_fact(loan.account, cancelled), cancelled_minor=loan.cancelled_minor + event.amount_minor)
         case ConditionsEvaluated():
-            evidence = loan.evidence.update({each.reference: each for each in event.learnt})
+            evidence = loan.evidence
             for reference in event.forgotten:
                 evidence = evidence.delete(reference) if reference in evidence else evidence
-            return _replace(loan, evidence=evidence)
+            return _replace(loan, evidence=evidence.update({each.reference: each for each in event.learnt}))
         case ActProposed():
             act = OpenAct(event.content, event.document, event.proposed_by)
             return _replace(loan, acts=loan.acts.set(event.act, act))
@@ -156,8 +156,11 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
         case ArrearsChanged():
             return _replace(loan, bucket=event.bucket)
         case RatioReported():
-            covenant = _replace(loan.covenants[event.kind], breached=event.standing == "breached")
-            return _replace(loan, covenants=loan.covenants.set(event.kind, covenant))
+            covenant = loan.covenants[event.kind]
+            if event.for_on < covenant.reported_for:
+                return loan  # told late: a later figure says how it stands
+            stands = _replace(covenant, breached=event.standing in ("breached", "waived"), reported_for=event.for_on)
+            return _replace(loan, covenants=loan.covenants.set(event.kind, stands))
         case Regraded():
             return _replace(loan, provision_minor=event.provision_minor)
         case SubsequentMissed():
@@ -188,7 +191,7 @@ def _with_act(loan: Loan, content: Act) -> Loan:
         case WaiveCondition(name=name, until=until):
             return _replace(loan, waived=loan.waived.set(name, until or date.max))
         case WaiveCovenant(kind=kind, until=until):
-            covenant = _replace(loan.covenants[kind], waived_until=until, breached=False)
+            covenant = _replace(loan.covenants[kind], waived_until=until)
             return _replace(loan, covenants=loan.covenants.set(kind, covenant))
         case Restructure() | WriteOff():
             return loan

@@ -149,7 +149,7 @@ def _request(command: RequestAdvance, loan: Loan) -> Decided:
         )
     if not loan.terms.available_from <= command.on <= loan.terms.available_until:
         return _outside(loan)
-    if (breach := _breach(loan)) is not None:
+    if (breach := _breach(loan, command.on)) is not None:
         return breach
     requested: list[LoanEvent] = [
         AdvanceRequested(loan=loan.id, advance=command.advance, amount_minor=command.amount_minor, purpose=command.purpose)
@@ -170,7 +170,7 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
         return fault
     if not loan.terms.available_from <= command.paid_on <= loan.terms.available_until:
         return _outside(loan)
-    if (breach := _breach(loan)) is not None:
+    if (breach := _breach(loan, command.paid_on)) is not None:
         return breach
     seen = seen_precedents(loan, command.paid_on)
     if not all_pass(seen):
@@ -263,9 +263,13 @@ def _unmet(seen: tuple[Seen, ...]) -> str:
     )
 
 
-def _breach(loan: Loan) -> Refused[Reason] | None:
-    """Nothing is lent to a borrower who breaches a covenant: it is cured or waived first."""
-    broken = sorted(kind for kind, covenant in loan.covenants.items() if covenant.breached)
+def _breach(loan: Loan, on: date) -> Refused[Reason] | None:
+    """Nothing is lent to a borrower who breaches a covenant: it is cured, or waived through that day."""
+    broken = sorted(
+        kind
+        for kind, covenant in loan.covenants.items()
+        if covenant.breached and (covenant.waived_until is None or covenant.waived_until < on)
+    )
     if not broken:
         return None
     return Refused(Reason.COVENANT_BREACHED, f"the covenant {broken[0]} is breached", accepted="a covenant that is kept, cured or waived")

@@ -352,7 +352,7 @@ def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
 
 
 def _report(command: ReportRatio, loan: Loan) -> Decided:
-    """A breach stays one until a figure that keeps the covenant cures it; a waiver suspends it until its last day."""
+    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day."""
     assert loan.id is not None
     covenant = loan.covenants.get(command.kind)
     if covenant is None:
@@ -370,7 +370,9 @@ def _report(command: ReportRatio, loan: Loan) -> Decided:
         minimum=covenant.minimum,
         for_on=command.for_on,
         source=command.source,
-        standing=("cured" if covenant.breached else "kept") if kept else ("waived" if waived else "breached"),
+        standing=("cured" if covenant.breached and command.for_on >= covenant.reported_for else "kept")
+        if kept
+        else ("waived" if waived else "breached"),
     )
     return [reported]
 

@@ -93,8 +93,11 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Covenant(msgspec.Struct, frozen=True):
+    """`breached`: by the figure for the last day that was reported for, whether it is waived or not."""
+
     minimum: str
     breached: bool = False
+    reported_for: date = date.min
     waived_until: date | None = None
 
 

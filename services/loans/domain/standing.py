@@ -82,7 +82,7 @@ def _take(course: Course, fact: DatedFact) -> None:
             owed = fact.advanced_minor - fact.repaid_minor
             course.cash_minor -= owed
             course.repaid_minor += fact.repaid_minor
-            course.established = True
+            course.established = fact.advanced_minor > 0  # with the first advance its fee was charged there
             _lend(course, owed, fact.advanced_minor)
         case Reduced():
             course.undrawn_minor -= min(fact.amount_minor, course.undrawn_minor)
