@@ -11,6 +11,7 @@ from services.audit.approvers import Approvers
 from services.audit.books import Books
 from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
+from services.audit.deliveries import Deliveries
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
 from services.audit.facilities import Facilities
 from services.audit.holdings import Holdings
@@ -41,7 +42,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if walk.rounds.unsettled or walk.approvers.unsettled or walk.facilities.unsettled:
+    if any(each.unsettled for each in (walk.rounds, walk.approvers, walk.facilities, walk.deliveries)):
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -100,6 +101,7 @@ class _Walk:
         self.rounds = Rounds(findings, self.approvers)
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
+        self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
         self.tree = hashes.Tree()
@@ -137,6 +139,7 @@ class _Walk:
         self.rounds.finish()
         self.approvers.finish()
         self.facilities.finish()
+        self.deliveries.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -240,6 +243,7 @@ class _Walk:
             self.rounds.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
+            self.deliveries.see(place, event)
             self._holdings.see(place, record, event)
             self._material.see(place, record, event)
 

@@ -30,6 +30,7 @@ from services.loans.events.loan import (
     WaiveCondition,
     WriteOff,
 )
+from services.loans.events.offtake import DeliveryValued, OfftakeAgreed
 from shared.approval import approve
 from shared.conditions import Evaluation, Shown
 
@@ -162,6 +163,49 @@ def payment(name: str, amount_minor: int, change: BookChange, **minor: int) -> P
     return PaymentRecorded(amount_minor=amount_minor, currency="AUD", change=change, after=figures(**minor), **told, **LOAN)
 
 
+def offtake(event: Any) -> Step:
+    return Step(event=event, stream="offtake/rgt_1", shard=1)
+
+
+def agreed(**changes: Any) -> OfftakeAgreed:
+    """Half of each delivery, at a cent and a half for a contained gram."""
+    given: Any = {
+        "offtake": "oft_1",
+        "right": "rgt_1",
+        "product": "antimony-metal",
+        "element": "Sb",
+        "price": "3/2",
+        "currency": "AUD",
+        "share": "0.5",
+        "prepays": "nothing",
+        "since": TODAY,
+        "until": LAST_DAY,
+        "authority": "an agreement",
+        "agreed_by": "sub_operator",
+    } | LOAN
+    return OfftakeAgreed(**given | changes)
+
+
+def valued(**changes: Any) -> DeliveryValued:
+    """Six grams, nine tenths of them antimony: 4.05 cents."""
+    given: Any = {
+        "offtake": "oft_1",
+        "right": "rgt_1",
+        "lot": "lot_1",
+        "payment": "pay_3",
+        "mass_g": 6,
+        "content": "0.9",
+        "contained_g": 5,
+        "price": "3/2",
+        "share": "0.5",
+        "currency": "AUD",
+        "amount_minor": 4,
+        "prepays": "nothing",
+        "received_on": TODAY,
+    } | LOAN
+    return DeliveryValued(**given | changes)
+
+
 def a_loan() -> Story:
     """Fifty are committed, thirty advanced once a permit is there and the offtake waived. Interest of 3 is billed, 13 are paid."""
     waiver = WaiveCondition(name="offtake", until=TODAY)
@@ -236,6 +280,8 @@ def a_loan() -> Story:
                 **money,
             )
         ),
+        "agree_offtake": offtake(agreed()),
+        "value": offtake(valued()),
         "deliver": loan(
             DeliveryCredited(
                 prepays="nothing",

@@ -1,5 +1,6 @@
 """The audit of loans: each way in which a facility's or a loan's history can be wrong is found, named, and placed."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,21 @@ from audit_loan_story import (
     lent,
     limits,
     loan,
+    offtake,
     payment,
     rate,
     reserved,
     seen,
     signed,
     told_with_loans,
+    valued,
 )
 from audit_story import LAST_DAY, OTHER_KEY, TODAY, Step, Told
 from test_audit import before, changed, failures
 
 from services.loans.events.facility import LimitsSet
 from services.loans.events.loan import BookChange, WaiveCondition
+from services.loans.events.offtake import OfftakeEnded
 
 
 async def failures_of(folder: Path, **steps: Step) -> dict[str, list[str]]:
@@ -203,3 +207,39 @@ async def test_an_act_is_approved_once(tmp_path: Path) -> None:
     proposed = act("act_3", WaiveCondition(name="offtake", until=TODAY), LOSS)
     other = act_approved("act_3", proposed.content, LOSS, advanced_minor=30, principal_minor=11)
     assert await failures_of(tmp_path, asked=loan(proposed), approved=loan(other)) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount_minor": 5},
+        {"mass_g": 7},
+        {"content": "0.7"},
+        {"price": "1.6"},
+        {"share": "1"},
+        {"offtake": "oft_2"},
+        {"loan": "lon_8"},
+        {"received_on": date(2025, 12, 31)},
+        {"received_on": date(2999, 1, 1)},
+    ],
+)
+async def test_a_delivery_that_was_not_valued_as_it_was_agreed_is_found(tmp_path: Path, changes: dict[str, Any]) -> None:
+    other = {"lot": "lot_2", "payment": "pay_4"}
+    assert await failures_of(tmp_path / "right", fine=offtake(valued(**other))) == {}
+    assert await failures_of(tmp_path / "wrong", wrong=offtake(valued(**other | changes))) == {"money": ["wrong"]}
+
+
+async def test_a_delivery_that_is_valued_twice_or_after_its_agreement_ended_is_found(tmp_path: Path) -> None:
+    assert await failures_of(tmp_path / "twice", again=offtake(valued())) == {"money": ["again"]}
+    end: Any = {"offtake": "oft_1", "right": "rgt_1", "loan": "lon_7", "on": TODAY - timedelta(days=1), "reason": "repaid"}
+    late = {"end": offtake(OfftakeEnded(**end)), "late": offtake(valued(lot="lot_2", payment="pay_4"))}
+    assert await failures_of(tmp_path / "late", **late) == {"money": ["late"]}
+
+
+async def test_a_credit_that_no_delivery_is_worth_is_found(tmp_path: Path) -> None:
+    """What was valued otherwise is found where it was credited."""
+    story = told_with_loans()
+    changed(story, "value", lot="lot_9")
+    history = Told(story, tmp_path)
+    found = failures(await history.audited())
+    assert found == {"money": [history.places["deliver"]]}
