@@ -109,7 +109,7 @@ def deliveries(evidence: "Evidence") -> Iterator[str]:
             if kind == "offtake_agreed":
                 agreed[data["offtake"]] = data
             elif kind == "offtake_ended":
-                agreed[data["offtake"]] |= {"until": data["on"]}
+                agreed[data["offtake"]] = agreed[data["offtake"]] | {"until": data["on"]}
             elif kind == "delivery_valued":
                 terms = agreed[data["offtake"]]
                 worth = data["mass_g"] * Fraction(data["content"]) * Fraction(terms["price"]) * Fraction(terms["share"])

@@ -194,7 +194,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "not_evaluated"}}])),
     (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "waived"}}])),
     (loan_auditor.money, _change("payment_recorded", change={"cash_minor": 1})),
-    (loan_auditor.money, _change("shares_subscribed", units=7)),
+    (loan_auditor.money, _change("shares_subscribed", units=700)),
     (loan_auditor.money, _change("loan_committed", commitment_minor=1)),
     (loan_auditor.money, lambda evidence: _lengthen(evidence, "advance_paid")),
     (loan_auditor.money, lambda evidence: _drop(evidence, "payment_reversed")),
