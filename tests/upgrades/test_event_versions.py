@@ -169,7 +169,8 @@ async def test_the_ledger_takes_any_event_but_no_version_that_it_would_post_wron
     """It logs what it has never heard of. What it has, in a later version, may move grams in a way that it cannot read."""
     await added(builds.old, "a")
     [record] = await stage.records(builds.service)
-    [inventory, _] = LEDGER.subscriptions
+    inventory = LEDGER.subscriptions[0]
+    assert inventory.source == "inventory"
     unheard_of = msgspec.structs.replace(record, type="inventory.lot_blessed.v1")
     assert inventory.decode(unheard_of).event is None
     with pytest.raises(Stopped, match=r"inventory\.stock_drawn\.v2, a version that this build does not know"):
