@@ -76,6 +76,8 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
     assert await lender.refused("operator-1", f"{path}/payments", body) == (409, "payment_reference_used")
     known = await lender.get("auditor-1", f"{path}/standing", known_at=before, on=str(TODAY))
     now = await lender.get("auditor-1", f"{path}/standing", on=str(TODAY))
+    far = await lender.clients["borrower-hillgrove"].get(f"{path}/standing", params={"on": "2999-12-31"})
+    assert (far.status_code, far.json()["code"]) == (422, "date_in_future")
     assert (known["figures"]["principal_minor"], now["figures"]["principal_minor"]) == (120_000, 100_000)
     reversed = await lender.post("operator-1", f"{path}/payments/{recorded['payment']}/reverse", {"reason": "of another loan"})
     assert reversed["figures"]["principal_minor"] == 120_000

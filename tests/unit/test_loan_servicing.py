@@ -351,6 +351,7 @@ def test_a_loan_that_was_repaid_elsewhere_is_imported_as_repaid():
     )
     loan, happened = told(brought, CommitLoan(on=START))
     assert (names(happened)[-1], loan.status) == ("LoanRepaid", "repaid")
+    assert refused(Loan(), msgspec.structs.replace(brought, as_of=date(1900, 1, 1))).field == "/as_of"
     nothing = msgspec.structs.replace(brought, terms=terms(establishment_fee_minor=700), advanced_minor=0, repaid_minor=0)
     loan, _ = told(nothing, CommitLoan(on=START), learn(*SHOWN), request(), pay_out())
     assert loan.booked.fees_minor == 700, "its first advance is made here"

@@ -11,6 +11,7 @@ from sqlmodel import col, func, select
 from services.loans.api.fields import LoanPath
 from services.loans.api.loans import SeesLoans, find_loan
 from services.loans.domain.loan import DECIDER
+from services.loans.domain.loan_books import far_fault
 from services.loans.domain.loan_state import Loan
 from services.loans.domain.standing import figures_on, upcoming
 from services.loans.tables import LoanEntryRow
@@ -67,6 +68,8 @@ async def show_standing(
     day = on or reads.today
     if state.account is None:
         raise Problem("loan_status", "nothing was committed by then", field="query:known_at", accepted="a later time")
+    if (fault := far_fault(state.account, day, reads.today, "query:on")) is not None:
+        raise Problem(fault.code, fault.detail, field=fault.field, accepted=fault.accepted)
     return StandingView(loan=loan, on=day, known_at=known_at, figures=msgspec.to_builtins(figures_on(state.account, day)))
 
 

@@ -45,7 +45,7 @@ type Booked = (
     | PeriodClosed
 )
 
-MAX_AHEAD = timedelta(days=3660)  # from today, or to the end of the schedule if that is later
+MAX_AHEAD = timedelta(days=3660)  # of today, or of the end of the schedule if that is later; as long ago for an import
 NO_CHANGE = BookChange()
 NO_FIGURES = Figures(  # of an event that is not entered yet
     on=date.min,
@@ -174,14 +174,16 @@ def day_fault(loan: Loan, day: date, on: date, field: str) -> Refused[Reason] | 
 
 
 def planned_fault(loan: Loan, day: date, on: date, field: str) -> Refused[Reason] | None:
-    """What is agreed now may count for a day to come, but for none so far off that it can only be a slip of the pen: whatever counts for
-    a day before it has all periods until then worked out again."""
+    """What is agreed now may count for a day to come, but for none so far off that it can only be a slip of the pen."""
     assert loan.account is not None
-    schedules = (loan.account.contract.schedule, *(running.schedule for running in loan.account.after[-1:]))
+    return far_fault(loan.account, day, on, field) or early_fault(loan, day, field)
+
+
+def far_fault(account: Account, day: date, on: date, field: str) -> Refused[Reason] | None:
+    """A day that nobody asks about in earnest: all periods until then would be worked out."""
+    schedules = (account.contract.schedule, *(running.schedule for running in account.after[-1:]))
     last = max(on + MAX_AHEAD, *(grid(schedule).bounds[-1] for schedule in schedules))
-    if day > last:
-        return Refused(Reason.DATE_IN_FUTURE, f"{day} is too far ahead", field, f"{last} or earlier")
-    return early_fault(loan, day, field)
+    return Refused(Reason.DATE_IN_FUTURE, f"{day} is too far ahead", field, f"{last} or earlier") if day > last else None
 
 
 def early_fault(loan: Loan, day: date, field: str) -> Refused[Reason] | None:

@@ -10,7 +10,17 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
+from services.loans.domain.loan_books import (
+    MAX_AHEAD,
+    NO_CHANGE,
+    NO_FIGURES,
+    arrears,
+    day_fault,
+    entered,
+    owed_minor,
+    planned_fault,
+    repaid,
+)
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
 from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
@@ -214,6 +224,9 @@ def _import(command: ImportLoan, loan: Loan) -> Decided:
     terms = command.terms
     if command.as_of > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.as_of} has not come yet", "/as_of", f"{command.on} or earlier")
+    if command.as_of < command.on - MAX_AHEAD:
+        first = command.on - MAX_AHEAD
+        return Refused(Reason.TERMS_INVALID, f"{command.as_of} is too long ago", "/as_of", f"{first} or later")
     if (fault := fault_of_terms(terms, min(command.on, terms.available_until))) is not None:
         return fault
     if not 0 <= command.repaid_minor <= command.advanced_minor <= terms.commitment_minor:
