@@ -39,7 +39,7 @@ async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> 
         yield lender
 
 
-async def send(lender: Lender, content: bytes, who: str = "operator-1", *, dry: bool = False, **headers: str) -> httpx.Response:
+async def send(lender: Lender, content: bytes, who: str = "admin-1", *, dry: bool = False, **headers: str) -> httpx.Response:
     given = {"Idempotency-Key": secrets.token_hex(8), "Content-Type": "text/csv"} | headers
     return await lender.clients[who].post(f"/v1/loan-imports?dry_run={'true' if dry else 'false'}", content=content, headers=given)
 
@@ -179,8 +179,9 @@ async def test_a_file_larger_than_other_bodies_is_taken(lender: Lender):
     assert (answer.status_code, answer.json()["summary"]["rows"]) == (200, 2_000)
 
 
-async def test_only_an_operator_imports(lender: Lender):
-    for who in ("borrower-hillgrove", "auditor-1", "approver-1"):
+async def test_an_administrator_imports_and_who_advances_may_only_ask(lender: Lender):
+    assert (await send(lender, file_of(line("NO-1")), "operator-1", dry=True)).json()["summary"]["ready"] == 1
+    for who in ("operator-1", "borrower-hillgrove", "auditor-1", "approver-1"):
         assert (await send(lender, file_of(line("NO-1")), who)).status_code == 403
     keyless = await lender.clients["operator-1"].post(
         "/v1/loan-imports", content=file_of(line("NO-1")), headers={"Content-Type": "text/csv"}
