@@ -120,6 +120,7 @@ async def test_each_bad_line_is_said_so_and_the_others_come_in(lender: Lender):
     lines = [
         line("BAD-1", repaid="1000.01"),
         line("BAD-2", as_of=str(TODAY + timedelta(days=1))),
+        line("BAD-0", as_of="1900-01-01"),
         line("BAD-3", base_pct="1000"),
         line("BAD-4", facility="none"),
         line("BAD-5", currency="USD"),
@@ -129,10 +130,11 @@ async def test_each_bad_line_is_said_so_and_the_others_come_in(lender: Lender):
         line("GOOD-1"),
     ]
     told = await report(lender, *lines)
-    assert results(told) == ["refused"] * 7 + ["imported", "refused"]
+    assert results(told) == ["refused"] * 8 + ["imported", "refused"]
     assert [(row["code"], row["field"]) for row in told["rows"] if row["code"]] == [
         ("amount_invalid", "advanced"),
         ("date_in_future", "as_of"),
+        ("loan_terms_invalid", "as_of"),
         ("loan_rate_invalid", "base_pct"),
         ("facility_not_found", "facility"),
         ("rate_missing", "currency"),
@@ -140,7 +142,7 @@ async def test_each_bad_line_is_said_so_and_the_others_come_in(lender: Lender):
         ("amount_invalid", "commitment"),
         ("import_reference_repeated", "reference"),
     ]
-    assert told["summary"]["refused"] == 8
+    assert told["summary"]["refused"] == 9
 
 
 @pytest.mark.parametrize("dry", [True, False])
