@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from services.audit.approvers import Approvers
 from services.audit.evidence import Recorded
+from services.audit.premium import Owed
 from services.audit.report import Check, Findings
 from services.loans.events.material import (
     ContainedChange,
@@ -45,6 +47,7 @@ class _Loan(msgspec.Struct):
     deferrals: dict[str, DeferralProposed] = {}
     returns: dict[str, _Return] = {}
     books: Counter[str] = msgspec.field(default_factory=Counter)
+    owed: Owed = msgspec.field(default_factory=Owed)
 
 
 class Material:
@@ -96,8 +99,15 @@ def _step(loan: _Loan, event: Any) -> Iterator[str]:
     match event:
         case MaterialLent():
             loan.undrawn_g -= event.mass_g
+            loan.owed.lend(event.draw, event.lent_on, event.lent_g)
             if loan.undrawn_g < 0:
                 yield f"{-loan.undrawn_g} g are lent beyond the award"
+        case MaterialTakenBack():
+            loan.owed.take_back(event.draw, event.lent_g)
+        case DeferralApproved():
+            loan.owed.defer(event.from_on, event.premium_pct)
+        case MaterialCashSettled() | MaterialReplaced():
+            loan.owed.pay(event.principal_g)
         case ReturnReceived():
             loan.returns[event.returned] = _Return(event, {"borrower": _content(event.own_assay, event.element)})
         case ReturnAssayed():
@@ -111,9 +121,20 @@ def _step(loan: _Loan, event: Any) -> Iterator[str]:
                 yield f"{event.pending_g} g of {event.returned} are pending no longer, which were not"
             if isinstance(event, ReturnCredited) and (returned is None or event.contained_g != returned.settled_g):
                 yield f"{event.returned} is credited with {event.contained_g} g, and was not settled at that"
+            if isinstance(event, ReturnCredited) and returned is not None:
+                yield from _credit(loan, event, returned.received.received_on)
         case MaterialLoanClosed():
             if loan.books["lent_g"] or loan.returns:
                 yield f"it is closed, and {loan.books['lent_g']} g and the returns {sorted(loan.returns)} are out"
+
+
+def _credit(loan: _Loan, event: ReturnCredited, on: date) -> Iterator[str]:
+    """With the premium by its formula."""
+    if loan.terms is not None:
+        paid = loan.owed.paid_by(event.contained_g, on, loan.terms.terms.premium)
+        if (said := (event.principal_g, event.premium_g, event.excess_g)) != paid:
+            yield f"{event.returned} pays {paid} g of principal, premium and beyond, and is credited as {said}"
+    loan.owed.pay(event.principal_g)
 
 
 def _settle(loan: _Loan, event: ReturnSettled) -> Iterator[str]:

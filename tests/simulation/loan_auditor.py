@@ -292,10 +292,14 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         if kind == "loan_committed":
-            for name, last in (("sunset", data["sunset_on"]), ("availability", data["available_until"])):
+            ends = {"sunset": data["sunset_on"], "availability": data["available_until"]}
+            ends |= {f"subsequent/{name}": day for name, day in data["subsequents"].items()}
+            for name, last in ends.items():
                 due = _after(last, 1)
                 if sha256(f"timer/{stream}/{name}/{due}".encode()).hexdigest() not in decided:
                     wanted["loans", stream, name] = due
+            if data["next_billing"] is not None:
+                wanted["loans", stream, "period"] = data["next_billing"]
         elif kind in ("material_loan_committed", "deferral_approved"):
             due = _after(data["due_on"], 1)
             wanted.pop(("loans", stream, "due"), None)
@@ -308,12 +312,14 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
                 wanted.pop(("loans", stream, name), None)
         elif "after" in data and stream.startswith("loan/"):
             after = data["after"]
-            arrears = None
-            if after["overdue_since"] is None:
-                arrears = _after(after["on"], 1) if after["due_minor"] else None
-            else:
+            billed, arrears = after["next_billing"], None
+            if after["overdue_since"] is not None:
                 arrears = next((day for days in BUCKETS if (day := _after(after["overdue_since"], days)) > after["on"]), None)
-            for name, due in (("period", after["next_due"]), ("arrears", arrears)):
+            elif after["due_minor"]:
+                arrears = _after(after["on"], 1)
+            elif after["next_due"] is not None and (billed is None or after["next_due"] < billed):
+                arrears = _after(after["next_due"], 1)
+            for name, due in (("period", billed), ("arrears", arrears)):
                 if due is None:
                     wanted.pop(("loans", stream, name), None)
                 else:

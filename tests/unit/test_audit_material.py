@@ -51,6 +51,14 @@ async def test_grams_that_are_not_what_the_event_is_about_are_found(tmp_path: Pa
     assert (await found(tmp_path, name, **fields))["lent"] == name
 
 
+async def test_a_premium_that_is_not_by_its_formula_is_found(tmp_path: Path) -> None:
+    credited = event_of("credit")
+    assert credited.premium_g
+    change = replace(credited.change, lent_g=credited.change.lent_g - 1, premium_g=credited.change.premium_g + 1)
+    less = {"principal_g": credited.principal_g + 1, "premium_g": credited.premium_g - 1, "change": change}
+    assert (await found(tmp_path, "credit", **less))["lent"] == "credit"
+
+
 async def test_grams_that_do_not_sum_to_zero_are_found(tmp_path: Path) -> None:
     change = ContainedChange(stock_g=-9 * UNIT_G, lent_g=9 * UNIT_G + 1)
     assert (await found(tmp_path, "lend", change=change)).items() >= {"lent": "lend", "sums": "lend"}.items()
