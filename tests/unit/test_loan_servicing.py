@@ -307,6 +307,14 @@ def test_what_is_planned_for_a_far_day_is_refused_and_not_worked_out(command: An
     assert refused(lent(), command).code == "date_in_future"
 
 
+def test_a_sunset_that_is_noticed_late_puts_the_fees_of_later_days_right():
+    late = (ClosePeriod(on=months(8)), EndAvailability(cause="sunset", on=date(2026, 7, 1)))
+    loan, happened = told(*late, loan=committed(commitment_fee_pct="3"))
+    assert names(happened)[-2:] == ["CommitmentCancelled", "PeriodClosed"]
+    assert minor(happened[-1].change)["fees"] < 0
+    assert loan.booked == books_on(loan.account, loan.booked_through)
+
+
 # When a loan is repaid
 
 

@@ -11,13 +11,12 @@ from typing import Any, assert_never, get_args
 import immutables
 import msgspec
 
-from services.loans.domain.dated_facts import Reduced
 from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
 from services.loans.domain.loan_agreement import AgreementCommand, decide_agreement
-from services.loans.domain.loan_books import enter
+from services.loans.domain.loan_books import cancelled, enter
 from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of
-from services.loans.domain.standing import opened, with_fact
+from services.loans.domain.standing import opened
 from services.loans.events.loan import (
     Act,
     ActApproved,
@@ -109,9 +108,7 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
         case BalanceBroughtForward():
             return _replace(enter(loan, event), advanced_minor=event.advanced_minor, imported=None)
         case CommitmentCancelled():
-            cancelled = Reduced(id=f"cancelled/{loan.cancelled_minor}", on=event.on, amount_minor=event.amount_minor)
-            assert loan.account is not None
-            return _replace(loan, account=with_fact(loan.account, cancelled), cancelled_minor=loan.cancelled_minor + event.amount_minor)
+            return cancelled(loan, event)
         case ConditionsEvaluated():
             evidence = loan.evidence
             for reference in event.forgotten:

@@ -5,7 +5,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, repaid
+from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, cancelled, day_fault, entered, repaid
 from services.loans.domain.loan_state import (
     Decided,
     Loan,
@@ -17,7 +17,6 @@ from services.loans.domain.loan_state import (
     seen_subsequents,
     wrong_status,
 )
-from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
     AdvanceCleared,
     AdvanceId,
@@ -27,6 +26,7 @@ from services.loans.events.loan import (
     CommitmentCancelled,
     ConditionsEvaluated,
     LoanEvent,
+    PeriodClosed,
     Seen,
     SubsequentMissed,
 )
@@ -202,7 +202,7 @@ def _cancel(command: CancelCommitment, loan: Loan) -> Decided:
         return Refused(
             Reason.NOTHING_TO_CANCEL, f"{free} of the commitment are neither advanced nor asked for", "/amount_minor", f"1 to {free}"
         )
-    return [_cancelled(loan, amount, "cancelled", command.reason, command.on), *_repaid_without(loan, amount, command.on)]
+    return _cancelled(loan, amount, "cancelled", command.reason, command.on)
 
 
 def _end(command: EndAvailability, loan: Loan) -> list[LoanEvent]:
@@ -213,17 +213,7 @@ def _end(command: EndAvailability, loan: Loan) -> list[LoanEvent]:
         return []
     reason = f"{last} has passed"
     given_up: list[LoanEvent] = [AdvanceWithdrawn(loan=loan.id, advance=advance, reason=reason) for advance in sorted(loan.advances)]
-    if not loan.undrawn_minor:
-        return given_up
-    cancelled = _cancelled(loan, loan.undrawn_minor, command.cause, reason, command.on)
-    return [*given_up, cancelled, *_repaid_without(loan, loan.undrawn_minor, command.on)]
-
-
-def _repaid_without(loan: Loan, cancelled_minor: int, on: date) -> list[LoanEvent]:
-    """All that was advanced may be repaid by now, and nothing more will be."""
-    assert loan.account is not None
-    left = msgspec.structs.replace(loan, cancelled_minor=loan.cancelled_minor + cancelled_minor)
-    return repaid(left, figures_on(loan.account, max(loan.booked_through, on)))
+    return given_up + (_cancelled(loan, loan.undrawn_minor, command.cause, reason, command.on) if loan.undrawn_minor else [])
 
 
 def _look_at_subsequent(command: LookAtSubsequent, loan: Loan) -> list[LoanEvent]:
@@ -240,10 +230,11 @@ def _look_at_subsequent(command: LookAtSubsequent, loan: Loan) -> list[LoanEvent
 
 def _cancelled(
     loan: Loan, amount_minor: int, cause: Literal["sunset", "availability", "cancelled"], reason: str, on: date
-) -> CommitmentCancelled:
+) -> list[LoanEvent]:
+    """With what it changes in the books: a timer may be late, and fees of later days billed. All that was advanced may be repaid by now."""
     assert loan.id is not None
     assert loan.terms is not None
-    return CommitmentCancelled(
+    less = CommitmentCancelled(
         loan=loan.id,
         on=on,
         facility=loan.terms.facility,
@@ -252,6 +243,11 @@ def _cancelled(
         cause=cause,
         reason=reason,
     )
+    left = cancelled(loan, less)
+    closed = PeriodClosed(loan=loan.id, due=on, currency=loan.terms.currency, change=NO_CHANGE, after=NO_FIGURES)
+    closed = entered(left, closed, on)
+    put_right = [] if closed.change == NO_CHANGE else [closed, *arrears(left, closed.after)]
+    return [less, *put_right, *repaid(left, closed.after)]
 
 
 def _unmet(seen: tuple[Seen, ...]) -> str:

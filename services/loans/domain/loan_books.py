@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Rescheduled, WrittenOff
+from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Reduced, Rescheduled, WrittenOff
 from services.loans.domain.loan_state import Loan, LoanStatus, Reason
 from services.loans.domain.periods import grid
 from services.loans.domain.standing import Account, books_on, bucket, figures_on, minus, plus, with_fact, without_fact
@@ -17,6 +17,7 @@ from services.loans.events.loan import (
     ArrearsChanged,
     BalanceBroughtForward,
     BookChange,
+    CommitmentCancelled,
     DeliveryCredited,
     FeeCharged,
     Figures,
@@ -83,6 +84,15 @@ def enter(loan: Loan, event: Booked) -> Loan:
         booked_through=event.after.on,
         figures=event.after,
         status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID and owed_minor(event.after) else loan.status,
+    )
+
+
+def cancelled(loan: Loan, event: CommitmentCancelled) -> Loan:
+    """The loan with so much less to be advanced."""
+    assert loan.account is not None
+    reduced = Reduced(id=f"cancelled/{loan.cancelled_minor}", on=event.on, amount_minor=event.amount_minor)
+    return msgspec.structs.replace(
+        loan, account=with_fact(loan.account, reduced), cancelled_minor=loan.cancelled_minor + event.amount_minor
     )
 
 

@@ -406,7 +406,7 @@ class FeeCharged(_Event, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
 
 
 class PeriodClosed(_Event, frozen=True, kw_only=True, tag="loans.period_closed.v1"):
-    """A due date has come: the period's interest is billed."""
+    """A due date has come: the period's interest is billed. Or what was billed is put right, since a commitment ended before that."""
 
     due: date
     currency: str
