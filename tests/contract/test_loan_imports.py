@@ -12,6 +12,7 @@ from import_story import LINE, file_of
 from loans_stage import TODAY, Lender, a_lender
 from stage import until
 
+from services.loans.api import loan_imports
 from services.loans.api.loan_imports import loan_of
 from shared.engines import Engines
 from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
@@ -114,6 +115,15 @@ async def test_a_retry_and_two_imports_at_once_bring_each_loan_in_once(lender: L
         assert "imported" in {each["result"] for each in row}
     async with lender.stage.sql(lender.inventory.kernel.service.name) as sql:
         assert await sql.fetchval("SELECT count(*) FROM loan_entries WHERE kind = 'loan_imported' AND text LIKE 'ONCE-%'") == 20
+
+
+async def test_what_there_was_no_time_for_comes_in_when_the_file_is_sent_again(lender: Lender, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loan_imports, "PATIENCE_SECONDS", 0.0)
+    lines = [line(f"LATE-{number}") for number in range(loan_imports.TOGETHER + 5)]
+    first = await report(lender, *lines)
+    assert (first["summary"]["imported"], first["summary"]["ready"]) == (loan_imports.TOGETHER, 5)
+    again = await report(lender, *lines)
+    assert (again["summary"]["already"], again["summary"]["imported"]) == (loan_imports.TOGETHER, 5)
 
 
 async def test_each_bad_line_is_said_so_and_the_others_come_in(lender: Lender):

@@ -21,7 +21,7 @@ from services.loans.domain.currencies import MINOR_DIGITS, minor_units
 from shared.fields import Day
 from shared.problems import Problem
 
-MAX_ROWS = 2_000  # of 360 periods each: what is done within the patience of a gateway
+MAX_ROWS = 5_000
 
 _AMOUNTS = ("commitment", "establishment_fee", "advanced", "repaid", "schedule_balloon")
 _WHOLE = ("stage", "schedule_periods", "schedule_interest_only_periods", "schedule_capitalised_periods", "schedule_step_periods")
