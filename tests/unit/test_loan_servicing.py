@@ -31,7 +31,7 @@ from loan_story import (
 from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan_agreement import CommitLoan
-from services.loans.domain.loan_books import owed_minor
+from services.loans.domain.loan_books import MAX_BOOKED_MINOR, owed_minor
 from services.loans.domain.loan_servicing import (
     ChargeFee,
     CloseLoan,
@@ -313,6 +313,18 @@ def test_a_sunset_that_is_noticed_late_puts_the_fees_of_later_days_right():
     assert names(happened)[-2:] == ["CommitmentCancelled", "PeriodClosed"]
     assert minor(happened[-1].change)["fees"] < 0
     assert loan.booked == books_on(loan.account, loan.booked_through)
+
+
+@pytest.mark.parametrize("name", ["payment", "fee"])
+def test_no_amounts_together_make_an_event_that_nobody_could_read_again(name: str):
+    def enter(number: int, amount_minor: int) -> Any:
+        if name == "payment":
+            return payment(str(number), amount_minor, START)
+        return ChargeFee(fee=f"fee_{number}", text="agency", amount_minor=amount_minor, due_on=START, on=START)
+
+    loan, _ = told(enter(1, MAX_BOOKED_MINOR - 120_000), loan=lent())
+    answer = refused(loan, enter(2, MAX_BOOKED_MINOR))
+    assert (answer.code, answer.field) == ("amount_invalid", "/amount_minor")
 
 
 # When a loan is repaid

@@ -149,9 +149,9 @@ def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEv
     if rate is None:
         return Refused(Reason.RATE_INVALID, f"{command.rate!r} is no rate", "/rate", 'above zero, such as "1.52" or "38/25"')
     held = {id: commitment for id, commitment in facility.commitments.items() if commitment.asset == command.asset}
-    if any(worth(commitment.amount, rate) > MAX_INTEGER for commitment in held.values()):
-        return Refused(Reason.RATE_INVALID, "what is committed would be worth more than the books can hold", "/rate")
     revalued = _revalued(facility, command.asset, rate)
+    if max(revalued.used_minor.values(), default=0) > MAX_INTEGER:
+        return Refused(Reason.RATE_INVALID, "what is committed would be worth more than the books can hold", "/rate")
     return [
         RateRecorded(
             facility=facility.id,

@@ -11,7 +11,17 @@ import msgspec
 from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
-from services.loans.domain.loan_books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
+from services.loans.domain.loan_books import (
+    MAX_BOOKED_MINOR,
+    NO_CHANGE,
+    NO_FIGURES,
+    arrears,
+    day_fault,
+    entered,
+    owed_minor,
+    planned_fault,
+    repaid,
+)
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
@@ -152,8 +162,8 @@ def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
 
 def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
     """What no loan may be: also asked of one that another system brings."""
-    if terms.commitment_minor <= 0:
-        return Refused(Reason.AMOUNT_INVALID, "a commitment is above zero", "/commitment_minor", "1 or more")
+    if not 0 < terms.commitment_minor <= MAX_BOOKED_MINOR:
+        return Refused(Reason.AMOUNT_INVALID, "no commitment that the books can hold", "/commitment_minor", f"1 to {MAX_BOOKED_MINOR}")
     for field in ("base_pct", "margin_pct", "default_margin_pct", "commitment_fee_pct"):
         if not 0 <= Fraction(getattr(terms, field)) <= MAX_RATE_PCT:
             return _rate_invalid(f"/{field}")

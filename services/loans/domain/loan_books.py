@@ -32,6 +32,7 @@ from services.loans.events.loan import (
     WriteOff,
 )
 from shared.decider import Refused
+from shared.record import MAX_INTEGER
 
 type Booked = (
     BalanceBroughtForward
@@ -47,6 +48,7 @@ type Booked = (
 )
 
 MAX_AHEAD = timedelta(days=3660)  # of today, or of the end of the schedule if that is later; as long ago for an import
+MAX_BOOKED_MINOR = MAX_INTEGER // 8
 NO_CHANGE = BookChange()
 NO_FIGURES = Figures(  # of an event that is not entered yet
     on=date.min,
@@ -72,6 +74,14 @@ def entered[Event: Booked](loan: Loan, event: Event, on: date) -> Event:
     through = max(loan.booked_through, on)
     change = minus(books_on(account, through), loan.booked)
     return msgspec.structs.replace(event, change=change, after=figures_on(account, through))
+
+
+def too_much(event: Booked, field: str) -> Refused[Reason] | None:
+    """The books hold so many minor units and no more, and keep room for the interest that will come by itself."""
+    amounts = [getattr(part, name) for part in (event.change, event.after) for name in part.__struct_fields__ if name.endswith("_minor")]
+    if max(map(abs, amounts)) <= MAX_BOOKED_MINOR:
+        return None
+    return Refused(Reason.AMOUNT_INVALID, "it is more than the books can hold", field, f"together at most {MAX_BOOKED_MINOR}")
 
 
 def enter(loan: Loan, event: Booked) -> Loan:

@@ -20,6 +20,7 @@ from services.loans.domain.loan_books import (
     owed_minor,
     planned_fault,
     repaid,
+    too_much,
 )
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
 from services.loans.domain.standing import figures_on
@@ -268,11 +269,12 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     recorded = entered(loan, recorded, command.on)
-    return [recorded, *_consequences(loan, recorded.after)]
+    return too_much(recorded, "/amount_minor") or [recorded, *_consequences(loan, recorded.after)]
 
 
 def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
-    """A delivery is worth what it is worth, also to a loan that nothing is owed of any more: it is credit then."""
+    """A delivery is worth what it is worth, also to a loan that nothing is owed of any more: it is credit then. What the
+    books cannot hold stays out of them: the delivery itself is told by its offtake."""
     if loan.id is None or loan.terms is None or loan.account is None or command.payment in loan.payments or command.amount_minor <= 0:
         return []
     credited = DeliveryCredited(
@@ -288,7 +290,7 @@ def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
         after=NO_FIGURES,
     )
     credited = entered(loan, credited, command.on)
-    return [credited, *_consequences(loan, credited.after)]
+    return [] if too_much(credited, "") else [credited, *_consequences(loan, credited.after)]
 
 
 def _reverse(command: ReversePayment, loan: Loan) -> Decided:
@@ -353,7 +355,7 @@ def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     charged = entered(loan, charged, command.on)
-    return [charged, *arrears(loan, charged.after)]
+    return too_much(charged, "/amount_minor") or [charged, *arrears(loan, charged.after)]
 
 
 def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
@@ -409,7 +411,7 @@ def _recover(command: RecordRecovery, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     recovered = entered(loan, recovered, command.on)
-    return [recovered, *_consequences(loan, recovered.after)]
+    return too_much(recovered, "/amount_minor") or [recovered, *_consequences(loan, recovered.after)]
 
 
 def _close(command: CloseLoan, loan: Loan) -> Decided:
