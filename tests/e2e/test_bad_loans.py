@@ -67,10 +67,14 @@ class Ground(msgspec.Struct, frozen=True):
     def fill(self, text: str) -> str:
         return text.format_map({name: getattr(self, name) for name in self.__struct_fields__ if isinstance(getattr(self, name), str)})
 
-    async def sends(self, who: str, path: str, body: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {await self.world.clients[who].token()}", "Idempotency-Key": secrets.token_hex(8)}
+    async def sends(self, who: str, path: str, body: Any, **headers: str) -> httpx.Response:
+        sent = {
+            "Authorization": f"Bearer {await self.world.clients[who].token()}",
+            "Idempotency-Key": secrets.token_hex(8),
+            "Content-Type": "application/json",
+        }
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return await self.http.post(self.fill(path), content=content, headers=headers | {"Content-Type": "application/json"})
+        return await self.http.post(self.fill(path), content=content, headers=sent | headers)
 
 
 @pytest.fixture(scope="module")
@@ -442,6 +446,55 @@ RETURNED = [
     ),
 ]
 
+IN_KIND = [
+    Bad(
+        "an offtake for a loan that is only proposed",
+        LOANS + "/{proposed}/offtakes",
+        lambda ground: offtake_body(ground),
+        409,
+        "loan_status",
+        "path:loan",
+    ),
+    Bad(
+        "an offtake at a price of nothing",
+        LOANS + "/{paid_out}/offtakes",
+        lambda ground: offtake_body(ground, price="0"),
+        422,
+        "invalid_request",
+        "/price",
+    ),
+    Bad(
+        "an offtake of more than is delivered",
+        LOANS + "/{paid_out}/offtakes",
+        lambda ground: offtake_body(ground, share="3/2"),
+        422,
+        "offtake_share_invalid",
+        "/share",
+    ),
+    Bad(
+        "the end of no offtake",
+        LOANS + f"/{{paid_out}}/offtakes/oft_{NOBODY}/end",
+        {"reason": "r"},
+        404,
+        "offtake_not_found",
+        "path:offtake",
+    ),
+]
+
+
+def offtake_body(ground: Ground, **changed: Any) -> Any:
+    body = {
+        "right": f"rgt_{NOBODY}",
+        "product": ground.product,
+        "element": "Sb",
+        "price": "2",
+        "since": ground.world.in_days(0),
+        "until": ground.world.in_days(9),
+        "authority": "a",
+    }
+    return body | changed
+
+
 EQUITY = [
     Bad("a holding of no shares", HOLDINGS, holding_body(units=0), 422, "invalid_request", "/units"),
     Bad(
@@ -550,7 +603,7 @@ KNOWN = [
 ]
 
 SPEAK_FOR_THEMSELVES = ("forbidden", "invalid_request", "facility_already_open")
-ALL = [*LOAN_TERMS, *SCHEDULES, *ADVANCES, *MONEY, *ACTS, *RETURNED, *EQUITY, *KNOWN]
+ALL = [*LOAN_TERMS, *SCHEDULES, *ADVANCES, *MONEY, *ACTS, *RETURNED, *IN_KIND, *EQUITY, *KNOWN]
 
 
 @pytest.mark.parametrize("bad", ALL, ids=lambda bad: bad.name)
@@ -598,6 +651,14 @@ class TestApprovals:
         answer = await ground.sends(who, f"{LOANS}/{ground.proposed}/approvals", msgspec.to_builtins(signed))
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
         assert no_more_than(before, await ground.world.heads())
+
+
+@pytest.mark.parametrize(("size", "status", "code"), [(2 << 20, 422, "import_header_invalid"), ((10 << 20) + 1, 413, "body_too_large")])
+async def test_a_file_of_loans_may_be_larger_than_other_bodies(ground: Ground, size: int, status: int, code: str) -> None:
+    before = await ground.world.heads()
+    answer = await ground.sends("operator-1", "/loans/v1/loan-imports?dry_run=false", b"x" * size, **{"Content-Type": "text/csv"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert no_more_than(before, await ground.world.heads())
 
 
 async def test_a_rate_of_zero_is_one(ground: Ground) -> None:
