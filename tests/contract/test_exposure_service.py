@@ -12,9 +12,9 @@ from test_equity_service import HOLDING, sign
 from test_loans_service import TERMS
 
 from services.loans.api.positions import positions_of
+from services.loans.domain.calendars import months_later
 from services.loans.domain.exposure import Due, Position
 from services.loans.domain.facility import Facility
-from services.loans.domain.what_ifs import months_later
 from services.loans.tables import CommitmentRow, MaterialLoanRow
 from shared.engines import Engines
 from shared.service import read_engine

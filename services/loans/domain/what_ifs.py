@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.calendars import LAST_DAY, due_dates
+from services.loans.domain.calendars import LAST_DAY, months_later
 from services.loans.domain.exposure import (
     LimitUse,
     Position,
@@ -274,14 +274,14 @@ def _fallen(before: Book, after: Book) -> tuple[Loss, ...]:
 def _delayed(outcome: Outcome, scenario: Delay) -> Outcome:
     book = outcome.after
     own = [each for each in book.deliveries if each.project == scenario.project and each.on >= book.on]
-    later = {each.reference: msgspec.structs.replace(each, on=months_later(each.on, scenario.months)) for each in own}
+    later = {each.reference: msgspec.structs.replace(each, on=_later(each.on, scenario.months)) for each in own}
     after = msgspec.structs.replace(book, deliveries=tuple(later.get(each.reference, each) for each in book.deliveries))
     moved = [
         Moved(delivery=each.reference, quantity=each.quantity, unit=each.unit, before=each.on, after=later[each.reference].on)
         for each in own
     ]
     gaps, lapses, breaches, positions = [], [], [], []
-    needed_by = months_later(book.on, scenario.months)
+    needed_by = _later(book.on, scenario.months)
     share = _share_within_a_year(own, list(later.values()), book.on)
     for position in book.positions:
         if position.project != scenario.project:
@@ -327,7 +327,7 @@ def _delivered(deliveries: Sequence[Delivery], until: date) -> int:
 
 def _share_within_a_year(before: Sequence[Delivery], after: Sequence[Delivery], on: date) -> Fraction | None:
     """How much of what was to come within twelve months still does. None: nothing was, or it is not in one unit."""
-    end = months_later(on, YEAR_MONTHS)
+    end = _later(on, YEAR_MONTHS)
     if len({each.unit for each in before}) != 1:
         return None
     whole, left = (sum(each.quantity for each in deliveries if each.on <= end) for deliveries in (before, after))
@@ -339,12 +339,10 @@ def _scaled(ratio: Ratio, share: Fraction) -> Ratio:
     return msgspec.structs.replace(ratio, ratio=f"{hundredths // 100}.{hundredths % 100:02}")
 
 
-def months_later(day: date, months: int) -> date:
-    """The same day of a later month, or its last; no later than days go."""
-    if months <= 0:
-        return day
+def _later(day: date, months: int) -> date:
+    """No later than days go."""
     try:
-        return due_dates(day, "1m", months)[-1]
+        return months_later(day, months)
     except ValueError:
         return LAST_DAY
 
