@@ -1,9 +1,10 @@
-"""Approvals: the file that `reserve approve` makes, held against the keys that allocation has enrolled."""
+"""Approvals: what is signed, and the file that `reserve approve` makes, held against the keys that allocation has enrolled."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from fastapi import Response
 from pydantic import BaseModel, StringConstraints
 
 from services.loans.domain.approvals import Signing
@@ -12,6 +13,9 @@ from shared.approval import Approval, verify_approval
 from shared.auth import Caller
 from shared.fields import Body
 from shared.http import Reads
+from shared.postgres_journal import read_document
+
+DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 class ApprovalBody(Body):
@@ -41,3 +45,10 @@ async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller) -> Signin
         key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
         signature_valid=key is not None and verify_approval(approval, key.public_key),
     )
+
+
+async def document_answer(reads: Reads, name: str) -> Response:
+    async with reads.kernel.pool.acquire() as connection:
+        document = await read_document(connection, name)
+    assert document is not None, f"the document {name} is kept with the event that names it"
+    return Response(bytes(document.content), media_type="application/json", headers={"ETag": f'"{name}"'})

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictInt
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
@@ -23,7 +23,6 @@ from shared.decider import Refused
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 from shared.journal import Document
-from shared.postgres_journal import read_document
 from shared.problems import Problem
 from shared.record import MAX_INTEGER, canonical
 from shared.writer import Accepted
@@ -34,7 +33,6 @@ HoldingPath = Annotated[str, Path(pattern=f"^eqh_{TYPEID}$")]
 FlowPath = Annotated[str, Path(pattern=f"^eqf_{TYPEID}$")]
 Operates = Annotated[Caller, allow("operator")]
 Reader = Annotated[Caller, allow(*READERS)]
-DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 type Units = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 
 
@@ -263,10 +261,7 @@ async def show_proposal(holding: HoldingPath, caller: Reader, reads: Reading) ->
     """The bytes whose SHA-256 the approver signs."""
     async with reads.session() as session:
         row = await find_holding(session, holding)
-    async with reads.kernel.pool.acquire() as connection:
-        found = await read_document(connection, row.document)
-    assert found is not None, "a proposal is stored with its document"
-    return Response(found.content, media_type=found.media_type, headers={"ETag": f'"{row.document}"'})
+    return await document_answer(reads, row.document)
 
 
 @router.get("/v1/holdings/{holding}/flows")

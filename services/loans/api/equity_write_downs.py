@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
-from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
-from services.loans.api.equity import DOCUMENT, BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.equity import BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
 from services.loans.api.fields import PositiveMinor
 from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.events.equity import EquityFlowId
@@ -18,7 +18,6 @@ from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.journal import Document
-from shared.postgres_journal import read_document
 from shared.problems import Problem
 from shared.record import canonical
 
@@ -137,7 +136,4 @@ async def show_write_down(holding: HoldingPath, flow: FlowPath, caller: Reader, 
         row = await session.get(WriteDownRow, flow)
     if row is None or row.holding != holding:
         raise Problem("write_down_not_found", f"{holding} has no write-down {flow}", field="path:flow")
-    async with reads.kernel.pool.acquire() as connection:
-        found = await read_document(connection, row.document)
-    assert found is not None, "it is stored with its document"
-    return Response(found.content, media_type=found.media_type, headers={"ETag": f'"{row.document}"'})
+    return await document_answer(reads, row.document)

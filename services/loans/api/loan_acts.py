@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import col, select
 
-from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, ActPath, LoanPath, Number, PositiveMinor
-from services.loans.api.loans import DOCUMENT, Operates, SeesLoans, document_answer, find_loan
+from services.loans.api.loans import Operates, SeesLoans, find_loan
 from services.loans.api.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan_agreement import ApproveAct, ProposeAct, WithdrawAct
 from services.loans.events.loan import Act, ActId, CovenantKind

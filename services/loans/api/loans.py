@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.terms import TermsBody
 from services.loans.domain.facility import Facility, Reason, ReserveHeadroom, shortage
@@ -22,7 +22,6 @@ from shared.decider import Refused
 from shared.fields import Body, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 from shared.journal import Document
-from shared.postgres_journal import read_document
 from shared.problems import Problem
 from shared.record import canonical
 
@@ -199,22 +198,12 @@ async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response:
     return LoanView.model_validate(row, from_attributes=True)
 
 
-DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
-
-
 @router.get("/{loan}/proposal", response_class=Response, responses=DOCUMENT)
 async def show_proposal(loan: LoanPath, caller: SeesLoans, reads: Reading) -> Response:
     """The document to the byte: its SHA-256 is what was signed."""
     async with reads.session() as session:
         row = await find_loan(session, loan, caller)
     return await document_answer(reads, row.document)
-
-
-async def document_answer(reads: Reads, name: str) -> Response:
-    async with reads.kernel.pool.acquire() as connection:
-        document = await read_document(connection, name)
-    assert document is not None, f"the document {name} is kept with the event that names it"
-    return Response(bytes(document.content), media_type="application/json", headers={"ETag": f'"{name}"'})
 
 
 async def find_loan(session: AsyncSession, loan: str, caller: Caller) -> LoanRow:

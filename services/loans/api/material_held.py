@@ -7,9 +7,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.loans.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import PositiveMinor, WholeMinor
-from services.loans.api.loans import DOCUMENT, document_answer
 from services.loans.api.material_fields import (
     Approves,
     Condition,
