@@ -258,7 +258,7 @@ def test_a_condition_is_amended_only_by_a_second_person_s_signature():
     assert refused(loan, pay_out()).code == "conditions_unmet"
     assert refused(loan, sign_act(by="sub_operator")).code == "approval_by_proposer"
     loan, happened = told(sign_act(), pay_out(), loan=loan)
-    assert names(happened) == ["ActApproved", "AdvancePaid"]
+    assert names(happened) == ["ActApproved", "AdvanceCleared", "AdvancePaid"]
     assert loan.terms is not None
     assert loan.terms.precedents[0].text == "75% sold"
 
@@ -269,6 +269,14 @@ def test_a_waiver_counts_through_its_last_day_and_says_that_it_is_one():
     assert refused(loan, pay_out(paid_on=date(2026, 2, 2))).code == "conditions_unmet"
     _, (paid,) = told(pay_out(paid_on=date(2026, 2, 1)), loan=loan)
     assert [seen.evaluation.status for seen in paid.seen] == ["waived", "met"]
+
+
+def test_an_advance_that_waited_for_what_is_waived_is_cleared_by_the_waiver():
+    waived = WaiveCondition(name="permit", until=None)
+    shown = [evidence("output", 100), evidence("offtake", 80)]
+    loan, happened = told(act(waived), sign_act(), loan=committed(learn(*shown), request()))
+    assert names(happened) == ["ActProposed", "ActApproved", "AdvanceCleared"]
+    assert told(pay_out(), loan=loan)[1]
 
 
 def test_an_amended_condition_is_another_one_and_the_waiver_was_of_the_first():

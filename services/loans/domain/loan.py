@@ -15,10 +15,9 @@ from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability,
 from services.loans.domain.loan_agreement import AgreementCommand, decide_agreement
 from services.loans.domain.loan_books import cancelled, enter
 from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
-from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of
+from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
 from services.loans.domain.standing import opened
 from services.loans.events.loan import (
-    Act,
     ActApproved,
     ActProposed,
     ActWithdrawn,
@@ -26,7 +25,6 @@ from services.loans.events.loan import (
     AdvancePaid,
     AdvanceRequested,
     AdvanceWithdrawn,
-    AmendCondition,
     ArrearsChanged,
     BalanceBroughtForward,
     CommitmentCancelled,
@@ -51,11 +49,7 @@ from services.loans.events.loan import (
     RatioReported,
     RecoveryRecorded,
     Regraded,
-    Restructure,
     SubsequentMissed,
-    WaiveCondition,
-    WaiveCovenant,
-    WriteOff,
 )
 from shared.decider import CancelTimer, Decider, Timer
 
@@ -119,7 +113,7 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
             return _replace(loan, acts=loan.acts.set(event.act, act))
         case ActApproved():
             done = _replace(loan, acts=loan.acts.delete(event.act))
-            return _with_act(enter(done, event), event.content)
+            return with_act(enter(done, event), event.content)
         case ActWithdrawn():
             return _replace(loan, acts=loan.acts.delete(event.act))
         case AdvanceRequested():
@@ -175,25 +169,6 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
 def _imported(event: LoanImported) -> Loan:
     proposed = LoanProposed(loan=event.loan, terms=event.terms, document=event.document, proposed_by="")
     return _replace(evolve(Loan(), proposed), status=LoanStatus.APPROVED, imported=event)
-
-
-def _with_act(loan: Loan, content: Act) -> Loan:
-    """What an act changes besides the books."""
-    assert loan.terms is not None
-    match content:
-        case AmendCondition(name=name, text=text, condition=condition):
-            amended = tuple(_replace(each, text=text, condition=condition) if each.name == name else each for each in loan.terms.precedents)
-            waived = loan.waived.delete(name) if name in loan.waived else loan.waived  # it was of another condition
-            return _replace(loan, terms=_replace(loan.terms, precedents=amended), waived=waived)
-        case WaiveCondition(name=name, until=until):
-            return _replace(loan, waived=loan.waived.set(name, until or date.max))
-        case WaiveCovenant(kind=kind, until=until):
-            covenant = _replace(loan.covenants[kind], waived_until=until)
-            return _replace(loan, covenants=loan.covenants.set(kind, covenant))
-        case Restructure() | WriteOff():
-            return loan
-        case _:
-            assert_never(content)
 
 
 def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:

@@ -126,13 +126,19 @@ def _learn(command: LearnEvidence, loan: Loan) -> list[LoanEvent]:
             subsequents=seen_subsequents(loan, command.on, known.values()),
         )
     ]
-    if all_pass(seen):
-        evaluated += [
-            AdvanceCleared(loan=loan.id, advance=advance, seen=seen)
-            for advance, waiting in sorted(loan.advances.items())
-            if not waiting.cleared
-        ]
-    return evaluated
+    return evaluated + now_cleared(loan, seen)
+
+
+def now_cleared(loan: Loan, seen: tuple[Seen, ...]) -> list[LoanEvent]:
+    """The advances that have waited for these conditions."""
+    assert loan.id is not None
+    if not all_pass(seen):
+        return []
+    return [
+        AdvanceCleared(loan=loan.id, advance=advance, seen=seen)
+        for advance, waiting in sorted(loan.advances.items())
+        if not waiting.cleared
+    ]
 
 
 def _request(command: RequestAdvance, loan: Loan) -> Decided:

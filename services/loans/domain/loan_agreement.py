@@ -11,6 +11,7 @@ import msgspec
 from services.loans.domain.approvals import Signing
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
+from services.loans.domain.loan_advances import now_cleared
 from services.loans.domain.loan_books import (
     MAX_BOOKED_MINOR,
     NO_CHANGE,
@@ -22,7 +23,18 @@ from services.loans.domain.loan_books import (
     planned_fault,
     repaid,
 )
-from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, contract_of, keys_of, not_found, wrong_status
+from services.loans.domain.loan_state import (
+    Decided,
+    Loan,
+    LoanStatus,
+    Reason,
+    contract_of,
+    keys_of,
+    not_found,
+    seen_precedents,
+    with_act,
+    wrong_status,
+)
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
 from services.loans.domain.standing import figures_on, opened
@@ -303,7 +315,9 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     approved = entered(loan, approved, command.on)
-    return [approved, *arrears(loan, approved.after)]
+    changed = with_act(loan, act.content)
+    cleared = now_cleared(changed, seen_precedents(changed, command.on)) if loan.status is LoanStatus.COMMITTED else []
+    return [approved, *arrears(loan, approved.after), *cleared]
 
 
 def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:

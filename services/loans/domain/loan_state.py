@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from typing import assert_never
 
 import immutables
 import msgspec
@@ -16,6 +17,7 @@ from services.loans.events.loan import (
     Act,
     ActId,
     AdvanceId,
+    AmendCondition,
     BookChange,
     CovenantKind,
     Figures,
@@ -25,7 +27,11 @@ from services.loans.events.loan import (
     LoanTerms,
     PaymentId,
     Precedent,
+    Restructure,
     Seen,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
 )
 from shared.conditions import Evidence, evaluate, passes, waive
 from shared.decider import Refused
@@ -133,6 +139,28 @@ class Loan(msgspec.Struct, frozen=True):
     @property
     def requested_minor(self) -> int:
         return sum(advance.amount_minor for advance in self.advances.values())
+
+
+def with_act(loan: Loan, content: Act) -> Loan:
+    """What an act changes besides the books."""
+    assert loan.terms is not None
+    match content:
+        case AmendCondition(name=name, text=text, condition=condition):
+            amended = tuple(
+                msgspec.structs.replace(each, text=text, condition=condition) if each.name == name else each
+                for each in loan.terms.precedents
+            )
+            waived = loan.waived.delete(name) if name in loan.waived else loan.waived  # it was of another condition
+            return msgspec.structs.replace(loan, terms=msgspec.structs.replace(loan.terms, precedents=amended), waived=waived)
+        case WaiveCondition(name=name, until=until):
+            return msgspec.structs.replace(loan, waived=loan.waived.set(name, until or date.max))
+        case WaiveCovenant(kind=kind, until=until):
+            covenant = msgspec.structs.replace(loan.covenants[kind], waived_until=until)
+            return msgspec.structs.replace(loan, covenants=loan.covenants.set(kind, covenant))
+        case Restructure() | WriteOff():
+            return loan
+        case _:
+            assert_never(content)
 
 
 def not_found() -> Refused[Reason]:
