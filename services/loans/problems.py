@@ -6,6 +6,7 @@ PROBLEMS = {
     "facility_already_open": (409, "The facility is open already"),
     "limits_invalid": (422, "The limits are not a tree"),
     "rate_invalid": (422, "The rate is not one"),
+    "rate_outdated": (409, "A later rate is recorded"),
     "rate_of_own_currency": (422, "The facility's own currency has no rate"),
     "rate_missing": (409, "No rate is recorded"),
     "date_in_future": (422, "The day has not come yet"),

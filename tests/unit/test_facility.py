@@ -166,3 +166,11 @@ def test_used_is_the_sum_of_commitments_and_no_reservation_ever_exceeds_a_limit(
             for each in facility.commitments.values():
                 worth = each.amount * (1 if each.asset == "AUD" else Fraction(facility.rates["USD"]))
                 assert 0 <= each.value_minor - worth < 1
+
+
+def test_a_rate_of_an_earlier_day_does_not_come_after_a_later_one():
+    facility = opened(rate("1.5"))
+    refused = DECIDER.decide(rate("1.2", quoted_on=date(2026, 1, 5)), facility)
+    assert isinstance(refused, Refused)
+    assert refused.code == Reason.RATE_OUTDATED
+    assert opened(rate("1.5"), rate("1.6")).rates["USD"] == "1.6", "one of the same day puts it right"

@@ -354,3 +354,9 @@ def test_conditions_that_would_not_fit_are_refused_when_they_are_proposed_or_ame
     assert refused(Loan(), propose(precedents=many)).code == "condition_invalid"
     loan = committed(precedents=(*many[:4], *(Precedent(name=f"p{number}", text="x", condition=PERMIT.condition) for number in range(10))))
     assert refused(loan, act(AmendCondition(name="p0", text="x", condition=wide))).code == "condition_invalid"
+
+
+def test_a_schedule_that_is_over_before_anything_is_advanced_is_refused():
+    over = ScheduleTerms(kind="equal", start=date(1990, 1, 1), every="1m", periods=12, day_count="30/360")
+    answer = refused(Loan(), propose(schedule=over))
+    assert (answer.code, answer.field) == ("schedule_invalid", "/schedule/start")

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     NOT_FOUND = "facility_not_found"
     LIMITS_INVALID = "limits_invalid"
     RATE_INVALID = "rate_invalid"
+    RATE_OUTDATED = "rate_outdated"
     RATE_OWN = "rate_of_own_currency"
     RATE_MISSING = "rate_missing"
     DATE_IN_FUTURE = "date_in_future"
@@ -105,6 +106,7 @@ class Facility(msgspec.Struct, frozen=True):
     limits: immutables.Map[str, Limit] = immutables.Map()
     used_minor: immutables.Map[str, int] = immutables.Map()
     rates: immutables.Map[str, str] = immutables.Map()  # asset -> as it was recorded
+    quoted_on: immutables.Map[str, date] = immutables.Map()  # asset -> the day of that rate
     commitments: immutables.Map[CommitmentId, Commitment] = immutables.Map()
 
     @property
@@ -145,6 +147,8 @@ def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEv
         return Refused(Reason.RATE_OWN, f"{command.asset} is the facility's own currency", "/asset", "another currency, or a metal")
     if command.quoted_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.quoted_on} has not come yet", "/quoted_on", f"{command.on} or earlier")
+    if command.quoted_on < (last := facility.quoted_on.get(command.asset, date.min)):
+        return Refused(Reason.RATE_OUTDATED, f"there is a rate of {last}", "/quoted_on", f"{last} or later")
     rate = _rate(command.rate)
     if rate is None:
         return Refused(Reason.RATE_INVALID, f"{command.rate!r} is no rate", "/rate", 'above zero, such as "1.52" or "38/25"')
@@ -262,7 +266,11 @@ def evolve(facility: Facility, event: FacilityEvent) -> Facility:
             return _with_limits(facility, event.limits)
         case RateRecorded():
             revalued = _revalued(facility, event.asset, Fraction(event.rate))
-            return msgspec.structs.replace(revalued, rates=facility.rates.set(event.asset, event.rate))
+            return msgspec.structs.replace(
+                revalued,
+                rates=facility.rates.set(event.asset, event.rate),
+                quoted_on=facility.quoted_on.set(event.asset, event.quoted_on),
+            )
         case HeadroomReserved():
             commitment = Commitment(event.asset, event.amount, event.value_minor, event.keys)
             return msgspec.structs.replace(

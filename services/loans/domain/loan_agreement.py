@@ -35,6 +35,7 @@ from services.loans.domain.loan_state import (
     with_act,
     wrong_status,
 )
+from services.loans.domain.periods import grid
 from services.loans.domain.schedule import schedule as worked_out
 from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
 from services.loans.domain.standing import figures_on, opened
@@ -192,6 +193,9 @@ def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
     rate = Fraction(terms.base_pct) + Fraction(terms.margin_pct)
     if (fault := _fault_of_schedule(terms.schedule, terms.commitment_minor, str(rate))) is not None:
         return fault
+    if (end := grid(terms.schedule).bounds[-1]) <= terms.available_from:
+        accepted = f"one that ends after {terms.available_from}"
+        return Refused(Reason.SCHEDULE_INVALID, f"it ends on {end}, before anything is advanced", "/schedule/start", accepted)
     named: tuple[tuple[str, tuple[Precedent | Subsequent, ...]], ...] = (
         ("precedents", terms.precedents),
         ("subsequents", terms.subsequents),
