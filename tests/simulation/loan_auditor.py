@@ -289,6 +289,7 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
     """A period's end and a change of arrears come by themselves, and are booked. The end of availability may come to nothing: then its
     outcome alone tells that it came. `decided`: ids of commands."""
     wanted: dict[tuple[str, str, str], str] = {}
+    closed: set[str] = set()
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         if kind == "loan_committed":
@@ -308,9 +309,10 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
         elif kind == "material_loan_closed":
             wanted.pop(("loans", stream, "due"), None)
         elif kind == "loan_closed":
+            closed.add(stream)
             for name in ("period", "arrears", "sunset", "availability"):
                 wanted.pop(("loans", stream, name), None)
-        elif "after" in data and stream.startswith("loan/"):
+        elif "after" in data and stream.startswith("loan/") and stream not in closed:  # which a delivery may still come in for
             after = data["after"]
             billed, arrears = after["next_billing"], None
             if after["overdue_since"] is not None:

@@ -11,7 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.loans.domain.approvals import Signing
-from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding
+from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.domain.facility import OpenFacility, RecordRate, SetLimits
@@ -40,6 +40,7 @@ from services.loans.events.loan import (
     Precedent,
     Restructure,
     ScheduleTerms,
+    Subsequent,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
@@ -150,7 +151,7 @@ async def agree(client: Client, until_s: float) -> None:
             loan=state.id,
             loan_status=state.status,
             product=product,
-            element="Sb",
+            element=client.dice.choice(("Sb", "Sb", "Sb", "As")),  # of which no assay says anything
             price=client.dice.choice(("2", "3/2", "0.37")),
             currency=state.terms.currency,
             share=client.dice.choice(("1", "1/3")),
@@ -171,6 +172,9 @@ def terms(client: Client) -> LoanTerms:
     permit = Precedent(name="permit", text="a permit", condition=Shown(kind="permit"))
     sold = ShareAtLeast(part="offtake", whole="output", share=dice.choice(("1/2", "4/5")))
     offtake = Precedent(name="offtake", text="buyers", condition=sold)
+    insured = Subsequent(
+        name="insurance", text="a policy", condition=Shown(kind="insurance"), due=BEGAN + timedelta(days=dice.randrange(2, 30))
+    )
     return LoanTerms(
         facility=FACILITY,
         account="national_interest",
@@ -199,7 +203,7 @@ def terms(client: Client) -> LoanTerms:
             day_count=dice.choice(("30/360", "ACT/365F", "ACT/ACT ISDA")),
         ),
         precedents=dice.choice(((), (permit,), (permit, offtake))),
-        subsequents=(),
+        subsequents=dice.choice(((), (insured,))),
         covenants=(Covenant(kind="dscr", minimum="1.2"),),
         grade="BB",
         stage=1,
@@ -256,7 +260,7 @@ async def _do_something(client: Client, stream: str, state: Any, proposal: Docum
     elif state.status == "approved":
         await client.pause(1.0)
     else:
-        turn = client.dice.choice((_advance, _advance, _advance, _pay, _pay, _pay, _reverse, _change, _act, _end))
+        turn = client.dice.choice((_advance, _advance, _advance, _pay, _pay, _pay, _reverse, _change, _act, _end, _finish))
         await turn(client, stream, state)
 
 
@@ -349,6 +353,19 @@ async def _end(client: Client, stream: str, state: Any) -> None:
     await client.do("loans", stream, command)
 
 
+async def _finish(client: Client, stream: str, state: Any) -> None:
+    """No more is advanced, and all is paid at once."""
+    if state.figures is None or not state.advanced_minor:
+        return
+    await client.do("loans", stream, CancelCommitment(amount_minor=None, reason="enough", on=date.min))
+    figures, payment = state.figures, client.new_id("pay")
+    owed = (figures.principal_minor, figures.interest_minor, figures.accrued_minor, figures.default_interest_minor, figures.fees_minor)
+    paid = RecordPayment(
+        payment=payment, reference=payment, amount_minor=sum(owed) or 1, received_on=client.world.today(), prepays="term", on=date.min
+    )
+    await client.do("loans", stream, paid)
+
+
 def _lately(client: Client) -> date:
     return client.world.today() - timedelta(days=client.dice.choice((0, 0, 0, 1, 3, 8)))
 
@@ -389,7 +406,9 @@ async def hold(client: Client, until_s: float) -> None:
             state = await client.read("loans", stream)
             if state is None or state.status in ("withdrawn", "closed"):
                 break
-            if state.status == "proposed":
+            if state.status == "proposed" and dice.random() < 0.1:
+                await client.do("loans", stream, WithdrawHolding(reason="second thoughts"))
+            elif state.status == "proposed":
                 await client.do("loans", stream, ApproveHolding(signing=signing(document, "equity_proposal"), on=date.min))
             elif state.status == "committed" and state.write_downs and dice.random() < 0.5:
                 flow = min(state.write_downs)

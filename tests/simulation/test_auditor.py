@@ -123,6 +123,25 @@ def _forget_a_loans_timer(evidence: Evidence) -> None:
     evidence.timers["loans"].pop()
 
 
+def _reserve_twice(evidence: Evidence) -> None:
+    records, found = _records_with(evidence, "headroom_reserved")
+    records.insert(records.index(found[0]), found[0])
+
+
+def _agree_otherwise(evidence: Evidence) -> None:
+    _first(evidence, "delivery_valued")
+    for each in _records_with(evidence, "offtake_agreed")[1]:
+        each["data"]["price"] = "9/7"
+
+
+def _forget_what_is_lent(evidence: Evidence) -> None:
+    lent = [name for name in evidence.balances if "/lending/" in name]
+    if not lent:
+        raise DidNotHappen
+    for name in lent:
+        del evidence.balances[name]
+
+
 def _let_days_pass(evidence: Evidence) -> Evidence:
     if not evidence.timers["allocation"]:
         raise DidNotHappen
@@ -187,9 +206,9 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.timers, _forget_a_timer),
     (auditor.timers, _let_days_pass),
     (loan_auditor.headroom, _change("headroom_reserved", value_minor=1)),
-    (loan_auditor.headroom, _change("headroom_reserved", amount=10**6, value_minor=10**6)),
-    (loan_auditor.headroom, lambda evidence: _lengthen(evidence, "headroom_reserved")),
-    (loan_auditor.headroom, _change("headroom_released", remaining=7)),
+    (loan_auditor.headroom, _change("headroom_reserved", amount=10**12, value_minor=10**12)),
+    (loan_auditor.headroom, _reserve_twice),
+    (loan_auditor.headroom, _change("headroom_released", remaining=7777777)),
     (loan_auditor.money, _change("advance_paid", amount_minor=1)),
     (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "not_evaluated"}}])),
     (loan_auditor.money, _change("advance_paid", seen=[{"name": "permit", "evaluation": {"status": "waived"}}])),
@@ -203,14 +222,14 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.deliveries, _change("delivery_valued", amount_minor=1)),
     (loan_auditor.deliveries, _change("delivery_credited", amount_minor=1)),
     (loan_auditor.deliveries, lambda evidence: _drop(evidence, "delivery_credited")),
-    (loan_auditor.deliveries, _change("offtake_agreed", price="9/7")),
+    (loan_auditor.deliveries, _agree_otherwise),
     (material_auditor.grams, _change("material_lent", mass_g=1)),
     (material_auditor.grams, _change("return_received", pending_g=1)),
     (material_auditor.grams, _change("return_settled", contained_g=1)),
     (material_auditor.grams, _change("return_credited", principal_g=1)),
     (material_auditor.grams, lambda evidence: _lengthen(evidence, "return_credited")),
     (material_auditor.grams, lambda evidence: _drop(evidence, "material_lent")),
-    (material_auditor.grams, lambda evidence: evidence.balances.clear()),
+    (material_auditor.grams, _forget_what_is_lent),
     (auditor.conversations, lambda evidence: _drop(evidence, "loan_gate_opened")),
     (auditor.conversations, lambda evidence: _drop(evidence, "return_credited")),
     (auditor.conversations, lambda evidence: _drop(evidence, "loan_committed")),

@@ -7,6 +7,7 @@ import pytest
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
+from services.loans import events as loans
 from shared.codec import type_of
 from simulation.chance import Fault
 from simulation.one_run import Report
@@ -14,6 +15,7 @@ from simulation.workers import Task, Workers
 
 QUICK = range(30)
 LONG = range(1000, 3000)
+UNPROVOKED = {"inventory.return_refused.v1", "loans.return_turned_back.v1"}  # a lot that a depot cannot take in, though it is settled
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +33,11 @@ def test_nothing_is_lost_doubled_or_forked_in_many_seeds(workers: Workers) -> No
     """And in some 200 of them, every fault and every kind of event is met: else the runs would be quiet ones, and prove nothing."""
     reports = list(workers.run(Task(seed) for seed in LONG))
     _assert_sound(reports)
-    kinds = {type_of(event) for union in (inventory.Event, allocation.Event) for event in get_args(union.__value__)}
+    kinds = {type_of(event) for union in (inventory.Event, allocation.Event, loans.Event) for event in get_args(union.__value__)}
     met = Counter[str]()
     for report in reports[:200]:
         met.update(report.met)
-    assert {*Fault, *kinds} <= met.keys()
+    assert {*Fault, *kinds} - UNPROVOKED <= met.keys()
 
 
 def _assert_sound(reports: list[Report]) -> None:
