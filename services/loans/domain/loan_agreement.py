@@ -1,7 +1,6 @@
 """A loan's agreement: proposed, approved by a second person's key, committed once the facility has reserved its headroom; and the acts
 that change it later, each signed in the same way."""
 
-from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 from typing import assert_never
@@ -13,7 +12,6 @@ from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.loan_advances import now_cleared
 from services.loans.domain.loan_books import (
-    MAX_BOOKED_MINOR,
     NO_CHANGE,
     NO_FIGURES,
     arrears,
@@ -35,9 +33,7 @@ from services.loans.domain.loan_state import (
     with_act,
     wrong_status,
 )
-from services.loans.domain.periods import grid
-from services.loans.domain.schedule import schedule as worked_out
-from services.loans.domain.schedule_terms import ScheduleError, Step, Terms
+from services.loans.domain.loan_terms import MAX_RATE_PCT, fault_of_room, fault_of_schedule, fault_of_terms, rate_invalid
 from services.loans.domain.standing import figures_on, opened
 from services.loans.events.loan import (
     Act,
@@ -58,23 +54,15 @@ from services.loans.events.loan import (
     LoanWithdrawn,
     Precedent,
     Restructure,
-    ScheduleTerms,
-    Seen,
-    Subsequent,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
 )
-from shared.conditions import evaluate
 from shared.conditions import fault_of as fault_of_condition
 from shared.decider import Refused
-from shared.record import canonical
 
 PROPOSAL = "loan_proposal"  # the purposes that signatures name
 ACT = "loan_act"
-MAX_SEEN_MORE_BYTES = 400  # by which seeing something of a condition may be longer than seeing nothing: numbers and references
-MAX_SEEN_BYTES = 45_000  # of all conditions as they are seen: an event holds them beside what was learnt
-MAX_RATE_PCT = 100  # a year, all in: more is a slip of the pen
 
 
 class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -171,55 +159,6 @@ def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
             return [ActWithdrawn(loan=loan.id, act=command.act, reason=command.reason)]
         case _:
             assert_never(command)
-
-
-def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
-    """What no loan may be: also asked of one that another system brings."""
-    if not 0 < terms.commitment_minor <= MAX_BOOKED_MINOR:
-        return Refused(Reason.AMOUNT_INVALID, "no commitment that the books can hold", "/commitment_minor", f"1 to {MAX_BOOKED_MINOR}")
-    for field in ("base_pct", "margin_pct", "default_margin_pct", "commitment_fee_pct"):
-        if not 0 <= Fraction(getattr(terms, field)) <= MAX_RATE_PCT:
-            return _rate_invalid(f"/{field}")
-    if Fraction(terms.base_pct) + Fraction(terms.margin_pct) > MAX_RATE_PCT:
-        return _rate_invalid("/margin_pct")
-    if not terms.available_from <= terms.available_until:
-        return Refused(Reason.TERMS_INVALID, "availability ends before it begins", "/available_until", f"{terms.available_from} or later")
-    if terms.sunset_on > terms.available_until:
-        return Refused(Reason.TERMS_INVALID, "conditions precedent may be met after the last advance", "/sunset_on", "within availability")
-    if terms.available_until < on:
-        return Refused(Reason.TERMS_INVALID, "availability has ended already", "/available_until", f"{on} or later")
-    if not terms.elements:
-        return Refused(Reason.TERMS_INVALID, "a loan is for at least one element", "/elements")
-    rate = Fraction(terms.base_pct) + Fraction(terms.margin_pct)
-    if (fault := _fault_of_schedule(terms.schedule, terms.commitment_minor, str(rate))) is not None:
-        return fault
-    if (end := grid(terms.schedule).bounds[-1]) <= terms.available_from:
-        accepted = f"one that ends after {terms.available_from}"
-        return Refused(Reason.SCHEDULE_INVALID, f"it ends on {end}, before anything is advanced", "/schedule/start", accepted)
-    named: tuple[tuple[str, tuple[Precedent | Subsequent, ...]], ...] = (
-        ("precedents", terms.precedents),
-        ("subsequents", terms.subsequents),
-    )
-    for where, conditions in named:
-        if len({each.name for each in conditions}) < len(conditions):
-            return Refused(Reason.CONDITION_INVALID, "two conditions have one name", f"/{where}", "each name once")
-        for place, each in enumerate(conditions):
-            if (words := fault_of_condition(each.condition)) is not None:
-                return Refused(Reason.CONDITION_INVALID, words, f"/{where}/{place}/condition")
-    if (crowded := _fault_of_room((*terms.precedents, *terms.subsequents))) is not None:
-        return crowded
-    if len({covenant.kind for covenant in terms.covenants}) < len(terms.covenants):
-        return Refused(Reason.TERMS_INVALID, "a covenant is named twice", "/covenants", "each kind once")
-    return None
-
-
-def _fault_of_room(conditions: Sequence[Precedent | Subsequent]) -> Refused[Reason] | None:
-    """What is seen of conditions must fit in one event, whatever becomes known: a reaction stores it, and nobody could answer for it."""
-    nothing = [canonical(Seen(name=each.name, evaluation=evaluate(each.condition, (), date.max))) for each in conditions]
-    most = sum(len(seen) + MAX_SEEN_MORE_BYTES for seen in nothing)
-    if most <= MAX_SEEN_BYTES:
-        return None
-    return Refused(Reason.CONDITION_INVALID, "the conditions are too many, or say too much", "/precedents", "fewer, or with shorter names")
 
 
 def _approve(command: ApproveLoan, loan: Loan) -> Decided:
@@ -336,7 +275,7 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
                 return Refused(Reason.CONDITION_INVALID, fault, "/condition")
             others = [each for each in loan.terms.precedents if each.name != name]
             amended = Precedent(name=name, text=content.text, condition=condition)
-            return _unless_named(loan.terms, name) or _fault_of_room([*others, amended, *loan.terms.subsequents])
+            return _unless_named(loan.terms, name) or fault_of_room([*others, amended, *loan.terms.subsequents])
         case WaiveCondition(name=name):
             return _unless_named(loan.terms, name)
         case WaiveCovenant(kind=kind):
@@ -347,10 +286,10 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
             return None
         case Restructure(schedule=schedule, rate_pct=rate_pct):
             if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:
-                return _rate_invalid("/rate_pct")
+                return rate_invalid("/rate_pct")
             rate = str(Fraction(loan.terms.base_pct) + Fraction(loan.terms.margin_pct)) if rate_pct is None else rate_pct
             far = planned_fault(loan, schedule.start, on, "/schedule/start")
-            return far or _fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
+            return far or fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
         case WriteOff(amount_minor=amount, on=day):
             if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
                 return fault_of_day
@@ -369,38 +308,9 @@ def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:
     return Refused(Reason.CONDITION_NOT_FOUND, f"the loan has no condition precedent {name}", "/name", ", ".join(names) or None)
 
 
-def _fault_of_schedule(schedule: ScheduleTerms, principal_minor: int, rate_pct: str) -> Refused[Reason] | None:
-    terms = Terms(
-        principal_minor=principal_minor,
-        annual_rate_pct=Fraction(rate_pct),
-        start=schedule.start,
-        periods=schedule.periods,
-        every=schedule.every,
-        day_count=schedule.day_count,
-        kind=schedule.kind,
-        capitalised_periods=schedule.capitalised_periods,
-        interest_only_periods=schedule.interest_only_periods,
-        balloon_minor=schedule.balloon_minor or None,
-        step=None if Fraction(schedule.step) == 1 else Step(schedule.step_periods, Fraction(schedule.step)),
-        calendar=schedule.calendar,
-        adjustment="none" if schedule.calendar == "none" else "following",
-    )
-    if len(schedule.due) not in (0, schedule.periods):
-        return Refused(Reason.SCHEDULE_INVALID, "not each period is due on a day", "/schedule/due", f"{schedule.periods} days, or none")
-    try:
-        worked_out(terms)
-    except ScheduleError as error:
-        return Refused(Reason.SCHEDULE_INVALID, error.detail, f"/schedule/{error.field}", error.accepted)
-    return None
-
-
 def _approval(signing: Signing, on: date) -> Approval:
     signed = signing.approval
     return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=on)
-
-
-def _rate_invalid(field: str) -> Refused[Reason]:
-    return Refused(Reason.RATE_INVALID, "no rate that is charged", field, f"0 to {MAX_RATE_PCT} per cent a year, all in")
 
 
 def _act_not_found(act: ActId) -> Refused[Reason]:

@@ -9,7 +9,6 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.loan_agreement import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.loan_books import (
     MAX_AHEAD,
     NO_CHANGE,
@@ -23,6 +22,7 @@ from services.loans.domain.loan_books import (
     too_much,
 )
 from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
+from services.loans.domain.loan_terms import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
     CovenantKind,
