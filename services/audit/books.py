@@ -12,7 +12,7 @@ type Amounts = tuple[int, int]  # posted, pending
 
 _ZERO: Amounts = (0, 0)
 _HOLDS_SOMETHING = ("reserve/available", "reserve/quarantined", "right/", "partner/", "depot/", "carrier/", "holder/", "loan/", "holding/")
-_IS_OWED_OR_EARNED = ("/credit", "/excess", "_income")  # to somebody: zero or less
+_IS_OWED_OR_EARNED = ("/credit", "/excess", "_income", "/provision")  # to somebody, or set aside: zero or less
 
 
 class Books:

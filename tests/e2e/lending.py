@@ -226,5 +226,7 @@ async def something_of_each(world: World) -> None:
     await open_facilities(world)
     loan, _ = await advanced_loan(world)
     await paid(world, loan, 20_000)
+    grade = {"grade": "CCC", "stage": 2, "provision_minor": 15_000, "reason": "the mine stands still"}
+    await world.post(world.operator, f"{LOANS}/{loan}/grade", grade)
     await subscribed_holding(world)
     await lent_material(world, "JP", 2)

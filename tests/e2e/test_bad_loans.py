@@ -148,7 +148,7 @@ LOAN_TERMS = [
     a_loan("of less than nothing", "invalid_request", "/commitment_minor", commitment_minor=-1),
     a_loan("of half a cent", "invalid_request", "/commitment_minor", commitment_minor=0.5),
     a_loan("of more than JSON's integers", "invalid_request", "/commitment_minor", commitment_minor=MAX_INTEGER + 1),
-    a_loan("beyond the facility", "limit_exceeded", "/commitment_minor", status=409, commitment_minor=MAX_INTEGER),
+    a_loan("beyond the facility", "limit_exceeded", "/commitment_minor", status=409, commitment_minor=400_000_000_001),
     a_loan("of a facility that there is not", "facility_not_found", "/facility", status=404, facility="nowhere"),
     a_loan("in a currency without a rate", "rate_missing", "/currency", status=409, currency="CHF"),
     a_loan("in what is no currency", "invalid_request", "/currency", currency="francs"),
@@ -656,7 +656,7 @@ class TestApprovals:
 @pytest.mark.parametrize(("size", "status", "code"), [(2 << 20, 422, "import_header_invalid"), ((10 << 20) + 1, 413, "body_too_large")])
 async def test_a_file_of_loans_may_be_larger_than_other_bodies(ground: Ground, size: int, status: int, code: str) -> None:
     before = await ground.world.heads()
-    answer = await ground.sends("operator-1", "/loans/v1/loan-imports?dry_run=false", b"x" * size, **{"Content-Type": "text/csv"})
+    answer = await ground.sends("admin-1", "/loans/v1/loan-imports?dry_run=false", b"x" * size, **{"Content-Type": "text/csv"})
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert no_more_than(before, await ground.world.heads())
 

@@ -1,5 +1,9 @@
 """After everything that these tests have done, good and bad: an auditor who trusts nobody finds that all of it holds."""
 
+import asyncio
+import sys
+
+import pytest
 from running import eventually
 from world import World
 
@@ -25,3 +29,15 @@ async def test_the_whole_history_holds_and_no_line_stands_still(world: World) ->
     for name in JOURNALED:
         lines = await world.auditor.get(f"/{name}/v1/inbox")
         assert {line: (state["stopped"], state["parked"]) for line, state in lines.items()} == dict.fromkeys(lines, (None, []))
+
+
+@pytest.mark.parametrize("name", [name for name in JOURNALED if name != "ledger"])
+async def test_what_is_shown_is_what_the_journal_says(world: World, name: str) -> None:
+    """Read tables made anew, beside those that grew event by event. Of the ledger's the audit has told already."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "rebuild", name, "--data", str(world.running.folder)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()

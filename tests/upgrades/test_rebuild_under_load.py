@@ -9,6 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("running", "world", "load")
 
+from lending import something_of_each  # noqa: E402
 from load import UNIT_G, Load, assert_nothing_is_lost_or_doubled, drawers_of  # noqa: E402
 from running import start  # noqa: E402
 from world import World, a_world  # noqa: E402
@@ -41,6 +42,7 @@ async def rebuild(world: World, name: str, *options: str) -> tuple[int | None, s
 async def test_tables_are_rebuilt_while_draws_go_on_and_are_as_the_journal_says(world: World) -> None:
     product = await world.registered_product(unit_g=UNIT_G)
     await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
+    await something_of_each(world)
     drawers = await drawers_of(world, ["JP", "US", "EU", "AU"], product, UNITS // 8)
     owner = await asyncpg.connect(Deployment(world.running.folder).engines.database_url, server_settings={"search_path": "inventory"})
     try:
@@ -57,7 +59,7 @@ async def test_tables_are_rebuilt_while_draws_go_on_and_are_as_the_journal_says(
             await load.goes_on(10)
     finally:
         await owner.close()
-    for name in ("inventory", "allocation"):
+    for name in ("inventory", "allocation", "loans"):
         status, said = await rebuild(world, name)
         assert status == 0, said
     await assert_nothing_is_lost_or_doubled(world, product, UNITS * UNIT_G, drawers)
