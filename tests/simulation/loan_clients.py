@@ -88,7 +88,7 @@ async def set_up(client: Client, until_s: float) -> None:
     while asyncio.get_running_loop().time() < until_s:
         rate = client.dice.choice(("1.4", "3/2", "1.61"))
         await client.do("loans", STREAM, RecordRate(asset="USD", rate=rate, quoted_on=date(2026, 1, 5), source="RBA", on=date.min))
-        await client.pause(4.0)
+        await client.pause(6.0)
         if client.dice.random() < 0.3:
             await client.do("loans", STREAM, SetLimits(limits=limits(client), authority="an Act", reason="prudence"))
 
@@ -116,7 +116,7 @@ async def learn(client: Client, until_s: float) -> None:
             )
             known.append((project, fact.fact))
             await client.do("loans", f"project/{project}", RecordFact(project=project, known=fact, evidence=("a paper",)))
-        await client.pause(3.0)
+        await client.pause(4.0)
 
 
 # Repayment in kind
@@ -127,7 +127,7 @@ async def agree(client: Client, until_s: float) -> None:
     agreed: list[tuple[str, Any, Any]] = []
     loans, stock = client.world.stores["loans"], client.world.stores["inventory"]
     while asyncio.get_running_loop().time() < until_s:
-        await client.pause(2.0)
+        await client.pause(3.0)
         added = [(record.stream, msgspec.json.decode(record.data)) for records in list(stock.by_stream.values()) for record in records]
         rights = sorted(
             (stream.partition("/")[2], data["right"])
@@ -244,7 +244,7 @@ async def lend(client: Client, until_s: float) -> None:
         for _ in range(client.dice.randrange(4, 25)):
             if client.world.loop.time() >= until_s:
                 return
-            await client.pause(0.7)
+            await client.pause(1.0)
             state = await client.read("loans", stream)
             if state is None or state.status in ("withdrawn", "closed"):
                 break

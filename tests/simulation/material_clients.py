@@ -47,7 +47,7 @@ async def lend_material(client: Client, until_s: float) -> None:
         if client.dice.random() < 0.3:
             rate = RecordRate(asset="contained/Sb", rate="1", quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
             await client.do("loans", STREAM, rate)
-        await client.pause(0.6)
+        await client.pause(1.0)
         for stream in sorted(name for name in client.world.stores["loans"].by_stream if name.startswith("material/")):
             state = await client.read("loans", stream)
             if state is not None and state.id is not None and client.dice.random() < 0.6:
