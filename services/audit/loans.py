@@ -67,7 +67,7 @@ class Loans:
             case LoanProposed():
                 self._loans[event.loan] = _Loan(event.terms, event.document, event.proposed_by)
             case LoanImported():
-                self._loans[event.loan] = _Loan(event.terms, event.document)
+                self._loans[event.loan] = _Loan(event.terms, event.document, event.imported_by)
         loan = self._loans.get(getattr(event, "loan", ""))
         if loan is None:
             return

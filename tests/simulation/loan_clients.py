@@ -234,6 +234,7 @@ async def lend(client: Client, until_s: float) -> None:
                 as_of=BEGAN - timedelta(days=1),
                 advanced_minor=advanced,
                 repaid_minor=advanced // 3,
+                by="sub_administrator",
                 on=date.min,
             )
             await client.do("loans", stream, with_document(document, brought))

@@ -309,12 +309,16 @@ def test_an_imported_loan_is_committed_like_any_other_and_its_balance_brought_fo
         as_of=START,
         advanced_minor=100_000,
         repaid_minor=40_000,
+        by="sub_administrator",
         on=START,
     )
     loan, happened = told(command, CommitLoan(on=START))
     assert names(happened) == ["LoanImported", "LoanCommitted", "BalanceBroughtForward"]
     assert minor(happened[2].change) == {"cash": -60_000, "principal": 60_000}
     assert (loan.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
+    unsigned, _ = told(command, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
+    own = ApproveLoan(signing=signing(named("import"), by="sub_administrator"), on=START)
+    assert refused(unsigned, own).code == "approval_by_proposer"
     worse = type(command)(**{name: getattr(command, name) for name in command.__struct_fields__} | {"repaid_minor": 100_001})
     assert refused(Loan(), worse).code == "amount_invalid"
 

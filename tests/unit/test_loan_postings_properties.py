@@ -189,6 +189,7 @@ def test_the_books_say_what_an_imported_loan_says():
         as_of=facility_loan.START,
         advanced_minor=100_000,
         repaid_minor=30_000,
+        by="sub_administrator",
         on=facility_loan.months(2),
     )
     for events, _ in told(facility_loan.DECIDER, (imported, CommitLoan(on=facility_loan.months(2)))):

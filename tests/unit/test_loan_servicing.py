@@ -234,6 +234,19 @@ def test_a_default_is_recovered_written_off_and_closed():
     assert names(happened)[-1] == "LoanClosed"
 
 
+def test_a_fee_that_has_accrued_is_billed_before_a_loan_is_repaid_or_closed():
+    """A commitment fee of 12% on 20,000 that are never advanced: 100 for the half of a month."""
+    half = date(2026, 1, 21)
+    loan = committed(learn(*SHOWN), request("a", 100_000), pay_out("a"), commitment_fee_pct="12")
+    gone = CancelCommitment(amount_minor=None, reason="enough", on=half)
+    loan, happened = told(gone, payment("all", 110_000, half, prepays="instalment"), loan=loan)
+    assert "LoanRepaid" not in names(happened)
+    loan, _ = told(ClosePeriod(on=months(1)), loan=loan)
+    assert loan.status == "repaid", "what was paid beyond what was owed has paid the fee"
+    assert loan.booked.fee_income_minor == -100
+    assert told(CloseLoan(reason="over", on=months(1)), loan=loan)[1]
+
+
 def test_a_loan_that_is_not_committed_takes_no_payment():
     assert refused(Loan(), payment("a", 1, START)).code == "loan_not_found"
 
@@ -367,6 +380,7 @@ def test_a_loan_that_was_repaid_elsewhere_is_imported_as_repaid():
         as_of=START,
         advanced_minor=120_000,
         repaid_minor=120_000,
+        by="sub_administrator",
         on=START,
     )
     loan, happened = told(brought, CommitLoan(on=START))

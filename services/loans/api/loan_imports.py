@@ -164,6 +164,7 @@ def _asked(row: Row, body: ImportBody, post: Post) -> _Wanted:
         as_of=body.as_of,
         advanced_minor=body.advanced_minor,
         repaid_minor=body.repaid_minor,
+        by=post.caller.subject,
         on=post.today,
     )
     return _Wanted(row, command, document)

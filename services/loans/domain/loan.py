@@ -167,7 +167,7 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
 
 
 def _imported(event: LoanImported) -> Loan:
-    proposed = LoanProposed(loan=event.loan, terms=event.terms, document=event.document, proposed_by="")
+    proposed = LoanProposed(loan=event.loan, terms=event.terms, document=event.document, proposed_by=event.imported_by)
     return _replace(evolve(Loan(), proposed), status=LoanStatus.APPROVED, imported=event)
 
 

@@ -93,7 +93,7 @@ def enter(loan: Loan, event: Booked) -> Loan:
         booked=plus(loan.booked, event.change),
         booked_through=event.after.on,
         figures=event.after,
-        status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID and owed_minor(event.after) else loan.status,
+        status=LoanStatus.COMMITTED if loan.status is LoanStatus.REPAID and owes(event.after) else loan.status,
     )
 
 
@@ -175,8 +175,13 @@ def arrears(loan: Loan, after: Figures) -> list[LoanEvent]:
 def repaid(loan: Loan, after: Figures) -> list[LoanEvent]:
     """That this was the last of it: nothing is owed any more, and nothing will be advanced."""
     assert loan.id is not None
-    ended = loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owed_minor(after)
+    ended = loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owes(after)
     return [LoanRepaid(loan=loan.id, on=after.on)] if ended else []
+
+
+def owes(figures: Figures) -> bool:
+    """Whether anything is owed, or has accrued that will be billed: a fee on what was not advanced, too."""
+    return owed_minor(figures) > 0 or figures.next_billing is not None
 
 
 def owed_minor(figures: Figures) -> int:

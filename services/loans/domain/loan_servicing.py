@@ -17,6 +17,7 @@ from services.loans.domain.loan_books import (
     day_fault,
     entered,
     owed_minor,
+    owes,
     planned_fault,
     repaid,
     too_much,
@@ -60,6 +61,7 @@ class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     as_of: date
     advanced_minor: int
     repaid_minor: int
+    by: str
     on: date
 
 
@@ -246,6 +248,7 @@ def _import(command: ImportLoan, loan: Loan) -> Decided:
             as_of=command.as_of,
             advanced_minor=command.advanced_minor,
             repaid_minor=command.repaid_minor,
+            imported_by=command.by,
             keys=keys_of(terms),
         )
     ]
@@ -418,10 +421,13 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
     assert loan.id is not None
     assert loan.terms is not None
     assert loan.account is not None
-    if owed := owed_minor(figures_on(loan.account, max(loan.booked_through, command.on))):
+    figures = figures_on(loan.account, max(loan.booked_through, command.on))
+    if owed := owed_minor(figures):
         return Refused(Reason.STILL_OWED, f"{owed} are owed", accepted="a loan that nothing is owed of: repaid, or written off")
     if loan.undrawn_minor:
         return Refused(Reason.STILL_OWED, f"{loan.undrawn_minor} may still be advanced", accepted="a commitment that is cancelled first")
+    if owes(figures):
+        return Refused(Reason.STILL_OWED, f"what has accrued is billed on {figures.next_billing}", accepted="a loan that has paid it")
     return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]
 
 

@@ -213,6 +213,7 @@ class LoanImported(_Event, frozen=True, kw_only=True, tag="loans.loan_imported.v
     as_of: date
     advanced_minor: Minor
     repaid_minor: Minor
+    imported_by: str
     keys: tuple[str, ...]
 
 

@@ -127,7 +127,7 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
         case LoanProposed():
             await _insert(connection, fact, event.loan, "proposed", event.terms, event.document, event.proposed_by, None)
         case LoanImported():
-            await _insert(connection, fact, event.loan, "approved", event.terms, event.document, fact.record.actor, event.reference)
+            await _insert(connection, fact, event.loan, "approved", event.terms, event.document, event.imported_by, event.reference)
         case LoanApproved():
             await execute(
                 "UPDATE loans SET status = 'approved', approval = $2, reason = NULL WHERE loan = $1", event.loan, _json(event.approval)
