@@ -91,6 +91,19 @@ async def test_exposure_is_what_is_committed_and_owed_with_the_limits_on_it(lend
     assert not by_element["adds_up"]
 
 
+async def at_rest(lender: Lender) -> None:
+    """What loans tell themselves has all been heard."""
+    name = lender.stage.name("loans")
+    heard = """SELECT bool_and(coalesce(taken.position, 0) = heads.position)
+               FROM heads LEFT JOIN inbox_cursors AS taken ON taken.shard = heads.shard AND taken.source = $1"""
+    async with lender.stage.sql(name) as sql:
+
+        async def all_heard() -> Any:
+            return await sql.fetchval(heard, name)
+
+        await until(all_heard)
+
+
 SCENARIOS = [
     {"kind": "default", "borrower": "hillgrove-mines", "recovery": "0.4"},
     {"kind": "price", "asset": "contained/Sb", "change": "-0.3"},
@@ -100,6 +113,7 @@ SCENARIOS = [
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: str(scenario["kind"]))
 async def test_a_what_if_needs_no_key_and_changes_nothing(lender: Lender, scenario: Any):
+    await at_rest(lender)
     before = await lender.get("auditor-1", "/v1/journal/heads"), await lender.get("auditor-1", "/v1/exposure", by="borrower")
     said = await ask(lender, scenario)
     assert said["before"] == before[1]
