@@ -25,6 +25,11 @@ PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "bo
 class Lender(Reserve):
     """`clients` call loans."""
 
+    @property
+    def loans(self) -> Any:
+        """The service itself, which stands where other stages have inventory."""
+        return self.inventory
+
     beside: dict[str, Running]
 
     async def approve(self, path: str, document: str, purpose: str) -> Any:

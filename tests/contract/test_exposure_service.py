@@ -93,7 +93,7 @@ async def test_exposure_is_what_is_committed_and_owed_with_the_limits_on_it(lend
 
 async def at_rest(lender: Lender) -> None:
     """What loans tell themselves has all been heard."""
-    name = lender.stage.name("loans")
+    name = lender.loans.kernel.service.name
     heard = """SELECT bool_and(coalesce(taken.position, 0) = heads.position)
                FROM heads LEFT JOIN inbox_cursors AS taken ON taken.shard = heads.shard AND taken.source = $1"""
     async with lender.stage.sql(name) as sql:
