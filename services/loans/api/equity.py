@@ -9,19 +9,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity_state import HoldingStatus, keys_of
-from services.loans.domain.facility import Facility, Reason, ReserveHeadroom, shortage
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
-from services.loans.events.facility import CommitmentId, FacilityId
+from services.loans.events.facility import FacilityId
 from services.loans.events.loan import Account, Category
 from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
 from shared.auth import Caller, allow
-from shared.decider import Refused
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import MAX_INTEGER, canonical
@@ -159,7 +158,11 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
     content = canonical({"holding": holding, "terms": terms, "proposed_by": caller.subject, "proposed_on": post.today})
     document = Document(content)
     command = ProposeHolding(
-        holding=holding, terms=terms, document=document.name, by=caller.subject, shortage=await _shortage(reads, holding, terms)
+        holding=holding,
+        terms=terms,
+        document=document.name,
+        by=caller.subject,
+        shortage=await shortage_now(reads, terms.facility, holding, terms.currency, terms.commitment_minor, keys_of(terms)),
     )
     event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
     return ProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
@@ -310,20 +313,6 @@ async def list_valuations(
             request=request,
             response=response,
         )
-
-
-async def _shortage(reads: Reads, holding: HoldingId, terms: HoldingTerms) -> Refused[Reason] | None:
-    """What the facility could not take now is refused at once, and need not be signed first."""
-    facility, _ = await reads.state(f"facility/{terms.facility}")
-    assert isinstance(facility, Facility)
-    wanted = ReserveHeadroom(
-        facility=terms.facility,
-        commitment=CommitmentId(holding),
-        asset=terms.currency,
-        amount=terms.commitment_minor,
-        keys=keys_of(terms),
-    )
-    return shortage(facility, wanted)
 
 
 async def find_holding(session: AsyncSession, holding: str) -> HoldingRow:

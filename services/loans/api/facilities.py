@@ -8,12 +8,23 @@ from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
-from services.loans.domain.facility import MAX_LIMITS, Facility, OpenFacility, RecordRate, SetLimits, near
-from services.loans.events.facility import FacilityId, Limit
+from services.loans.domain.facility import (
+    MAX_LIMITS,
+    Facility,
+    OpenFacility,
+    Reason,
+    RecordRate,
+    ReserveHeadroom,
+    SetLimits,
+    near,
+    shortage,
+)
+from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.tables import CommitmentRow, RateRow
 from shared.auth import Caller, allow
+from shared.decider import Refused
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Page, Posting, Reading, etag, page
+from shared.http import Cursor, Page, Posting, Reading, Reads, etag, page
 from shared.http import Limit as PageLimit
 from shared.problems import Problem
 
@@ -168,6 +179,16 @@ async def list_commitments(
             request=request,
             response=response,
         )
+
+
+async def shortage_now(
+    reads: Reads, facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]
+) -> Refused[Reason] | None:
+    """Why the facility could not take the commitment now, so that it need not be signed first; None: it could."""
+    state, _ = await reads.state(f"facility/{facility}")
+    assert isinstance(state, Facility)
+    wanted = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
+    return shortage(state, wanted)
 
 
 def _limits(bodies: list[LimitBody]) -> tuple[Limit, ...]:

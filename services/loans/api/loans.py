@@ -8,19 +8,17 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.terms import TermsBody
-from services.loans.domain.facility import Facility, Reason, ReserveHeadroom, shortage
 from services.loans.domain.loan_advances import CancelCommitment
 from services.loans.domain.loan_agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan_state import LoanStatus, keys_of
-from services.loans.events.facility import CommitmentId
-from services.loans.events.loan import LoanId, LoanTerms
+from services.loans.events.loan import LoanId
 from services.loans.tables import LoanRow
 from shared.auth import Caller, allow
-from shared.decider import Refused
 from shared.fields import Body, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import canonical
@@ -105,7 +103,7 @@ async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: 
         document=document.name,
         by=caller.subject,
         on=post.today,
-        shortage=await _shortage(reads, loan, terms),
+        shortage=await shortage_now(reads, terms.facility, loan, terms.currency, terms.commitment_minor, keys_of(terms)),
     )
     accepted = await post.submit(f"loan/{loan}", command, documents=[document])
     event = accepted.facts[0].event
@@ -116,19 +114,6 @@ async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: 
         commitment_minor=event.terms.commitment_minor,
         currency=event.terms.currency,
     )
-
-
-async def _shortage(reads: Reads, loan: LoanId, terms: LoanTerms) -> Refused[Reason] | None:
-    facility, _ = await reads.state(f"facility/{terms.facility}")
-    assert isinstance(facility, Facility)
-    wanted = ReserveHeadroom(
-        facility=terms.facility,
-        commitment=CommitmentId(loan),
-        asset=terms.currency,
-        amount=terms.commitment_minor,
-        keys=keys_of(terms),
-    )
-    return shortage(facility, wanted)
 
 
 @router.post("/{loan}/approvals", status_code=201)
