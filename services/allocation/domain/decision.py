@@ -6,7 +6,7 @@ for a partner. So every file of a round has the same name, and nobody's line can
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Annotated, Literal
@@ -157,7 +157,12 @@ def compose(terms: Terms, holdings: Opened[Holdings], claimants: Sequence[Opened
 
 def partner_view(file: DecisionFile, partner: str) -> DecisionFile:
     """The file with only this partner's lines opened. It has the same name."""
-    own = tuple(line for line in file.lines if line.content.claimant.partner == partner)
+    return own_view(file, {line.content.claimant.request for line in file.lines if line.content.claimant.partner == partner})
+
+
+def own_view(file: DecisionFile, requests: Collection[str]) -> DecisionFile:
+    """The file with only the lines of these requests opened: those that a reader may see. It has the same name."""
+    own = tuple(line for line in file.lines if line.content.claimant.request in requests)
     return msgspec.structs.replace(file, holdings=None, lines=own)
 
 
