@@ -6,6 +6,7 @@ A stored shape never changes: a new one is a new version, and `upcasts.py` reads
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
+    BidId,
     DecisionHash,
     DisruptionId,
     KeyId,
@@ -14,6 +15,7 @@ from services.allocation.events.ids import (
     RequestId,
     RoundId,
     SubjectId,
+    TenderId,
 )
 from services.allocation.events.parties import (
     AgreementAmended,
@@ -54,6 +56,28 @@ from services.allocation.events.rounds import (
     RoundReleased,
     RoundReopened,
 )
+from services.allocation.events.tender import (
+    BidCommitted,
+    BiddingClosed,
+    BidEvent,
+    BidRevealed,
+    BidStep,
+    BidVoided,
+    Pricing,
+    TenderApproved,
+    TenderAward,
+    TenderAwardGranted,
+    TenderAwardWithdrawn,
+    TenderCancelled,
+    TenderCertified,
+    TenderEvent,
+    TenderOpened,
+    TenderProposed,
+    TenderReleased,
+    TenderReopened,
+    TenderTerms,
+    TieRule,
+)
 
 __all__ = [
     "AgreementAmended",
@@ -71,6 +95,13 @@ __all__ = [
     "AwardGranted",
     "AwardId",
     "AwardWithdrawn",
+    "BidCommitted",
+    "BidEvent",
+    "BidId",
+    "BidRevealed",
+    "BidStep",
+    "BidVoided",
+    "BiddingClosed",
     "BookEvent",
     "BookOpened",
     "DecisionHash",
@@ -86,6 +117,7 @@ __all__ = [
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "Pricing",
     "ProductId",
     "ProductTerms",
     "Reads",
@@ -107,6 +139,20 @@ __all__ = [
     "RoundReleased",
     "RoundReopened",
     "SubjectId",
+    "TenderApproved",
+    "TenderAward",
+    "TenderAwardGranted",
+    "TenderAwardWithdrawn",
+    "TenderCancelled",
+    "TenderCertified",
+    "TenderEvent",
+    "TenderId",
+    "TenderOpened",
+    "TenderProposed",
+    "TenderReleased",
+    "TenderReopened",
+    "TenderTerms",
+    "TieRule",
     "documents_of",
 ]
 
@@ -132,9 +178,9 @@ RoundEvent = (
     | RoundReleased
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | BidEvent | TenderEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()
+    return (event.decision, event.file) if isinstance(event, RoundProposed | TenderProposed) else ()
