@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.fields import READERS, RoundPath, limited_to
-from services.allocation.api.lookups import find_round
+from services.allocation.api.fields import READERS, RoundPath, sight_of
+from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import DecisionFile, Line, canonical, partner_view, read_file
+from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -58,24 +58,27 @@ class CertificateView(BaseModel):
 
 
 @router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
-async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> Response:
-    """The decision file: with every line opened; for a partner with its own, once it is certified."""
-    partner = limited_to(caller)
+async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading) -> Response:
+    """The decision file: with every line opened; for a partner, or a nominee, with its own, once it is certified."""
+    sight = sight_of(caller)
     async with reads.session() as session:
-        row = await find_round(session, round, partner)
-    if row.file is None or (partner is not None and row.status not in FINAL):
+        row = await find_round(session, round, sight)
+        own = None if sight.partner is None else await own_requests(session, row.requests, sight)
+    if row.file is None or (own is not None and row.status not in FINAL):
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await _content(reads, row.file)
-    if partner is not None:
-        content = canonical(partner_view(read_file(content), partner))
+    if own is not None:
+        content = canonical(own_view(read_file(content), own))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 
 @router.get("/{round}/certificate")
-async def show_certificate(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> CertificateView:
+async def show_certificate(
+    round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading
+) -> CertificateView:
     """Of a certified round: the published part of its decision, the approvals with their keys, and where the journal has it."""
     async with reads.session() as session:
-        row = await find_round(session, round, limited_to(caller))
+        row = await find_round(session, round, sight_of(caller))
         if row.status not in FINAL:
             raise Problem("certificate_not_found", f"{round} is not certified", field="path:round")
         approved = await approvals_of(session, row)
