@@ -27,7 +27,7 @@ from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_
 from shared.engines import Engines
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "allocation" / "versions"
-KERNELS = ("0002_lock_head", "0003_snapshots")  # of the journal, which is not here
+KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants")  # of the journal, which is not here
 MIGRATIONS = [
     importlib.import_module(f"migrations.allocation.versions.{name}")
     for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))
