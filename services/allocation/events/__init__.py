@@ -1,0 +1,150 @@
+"""What happens in allocation: to partners and their terms, disruptions, approvers' keys, and the book of each product.
+
+A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
+"""
+
+from services.allocation.events.ids import (
+    AgreementId,
+    AwardId,
+    DecisionHash,
+    DisruptionId,
+    KeyId,
+    PartnerCode,
+    ProductId,
+    RequestId,
+    RoundId,
+    SubjectId,
+)
+from services.allocation.events.parties import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementSigned,
+    ApproverKeyEnrolled,
+    ApproverKeyRevoked,
+    DisruptionDeclared,
+    DisruptionEnded,
+    DisruptionRevised,
+    PartnerRegistered,
+    ProductTerms,
+)
+from services.allocation.events.report import ReportSent
+from services.allocation.events.requests import (
+    BookOpened,
+    LoanRequested,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestExpiryPostponed,
+    RequestSubmitted,
+    RequestWithdrawn,
+)
+from services.allocation.events.rounds import (
+    AgreementRead,
+    Approval,
+    ApprovalsLapsed,
+    Award,
+    AwardGranted,
+    AwardWithdrawn,
+    LoanAwarded,
+    Reads,
+    RoundApproved,
+    RoundCancelled,
+    RoundCertified,
+    RoundOpened,
+    RoundProposed,
+    RoundReleased,
+    RoundReopened,
+)
+
+__all__ = [
+    "AgreementAmended",
+    "AgreementEnded",
+    "AgreementEvent",
+    "AgreementId",
+    "AgreementRead",
+    "AgreementSigned",
+    "Approval",
+    "ApprovalsLapsed",
+    "ApproverEvent",
+    "ApproverKeyEnrolled",
+    "ApproverKeyRevoked",
+    "Award",
+    "AwardGranted",
+    "AwardId",
+    "AwardWithdrawn",
+    "BookEvent",
+    "BookOpened",
+    "DecisionHash",
+    "DisruptionDeclared",
+    "DisruptionEnded",
+    "DisruptionEvent",
+    "DisruptionId",
+    "DisruptionRevised",
+    "Event",
+    "KeyId",
+    "LoanAwarded",
+    "LoanRequested",
+    "PartnerCode",
+    "PartnerEvent",
+    "PartnerRegistered",
+    "ProductId",
+    "ProductTerms",
+    "Reads",
+    "ReportEvent",
+    "ReportSent",
+    "RequestAccepted",
+    "RequestDeclined",
+    "RequestEvent",
+    "RequestExpired",
+    "RequestExpiryPostponed",
+    "RequestId",
+    "RequestSubmitted",
+    "RequestWithdrawn",
+    "RoundApproved",
+    "RoundCancelled",
+    "RoundCertified",
+    "RoundEvent",
+    "RoundId",
+    "RoundOpened",
+    "RoundProposed",
+    "RoundReleased",
+    "RoundReopened",
+    "SubjectId",
+    "documents_of",
+]
+
+# Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
+PartnerEvent = PartnerRegistered
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
+ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
+RequestEvent = (
+    RequestSubmitted | LoanRequested | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+)
+RoundEvent = (
+    RoundOpened
+    | RoundProposed
+    | RoundApproved
+    | ApprovalsLapsed
+    | AwardGranted
+    | LoanAwarded
+    | AwardWithdrawn
+    | RoundCertified
+    | RoundCancelled
+    | RoundReopened
+    | RoundReleased
+)
+BookEvent = BookOpened | RequestEvent | RoundEvent
+ReportEvent = ReportSent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | ReportEvent
+
+
+def documents_of(event: Event) -> tuple[str, ...]:
+    """The documents that an event stands on, by SHA-256."""
+    match event:
+        case RoundProposed():
+            return (event.decision, event.file)
+        case ReportSent():
+            return (event.report,)
+        case _:
+            return ()

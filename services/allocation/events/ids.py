@@ -1,0 +1,14 @@
+"""Names of things in allocation, as its events and other services know them."""
+
+from typing import NewType
+
+ProductId = NewType("ProductId", str)  # "antimony-metal"
+PartnerCode = NewType("PartnerCode", str)  # "JP"
+AgreementId = NewType("AgreementId", str)  # "agr_01j..."
+DisruptionId = NewType("DisruptionId", str)  # "dis_01j..."
+RequestId = NewType("RequestId", str)  # "req_01j..."
+RoundId = NewType("RoundId", str)  # "rnd_01j..."
+AwardId = NewType("AwardId", str)  # "awd_01j...": a request has at most one that stands
+KeyId = NewType("KeyId", str)  # names an approver's public key: 16 hex digits
+SubjectId = NewType("SubjectId", str)  # an opaque subject of the identity provider, never a person's name
+DecisionHash = NewType("DecisionHash", str)  # SHA-256 of a decision's published part, 64 hex digits

@@ -1,0 +1,101 @@
+"""Partners and their standing terms, disruptions, and approvers' keys."""
+
+from datetime import date
+
+import msgspec
+
+from services.allocation.events.ids import AgreementId, DisruptionId, KeyId, PartnerCode, ProductId, SubjectId
+from shared.record import Grams
+
+
+class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.partner_registered.v1"):
+    partner: PartnerCode
+    name: str
+
+
+class ProductTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agreement says of one product."""
+
+    product: ProductId
+    yearly_quota_g: Grams  # the most that rounds award in one year of the agreement
+    share: str  # the agreed part of what a round offers, a rational such as "1/4": for the rules that go by shares
+
+
+class AgreementSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_signed.v1"):
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductTerms, ...]
+    priority_class: int  # 0 is served first
+    valid_from: date
+    valid_until: date  # the last day
+
+
+class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_amended.v1"):
+    """The terms from now on, in full."""
+
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductTerms, ...]
+    dropped: tuple[ProductId, ...]  # products that the terms named before
+    priority_class: int
+    valid_until: date
+    reason: str
+
+
+class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_ended.v1"):
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductId, ...]
+    reason: str
+
+
+# Disruptions
+
+
+class DisruptionDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_declared.v1"):
+    """A loss of supply. What its instrument says (declared) and what is seen to happen (observed) may differ."""
+
+    disruption: DisruptionId
+    instrument: str  # "MOFCOM No. 1/2026"
+    products: tuple[ProductId, ...]
+    declared_scope: str
+    observed_scope: str
+    partners: tuple[PartnerCode, ...]  # the partners hit
+    starts_on: date
+    evidence: tuple[str, ...]
+
+
+class DisruptionRevised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_revised.v1"):
+    """What is known from now on, in full. The products stay: another product is another disruption."""
+
+    disruption: DisruptionId
+    products: tuple[ProductId, ...]
+    declared_scope: str
+    observed_scope: str
+    partners: tuple[PartnerCode, ...]
+    starts_on: date
+    evidence: tuple[str, ...]
+    reason: str
+
+
+class DisruptionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_ended.v1"):
+    disruption: DisruptionId
+    products: tuple[ProductId, ...]
+    ends_on: date
+    reason: str
+
+
+# Approvers' keys
+
+
+class ApproverKeyEnrolled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_enrolled.v1"):
+    subject: SubjectId
+    key: KeyId
+    public_key: str  # Ed25519, 64 hex digits
+
+
+class ApproverKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revoked.v1"):
+    subject: SubjectId
+    key: KeyId
+    products: tuple[ProductId, ...]  # whose books hold an approval by this key that may have to lapse
+    reason: str

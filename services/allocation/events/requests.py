@@ -1,0 +1,73 @@
+"""Requests of a book."""
+
+from datetime import date
+
+import msgspec
+
+from services.allocation.events.ids import PartnerCode, ProductId, RequestId
+from shared.record import Grams
+
+
+class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.book_opened.v1"):
+    product: ProductId
+
+
+class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v1"):
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    mass_g: Grams  # asked for
+    minimum_g: Grams  # less than this is of no use to the partner
+    daily_consumption_g: Grams  # as stated by the partner, grams a day
+    needed_by: date  # the request expires when this day has passed
+    nominee: str  # who would contract and pay
+    end_use: str
+
+
+class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_requested.v1"):
+    """With the request's own event: what is awarded is lent, and comes back in kind by the day that it names."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    return_on: date
+
+
+class RequestAccepted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_accepted.v1"):
+    """Screened: this much of it counts in a round. A later acceptance replaces an earlier one."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    accepted_g: Grams  # at most what was asked for
+    reasons: tuple[str, ...]
+
+
+class RequestDeclined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_declined.v1"):
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    reasons: tuple[str, ...]
+
+
+class RequestWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_withdrawn.v1"):
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    reason: str
+
+
+class RequestExpired(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_expired.v1"):
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    needed_by: date
+
+
+class RequestExpiryPostponed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_expiry_postponed.v1"):
+    """Its day has passed, and it is in a certified round that inventory has not answered yet: looked at again on the day `due`."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    due: date

@@ -1,0 +1,173 @@
+"""Rounds of a book."""
+
+from datetime import date
+
+import msgspec
+
+from services.allocation.events.ids import (
+    AgreementId,
+    AwardId,
+    DecisionHash,
+    DisruptionId,
+    KeyId,
+    PartnerCode,
+    ProductId,
+    RequestId,
+    RoundId,
+    SubjectId,
+)
+from shared.record import Grams
+
+
+class AgreementRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision took from a partner's agreement, and from the book about it."""
+
+    agreement: AgreementId
+    version: int  # of the agreement's stream
+    year_from: date  # the first day of the agreement's year that the awards count in
+    quota_g: Grams
+    used_g: Grams  # of that year's quota, by earlier rounds
+
+
+class Reads(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision was made from. The approvals of a decision stand for as long as all of this stands; stock levels are information."""
+
+    requests: dict[RequestId, int]  # revision of each
+    agreements: dict[PartnerCode, AgreementRead]
+    carries_g: dict[PartnerCode, str]  # rationals; a partner without a carry is not named
+    disruption_version: int | None  # None: the round names no disruption
+    protected_g: Grams
+
+
+class Award(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision gives to one request; never nothing."""
+
+    award: AwardId
+    request: RequestId
+    partner: PartnerCode
+    mass_g: Grams
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """An approver's signature over a decision."""
+
+    subject: SubjectId
+    key: KeyId
+    signature: str  # Ed25519, 128 hex digits
+    approved_on: date
+
+
+class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_opened.v1"):
+    round: RoundId
+    product: ProductId
+    requests: tuple[RequestId, ...]
+    disruption: DisruptionId | None  # why the round is held; None: in the ordinary course
+    rule: str  # "pro_rata"
+    policy: str
+    policy_version: int
+    approvals_needed: int
+    release_days: int  # how long the awards may be drawn, from the day the round is certified
+
+
+class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_proposed.v1"):
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash  # also the name of the document that is its published part
+    file: str  # SHA-256 of the document with every line opened
+    proposed_by: SubjectId
+    supply_g: Grams  # what was offered, in whole units
+    left_g: Grams  # what of it nobody could be given
+    awards: tuple[Award, ...]
+    carries_g: dict[PartnerCode, str]  # after the round, of its partners
+    reads: Reads
+
+
+class RoundApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_approved.v1"):
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    approval: Approval
+
+
+class ApprovalsLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approvals_lapsed.v1"):
+    """Approvals count no longer. Unless `decision_stands`, the decision was made from what has changed, and another must be proposed."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    keys: tuple[KeyId, ...]  # whose approvals lapse; may be none when a decision falls before its first approval
+    decision_stands: bool
+    cause: str  # "request req_01j...", "agreement agr_01j...", "carry JP", ...
+
+
+class AwardGranted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.award_granted.v1"):
+    award: AwardId
+    round: RoundId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    mass_g: Grams
+    daily_consumption_g: Grams  # as stated in the request
+    days_of_cover: str  # what the award buys at that consumption: tenths of days, rounded down, "12.5"
+    decision: DecisionHash
+    expires_on: date
+
+
+class LoanAwarded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_awarded.v1"):
+    """With an award on a request for a loan, and before its round is certified: it counts against the quota as others do, and its release
+    waits until loans have committed it."""
+
+    award: AwardId
+    round: RoundId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    mass_g: Grams
+    return_on: date
+    decision: DecisionHash
+    expires_on: date  # the last day on which it may be drawn
+
+
+class AwardWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.award_withdrawn.v1"):
+    """The round came back from inventory: nothing was released under this award."""
+
+    award: AwardId
+    round: RoundId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    reason: str
+
+
+class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_certified.v1"):
+    """The decision is final here. Inventory releases all of its awards at once, or refuses them as one."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    awards: tuple[Award, ...]
+    expires_on: date  # the last day on which the releases may be drawn
+    approvals: tuple[Approval, ...]
+
+
+class RoundCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_cancelled.v1"):
+    round: RoundId
+    product: ProductId
+    reason: str
+
+
+class RoundReopened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_reopened.v1"):
+    """Inventory refused the releases: the round is open again, and quota and carries are as before it was certified."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    reason: str
+
+
+class RoundReleased(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_released.v1"):
+    """Inventory has released every award: the round is closed."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
