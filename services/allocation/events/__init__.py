@@ -3,6 +3,16 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    AuthorityCited,
+    AuthorityEvent,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    InstrumentEnded,
+    InstrumentId,
+    InstrumentRegistered,
+)
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -56,6 +66,7 @@ from services.allocation.events.rounds import (
 )
 
 __all__ = [
+    "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -67,12 +78,16 @@ __all__ = [
     "ApproverEvent",
     "ApproverKeyEnrolled",
     "ApproverKeyRevoked",
+    "AuthorityCited",
+    "AuthorityEvent",
     "Award",
     "AwardGranted",
     "AwardId",
     "AwardWithdrawn",
     "BookEvent",
     "BookOpened",
+    "ConflictDeclared",
+    "ConflictWithdrawn",
     "DecisionHash",
     "DisruptionDeclared",
     "DisruptionEnded",
@@ -80,6 +95,9 @@ __all__ = [
     "DisruptionId",
     "DisruptionRevised",
     "Event",
+    "InstrumentEnded",
+    "InstrumentId",
+    "InstrumentRegistered",
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
@@ -131,8 +149,8 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
