@@ -11,11 +11,25 @@ from services.allocation.api import (
     instruments,
     officials,
     partners,
+    reports,
     requests,
     rounds,
     stock,
 )
 
 router = APIRouter()
-for _part in (partners, agreements, disruptions, requests, rounds, decisions, awards, approver_keys, stock, instruments, officials):
+for _part in (
+    partners,
+    agreements,
+    disruptions,
+    requests,
+    rounds,
+    decisions,
+    reports,
+    awards,
+    approver_keys,
+    instruments,
+    officials,
+    stock,
+):
     router.include_router(_part.router)

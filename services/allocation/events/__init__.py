@@ -37,6 +37,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -107,6 +108,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "Reads",
+    "ReportEvent",
+    "ReportSent",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -150,9 +153,16 @@ RoundEvent = (
     | RoundReleased
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent
+ReportEvent = ReportSent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()
+    match event:
+        case RoundProposed():
+            return (event.decision, event.file)
+        case ReportSent():
+            return (event.report,)
+        case _:
+            return ()
