@@ -3,6 +3,16 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    AuthorityCited,
+    AuthorityEvent,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    InstrumentEnded,
+    InstrumentId,
+    InstrumentRegistered,
+)
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -29,6 +39,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -80,6 +91,7 @@ from services.allocation.events.tender import (
 )
 
 __all__ = [
+    "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -91,6 +103,8 @@ __all__ = [
     "ApproverEvent",
     "ApproverKeyEnrolled",
     "ApproverKeyRevoked",
+    "AuthorityCited",
+    "AuthorityEvent",
     "Award",
     "AwardGranted",
     "AwardId",
@@ -104,6 +118,8 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "ConflictDeclared",
+    "ConflictWithdrawn",
     "DecisionHash",
     "DisruptionDeclared",
     "DisruptionEnded",
@@ -111,6 +127,9 @@ __all__ = [
     "DisruptionId",
     "DisruptionRevised",
     "Event",
+    "InstrumentEnded",
+    "InstrumentId",
+    "InstrumentRegistered",
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
@@ -121,6 +140,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "Reads",
+    "ReportEvent",
+    "ReportSent",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -177,10 +198,19 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | BidEvent | TenderEvent
+BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+ReportEvent = ReportSent
+type Event = (
+    PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent | BidEvent | TenderEvent
+)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed | TenderProposed) else ()
+    match event:
+        case RoundProposed():
+            return (event.decision, event.file)
+        case ReportSent():
+            return (event.report,)
+        case _:
+            return ()
