@@ -11,9 +11,10 @@ from services.allocation.domain.sealed_bid import price_of
 from services.allocation.domain.signing import KeyStatus, SigningReason, fault_of_signing
 from services.allocation.domain.tender_decision import PURPOSE
 from services.allocation.domain.tender_opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
-from services.allocation.domain.tender_state import Reason, Tender, evolve
+from services.allocation.domain.tender_state import Proposal, Reason, Tender, evolve
 from services.allocation.events import (
     Approval,
+    AuthorityCited,
     BiddingClosed,
     DecisionHash,
     KeyId,
@@ -33,7 +34,9 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
+from services.allocation.events.authority import Act, conflict_key
 from shared.approval import Approval as SignedApproval
+from shared.authority import Capacity, Chain, Exercise, Fault, cite, fault_of
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
@@ -66,13 +69,16 @@ class ApproveTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: SubjectId
     key: KeyStatus
     signature_valid: bool
+    capacity: Capacity  # in what capacity they approve it
     on: date
 
 
 class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`agreements`: of the bidders, the versions of those that are valid now; `revoked`: of the approvals' keys those that are."""
+    """`agreements`: of the bidders, the versions of those that are valid now; `revoked`: of the approvals' keys those that are;
+    `authorities`: those that the approvals cite, as they are now."""
 
     agreements: dict[PartnerCode, int]
+    authorities: dict[str, Chain]
     revoked: tuple[KeyId, ...]
     on: date
 
@@ -97,6 +103,9 @@ class ReopenTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = OpenTender | CloseBidding | ProposeTender | ApproveTender | CertifyTender | CancelTender | CloseTender | ReopenTender
 
 
+type _Decided = list[TenderEvent | AuthorityCited]
+
+
 class _Open(msgspec.Struct, frozen=True):
     """A tender that can still be decided, taken apart."""
 
@@ -104,7 +113,7 @@ class _Open(msgspec.Struct, frozen=True):
     terms: TenderTerms
 
 
-def decide(command: Command, tender: Tender) -> list[TenderEvent] | Refused[Reason] | Refused[SigningReason]:
+def decide(command: Command, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
     match command:
         case OpenTender():
             return _open(command, tender)
@@ -142,7 +151,7 @@ def decide(command: Command, tender: Tender) -> list[TenderEvent] | Refused[Reas
             assert_never(command)
 
 
-def timers(event: TenderEvent) -> list[Timer | CancelTimer]:
+def timers(event: TenderEvent | AuthorityCited) -> list[Timer | CancelTimer]:
     match event:
         case TenderOpened():
             until = event.terms.reveal_until
@@ -153,7 +162,7 @@ def timers(event: TenderEvent) -> list[Timer | CancelTimer]:
             return []
 
 
-def _open(command: OpenTender, tender: Tender) -> list[TenderEvent] | Refused[Reason]:
+def _open(command: OpenTender, tender: Tender) -> _Decided | Refused[Reason]:
     if tender.id is not None:
         return Refused(Reason.ALREADY_OPEN, f"{tender.id} is open already")
     if fault := fault_of_terms(command.terms) or fault_of_offer(command):
@@ -161,7 +170,7 @@ def _open(command: OpenTender, tender: Tender) -> list[TenderEvent] | Refused[Re
     return [TenderOpened(tender=command.tender, terms=command.terms)]
 
 
-def _propose(command: ProposeTender, tender: Tender) -> list[TenderEvent] | Refused[Reason]:
+def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reason]:
     if isinstance(found := _undecided(tender), Refused):
         return found
     if tender.bidding or command.cleared is None:
@@ -203,7 +212,7 @@ def _unsound(cleared: ClearedTender, terms: TenderTerms) -> str | None:
     return None
 
 
-def _approve(command: ApproveTender, tender: Tender) -> list[TenderEvent] | Refused[Reason] | Refused[SigningReason]:
+def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
     if isinstance(found := _undecided(tender), Refused):
         return found
     if (proposal := tender.proposal) is None:
@@ -223,10 +232,24 @@ def _approve(command: ApproveTender, tender: Tender) -> list[TenderEvent] | Refu
     if any(command.by == approval.subject or signed.key_id == approval.key for approval in proposal.approvals.values()):
         return Refused(Reason.APPROVED_BEFORE, f"{command.by} has approved this decision already")
     approval = Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on)
-    return [TenderApproved(tender=found.id, decision=proposed.decision, approval=approval)]
+    cited = cite(
+        command.capacity,
+        Act.TENDER,
+        product=found.terms.product,
+        mass_g=proposal.mass_g,
+        amount_minor=proposal.amount_minor,
+        currency=found.terms.currency,
+        concerns=_concerns(found, proposal),
+    )
+    if isinstance(cited, Refused):
+        return cited
+    return [
+        TenderApproved(tender=found.id, decision=proposed.decision, approval=approval),
+        AuthorityCited(matter=found.id, cited=cited),
+    ]
 
 
-def _certify(command: CertifyTender, tender: Tender) -> list[TenderEvent] | Refused[Reason]:
+def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reason]:
     if isinstance(found := _undecided(tender), Refused):
         return found
     if (proposal := tender.proposal) is None:
@@ -234,7 +257,11 @@ def _certify(command: CertifyTender, tender: Tender) -> list[TenderEvent] | Refu
     proposed, terms = proposal.proposed, found.terms
     if changed := [who for who, version in sorted(proposed.agreements.items()) if command.agreements.get(who) != version]:
         return Refused(Reason.DECISION_STALE, f"the agreement of {', '.join(changed)} has changed: propose again")
-    approvals = tuple(approval for key, approval in sorted(proposal.approvals.items()) if key not in command.revoked)
+    approvals = tuple(
+        approval
+        for key, approval in sorted(proposal.approvals.items())
+        if key not in command.revoked and _covered(approval, proposal, command)
+    )
     if len(approvals) < terms.approvals_needed:
         return Refused(
             Reason.APPROVALS_MISSING, f"{len(approvals)} of {terms.approvals_needed} approvals", accepted="another approver's approval"
@@ -266,6 +293,27 @@ def _certify(command: CertifyTender, tender: Tender) -> list[TenderEvent] | Refu
             approvals=approvals,
         ),
     ]
+
+
+def _covered(approval: Approval, proposal: Proposal, command: CertifyTender) -> bool:
+    """Whether what the approval cited covers it on this day too."""
+    cited = proposal.cited[approval.subject]
+    exercise = Exercise(
+        act=cited.act,
+        by=cited.by,
+        on=command.on,
+        product=cited.product,
+        mass_g=cited.mass_g,
+        amount_minor=cited.amount_minor,
+        currency=cited.currency,
+    )
+    return fault_of(command.authorities.get(cited.authority, ()), exercise) is None
+
+
+def _concerns(found: _Open, proposal: Proposal) -> frozenset[str]:
+    """What somebody may have declared an interest in: the tender, its product, and who buys."""
+    buyers = [conflict_key("partner", award.partner) for award in proposal.proposed.awards]
+    return frozenset([conflict_key("round", found.id), conflict_key("product", found.terms.product), *buyers])
 
 
 def _undecided(tender: Tender) -> _Open | Refused[Reason]:

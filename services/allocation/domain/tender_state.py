@@ -8,6 +8,7 @@ import msgspec
 
 from services.allocation.events import (
     Approval,
+    AuthorityCited,
     BiddingClosed,
     KeyId,
     TenderApproved,
@@ -23,6 +24,7 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
+from shared.authority import Cited
 
 
 class Reason(StrEnum):
@@ -55,6 +57,15 @@ class Reason(StrEnum):
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     proposed: TenderProposed
     approvals: immutables.Map[KeyId, Approval] = immutables.Map()
+    cited: immutables.Map[str, Cited] = immutables.Map()  # by approver
+
+    @property
+    def mass_g(self) -> int:
+        return sum(award.mass_g for award in self.proposed.awards)
+
+    @property
+    def amount_minor(self) -> int:
+        return sum(award.amount_minor for award in self.proposed.awards)
 
 
 class Tender(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +77,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False  # released or cancelled
 
 
-def evolve(tender: Tender, event: TenderEvent) -> Tender:
+def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
     replace = msgspec.structs.replace
     match event:
         case TenderOpened():
@@ -79,6 +90,10 @@ def evolve(tender: Tender, event: TenderEvent) -> Tender:
             assert tender.proposal is not None, "what is approved is proposed"
             approvals = tender.proposal.approvals.set(event.approval.key, event.approval)
             return replace(tender, proposal=replace(tender.proposal, approvals=approvals))
+        case AuthorityCited():
+            assert tender.proposal is not None, "what is approved is proposed"
+            cited = tender.proposal.cited.set(event.cited.by, event.cited)
+            return replace(tender, proposal=replace(tender.proposal, cited=cited))
         case TenderCertified():
             return replace(tender, certified=True)
         case TenderReopened():

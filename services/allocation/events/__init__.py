@@ -208,7 +208,7 @@ type Event = (
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
-        case RoundProposed():
+        case RoundProposed() | TenderProposed():
             return (event.decision, event.file)
         case ReportSent():
             return (event.report,)
