@@ -3,6 +3,7 @@
 from services.allocation import events
 from services.allocation.api import router
 from services.allocation.domain import agreement, approver, book, disruption, partner
+from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
@@ -77,11 +78,12 @@ SERVICE = Service(
     name="allocation",
     deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, book.DECIDER),
     event_type=events.Event,
+    upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
         subscription("inventory", inventory_events.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_stock),
-        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own),
+        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
     problems=PROBLEMS,

@@ -25,7 +25,8 @@ from services.allocation.tables import ApprovalRow, AwardRow, RequestRow, RoundR
 from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
 from shared.engines import Engines
 
-MIGRATIONS = [importlib.import_module(f"migrations.allocation.versions.{name}") for name in ("0001_books_and_terms", "0004_loans")]
+TABLES = ("0001_books_and_terms", "0004_loans", "0005_larger_rounds")  # not the kernel's own
+MIGRATIONS = [importlib.import_module(f"migrations.allocation.versions.{name}") for name in TABLES]
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         row = await find_round(session, round, partner)
     if row.file is None or (partner is not None and row.status not in FINAL):
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
-    content = await _content(reads, row.file)
+    content = await read_content(reads, row.file)
     if partner is not None:
         content = canonical(partner_view(read_file(content), partner))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
@@ -103,7 +103,7 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
     assert row.decision is not None
     assert row.expires_on is not None
     assert row.certified_in is not None
-    published = msgspec.json.decode(await _content(reads, row.decision))
+    published = msgspec.json.decode(await read_content(reads, row.decision))
     return CertificateView(
         round=row.round,
         product=row.product,
@@ -117,7 +117,7 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
 
 async def award_lines(reads: Reads, file: str) -> list[AwardLine]:
     """The lines of a kept decision file, by request."""
-    return [_award_line(line.content) for line in read_file(await _content(reads, file)).lines]
+    return [_award_line(line.content) for line in read_file(await read_content(reads, file)).lines]
 
 
 def _award_line(line: Line) -> AwardLine:
@@ -134,7 +134,8 @@ def _award_line(line: Line) -> AwardLine:
     )
 
 
-async def _content(reads: Reads, name: str) -> bytes:
+async def read_content(reads: Reads, name: str) -> bytes:
+    """Of a kept document."""
     async with reads.kernel.pool.acquire() as connection:
         document = await read_document(connection, name)
     assert document is not None, f"the document {name} is kept with the event that names it"

@@ -36,6 +36,7 @@ from services.allocation.events.requests import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from services.allocation.events.rounds import (
     AgreementRead,
@@ -44,15 +45,23 @@ from services.allocation.events.rounds import (
     Award,
     AwardGranted,
     AwardWithdrawn,
+    EmergencyPath,
     LoanAwarded,
+    Method,
+    PoolStock,
+    Position,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    Take,
 )
 
 __all__ = [
@@ -79,16 +88,22 @@ __all__ = [
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyPath",
     "Event",
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
+    "Method",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PoolStock",
+    "Position",
     "ProductId",
     "ProductTerms",
+    "QuorumStep",
     "Reads",
+    "ReleaseOrder",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -101,12 +116,15 @@ __all__ = [
     "RoundCancelled",
     "RoundCertified",
     "RoundEvent",
+    "RoundExtended",
     "RoundId",
     "RoundOpened",
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "Statement",
     "SubjectId",
+    "Take",
     "documents_of",
 ]
 
@@ -120,6 +138,7 @@ RequestEvent = (
 )
 RoundEvent = (
     RoundOpened
+    | RoundExtended
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
@@ -137,4 +156,10 @@ type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | B
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()
+    match event:
+        case RoundProposed():
+            return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
+        case RoundCertified() if event.release_order is not None:
+            return (event.release_order,)
+        case _:
+            return ()
