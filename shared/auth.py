@@ -4,9 +4,9 @@ import asyncio
 import base64
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import httpx
 import msgspec
@@ -48,7 +48,10 @@ _CALLER = "reserve.caller"  # in a request's scope
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who a verified token speaks for. `partner` and `borrower` are None for the Reserve's own people and services."""
+    """Who a verified token speaks for. `partner`, `borrower` and `nominee` are None for the Reserve's own people and services.
+
+    A nominee is one of its partner: its token names both.
+    """
 
     subject: str
     client_id: str
@@ -56,6 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     scopes: frozenset[str]
     borrower: str | None = None
+    nominee: str | None = None
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: int | float
     partner: str | None = None
     borrower: str | None = None
+    nominee: str | None = None
     roles: list[str] = []
     scope: str = ""
 
@@ -173,6 +178,7 @@ class TokenVerifier:
             roles=frozenset(known.roles),
             scopes=frozenset(known.scope.split()),
             borrower=known.borrower,
+            nominee=known.nominee,
         )
         return caller, known.exp + LEEWAY_S
 
@@ -242,6 +248,20 @@ def allow(*roles: str, scope: str | None = None) -> Any:
         return caller
 
     return Depends(caller_allowed)
+
+
+def whose(caller: Caller, party: Literal["partner", "borrower"], readers: Collection[str], *, nominees: bool = False) -> str | None:
+    """The one partner, or borrower, whose things the caller may see; None: everybody's, which takes one of the roles `readers`.
+
+    A claim always limits, whatever roles stand beside it: who speaks for someone outside is not one of the Reserve's own. So a token that
+    speaks for another kind of party sees nothing here, nor does a nominee's, but where `nominees` says that the caller of this function
+    looks at `nominee` too. Raises Problem `forbidden`.
+    """
+    if (own := getattr(caller, party)) is not None and (nominees or caller.nominee is None):
+        return str(own)
+    if caller.partner is None and caller.borrower is None and caller.nominee is None and not caller.roles.isdisjoint(readers):
+        return None
+    raise Problem("forbidden", f"the token names no {party} whose things these are")
 
 
 def _forbidden(needed: str, scope: str | None = None) -> Problem:

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -21,14 +21,23 @@ class Refused[Reason: StrEnum](msgspec.Struct, frozen=True):
 
 
 class Timer(msgspec.Struct, frozen=True):
-    """A command to come: it is submitted to the event's own stream once the day `due` has begun in the reserve's time zone.
+    """A command to come: it is submitted to the event's own stream once the day `due` has begun in the reserve's time zone, and the
+    instant `at`, if there is one, has passed.
 
-    Setting a timer of the same stream and name again replaces it. It may fire late, so its command checks the date itself.
+    Setting a timer of the same stream and name again replaces it. It may fire late, so its command checks the date itself; that of an
+    instant carries the instant, since `decide` has no clock. A build from before there were instants fires at the beginning of the day:
+    so a command that such a build knows is never given one.
     """
 
     name: str
     due: date
     command: Any
+    at: datetime | None = None
+
+    @classmethod
+    def at_instant(cls, name: str, at: datetime, command: Any) -> Self:
+        """Once the instant has passed, whatever the reserve's time zone: no zone is a day ahead of UTC, or behind it."""
+        return cls(name, (at.astimezone(UTC) - timedelta(days=1)).date(), command, at)
 
 
 class CancelTimer(msgspec.Struct, frozen=True):

@@ -73,6 +73,7 @@ class TimerRow(msgspec.Struct, frozen=True, gc=False):
     name: str
     due: date
     command: str  # JSON
+    at: datetime | None = None  # not before this instant
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,11 +129,11 @@ class InboxLead(Protocol):
 
 
 class TimersLead(Protocol):
-    async def due(self, day: date) -> list[TimerRow]:
-        """Some of those that are due on this day, the oldest first."""
+    async def due(self, day: date, now: datetime) -> list[TimerRow]:
+        """Some of those that are due on this day at this instant, the oldest first."""
 
     async def forget(self, timer: TimerRow) -> None:
-        """Unless it was set to another day meanwhile."""
+        """Unless it was set to another day or instant meanwhile."""
 
     async def forget_refusals(self, before: datetime) -> None:
         """Refusals of old: their command ids may be used again."""

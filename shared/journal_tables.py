@@ -152,6 +152,23 @@ def no_snapshots() -> list[str]:
     return ["DROP TABLE snapshots"]
 
 
+def timer_instants() -> list[str]:
+    """A build that knows of none sets timers without."""
+    return ["ALTER TABLE timers ADD COLUMN at timestamptz  -- null: from the beginning of the day"]
+
+
+def no_timer_instants() -> list[str]:
+    """Unless one is set: it would fire with its day."""
+    return [
+        """DO $$ BEGIN
+            IF EXISTS (SELECT FROM timers WHERE at IS NOT NULL) THEN
+                RAISE EXCEPTION 'timers wait for an instant: they would fire before it' USING ERRCODE = 'restrict_violation';
+            END IF;
+        END $$""",
+        "ALTER TABLE timers DROP COLUMN at",
+    ]
+
+
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
-    return [*first(shards), *lock_head(), *snapshots()]
+    return [*first(shards), *lock_head(), *snapshots(), *timer_instants()]

@@ -44,4 +44,4 @@ inbox_heard = Gauge(
 inbox_stopped = Gauge("reserve_inbox_stopped", "1 while a line of this process stands still and needs a person", _LINE)
 fork_detected = Gauge("reserve_fork_detected", "1 while a line of this process stands still before another history of its source", _LINE)
 parked = Gauge("reserve_parked_events", "Events that a person has put aside", ["service", "source"])
-timers_overdue = Gauge("reserve_timers_overdue", "Timers whose day has come and that have not fired", ["service"])
+timers_overdue = Gauge("reserve_timers_overdue", "Timers whose time has come and that have not fired", ["service"])

@@ -348,13 +348,14 @@ async def save_timers(connection: Connection, changes: Sequence[TimerRow | tuple
         )
     if rows := [change for change in last.values() if isinstance(change, TimerRow)]:
         await connection.execute(
-            """INSERT INTO timers SELECT stream, name, due, command::json
-               FROM unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS timer (stream, name, due, command)
-               ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command""",
+            """INSERT INTO timers (stream, name, due, command, at) SELECT stream, name, due, command::json, at
+               FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::timestamptz[]) AS timer (stream, name, due, command, at)
+               ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command, at = excluded.at""",
             [row.stream for row in rows],
             [row.name for row in rows],
             [row.due for row in rows],
             [row.command for row in rows],
+            [row.at for row in rows],
         )
 
 

@@ -203,16 +203,21 @@ class _InboxLead(_Lead):
 
 
 class _TimersLead(_Lead):
-    async def due(self, day: date) -> list[TimerRow]:
+    async def due(self, day: date, now: datetime) -> list[TimerRow]:
         async with self._asking() as connection:
             rows = await connection.fetch(
-                "SELECT stream, name, due, command FROM timers WHERE due <= $1 ORDER BY due, stream, name LIMIT $2", day, _DUE_AT_ONCE
+                """SELECT stream, name, due, command, at FROM timers WHERE due <= $1 AND (at IS NULL OR at <= $2)
+                   ORDER BY due, at NULLS FIRST, stream, name LIMIT $3""",
+                *(day, now, _DUE_AT_ONCE),
             )
         return [TimerRow(*row) for row in rows]
 
     async def forget(self, timer: TimerRow) -> None:
         async with self._asking() as connection:
-            await connection.execute("DELETE FROM timers WHERE stream = $1 AND name = $2 AND due = $3", timer.stream, timer.name, timer.due)
+            await connection.execute(
+                "DELETE FROM timers WHERE stream = $1 AND name = $2 AND due = $3 AND at IS NOT DISTINCT FROM $4",
+                *(timer.stream, timer.name, timer.due, timer.at),
+            )
 
     async def forget_refusals(self, before: datetime) -> None:
         async with self._asking() as connection:

@@ -1,4 +1,4 @@
-"""Timers: commands that events have set for a later day. One process fires them; a timer's command id makes a repeat harmless.
+"""Timers: commands that events have set for a later day, or instant. One process fires them; a timer's command id makes a repeat harmless.
 
 Once a day the same process forgets the refusals of old.
 """
@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from shared import metrics
-from shared.clock import Clock, day_of
+from shared.clock import Clock, day_of, written
 from shared.decider import Refused
 from shared.journal import Journal, TimerRow, TimersLead, Unreachable
 from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
@@ -49,7 +49,7 @@ class Timers:
             if today != tidied:
                 await lead.forget_refusals(now - REFUSALS_KEPT)
                 tidied = today
-            due = await lead.due(today)
+            due = await lead.due(today, now)
             for timer in due:
                 await self.fire(lead, timer)
             if not due:
@@ -58,6 +58,8 @@ class Timers:
     async def fire(self, lead: TimersLead, timer: TimerRow) -> None:
         """Submits the timer's command, and forgets the timer once it is settled."""
         name = f"timer/{timer.stream}/{timer.name}/{timer.due}"
+        if timer.at is not None:  # one that has fired may be set to another instant of the same day: it is another command
+            name += f"/{written(timer.at)}"
         try:
             command: Any = msgspec.json.decode(timer.command, type=self.writer.decider_of(timer.stream).commands)
         except (msgspec.DecodeError, KeyError):
@@ -70,7 +72,7 @@ class Timers:
             actor=f"service:{self.journal.service}",
             correlation_id=command_id[:16].hex(),
             causation_id=name,
-            effective_on=timer.due.isoformat(),
+            effective_on=(timer.due if timer.at is None else day_of(timer.at, self.zone)).isoformat(),
         )
         try:
             answer = await self.writer.submit(timer.stream, command, context)

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 5.0  # an engine that says nothing for so long is away
 _SHARDS = "SELECT shard, heads.position, heads.position - relay_cursors.position AS lag FROM heads JOIN relay_cursors USING (shard)"
 _LINES = "SELECT source, shard, position FROM inbox_cursors"
 _PARKED = "SELECT source, count(*) AS events FROM parked GROUP BY source"
-_OVERDUE = "SELECT count(*) FROM timers WHERE due <= $1"
+_OVERDUE = "SELECT count(*) FROM timers WHERE due <= $1 AND (at IS NULL OR at <= $2)"
 
 
 async def watch(kernel: "Kernel") -> None:
@@ -69,13 +69,14 @@ def look_at_process(kernel: "Kernel") -> None:
 async def look_at_database(kernel: "Kernel") -> None:
     """What the tables say, whichever process wrote them."""
     name = kernel.service.name
-    today = day_of(kernel.clock.now(), kernel.settings.zone)
+    now = kernel.clock.now()
+    today = day_of(now, kernel.settings.zone)
     try:
         async with briefly(kernel.pool, PATIENCE_SECONDS) as connection:
             shards = await connection.fetch(_SHARDS)
             lines = await connection.fetch(_LINES)
             parked = await connection.fetch(_PARKED)
-            overdue = await connection.fetchval(_OVERDUE, today)
+            overdue = await connection.fetchval(_OVERDUE, today, now)
     except Unreachable:
         metrics.database_up.labels(name).set(0)
         return

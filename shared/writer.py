@@ -607,7 +607,7 @@ class NotThisJournal(Exception):
 def timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
     if isinstance(change, CancelTimer):
         return stream, change.name
-    return TimerRow(stream, change.name, change.due, canonical(change.command).decode())
+    return TimerRow(stream, change.name, change.due, canonical(change.command).decode(), change.at)
 
 
 def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:

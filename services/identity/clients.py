@@ -37,6 +37,7 @@ class Client(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     borrower: str | None = None
+    nominee: str | None = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class User(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     borrower: str | None = None
+    nominee: str | None = None
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class _Party(msgspec.Struct, frozen=True):
     partner: str | None = None
     scopes: tuple[str, ...] = ()
     borrower: str | None = None
+    nominee: str | None = None
 
 
 _PARTIES = {
@@ -73,6 +76,8 @@ _PARTIES = {
     "partner-us": _Party("partner", partner="US"),
     "partner-eu": _Party("partner", partner="EU"),
     "partner-au": _Party("partner", partner="AU"),
+    "nominee-sojitz": _Party("nominee", partner="JP", nominee="Sojitz"),
+    "nominee-jogmec": _Party("nominee", partner="JP", nominee="JOGMEC"),
     "borrower-hillgrove": _Party("borrower", borrower="hillgrove-mines"),
     "borrower-nolans": _Party("borrower", borrower="nolans-mines"),
     "operator-1": _Party("operator"),
@@ -131,7 +136,16 @@ def _client(name: str, party: _Party, kept: _Secrets, known: Directory) -> Clien
     if name not in kept.clients or secret_hash is None:
         secret = kept.clients.setdefault(name, new_secret())
         secret_hash = hashed(secret)
-    return Client(name, subject, secret_hash, partner=party.partner, roles=(party.role,), scopes=party.scopes, borrower=party.borrower)
+    return Client(
+        name,
+        subject,
+        secret_hash,
+        partner=party.partner,
+        roles=(party.role,),
+        scopes=party.scopes,
+        borrower=party.borrower,
+        nominee=party.nominee,
+    )
 
 
 def _user(client: Client, kept: _Secrets, known: Directory) -> User:
@@ -142,7 +156,14 @@ def _user(client: Client, kept: _Secrets, known: Directory) -> User:
         password = kept.users.setdefault(login, new_secret())
         password_hash = hashed(password)
     return User(
-        login, client.subject, password_hash, partner=client.partner, roles=client.roles, scopes=client.scopes, borrower=client.borrower
+        login,
+        client.subject,
+        password_hash,
+        partner=client.partner,
+        roles=client.roles,
+        scopes=client.scopes,
+        borrower=client.borrower,
+        nominee=client.nominee,
     )
 
 

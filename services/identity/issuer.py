@@ -169,6 +169,7 @@ class Issuer:
             scopes=scopes,
             partner=party.partner,
             borrower=party.borrower,
+            nominee=party.nominee,
         )
         return TokenAnswer(token, scope=" ".join(scopes))
 

@@ -39,6 +39,7 @@ class TokenSigner:
         scopes: Sequence[str],
         partner: str | None,
         borrower: str | None = None,
+        nominee: str | None = None,
     ) -> str:
         """A token for 15 minutes. It carries no personal data: subjects are opaque."""
         issued = int(self._now())
@@ -57,6 +58,8 @@ class TokenSigner:
             claims["partner"] = partner
         if borrower is not None:
             claims["borrower"] = borrower
+        if nominee is not None:
+            claims["nominee"] = nominee
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": self._key.kid}, claims, self._key, algorithms=[ALGORITHM])
 
     def published(self) -> KeySetSerialization:

@@ -68,7 +68,7 @@ class Reserve:
             decided = await self.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", command, context())
             assert hasattr(decided, "facts"), decided
 
-    async def accepted_request(self, who: str, units: int) -> str:
+    async def accepted_request(self, who: str, units: int, **changes: Any) -> str:
         body = {
             "product": PRODUCT,
             "mass_g": units * UNIT_G,
@@ -79,7 +79,7 @@ class Reserve:
             "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
         }
-        request: str = (await self.post(who, "/v1/requests", body))["request"]
+        request: str = (await self.post(who, "/v1/requests", body | changes))["request"]
         await self.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["as asked"]})
         return request
 
@@ -133,7 +133,17 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
         services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
         stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
         inventory, allocation = [await stack.enter_async_context(stage.serving(service)) for service in services]
-        parties = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "partner-us", "partner-eu")
+        parties = (
+            "operator-1",
+            "approver-1",
+            "admin-1",
+            "auditor-1",
+            "partner-jp",
+            "partner-us",
+            "partner-eu",
+            "nominee-sojitz",
+            "nominee-jogmec",
+        )
         url = stage.urls[names["allocation"]]
         clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in parties}
         reserve = Reserve(stage, inventory, allocation, clients)
@@ -334,3 +344,39 @@ async def test_unknown_partners_products_and_requests_are_refused(reserve: Reser
     assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "product_not_found")
     opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "disruption": f"dis_{UNKNOWN}"}
     assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "disruption_not_found")
+
+
+async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
+    requests = [await reserve.accepted_request("partner-jp", 4), await reserve.accepted_request("partner-jp", 6, nominee="JOGMEC")]
+    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+    await reserve.propose(round, 5)
+    assert (await reserve.clients["nominee-sojitz"].get(f"/v1/rounds/{round}/decision")).status_code == 404
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+    for nominee, who, own, other in (("Sojitz", "nominee-sojitz", *requests), ("JOGMEC", "nominee-jogmec", *reversed(requests))):
+        assert {row["nominee"] for row in (await reserve.get(who, "/v1/requests?limit=200"))["data"]} == {nominee}
+        awards = (await reserve.get(who, "/v1/awards?limit=200"))["data"]
+        assert own in {row["request"] for row in awards}
+        assert other not in {row["request"] for row in awards}
+        view = read_file(msgspec.json.encode(await reserve.get(who, f"/v1/rounds/{round}/decision")))
+        assert [line.content.claimant.request for line in view.lines] == [own]
+        assert recompute_own(view).failed == ()
+        seen = await reserve.get(who, f"/v1/rounds/{round}")
+        assert (seen["requests"], [award["request"] for award in seen["awards"]], seen["supply_g"]) == ([own], [own], None)
+        assert await reserve.get(who, f"/v1/rounds/{round}/certificate")
+        assert await reserve.get(who, f"/v1/requests/{own}")
+        answer = await reserve.clients[who].get(f"/v1/requests/{other}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "request_not_found")
+        [award] = [row["award"] for row in (await reserve.get("partner-jp", "/v1/awards?limit=200"))["data"] if row["request"] == other]
+        assert (await reserve.clients[who].get(f"/v1/awards/{award}")).status_code == 404
+        for path in ("partners", "agreements", "disruptions", "stock", "rounds"):
+            assert (await reserve.clients[who].get(f"/v1/{path}")).status_code == 403
+        assert await reserve.refused(who, f"/v1/requests/{own}/withdraw", {"reason": "not ours to say"}) == (403, "forbidden")
+    both = {row["request"] for row in (await reserve.get("partner-jp", "/v1/requests?limit=200"))["data"]}
+    assert set(requests) <= both
+
+
+async def test_a_nominee_of_another_partner_sees_nothing(reserve: Reserve):
+    request = await reserve.accepted_request("partner-us", 1)
+    assert (await reserve.clients["nominee-sojitz"].get(f"/v1/requests/{request}")).status_code == 404

@@ -1,7 +1,7 @@
 """Counter: a small neutral service, for the kernel's tests. A counter counts up, and never below zero."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
@@ -47,7 +47,8 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="co
 
 class ClosingSet(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="counter.closing_set.v1"):
     counter: str
-    on: date | None  # None: it stays open
+    on: date | None  # None: it stays open, unless it closes at an instant
+    at: datetime | None = None
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="counter.closed.v1"):
@@ -79,11 +80,13 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class SetClosing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     counter: str
-    on: date | None
+    on: date | None = None
+    at: datetime | None = None
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     counter: str
+    at: datetime | None = None
 
 
 class Break(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -116,7 +119,7 @@ def decide(command: Command, counter: Counter) -> list[Event] | Refused[Reason]:
         case Note():
             return [Noted(counter=command.counter, document=command.document)]
         case SetClosing():
-            return [ClosingSet(counter=command.counter, on=command.on)]
+            return [ClosingSet(counter=command.counter, on=command.on, at=command.at)]
         case Close():
             return [] if counter.closed else [Closed(counter=command.counter)]
         case Break():
@@ -137,6 +140,8 @@ def evolve(counter: Counter, event: Event) -> Counter:
 
 def timers(event: Event) -> Sequence[Timer | CancelTimer]:
     match event:
+        case ClosingSet(counter=counter, at=datetime() as at):
+            return [Timer.at_instant("close", at, Close(counter=counter, at=at))]
         case ClosingSet(on=None):
             return [CancelTimer("close")]
         case ClosingSet(counter=counter, on=on):

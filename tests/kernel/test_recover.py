@@ -1,7 +1,7 @@
 """A journal restored to the past from a real backup, and recovered from what Kafka has: byte for byte, with all that derives from it."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ DERIVED = {  # every table but for cursors, and what of each cannot be known fro
     "streams": "*",
     "outcomes": "shard, command_id, first_position, events, stream, version, recorded_at",
     "documents": "*",
-    "timers": "stream, name, due, command::text",
+    "timers": "stream, name, due, command::text, at",
     "counters": "*",
     "entries": "*",
 }
@@ -112,6 +112,7 @@ async def much_happens(case: Case, counter: Running) -> None:
     await writer.submit("counter/b", SetClosing(counter="b", on=date(2999, 1, 1)), context())
     await writer.submit("counter/c", SetClosing(counter="c", on=date(2999, 1, 1)), context())
     await writer.submit("counter/c", SetClosing(counter="c", on=None), context())
+    await writer.submit("counter/e", SetClosing(counter="e", at=datetime(2999, 1, 1, 9, 30, tzinfo=UTC)), context())
     await writer.submit("counter/d", SetClosing(counter="d", on=date(2020, 1, 1)), context())
     await counter.post("/v1/counters/a/notes", {"text": NOTE})
 

@@ -41,6 +41,37 @@ async def test_a_timer_fires_once_its_day_has_begun_where_the_reserve_is(stage: 
     assert record.causation_id == "timer/counter/a/close/2026-01-20"
 
 
+async def test_a_timer_of_an_instant_fires_once_it_has_passed(stage: Stage, service: Service) -> None:
+    at = Day("2026-01-19T13:30:00+00:00").instant
+    clock = Day("2026-01-19T13:29:59.999999+00:00")  # the day of the instant has begun in Sydney
+    async with stage.serving(service, clock) as counter:
+        writer = counter.kernel.writer
+        await writer.submit("counter/b", closing(date(2026, 1, 20)), context())
+        await writer.submit("counter/a", SetClosing(counter="a", at=at), context())
+        await until(lambda: is_at_rest(stage, service, timers=1))  # the other has fired, and this one was looked at
+        assert not await is_closed(writer)
+        clock.instant = at
+        await until(lambda: is_closed(writer))
+        await until(lambda: nothing_due(stage, service))
+    (record,) = [each for each in await stage.records(service) if each.stream == "counter/a" and each.type == "counter.closed.v1"]
+    assert record.effective_on == "2026-01-20"
+    assert record.causation_id == "timer/counter/a/close/2026-01-18/2026-01-19T13:30:00.000000Z"
+
+
+async def test_a_timer_that_has_fired_may_be_set_to_another_instant_of_its_day(stage: Stage, service: Service) -> None:
+    async with stage.writing(service) as writer:
+        timers = Timers(writer.journal, writer, Day("2026-01-20T12:00:00+00:00"), stage.settings(service.name).zone)
+        for hour in (9, 10):
+            at = Day(f"2026-01-20T{hour:02}:00:00+00:00").instant
+            await writer.submit("counter/a", SetClosing(counter="a", at=at), context())
+            async with writer.journal.lead("timers") as lead:
+                assert lead is not None
+                (timer,) = await lead.due(date(2026, 1, 20), timers.clock.now())
+                await timers.fire(lead, timer)
+        async with stage.sql(service.name) as sql:
+            assert await sql.fetchval("SELECT count(*) FROM outcomes") == 4, "each of the two was decided"
+
+
 async def test_a_timer_that_is_set_again_replaces_the_first_and_a_cancelled_one_never_fires(stage: Stage, service: Service) -> None:
     async with stage.writing(service) as writer:
         await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
@@ -56,10 +87,10 @@ async def test_a_timer_that_fires_twice_counts_once(stage: Stage, service: Servi
         await writer.submit("counter/a", closing(date(2026, 1, 20)), context())
         async with writer.journal.lead("timers") as lead:
             assert lead is not None
-            (timer,) = await lead.due(date(2026, 1, 20))
+            (timer,) = await lead.due(date(2026, 1, 20), timers.clock.now())
             await timers.fire(lead, timer)
             await timers.fire(lead, timer)  # as after a crash between the commit and the forgetting
-            assert await lead.due(date(2026, 1, 20)) == []
+            assert await lead.due(date(2026, 1, 20), timers.clock.now()) == []
     assert [record.type for record in await stage.records(service)] == ["counter.closing_set.v1", "counter.closed.v1"]
 
 
@@ -112,6 +143,11 @@ async def days(stage: Stage, service: Service) -> list[date]:
     """For which timers are set."""
     async with stage.sql(service.name) as sql:
         return [row["due"] for row in await sql.fetch("SELECT due FROM timers ORDER BY due")]
+
+
+async def is_at_rest(stage: Stage, service: Service, timers: int) -> bool:
+    """Whether so many timers are left."""
+    return len(await days(stage, service)) == timers
 
 
 async def nothing_due(stage: Stage, service: Service) -> bool:

@@ -6,7 +6,7 @@ Each check yields sentences; a sound run yields none.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -29,6 +29,7 @@ class Evidence(msgspec.Struct):
     documents: dict[str, list[str]]  # service -> SHA-256 of each that it keeps
     balances: dict[str, tuple[int, int]]  # the ledger's accounts: posted and pending grams
     today: str
+    now: str
 
 
 def audit(evidence: Evidence) -> list[str]:
@@ -541,9 +542,17 @@ def timers(evidence: Evidence) -> Iterator[str]:
             yield f"{'/'.join(name)} was due on {due}, and today is {evidence.today}"
         elif left.get(name) != due:
             yield f"{'/'.join(name)} is due on {due}, and set for {left.get(name)}"
+    still = {
+        (service, row["stream"], row["name"]) for service, rows in evidence.timers.items() for row in rows if _is_to_come(row, evidence)
+    }
     for name, due in left.items():
-        if due <= evidence.today:
+        if due <= evidence.today and name not in still:
             yield f"{'/'.join(name)} has been due since {due}"
+
+
+def _is_to_come(row: Json, evidence: Evidence) -> bool:
+    """Its day may have begun, and its instant is not there yet."""
+    return row["at"] is not None and datetime.fromisoformat(row["at"]) > datetime.fromisoformat(evidence.now)
 
 
 def _inventory_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:

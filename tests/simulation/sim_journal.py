@@ -503,17 +503,17 @@ class SimInboxLead(SimLead):
 
 
 class SimTimersLead(SimLead):
-    async def due(self, day: date) -> list[TimerRow]:
+    async def due(self, day: date, now: datetime) -> list[TimerRow]:
         await self._ask(f"due on {day}")
-        due = [row for row in self.store.timers.values() if row.due <= day]
-        return sorted(due, key=lambda row: (row.due, row.stream, row.name))[:500]
+        due = [row for row in self.store.timers.values() if row.due <= day and (row.at is None or row.at <= now)]
+        return sorted(due, key=lambda row: (row.due, row.at is not None, row.at, row.stream, row.name))[:500]
 
     async def forget(self, timer: TimerRow) -> None:
         await self._change(f"forget {timer.stream} {timer.name}", lambda: self._forget(timer))
 
     def _forget(self, timer: TimerRow) -> None:
         row = self.store.timers.get((timer.stream, timer.name))
-        if row is not None and row.due == timer.due:
+        if row is not None and (row.due, row.at) == (timer.due, timer.at):
             del self.store.timers[timer.stream, timer.name]
 
     async def forget_refusals(self, before: datetime) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from stage import Stage, until
@@ -112,7 +112,7 @@ async def test_what_raises_in_an_append_leaves_nothing(engine: JournalEngine) ->
         assert (appending.head.position, dict(appending.known)) == (0, {})
     async with journal.lead("timers") as lead:
         assert lead is not None
-        assert await lead.due(date(2026, 1, 8)) == []
+        assert await lead.due(date(2026, 1, 8), RECORDED_AT) == []
     assert await journal.shard_of("counter/a") is None
     assert await engine.seen() == set()
 
@@ -345,11 +345,32 @@ async def test_timers_are_due_in_order_and_the_last_word_on_each_counts(engine: 
     await append(engine, journal, 0, "counter/a", version=1, timers=[row("x", day), row("w", later)])
     async with journal.lead("timers") as lead:
         assert lead is not None
-        assert await lead.due(day - timedelta(days=1)) == []
-        assert await lead.due(day) == [row("x", day), row("y", day)]
+        assert await lead.due(day - timedelta(days=1), RECORDED_AT) == []
+        assert await lead.due(day, RECORDED_AT) == [row("x", day), row("y", day)]
         await lead.forget(row("x", later))  # it was set to another day meanwhile
         await lead.forget(row("y", day))
-        assert await lead.due(later) == [row("x", day), row("w", later)]
+        assert await lead.due(later, RECORDED_AT) == [row("x", day), row("w", later)]
+
+
+async def test_a_timer_of_an_instant_is_due_when_its_day_and_its_instant_have_come(engine: JournalEngine) -> None:
+    journal = await engine.open()
+    day, noon = date(2026, 1, 7), datetime(2026, 1, 7, 12, 0, 0, 1, tzinfo=UTC)
+
+    def row(name: str, at: datetime | None) -> TimerRow:
+        return TimerRow("counter/a", name, day, '{"type":"Close"}', at)
+
+    before, minute = noon - timedelta(microseconds=1), timedelta(minutes=1)
+    await append(engine, journal, 0, "counter/a", timers=[row("x", noon), row("y", noon - minute), row("z", None)])
+    async with journal.lead("timers") as lead:
+        assert lead is not None
+        assert await lead.due(day - timedelta(days=1), noon) == []
+        assert await lead.due(day, before) == [row("z", None), row("y", noon - minute)]
+        assert await lead.due(day, noon) == [row("z", None), row("y", noon - minute), row("x", noon)]
+        await append(engine, journal, 0, "counter/a", version=1, timers=[row("x", noon + minute), row("y", None)])
+        await lead.forget(row("x", noon))  # it was set to another instant meanwhile
+        await lead.forget(row("y", noon - minute))  # it was set to the beginning of its day
+        await lead.forget(row("z", None))
+        assert await lead.due(day, noon + minute) == [row("y", None), row("x", noon + minute)]
 
 
 async def test_old_refusals_are_forgotten_and_what_was_accepted_never(engine: JournalEngine) -> None:

@@ -411,7 +411,11 @@ class World:
                     cursor = store.taken.get((subscription.source, shard))
                     if (at := cursor.position if cursor is not None else 0) < (last := held.head().position):
                         behind.append(f"{name} has taken {subscription.source}/{shard} to {at} of {last}")
-            behind += [f"{row.stream} {row.name} is due" for row in store.timers.values() if row.due <= self.today()]
+            behind += [
+                f"{row.stream} {row.name} is due"
+                for row in store.timers.values()
+                if row.due <= self.today() and (row.at is None or row.at <= self.now())
+            ]
         log = self.stores["ledger"].tables
         if log.entries and (not log.checkpoints or log.checkpoints[-1].size < len(log.entries)):
             behind.append("the log is not signed to its end")
@@ -501,6 +505,7 @@ class World:
             },
             balances={key.id: (balance.posted, balance.pending) for key, balance in self.stores["ledger"].tables.balances.items()},
             today=self.today().isoformat(),
+            now=self.now().isoformat(),
         )
 
 

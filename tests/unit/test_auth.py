@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey
 from joserfc.jws import default_registry
 
 from shared import problems
-from shared.auth import CACHED_TOKENS, Caller, Keys, TokenSource, TokenUnavailable, TokenVerifier, allow
+from shared.auth import CACHED_TOKENS, Caller, Keys, TokenSource, TokenUnavailable, TokenVerifier, allow, whose
 from shared.problems import Problem
 
 ISSUER = "https://issuer.example"
@@ -277,3 +277,41 @@ async def test_a_service_shares_one_token_and_renews_it_in_time() -> None:
     with pytest.raises(TokenUnavailable):
         await source.token()
     await source.aclose()
+
+
+OWN = frozenset({"operator", "auditor"})
+
+
+def of(*roles: str, **claims: str) -> Caller:
+    return Caller("sub_1", "console", claims.get("partner"), frozenset(roles), frozenset(), claims.get("borrower"), claims.get("nominee"))
+
+
+def test_who_reads_for_the_reserve_sees_everybodys():
+    assert whose(of("auditor"), "partner", OWN) is whose(of("operator"), "borrower", OWN) is None
+
+
+@pytest.mark.parametrize("roles", [("partner",), ("partner", "auditor"), ("operator",)])
+def test_a_claim_always_limits(roles: tuple[str, ...]):
+    assert whose(of(*roles, partner="JP"), "partner", OWN) == "JP"
+    assert whose(of(*roles, borrower="hillgrove-mines"), "borrower", OWN) == "hillgrove-mines"
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        of("partner"),
+        of("operator", borrower="hillgrove-mines"),
+        of("operator", partner="JP", nominee="Sojitz"),
+        of("operator", nominee="Sojitz"),
+    ],
+    ids=["names nobody", "another kind of party", "a nominee of a partner", "a nominee of nobody"],
+)
+def test_who_speaks_for_no_partner_sees_nothing_of_partners(caller: Caller):
+    with pytest.raises(Problem, match="names no partner"):
+        whose(caller, "partner", OWN)
+
+
+def test_where_nominees_are_looked_at_a_nominee_is_limited_to_its_partner():
+    assert whose(of("nominee", partner="JP", nominee="Sojitz"), "partner", OWN, nominees=True) == "JP"
+    with pytest.raises(Problem, match="names no partner"):
+        whose(of("operator", nominee="Sojitz"), "partner", OWN, nominees=True)

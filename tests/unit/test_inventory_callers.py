@@ -19,10 +19,9 @@ def test_an_operator_sees_and_draws_for_all():
     assert limited_to(caller("operator")) is draws_for(caller("operator")) is None
 
 
-def test_a_partner_who_may_see_all_still_draws_its_own():
-    both = caller("partner", "auditor", partner="JP")
-    assert limited_to(both) is None
-    assert draws_for(both) == "JP"
+def test_a_partners_claim_limits_whatever_its_roles():
+    both = caller("partner", "auditor", "operator", partner="JP")
+    assert limited_to(both) == draws_for(both) == "JP"
 
 
 @pytest.mark.parametrize("roles", [("partner",), ("partner", "approver")])

@@ -1,4 +1,5 @@
-"""The append of the build before revision 0002, with the statements that it ran: under the lock, each thing by itself.
+"""The append of the build before revision 0002, with the statements that it ran: under the lock, each thing by itself, and timers without
+instants.
 
 Kept so that two builds can be seen at work on one schema. When a later revision changes what an append asks of PostgreSQL, the statements
 of the build before it take the place of these.
@@ -10,7 +11,7 @@ from datetime import date
 
 import asyncpg
 
-from shared.journal import Append, Changes, CommandDecidedElsewhere, Head, Outcome
+from shared.journal import Append, Changes, CommandDecidedElsewhere, Head, Outcome, TimerRow
 from shared.postgres import Connection
 from shared.postgres_journal import PostgresJournal, read_records
 from shared.record import Record
@@ -75,4 +76,10 @@ class _EarlierAppend:
             raise CommandDecidedElsewhere from error
         documents = [(bytes.fromhex(each.name), each.media_type, each.content) for each in changes.documents]
         await sql.executemany("INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", documents)
-        assert not changes.timers, "what these tests do sets none"
+        timers = [(row.stream, row.name, row.due, row.command) for row in changes.timers if isinstance(row, TimerRow)]
+        assert len(timers) == len(changes.timers), "what these tests do forgets none"
+        await sql.executemany(
+            """INSERT INTO timers SELECT $1::text, $2::text, $3::date, $4::text::json
+               ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command""",
+            timers,
+        )

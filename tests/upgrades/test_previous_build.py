@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 
 import asyncpg
 import pytest
-from counter import Add, Take, counter_service
+from counter import Add, SetClosing, Take, counter_service
 from earlier_journal import EarlierJournal
 from lineages import down, up
 from stage import Stage, context
@@ -71,6 +72,19 @@ async def test_both_builds_write_on_one_journal_and_each_knows_what_the_other_de
     async with stage.sql(service.name) as sql:
         assert await assert_one_chain(sql) == 400
         assert await sql.fetchval("SELECT array_agg(total ORDER BY id) FROM counters") == [100] * 4
+
+
+async def test_both_builds_set_timers_and_one_without_an_instant_is_due_with_its_day(stage: Stage) -> None:
+    service = counter_service(stage.name("counter"))
+    await stage.prepare(service)
+    url, day = stage.service_database_url(service.name), date(2999, 1, 1)
+    async with a_writer(EarlierJournal, service, url) as before, a_writer(PostgresJournal, service, url) as now:
+        for name, build, at in (("a", before, None), ("b", now, None), ("c", now, datetime(2999, 1, 1, 9, 30, tzinfo=UTC))):
+            await build.submit(f"counter/{name}", SetClosing(counter=name, on=None if at else day, at=at), context())
+        async with now.journal.lead("timers") as lead:
+            assert lead is not None
+            due = [row.stream for row in await lead.due(day, datetime(2999, 1, 1, 9, 0, tzinfo=UTC))]
+    assert due == ["counter/a", "counter/b"]
 
 
 async def test_a_roll_back_leaves_the_build_before_a_journal_that_it_goes_on_with(database: str) -> None:

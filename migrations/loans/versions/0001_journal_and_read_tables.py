@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import all_tables, no_first, no_lock_head, no_snapshots
+from shared.journal_tables import first, lock_head, no_first, no_lock_head, no_snapshots, snapshots
 
 revision = "0001"
 down_revision = None
@@ -315,7 +315,7 @@ TABLES: dict[str, list[sa.Column[Any]]] = {
 
 
 def upgrade() -> None:
-    for statement in all_tables():
+    for statement in (*first(), *lock_head(), *snapshots()):
         op.execute(statement)
     for name, columns in TABLES.items():
         op.create_table(name, *columns)

@@ -1,4 +1,4 @@
-"""Awards: what certified rounds gave, each with the days of cover that it buys. A partner sees its own."""
+"""Awards: what certified rounds gave, each with the days of cover that it buys. A partner sees its own, a nominee those on its requests."""
 
 from datetime import date
 from typing import Annotated
@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, AwardPath, ProductField, limited_to
-from services.allocation.tables import AwardRow, AwardStatus
+from services.allocation.api.fields import READERS, AwardPath, ProductField, sight_of
+from services.allocation.api.lookups import sees_request
+from services.allocation.tables import AwardRow, AwardStatus, RequestRow
 from shared.auth import Caller, allow
 from shared.http import Cursor, Limit, Page, Reading, page
 from shared.problems import Problem
@@ -37,7 +38,7 @@ def view_award(row: AwardRow) -> AwardView:
 
 @router.get("")
 async def list_awards(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
+    caller: Annotated[Caller, allow(*READERS, "partner", "nominee")],
     reads: Reading,
     request: Request,
     response: Response,
@@ -45,9 +46,12 @@ async def list_awards(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[AwardView]:
+    sight = sight_of(caller)
     query = select(AwardRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(AwardRow.partner == partner)
+    if sight.partner is not None:
+        query = query.where(AwardRow.partner == sight.partner)
+    if sight.nominee is not None:
+        query = query.where(col(AwardRow.request).in_(select(RequestRow.request).where(RequestRow.nominee == sight.nominee)))
     if product is not None:
         query = query.where(AwardRow.product == product)
     async with reads.session() as session:
@@ -57,9 +61,9 @@ async def list_awards(
 
 
 @router.get("/{award}")
-async def show_award(award: AwardPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> AwardView:
+async def show_award(award: AwardPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading) -> AwardView:
     async with reads.session() as session:
         row = await session.get(AwardRow, award)
-    if row is None or limited_to(caller) not in (None, row.partner):
-        raise Problem("award_not_found", f"there is no award {award}", field="path:award")
+        if row is None or not await sees_request(session, sight_of(caller), row.request):
+            raise Problem("award_not_found", f"there is no award {award}", field="path:award")
     return view_award(row)

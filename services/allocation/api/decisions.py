@@ -7,11 +7,12 @@ import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.fields import READERS, RoundPath, limited_to
-from services.allocation.api.lookups import find_round
+from services.allocation.api.fields import READERS, RoundPath, sight_of
+from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import Line, canonical, partner_view, read_file
+from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -57,46 +58,54 @@ class CertificateView(BaseModel):
 
 
 @router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
-async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> Response:
-    """The decision file: with every line opened; for a partner with its own, once it is certified."""
-    partner = limited_to(caller)
+async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading) -> Response:
+    """The decision file: with every line opened; for a partner, or a nominee, with its own, once it is certified."""
+    sight = sight_of(caller)
     async with reads.session() as session:
-        row = await find_round(session, round, partner)
-    if row.file is None or (partner is not None and row.status not in FINAL):
+        row = await find_round(session, round, sight)
+        own = None if sight.partner is None else await own_requests(session, row.requests, sight)
+    if row.file is None or (own is not None and row.status not in FINAL):
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
-    if partner is not None:
-        content = canonical(partner_view(read_file(content), partner))
+    if own is not None:
+        content = canonical(own_view(read_file(content), own))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 
 @router.get("/{round}/certificate")
-async def show_certificate(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> CertificateView:
+async def show_certificate(
+    round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading
+) -> CertificateView:
     """Of a certified round: the published part of its decision, the approvals with their keys, and where the journal has it."""
     async with reads.session() as session:
-        row = await find_round(session, round, limited_to(caller))
+        row = await find_round(session, round, sight_of(caller))
         if row.status not in FINAL:
             raise Problem("certificate_not_found", f"{round} is not certified", field="path:round")
-        approvals = (
-            select(ApprovalRow, ApproverKeyRow.public_key)
-            .join(
-                ApproverKeyRow,
-                (col(ApproverKeyRow.key) == col(ApprovalRow.key)) & (col(ApproverKeyRow.subject) == col(ApprovalRow.subject)),
-            )
-            .where(ApprovalRow.round == round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False))
-            .order_by(col(ApprovalRow.key))
-        )
-        approved = [
-            CertifiedApproval(
-                subject=approval.subject,
-                key=approval.key,
-                public_key=public_key,
-                signature=approval.signature,
-                approved_on=approval.approved_on,
-            )
-            for approval, public_key in await session.exec(approvals)
-        ]
+        approved = await approvals_of(session, row)
     return await _certificate(reads, row, approved)
+
+
+async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedApproval]:
+    """Those that stand of the round's decision, by key."""
+    approvals = (
+        select(ApprovalRow, ApproverKeyRow.public_key)
+        .join(
+            ApproverKeyRow,
+            (col(ApproverKeyRow.key) == col(ApprovalRow.key)) & (col(ApproverKeyRow.subject) == col(ApprovalRow.subject)),
+        )
+        .where(ApprovalRow.round == row.round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False))
+        .order_by(col(ApprovalRow.key))
+    )
+    return [
+        CertifiedApproval(
+            subject=approval.subject,
+            key=approval.key,
+            public_key=public_key,
+            signature=approval.signature,
+            approved_on=approval.approved_on,
+        )
+        for approval, public_key in await session.exec(approvals)
+    ]
 
 
 async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApproval]) -> CertificateView:
@@ -117,10 +126,14 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
 
 async def award_lines(reads: Reads, file: str) -> list[AwardLine]:
     """The lines of a kept decision file, by request."""
-    return [_award_line(line.content) for line in read_file(await read_content(reads, file)).lines]
+    return [award_line(line.content) for line in (await decision_file(reads, file)).lines]
 
 
-def _award_line(line: Line) -> AwardLine:
+async def decision_file(reads: Reads, file: str) -> DecisionFile:
+    return read_file(await read_content(reads, file))
+
+
+def award_line(line: Line) -> AwardLine:
     claimant = line.claimant
     assert claimant.daily_consumption_g is not None, "every request states its consumption"
     return AwardLine(

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
+import msgspec
 from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from services.allocation.events import PartnerCode
-from shared.auth import Caller
+from shared.auth import Caller, whose
 from shared.fields import TYPEID, Text
-from shared.problems import Problem
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see every partner's things
 
@@ -31,8 +31,28 @@ KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 
 def limited_to(caller: Caller) -> PartnerCode | None:
     """The one partner whose things the caller may see; None: all partners'. Raises Problem `forbidden`."""
-    if not caller.roles.isdisjoint(READERS):
-        return None
-    if caller.partner is None:
-        raise Problem("forbidden", "the token names no partner")
-    return PartnerCode(caller.partner)
+    partner = whose(caller, "partner", READERS)
+    return None if partner is None else PartnerCode(partner)
+
+
+def own_partner(caller: Caller) -> PartnerCode:
+    """For whom the caller asks. Raises Problem `forbidden`."""
+    partner = whose(caller, "partner", ())
+    assert partner is not None, "nobody asks for all partners"
+    return PartnerCode(partner)
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """Of whom the caller may see requests and what became of them. None: of every partner; of every nominee."""
+
+    partner: PartnerCode | None
+    nominee: str | None
+
+
+EVERYTHING = Sight(None, None)
+
+
+def sight_of(caller: Caller) -> Sight:
+    """A partner sees what is its nominees'; a nominee only where its partner named it so, to the letter. Raises Problem `forbidden`."""
+    partner = whose(caller, "partner", READERS, nominees=True)
+    return Sight(None if partner is None else PartnerCode(partner), caller.nominee)

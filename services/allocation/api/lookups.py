@@ -6,6 +6,7 @@ from datetime import date
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.fields import EVERYTHING, Sight
 from services.allocation.domain.agreement import year_from
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
 from services.allocation.events import AgreementId, PartnerCode
@@ -37,25 +38,33 @@ async def require_products(session: AsyncSession, products: Collection[str], fie
         raise Problem("product_not_found", f"{unknown[0]} has no book", field=field)
 
 
-async def find_request(session: AsyncSession, request: str, partner: PartnerCode | None) -> RequestRow:
-    """Raises Problem `request_not_found`, also for another partner's."""
+async def find_request(session: AsyncSession, request: str, partner: PartnerCode | None, nominee: str | None = None) -> RequestRow:
+    """Raises Problem `request_not_found`, also for another partner's, and another nominee's."""
     row = await session.get(RequestRow, request)
-    if row is None or partner not in (None, row.partner):
+    if row is None or partner not in (None, row.partner) or nominee not in (None, row.nominee):
         raise Problem("request_not_found", f"there is no request {request}", field="path:request")
     return row
 
 
-async def find_round(session: AsyncSession, round: str, partner: PartnerCode | None = None) -> RoundRow:
-    """Raises Problem `round_not_found`, also for one that has no request of the partner."""
+async def sees_request(session: AsyncSession, sight: Sight, request: str) -> bool:
+    row = await session.get(RequestRow, request)
+    return row is not None and sight.partner in (None, row.partner) and sight.nominee in (None, row.nominee)
+
+
+async def find_round(session: AsyncSession, round: str, sight: Sight = EVERYTHING) -> RoundRow:
+    """Raises Problem `round_not_found`, also for one that has no request that the caller sees."""
     row = await session.get(RoundRow, round)
-    if row is None or (partner is not None and not await _takes_part(session, row, partner)):
+    if row is None or (sight.partner is not None and not await own_requests(session, row.requests, sight)):
         raise Problem("round_not_found", f"there is no round {round}", field="path:round")
     return row
 
 
-async def _takes_part(session: AsyncSession, row: RoundRow, partner: PartnerCode) -> bool:
-    own = select(RequestRow.request).where(col(RequestRow.request).in_(row.requests), RequestRow.partner == partner).limit(1)
-    return (await session.exec(own)).first() is not None
+async def own_requests(session: AsyncSession, requests: Collection[str], sight: Sight) -> list[str]:
+    """Those of the requests that the caller sees, in their order."""
+    own = select(RequestRow.request).where(col(RequestRow.request).in_(requests), RequestRow.partner == sight.partner)
+    if sight.nominee is not None:
+        own = own.where(RequestRow.nominee == sight.nominee)
+    return sorted((await session.exec(own)).all())
 
 
 async def valid_terms(session: AsyncSession, product: str, partners: Collection[PartnerCode], on: date) -> dict[PartnerCode, TermsRead]:

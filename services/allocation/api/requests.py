@@ -1,4 +1,4 @@
-"""Requests: a partner submits and withdraws its own; an operator screens them all."""
+"""Requests: a partner submits and withdraws its own, which their nominee sees too; an operator screens them all."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, ProductField, RequestPath, Texts, limited_to
+from services.allocation.api.fields import READERS, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request, valid_terms
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.events import PartnerCode, RequestId, Statement
+from services.allocation.events import RequestId, Statement
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
@@ -107,11 +107,9 @@ async def submit_request(
     post: Posting,
     reads: Reading,
 ) -> RequestView:
-    if caller.partner is None:
-        raise Problem("forbidden", "the token names no partner")
+    partner = own_partner(caller)
     if (body.kind == "loan") != (body.return_on is not None):
         raise Problem("return_day_invalid", f"of a {body.kind}", field="/return_on", accepted="a day of a loan, none of a sale")
-    partner = PartnerCode(caller.partner)
     async with reads.session() as session:
         terms = (await valid_terms(session, body.product, [partner], post.today)).get(partner)
     command = SubmitRequest(
@@ -184,14 +182,14 @@ async def withdraw_request(
     reads: Reading,
 ) -> RequestChange:
     async with reads.session() as session:
-        row = await find_request(session, request, PartnerCode(caller.partner or ""))
+        row = await find_request(session, request, own_partner(caller))
     await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=body.reason))
     return RequestChange(request=request, status=RequestStatus.WITHDRAWN)
 
 
 @router.get("")
 async def list_requests(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
+    caller: Annotated[Caller, allow(*READERS, "partner", "nominee")],
     reads: Reading,
     request: Request,
     response: Response,
@@ -200,9 +198,12 @@ async def list_requests(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[RequestView]:
+    sight = sight_of(caller)
     query = select(RequestRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(RequestRow.partner == partner)
+    if sight.partner is not None:
+        query = query.where(RequestRow.partner == sight.partner)
+    if sight.nominee is not None:
+        query = query.where(RequestRow.nominee == sight.nominee)
     if product is not None:
         query = query.where(RequestRow.product == product)
     if status is not None:
@@ -214,6 +215,9 @@ async def list_requests(
 
 
 @router.get("/{request}")
-async def show_request(request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> RequestView:
+async def show_request(
+    request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading
+) -> RequestView:
     async with reads.session() as session:
-        return _view(await find_request(session, request, limited_to(caller)))
+        sight = sight_of(caller)
+        return _view(await find_request(session, request, sight.partner, sight.nominee))

@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
-from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, limited_to
-from services.allocation.api.lookups import available_units, find_round, find_surroundings
+from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, Sight, sight_of
+from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
@@ -44,7 +44,7 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RequestRow, RoundRow, RoundStatus, StockRow
+from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RoundRow, RoundStatus, StockRow
 from shared.approval import Approval as SignedApproval
 from shared.approval import verify_approval
 from shared.auth import Caller, allow
@@ -341,11 +341,11 @@ async def list_rounds(
 
 
 @router.get("/{round}")
-async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading) -> RoundView:
-    """A partner sees a round that one of its requests is in; of a decision, nothing before it is certified."""
-    partner = limited_to(caller)
+async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading) -> RoundView:
+    """A partner, or a nominee, sees a round that one of its requests is in; of a decision, nothing before it is certified."""
+    sight = sight_of(caller)
     async with reads.session() as session:
-        row = await find_round(session, round, partner)
+        row = await find_round(session, round, sight)
         approvals = select(ApprovalRow).where(
             ApprovalRow.round == round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False)
         )
@@ -361,7 +361,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
         )
-        return view if partner is None else await _as_seen_by(session, partner, view)
+        return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
 
 def _needed(row: RoundRow) -> int:
@@ -369,10 +369,9 @@ def _needed(row: RoundRow) -> int:
     return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
 
 
-async def _as_seen_by(session: AsyncSession, partner: str, view: RoundView) -> RoundView:
-    own = select(RequestRow.request).where(col(RequestRow.request).in_(view.requests), RequestRow.partner == partner)
-    requests = sorted((await session.exec(own)).all())
-    awards = [award for award in view.awards if award.partner == partner]
+async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
+    requests = await own_requests(session, view.requests, sight)
+    awards = [award for award in view.awards if award.request in requests]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's

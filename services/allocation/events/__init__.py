@@ -27,6 +27,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -104,6 +105,8 @@ __all__ = [
     "QuorumStep",
     "Reads",
     "ReleaseOrder",
+    "ReportEvent",
+    "ReportSent",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -151,7 +154,8 @@ RoundEvent = (
     | RoundReleased
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+ReportEvent = ReportSent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
@@ -161,5 +165,7 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
         case RoundCertified() if event.release_order is not None:
             return (event.release_order,)
+        case ReportSent():
+            return (event.report,)
         case _:
             return ()

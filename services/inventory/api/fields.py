@@ -8,9 +8,8 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints
 
 from services.inventory.events import Assay
-from shared.auth import Caller
+from shared.auth import Caller, whose
 from shared.fields import TYPEID, Body, Day
-from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
@@ -61,16 +60,10 @@ class AssayBody(Body):
 
 def limited_to(caller: Caller) -> str | None:
     """The one partner whose things the caller may see; None: all partners'. Raises Problem `forbidden`."""
-    return None if not caller.roles.isdisjoint(READERS) else _own_partner(caller)
+    return whose(caller, "partner", READERS)
 
 
 def draws_for(caller: Caller) -> str | None:
     """The one partner whose releases the caller may draw; None: all partners', since it operates. Who may see all does not move all.
     Raises Problem `forbidden`."""
-    return None if "operator" in caller.roles else _own_partner(caller)
-
-
-def _own_partner(caller: Caller) -> str:
-    if caller.partner is None:
-        raise Problem("forbidden", "the token names no partner")
-    return caller.partner
+    return whose(caller, "partner", ("operator",))

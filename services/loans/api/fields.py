@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
-from shared.auth import Caller
+from shared.auth import Caller, whose
 from shared.fields import TYPEID
-from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
@@ -52,8 +51,4 @@ PaymentPath = Annotated[str, Path(pattern=f"^pay_{TYPEID}$")]
 
 def limited_to(caller: Caller) -> str | None:
     """The one borrower whose things the caller may see; None: all borrowers'. Raises Problem `forbidden`."""
-    if not caller.roles.isdisjoint(READERS):
-        return None
-    if caller.borrower is None:
-        raise Problem("forbidden", "the token names no borrower")
-    return caller.borrower
+    return whose(caller, "borrower", READERS)

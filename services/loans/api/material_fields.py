@@ -13,7 +13,7 @@ from services.loans.api.fields import READERS, Element, FactKind, PositiveNumber
 from services.loans.domain.material_state import MaterialLoan
 from services.loans.events.material import Assay
 from services.loans.tables import MaterialLoanRow
-from shared.auth import Caller, allow
+from shared.auth import Caller, allow, whose
 from shared.clock import day_of
 from shared.fields import TYPEID, Body, Day
 from shared.http import Reads
@@ -71,11 +71,7 @@ class AssayView(BaseModel):
 
 def limited_to_partner(caller: Caller) -> str | None:
     """The one partner whose loans the caller may see; None: all partners'. Raises Problem `forbidden`."""
-    if not caller.roles.isdisjoint(READERS):
-        return None
-    if caller.partner is None:
-        raise Problem("forbidden", "the token names no partner")
-    return caller.partner
+    return whose(caller, "partner", READERS)
 
 
 async def find_material_loan(session: AsyncSession, loan: str, caller: Caller) -> MaterialLoanRow:

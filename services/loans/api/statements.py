@@ -1,7 +1,7 @@
 """Statements: a loan in a period, with what was owed before, each line, and what is owed after; as JSON, or as a page for print."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Response
@@ -12,17 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.fields import LoanPath
 from services.loans.api.loan_standing import loan_as_known
 from services.loans.api.loans import SeesLoans, find_loan
-from services.loans.api.statement_page import PAGE_HEADERS, page_of
+from services.loans.api.statement_page import page_of
 from services.loans.domain.standing import books_on, figures_on, minus
 from services.loans.domain.statement import Line, LineKind, lines_of, told_in
 from services.loans.tables import LoanEntryRow
 from shared.fields import Day
 from shared.http import Reading, Reads
+from shared.print_page import PAGE, PAGE_HEADERS, Format, wants_page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/loans", tags=["statements"])
-
-type Format = Literal["json", "html"]
 
 
 class StatementLine(BaseModel):
@@ -68,9 +67,6 @@ class StatementView(BaseModel):
     corrections: list[Correction]
 
 
-PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-
-
 @router.get("/{loan}/statements", response_model=StatementView, responses=PAGE)
 async def show_statement(
     loan: LoanPath,
@@ -113,7 +109,7 @@ async def show_statement(
         closing=msgspec.to_builtins(figures_on(account, until)),
         corrections=corrections,
     )
-    if _wants_page(format, accept):
+    if wants_page(format, accept):
         return Response(page_of(statement.model_dump()), media_type="text/html", headers=PAGE_HEADERS)
     response.headers["Vary"] = "Accept"
     return statement
@@ -163,10 +159,3 @@ def _line(line: Line, entry: LoanEntryRow | None, until: date) -> StatementLine:
         text=None if entry is None else entry.text,
         place=None if entry is None else entry.place,
     )
-
-
-def _wants_page(format: Format | None, accept: str | None) -> bool:
-    """A browser lists HTML first, and no JSON; a client that names JSON gets it."""
-    if format is not None:
-        return format == "html"
-    return accept is not None and "text/html" in accept and "application/json" not in accept
