@@ -2,7 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.domain import agreement, approver, book, disruption, partner
+from services.allocation.domain import agreement, approver, book, disruption, partner, report
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
@@ -20,6 +20,7 @@ PROBLEMS = {
     "award_not_found": (404, "There is no such award"),
     "decision_not_found": (404, "There is no decision to be seen"),
     "certificate_not_found": (404, "There is no certificate yet"),
+    "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
     # what cannot be asked
     "quantity_invalid": (422, "The quantity is not one that can be"),
@@ -42,6 +43,7 @@ PROBLEMS = {
     "rule_unknown": (422, "There is no such rule"),
     "approvals_needed_invalid": (422, "A round cannot need so many approvals"),
     "release_days_invalid": (422, "Awards cannot be drawn for so long"),
+    "report_day_invalid": (422, "A report is sent after its decision, and not in the future"),
     # what the state of things does not allow
     "partner_already_registered": (409, "The partner is registered already"),
     "agreement_already_signed": (409, "The agreement is signed already"),
@@ -70,12 +72,13 @@ PROBLEMS = {
     "approval_of_another_decision": (409, "The approval is of something else"),
     "approval_duplicate": (409, "The approver has approved already"),
     "approvals_missing": (409, "Approvals are missing"),
+    "report_already_sent": (409, "The report was sent as it is"),
     "another_round_awaits_release": (409, "Another round is being released"),
 }
 
 SERVICE = Service(
     name="allocation",
-    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, book.DECIDER),
+    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, book.DECIDER, report.DECIDER),
     event_type=events.Event,
     project=project,
     tables=metadata,

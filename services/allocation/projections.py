@@ -23,6 +23,7 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
+    ReportSent,
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
@@ -37,6 +38,7 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
 )
+from services.allocation.report_projection import project_reports
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
@@ -45,6 +47,7 @@ from shared.record import Fact
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
     for fact in facts:
         await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
+        await project_reports(connection, fact)
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
@@ -102,7 +105,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed():
+        case RequestExpiryPostponed() | ReportSent():
             pass
         case AwardGranted():
             await _grant(connection, event)
@@ -322,6 +325,16 @@ async def take_stock(connection: Connection, facts: Sequence[Fact]) -> None:
                     event.nominal_unit_g,
                 )
             case inventory.ProtectedStockSet() as event:
+                await connection.execute(
+                    """INSERT INTO protected_levels (place, product, before_g, mass_g, set_on, authority, reason)
+                       SELECT $1, product, protected_g, $3, $4, $5, $6 FROM stock WHERE product = $2""",
+                    fact.place,
+                    event.product,
+                    event.mass_g,
+                    date.fromisoformat(fact.record.effective_on),
+                    event.authority,
+                    event.reason,
+                )
                 await connection.execute("UPDATE stock SET protected_g = $2 WHERE product = $1", event.product, event.mass_g)
             case inventory.LotTakenIn() as event if event.status == "available":
                 await _move_units(connection, event.product, event.nominal_unit_g, event.units)

@@ -48,6 +48,12 @@ class AwardStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ReportStatus(StrEnum):
+    DUE = "due"
+    SENT = "sent"
+    WITHDRAWN = "withdrawn"  # it was sent, and inventory refused its round after that: the addressee must be told
+
+
 class PartnerRow(Table, table=True):
     __tablename__ = "partners"
     partner: str = Field(primary_key=True)
@@ -165,7 +171,45 @@ class AwardRow(Table, table=True):
     return_on: date | None = None  # None: it is not a loan
 
 
+class ReportRow(Table, table=True):
+    """What a certified round owes."""
+
+    __tablename__ = "reports"
+    round: str = Field(primary_key=True)
+    product: str
+    decision: str
+    certified_on: date
+    status: str
+    report: str | None = None  # the last one that was sent
+    sent_on: date | None = None
+
+
+class ReportSentRow(Table, table=True):
+    __tablename__ = "reports_sent"
+    report: str = Field(primary_key=True)  # SHA-256 of its document
+    round: str = Field(index=True)
+    decision: str
+    addressee: str
+    reference: str | None
+    sent_on: date
+    sent_by: str
+    place: str
+
+
 # Fed by inventory's events
+
+
+class ProtectedLevelRow(Table, table=True):
+    """A change of the stock that rounds must leave."""
+
+    __tablename__ = "protected_levels"
+    place: str = Field(primary_key=True)  # where inventory's journal has it
+    product: str = Field(index=True)
+    before_g: int = _grams()
+    mass_g: int = _grams()
+    set_on: date
+    authority: str
+    reason: str
 
 
 class StockRow(Table, table=True):

@@ -32,7 +32,7 @@ from services.allocation.domain.book import DECIDER, OpenBook
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Reason, proposal_of
-from services.allocation.domain.decision import Units, read_file, recompute
+from services.allocation.domain.decision import read_file, recompute
 from services.allocation.domain.proposal import offer
 from services.allocation.events import (
     AgreementRead,
@@ -200,9 +200,16 @@ def test_firm_rights_can_be_offered_though_all_lots_are_protected():
 def test_an_offer_is_of_whole_units_the_largest_first():
     around = surroundings(lots_g=12 * UNIT_G, rights_g=2 * UNIT_G)
     lots = {UNIT_G: 2, 5 * UNIT_G: 2}
-    assert offer(14 * UNIT_G + 1, lots, around, UNIT_G) == (Units(unit_g=5 * UNIT_G, units=2), Units(unit_g=UNIT_G, units=4))
-    assert offer(4 * UNIT_G, lots, around, UNIT_G) == (Units(unit_g=UNIT_G, units=4),)
-    assert offer(UNIT_G - 1, lots, around, UNIT_G) == (Units(unit_g=UNIT_G, units=0),)
+
+    def offered(supply_g):
+        return {
+            pool.pool: [(units.unit_g // UNIT_G, units.units) for units in pool.offered]
+            for pool in offer(supply_g, lots, around, UNIT_G).pools
+        }
+
+    assert offered(14 * UNIT_G + 1) == {"lots": [(5, 2), (1, 2)], "rights": [(1, 2)]}
+    assert offered(4 * UNIT_G) == {"lots": [(1, 2)], "rights": [(1, 2)]}
+    assert offered(UNIT_G - 1) == {"rights": [(1, 0)]}
 
 
 def test_an_offer_of_nothing_is_refused():

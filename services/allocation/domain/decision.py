@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from services.allocation.domain.rules import (
     Claim,
@@ -41,6 +42,15 @@ class Units(_Document, frozen=True, kw_only=True):
     units: Grams
 
 
+class Pool(_Document, frozen=True, kw_only=True):
+    """A part of the supply, and in words who may have of it. It names no lot: what the reserve holds is not disclosed."""
+
+    pool: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]  # "lots", "lots_2", "rights"
+    kind: Literal["lots", "rights"]
+    restricted: str  # "not of origin CN", "matures by 2026-03-31"; "" where everyone in the round may have of it
+    offered: tuple[Units, ...]  # largest unit first
+
+
 class Terms(_Document, frozen=True, kw_only=True):
     """What everyone in the round may know of its inputs. `offered`: largest unit first."""
 
@@ -54,11 +64,39 @@ class Terms(_Document, frozen=True, kw_only=True):
     offered: tuple[Units, ...]
 
 
+class Held(_Document, frozen=True, kw_only=True):
+    """Units of one size of one lot or right."""
+
+    source: str  # "lot_01j...", "right_01j..."
+    pool: str | None  # None: nobody in the round may have of it
+    unit_g: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+    units: Grams
+
+
+class Profile(_Document, frozen=True, kw_only=True):
+    """Requests that ask for the same of a lot: none of an origin, so much of an element, by a day."""
+
+    profile: str
+    requests: tuple[str, ...]
+
+
+class Barred(_Document, frozen=True, kw_only=True):
+    """Why the requests of a profile may not have of a lot or right."""
+
+    source: str
+    profile: str
+    why: str  # "origin CN excluded", "Sb 0.9965 < 0.9985", "on hold"
+
+
 class Holdings(_Document, frozen=True, kw_only=True):
-    """The stock behind the offer, as it was known. Information for the auditor, not an input: a decision stands when stock moves."""
+    """The stock behind the offer, as it was known, and who might have had what. Information for the auditor, not an input: a decision
+    stands when stock moves."""
 
     available_g: Grams
     protected_g: Grams
+    held: tuple[Held, ...] | UnsetType = UNSET
+    profiles: tuple[Profile, ...] | UnsetType = UNSET
+    barred: tuple[Barred, ...] | UnsetType = UNSET
 
 
 class Claimant(_Document, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from services.allocation.domain.decision import (
     Holdings,
     Line,
     Opened,
+    Pool,
     Terms,
     Units,
     canonical,
@@ -35,23 +36,36 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     file: bytes
 
 
-def offer(supply_g: int, lots: Mapping[int, int], surroundings: Surroundings, nominal_unit_g: int) -> tuple[Units, ...]:
-    """The whole units that make up at most `supply_g`, largest first.
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round hands out: its pools, the pools that each request may have of (by id; a request that is not named, of all), and the
+    stock behind them."""
+
+    pools: tuple[Pool, ...]
+    eligible: Mapping[RequestId, tuple[str, ...]]
+    holdings: Holdings
+
+
+def offer(supply_g: int, lots: Mapping[int, int], surroundings: Surroundings, nominal_unit_g: int) -> Offer:
+    """The whole units that make up at most `supply_g`, for everyone in the round.
 
     They are of lots (unit size in grams -> units) down to the protected stock, then of firm rights in the product's own unit. What does not
     make up a unit is not offered.
     """
-    counts = {nominal_unit_g: 0}
+    counts = dict[int, int]()
     rest_g = supply_g
     spare_g = max(surroundings.lots_g - surroundings.protected_g, 0)
     for unit_g in sorted(lots, reverse=True):
         units = min(rest_g // unit_g, spare_g // unit_g, lots[unit_g])
-        counts[unit_g] = counts.get(unit_g, 0) + units
+        counts[unit_g] = units
         rest_g -= units * unit_g
         spare_g -= units * unit_g
-    counts[nominal_unit_g] += min(rest_g, surroundings.rights_g) // nominal_unit_g
-    sizes = [unit_g for unit_g in sorted(counts, reverse=True) if counts[unit_g] or unit_g == nominal_unit_g]
-    return tuple(Units(unit_g=unit_g, units=counts[unit_g]) for unit_g in sizes)
+    of_lots = tuple(Units(unit_g=unit_g, units=units) for unit_g, units in counts.items() if units)
+    rights = min(rest_g, surroundings.rights_g) // nominal_unit_g
+    pools = [Pool(pool="lots", kind="lots", restricted="", offered=of_lots)] if of_lots else []
+    if rights or not pools:
+        pools.append(Pool(pool="rights", kind="rights", restricted="", offered=(Units(unit_g=nominal_unit_g, units=rights),)))
+    available_g = surroundings.lots_g + surroundings.rights_g
+    return Offer(pools=tuple(pools), eligible={}, holdings=Holdings(available_g=available_g, protected_g=surroundings.protected_g))
 
 
 def prepare(
@@ -60,13 +74,17 @@ def prepare(
     book: Book,
     round: Round,
     surroundings: Surroundings,
-    offered: Sequence[Units],
+    offer: Offer,
     salts: Sequence[str],
 ) -> Prepared:
     """Decide the round. `salts`: fresh and random, 16 bytes in hex each, one more than the round has requests.
 
     Every partner needs terms in `surroundings`. Raises `RuleInputError`.
     """
+    counts: dict[int, int] = {}
+    for units in (units for pool in offer.pools for units in pool.offered):
+        counts[units.unit_g] = counts.get(units.unit_g, 0) + units.units
+    offered = tuple(Units(unit_g=unit_g, units=counts[unit_g]) for unit_g in sorted(counts, reverse=True))
     terms = Terms(
         round=round_id,
         product=product,
@@ -74,10 +92,9 @@ def prepare(
         policy=round.policy,
         policy_version=round.policy_version,
         disruption=round.disruption,
-        offered=tuple(offered),
+        offered=offered,
     )
-    available_g = surroundings.lots_g + surroundings.rights_g
-    holdings = Opened(salt=salts[0], content=Holdings(available_g=available_g, protected_g=surroundings.protected_g))
+    holdings = Opened(salt=salts[0], content=offer.holdings)
     claimants = _claimants(book, round, surroundings)
     opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
     file = compose(terms, holdings, opened)

@@ -27,6 +27,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -89,6 +90,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "Reads",
+    "ReportEvent",
+    "ReportSent",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -132,9 +135,16 @@ RoundEvent = (
     | RoundReleased
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+ReportEvent = ReportSent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()
+    match event:
+        case RoundProposed():
+            return (event.decision, event.file)
+        case ReportSent():
+            return (event.report,)
+        case _:
+            return ()
