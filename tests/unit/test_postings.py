@@ -7,6 +7,7 @@ from stockpile_story import (
     ANTIMONY,
     DAY_AFTER,
     FAILED,
+    TODAY,
     UNIT_G,
     Story,
     a_round,
@@ -25,7 +26,7 @@ from stockpile_story import (
 from test_stockpile_loans import announce, open_gate
 
 from services.inventory import events as inventory
-from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.releases import CancelRelease, LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
@@ -162,9 +163,7 @@ def test_a_dispatch_moves_what_was_weighed_to_the_carrier_and_nobodys_title():
 
 def test_a_delivery_moves_what_was_weighed_from_the_carrier_to_the_holder():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700), dispatch())
-    told = DeliverDraw(
-        draw=DrawId("drw_1"), partner=None, delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY
-    )
+    told = DeliverDraw(draw=DrawId("drw_1"), partner=None, delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY)
     assert moved(story, told) == {
         ("custody", "carrier/Linfox"): -(2 * UNIT_G - 700),
         ("custody", "holder/Sojitz"): 2 * UNIT_G - 700,
