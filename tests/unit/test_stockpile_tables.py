@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import batched
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -50,9 +51,12 @@ from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.engines import Engines
 from shared.record import Fact, Record
 
+VERSIONS = Path(__file__).parents[2] / "migrations" / "inventory" / "versions"
+KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants")  # of the journal, which is not here
 MIGRATIONS = [
     importlib.import_module(f"migrations.inventory.versions.{name}")
-    for name in ("0001_journal_and_read_tables", "0004_loans", "0006_pinned_releases", "0007_deliveries")
+    for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))
+    if name not in KERNELS
 ]
 LATER = TODAY + timedelta(days=40)
 
