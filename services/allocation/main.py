@@ -2,7 +2,16 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.domain import agreement, approver, book, disruption, partner, report
+from services.allocation.domain import (
+    agreement,
+    approver,
+    book,
+    disruption,
+    instrument,
+    official,
+    partner,
+    report,
+)
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
@@ -23,6 +32,8 @@ PROBLEMS = {
     "certificate_not_found": (404, "There is no certificate yet"),
     "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
+    "instrument_not_found": (404, "There is no such instrument"),
+    "conflict_not_found": (404, "No such conflict is declared"),
     # what cannot be asked
     "quantity_invalid": (422, "The quantity is not one that can be"),
     "date_in_past": (422, "The day has passed"),
@@ -45,7 +56,28 @@ PROBLEMS = {
     "approvals_needed_invalid": (422, "A round cannot need so many approvals"),
     "release_days_invalid": (422, "Awards cannot be drawn for so long"),
     "report_day_invalid": (422, "A report is sent after its decision, and not in the future"),
+    "instrument_without_acts": (422, "An instrument empowers for at least one act"),
+    "instrument_names_twice": (422, "An instrument names each once"),
+    "instrument_dates_reversed": (422, "An instrument begins before it ends"),
+    "instrument_limit_invalid": (422, "A limit in money has a currency"),
+    "instrument_root_invalid": (422, "An act stands under nothing, and all else under another"),
+    "instrument_wider_than_parent": (422, "An instrument is a part of what it stands under"),
+    "instrument_chain_too_long": (422, "An instrument does not stand under so many"),
+    "acting_officer_invalid": (422, "The officer cannot act under it so"),
+    # what nobody gave the power for
+    "authority_missing": (403, "No authority covers this"),
+    "authority_of_another": (403, "The authority is another person's"),
+    "authority_other_act": (403, "The authority is for other acts"),
+    "authority_other_product": (403, "The authority is over other products"),
+    "authority_not_delegable": (403, "The power may not be delegated"),
+    "authority_out_of_date": (403, "The authority is not in force"),
+    "authority_over_limit": (403, "This is over the authority's limit"),
+    "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
+    "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
     # what the state of things does not allow
+    "instrument_already_registered": (409, "The instrument is registered already"),
+    "instrument_ended": (409, "The instrument has ended"),
+    "conflict_already_declared": (409, "The conflict is declared already"),
     "partner_already_registered": (409, "The partner is registered already"),
     "agreement_already_signed": (409, "The agreement is signed already"),
     "agreement_ended": (409, "The agreement has ended"),
@@ -79,7 +111,16 @@ PROBLEMS = {
 
 SERVICE = Service(
     name="allocation",
-    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, book.DECIDER, report.DECIDER),
+    deciders=(
+        partner.DECIDER,
+        agreement.DECIDER,
+        disruption.DECIDER,
+        approver.DECIDER,
+        instrument.DECIDER,
+        official.DECIDER,
+        book.DECIDER,
+        report.DECIDER,
+    ),
     event_type=events.Event,
     upcasters=UPCASTERS,
     project=project,

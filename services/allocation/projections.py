@@ -13,6 +13,7 @@ from services.allocation.events import (
     ApprovalsLapsed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
+    AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
     BookOpened,
@@ -39,6 +40,7 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
 )
+from services.allocation.projections_authority import project_authority
 from services.allocation.report_projection import project_reports
 from services.inventory import events as inventory
 from shared.postgres import Connection
@@ -52,6 +54,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+    if isinstance(event, AuthorityEvent):
+        await project_authority(connection, fact, event, on)
+        return
     execute = connection.execute
     match event:
         case PartnerRegistered():

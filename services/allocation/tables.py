@@ -97,6 +97,50 @@ class ApproverKeyRow(Table, table=True):
     revoked_on: date | None
 
 
+class InstrumentRow(Table, table=True):
+    __tablename__ = "instruments"
+    instrument: str = Field(primary_key=True)
+    kind: str
+    title: str
+    office: str
+    under: str | None
+    holder: str = Field(index=True)
+    acting: list[dict[str, Any]] = _json()  # as `Acting`
+    acts: list[str] = _json()
+    products: list[str] = _json()  # none: all
+    limit_g: int | None = _grams(nullable=True)
+    limit_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
+    currency: str | None
+    valid_from: date
+    valid_until: date
+    may_sub_delegate: bool
+    ended_on: date | None
+    version: int
+
+
+class ConflictRow(Table, table=True):
+    __tablename__ = "conflicts"
+    official: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)  # what it is about, as names are compared
+    about: str
+    name: str
+    reason: str
+    declared_on: date
+
+
+class CitationRow(Table, table=True):
+    """By what authority something was done."""
+
+    __tablename__ = "citations"
+    place: str = Field(primary_key=True)  # where the journal has it: "allocation/0/123"
+    matter: str = Field(index=True)  # what was acted on: "rnd_01j..."
+    act: str
+    by: str
+    authority: str
+    cited: dict[str, Any] = _json()  # as `Cited`
+    cited_on: date
+
+
 class BookRow(Table, table=True):
     __tablename__ = "books"
     product: str = Field(primary_key=True)

@@ -2,8 +2,34 @@
 
 from fastapi import APIRouter
 
-from services.allocation.api import agreements, approver_keys, awards, decisions, disruptions, partners, reports, requests, rounds, stock
+from services.allocation.api import (
+    agreements,
+    approver_keys,
+    awards,
+    decisions,
+    disruptions,
+    instruments,
+    officials,
+    partners,
+    reports,
+    requests,
+    rounds,
+    stock,
+)
 
 router = APIRouter()
-for _part in (partners, agreements, disruptions, requests, rounds, decisions, reports, awards, approver_keys, stock):
+for _part in (
+    partners,
+    agreements,
+    disruptions,
+    requests,
+    rounds,
+    decisions,
+    reports,
+    awards,
+    approver_keys,
+    instruments,
+    officials,
+    stock,
+):
     router.include_router(_part.router)

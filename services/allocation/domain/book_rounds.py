@@ -347,7 +347,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
     approvals = tuple(approval for key, approval in sorted(proposal.approvals.items()) if key not in command.revoked)
-    needed = approvals_needed(round.quorum, sum(proposal.awarded_g.values()))
+    needed = approvals_needed(round.quorum, proposal.mass_g)
     if len(approvals) < needed:
         return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)

@@ -3,6 +3,16 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    AuthorityCited,
+    AuthorityEvent,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    InstrumentEnded,
+    InstrumentId,
+    InstrumentRegistered,
+)
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -66,6 +76,7 @@ from services.allocation.events.rounds import (
 )
 
 __all__ = [
+    "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -77,12 +88,16 @@ __all__ = [
     "ApproverEvent",
     "ApproverKeyEnrolled",
     "ApproverKeyRevoked",
+    "AuthorityCited",
+    "AuthorityEvent",
     "Award",
     "AwardGranted",
     "AwardId",
     "AwardWithdrawn",
     "BookEvent",
     "BookOpened",
+    "ConflictDeclared",
+    "ConflictWithdrawn",
     "DecisionHash",
     "DisruptionDeclared",
     "DisruptionEnded",
@@ -91,6 +106,9 @@ __all__ = [
     "DisruptionRevised",
     "EmergencyPath",
     "Event",
+    "InstrumentEnded",
+    "InstrumentId",
+    "InstrumentRegistered",
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
@@ -153,9 +171,9 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent
+BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | ReportEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
