@@ -2,7 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.domain import agreement, approver, book, disruption, partner
+from services.allocation.domain import agreement, approver, book, disruption, partner, policy
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
@@ -21,6 +21,8 @@ PROBLEMS = {
     "decision_not_found": (404, "There is no decision to be seen"),
     "certificate_not_found": (404, "There is no certificate yet"),
     "approver_key_not_found": (404, "There is no such key"),
+    "policy_not_found": (404, "There is no such policy"),
+    "policy_version_not_found": (404, "The policy has no such version"),
     # what cannot be asked
     "quantity_invalid": (422, "The quantity is not one that can be"),
     "date_in_past": (422, "The day has passed"),
@@ -42,7 +44,20 @@ PROBLEMS = {
     "rule_unknown": (422, "There is no such rule"),
     "approvals_needed_invalid": (422, "A round cannot need so many approvals"),
     "release_days_invalid": (422, "Awards cannot be drawn for so long"),
+    "policy_inside_invalid": (422, "No such rule can stand inside"),
+    "policy_cap_invalid": (422, "A cap is a part of what is offered"),
+    "policy_restraint_invalid": (422, "Restraint is a part of base consumption, and goes with the rule iep"),
+    "policy_quorum_invalid": (422, "A quorum begins with the first gram, and asks for more only for more"),
+    "policy_emergency_invalid": (422, "The emergency path is not one"),
+    "policy_clocks_invalid": (422, "The clocks are out of order"),
+    "policy_carry_years_invalid": (422, "Rounding cannot be remembered for so long"),
+    "policy_minimum_invalid": (422, "The largest minimum is a part of a request"),
     # what the state of things does not allow
+    "policy_draft_open": (409, "Another version is not decided yet"),
+    "policy_not_draft": (409, "The version is no draft"),
+    "policy_not_submitted": (409, "The version is not submitted"),
+    "policy_withdrawn": (409, "The version is withdrawn"),
+    "approval_of_another_document": (409, "The approval is of something else"),
     "partner_already_registered": (409, "The partner is registered already"),
     "agreement_already_signed": (409, "The agreement is signed already"),
     "agreement_ended": (409, "The agreement has ended"),
@@ -75,7 +90,7 @@ PROBLEMS = {
 
 SERVICE = Service(
     name="allocation",
-    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, book.DECIDER),
+    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, policy.DECIDER, book.DECIDER),
     event_type=events.Event,
     project=project,
     tables=metadata,

@@ -37,6 +37,16 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
 )
+from services.allocation.events.policy import (
+    PolicyActivated,
+    PolicyApproved,
+    PolicyDrafted,
+    PolicyRevised,
+    PolicySubmitted,
+    PolicyUsed,
+    PolicyWithdrawn,
+)
+from services.allocation.policies import project_policy
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
@@ -69,6 +79,10 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             )
         case ApproverKeyRevoked():
             await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)
+        case (
+            PolicyDrafted() | PolicyRevised() | PolicySubmitted() | PolicyApproved() | PolicyActivated() | PolicyWithdrawn() | PolicyUsed()
+        ):
+            await project_policy(connection, event, fact.record.version)
         case BookOpened():
             await execute("INSERT INTO books (product) VALUES ($1)", event.product)
         case RequestSubmitted():

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.allocation.api import agreements, approver_keys, awards, decisions, disruptions, partners, requests, rounds, stock
+from services.allocation.api import agreements, approver_keys, awards, decisions, disruptions, partners, policies, requests, rounds, stock
 
 router = APIRouter()
-for _part in (partners, agreements, disruptions, requests, rounds, decisions, awards, approver_keys, stock):
+for _part in (partners, agreements, disruptions, policies, requests, rounds, decisions, awards, approver_keys, stock):
     router.include_router(_part.router)

@@ -27,6 +27,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -86,6 +87,7 @@ __all__ = [
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
     "ProductId",
     "ProductTerms",
     "Reads",
@@ -132,9 +134,15 @@ RoundEvent = (
     | RoundReleased
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | PolicyEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
-    return (event.decision, event.file) if isinstance(event, RoundProposed) else ()
+    match event:
+        case RoundProposed():
+            return event.decision, event.file
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
+        case _:
+            return ()
