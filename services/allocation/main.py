@@ -2,7 +2,17 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.domain import agreement, approver, book, disruption, partner, policy
+from services.allocation.domain import (
+    agreement,
+    approver,
+    book,
+    disruption,
+    instrument,
+    official,
+    partner,
+    policy,
+    report,
+)
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
@@ -20,9 +30,12 @@ PROBLEMS = {
     "award_not_found": (404, "There is no such award"),
     "decision_not_found": (404, "There is no decision to be seen"),
     "certificate_not_found": (404, "There is no certificate yet"),
+    "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
     "policy_not_found": (404, "There is no such policy"),
     "policy_version_not_found": (404, "The policy has no such version"),
+    "instrument_not_found": (404, "There is no such instrument"),
+    "conflict_not_found": (404, "No such conflict is declared"),
     # what cannot be asked
     "quantity_invalid": (422, "The quantity is not one that can be"),
     "date_in_past": (422, "The day has passed"),
@@ -52,12 +65,34 @@ PROBLEMS = {
     "policy_clocks_invalid": (422, "The clocks are out of order"),
     "policy_carry_years_invalid": (422, "Rounding cannot be remembered for so long"),
     "policy_minimum_invalid": (422, "The largest minimum is a part of a request"),
+    "report_day_invalid": (422, "A report is sent after its decision, and not in the future"),
+    "instrument_without_acts": (422, "An instrument empowers for at least one act"),
+    "instrument_names_twice": (422, "An instrument names each once"),
+    "instrument_dates_reversed": (422, "An instrument begins before it ends"),
+    "instrument_limit_invalid": (422, "A limit in money has a currency"),
+    "instrument_root_invalid": (422, "An act stands under nothing, and all else under another"),
+    "instrument_wider_than_parent": (422, "An instrument is a part of what it stands under"),
+    "instrument_chain_too_long": (422, "An instrument does not stand under so many"),
+    "acting_officer_invalid": (422, "The officer cannot act under it so"),
+    # what nobody gave the power for
+    "authority_missing": (403, "No authority covers this"),
+    "authority_of_another": (403, "The authority is another person's"),
+    "authority_other_act": (403, "The authority is for other acts"),
+    "authority_other_product": (403, "The authority is over other products"),
+    "authority_not_delegable": (403, "The power may not be delegated"),
+    "authority_out_of_date": (403, "The authority is not in force"),
+    "authority_over_limit": (403, "This is over the authority's limit"),
+    "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
+    "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
     # what the state of things does not allow
     "policy_draft_open": (409, "Another version is not decided yet"),
     "policy_not_draft": (409, "The version is no draft"),
     "policy_not_submitted": (409, "The version is not submitted"),
     "policy_withdrawn": (409, "The version is withdrawn"),
     "approval_of_another_document": (409, "The approval is of something else"),
+    "instrument_already_registered": (409, "The instrument is registered already"),
+    "instrument_ended": (409, "The instrument has ended"),
+    "conflict_already_declared": (409, "The conflict is declared already"),
     "partner_already_registered": (409, "The partner is registered already"),
     "agreement_already_signed": (409, "The agreement is signed already"),
     "agreement_ended": (409, "The agreement has ended"),
@@ -85,12 +120,23 @@ PROBLEMS = {
     "approval_of_another_decision": (409, "The approval is of something else"),
     "approval_duplicate": (409, "The approver has approved already"),
     "approvals_missing": (409, "Approvals are missing"),
+    "report_already_sent": (409, "The report was sent as it is"),
     "another_round_awaits_release": (409, "Another round is being released"),
 }
 
 SERVICE = Service(
     name="allocation",
-    deciders=(partner.DECIDER, agreement.DECIDER, disruption.DECIDER, approver.DECIDER, policy.DECIDER, book.DECIDER),
+    deciders=(
+        partner.DECIDER,
+        agreement.DECIDER,
+        disruption.DECIDER,
+        approver.DECIDER,
+        instrument.DECIDER,
+        official.DECIDER,
+        policy.DECIDER,
+        book.DECIDER,
+        report.DECIDER,
+    ),
     event_type=events.Event,
     project=project,
     tables=metadata,

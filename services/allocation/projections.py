@@ -13,6 +13,7 @@ from services.allocation.events import (
     ApprovalsLapsed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
+    AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
     BookOpened,
@@ -23,6 +24,8 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
+    PolicyEvent,
+    ReportSent,
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
@@ -37,16 +40,9 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
 )
-from services.allocation.events.policy import (
-    PolicyActivated,
-    PolicyApproved,
-    PolicyDrafted,
-    PolicyRevised,
-    PolicySubmitted,
-    PolicyUsed,
-    PolicyWithdrawn,
-)
-from services.allocation.policies import project_policy
+from services.allocation.projections_authority import project_authority
+from services.allocation.projections_policy import project_policy
+from services.allocation.report_projection import project_reports
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
@@ -55,9 +51,16 @@ from shared.record import Fact
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
     for fact in facts:
         await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
+        await project_reports(connection, fact)
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+    if isinstance(event, AuthorityEvent):
+        await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, PolicyEvent):
+        await project_policy(connection, event, fact.record.version)
+        return
     execute = connection.execute
     match event:
         case PartnerRegistered():
@@ -79,10 +82,6 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             )
         case ApproverKeyRevoked():
             await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)
-        case (
-            PolicyDrafted() | PolicyRevised() | PolicySubmitted() | PolicyApproved() | PolicyActivated() | PolicyWithdrawn() | PolicyUsed()
-        ):
-            await project_policy(connection, event, fact.record.version)
         case BookOpened():
             await execute("INSERT INTO books (product) VALUES ($1)", event.product)
         case RequestSubmitted():
@@ -116,7 +115,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed():
+        case RequestExpiryPostponed() | ReportSent():
             pass
         case AwardGranted():
             await _grant(connection, event)
@@ -336,6 +335,16 @@ async def take_stock(connection: Connection, facts: Sequence[Fact]) -> None:
                     event.nominal_unit_g,
                 )
             case inventory.ProtectedStockSet() as event:
+                await connection.execute(
+                    """INSERT INTO protected_levels (place, product, before_g, mass_g, set_on, authority, reason)
+                       SELECT $1, product, protected_g, $3, $4, $5, $6 FROM stock WHERE product = $2""",
+                    fact.place,
+                    event.product,
+                    event.mass_g,
+                    date.fromisoformat(fact.record.effective_on),
+                    event.authority,
+                    event.reason,
+                )
                 await connection.execute("UPDATE stock SET protected_g = $2 WHERE product = $1", event.product, event.mass_g)
             case inventory.LotTakenIn() as event if event.status == "available":
                 await _move_units(connection, event.product, event.nominal_unit_g, event.units)

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.allocation.domain.book import OpenBook
-from services.allocation.domain.book_lapses import AgreementChanged, DisruptionChanged, KeyRevoked, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book_lapses import (
+    AgreementChanged,
+    AuthorityEnded,
+    DisruptionChanged,
+    KeyRevoked,
+    LapseApprovals,
+    ProtectedStockChanged,
+)
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
 from services.allocation.events import (
     AgreementAmended,
@@ -16,6 +23,7 @@ from services.allocation.events import (
     DisruptionEnded,
     DisruptionId,
     DisruptionRevised,
+    InstrumentEnded,
     PartnerCode,
     ProductId,
     RoundId,
@@ -46,7 +54,16 @@ INVENTORY_TYPES = frozenset(
     )
 )
 OWN_TYPES = frozenset(
-    type_of(event) for event in (AgreementSigned, AgreementAmended, AgreementEnded, DisruptionRevised, DisruptionEnded, ApproverKeyRevoked)
+    type_of(event)
+    for event in (
+        AgreementSigned,
+        AgreementAmended,
+        AgreementEnded,
+        DisruptionRevised,
+        DisruptionEnded,
+        ApproverKeyRevoked,
+        InstrumentEnded,
+    )
 )
 
 
@@ -78,6 +95,8 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return _disruption_changed(disruption, version, products)
         case ApproverKeyRevoked(key=key, products=products):
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
+        case InstrumentEnded(instrument=instrument, products=products):
+            return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
         case _:
             return ()
 

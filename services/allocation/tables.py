@@ -48,6 +48,12 @@ class AwardStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ReportStatus(StrEnum):
+    DUE = "due"
+    SENT = "sent"
+    WITHDRAWN = "withdrawn"  # it was sent, and inventory refused its round after that: the addressee must be told
+
+
 class PartnerRow(Table, table=True):
     __tablename__ = "partners"
     partner: str = Field(primary_key=True)
@@ -111,6 +117,50 @@ class PolicyVersionRow(Table, table=True):
     approved_by: str | None
     approved_on: date | None
     reason: str | None  # why it was withdrawn
+
+
+class InstrumentRow(Table, table=True):
+    __tablename__ = "instruments"
+    instrument: str = Field(primary_key=True)
+    kind: str
+    title: str
+    office: str
+    under: str | None
+    holder: str = Field(index=True)
+    acting: list[dict[str, Any]] = _json()  # as `Acting`
+    acts: list[str] = _json()
+    products: list[str] = _json()  # none: all
+    limit_g: int | None = _grams(nullable=True)
+    limit_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
+    currency: str | None
+    valid_from: date
+    valid_until: date
+    may_sub_delegate: bool
+    ended_on: date | None
+    version: int
+
+
+class ConflictRow(Table, table=True):
+    __tablename__ = "conflicts"
+    official: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)  # what it is about, as names are compared
+    about: str
+    name: str
+    reason: str
+    declared_on: date
+
+
+class CitationRow(Table, table=True):
+    """By what authority something was done."""
+
+    __tablename__ = "citations"
+    place: str = Field(primary_key=True)  # where the journal has it: "allocation/0/123"
+    matter: str = Field(index=True)  # what was acted on: "rnd_01j..."
+    act: str
+    by: str
+    authority: str
+    cited: dict[str, Any] = _json()  # as `Cited`
+    cited_on: date
 
 
 class BookRow(Table, table=True):
@@ -187,7 +237,45 @@ class AwardRow(Table, table=True):
     return_on: date | None = None  # None: it is not a loan
 
 
+class ReportRow(Table, table=True):
+    """What a certified round owes."""
+
+    __tablename__ = "reports"
+    round: str = Field(primary_key=True)
+    product: str
+    decision: str
+    certified_on: date
+    status: str
+    report: str | None = None  # the last one that was sent
+    sent_on: date | None = None
+
+
+class ReportSentRow(Table, table=True):
+    __tablename__ = "reports_sent"
+    report: str = Field(primary_key=True)  # SHA-256 of its document
+    round: str = Field(index=True)
+    decision: str
+    addressee: str
+    reference: str | None
+    sent_on: date
+    sent_by: str
+    place: str
+
+
 # Fed by inventory's events
+
+
+class ProtectedLevelRow(Table, table=True):
+    """A change of the stock that rounds must leave."""
+
+    __tablename__ = "protected_levels"
+    place: str = Field(primary_key=True)  # where inventory's journal has it
+    product: str = Field(index=True)
+    before_g: int = _grams()
+    mass_g: int = _grams()
+    set_on: date
+    authority: str
+    reason: str
 
 
 class StockRow(Table, table=True):

@@ -194,6 +194,24 @@ class StockReleased(_Event, frozen=True, kw_only=True, tag="inventory.stock_rele
     expires_on: date  # the last day on which it may be drawn
 
 
+class PinnedUnits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Whole units of one lot, of one size, that are kept for a release."""
+
+    lot: LotId
+    nominal_unit_g: Grams
+    units: Units
+
+
+class StockPinned(_Event, frozen=True, kw_only=True, tag="inventory.stock_pinned.v1"):
+    """The lots that a release is met from, all that are left of them: it is drawn from these only, and nobody else draws them. Follows
+    `stock_released` where the decision named the lots, and `right_assigned` where rights stand in for some of them. What is drawn of them,
+    and the release's end, unpins them without another word."""
+
+    release: ReleaseId
+    partner: str
+    lots: tuple[PinnedUnits, ...]  # in the order in which they are drawn
+
+
 class RoundReleased(_Event, frozen=True, kw_only=True, tag="inventory.round_released.v1"):
     round: str
     decision: str
@@ -361,6 +379,7 @@ type Event = (
     | LoanAnnounced
     | LoanGateOpened
     | StockReleased
+    | StockPinned
     | RoundReleased
     | RoundReleaseRefused
     | StockDrawn

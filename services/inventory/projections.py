@@ -39,6 +39,7 @@ from services.inventory.events import (
     RoundReleaseRefused,
     StockAdjusted,
     StockDrawn,
+    StockPinned,
     StockReleased,
     UnitCount,
 )
@@ -91,11 +92,12 @@ REDUCE_RIGHT = """
     WHERE rights."right" = new."right\""""
 RELEASE = """
     INSERT INTO releases (release, product, partner, round, decision, award, request, units, rights_g, mass_g, remaining_g, status,
-                          released_on, expires_on)
-    SELECT release, product, partner, round, decision, award, request, units, rights_g, mass_g, mass_g, 'open', released_on, expires_on
+                          released_on, expires_on, lots)
+    SELECT release, product, partner, round, decision, award, request, units, rights_g, mass_g, mass_g, 'open', released_on, expires_on,
+           lots
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::bigint[],
-                $10::bigint[], $11::date[], $12::date[])
-        AS new(release, product, partner, round, decision, award, request, units, rights_g, mass_g, released_on, expires_on)"""
+                $10::bigint[], $11::date[], $12::date[], $13::jsonb[])
+        AS new(release, product, partner, round, decision, award, request, units, rights_g, mass_g, released_on, expires_on, lots)"""
 ANNOUNCE_LOAN = """
     INSERT INTO awarded_loans (release, award, decision, return_on)
     SELECT release, award, decision, return_on FROM unnest($1::text[], $2::text[], $3::text[], $4::date[])
@@ -108,6 +110,8 @@ OPEN_GATE = """
 REDUCE_RELEASE = """
     UPDATE releases SET remaining_g = new.remaining_g, status = CASE new.remaining_g WHEN 0 THEN 'drawn' ELSE 'open' END
     FROM unnest($1::text[], $2::bigint[]) AS new(release, remaining_g) WHERE releases.release = new.release"""
+PIN_RELEASE = """
+    UPDATE releases SET lots = new.lots FROM unnest($1::text[], $2::jsonb[]) AS new(release, lots) WHERE releases.release = new.release"""
 END_RELEASE = """
     UPDATE releases SET status = new.status, reason = new.reason
     FROM unnest($1::text[], $2::text[], $3::text[]) AS new(release, status, reason) WHERE releases.release = new.release"""
@@ -152,7 +156,7 @@ WAVES = (
     (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD, ANNOUNCE_LOAN),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
     (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
-    (WEIGH_DRAW,),
+    (WEIGH_DRAW, PIN_RELEASE),
     (DISPATCH_DRAW, RETURN_DRAW),
 )
 
@@ -254,6 +258,8 @@ class _Batch:
                 self.put(ANNOUNCE_LOAN, event.release, event.award, event.decision, event.return_on)
             case LoanGateOpened():
                 self.put(OPEN_GATE, event.release, event.decision, _json(event.gate))
+            case StockPinned():
+                self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
             case RoundReleased() | RoundReleaseRefused():
@@ -288,7 +294,15 @@ class _Batch:
         sums.released_g += event.mass_g - event.rights_g
         sums.released_rights_g += event.rights_g
         award = (event.product, event.partner, event.round, event.decision, event.award, event.request)
-        self.put(RELEASE, event.release, *award, _json(event.units), event.rights_g, event.mass_g, on, event.expires_on)
+        self.put(RELEASE, event.release, *award, _json(event.units), event.rights_g, event.mass_g, on, event.expires_on, None)
+
+    def _pinned(self, event: StockPinned) -> None:
+        """A release of this commit has its lots from the first; a round may have thousands."""
+        lots = _json(event.lots)
+        if (row := self.rows[RELEASE].get(event.release)) is not None:
+            self.rows[RELEASE][event.release] = (*row[:-1], lots)
+        else:
+            self.put(PIN_RELEASE, event.release, lots)
 
     def _lot(self, event: LotTakenIn | AssayRecorded | StockAdjusted, sums: _Balances, on: date) -> None:
         match event:

@@ -108,6 +108,7 @@ class ReleaseRow(Table, table=True):
     released_on: date
     expires_on: date
     reason: str | None  # why it was cancelled
+    lots: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB)  # as `StockPinned` told last; None: it is pinned to none
 
 
 class AwardedLoanRow(Table, table=True):

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import PutOnHold
+from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
@@ -83,8 +86,18 @@ def award(name: str, partner: str, units: int) -> AwardedRelease:
     )
 
 
-def a_round(*awards: AwardedRelease, on: date = TODAY, expires_on: date = LAST_DAY) -> ReleaseRound:
-    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision="ab" * 32, awards=awards, expires_on=expires_on, on=on)
+def a_round(*awards: AwardedRelease, pools: tuple[ReleasePool, ...] = (), on: date = TODAY, expires_on: date = LAST_DAY) -> ReleaseRound:
+    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision="ab" * 32, awards=awards, pools=pools, expires_on=expires_on, on=on)
+
+
+def pool(name: str, *lots: str) -> ReleasePool:
+    """Of these lots; of rights, if it names none."""
+    return ReleasePool(pool=name, source="lots" if lots else "rights", lots=tuple(LotId(lot) for lot in lots))
+
+
+def taking(awarded: AwardedRelease, *takes: tuple[str, int, int]) -> AwardedRelease:
+    """(pool, unit_g, units) each."""
+    return msgspec.structs.replace(awarded, takes=tuple(Take(pool=name, unit_g=unit_g, units=units) for name, unit_g, units in takes))
 
 
 def draw(name: str = "drw_1", release: str = "rel_a", units: int = 2, **changes: Any) -> DrawStock:

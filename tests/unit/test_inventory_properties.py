@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockpile_story import FAILED, PASSED, RECEIPT, TODAY, TONNE, UNIT_G, a_round, dispatch, hold, lot, register, right
+from stockpile_story import FAILED, PASSED, RECEIPT, TODAY, TONNE, UNIT_G, a_round, dispatch, hold, lot, pool, register, right
 
 from services.inventory import events as happened
 from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
@@ -67,7 +68,24 @@ class Chance:
             for number in range(self.pick((1, 2, 3)))
         ]
         on = self.day()
+        if self.pick((True, False)):
+            return self.round_of_pools(awards, on)
         return a_round(*awards, on=on, expires_on=on + timedelta(days=self.pick((5, 14, 0))))
+
+    def round_of_pools(self, awards: Sequence[AwardedRelease], on: date) -> ReleaseRound:
+        """Lots by chance in two pools, a third of rights, and sometimes one of all the other lots."""
+        lots = sorted(self.state.lots)
+        self.random.shuffle(lots)
+        cut = self.pick(range(len(lots) + 1)) if lots else 0
+        rest = (ReleasePool(pool="p3", source="lots"),) if self.pick((True, False)) else ()
+        pools = (pool("p1", *lots[:cut]), pool("p2", *lots[cut : cut + 2]), pool("r1"), *rest)
+        taking = []
+        for awarded in awards:
+            size = self.pick((UNIT_G, UNIT_G, TONNE))
+            takes = [Take(pool=self.pick(pools).pool, unit_g=size, units=self.pick((1, 1, 2, 3))) for _ in range(self.pick((1, 1, 2)))]
+            mass_g = sum(take.unit_g * take.units for take in takes)
+            taking.append(msgspec.structs.replace(awarded, takes=tuple(takes), mass_g=mass_g))
+        return a_round(*taking, pools=pools, on=on, expires_on=on + timedelta(days=self.pick((5, 14))))
 
     def draw(self) -> DrawStock:
         return DrawStock(
@@ -213,8 +231,42 @@ def test_what_is_kept_to_be_fast_agrees_with_what_it_stands_for(story):
             assert shelf.units == sum(it.units for it in here)
             counts = [count.units for it in state.releases.values() for count in it.units if count.nominal_unit_g == unit_g]
             assert shelf.reserved_units == sum(counts)
+            astray = [it for it in state.lots.values() if it.nominal_unit_g == unit_g and not it.in_specification]
+            assert shelf.failed_units == sum(state.pinned.get(it.turn[2], 0) for it in astray)
         assert all(it.units >= 0 and it.drawn_units >= 0 and it.units + it.drawn_units > 0 for it in state.lots.values())
         assert {name for names in state.stops.values() for name in names} == set(state.holds)
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_pins_are_of_whole_releases_and_within_their_lots(story):
+    for _, _, _, state in histories(story):
+        pins = [pin for it in state.releases.values() for pin in it.pins]
+        by_lot: Counter[str] = Counter()
+        for pin in pins:
+            assert pin.units > 0 and pin.nominal_unit_g == state.lots[pin.lot].nominal_unit_g
+            by_lot[pin.lot] += pin.units
+        assert dict(state.pinned) == dict(by_lot)
+        assert all(units <= state.lots[LotId(name)].units for name, units in by_lot.items())
+        for it in state.releases.values():
+            if it.pins:
+                sizes: Counter[int] = Counter()
+                for pin in it.pins:
+                    sizes[pin.nominal_unit_g] += pin.units
+                assert dict(sizes) == {count.nominal_unit_g: count.units for count in it.units}
+
+
+@given(stories)
+@settings(max_examples=100, deadline=None)
+def test_a_draw_is_of_its_releases_own_lots_and_of_no_others(story):
+    for _, before, events, _ in histories(story):
+        for event in events:
+            if isinstance(event, happened.StockDrawn):
+                own = {pin.lot: pin.units for pin in before.releases[event.release].pins}
+                for parcel in event.parcels:
+                    others = before.pinned.get(parcel.lot, 0) - own.get(parcel.lot, 0)
+                    assert parcel.units <= before.lots[parcel.lot].units - others
+                    assert not own or parcel.units <= own[parcel.lot]
 
 
 @given(stories)
@@ -234,8 +286,11 @@ def test_a_round_never_takes_protected_held_or_promised_stock(story):
 @given(stories)
 @settings(max_examples=100, deadline=None)
 def test_only_a_failed_assay_leaves_a_release_short(story):
-    for command, before, _, state in histories(story):
-        if not isinstance(command, RecordAssay):
+    for command, before, events, state in histories(story):
+        if isinstance(command, RecordAssay):
+            [assayed] = events
+            assert isinstance(assayed, happened.AssayRecorded) and assayed.short_g == short_g(state)
+        else:
             assert short_g(state) <= short_g(before)
 
 

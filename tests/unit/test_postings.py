@@ -16,8 +16,10 @@ from stockpile_story import (
     draw,
     hold,
     lot,
+    pool,
     register,
     right,
+    taking,
     weigh,
 )
 from test_stockpile_loans import announce, open_gate
@@ -214,6 +216,13 @@ def test_what_is_said_of_a_loan_beside_a_draw_posts_nothing_of_the_product():
     assert postings(drawn) and not postings(lent)
 
 
+def test_the_lots_that_a_release_is_pinned_to_post_nothing_beside_it():
+    story = a_stockpile(lot("lot_1", 10))
+    awarded = taking(award("a", "JP", 4), ("p1", UNIT_G, 4))
+    released, pinned, _ = story.when(a_round(awarded, pools=(pool("p1", "lot_1"),)))
+    assert postings(released) and not postings(pinned)
+
+
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():
     assert postings(None) == []
 
@@ -232,7 +241,7 @@ def test_every_event_of_a_stockpile_is_told_here():
     told = {
         *("ProductRegistered", "LotTakenIn", "AssayRecorded", "ProtectedStockSet", "HoldPutOn", "HoldLifted", "RightAdded"),
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
-        *("ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
+        *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
         *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import batched
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +15,24 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from stockpile_story import ANTIMONY, FAILED, TODAY, UNIT_G, Story, a_round, award, dispatch, draw, hold, lot, register, right, weigh
+from stockpile_story import (
+    ANTIMONY,
+    FAILED,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_round,
+    award,
+    dispatch,
+    draw,
+    hold,
+    lot,
+    pool,
+    register,
+    right,
+    taking,
+    weigh,
+)
 from test_stockpile_loans import announce, open_gate
 
 from services.allocation.events import PartnerCode, PartnerRegistered
@@ -33,7 +51,13 @@ from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.engines import Engines
 from shared.record import Fact, Record
 
-MIGRATIONS = [importlib.import_module(f"migrations.inventory.versions.{name}") for name in ("0001_journal_and_read_tables", "0004_loans")]
+VERSIONS = Path(__file__).parents[2] / "migrations" / "inventory" / "versions"
+KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants")  # of the journal, which is not here
+MIGRATIONS = [
+    importlib.import_module(f"migrations.inventory.versions.{name}")
+    for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))
+    if name not in KERNELS
+]
 LATER = TODAY + timedelta(days=40)
 
 A_LIFE = (
@@ -57,6 +81,11 @@ A_LIFE = (
     LapseRelease(release=ReleaseId("rel_a"), on=LATER),
     AdjustStock(lot=LotId("lot_2"), change_units=1, cause="stock_take", reason="count"),
     MatureRight(right=RightId("rgt_1"), settled_g=UNIT_G, delivery=lot("lot_3", 1)),
+    lot("lot_4", 3),
+    a_round(taking(award("e", "JP", 3), ("p1", UNIT_G, 3)), pools=(pool("p1", "lot_4"),)),
+    draw("drw_5", "rel_e", 1),
+    RecordAssay(lot=LotId("lot_4"), assay=FAILED),
+    draw("drw_6", "rel_e", 1, assign_rights=True),
 )
 
 
@@ -160,9 +189,19 @@ async def test_the_balances_are_the_stockpiles(tables: Tables):
         rights = {row["right"]: row["remaining_g"] for row in await connection.fetch('SELECT "right", remaining_g FROM rights')}
         assert rights == {name: it.mass_g for name, it in state.rights.items()}
         statuses = {row["release"]: row["status"] for row in await connection.fetch("SELECT release, status FROM releases")}
-        assert statuses == {"rel_a": "lapsed", "rel_b": "drawn", "rel_c": "drawn", "rel_d": "cancelled"}
+        assert statuses == {"rel_a": "lapsed", "rel_b": "drawn", "rel_c": "drawn", "rel_d": "cancelled", "rel_e": "open"}
+        [pinned] = await connection.fetch("SELECT release, lots FROM releases WHERE lots IS NOT NULL")
+        assert pinned["release"] == "rel_e"
+        assert tuple(pinned["lots"]) == msgspec.to_builtins(state.releases[ReleaseId("rel_e")].pins)
         draws = {row["draw"]: row["status"] for row in await connection.fetch("SELECT draw, status FROM draws")}
-        assert draws == {"drw_1": "dispatched", "drw_2": "returned", "drw_3": "drawn", "drw_4": "assigned"}
+        assert draws == {
+            "drw_1": "dispatched",
+            "drw_2": "returned",
+            "drw_3": "drawn",
+            "drw_4": "assigned",
+            "drw_5": "drawn",
+            "drw_6": "assigned",
+        }
 
 
 @pytest.mark.parametrize("order", [(announce(), open_gate()), (open_gate(), announce())])

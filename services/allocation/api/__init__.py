@@ -2,8 +2,36 @@
 
 from fastapi import APIRouter
 
-from services.allocation.api import agreements, approver_keys, awards, decisions, disruptions, partners, policies, requests, rounds, stock
+from services.allocation.api import (
+    agreements,
+    approver_keys,
+    awards,
+    decisions,
+    disruptions,
+    instruments,
+    officials,
+    partners,
+    policies,
+    reports,
+    requests,
+    rounds,
+    stock,
+)
 
 router = APIRouter()
-for _part in (partners, agreements, disruptions, policies, requests, rounds, decisions, awards, approver_keys, stock):
+for _part in (
+    partners,
+    agreements,
+    disruptions,
+    policies,
+    requests,
+    rounds,
+    decisions,
+    reports,
+    awards,
+    approver_keys,
+    instruments,
+    officials,
+    stock,
+):
     router.include_router(_part.router)

@@ -7,11 +7,12 @@ import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import Line, canonical, own_view, read_file
+from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -80,26 +81,31 @@ async def show_certificate(
         row = await find_round(session, round, sight_of(caller))
         if row.status not in FINAL:
             raise Problem("certificate_not_found", f"{round} is not certified", field="path:round")
-        approvals = (
-            select(ApprovalRow, ApproverKeyRow.public_key)
-            .join(
-                ApproverKeyRow,
-                (col(ApproverKeyRow.key) == col(ApprovalRow.key)) & (col(ApproverKeyRow.subject) == col(ApprovalRow.subject)),
-            )
-            .where(ApprovalRow.round == round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False))
-            .order_by(col(ApprovalRow.key))
-        )
-        approved = [
-            CertifiedApproval(
-                subject=approval.subject,
-                key=approval.key,
-                public_key=public_key,
-                signature=approval.signature,
-                approved_on=approval.approved_on,
-            )
-            for approval, public_key in await session.exec(approvals)
-        ]
+        approved = await approvals_of(session, row)
     return await _certificate(reads, row, approved)
+
+
+async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedApproval]:
+    """Those that stand of the round's decision, by key."""
+    approvals = (
+        select(ApprovalRow, ApproverKeyRow.public_key)
+        .join(
+            ApproverKeyRow,
+            (col(ApproverKeyRow.key) == col(ApprovalRow.key)) & (col(ApproverKeyRow.subject) == col(ApprovalRow.subject)),
+        )
+        .where(ApprovalRow.round == row.round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False))
+        .order_by(col(ApprovalRow.key))
+    )
+    return [
+        CertifiedApproval(
+            subject=approval.subject,
+            key=approval.key,
+            public_key=public_key,
+            signature=approval.signature,
+            approved_on=approval.approved_on,
+        )
+        for approval, public_key in await session.exec(approvals)
+    ]
 
 
 async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApproval]) -> CertificateView:
@@ -120,10 +126,14 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
 
 async def award_lines(reads: Reads, file: str) -> list[AwardLine]:
     """The lines of a kept decision file, by request."""
-    return [_award_line(line.content) for line in read_file(await _content(reads, file)).lines]
+    return [award_line(line.content) for line in (await decision_file(reads, file)).lines]
 
 
-def _award_line(line: Line) -> AwardLine:
+async def decision_file(reads: Reads, file: str) -> DecisionFile:
+    return read_file(await _content(reads, file))
+
+
+def award_line(line: Line) -> AwardLine:
     claimant = line.claimant
     assert claimant.daily_consumption_g is not None, "every request states its consumption"
     return AwardLine(

@@ -19,6 +19,8 @@ type SubjectField = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
+type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
+type CurrencyField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 AgreementPath = Annotated[str, Path(pattern=f"^agr_{TYPEID}$")]
 DisruptionPath = Annotated[str, Path(pattern=f"^dis_{TYPEID}$")]
@@ -27,6 +29,8 @@ RoundPath = Annotated[str, Path(pattern=f"^rnd_{TYPEID}$")]
 AwardPath = Annotated[str, Path(pattern=f"^awd_{TYPEID}$")]
 PartnerPath = Annotated[str, Path(pattern=r"^[A-Z]{2,3}$")]
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
+InstrumentPath = Annotated[str, Path(pattern=f"^ins_{TYPEID}$")]
+SubjectPath = Annotated[str, Path(pattern=r"^[!-~]{1,200}$")]
 
 
 def limited_to(caller: Caller) -> PartnerCode | None:

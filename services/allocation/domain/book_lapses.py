@@ -11,6 +11,7 @@ from typing import assert_never
 
 import msgspec
 
+from services.allocation.domain.book_authority import lapsed_with
 from services.allocation.domain.book_state import Book, Round, evolve, partners_of, proposal_of
 from services.allocation.events import (
     AgreementId,
@@ -18,6 +19,7 @@ from services.allocation.events import (
     ApprovalsLapsed,
     BookEvent,
     DisruptionId,
+    InstrumentId,
     KeyId,
     PartnerCode,
     ProductId,
@@ -70,10 +72,14 @@ class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: KeyId
 
 
+class AuthorityEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    instrument: InstrumentId
+
+
 class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something around the book has changed: what was decided or approved with the old is void."""
 
-    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked
+    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded
 
 
 def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
@@ -135,6 +141,8 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
             return ApprovalsLapsed(
                 round=round_id, product=product, decision=proposal.decision, keys=(key,), decision_stands=True, cause=f"key {key}"
             )
+        case AuthorityEnded(instrument=instrument):
+            return lapsed_with(instrument, round_id, product, round)
         case _:
             assert_never(command.cause)
 

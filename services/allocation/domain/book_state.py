@@ -11,6 +11,7 @@ from services.allocation.events import (
     AgreementId,
     Approval,
     ApprovalsLapsed,
+    AuthorityCited,
     Award,
     AwardGranted,
     AwardWithdrawn,
@@ -41,6 +42,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
+from shared.authority import Cited
 
 
 class Reason(StrEnum):
@@ -81,6 +83,14 @@ class Reason(StrEnum):
     APPROVED_BEFORE = "approval_duplicate"
     APPROVALS_MISSING = "approvals_missing"
     AWAITING_RELEASE = "another_round_awaits_release"
+    CONFLICT = "conflict_of_interest"
+    AUTHORITY_MISSING = "authority_missing"
+    AUTHORITY_OF_ANOTHER = "authority_of_another"
+    AUTHORITY_OTHER_ACT = "authority_other_act"
+    AUTHORITY_OTHER_PRODUCT = "authority_other_product"
+    AUTHORITY_NOT_DELEGABLE = "authority_not_delegable"
+    AUTHORITY_OUT_OF_DATE = "authority_out_of_date"
+    AUTHORITY_OVER_LIMIT = "authority_over_limit"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +110,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     decision: DecisionHash
     proposed_by: SubjectId
+    awarded_g: int
     awards: tuple[Award, ...]
     carries_g: dict[PartnerCode, str]  # after the round
     reads: Reads
     approvals: immutables.Map[KeyId, Approval] = immutables.Map()
+    cited: immutables.Map[SubjectId, Cited] = immutables.Map()  # by what authority each of them approved it
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +190,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             proposal = Proposal(
                 decision=event.decision,
                 proposed_by=event.proposed_by,
+                awarded_g=event.supply_g - event.left_g,
                 awards=event.awards,
                 carries_g=event.carries_g,
                 reads=event.reads,
@@ -194,6 +207,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             proposal = proposal_of(book.rounds[event.round])
             left = immutables.Map({key: approval for key, approval in proposal.approvals.items() if key not in event.keys})
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
+        case AuthorityCited():
+            return _cited(book, event)
         case RequestExpiryPostponed():
             return book  # its timer remembers
         case AwardGranted() | LoanAwarded() | AwardWithdrawn():
@@ -223,6 +238,16 @@ def proposal_of(round: Round) -> Proposal:
 
 def partners_of(book: Book, round: Round) -> set[PartnerCode]:
     return {book.requests[request].partner for request in round.requests}
+
+
+def _cited(book: Book, event: AuthorityCited) -> Book:
+    """Of a decision that is not final yet: whoever certifies it looks at what was cited once more."""
+    round_id = RoundId(event.matter)
+    round = book.rounds.get(round_id)
+    if round is None or round.proposal is None or round.certified:
+        return book
+    cited = round.proposal.cited.set(SubjectId(event.cited.by), event.cited)
+    return _with_proposal(book, round_id, msgspec.structs.replace(round.proposal, cited=cited))
 
 
 def _certified(book: Book, event: RoundCertified) -> Book:

@@ -3,6 +3,16 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    AuthorityCited,
+    AuthorityEvent,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    InstrumentEnded,
+    InstrumentId,
+    InstrumentRegistered,
+)
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -28,6 +38,7 @@ from services.allocation.events.parties import (
     ProductTerms,
 )
 from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -57,6 +68,7 @@ from services.allocation.events.rounds import (
 )
 
 __all__ = [
+    "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -68,12 +80,16 @@ __all__ = [
     "ApproverEvent",
     "ApproverKeyEnrolled",
     "ApproverKeyRevoked",
+    "AuthorityCited",
+    "AuthorityEvent",
     "Award",
     "AwardGranted",
     "AwardId",
     "AwardWithdrawn",
     "BookEvent",
     "BookOpened",
+    "ConflictDeclared",
+    "ConflictWithdrawn",
     "DecisionHash",
     "DisruptionDeclared",
     "DisruptionEnded",
@@ -81,6 +97,9 @@ __all__ = [
     "DisruptionId",
     "DisruptionRevised",
     "Event",
+    "InstrumentEnded",
+    "InstrumentId",
+    "InstrumentRegistered",
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
@@ -91,6 +110,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "Reads",
+    "ReportEvent",
+    "ReportSent",
     "RequestAccepted",
     "RequestDeclined",
     "RequestEvent",
@@ -133,16 +154,19 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | BookEvent | PolicyEvent
+BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+ReportEvent = ReportSent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
         case RoundProposed():
-            return event.decision, event.file
+            return (event.decision, event.file)
         case PolicyDrafted() | PolicyRevised():
             return (event.document,)
+        case ReportSent():
+            return (event.report,)
         case _:
             return ()

@@ -35,7 +35,15 @@ class UnitsView(BaseModel):
     units: int
 
 
+class PinnedView(BaseModel):
+    lot: str
+    nominal_unit_g: int
+    units: int
+
+
 class ReleaseView(BaseModel):
+    """`lots`: which it was pinned to by its decision, or is since rights stood in for some of them; None: it is met from any."""
+
     release: str
     product: str
     partner: str
@@ -51,6 +59,7 @@ class ReleaseView(BaseModel):
     released_on: date
     expires_on: date
     reason: str | None
+    lots: list[PinnedView] | None = None
 
 
 class ReleaseLoanView(BaseModel):

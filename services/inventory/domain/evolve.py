@@ -1,7 +1,7 @@
 """Evolve: what each event does to the state of a stockpile."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 import immutables
@@ -22,6 +22,8 @@ from services.inventory.events import (
     LotId,
     LotTakenIn,
     MaterialLent,
+    Parcel,
+    PinnedUnits,
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
@@ -37,6 +39,7 @@ from services.inventory.events import (
     RoundReleaseRefused,
     StockAdjusted,
     StockDrawn,
+    StockPinned,
     StockReleased,
     UnitCount,
 )
@@ -62,6 +65,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, lots=lots, draws=state.draws.delete(event.draw), lent=lent, drawn_g=state.drawn_g - event.mass_g)
         case StockReleased():
             return _released(state, event)
+        case StockPinned():
+            return _repin(state, event.release, event.lots)
         case ReleaseLapsed() | ReleaseCancelled():
             return _reduce_release(state, event.release, event.units, event.rights_g)
         case DrawReturned():
@@ -105,12 +110,14 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
 def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
     lots, shelves, release = state.lots, state.shelves, state.releases[event.release]
     left = release.units
+    if release.pins:
+        state = _repin(state, event.release, pins_after(release.pins, event.parcels))
     for parcel in event.parcels:
         units, unit_g = parcel.units, parcel.nominal_unit_g
         lot, shelf = lots[parcel.lot], shelves[unit_g]
         queue = shelf.queue if units < lot.units else _without(shelf.queue, lot.turn)
         lots = lots.set(parcel.lot, replace(lot, units=lot.units - units, drawn_units=lot.drawn_units + units))
-        shelves = shelves.set(unit_g, Shelf(queue, shelf.units - units, shelf.reserved_units - units))
+        shelves = shelves.set(unit_g, Shelf(queue, shelf.units - units, shelf.reserved_units - units, shelf.failed_units))
         left = _less(left, unit_g, units)
     return replace(
         state,
@@ -136,9 +143,12 @@ def _released(state: Stockpile, event: StockReleased) -> Stockpile:
     )
 
 
-def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Iterable[UnitCount], rights_g: int) -> Stockpile:
-    """Take units of lots and grams of rights off a release and off what it had reserved."""
+def _reduce_release(state: Stockpile, release_id: ReleaseId, units: Sequence[UnitCount], rights_g: int) -> Stockpile:
+    """Take units of lots and grams of rights off a release and off what it had reserved. With its end its pins are gone; before that, an
+    event of their own says what they are now."""
     release = state.releases[release_id]
+    if release.pins and release.mass_g == rights_g + sum(count.units * count.nominal_unit_g for count in units):
+        state = _repin(state, release_id, ())
     shelves, left, mass_g = state.shelves, release.units, release.mass_g - rights_g
     for count in units:
         left = _less(left, count.nominal_unit_g, count.units)
@@ -172,7 +182,38 @@ def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount
 
 def _reserve(shelves: Shelves, count: UnitCount, change_units: int) -> Shelves:
     shelf = shelves[count.nominal_unit_g]
-    return shelves.set(count.nominal_unit_g, Shelf(shelf.queue, shelf.units, shelf.reserved_units + change_units))
+    return shelves.set(count.nominal_unit_g, Shelf(shelf.queue, shelf.units, shelf.reserved_units + change_units, shelf.failed_units))
+
+
+def pins_after(pins: Iterable[PinnedUnits], parcels: Iterable[Parcel]) -> tuple[PinnedUnits, ...]:
+    """What is left of a release's pins when these parcels are drawn."""
+    taken: dict[LotId, int] = {}
+    for parcel in parcels:
+        taken[parcel.lot] = taken.get(parcel.lot, 0) + parcel.units
+    left = [replace(pin, units=pin.units - taken.get(pin.lot, 0)) for pin in pins]
+    return tuple([pin for pin in left if pin.units])
+
+
+def _repin(state: Stockpile, release_id: ReleaseId, pins: tuple[PinnedUnits, ...]) -> Stockpile:
+    """A release is pinned to these lots, and no longer to those before."""
+    release = state.releases[release_id]
+    state = _pin(_pin(state, release.pins, -1), pins, 1)
+    return replace(state, releases=state.releases.set(release_id, replace(release, pins=pins)))
+
+
+def _pin(state: Stockpile, pins: Iterable[PinnedUnits], sign: int) -> Stockpile:
+    pinned, shelves = state.pinned, state.shelves
+    for pin in pins:
+        change, unit_g = sign * pin.units, pin.nominal_unit_g
+        units = pinned.get(pin.lot, 0) + change
+        pinned = pinned.set(pin.lot, units) if units else pinned.delete(pin.lot)
+        if not state.lots[pin.lot].in_specification:
+            shelves = shelves.set(unit_g, _failed(shelves[unit_g], change))
+    return replace(state, pinned=pinned, shelves=shelves)
+
+
+def _failed(shelf: Shelf, change_units: int) -> Shelf:
+    return Shelf(shelf.queue, shelf.units, shelf.reserved_units, shelf.failed_units + change_units)
 
 
 def _less(units: tuple[UnitCount, ...], unit_g: int, taken: int) -> tuple[UnitCount, ...]:
@@ -195,7 +236,11 @@ def _assayed(state: Stockpile, event: AssayRecorded) -> Stockpile:
     if lot.units:
         state = _restock(state, event.lot, -event.units, keep=True)
     assayed = replace(lot, units=0, in_specification=event.to_status == "available")
-    return _restock(replace(state, lots=state.lots.set(event.lot, assayed)), event.lot, event.units)
+    state = _restock(replace(state, lots=state.lots.set(event.lot, assayed)), event.lot, event.units)
+    if pinned := state.pinned.get(event.lot):  # those releases are short, or are so no longer: no other lot will do for them
+        shelf = _failed(state.shelves[lot.nominal_unit_g], -pinned if assayed.in_specification else pinned)
+        state = replace(state, shelves=state.shelves.set(lot.nominal_unit_g, shelf))
+    return state
 
 
 def _returned(state: Stockpile, event: DrawReturned) -> Stockpile:
@@ -219,7 +264,7 @@ def _restock(state: Stockpile, lot_id: LotId, units: int, *, keep: bool = False)
         queue = _with(queue, lot.turn)
     elif before.units and not lot.units:
         queue = _without(queue, lot.turn)
-    shelf = Shelf(queue, shelf.units + units, shelf.reserved_units)
+    shelf = Shelf(queue, shelf.units + units, shelf.reserved_units, shelf.failed_units)
     return replace(state, lots=lots, shelves=state.shelves.set(lot.nominal_unit_g, shelf))
 
 

@@ -6,6 +6,7 @@ from math import gcd
 
 import msgspec
 
+from services.inventory.domain.pinning import Planned, Pools, ReleasePool, Take
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, stopping_partner, usable_units
 from services.inventory.events import (
@@ -16,6 +17,7 @@ from services.inventory.events import (
     ReleaseLapsed,
     RoundReleased,
     RoundReleaseRefused,
+    StockPinned,
     StockReleased,
     UnitCount,
 )
@@ -23,13 +25,14 @@ from shared.decider import Refused
 
 
 class AwardedRelease(msgspec.Struct, frozen=True, kw_only=True):
-    """One release to make: what the decision awards to one request."""
+    """One release to make: what the decision awards to one request. `takes`: from which pools; none: the round has no pools."""
 
     release: ReleaseId
     award: str
     request: str
     partner: str
     mass_g: int
+    takes: tuple[Take, ...] = ()
 
 
 class ReleaseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -39,6 +42,7 @@ class ReleaseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: str
     decision: str  # SHA-256 of the decision document
     awards: tuple[AwardedRelease, ...]
+    pools: tuple[ReleasePool, ...] = ()  # none: each award is met from any lots, then from rights
     expires_on: date
     on: date
 
@@ -55,12 +59,6 @@ class CancelRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class _Planned(msgspec.Struct, frozen=True):
-    award: AwardedRelease
-    units: tuple[UnitCount, ...]
-    rights_g: int
-
-
 def release_round(command: ReleaseRound, state: Stockpile) -> Sequence[Event]:
     planned = _plan(command, state)
     if isinstance(planned, Refused):
@@ -73,57 +71,84 @@ def release_round(command: ReleaseRound, state: Stockpile) -> Sequence[Event]:
                 detail=planned.detail,
             )
         ]
-    return [
-        *(
+    events: list[Event] = []
+    for award, plan in planned:
+        events.append(
             StockReleased(
                 product=command.product,
-                release=plan.award.release,
+                release=award.release,
                 round=command.round,
                 decision=command.decision,
-                award=plan.award.award,
-                request=plan.award.request,
-                partner=plan.award.partner,
+                award=award.award,
+                request=award.request,
+                partner=award.partner,
                 units=plan.units,
                 rights_g=plan.rights_g,
-                mass_g=plan.award.mass_g,
+                mass_g=award.mass_g,
                 expires_on=command.expires_on,
             )
-            for plan in planned
-        ),
+        )
+        if plan.pins:
+            events.append(StockPinned(product=command.product, release=award.release, partner=award.partner, lots=plan.pins))
+    events.append(
         RoundReleased(
             product=command.product,
             round=command.round,
             decision=command.decision,
             releases=len(planned),
-            mass_g=sum(plan.award.mass_g for plan in planned),
+            mass_g=sum(award.mass_g for award, _ in planned),
             expires_on=command.expires_on,
-        ),
-    ]
+        )
+    )
+    return events
 
 
-def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
-    """Each award in turn from lots, down to the protected stock, and what is missing from firm rights."""
+type _Plans = list[tuple[AwardedRelease, Planned]]
+
+
+def _plan(command: ReleaseRound, state: Stockpile) -> _Plans | Refusal:
     if state.product is None:
         return Refused(Reason.PRODUCT_NOT_FOUND, f"{command.product} is not registered")
     if command.expires_on < command.on:
         return Refused(Reason.DATE_IN_PAST, f"the round's releases would have lapsed on {command.expires_on}")
-    usable = usable_units(state, command.on)
-    smallest_step_g = gcd(state.nominal_unit_g, *usable)
-    spare_g = max(0, _mass_g(usable) - state.protected_g)
-    rights_g = free_rights_g(state, command.on)
-    planned: list[_Planned] = []
     seen: set[ReleaseId] = set()
-    loans = {award.release for award in command.awards if award.release in state.loans}
-    for award in sorted(command.awards, key=lambda award: award.release not in loans):  # loans first: others may be met from rights
+    for award in command.awards:
         if award.release in state.releases or award.release in seen:
             return Refused(Reason.ID_TAKEN, f"{award.release} is released already")
         seen.add(award.release)
         if award.mass_g <= 0:
             return Refused(Reason.QUANTITY_INVALID, f"{award.award} is of {award.mass_g} g")
-        if award.mass_g % smallest_step_g:
-            return Refused(Reason.NOT_WHOLE_UNITS, f"{award.award} is of {award.mass_g} g, which is not a number of whole units")
         if (hold := stopping_partner(state, command.on, award.partner)) is not None:
             return Refused(Reason.ON_HOLD, f"{hold} stops releases to {award.partner}")
+    return _plan_from_pools(command, state) if command.pools else _plan_from_all(command, state)
+
+
+def _plan_from_pools(command: ReleaseRound, state: Stockpile) -> _Plans | Refusal:
+    """Each award from what the decision says that it takes."""
+    pools = Pools(command.pools, state, command.on)
+    planned = []
+    for award in command.awards:
+        taken_g = sum(take.unit_g * take.units for take in award.takes)
+        if taken_g != award.mass_g:
+            return Refused(Reason.QUANTITY_INVALID, f"{award.award} is of {award.mass_g} g, and takes {taken_g} g")
+        plan = pools.take(award.release, award.takes, lent=award.release in state.loans)
+        if isinstance(plan, Refused):
+            return plan
+        planned.append((award, plan))
+    return planned
+
+
+def _plan_from_all(command: ReleaseRound, state: Stockpile) -> _Plans | Refusal:
+    """Each award in turn from lots, down to the protected stock, and what is missing from firm rights."""
+    usable = usable_units(state, command.on)
+    smallest_step_g = gcd(state.nominal_unit_g, *usable)
+    spare_g = max(0, _mass_g(usable) - state.protected_g)
+    rights_g = free_rights_g(state, command.on)
+    planned = []
+    loans = {award.release for award in command.awards if award.release in state.loans}
+    for award in sorted(command.awards, key=lambda award: award.release not in loans):  # loans first: others may be met from rights
+        if award.mass_g % smallest_step_g:
+            return Refused(Reason.NOT_WHOLE_UNITS, f"{award.award} is of {award.mass_g} g, which is not a number of whole units")
         units, missing_g = split_with_rights(award.mass_g, usable, spare_g, state.nominal_unit_g)
         if missing_g and award.release in loans:
             return Refused(Reason.LOAN_OF_GOODS, f"{award.award} is a loan, and lots are {missing_g} g short of it")
@@ -133,7 +158,7 @@ def _plan(command: ReleaseRound, state: Stockpile) -> list[_Planned] | Refusal:
             usable[count.nominal_unit_g] -= count.units
         spare_g -= award.mass_g - missing_g
         rights_g -= missing_g
-        planned.append(_Planned(award, units, missing_g))
+        planned.append((award, Planned(units, missing_g, ())))
     return planned
 
 

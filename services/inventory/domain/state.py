@@ -6,7 +6,19 @@ from datetime import date
 import immutables
 import msgspec
 
-from services.inventory.events import DrawId, GateEvidence, HoldId, LotId, Parcel, ProductId, ReleaseId, RightId, RightKind, UnitCount
+from services.inventory.events import (
+    DrawId,
+    GateEvidence,
+    HoldId,
+    LotId,
+    Parcel,
+    PinnedUnits,
+    ProductId,
+    ReleaseId,
+    RightId,
+    RightKind,
+    UnitCount,
+)
 
 type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
 
@@ -30,11 +42,12 @@ class Shelf(msgspec.Struct, frozen=True, gc=False):
 
     queue: tuple[Turn, ...] = ()  # lots in specification that have units in stock, in the order of their turns
     units: int = 0  # in these lots
-    reserved_units: int = 0  # of these, by open releases; more than `units` only after an assay that failed reserved stock
+    reserved_units: int = 0  # by open releases; more than `units` only after an assay that failed reserved stock
+    failed_units: int = 0  # of the reserved: pinned to lots that an assay has failed, so no claim on the lots that are here
 
     @property
     def free_units(self) -> int:
-        return self.units - self.reserved_units
+        return self.units - self.reserved_units + self.failed_units
 
 
 class Right(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +66,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     rights_g: int  # of rights
     mass_g: int  # both together
     expires_on: date  # inclusive
+    pins: tuple[PinnedUnits, ...] = ()  # the lots that it is met from, all of its `units`; none: it is met from any that are not pinned
 
 
 class Draw(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +111,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     drawn_g: int = 0  # not yet dispatched
     rights: immutables.Map[RightId, Right] = immutables.Map()
     reserved_rights_g: int = 0  # by open releases
+    pinned: immutables.Map[LotId, int] = immutables.Map()  # units of each lot that releases are pinned to, never more than it has
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()
     loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
@@ -117,7 +132,7 @@ def reserved_g(state: Stockpile) -> int:
 
 def short_g(state: Stockpile) -> int:
     """Grams that releases have reserved and that are not there, since an assay failed them."""
-    return sum(max(0, -shelf.free_units) * unit_g for unit_g, shelf in state.shelves.items())
+    return sum((max(0, -shelf.free_units) + shelf.failed_units) * unit_g for unit_g, shelf in state.shelves.items())
 
 
 def held_g(state: Stockpile) -> int:
@@ -150,6 +165,11 @@ def stopping_lot(state: Stockpile, on: date, lot: LotId, depot: str) -> HoldId |
     return stopping(state, on, f"lot/{lot}", f"depot/{depot}") if state.stops else None
 
 
+def unpinned_units(state: Stockpile, lot: LotId) -> int:
+    """Units of a lot in stock that no release is pinned to."""
+    return state.lots[lot].units - state.pinned.get(lot, 0)
+
+
 def usable_units(state: Stockpile, on: date) -> dict[int, int]:
     """Units by size, largest first, that a round may release on that day: free, not expired, on no hold of their lot or depot."""
     usable = {}
@@ -159,7 +179,7 @@ def usable_units(state: Stockpile, on: date) -> dict[int, int]:
         for turn in shelf.queue:
             lot = state.lots[turn[2]]
             if turn[0] < on or stopping_lot(state, on, turn[2], lot.depot) is not None:
-                barred += lot.units
+                barred += unpinned_units(state, turn[2])
             elif not state.stops:
                 break  # the queue is sorted by expiry: no later lot is barred
         usable[unit_g] = max(0, shelf.free_units - barred)

@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Lot, Stockpile, held_g, short_g
+from services.inventory.domain.state import Lot, Stockpile, held_g, short_g, unpinned_units
 from services.inventory.events import (
     AdjustmentCause,
     Assay,
@@ -148,8 +148,10 @@ def record_assay(command: RecordAssay, state: Stockpile) -> Sequence[Event] | Re
 def _short_after(state: Stockpile, lot: Lot, after: Status, moved: int) -> int:
     shelf = state.shelves.get(lot.nominal_unit_g)
     free = shelf.free_units if shelf is not None else 0
-    changed = free + (moved if after == "available" else -moved)
-    return short_g(state) + (max(0, -changed) - max(0, -free)) * lot.nominal_unit_g
+    pinned = state.pinned.get(lot.turn[2], 0) if moved else 0
+    sign = 1 if after == "available" else -1
+    changed = free + sign * (moved - pinned)
+    return short_g(state) + (max(0, -changed) - max(0, -free) - sign * pinned) * lot.nominal_unit_g
 
 
 def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -168,7 +170,9 @@ def adjust_stock(command: AdjustStock, state: Stockpile) -> Sequence[Event] | Re
         return Refused(Reason.QUANTITY_INVALID, "an adjustment changes at least one unit", "/change_units")
     if change > 0 and held_g(state) + change * lot.nominal_unit_g > MAX_INTEGER:
         return Refused(Reason.QUANTITY_TOO_LARGE, "more grams than the books can hold", "/change_units")
-    free = min(lot.units, state.shelves[lot.nominal_unit_g].free_units) if lot.in_specification else lot.units
+    free = unpinned_units(state, command.lot)
+    if lot.in_specification:
+        free = min(free, state.shelves[lot.nominal_unit_g].free_units)
     if -change > max(0, free):
         return Refused(
             Reason.STOCK_NOT_FREE,

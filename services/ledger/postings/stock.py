@@ -34,6 +34,7 @@ from services.inventory.events import (
     RoundReleaseRefused,
     StockAdjusted,
     StockDrawn,
+    StockPinned,
     StockReleased,
     UnitCount,
 )
@@ -77,7 +78,7 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
         case RightMatured():  # the claim ends; what was delivered comes in with its lot
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
-        case LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+        case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
             return []

@@ -1,0 +1,105 @@
+"""Official: a person who decides, by an opaque subject, and what they have declared that they have an interest in."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import assert_never
+
+import immutables
+import msgspec
+
+from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent
+from services.allocation.events.ids import SubjectId
+from shared.decider import Decider, Refused
+
+
+class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    official: SubjectId
+    about: ConflictAbout
+    name: str
+    reason: str
+
+
+class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By somebody else: nobody clears themselves."""
+
+    official: SubjectId
+    about: ConflictAbout
+    name: str
+    reason: str
+    by: SubjectId
+
+
+type Command = DeclareConflict | WithdrawConflict
+
+
+class Reason(StrEnum):
+    """Why an official's conflicts stay as they are."""
+
+    ALREADY_DECLARED = "conflict_already_declared"
+    NOT_FOUND = "conflict_not_found"
+    BY_ONESELF = "conflict_withdrawn_by_oneself"
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    about: ConflictAbout
+    name: str
+
+
+class Official(msgspec.Struct, frozen=True):
+    conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `key_of` gives
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided, by all that somebody may have an interest in."""
+
+    round: str
+    product: str
+    partners: Collection[str]
+    companies: Collection[str]
+
+
+def key_of(about: ConflictAbout, name: str) -> str:
+    """A company is one, however its name is spaced or capitalised."""
+    return f"{about}/{' '.join(name.split()).casefold() if about == 'company' else name}"
+
+
+def conflicts_with(matter: Matter) -> frozenset[str]:
+    """The keys of the conflicts that bar from it."""
+    named: dict[ConflictAbout, Collection[str]] = {
+        "round": (matter.round,),
+        "product": (matter.product,),
+        "partner": matter.partners,
+        "company": matter.companies,
+    }
+    return frozenset(key_of(about, name) for about, names in named.items() for name in names)
+
+
+def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:
+    known = official.conflicts.get(key_of(command.about, command.name))
+    match command:
+        case DeclareConflict():
+            if known is not None:
+                return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already")
+            return [ConflictDeclared(official=command.official, about=command.about, name=command.name, reason=command.reason)]
+        case WithdrawConflict():
+            if known is None:
+                return Refused(Reason.NOT_FOUND, f"no conflict with {command.about} {command.name} is declared", field="/name")
+            if command.by == command.official:
+                return Refused(Reason.BY_ONESELF, "nobody withdraws a conflict of their own", accepted="another administrator")
+            return [ConflictWithdrawn(official=command.official, about=known.about, name=known.name, reason=command.reason)]
+        case _:
+            assert_never(command)
+
+
+def evolve(official: Official, event: OfficialEvent) -> Official:
+    key = key_of(event.about, event.name)
+    match event:
+        case ConflictDeclared():
+            return Official(official.conflicts.set(key, Conflict(about=event.about, name=event.name)))
+        case ConflictWithdrawn():
+            return Official(official.conflicts.delete(key))
+        case _:
+            assert_never(event)
+
+
+DECIDER = Decider(kind="official", initial=Official(), commands=Command, decide=decide, evolve=evolve)

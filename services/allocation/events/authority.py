@@ -1,0 +1,104 @@
+"""Instruments of authority, officials' conflicts of interest, and by what authority a person acted."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal, NewType
+
+import msgspec
+
+from services.allocation.events.ids import ProductId, SubjectId
+from shared.authority import Cited, Kind
+from shared.record import Grams
+
+InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
+
+type ConflictAbout = Literal["partner", "product", "company", "round"]
+
+
+class Act(StrEnum):
+    """What an instrument may empower for, here and in the other services. An act that is known to no build is one that nobody does."""
+
+    APPROVE_DECISION = "approve_decision"
+    APPROVE_POLICY = "approve_policy"
+    EMERGENCY_RELEASE = "emergency_release"  # a decision that one approval certifies, to be ratified
+    RATIFY = "ratify"
+    REVIEW_DECISION = "review_decision"
+    TENDER = "tender"
+    # inventory's
+    WAIVE_GATE = "waive_gate"
+    OPEN_PROTECTED_STOCK = "open_protected_stock"
+    LIFT_HOLD = "lift_hold"
+    CANCEL_RELEASE = "cancel_release"
+    # loans'
+    COMMIT_LOAN = "commit_loan"
+    COMMIT_HOLDING = "commit_holding"
+    LEND_MATERIAL = "lend_material"
+    AMEND_CONDITIONS = "amend_conditions"
+    WAIVE_CONDITION = "waive_condition"
+    WRITE_OFF = "write_off"
+    WRITE_DOWN = "write_down"
+
+
+class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_registered.v1"):
+    """It gives its holder power to do `acts`, each within the limits. One that stands under another is no wider than that."""
+
+    instrument: InstrumentId
+    kind: Kind
+    title: str  # "Critical Minerals Reserve Act 2026, s 12"
+    office: str  # whose power it is, never a person's name: "Secretary of the Department"
+    under: InstrumentId | None  # None: an act of parliament
+    holder: SubjectId
+    acts: tuple[str, ...]  # of `Act`
+    products: tuple[ProductId, ...]  # empty: all
+    limit_g: Grams | None  # of one act; None: no limit
+    limit_minor: int | None
+    currency: str | None  # of `limit_minor`, ISO 4217
+    valid_from: date
+    valid_until: date  # the last day
+    may_sub_delegate: bool
+
+
+class ActingOfficerNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.acting_officer_named.v1"):
+    """On these days the officer has the power as well as its holder."""
+
+    instrument: InstrumentId
+    officer: SubjectId
+    valid_from: date
+    valid_until: date  # the last day
+
+
+class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v1"):
+    """With all that stands under it. An approval that cites any of it counts no more, unless its decision is certified."""
+
+    instrument: InstrumentId
+    ended_on: date  # from this day on
+    products: tuple[ProductId, ...]  # whose books hold such an approval
+    reason: str
+
+
+class ConflictDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_declared.v1"):
+    """The official decides nothing in which this partner, product, company or round has a part."""
+
+    official: SubjectId
+    about: ConflictAbout
+    name: str  # "JP", "antimony-metal", "Kyushu Smelting", "rnd_01j..."
+    reason: str  # names no person
+
+
+class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v1"):
+    official: SubjectId
+    about: ConflictAbout
+    name: str
+    reason: str
+
+
+class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.authority_cited.v1"):
+    """With what was done under it, in the same commit and after it, for the same command."""
+
+    matter: str  # what was acted on: "rnd_01j..."
+    cited: Cited
+
+
+InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded
+OfficialEvent = ConflictDeclared | ConflictWithdrawn
+AuthorityEvent = InstrumentEvent | OfficialEvent | AuthorityCited

@@ -1,0 +1,90 @@
+"""Read tables of authority: instruments, officials' conflicts, and what was cited."""
+
+from datetime import date
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.domain.official import key_of
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    AuthorityCited,
+    AuthorityEvent,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    InstrumentEnded,
+    InstrumentRegistered,
+)
+from shared.authority import Acting
+from shared.postgres import Connection
+from shared.record import Fact
+
+
+async def project_authority(connection: Connection, fact: Fact, event: AuthorityEvent, on: date) -> None:
+    execute = connection.execute
+    match event:
+        case InstrumentRegistered():
+            await execute(
+                """INSERT INTO instruments (instrument, kind, title, office, under, holder, acting, acts, products, limit_g, limit_minor,
+                                            currency, valid_from, valid_until, may_sub_delegate, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, '[]', $7, $8, $9, $10, $11, $12, $13, $14, 1)""",
+                event.instrument,
+                event.kind,
+                event.title,
+                event.office,
+                event.under,
+                event.holder,
+                _json(event.acts),
+                _json(event.products),
+                event.limit_g,
+                event.limit_minor,
+                event.currency,
+                event.valid_from,
+                event.valid_until,
+                event.may_sub_delegate,
+            )
+        case ActingOfficerNamed():
+            officer = Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until)
+            await execute(
+                "UPDATE instruments SET acting = acting || $2::jsonb, version = $3 WHERE instrument = $1",
+                event.instrument,
+                _json((officer,)),
+                fact.record.version,
+            )
+        case InstrumentEnded():
+            await execute(
+                "UPDATE instruments SET ended_on = $2, version = $3 WHERE instrument = $1",
+                event.instrument,
+                event.ended_on,
+                fact.record.version,
+            )
+        case ConflictDeclared():
+            await execute(
+                "INSERT INTO conflicts (official, key, about, name, reason, declared_on) VALUES ($1, $2, $3, $4, $5, $6)",
+                event.official,
+                key_of(event.about, event.name),
+                event.about,
+                event.name,
+                event.reason,
+                on,
+            )
+        case ConflictWithdrawn():
+            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, key_of(event.about, event.name))
+        case AuthorityCited():
+            cited = event.cited
+            await execute(
+                "INSERT INTO citations (place, matter, act, by, authority, cited, cited_on) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                fact.place,
+                event.matter,
+                cited.act,
+                cited.by,
+                cited.authority,
+                _json(cited),
+                on,
+            )
+        case _:
+            assert_never(event)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,53 @@
+"""The report that a release owes, as it is served, on the real PostgreSQL and Kafka."""
+
+from datetime import timedelta
+
+from stockpile_story import UNIT_G
+from test_allocation_service import TODAY, Reserve, reserve
+
+__all__ = ["reserve"]  # the stage
+
+
+async def test_a_release_owes_the_minister_a_report_until_it_is_sent(reserve: Reserve):
+    round = await reserve.certified_round(10, 30, supply=20)
+    path = f"/v1/rounds/{round}/report"
+    report = await reserve.get("auditor-1", path)
+    assert [(each["partner"], each["awarded_g"] // UNIT_G, each["days_bought"]) for each in report["partners"]] == [
+        ("JP", 5, "10.0"),
+        ("US", 15, "30.0"),
+    ]
+    assert (report["stock"]["offered_g"], report["stock"]["left_of_offer_g"]) == (20 * UNIT_G, 0)
+    assert [approval["subject"] for approval in report["approvals"]] == [reserve.subject("approver-1")]
+    assert report["proof"]["decision"] == (await reserve.get("operator-1", f"/v1/rounds/{round}"))["decision"]
+    due = [each["round"] for each in (await reserve.get("operator-1", "/v1/reports?status=due&limit=200"))["data"]]
+    assert round in due
+    letter = {"addressee": "Minister for Resources", "sent_on": str(TODAY)}
+    sent = await reserve.post("operator-1", f"{path}/sent", letter)
+    assert await reserve.get("auditor-1", f"/v1/reports/{sent['report']}") == report
+    [owed] = [each for each in (await reserve.get("operator-1", "/v1/reports?limit=200"))["data"] if each["round"] == round]
+    assert (owed["status"], owed["report"], owed["sent_on"]) == ("sent", sent["report"], str(TODAY))
+    assert await reserve.refused("operator-1", f"{path}/sent", letter) == (409, "report_already_sent")
+    await reserve.status(round, "released")
+
+
+async def test_a_report_is_a_page_for_print_and_no_partners_business(reserve: Reserve):
+    round = await reserve.certified_round(3, 3, supply=4)
+    path = f"/v1/rounds/{round}/report"
+    page = await reserve.clients["operator-1"].get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["etag"].strip('"') in page.text
+    assert "<script" not in page.text
+    for who in ("partner-jp", "admin-1"):
+        assert (await reserve.clients[who].get(path)).status_code == 403
+        assert (await reserve.clients[who].get("/v1/reports")).status_code == 403
+    late = {"addressee": "Minister for Resources", "sent_on": str(TODAY + timedelta(days=1))}
+    assert await reserve.refused("operator-1", f"{path}/sent", late) == (422, "report_day_invalid")
+    await reserve.status(round, "released")
+
+
+async def test_a_round_that_is_not_certified_has_no_report(reserve: Reserve):
+    round = await reserve.a_round(2, 2)
+    await reserve.propose(round, 2)
+    answer = await reserve.clients["operator-1"].get(f"/v1/rounds/{round}/report")
+    assert (answer.status_code, answer.json()["code"]) == (404, "report_not_found")
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
