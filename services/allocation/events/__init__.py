@@ -37,6 +37,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -116,6 +117,7 @@ __all__ = [
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
     "PoolStock",
     "Position",
     "ProductId",
@@ -173,7 +175,7 @@ RoundEvent = (
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
@@ -183,6 +185,9 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
         case RoundCertified() if event.release_order is not None:
             return (event.release_order,)
+            return (event.decision, event.file)
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
         case ReportSent():
             return (event.report,)
         case _:
