@@ -97,6 +97,28 @@ class ApproverKeyRow(Table, table=True):
     revoked_on: date | None
 
 
+class PolicyRow(Table, table=True):
+    __tablename__ = "policies"
+    policy: str = Field(primary_key=True)
+    latest: int  # version
+    stream_version: int
+
+
+class PolicyVersionRow(Table, table=True):
+    __tablename__ = "policy_versions"
+    policy: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    status: str  # "draft", "submitted", "approved", "withdrawn"
+    active_from: date
+    document: str  # SHA-256 of what is signed
+    terms: dict[str, Any] = _json()  # as `PolicyTerms`
+    drafted_by: str
+    submitted_by: str | None
+    approved_by: str | None
+    approved_on: date | None
+    reason: str | None  # why it was withdrawn
+
+
 class InstrumentRow(Table, table=True):
     __tablename__ = "instruments"
     instrument: str = Field(primary_key=True)
@@ -156,7 +178,12 @@ class RequestRow(Table, table=True):
     daily_consumption_g: int = _grams()
     needed_by: date
     nominee: str
+    consignee: str = ""
+    end_user: str = ""
     end_use: str
+    least_contents: dict[str, str] = _json()
+    excluded_origins: list[str] = _json()
+    statement: dict[str, Any] = _json()  # as `Statement`
     submitted_on: date
     status: str
     accepted_g: int | None = _grams(nullable=True)
@@ -173,13 +200,19 @@ class RoundRow(Table, table=True):
     requests: list[str] = _json()  # those that it was opened over
     disruption: str | None
     rule: str
+    method: dict[str, Any] = _json()  # as `Method`
+    positions: list[dict[str, Any]] = _json()
     policy: str
     policy_version: int
-    approvals_needed: int
+    approvals_needed: int  # by the smallest award: what is proposed may need more, by the quorum
+    quorum: list[dict[str, Any]] = _json()
+    emergency: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
     release_days: int
     opened_on: date
     decision: str | None  # the last one proposed that stands, or stood to the end
     file: str | None
+    release_order: str | None
+    awarded_g: int | None = _grams(nullable=True)
     proposed_by: str | None
     supply_g: int | None = _grams(nullable=True)
     left_g: int | None = _grams(nullable=True)
@@ -238,75 +271,6 @@ class ReportSentRow(Table, table=True):
     sent_on: date
     sent_by: str
     place: str
-
-
-# Tenders
-
-
-class TenderStatus(StrEnum):
-    OPEN = "open"  # for bids
-    CLOSED = "closed"  # bids are known
-    PROPOSED = "proposed"
-    CERTIFIED = "certified"
-    RELEASED = "released"
-    CANCELLED = "cancelled"
-
-
-class TenderRow(Table, table=True):
-    __tablename__ = "tenders"
-    tender: str = Field(primary_key=True)
-    product: str = Field(index=True)
-    status: str
-    terms: dict[str, Any] = _json()  # as `TenderTerms`
-    opened_on: date
-    bids_known: bool  # bidding has closed
-    decision: str | None
-    file: str | None
-    proposed_by: str | None
-    left_units: int | None = Field(sa_type=sa.BigInteger, nullable=True)
-    expires_on: date | None
-    certified_in: str | None  # where the journal has its certification
-    reason: str | None  # why it was cancelled or reopened
-
-
-class BidRow(Table, table=True):
-    """Shown to its bidder alone until bidding has closed."""
-
-    __tablename__ = "bids"
-    bid: str = Field(primary_key=True)
-    tender: str = Field(index=True)
-    partner: str = Field(index=True)
-    commitment: str
-    committed_in: str  # where the journal has it
-    salt: str | None
-    steps: list[dict[str, Any]] | None = Field(sa_type=JSONB(none_as_null=True), nullable=True)
-    void: bool
-
-
-class TenderApprovalRow(Table, table=True):
-    __tablename__ = "tender_approvals"
-    tender: str = Field(primary_key=True)
-    decision: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    subject: str
-    signature: str
-    approved_on: date
-
-
-class TenderAwardRow(Table, table=True):
-    __tablename__ = "tender_awards"
-    award: str = Field(primary_key=True)
-    tender: str = Field(index=True)
-    bid: str
-    product: str
-    partner: str = Field(index=True)
-    units: int = Field(sa_type=sa.BigInteger)
-    mass_g: int = _grams()
-    amount_minor: int = _grams()  # due
-    currency: str
-    decision: str
-    expires_on: date
-    status: str  # as `AwardStatus`
 
 
 # Fed by inventory's events

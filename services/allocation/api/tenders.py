@@ -19,39 +19,34 @@ from services.allocation.api.fields import READERS, PartnerField, ProductField, 
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
 from services.allocation.api.rounds import ApprovalBody, ApprovalView
 from services.allocation.domain.approver import Approver
-from services.allocation.domain.decision import Opened
 from services.allocation.domain.sealed_bid import PRICE
 from services.allocation.domain.tender import (
     ApproveTender,
     CancelTender,
     CertifyTender,
-    ClearedTender,
     ProposeTender,
 )
 from services.allocation.domain.tender_decision import (
-    Revealed,
-    TenderFile,
-    compose,
     own_lines,
     read_tender_file,
-    tender_decision_hash,
 )
 from services.allocation.domain.tender_opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS, OpenTender
+from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import (
-    AwardId,
-    DecisionHash,
     KeyId,
     PartnerCode,
     ProductId,
     SubjectId,
     TenderAward,
+    TenderAwardGranted,
     TenderCertified,
     TenderId,
     TenderProposed,
     TenderTerms,
 )
-from services.allocation.tables import AwardStatus, StockRow, TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
+from services.allocation.tables import AwardStatus, StockRow
+from services.allocation.tender_tables import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
 from shared.approval import Approval as SignedApproval
 from shared.approval import verify_approval
 from shared.auth import Caller, allow
@@ -234,20 +229,12 @@ async def propose_tender(tender: TenderPath, caller: Operates, post: Posting, re
     async with reads.session() as session:
         around = await find_surroundings(session, found.terms.product, found.terms.bidders, None, post.today)
     versions = {partner: read.version for partner, read in around.terms.items()}
-    file = None
+    prepared = None
     if bids is not None and not found.bidding:
-        revealed = [
-            Opened(
-                salt=secrets.token_hex(16),
-                content=Revealed(
-                    bid=bid.bid, partner=bid.partner, salt=bid.salt, steps=bid.steps, agreement_version=versions.get(bid.partner)
-                ),
-            )
-            for bid in bids
-        ]
-        file = await asyncio.to_thread(compose, id, found.terms, revealed)
-    command = ProposeTender(by=SubjectId(caller.subject), free_g=around.free_g, cleared=None if file is None else _cleared(file))
-    documents = () if file is None else (Document(canonical(file.decision)), Document(canonical(file)))
+        salts = [secrets.token_hex(16) for _ in bids]
+        prepared = await asyncio.to_thread(prepare_tender, id, found.terms, bids, versions, salts)
+    command = ProposeTender(by=SubjectId(caller.subject), free_g=around.free_g, cleared=None if prepared is None else prepared.cleared)
+    documents = () if prepared is None else tuple(map(Document, prepared.documents))
     accepted = await post.submit(f"tender/{tender}", command, documents=documents)
     event = next(fact.event for fact in accepted.facts if isinstance(fact.event, TenderProposed))
     return ProposedTenderView(
@@ -315,7 +302,9 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
         status=TenderStatus.CERTIFIED,
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
-        awards=_awards(certified.event.awards),
+        awards=[
+            TenderAwardView(**msgspec.to_builtins(fact.event)) for fact in accepted.facts if isinstance(fact.event, TenderAwardGranted)
+        ],
         approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
@@ -447,30 +436,6 @@ async def _revoked(reads: Reads, found: Tender) -> tuple[KeyId, ...]:
         if approver.keys[approval.key].revoked:
             revoked.append(approval.key)
     return tuple(revoked)
-
-
-def _cleared(file: TenderFile) -> ClearedTender:
-    lines = [line.content for line in file.lines]
-    return ClearedTender(
-        decision=DecisionHash(tender_decision_hash(file)),
-        file=Document(canonical(file)).name,
-        left_units=file.decision.left_units,
-        awards=tuple(
-            TenderAward(
-                award=AwardId(f"awd_{line.revealed.bid.removeprefix('bid_')}"),
-                bid=line.revealed.bid,
-                partner=line.revealed.partner,
-                units=line.units,
-                mass_g=line.mass_g,
-                amount_minor=line.amount_minor,
-            )
-            for line in lines
-            if line.units
-        ),
-        agreements={
-            line.revealed.partner: line.revealed.agreement_version for line in lines if line.revealed.agreement_version is not None
-        },
-    )
 
 
 def _terms(terms: TenderTerms, partner: PartnerCode | None) -> TermsView:

@@ -51,6 +51,7 @@ class ClearedTender(msgspec.Struct, frozen=True, kw_only=True):
 
     decision: DecisionHash
     file: str
+    release_order: str
     left_units: int
     awards: tuple[TenderAward, ...]
     agreements: dict[PartnerCode, int]
@@ -187,6 +188,7 @@ def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reaso
             tender=found.id,
             decision=cleared.decision,
             file=cleared.file,
+            release_order=cleared.release_order,
             proposed_by=command.by,
             left_units=cleared.left_units,
             awards=cleared.awards,
@@ -288,7 +290,7 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
             tender=found.id,
             product=terms.product,
             decision=proposed.decision,
-            awards=proposed.awards,
+            release_order=proposed.release_order,
             expires_on=expires_on,
             approvals=approvals,
         ),

@@ -39,6 +39,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -49,6 +50,7 @@ from services.allocation.events.requests import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from services.allocation.events.rounds import (
     AgreementRead,
@@ -57,15 +59,23 @@ from services.allocation.events.rounds import (
     Award,
     AwardGranted,
     AwardWithdrawn,
+    EmergencyPath,
     LoanAwarded,
+    Method,
+    PoolStock,
+    Position,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    Take,
 )
 from services.allocation.events.tender import (
     BidCommitted,
@@ -126,6 +136,7 @@ __all__ = [
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyPath",
     "Event",
     "InstrumentEnded",
     "InstrumentId",
@@ -133,13 +144,19 @@ __all__ = [
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
+    "Method",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
+    "PoolStock",
+    "Position",
     "Pricing",
     "ProductId",
     "ProductTerms",
+    "QuorumStep",
     "Reads",
+    "ReleaseOrder",
     "ReportEvent",
     "ReportSent",
     "RequestAccepted",
@@ -154,12 +171,15 @@ __all__ = [
     "RoundCancelled",
     "RoundCertified",
     "RoundEvent",
+    "RoundExtended",
     "RoundId",
     "RoundOpened",
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "Statement",
     "SubjectId",
+    "Take",
     "TenderApproved",
     "TenderAward",
     "TenderAwardGranted",
@@ -187,6 +207,7 @@ RequestEvent = (
 )
 RoundEvent = (
     RoundOpened
+    | RoundExtended
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
@@ -201,15 +222,33 @@ RoundEvent = (
 BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
 type Event = (
-    PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent | BidEvent | TenderEvent
+    PartnerEvent
+    | AgreementEvent
+    | DisruptionEvent
+    | ApproverEvent
+    | AuthorityEvent
+    | PolicyEvent
+    | BookEvent
+    | ReportEvent
+    | BidEvent
+    | TenderEvent
 )
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
-        case RoundProposed() | TenderProposed():
+        case TenderProposed():
+            return (event.decision, event.file, event.release_order)
+        case TenderCertified():
+            return (event.release_order,)
+        case RoundProposed():
+            return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
+        case RoundCertified() if event.release_order is not None:
+            return (event.release_order,)
             return (event.decision, event.file)
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
         case ReportSent():
             return (event.report,)
         case _:

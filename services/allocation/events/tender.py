@@ -94,6 +94,7 @@ class TenderProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     tender: TenderId
     decision: DecisionHash  # also the name of the document that is its published part
     file: str  # SHA-256 of the document with every line opened
+    release_order: str  # SHA-256 of the `ReleaseOrder`
     proposed_by: SubjectId
     left_units: int  # what of the offer nobody buys
     awards: tuple[TenderAward, ...]
@@ -136,7 +137,7 @@ class TenderCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     tender: TenderId
     product: ProductId
     decision: DecisionHash
-    awards: tuple[TenderAward, ...]
+    release_order: str  # SHA-256 of the `ReleaseOrder`: what inventory releases
     expires_on: date
     approvals: tuple[Approval, ...]
 
