@@ -84,8 +84,8 @@ async def commit_bid(tender: TenderPath, body: CommitmentBody, caller: Bids, pos
         terms=terms,
         at=post.now,
     )
-    accepted = await post.submit(stream_of(TenderId(tender), partner), command)
-    bid = accepted.facts[0].event.bid if accepted.facts else (await _own_bid(reads, tender, partner)).id
+    await post.submit(stream_of(TenderId(tender), partner), command)
+    bid: str = (await _own_bid(reads, tender, partner)).id or command.bid
     return CommittedView(tender=tender, bid=bid, commitment=body.commitment)
 
 

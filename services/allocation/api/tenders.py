@@ -297,14 +297,13 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
     )
     accepted = await post.submit(f"tender/{tender}", command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, TenderCertified))
+    granted = [fact.event for fact in accepted.facts if isinstance(fact.event, TenderAwardGranted)]
     return CertifiedTenderView(
         tender=tender,
         status=TenderStatus.CERTIFIED,
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
-        awards=[
-            TenderAwardView(**msgspec.to_builtins(fact.event)) for fact in accepted.facts if isinstance(fact.event, TenderAwardGranted)
-        ],
+        awards=[TenderAwardView(**msgspec.to_builtins(event)) for event in granted],
         approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
         certified_in=certified.place,
     )

@@ -26,6 +26,7 @@ from services.allocation.events.ids import (
     RoundId,
     SubjectId,
     TenderId,
+    is_tender,
 )
 from services.allocation.events.parties import (
     AgreementAmended,
@@ -195,6 +196,7 @@ __all__ = [
     "TenderTerms",
     "TieRule",
     "documents_of",
+    "is_tender",
 ]
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
