@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
@@ -22,7 +23,9 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
+from services.allocation.events.authority import Act
 from shared.approval import approve
+from shared.authority import Authority, Chain, Kind
 from shared.decider import Refused
 
 TONNE = 1_000_000
@@ -39,6 +42,23 @@ KEYS = {subject: Ed25519PrivateKey.from_private_bytes(subject.encode().ljust(32)
 
 def request_id(name: str) -> RequestId:
     return RequestId(f"req_{name}")
+
+
+def authority(holder: SubjectId, **changes: Any) -> Chain:
+    """A delegation to this holder, under the act that is the root of all."""
+    statute = Authority(
+        id="ins_act",
+        version=1,
+        kind=Kind.ACT,
+        under=None,
+        holder="minister",
+        acts=frozenset(Act),
+        valid_from=date(2025, 1, 1),
+        valid_until=date(2030, 12, 31),
+        may_sub_delegate=True,
+    )
+    told: dict[str, Any] = {"id": f"ins_{holder}", "kind": Kind.DELEGATION, "under": "ins_act", "holder": holder}
+    return msgspec.structs.replace(statute, **(told | changes)), statute
 
 
 def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **changes: Any) -> SubmitRequest:
@@ -149,12 +169,23 @@ class Story:
             "by": by,
             "key": "enrolled",
             "signature_valid": True,
+            "held": (authority(by),),
+            "authority": None,
+            "conflicts": frozenset(),
+            "companies": frozenset({"Sojitz"}),
             "on": TODAY,
         }
         return ApproveRound(**(told | changes))
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
-        return CertifyRound(**({"round": round, "surroundings": around or surroundings(), "revoked": (), "on": TODAY} | changes))
+        told: dict[str, Any] = {
+            "round": round,
+            "surroundings": around or surroundings(),
+            "revoked": (),
+            "authorities": {chain[0].id: chain for chain in map(authority, KEYS)},
+            "on": TODAY,
+        }
+        return CertifyRound(**(told | changes))
 
     def close(self, round: RoundId = ROUND) -> CloseRound:
         return CloseRound(round=round, decision=self.decision(round))
