@@ -5,12 +5,14 @@ part of it, so whoever cites the lower one cites the whole chain up to the root,
 not of a sum of them. Pure: who looks an authority up, and records that it was cited, is the service.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from itertools import pairwise
 
 import msgspec
+
+from shared.decider import Refused
 
 MAX_LINKS = 10  # of a chain
 
@@ -31,6 +33,20 @@ class Fault(StrEnum):
     NOT_DELEGABLE = "authority_not_delegable"
     OUT_OF_DATE = "authority_out_of_date"
     OVER_LIMIT = "authority_over_limit"
+    CONFLICT = "conflict_of_interest"  # whatever the authority covers
+
+
+# code -> (HTTP status, title), for every service in which people act under an authority
+PROBLEMS: dict[str, tuple[int, str]] = {
+    Fault.MISSING: (403, "No authority covers this"),
+    Fault.OF_ANOTHER: (403, "The authority is another person's"),
+    Fault.OTHER_ACT: (403, "The authority is for other acts"),
+    Fault.OTHER_PRODUCT: (403, "The authority is over other products"),
+    Fault.NOT_DELEGABLE: (403, "The power may not be delegated"),
+    Fault.OUT_OF_DATE: (403, "The authority is not in force"),
+    Fault.OVER_LIMIT: (403, "This is over the authority's limit"),
+    Fault.CONFLICT: (403, "A declared conflict of interest bars from this"),
+}
 
 
 class Acting(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +109,16 @@ class Cited(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None
 
 
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """In what capacity somebody acts, as looked up before: what they hold or may act under, and what they have an interest in."""
+
+    by: str
+    on: date
+    held: tuple[Chain, ...] = ()
+    named: str | None = None  # the one authority that they say they act under
+    conflicts: frozenset[str] = frozenset()  # declared
+
+
 class Uncovered(msgspec.Struct, frozen=True):
     """No authority covers the act; `fault` is of the one that came nearest."""
 
@@ -153,6 +179,28 @@ def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = Non
     nearest = max(faults, key=list(Fault).index, default=Fault.MISSING)
     which = "no authority covers" if named is None else f"{named} does not cover"
     return Uncovered(nearest, f"{which} {exercise.act} by {exercise.by} on {exercise.on}", f"an authority for {exercise.act} in force")
+
+
+def cite(
+    capacity: Capacity | None,
+    act: str,
+    *,
+    product: str | None = None,
+    mass_g: int | None = None,
+    amount_minor: int | None = None,
+    currency: str | None = None,
+    concerns: Collection[str] = (),
+) -> Cited | Refused[Fault]:
+    """What the person acts under, or why they may not. `concerns`: what the act is about, as conflicts are declared; None: nobody acts."""
+    if capacity is None:
+        return Refused(Fault.MISSING, f"nobody is named who may {act}")
+    if found := sorted(capacity.conflicts.intersection(concerns)):
+        return Refused(Fault.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
+    exercise = Exercise(
+        act=act, by=capacity.by, on=capacity.on, product=product, mass_g=mass_g, amount_minor=amount_minor, currency=currency
+    )
+    cited = narrowest(capacity.held, exercise, capacity.named)
+    return Refused(cited.fault, cited.detail, "/authority", cited.accepted) if isinstance(cited, Uncovered) else cited
 
 
 def wider_than(child: Authority, parent: Authority) -> str | None:

@@ -24,6 +24,7 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
+    PolicyEvent,
     ReportSent,
     RequestAccepted,
     RequestDeclined,
@@ -40,6 +41,7 @@ from services.allocation.events import (
     RoundReopened,
 )
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_policy import project_policy
 from services.allocation.report_projection import project_reports
 from services.inventory import events as inventory
 from shared.postgres import Connection
@@ -55,6 +57,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
 async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, PolicyEvent):
+        await project_policy(connection, event, fact.record.version)
         return
     execute = connection.execute
     match event:

@@ -97,6 +97,28 @@ class ApproverKeyRow(Table, table=True):
     revoked_on: date | None
 
 
+class PolicyRow(Table, table=True):
+    __tablename__ = "policies"
+    policy: str = Field(primary_key=True)
+    latest: int  # version
+    stream_version: int
+
+
+class PolicyVersionRow(Table, table=True):
+    __tablename__ = "policy_versions"
+    policy: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    status: str  # "draft", "submitted", "approved", "withdrawn"
+    active_from: date
+    document: str  # SHA-256 of what is signed
+    terms: dict[str, Any] = _json()  # as `PolicyTerms`
+    drafted_by: str
+    submitted_by: str | None
+    approved_by: str | None
+    approved_on: date | None
+    reason: str | None  # why it was withdrawn
+
+
 class InstrumentRow(Table, table=True):
     __tablename__ = "instruments"
     instrument: str = Field(primary_key=True)

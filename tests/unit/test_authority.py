@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.authority import (
     Acting,
     Authority,
+    Capacity,
     Chain,
     Cited,
     Exercise,
@@ -16,10 +17,12 @@ from shared.authority import (
     Link,
     Uncovered,
     chain_of,
+    cite,
     fault_of,
     narrowest,
     wider_than,
 )
+from shared.decider import Refused
 
 TODAY, FIRST, LAST = date(2026, 1, 6), date(2026, 1, 1), date(2026, 12, 31)
 STATUTE = Authority(
@@ -160,3 +163,18 @@ def test_a_child_is_never_wider_than_its_parent():
     for field, value in wider.items():
         assert wider_than(replace(child, **{field: value}), parent) == field
     assert wider_than(replace(child, currency="USD"), parent) == "limit_minor"
+
+
+def test_who_acts_cites_what_they_hold_unless_a_conflict_bars_them():
+    capacity = Capacity(by="officer", on=TODAY, held=((a_delegation(), STATUTE),), conflicts=frozenset({"partner/JP"}))
+    cited = cite(capacity, "approve", product="antimony", mass_g=100, concerns=("partner/US",))
+    assert isinstance(cited, Cited)
+    assert (cited.authority, cited.by) == ("ins_del", "officer")
+    for refused, code in (
+        (cite(capacity, "approve", product="antimony", concerns=("partner/US", "partner/JP")), Fault.CONFLICT),
+        (cite(capacity, "waive", product="antimony"), Fault.OTHER_ACT),
+        (cite(replace(capacity, named="ins_act"), "approve", product="antimony"), Fault.MISSING),
+        (cite(None, "approve"), Fault.MISSING),
+    ):
+        assert isinstance(refused, Refused)
+        assert refused.code == code

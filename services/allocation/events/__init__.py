@@ -37,6 +37,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -105,6 +106,7 @@ __all__ = [
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
     "ProductId",
     "ProductTerms",
     "Reads",
@@ -154,7 +156,7 @@ RoundEvent = (
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
@@ -162,6 +164,8 @@ def documents_of(event: Event) -> tuple[str, ...]:
     match event:
         case RoundProposed():
             return (event.decision, event.file)
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
         case ReportSent():
             return (event.report,)
         case _:

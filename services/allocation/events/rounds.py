@@ -19,6 +19,40 @@ from services.allocation.events.ids import (
 from shared.record import Grams
 
 
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """How a round shares, as its policy says."""
+
+    rule: str  # "pro_rata"
+    inside: dict[str, str] = {}  # the rule inside each priority class, by class ("0"), for rules that go by class; "" is for all others
+    cap: str | None = None  # the largest part of what is offered that one partner may get, a rational such as "2/5"; None: no cap
+    caps: dict[PartnerCode, str] = {}  # those that differ, by partner
+    restraint: str | None = None  # of `iep`: permissible consumption as a part of the base, "93/100"
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner's supply over the time that a round is for, which the rule `iep` goes by."""
+
+    partner: PartnerCode
+    base_g: Grams  # consumption before the disruption
+    commitment_g: Grams  # of its own reserve
+    production_g: Grams  # normal, domestic
+    imports_g: Grams  # actual, net of exports
+    source: str
+
+
+class QuorumStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Approvals that a decision needs which awards more than `above_g`, until the next step."""
+
+    above_g: Grams  # of the first step: 0
+    approvals: int
+
+
+class EmergencyPath(msgspec.Struct, frozen=True, kw_only=True):
+    """One approval certifies; another person ratifies within the hours, or what is released is held."""
+
+    ratify_within_hours: int
+
+
 class AgreementRead(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision took from a partner's agreement, and from the book about it."""
 
