@@ -17,8 +17,11 @@ from services.allocation.events import (
     AgreementId,
     BookEvent,
     DecisionHash,
+    Method,
     PartnerCode,
     ProductId,
+    QuorumStep,
+    ReleaseOrder,
     RequestId,
     RoundId,
     SubjectId,
@@ -71,6 +74,8 @@ def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **chang
         "daily_consumption_g": TONNE,
         "needed_by": NEEDED_BY,
         "nominee": "Sojitz",
+        "consignee": "Toyo Logistics",
+        "end_user": "Kyushu Smelting",
         "end_use": "flame retardants",
         "on": TODAY,
     }
@@ -87,10 +92,10 @@ def open_round(*names: str, round: RoundId = ROUND, **changes: Any) -> OpenRound
         "round": round,
         "requests": tuple(request_id(name) for name in names),
         "disruption": None,
-        "rule": "pro_rata",
+        "method": Method(rule=changes.pop("rule", "pro_rata")),
         "policy": "standing",
         "policy_version": 1,
-        "approvals_needed": 1,
+        "quorum": (QuorumStep(above_g=0, approvals=changes.pop("approvals_needed", 1)),),
         "release_days": 30,
         "on": TODAY,
     }
@@ -125,6 +130,7 @@ class Story:
 
     def __init__(self, book: Book | None = None) -> None:
         self.book = book or Book()
+        self.orders: dict[str | None, ReleaseOrder] = {}  # those that were prepared, by their SHA-256
 
     def given(self, *commands: Command) -> "Story":
         for command in commands:
@@ -156,8 +162,13 @@ class Story:
         self, units: int = 10, around: Surroundings | None = None, round: RoundId = ROUND, by: SubjectId = OPERATOR, on: date = TODAY
     ) -> ProposeRound:
         around = around or surroundings()
-        proposed = self.prepared(units, around, round).proposed
+        prepared = self.prepared(units, around, round)
+        proposed = prepared.proposed
+        self.orders[proposed.release_order] = msgspec.json.decode(prepared.release_order, type=ReleaseOrder)
         return ProposeRound(round=round, supply_g=units * UNIT_G, by=by, on=on, surroundings=around, proposed=proposed)
+
+    def order(self, round: RoundId = ROUND) -> ReleaseOrder:
+        return self.orders[proposal_of(self.book.rounds[round]).release_order]
 
     def decision(self, round: RoundId = ROUND) -> DecisionHash:
         return proposal_of(self.book.rounds[round]).decision
@@ -178,9 +189,11 @@ class Story:
         return ApproveRound(**(told | changes))
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
+        proposal = self.book.rounds[round].proposal if round in self.book.rounds else None
         told: dict[str, Any] = {
             "round": round,
             "surroundings": around or surroundings(),
+            "order": None if proposal is None else self.orders.get(proposal.release_order),
             "revoked": (),
             "authorities": {chain[0].id: chain for chain in map(authority, KEYS)},
             "on": TODAY,
