@@ -14,6 +14,7 @@ import msgspec
 from services.allocation.events import PartnerRegistered
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
@@ -262,7 +263,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused():
+            case RoundReleased() | RoundReleaseRefused() | AuthorityCited():
                 pass
             case _:
                 assert_never(event)

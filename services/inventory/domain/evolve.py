@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.inventory.domain.state import NEVER, AwardedLoan, Draw, Hold, LentDraw, Lot, Release, Right, Shelf, Stockpile, Turn, stop_key
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
@@ -101,7 +102,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
-        case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
+        case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:
             assert_never(event)

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from shared.authority import Fault
 from shared.decider import Refused
 
 
@@ -42,4 +43,4 @@ class Reason(StrEnum):
     RECEIPT_MISSING = "receipt_missing"
 
 
-type Refusal = Refused[Reason]
+type Refusal = Refused[Reason] | Refused[Fault]
