@@ -39,7 +39,7 @@ from stockpile_story import (
 from test_stockpile_loans import announce, open_gate
 
 from services.allocation.events import PartnerCode, PartnerRegistered
-from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
@@ -76,6 +76,7 @@ A_LIFE = (
     draw("drw_3", "rel_b", 8, partner="US", assign_rights=True),
     weigh("drw_1", 2 * UNIT_G - 700),
     dispatch("drw_1"),
+    DeliverDraw(draw=DrawId("drw_1"), partner="JP", delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY),
     ReturnDraw(draw=DrawId("drw_2"), reason="late"),
     RecordAssay(lot=LotId("lot_1"), assay=FAILED),
     draw("drw_4", "rel_c", 2, partner="EU", assign_rights=True),
@@ -197,7 +198,7 @@ async def test_the_balances_are_the_stockpiles(tables: Tables):
         assert tuple(pinned["lots"]) == msgspec.to_builtins(state.releases[ReleaseId("rel_e")].pins)
         draws = {row["draw"]: row["status"] for row in await connection.fetch("SELECT draw, status FROM draws")}
         assert draws == {
-            "drw_1": "dispatched",
+            "drw_1": "delivered",
             "drw_2": "returned",
             "drw_3": "drawn",
             "drw_4": "assigned",
