@@ -185,7 +185,6 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
         case RoundCertified() if event.release_order is not None:
             return (event.release_order,)
-            return (event.decision, event.file)
         case PolicyDrafted() | PolicyRevised():
             return (event.document,)
         case ReportSent():
