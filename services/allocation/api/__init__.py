@@ -6,6 +6,7 @@ from services.allocation.api import (
     agreements,
     approver_keys,
     awards,
+    clocks,
     decisions,
     disruptions,
     instruments,
@@ -15,6 +16,7 @@ from services.allocation.api import (
     requests,
     rounds,
     stock,
+    tasks,
 )
 
 router = APIRouter()
@@ -27,6 +29,8 @@ for _part in (
     decisions,
     reports,
     awards,
+    clocks,
+    tasks,
     approver_keys,
     instruments,
     officials,

@@ -13,6 +13,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -87,6 +88,8 @@ __all__ = [
     "AwardWithdrawn",
     "BookEvent",
     "BookOpened",
+    "ClockEvent",
+    "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
@@ -152,9 +155,9 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ClockEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
