@@ -73,7 +73,7 @@ class _Clock(msgspec.Struct):
         match event:
             case ClockStarted():
                 self.clock, self.submitted_on = event.clock, event.submitted_on
-                self.limits |= event.limits
+                self.limits.update(dict(event.limits.items()))
                 self.reached["screened"] = {"on": event.screened_on, "reached_g": 0, "of_g": 0}
             case ClockAdvanced() | ClockSetBack():
                 self._progress(event.progress)
@@ -85,7 +85,7 @@ class _Clock(msgspec.Struct):
                 self.status, self.paused_since, self.pause_reason = "paused", event.on, event.reason
             case ClockResumed():
                 self.status = "running"
-                self.limits |= event.limits
+                self.limits.update(dict(event.limits.items()))
             case ClockEnded():
                 self.status, self.ended = "ended", event.cause
             case _:

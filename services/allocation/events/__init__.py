@@ -38,6 +38,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -48,6 +49,7 @@ from services.allocation.events.requests import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from services.allocation.events.rounds import (
     AgreementRead,
@@ -56,15 +58,23 @@ from services.allocation.events.rounds import (
     Award,
     AwardGranted,
     AwardWithdrawn,
+    EmergencyPath,
     LoanAwarded,
+    Method,
+    PoolStock,
+    Position,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    Take,
 )
 
 __all__ = [
@@ -98,6 +108,7 @@ __all__ = [
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyPath",
     "Event",
     "InstrumentEnded",
     "InstrumentId",
@@ -105,12 +116,18 @@ __all__ = [
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
+    "Method",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
+    "PoolStock",
+    "Position",
     "ProductId",
     "ProductTerms",
+    "QuorumStep",
     "Reads",
+    "ReleaseOrder",
     "ReportEvent",
     "ReportSent",
     "RequestAccepted",
@@ -125,12 +142,15 @@ __all__ = [
     "RoundCancelled",
     "RoundCertified",
     "RoundEvent",
+    "RoundExtended",
     "RoundId",
     "RoundOpened",
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "Statement",
     "SubjectId",
+    "Take",
     "documents_of",
 ]
 
@@ -144,6 +164,7 @@ RequestEvent = (
 )
 RoundEvent = (
     RoundOpened
+    | RoundExtended
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
@@ -157,14 +178,20 @@ RoundEvent = (
 )
 BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ClockEvent | ReportEvent
+type Event = (
+    PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ClockEvent | ReportEvent
+)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
         case RoundProposed():
-            return (event.decision, event.file)
+            return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
+        case RoundCertified() if event.release_order is not None:
+            return (event.release_order,)
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
         case ReportSent():
             return (event.report,)
         case _:
