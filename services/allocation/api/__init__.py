@@ -6,6 +6,7 @@ from services.allocation.api import (
     agreements,
     approver_keys,
     awards,
+    bids,
     clocks,
     decisions,
     disruptions,
@@ -18,6 +19,7 @@ from services.allocation.api import (
     rounds,
     stock,
     tasks,
+    tenders,
 )
 
 router = APIRouter()
@@ -37,5 +39,7 @@ for _part in (
     instruments,
     officials,
     stock,
+    tenders,
+    bids,
 ):
     router.include_router(_part.router)
