@@ -16,11 +16,11 @@ from services.allocation.events import (
     AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
+    BidEvent,
     BookOpened,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
-    Event,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
@@ -40,10 +40,12 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_policy import project_policy
 from services.allocation.report_projection import project_reports
+from services.allocation.tender_projection import project_tender
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
@@ -51,11 +53,15 @@ from shared.record import Fact
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
     for fact in facts:
-        await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
+        on = date.fromisoformat(fact.record.effective_on)
+        if isinstance(fact.event, BidEvent | TenderEvent):
+            await project_tender(connection, fact, fact.event, on)
+        else:
+            await _project_one(connection, fact, fact.event, on)
         await project_reports(connection, fact)
 
 
-async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
