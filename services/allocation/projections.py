@@ -17,11 +17,11 @@ from services.allocation.events import (
     AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
+    BidEvent,
     BookOpened,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
-    Event,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
@@ -41,11 +41,13 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_policy import project_policy
 from services.allocation.projections_requests import RUNS
 from services.allocation.report_projection import project_reports
+from services.allocation.tender_projection import project_tender
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
@@ -58,11 +60,15 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
             await write(connection, list(run))
             continue
         for fact in run:
-            await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
+            on = date.fromisoformat(fact.record.effective_on)
+            if isinstance(fact.event, BidEvent | TenderEvent):
+                await project_tender(connection, fact, fact.event, on)
+            else:
+                await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
 
 
-async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
