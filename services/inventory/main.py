@@ -29,6 +29,11 @@ def log_key() -> VerifierKey:
     return parse_verifier_key(Settings().ledger_public_key)
 
 
+ALLOCATION_TYPES = frozenset(
+    type_of(event)
+    for event in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+)
+
 SERVICE = Service(
     name=NAME,
     deciders=(DECIDER,),
@@ -39,7 +44,11 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            {type_of(allocation.RoundCertified), type_of(allocation.LoanAwarded), type_of(allocation.PartnerRegistered)} | AUTHORITY_TYPES,
+            {
+                type_of(each)
+                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+            }
+            | AUTHORITY_TYPES,
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,
