@@ -7,6 +7,7 @@ from services.allocation.api import (
     approver_keys,
     awards,
     bids,
+    clocks,
     decisions,
     disruptions,
     instruments,
@@ -17,6 +18,7 @@ from services.allocation.api import (
     requests,
     rounds,
     stock,
+    tasks,
     tenders,
 )
 
@@ -31,6 +33,8 @@ for _part in (
     decisions,
     reports,
     awards,
+    clocks,
+    tasks,
     approver_keys,
     instruments,
     officials,

@@ -25,7 +25,8 @@ from services.allocation.domain.clearing import (
     minor_a_unit,
     units_at,
 )
-from services.allocation.domain.decision import Checked, Difference, Opened, Sha256
+from services.allocation.domain.decision import Opened, Sha256
+from services.allocation.domain.decision_check import Checked, Difference
 from services.allocation.domain.sealed_bid import decimal_text, price_of
 from services.allocation.events import BidId, BidStep, PartnerCode, TenderId, TenderTerms
 from shared.record import Grams, canonical

@@ -13,6 +13,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -129,6 +130,8 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "ClockEvent",
+    "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
@@ -221,7 +224,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -231,6 +234,7 @@ type Event = (
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
+    | ClockEvent
     | ReportEvent
     | BidEvent
     | TenderEvent
