@@ -22,7 +22,9 @@ async def failures_of(folder: Path, prepared: PreparedTender | None = None, **ch
 
 
 async def test_a_true_tender_passes(tmp_path: Path):
-    assert await failures_of(tmp_path) == {}
+    report = await told_with_tender(tmp_path).audited()
+    assert failures(report) == {}
+    assert [result.checked for result in report.checks if result.check == "bids"] == [2]
 
 
 @pytest.mark.parametrize("changed", [{"steps": (BidStep(price="1000", units=2),)}, {"salt": "00" * 16}])
@@ -60,7 +62,7 @@ async def test_an_award_at_another_price_than_was_decided_is_found(tmp_path: Pat
 
 async def test_a_release_that_is_no_award_is_found(tmp_path: Path):
     assert (await failures_of(tmp_path, released_US={"partner": "JP"}))["releases"] == ["released_US"]
-    assert (await failures_of(tmp_path / "none", certified=None))["releases"] == ["released_US"]
+    assert (await failures_of(tmp_path / "none", certified=None))["releases"] == ["released_JP", "released_US"]
 
 
 async def test_a_tender_that_was_not_released_whole_is_found(tmp_path: Path):
