@@ -13,6 +13,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -100,11 +101,14 @@ __all__ = [
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
+    "DecisionRatified",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyDecided",
+    "EmergencyEvent",
     "EmergencyPath",
     "Event",
     "InstrumentEnded",
@@ -123,6 +127,7 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "RatificationMissed",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -173,7 +178,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
 
