@@ -5,6 +5,7 @@ from services.allocation.api import router
 from services.allocation.domain import (
     agreement,
     approver,
+    bid,
     book,
     disruption,
     instrument,
@@ -12,6 +13,7 @@ from services.allocation.domain import (
     partner,
     policy,
     report,
+    tender,
 )
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project, take_stock
@@ -28,6 +30,7 @@ PROBLEMS = {
     "disruption_not_found": (404, "There is no such disruption"),
     "request_not_found": (404, "There is no such request"),
     "round_not_found": (404, "There is no such round"),
+    "tender_not_found": (404, "There is no such tender"),
     "award_not_found": (404, "There is no such award"),
     "decision_not_found": (404, "There is no decision to be seen"),
     "certificate_not_found": (404, "There is no certificate yet"),
@@ -85,6 +88,16 @@ PROBLEMS = {
     "authority_over_limit": (403, "This is over the authority's limit"),
     "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
     "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
+    "tender_units_invalid": (422, "The units on offer are not a number that can be"),
+    "tender_unit_unknown": (422, "The product is not kept in such units"),
+    "tender_cap_invalid": (422, "The cap is within what is on offer"),
+    "tender_bidders_invalid": (422, "A tender names each of its bidders once"),
+    "tender_times_invalid": (422, "Bids are sealed first, and revealed then"),
+    "reserve_price_invalid": (422, "The reserve price is not one"),
+    "price_not_whole": (422, "At this price a unit costs no whole number of minor units"),
+    "bid_steps_invalid": (422, "The steps are not those of a bid"),
+    "bid_over_cap": (422, "The bid is for more than one bidder may have"),
+    "bid_differs_from_commitment": (422, "The bid is not the one that was sealed"),
     # what the state of things does not allow
     "policy_draft_open": (409, "Another version is not decided yet"),
     "policy_not_draft": (409, "The version is no draft"),
@@ -122,6 +135,18 @@ PROBLEMS = {
     "approval_duplicate": (409, "The approver has approved already"),
     "approvals_missing": (409, "Approvals are missing"),
     "report_already_sent": (409, "The report was sent as it is"),
+    "tender_already_open": (409, "The tender is open already"),
+    "tender_closed": (409, "The tender is over"),
+    "tender_already_certified": (409, "The tender is certified already"),
+    "tender_not_proposed": (409, "The tender has no decision"),
+    "tender_bidding_open": (409, "Bids may still be revealed"),
+    "tender_sells_nothing": (409, "The decision sells nothing"),
+    "bidder_not_qualified": (403, "The tender is not open to this bidder"),
+    "bid_too_late": (409, "Bids are sealed"),
+    "bid_not_committed": (409, "No bid was sealed"),
+    "bid_already_revealed": (409, "The bid is revealed already"),
+    "reveal_too_early": (409, "Bids are still being sealed"),
+    "reveal_too_late": (409, "The time to reveal bids is over"),
     "another_round_awaits_release": (409, "Another round is being released"),
 }
 
@@ -137,6 +162,8 @@ SERVICE = Service(
         policy.DECIDER,
         book.DECIDER,
         report.DECIDER,
+        tender.DECIDER,
+        bid.DECIDER,
     ),
     event_type=events.Event,
     upcasters=UPCASTERS,

@@ -13,6 +13,7 @@ from services.allocation.domain.book_lapses import (
     ProtectedStockChanged,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
@@ -27,6 +28,7 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     RoundId,
+    is_tender,
 )
 from services.inventory import events as inventory
 from shared.codec import type_of
@@ -73,6 +75,10 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_in_book(product, OpenBook(product=ProductId(product)))]
         case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
             return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
+        case inventory.RoundReleased(round=tender, decision=decision) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", CloseTender(decision=DecisionHash(decision)))]
+        case inventory.RoundReleaseRefused(round=tender, decision=decision, reason=reason) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", ReopenTender(decision=DecisionHash(decision), reason=reason))]
         case inventory.RoundReleased(product=product, round=round, decision=decision):
             return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):

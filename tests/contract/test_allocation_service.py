@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
-from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
+from services.allocation.domain.decision import decision_hash, read_file
+from services.allocation.domain.decision_check import recompute, recompute_own
 from services.allocation.main import SERVICE as ALLOCATION
 from services.demo.instruments import empower
 from services.inventory.domain.holds import LiftHold, PutOnHold

@@ -6,6 +6,7 @@ from services.allocation.api import (
     agreements,
     approver_keys,
     awards,
+    bids,
     decisions,
     disruptions,
     instruments,
@@ -16,6 +17,7 @@ from services.allocation.api import (
     requests,
     rounds,
     stock,
+    tenders,
 )
 
 router = APIRouter()
@@ -33,5 +35,7 @@ for _part in (
     instruments,
     officials,
     stock,
+    tenders,
+    bids,
 ):
     router.include_router(_part.router)
