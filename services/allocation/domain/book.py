@@ -28,6 +28,8 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals  # from timers and reactions
+
 type Command = OpenBook | RequestCommand | RoundCommand
 
 
@@ -35,9 +37,7 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     if isinstance(command, OpenBook):
         return [BookOpened(product=command.product)] if book.product is None else []
     if book.product is None:
-        if isinstance(
-            command, ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals
-        ):  # from timers and reactions: total
+        if isinstance(command, _TOTAL):
             return []
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
     match command:
