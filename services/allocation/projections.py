@@ -19,6 +19,8 @@ from services.allocation.events import (
     AwardWithdrawn,
     BidEvent,
     BookOpened,
+    ClockEvent,
+    ClockSet,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
@@ -45,6 +47,7 @@ from services.allocation.events import (
     TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
 from services.allocation.projections_requests import RUNS
@@ -68,6 +71,7 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
             else:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
+    await project_clocks(connection, facts)
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
@@ -80,6 +84,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
         return
+    if isinstance(event, ClockEvent):
+        return  # all of them at once, after the others
     execute = connection.execute
     match event:
         case PartnerRegistered():
@@ -109,7 +115,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ReportSent():
+        case RequestExpiryPostponed() | ClockSet() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.allocation import clock_reactions
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_lapses import (
     AgreementChanged,
@@ -53,6 +54,7 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
         inventory.DrawReturned,
+        *clock_reactions.OF_INVENTORY,
     )
 )
 OWN_TYPES = frozenset(
@@ -65,6 +67,7 @@ OWN_TYPES = frozenset(
         DisruptionEnded,
         ApproverKeyRevoked,
         InstrumentEnded,
+        *clock_reactions.OWN,
     )
 )
 
@@ -84,7 +87,7 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
             return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
         case _:
-            return ()  # only the read tables need it
+            return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
 
 def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -104,7 +107,7 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
         case _:
-            return ()
+            return clock_reactions.of_books(fact)
 
 
 def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:

@@ -8,6 +8,7 @@ from services.allocation.api import (
     approver_keys,
     awards,
     bids,
+    clocks,
     decisions,
     disruptions,
     instruments,
@@ -18,6 +19,7 @@ from services.allocation.api import (
     requests,
     rounds,
     stock,
+    tasks,
     tenders,
 )
 
@@ -33,6 +35,8 @@ for _part in (
     decisions,
     reports,
     awards,
+    clocks,
+    tasks,
     approver_keys,
     instruments,
     officials,

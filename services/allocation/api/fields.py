@@ -17,6 +17,8 @@ type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-
 type PartnerField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 type SubjectField = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 
+type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]

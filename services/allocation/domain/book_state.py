@@ -16,6 +16,7 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     BookOpened,
+    ClockSet,
     DecisionHash,
     DecisionRatified,
     DisruptionId,
@@ -264,6 +265,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return replace(book, emergencies=book.emergencies.set(event.round, missed))
         case DecisionRatified():
             return replace(book, emergencies=book.emergencies.delete(event.round))
+        case ClockSet():
+            return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
             return book  # its timer remembers
         case AwardGranted():

@@ -13,6 +13,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
@@ -130,6 +131,8 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "ClockEvent",
+    "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
@@ -226,7 +229,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited | EmergencyEvent
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -236,6 +239,7 @@ type Event = (
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
+    | ClockEvent
     | ReportEvent
     | BidEvent
     | TenderEvent
