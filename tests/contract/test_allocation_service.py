@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import may
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
@@ -238,7 +239,7 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
     assert [row["status"] for row in withdrawn] == ["withdrawn"]
-    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", authority="Minister"))
+    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", TODAY)))
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
@@ -255,7 +256,7 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] is None  # what fell was Japan's
     await reserve.propose(round, 5)
-    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review"))
+    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review", capacity=may("keeper", TODAY)))
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"

@@ -29,7 +29,7 @@ from shared.approval import approve, key_id, public_key_hex, verify_approval
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Accepted, Unavailable
-from simulation.authority_clients import replace_authority
+from simulation.authority_clients import capacity, replace_authority
 from simulation.client import Client, NotNow
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
 
@@ -360,12 +360,13 @@ async def put_on_hold(client: Client, product: str) -> None:
     await client.do("inventory", f"stockpile/{product}", hold)
     if client.dice.random() < 0.5:
         await client.pause(1.0)
-        await client.do("inventory", f"stockpile/{product}", LiftHold(hold=hold.hold, reason="over", authority="an Act"))
+        await client.do("inventory", f"stockpile/{product}", LiftHold(hold=hold.hold, reason="over", capacity=capacity(client)))
 
 
 async def protect(client: Client, product: str) -> None:
     protected_g = UNIT_G * client.dice.randrange(0, 4)
-    await client.do("inventory", f"stockpile/{product}", SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence"))
+    protect = SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence", capacity=capacity(client))
+    await client.do("inventory", f"stockpile/{product}", protect)
 
 
 async def assay(client: Client, product: str) -> None:
@@ -382,7 +383,7 @@ async def count(client: Client, product: str) -> None:
 async def take_back(client: Client, product: str) -> None:
     opened = [name for name, row in client.inventory.releases.items() if row.status == "open" and row.product == product]
     if opened:
-        cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back")  # type: ignore[arg-type]
+        cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back", capacity=capacity(client))  # type: ignore[arg-type]
         await client.do("inventory", f"stockpile/{product}", cancel)
 
 
