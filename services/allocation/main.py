@@ -114,6 +114,8 @@ PROBLEMS = {
     "partner_already_registered": (409, "The partner is registered already"),
     "agreement_already_signed": (409, "The agreement is signed already"),
     "agreement_ended": (409, "The agreement has ended"),
+    "agreement_suspended": (409, "The agreement is suspended"),
+    "agreement_not_suspended": (409, "The agreement is not suspended"),
     "agreement_missing": (409, "The partner has no valid agreement on the product"),
     "disruption_already_declared": (409, "The disruption is declared already"),
     "disruption_ended": (409, "The disruption has ended"),

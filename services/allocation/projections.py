@@ -10,7 +10,10 @@ import msgspec
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
+    AgreementEvent,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApprovalsLapsed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
@@ -87,7 +90,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await execute(
                 "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
             )
-        case AgreementSigned() | AgreementAmended() | AgreementEnded():
+        case AgreementSigned() | AgreementAmended() | AgreementEnded() | AgreementSuspended() | AgreementResumed():
             await _project_agreement(connection, event, fact.record.version)
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await _project_disruption(connection, event, fact.record.version)
@@ -118,7 +121,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _project_round(connection, fact, event, on)
 
 
-async def _project_agreement(connection: Connection, event: AgreementSigned | AgreementAmended | AgreementEnded, version: int) -> None:
+async def _project_agreement(connection: Connection, event: AgreementEvent, version: int) -> None:
     match event:
         case AgreementSigned():
             await connection.execute(
@@ -143,6 +146,13 @@ async def _project_agreement(connection: Connection, event: AgreementSigned | Ag
             )
         case AgreementEnded():
             await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
+        case AgreementSuspended() | AgreementResumed():
+            await connection.execute(
+                "UPDATE agreements SET suspended = $2, version = $3 WHERE agreement = $1",
+                event.agreement,
+                isinstance(event, AgreementSuspended),
+                version,
+            )
 
 
 async def _project_disruption(

@@ -44,7 +44,14 @@ SERVICE = Service(
             allocation.Event,
             {
                 type_of(each)
-                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+                for each in (
+                    allocation.RoundCertified,
+                    allocation.TenderCertified,
+                    allocation.LoanAwarded,
+                    allocation.PartnerRegistered,
+                    allocation.AgreementSuspended,
+                    allocation.AgreementResumed,
+                )
             },
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),

@@ -32,7 +32,9 @@ from services.allocation.events.ids import (
 from services.allocation.events.parties import (
     AgreementAmended,
     AgreementEnded,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
     DisruptionDeclared,
@@ -109,7 +111,9 @@ __all__ = [
     "AgreementEvent",
     "AgreementId",
     "AgreementRead",
+    "AgreementResumed",
     "AgreementSigned",
+    "AgreementSuspended",
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
@@ -204,7 +208,7 @@ __all__ = [
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
 PartnerEvent = PartnerRegistered
-AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
