@@ -31,6 +31,7 @@ from services.allocation.events import (
     LoanRequested,
     PartnerRegistered,
     PolicyEvent,
+    ReadinessEvent,
     ReportSent,
     RequestAccepted,
     RequestDeclined,
@@ -51,6 +52,7 @@ from services.allocation.events import (
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS
 from services.allocation.report_projection import project_reports
 from services.allocation.tender_projection import project_tender
@@ -81,6 +83,9 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
+        return
+    if isinstance(event, ReadinessEvent):
+        await project_readiness(connection, event, on)
         return
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others

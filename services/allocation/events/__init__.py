@@ -44,6 +44,7 @@ from services.allocation.events.parties import (
     ProductTerms,
 )
 from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -163,6 +164,7 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "ReadinessEvent",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -239,6 +241,7 @@ type Event = (
     | PolicyEvent
     | BookEvent
     | ClockEvent
+    | ReadinessEvent
     | ReportEvent
     | BidEvent
     | TenderEvent
