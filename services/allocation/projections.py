@@ -27,6 +27,7 @@ from services.allocation.events import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
+    EmergencyEvent,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
@@ -51,6 +52,7 @@ from services.allocation.events import (
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
+from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
 from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS
@@ -78,6 +80,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
+    if isinstance(event, EmergencyEvent):
+        await project_emergency(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return

@@ -6,14 +6,16 @@ From a request to a released round, and every way back.
 import base64
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import may
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
@@ -26,7 +28,7 @@ from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.approval import approve, public_key_hex
-from shared.clock import SystemClock, day_of
+from shared.clock import Clock, SystemClock, day_of
 from shared.engines import Engines
 from shared.service import Service
 from shared.settings import Settings
@@ -132,12 +134,19 @@ def renamed(service: Service, names: dict[str, str]) -> Service:
 
 @pytest.fixture(scope="module")
 async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
+        yield reserve
+
+
+@asynccontextmanager
+async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) -> AsyncIterator[Reserve]:
+    """Both services go by this clock."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("allocation")))
+        stage = await stack.enter_async_context(a_stage(servers, folder))
         names = {name: stage.name(name) for name in ("inventory", "allocation")}
         services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
         stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
-        inventory, allocation = [await stack.enter_async_context(stage.serving(service)) for service in services]
+        inventory, allocation = [await stack.enter_async_context(stage.serving(service, clock)) for service in services]
         parties = (
             "operator-1",
             "approver-1",
@@ -238,7 +247,7 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
     assert [row["status"] for row in withdrawn] == ["withdrawn"]
-    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", authority="Minister"))
+    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", TODAY)))
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
@@ -255,7 +264,7 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] is None  # what fell was Japan's
     await reserve.propose(round, 5)
-    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review"))
+    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review", capacity=may("keeper", TODAY)))
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"

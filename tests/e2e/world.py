@@ -130,7 +130,11 @@ class World:
     # What there is
 
     async def registered(self, instrument: dict[str, Any]) -> Any:
-        return (await self.post(self.admin, "/allocation/v1/instruments", instrument)).body
+        """An instrument that inventory and loans know of as well."""
+        made = await self.post(self.admin, "/allocation/v1/instruments", instrument)
+        for path in ("/inventory/v1/products", "/loans/v1/facilities"):
+            await self.operator.get(path, at_least=made.position)
+        return made.body
 
     async def registered_product(self, unit_g: int = UNIT_G) -> str:
         """A product that no other test has, known to inventory and allocation."""
@@ -317,7 +321,7 @@ class World:
         return hold
 
     async def lifted(self, hold: str) -> None:
-        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared", "authority": "Reserve Act s 12"})
+        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
 
     # The books
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.allocation.api import (
     agreements,
+    approvals,
     approver_keys,
     awards,
     bids,
@@ -31,6 +32,7 @@ for _part in (
     policies,
     requests,
     rounds,
+    approvals,
     decisions,
     reports,
     awards,

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
+from services.allocation.api.approvals import ApprovalBody
 from services.allocation.api.fields import READERS, PartnerField, ProductField
-from services.allocation.api.rounds import ApprovalBody
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
     ApproveVersion,
@@ -181,7 +181,7 @@ async def approve_version(
     reads: Reading,
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
-    approval = msgspec.convert(body.model_dump(), SignedApproval)
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     approver, _ = await reads.state(f"approver/{caller.subject}")
     assert isinstance(approver, Approver)
     key = approver.keys.get(KeyId(approval.key_id))

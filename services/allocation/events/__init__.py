@@ -14,6 +14,7 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -140,11 +141,14 @@ __all__ = [
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
+    "DecisionRatified",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyDecided",
+    "EmergencyEvent",
     "EmergencyPath",
     "Event",
     "InstrumentEnded",
@@ -164,6 +168,7 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "RatificationMissed",
     "ReadinessEvent",
     "Reads",
     "ReleaseOrder",
@@ -230,7 +235,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
