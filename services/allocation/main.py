@@ -13,6 +13,7 @@ from services.allocation.domain import (
     policy,
     report,
 )
+from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project, take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
@@ -138,11 +139,12 @@ SERVICE = Service(
         report.DECIDER,
     ),
     event_type=events.Event,
+    upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
         subscription("inventory", inventory_events.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_stock),
-        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own),
+        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
     problems=PROBLEMS,

@@ -3,6 +3,7 @@
 from functools import cache, partial
 
 from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.stockpile import DECIDER
@@ -38,6 +39,8 @@ SERVICE = Service(
             allocation.Event,
             {type_of(allocation.RoundCertified), type_of(allocation.LoanAwarded), type_of(allocation.PartnerRegistered)},
             react=react_to_allocation,
+            needs=lambda fact: allocation.documents_of(fact.event),
+            upcasters=ALLOCATION_UPCASTERS,
             take=take_partners,
         ),
         subscription(

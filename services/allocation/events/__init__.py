@@ -48,6 +48,7 @@ from services.allocation.events.requests import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from services.allocation.events.rounds import (
     AgreementRead,
@@ -56,15 +57,23 @@ from services.allocation.events.rounds import (
     Award,
     AwardGranted,
     AwardWithdrawn,
+    EmergencyPath,
     LoanAwarded,
+    Method,
+    PoolStock,
+    Position,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    Take,
 )
 
 __all__ = [
@@ -96,6 +105,7 @@ __all__ = [
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyPath",
     "Event",
     "InstrumentEnded",
     "InstrumentId",
@@ -103,13 +113,18 @@ __all__ = [
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
+    "Method",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
     "PolicyEvent",
+    "PoolStock",
+    "Position",
     "ProductId",
     "ProductTerms",
+    "QuorumStep",
     "Reads",
+    "ReleaseOrder",
     "ReportEvent",
     "ReportSent",
     "RequestAccepted",
@@ -124,12 +139,15 @@ __all__ = [
     "RoundCancelled",
     "RoundCertified",
     "RoundEvent",
+    "RoundExtended",
     "RoundId",
     "RoundOpened",
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "Statement",
     "SubjectId",
+    "Take",
     "documents_of",
 ]
 
@@ -143,6 +161,7 @@ RequestEvent = (
 )
 RoundEvent = (
     RoundOpened
+    | RoundExtended
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
@@ -163,7 +182,9 @@ def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
         case RoundProposed():
-            return (event.decision, event.file)
+            return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
+        case RoundCertified() if event.release_order is not None:
+            return (event.release_order,)
         case PolicyDrafted() | PolicyRevised():
             return (event.document,)
         case ReportSent():
