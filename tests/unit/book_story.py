@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
-from services.allocation.domain.book_rounds import ApproveRound, CertifyRound, CloseRound, OpenRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_rounds import ApproveRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
 from services.allocation.domain.proposal import Prepared, offer, prepare
 from services.allocation.events import (

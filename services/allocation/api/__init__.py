@@ -14,6 +14,7 @@ from services.allocation.api import (
     policies,
     reports,
     requests,
+    round_opening,
     rounds,
     stock,
 )
@@ -25,6 +26,7 @@ for _part in (
     disruptions,
     policies,
     requests,
+    round_opening,
     rounds,
     decisions,
     reports,

@@ -68,11 +68,6 @@ def fault_of(terms: PolicyTerms) -> Fault | None:
     return next((fault for check in checks if (fault := check()) is not None), None)
 
 
-def quorum_for(quorum: tuple[QuorumStep, ...], awarded_g: int) -> int:
-    """The approvals that a decision needs which awards so much."""
-    return [step.approvals for step in quorum if step.above_g == 0 or awarded_g > step.above_g][-1]
-
-
 def admits(largest_minimum: str, minimum_g: int, accepted_g: int) -> bool:
     """Whether a request may insist on so much of what was accepted."""
     return minimum_g <= rational(largest_minimum) * accepted_g
