@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.allocation import clock_reactions
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_lapses import (
     AgreementChanged,
@@ -15,6 +16,7 @@ from services.allocation.domain.book_lapses import (
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
 from services.allocation.domain.policy import NoteUse, is_policy_name
+from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
@@ -30,6 +32,7 @@ from services.allocation.events import (
     ProductId,
     RoundId,
     RoundOpened,
+    is_tender,
 )
 from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
 from services.inventory import events as inventory
@@ -55,6 +58,7 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
         inventory.DrawReturned,
+        *clock_reactions.OF_INVENTORY,
     )
 )
 OWN_TYPES = frozenset(
@@ -70,6 +74,7 @@ OWN_TYPES = frozenset(
         RoundOpened,
         PolicyActivated,
         PolicyWithdrawn,
+        *clock_reactions.OWN,
     )
 )
 
@@ -80,12 +85,16 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_in_book(product, OpenBook(product=ProductId(product)))]
         case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
             return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
+        case inventory.RoundReleased(round=tender, decision=decision) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", CloseTender(decision=DecisionHash(decision)))]
+        case inventory.RoundReleaseRefused(round=tender, decision=decision, reason=reason) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", ReopenTender(decision=DecisionHash(decision), reason=reason))]
         case inventory.RoundReleased(product=product, round=round, decision=decision):
             return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
             return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
         case _:
-            return ()  # only the read tables need it
+            return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
 
 def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -112,7 +121,7 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         ):
             return [_in_book(product, LapseApprovals(cause=PolicyChanged(policy=policy, version=active))) for product in products]
         case _:
-            return ()
+            return clock_reactions.of_books(fact)
 
 
 def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:

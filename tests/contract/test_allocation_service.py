@@ -15,11 +15,14 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policy_stage import an_active_policy
+from powers import may
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
-from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
+from services.allocation.domain.decision import decision_hash, read_file
+from services.allocation.domain.decision_check import recompute, recompute_own
 from services.allocation.main import SERVICE as ALLOCATION
+from services.demo.instruments import empower
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
@@ -63,6 +66,9 @@ class Reserve:
         answer = await self.clients[who].get(path, params=query or None)
         assert answer.is_success, answer.text
         return answer.json()
+
+    async def register(self, instrument: dict[str, Any]) -> Any:
+        return await self.post("admin-1", "/v1/instruments", instrument)
 
     async def happen(self, *commands: Any) -> None:
         """In inventory, as if an operator had asked for it there."""
@@ -168,6 +174,7 @@ async def _begin(reserve: Reserve) -> None:
         await reserve.post("operator-1", "/v1/agreements", agreement | days)
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
+    await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await an_active_policy(reserve, POLICY)
 
 
@@ -235,7 +242,7 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
     assert [row["status"] for row in withdrawn] == ["withdrawn"]
-    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", authority="Minister"))
+    await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", TODAY)))
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
@@ -252,7 +259,7 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] is None  # what fell was Japan's
     await reserve.propose(round, 5)
-    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review"))
+    await reserve.happen(SetProtectedStock(mass_g=99 * UNIT_G, authority="Minister", reason="review", capacity=may("keeper", TODAY)))
     assert (await reserve.status(round, "open"))["reason"] == "lapsed: protected stock"
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"

@@ -23,6 +23,7 @@ from joserfc.jwk import ECKey
 from running import Running, eventually
 
 from services.client import Client, ProblemAnswer
+from services.demo.instruments import empower
 from services.registry import JOURNALED
 from shared.approval import approve, public_key_hex
 from shared.clock import day_of
@@ -129,6 +130,13 @@ class World:
         return subject
 
     # What there is
+
+    async def registered(self, instrument: dict[str, Any]) -> Any:
+        """An instrument that inventory and loans know of as well."""
+        made = await self.post(self.admin, "/allocation/v1/instruments", instrument)
+        for path in ("/inventory/v1/products", "/loans/v1/facilities"):
+            await self.operator.get(path, at_least=made.position)
+        return made.body
 
     async def registered_product(self, unit_g: int = UNIT_G) -> str:
         """A product that no other test has, known to inventory and allocation."""
@@ -330,7 +338,7 @@ class World:
         return hold
 
     async def lifted(self, hold: str) -> None:
-        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared", "authority": "Reserve Act s 12"})
+        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
 
     # The books
 
@@ -352,6 +360,7 @@ class World:
             os.kill(pid, signal.SIGCONT)
 
 
+EMPOWERED = ("approver-1", "approver-2", "operator-1")
 DISPATCH = {"carrier": "Linfox", "consignee": "Port of Fremantle"}
 
 
@@ -369,7 +378,7 @@ def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
 
 @asynccontextmanager
 async def a_world(running: Running, clock_file: Path | None = None, patience_s: float = PATIENCE_S) -> AsyncIterator[World]:
-    """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each."""
+    """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each, and have every power."""
     endpoints = running.endpoints
     async with AsyncExitStack() as stack:
         clients = {
@@ -387,4 +396,5 @@ async def a_world(running: Running, clock_file: Path | None = None, patience_s: 
         for approver, key in world.keys.items():
             body = {"subject": await world.subject(approver), "public_key": public_key_hex(key)}
             await world.post(world.admin, "/allocation/v1/approver-keys", body)
+        await empower(world.registered, {await world.subject(client_id): client_id for client_id in EMPOWERED})
         yield world

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from powers import INSTRUMENT
 from stockpile_story import (
     DAY_AFTER,
     FAILED,
@@ -15,12 +16,13 @@ from stockpile_story import (
     dispatch,
     draw,
     hold,
+    lift,
     lot,
     weigh,
 )
 
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g
 from services.inventory.domain.stock import RecordAssay
@@ -41,7 +43,7 @@ from services.inventory.events import (
 from shared.decider import CancelTimer, Timer
 
 RETURN = ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")
-LIFT = LiftHold(hold=HoldId("hld_1"), reason="order withdrawn", authority="Minister")
+LIFT = lift()
 
 
 def drawn(*commands):
@@ -165,9 +167,9 @@ def test_a_hold_is_put_on_and_lifted():
     [put_on] = story.when(hold("product"))
     assert isinstance(put_on, HoldPutOn)
     assert timers(put_on) == ()
-    [lifted] = story.when(LIFT)
+    lifted, _ = story.when(LIFT)
     assert isinstance(lifted, HoldLifted)
-    assert (lifted.reason, lifted.authority) == ("order withdrawn", "Minister")
+    assert (lifted.reason, lifted.authority) == ("order withdrawn", INSTRUMENT)
     story.when(draw("drw_2"))
 
 
@@ -195,7 +197,7 @@ def test_an_expired_hold_is_lifted_by_its_timer_once():
 
 
 def test_a_hold_that_is_lifted_early_forgets_its_timer():
-    [lifted] = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
+    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
     assert timers(lifted) == [CancelTimer("hold/hld_1")]
 
 

@@ -6,6 +6,8 @@ from services.allocation.api import (
     agreements,
     approver_keys,
     awards,
+    bids,
+    clocks,
     decisions,
     disruptions,
     instruments,
@@ -17,6 +19,8 @@ from services.allocation.api import (
     round_opening,
     rounds,
     stock,
+    tasks,
+    tenders,
 )
 
 router = APIRouter()
@@ -31,9 +35,13 @@ for _part in (
     decisions,
     reports,
     awards,
+    clocks,
+    tasks,
     approver_keys,
     instruments,
     officials,
     stock,
+    tenders,
+    bids,
 ):
     router.include_router(_part.router)

@@ -87,7 +87,7 @@ def _standard_clocks() -> dict[str, ClocksBody]:
     return {name: ClocksBody(**msgspec.to_builtins(clocks)) for name, clocks in STANDARD_CLOCKS.items()}
 
 
-class TermsBody(Body):
+class PolicyTermsBody(Body):
     method: MethodBody = MethodBody()
     protected_g: ByProduct = Field(default_factory=dict, description="levels that rounds never break, where above inventory's own")
     quorum: Quorum = Field(default_factory=lambda: [QuorumStepBody(above_g=0, approvals=1)])
@@ -103,7 +103,7 @@ class TermsBody(Body):
 
 class VersionBody(Body):
     active_from: Day | None = Field(default=None, description="otherwise from today; in any case once it is approved")
-    terms: TermsBody
+    terms: PolicyTermsBody
 
 
 class VersionView(BaseModel):
@@ -179,7 +179,7 @@ async def approve_version(
     reads: Reading,
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
-    approval = msgspec.convert(body.model_dump(), SignedApproval)
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     approver, _ = await reads.state(f"approver/{caller.subject}")
     assert isinstance(approver, Approver)
     key = approver.keys.get(KeyId(approval.key_id))

@@ -5,9 +5,11 @@ from datetime import date
 
 import msgspec
 
+from services.inventory.domain.authority import lifted
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile
 from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId
+from shared.authority import Capacity
 from shared.decider import Refused
 
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
@@ -31,7 +33,7 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class LiftHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
     reason: str
-    authority: str
+    capacity: Capacity | None  # in which somebody lifts it; None: nobody may
 
 
 class ExpireHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,7 +71,8 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
 def lift_hold(command: LiftHold, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or command.hold not in state.holds:
         return Refused(Reason.HOLD_NOT_FOUND, f"no hold {command.hold} is on this stockpile")
-    return [HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=command.authority)]
+    event = HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)
+    return lifted(event, state.holds[command.hold].stops, command.capacity)
 
 
 def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
