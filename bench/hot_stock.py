@@ -19,12 +19,7 @@ SUPPLY_G = 1_000_000_000 * UNIT_G
 
 async def release_stock(parties: Parties, folder: Path, products: list[str]) -> list[str]:
     """The release of each product. Raises what the calls raise."""
-    await parties.admin.post("/allocation/v1/partners", {"partner": PARTNER, "name": "Japan"})
-    await asyncio.gather(*(_stock(parties.depot_operator, product) for product in products))
-    await until("the books to know the stock", lambda: _known(parties, products))
-    terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
-    validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
-    await parties.operator.post("/allocation/v1/agreements", {"partner": PARTNER, "products": terms, "priority_class": 0, **validity})
+    await agree_on_stock(parties, products)
     approver = parties.approvers[0]
     subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
     public_key, _ = new_key(key_file)
@@ -35,6 +30,16 @@ async def release_stock(parties: Parties, folder: Path, products: list[str]) -> 
         await _round(parties, approver, subject, key_file, product)
     releases = await until("the releases", lambda: _released(parties, products))
     return [releases[product] for product in products]
+
+
+async def agree_on_stock(parties: Parties, products: list[str]) -> None:
+    """The products have stock, and the partner an agreement on them."""
+    await parties.admin.post("/allocation/v1/partners", {"partner": PARTNER, "name": "Japan"})
+    await asyncio.gather(*(_stock(parties.depot_operator, product) for product in products))
+    await until("the books to know the stock", lambda: _known(parties, products))
+    terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
+    validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
+    await parties.operator.post("/allocation/v1/agreements", {"partner": PARTNER, "products": terms, "priority_class": 0, **validity})
 
 
 async def _known(parties: Parties, products: list[str]) -> bool | None:

@@ -24,6 +24,7 @@ from services.allocation.events import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
+    EmergencyEvent,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
@@ -47,6 +48,7 @@ from services.allocation.events import (
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
+from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
 from services.allocation.projections_requests import RUNS
 from services.allocation.report_projection import project_reports
@@ -73,6 +75,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
+    if isinstance(event, EmergencyEvent):
+        await project_emergency(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return

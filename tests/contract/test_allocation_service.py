@@ -6,8 +6,9 @@ From a request to a released round, and every way back.
 import base64
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.approval import approve, public_key_hex
-from shared.clock import SystemClock, day_of
+from shared.clock import Clock, SystemClock, day_of
 from shared.engines import Engines
 from shared.service import Service
 from shared.settings import Settings
@@ -135,12 +136,19 @@ def renamed(service: Service, names: dict[str, str]) -> Service:
 
 @pytest.fixture(scope="module")
 async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
+        yield reserve
+
+
+@asynccontextmanager
+async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) -> AsyncIterator[Reserve]:
+    """Both services go by this clock."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("allocation")))
+        stage = await stack.enter_async_context(a_stage(servers, folder))
         names = {name: stage.name(name) for name in ("inventory", "allocation")}
         services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
         stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
-        inventory, allocation = [await stack.enter_async_context(stage.serving(service)) for service in services]
+        inventory, allocation = [await stack.enter_async_context(stage.serving(service, clock)) for service in services]
         parties = (
             "operator-1",
             "approver-1",

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.allocation.api import (
     agreements,
+    approvals,
     approver_keys,
     awards,
     bids,
@@ -32,6 +33,7 @@ for _part in (
     requests,
     round_opening,
     rounds,
+    approvals,
     decisions,
     reports,
     awards,

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
+from services.allocation.api.approvals import ApprovalBody
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField
 from services.allocation.api.lookups import read_policy
-from services.allocation.api.rounds import ApprovalBody
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
     ApproveVersion,

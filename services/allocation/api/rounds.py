@@ -1,25 +1,25 @@
-"""Rounds: an operator proposes, certifies and cancels; approvers approve. Decisions are read in `decisions.py`."""
+"""Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
 import asyncio
 import secrets
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority import chains_held, companies_of, conflicts_of, find_chains
+from services.allocation.api.approvals import ApprovalView, approval_view
+from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
-from services.allocation.api.fields import READERS, InstrumentField, ProductField, RoundPath, Sight, sight_of
+from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
-    ApproveRound,
     CancelRound,
     CertifyRound,
     ProposeRound,
@@ -39,8 +39,6 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
@@ -53,24 +51,6 @@ Operates = Annotated[Caller, allow("operator")]
 
 class ProposalBody(Body):
     supply_g: PositiveGrams  # offered: at most what is available and not protected
-
-
-class ApprovalBody(Body):
-    """The file that `reserve approve` makes, and the authority that the approver cites."""
-
-    purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-    approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
-    key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
-    signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
-    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
-
-
-class ApprovalView(BaseModel):
-    subject: str
-    key: str
-    signature: str
-    approved_on: date
 
 
 class AwardView(BaseModel):
@@ -109,6 +89,8 @@ class RoundView(BaseModel):
     awards: list[AwardView]
     expires_on: date | None
     certified_in: str | None
+    ratification: str | None  # of a round that was decided in an emergency: due, missed, ratified
+    ratify_by: datetime | None
     reason: str | None
 
 
@@ -119,13 +101,6 @@ class ProposedView(BaseModel):
     supply_g: int  # in whole units
     left_g: int
     awards: list[AwardLine]  # all requests, also those that get nothing
-
-
-class ApprovedView(BaseModel):
-    round: str
-    decision: str
-    approval: ApprovalView
-    authority: str  # that it was found to be under
 
 
 class CertifiedView(BaseModel):
@@ -178,43 +153,6 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
     )
 
 
-@router.post("/{round}/approvals", status_code=201)
-async def approve_round(
-    round: RoundPath,
-    body: ApprovalBody,
-    caller: Annotated[Caller, allow("approver")],
-    post: Posting,
-    reads: Reading,
-) -> ApprovedView:
-    async with reads.session() as session:
-        row = await find_round(session, round)
-        held = await chains_held(session, caller.subject, body.authority)
-        conflicts = await conflicts_of(session, caller.subject)
-        companies = await companies_of(session, row)
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    key = (await _approver(reads, caller.subject)).keys.get(KeyId(approval.key_id))
-    command = ApproveRound(
-        round=RoundId(round),
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        held=held,
-        authority=body.authority,
-        conflicts=conflicts,
-        companies=companies,
-        on=post.today,
-    )
-    accepted = await post.submit(f"book/{row.product}", command)
-    event, cited = (fact.event for fact in accepted.facts[:2])
-    return ApprovedView(
-        round=round,
-        decision=event.decision,
-        approval=ApprovalView(**msgspec.to_builtins(event.approval)),
-        authority=cited.cited.authority,
-    )
-
-
 @router.post("/{round}/certify")
 async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
@@ -230,6 +168,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         revoked=await _revoked(reads, found),
         authorities=authorities,
         on=post.today,
+        at=post.kernel.clock.now(),
     )
     accepted = await post.submit(f"book/{row.product}", command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))
@@ -239,7 +178,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[AwardView(**msgspec.to_builtins(fact.event)) for fact in accepted.facts if isinstance(fact.event, AwardGranted)],
-        approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
+        approvals=[approval_view(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -303,7 +242,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         )
         awards = select(AwardRow).where(AwardRow.round == round, AwardRow.decision == row.decision)
         view = RoundView(
-            **row.model_dump(exclude={"file", "approvals_needed"}),
+            **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
             approvals_needed=_needed(row),
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)

@@ -1,13 +1,22 @@
 """Rounds of a book: requests decided together. Opened, proposed, approved by people other than the proposer, certified, released."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Literal, assert_never
+from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.book_authority import approving, barred, cited, counts
+from services.allocation.domain.book_approvals import ApproveRound, approve_round
+from services.allocation.domain.book_authority import counts
+from services.allocation.domain.book_emergency import (
+    APPROVALS,
+    MissRatification,
+    RatifyRound,
+    emergency_decided,
+    miss_ratification,
+    ratify_round,
+)
 from services.allocation.domain.book_lapses import (
     LapseApprovals,
     Surroundings,
@@ -20,7 +29,6 @@ from services.allocation.domain.book_opening import OpenRound, open_round
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import (
-    Approval,
     Award,
     AwardGranted,
     AwardId,
@@ -35,7 +43,6 @@ from services.allocation.events import (
     Reads,
     ReleaseOrder,
     RequestId,
-    RoundApproved,
     RoundCancelled,
     RoundCertified,
     RoundId,
@@ -44,7 +51,6 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from shared.approval import Approval as SignedApproval
 from shared.authority import Chain
 from shared.decider import Refused
 from shared.record import canonical
@@ -75,22 +81,6 @@ class ProposeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     proposed: Proposed | None
 
 
-class ApproveRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`key` and `signature_valid`: what the approver's own stream says of the key, and whether the signature is by it. What is known of
-    the approver's authority and conflicts is looked up too."""
-
-    round: RoundId
-    approval: SignedApproval
-    by: SubjectId
-    key: Literal["enrolled", "revoked", "unknown"]
-    signature_valid: bool
-    held: tuple[Chain, ...]  # the authorities of whoever approves
-    authority: str | None  # the one that they name; None: the narrowest that covers it
-    conflicts: frozenset[str]  # of interest, that they have declared
-    companies: frozenset[str]  # named by the round's requests
-    on: date
-
-
 class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`order`: what the proposed decision awards, as its document has it; None where there is none, and the book says why."""
 
@@ -100,6 +90,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
     authorities: dict[str, Chain]  # those that the approvals cite, as they are now
     on: date
+    at: datetime
 
 
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -122,7 +113,18 @@ class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-type RoundCommand = OpenRound | ProposeRound | ApproveRound | CertifyRound | CancelRound | CloseRound | ReopenRound | LapseApprovals
+type RoundCommand = (
+    OpenRound
+    | ProposeRound
+    | ApproveRound
+    | CertifyRound
+    | CancelRound
+    | CloseRound
+    | ReopenRound
+    | RatifyRound
+    | MissRatification
+    | LapseApprovals
+)
 
 
 def decide_round(command: RoundCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -132,7 +134,13 @@ def decide_round(command: RoundCommand, product: ProductId, book: Book) -> list[
         case ProposeRound():
             return _propose(command, product, book)
         case ApproveRound():
-            return _approve(command, product, book)
+            if isinstance(round := _undecided(book, command.round), Refused):
+                return round
+            return approve_round(command, product, book, round)
+        case RatifyRound():
+            return ratify_round(command, product, book)
+        case MissRatification():
+            return miss_ratification(command, product, book)
         case CertifyRound():
             return _certify(command, product, book)
         case CancelRound():
@@ -250,35 +258,6 @@ def _unsound(proposed: Proposed, book: Book, round: Round) -> str | None:
     return f"{over[0]} is awarded more than its quota" if over else None
 
 
-def _approve(command: ApproveRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
-    if isinstance(round := _undecided(book, command.round), Refused):
-        return round
-    if (proposal := round.proposal) is None:
-        return Refused(Reason.ROUND_NOT_PROPOSED, f"{command.round} has no decision to approve")
-    signed = command.approval
-    if signed.purpose != "decision" or signed.document != proposal.decision:
-        return Refused(Reason.OTHER_DECISION, f"the {signed.purpose} {signed.document} is not what is proposed", accepted=proposal.decision)
-    if signed.approver != command.by:
-        return Refused(Reason.APPROVER_DIFFERS, "the approval is not the caller's own", field="/approver")
-    if command.key == "unknown":
-        return Refused(Reason.KEY_NOT_FOUND, f"{command.by} has no key {signed.key_id}", field="/key_id", accepted="a key that is enrolled")
-    if command.key == "revoked":
-        return Refused(Reason.KEY_REVOKED, f"key {signed.key_id} is revoked", field="/key_id", accepted="a key that is enrolled")
-    if not command.signature_valid:
-        return Refused(Reason.SIGNATURE_INVALID, f"key {signed.key_id} did not sign this", field="/signature")
-    if command.by == proposal.proposed_by:
-        return Refused(Reason.BY_PROPOSER, "who proposed a decision does not approve it", accepted="another approver")
-    if any(command.by == approval.subject or signed.key_id == approval.key for approval in proposal.approvals.values()):
-        return Refused(Reason.APPROVED_BEFORE, f"{command.by} has approved this decision already")
-    if conflict := barred(command.round, product, book, command.conflicts, command.companies):
-        return conflict
-    exercise = approving(command.by, product, proposal, command.on)
-    if isinstance(authority := cited(command.held, command.authority, command.round, exercise), Refused):
-        return authority
-    approval = Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on)
-    return [RoundApproved(round=command.round, product=product, decision=proposal.decision, approval=approval), authority]
-
-
 def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
     if isinstance(round := _undecided(book, command.round), Refused):
         return round
@@ -297,9 +276,9 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     approvals = tuple(
         approval
         for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and counts(approval, product, proposal, command.authorities, command.on)
+        if key not in command.revoked and counts(approval, product, round, proposal, command.authorities, command.on)
     )
-    needed = approvals_needed(round.quorum, proposal.mass_g)
+    needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
     if len(approvals) < needed:
         return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
@@ -314,6 +293,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
             expires_on=expires_on,
             approvals=approvals,
         ),
+        *emergency_decided(command.round, product, round, proposal, approvals, command.at),
     ]
 
 

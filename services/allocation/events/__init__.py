@@ -14,6 +14,7 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -135,11 +136,14 @@ __all__ = [
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
+    "DecisionRatified",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyDecided",
+    "EmergencyEvent",
     "EmergencyPath",
     "Event",
     "InstrumentEnded",
@@ -159,6 +163,7 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "RatificationMissed",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -224,7 +229,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
