@@ -11,9 +11,11 @@ from services.allocation.domain.book_lapses import (
     DisruptionChanged,
     KeyRevoked,
     LapseApprovals,
+    PolicyChanged,
     ProtectedStockChanged,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.domain.policy import NoteUse, is_policy_name
 from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
@@ -31,8 +33,10 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     RoundId,
+    RoundOpened,
     is_tender,
 )
+from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
 from services.inventory import events as inventory
 from shared.codec import type_of
 from shared.inbox import Reaction
@@ -71,6 +75,9 @@ OWN_TYPES = frozenset(
         DisruptionEnded,
         ApproverKeyRevoked,
         InstrumentEnded,
+        RoundOpened,
+        PolicyActivated,
+        PolicyWithdrawn,
         *clock_reactions.OWN,
     )
 )
@@ -114,6 +121,13 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
+        case RoundOpened(policy=policy, product=product):
+            return [Reaction(f"policy/{policy}", NoteUse(product=product))] if is_policy_name(policy) else ()
+        case (
+            PolicyActivated(policy=policy, version=active, products=products)
+            | PolicyWithdrawn(policy=policy, active=active, products=products)
+        ):
+            return [_in_book(product, LapseApprovals(cause=PolicyChanged(policy=policy, version=active))) for product in products]
         case _:
             return clock_reactions.of_books(fact)
 
