@@ -10,7 +10,10 @@ import msgspec
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
+    AgreementEvent,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApprovalsLapsed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
@@ -24,10 +27,12 @@ from services.allocation.events import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
+    EmergencyEvent,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
     PolicyEvent,
+    ReadinessEvent,
     ReportSent,
     RequestAccepted,
     RequestDeclined,
@@ -47,7 +52,9 @@ from services.allocation.events import (
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
+from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
 from services.allocation.tender_projection import project_tender
@@ -77,11 +84,17 @@ project = InWaves(waves_of, otherwise=_project)  # requests come by the hundred,
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
+    if isinstance(event, EmergencyEvent):
+        await project_emergency(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
+        return
+    if isinstance(event, ReadinessEvent):
+        await project_readiness(connection, event, on)
         return
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others
@@ -91,7 +104,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await execute(
                 "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
             )
-        case AgreementSigned() | AgreementAmended() | AgreementEnded():
+        case AgreementSigned() | AgreementAmended() | AgreementEnded() | AgreementSuspended() | AgreementResumed():
             await _project_agreement(connection, event, fact.record.version)
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await _project_disruption(connection, event, fact.record.version)
@@ -122,7 +135,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _project_round(connection, fact, event, on)
 
 
-async def _project_agreement(connection: Connection, event: AgreementSigned | AgreementAmended | AgreementEnded, version: int) -> None:
+async def _project_agreement(connection: Connection, event: AgreementEvent, version: int) -> None:
     match event:
         case AgreementSigned():
             await connection.execute(
@@ -147,6 +160,13 @@ async def _project_agreement(connection: Connection, event: AgreementSigned | Ag
             )
         case AgreementEnded():
             await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
+        case AgreementSuspended() | AgreementResumed():
+            await connection.execute(
+                "UPDATE agreements SET suspended = $2, version = $3 WHERE agreement = $1",
+                event.agreement,
+                isinstance(event, AgreementSuspended),
+                version,
+            )
 
 
 async def _project_disruption(
