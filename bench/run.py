@@ -7,6 +7,7 @@ from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
+from bench.requests import requests
 from bench.schedules import schedules
 from bench.served import served
 from bench.standing import standing
@@ -17,6 +18,7 @@ from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "requests": requests,
     "state": state,
     "writer": writer,
     "tree": tree,

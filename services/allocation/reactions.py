@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.allocation import clock_reactions
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_lapses import (
     AgreementChanged,
@@ -10,15 +11,19 @@ from services.allocation.domain.book_lapses import (
     DisruptionChanged,
     KeyRevoked,
     LapseApprovals,
+    PolicyChanged,
     ProtectedStockChanged,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.domain.policy import NoteUse, is_policy_name
 from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
     AgreementId,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyRevoked,
     DecisionHash,
     DisruptionEnded,
@@ -28,8 +33,10 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     RoundId,
+    RoundOpened,
     is_tender,
 )
+from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
 from services.inventory import events as inventory
 from shared.codec import type_of
 from shared.inbox import Reaction
@@ -53,6 +60,7 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
         inventory.DrawReturned,
+        *clock_reactions.OF_INVENTORY,
     )
 )
 OWN_TYPES = frozenset(
@@ -61,10 +69,16 @@ OWN_TYPES = frozenset(
         AgreementSigned,
         AgreementAmended,
         AgreementEnded,
+        AgreementSuspended,
+        AgreementResumed,
         DisruptionRevised,
         DisruptionEnded,
         ApproverKeyRevoked,
         InstrumentEnded,
+        RoundOpened,
+        PolicyActivated,
+        PolicyWithdrawn,
+        *clock_reactions.OWN,
     )
 )
 
@@ -84,7 +98,7 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
             return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
         case _:
-            return ()  # only the read tables need it
+            return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
 
 def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -95,7 +109,11 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
         case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped):
             return _agreement_changed(agreement, partner, version, [*(terms.product for terms in products), *dropped])
-        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+        case (
+            AgreementEnded(agreement=agreement, partner=partner, products=products)
+            | AgreementSuspended(agreement=agreement, partner=partner, products=products)
+            | AgreementResumed(agreement=agreement, partner=partner, products=products)
+        ):
             return _agreement_changed(agreement, partner, version, products)
         case DisruptionRevised(disruption=disruption, products=products) | DisruptionEnded(disruption=disruption, products=products):
             return _disruption_changed(disruption, version, products)
@@ -103,8 +121,15 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
+        case RoundOpened(policy=policy, product=product):
+            return [Reaction(f"policy/{policy}", NoteUse(product=product))] if is_policy_name(policy) else ()
+        case (
+            PolicyActivated(policy=policy, version=active, products=products)
+            | PolicyWithdrawn(policy=policy, active=active, products=products)
+        ):
+            return [_in_book(product, LapseApprovals(cause=PolicyChanged(policy=policy, version=active))) for product in products]
         case _:
-            return ()
+            return clock_reactions.of_books(fact)
 
 
 def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:

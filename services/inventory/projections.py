@@ -14,6 +14,7 @@ import msgspec
 from services.allocation.events import PartnerRegistered
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     AwardForwarded,
     DrawDelivered,
     DrawDispatched,
@@ -271,7 +272,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused() | AwardForwarded():
+            case RoundReleased() | RoundReleaseRefused() | AwardForwarded() | AuthorityCited():
                 pass
             case _:
                 assert_never(event)

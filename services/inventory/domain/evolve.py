@@ -24,6 +24,7 @@ from services.inventory.domain.state import (
 )
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     AwardForwarded,
     DrawDelivered,
     DrawDispatched,
@@ -115,7 +116,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
-        case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused() | AwardForwarded():
+        case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused() | AwardForwarded():
             return state
         case _:
             assert_never(event)
