@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
@@ -24,6 +25,7 @@ BENCHES: Mapping[str, Bench] = {
     "tables": tables,
     "schedules": schedules,
     "standing": standing,
+    "decision": decision,
     "payments": payments,
     "exposure": exposure,
     "longevity": longevity,

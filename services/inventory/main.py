@@ -38,6 +38,8 @@ ALLOCATION_TYPES = frozenset(
         allocation.PartnerRegistered,
         allocation.RatificationMissed,
         allocation.DecisionRatified,
+        allocation.AgreementSuspended,
+        allocation.AgreementResumed,
     )
 )
 

@@ -18,12 +18,16 @@ from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import (
     ExpireHold,
+    FreePartner,
     FreeRound,
+    HoldPartner,
     HoldRound,
     LiftHold,
     PutOnHold,
     expire_hold,
+    free_partner,
     free_round,
+    hold_partner,
     hold_round,
     lift_hold,
     put_on_hold,
@@ -70,6 +74,8 @@ type Command = (
     | ExpireHold
     | HoldRound
     | FreeRound
+    | HoldPartner
+    | FreePartner
     | ReleaseRound
     | LapseRelease
     | CancelRelease
@@ -127,6 +133,10 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return hold_round(command, state)
         case FreeRound():
             return free_round(command, state)
+        case HoldPartner():
+            return hold_partner(command, state)
+        case FreePartner():
+            return free_partner(command, state)
         case AnnounceLoan():
             return announce_loan(command, state)
         case OpenLoanGate():
