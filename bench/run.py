@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.backtest import backtest
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
@@ -23,6 +24,7 @@ BENCHES: Mapping[str, Bench] = {
     "tree": tree,
     "tables": tables,
     "schedules": schedules,
+    "backtest": backtest,
     "standing": standing,
     "payments": payments,
     "exposure": exposure,
