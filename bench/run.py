@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.backtest import backtest
+from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
@@ -26,6 +27,7 @@ BENCHES: Mapping[str, Bench] = {
     "schedules": schedules,
     "backtest": backtest,
     "standing": standing,
+    "decision": decision,
     "payments": payments,
     "exposure": exposure,
     "longevity": longevity,

@@ -21,7 +21,9 @@ from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
     AgreementId,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyRevoked,
     DecisionHash,
     DisruptionEnded,
@@ -67,6 +69,8 @@ OWN_TYPES = frozenset(
         AgreementSigned,
         AgreementAmended,
         AgreementEnded,
+        AgreementSuspended,
+        AgreementResumed,
         DisruptionRevised,
         DisruptionEnded,
         ApproverKeyRevoked,
@@ -105,7 +109,11 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
         case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped):
             return _agreement_changed(agreement, partner, version, [*(terms.product for terms in products), *dropped])
-        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+        case (
+            AgreementEnded(agreement=agreement, partner=partner, products=products)
+            | AgreementSuspended(agreement=agreement, partner=partner, products=products)
+            | AgreementResumed(agreement=agreement, partner=partner, products=products)
+        ):
             return _agreement_changed(agreement, partner, version, products)
         case DisruptionRevised(disruption=disruption, products=products) | DisruptionEnded(disruption=disruption, products=products):
             return _disruption_changed(disruption, version, products)

@@ -137,7 +137,7 @@ class HoldPutOn(_Event, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1
 class HoldLifted(_Event, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
     hold: HoldId
     reason: str
-    authority: str | None  # None: it expired
+    authority: str | None  # None: it expired, or the suspension that it was put on for is over
 
 
 class RightAdded(_Event, frozen=True, kw_only=True, tag="inventory.right_added.v1"):

@@ -46,7 +46,14 @@ SERVICE = Service(
             allocation.Event,
             {
                 type_of(each)
-                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+                for each in (
+                    allocation.RoundCertified,
+                    allocation.TenderCertified,
+                    allocation.LoanAwarded,
+                    allocation.PartnerRegistered,
+                    allocation.AgreementSuspended,
+                    allocation.AgreementResumed,
+                )
             }
             | AUTHORITY_TYPES,
             react=react_to_allocation,

@@ -20,6 +20,7 @@ type SubjectField = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 type PolicyField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
+type AgreementField = Annotated[str, StringConstraints(pattern=f"^agr_{TYPEID}$")]
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]

@@ -76,6 +76,7 @@ async def valid_terms(session: AsyncSession, product: str, partners: Collection[
         .where(
             col(AgreementRow.partner).in_(partners),
             col(AgreementRow.ended).is_(False),
+            col(AgreementRow.suspended).is_(False),
             col(AgreementRow.valid_from) <= on,
             col(AgreementRow.valid_until) >= on,
         )

@@ -43,6 +43,20 @@ class ExpireHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
+class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A partner's agreement on the product is suspended: what is released to it stays here until it is resumed."""
+
+    hold: HoldId
+    partner: str
+    agreement: str
+    reason: str
+
+
+class FreePartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    hold: HoldId
+    reason: str
+
+
 def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", "/target")
@@ -73,6 +87,29 @@ def lift_hold(command: LiftHold, state: Stockpile) -> Sequence[Event] | Refusal:
         return Refused(Reason.HOLD_NOT_FOUND, f"no hold {command.hold} is on this stockpile")
     event = HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)
     return lifted(event, state.holds[command.hold].stops, command.capacity)
+
+
+def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.hold in state.holds:
+        return []
+    return [
+        HoldPutOn(
+            product=product,
+            hold=command.hold,
+            scope="partner",
+            target=command.partner,
+            reason=command.reason,
+            authority=f"suspension of {command.agreement}",
+            expires_on=None,
+        )
+    ]
+
+
+def free_partner(command: FreePartner, state: Stockpile) -> Sequence[Event]:
+    """Somebody may have lifted it before."""
+    if state.product is None or command.hold not in state.holds:
+        return []
+    return [HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)]
 
 
 def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
