@@ -70,6 +70,7 @@ class AgreementRow(Table, table=True):
     valid_from: date
     valid_until: date
     ended: bool
+    suspended: bool
     version: int
 
 

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from policy_stage import an_active_policy
 from powers import may
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
@@ -35,6 +36,7 @@ from shared.settings import Settings
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PRODUCT = "antimony-metal"
+POLICY = "standing"
 UNKNOWN = "01jh7qmxw4e0aayfkn3d1a2b3c"
 
 
@@ -90,10 +92,10 @@ class Reserve:
         await self.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["as asked"]})
         return request
 
-    async def a_round(self, *units: int) -> str:
+    async def a_round(self, *units: int, policy: str = POLICY) -> str:
         """Over requests of JP and US for so many units each."""
         requests = [await self.accepted_request(who, count) for who, count in zip(("partner-jp", "partner-us"), units, strict=False)]
-        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": policy}))["round"]
         return round
 
     async def propose(self, round: str, units: int) -> Any:
@@ -181,6 +183,7 @@ async def _begin(reserve: Reserve) -> None:
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
     await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
+    await an_active_policy(reserve, POLICY)
 
 
 async def test_requests_become_awards_that_inventory_releases(reserve: Reserve):
@@ -270,6 +273,27 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"
 
 
+async def test_a_decision_falls_when_another_version_of_its_policy_is_active(reserve: Reserve):
+    await an_active_policy(reserve, "turning")
+    round = await reserve.a_round(5, 5, policy="turning")
+    await reserve.propose(round, 5)
+    await reserve.approve(round)
+
+    async def heard() -> bool:
+        return "antimony-metal" in (await reserve.allocation.kernel.writer.state("policy/turning"))[0].products
+
+    await until(heard)
+    await an_active_policy(reserve, "turning", protected_g={PRODUCT: 400 * UNIT_G})
+    assert (await reserve.status(round, "open"))["reason"] == "lapsed: policy turning"
+    offer = {"supply_g": 5 * UNIT_G}
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", offer) == (409, "policy_changed")
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+    another = await reserve.a_round(5, policy="turning")
+    assert (await reserve.get("operator-1", f"/v1/rounds/{another}"))["policy_version"] == 2
+    assert await reserve.refused("operator-1", f"/v1/rounds/{another}/propose", offer) == (409, "supply_beyond_stock")
+    await reserve.post("operator-1", f"/v1/rounds/{another}/cancel", {"reason": "superseded"})
+
+
 async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     round = await reserve.a_round(5, 5)
     await reserve.propose(round, 5)
@@ -355,15 +379,17 @@ async def test_unknown_partners_products_and_requests_are_refused(reserve: Reser
     screening = {"accepted_g": 1, "reasons": ["as asked"]}
     assert await reserve.refused("operator-1", f"/v1/requests/req_{UNKNOWN}/accept", screening) == (404, "request_not_found")
     assert await reserve.refused("operator-1", f"/v1/rounds/rnd_{UNKNOWN}/certify") == (404, "round_not_found")
-    opening = {"product": "unobtainium", "requests": [f"req_{UNKNOWN}"]}
+    opening = {"product": "unobtainium", "requests": [f"req_{UNKNOWN}"], "policy": POLICY}
     assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "product_not_found")
-    opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "disruption": f"dis_{UNKNOWN}"}
-    assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "disruption_not_found")
+    opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "policy": POLICY}
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"disruption": f"dis_{UNKNOWN}"}) == (404, "disruption_not_found")
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"policy": "none"}) == (409, "policy_not_active")
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"emergency": True}) == (409, "policy_without_emergency")
 
 
 async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
     requests = [await reserve.accepted_request("partner-jp", 4), await reserve.accepted_request("partner-jp", 6, nominee="JOGMEC")]
-    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": POLICY}))["round"]
     await reserve.propose(round, 5)
     assert (await reserve.clients["nominee-sojitz"].get(f"/v1/rounds/{round}/decision")).status_code == 404
     await reserve.approve(round)

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import CancelRound, CertifyRound, OpenRound, ProposeRound
+from services.allocation.domain.book_rounds import CancelRound, CertifyRound, ProposeRound
 from services.allocation.domain.book_state import Book, partners_of
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner

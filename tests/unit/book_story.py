@@ -11,8 +11,9 @@ from services.allocation.domain.book import Command, OpenBook, decide
 from services.allocation.domain.book_approvals import ApproveRound, Signing
 from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
-from services.allocation.domain.book_rounds import CertifyRound, CloseRound, OpenRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
 from services.allocation.domain.proposal import Prepared, offer, prepare
 from services.allocation.events import (

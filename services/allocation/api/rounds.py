@@ -1,4 +1,4 @@
-"""Rounds: an operator opens, proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
+"""Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
 import asyncio
 import secrets
@@ -8,32 +8,20 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field, StrictInt, StringConstraints
+from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.approvals import ApprovalView, approval_view
 from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
-from services.allocation.api.fields import (
-    READERS,
-    DisruptionField,
-    ProductField,
-    RequestField,
-    RoundPath,
-    Sight,
-    sight_of,
-)
-from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests
+from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
+from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
-    MAX_APPROVALS,
-    MAX_RELEASE_DAYS,
-    MAX_REQUESTS,
     CancelRound,
     CertifyRound,
-    OpenRound,
     ProposeRound,
     approvals_needed,
 )
@@ -41,39 +29,24 @@ from services.allocation.domain.book_state import Book, Proposal, Round, partner
 from services.allocation.domain.proposal import Prepared, offer, prepare
 from services.allocation.events import (
     AwardGranted,
-    DisruptionId,
     KeyId,
-    Method,
     ProductId,
     QuorumStep,
     ReleaseOrder,
-    RequestId,
     RoundCertified,
     RoundId,
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RoundRow, RoundStatus, StockRow
+from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
 from shared.auth import Caller, allow
-from shared.fields import Body, PositiveGrams, ReasonBody, Text
+from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
-from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
 Operates = Annotated[Caller, allow("operator")]
-
-
-class RoundBody(Body):
-    product: ProductField
-    requests: Annotated[list[RequestField], Field(min_length=1, max_length=MAX_REQUESTS)]
-    rule: Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")] = "pro_rata"
-    policy: Text = "standing"
-    policy_version: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
-    disruption: DisruptionField | None = None
-    approvals_needed: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
-    release_days: Annotated[StrictInt, Field(ge=1, le=MAX_RELEASE_DAYS)] = 90
 
 
 class ProposalBody(Body):
@@ -121,19 +94,6 @@ class RoundView(BaseModel):
     reason: str | None
 
 
-class OpenedView(BaseModel):
-    round: str
-    product: str
-    status: RoundStatus
-    requests: list[str]
-    rule: str
-    policy: str
-    policy_version: int
-    disruption: str | None
-    approvals_needed: int
-    release_days: int
-
-
 class ProposedView(BaseModel):
     round: str
     status: RoundStatus
@@ -159,46 +119,13 @@ class CancelledView(BaseModel):
     reason: str
 
 
-@router.post("", status_code=201)
-async def open_round(body: RoundBody, caller: Operates, post: Posting, reads: Reading) -> OpenedView:
-    if body.disruption is not None:
-        async with reads.session() as session:
-            if await session.get(DisruptionRow, body.disruption) is None:
-                raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
-    command = OpenRound(
-        round=RoundId(post.new_id("rnd")),
-        requests=tuple(RequestId(request) for request in body.requests),
-        disruption=None if body.disruption is None else DisruptionId(body.disruption),
-        method=Method(rule=body.rule),
-        policy=body.policy,
-        policy_version=body.policy_version,
-        quorum=(QuorumStep(above_g=0, approvals=body.approvals_needed),),
-        release_days=body.release_days,
-        on=post.today,
-    )
-    accepted = await post.submit(f"book/{body.product}", command)
-    opened = accepted.facts[0].event
-    return OpenedView(
-        round=opened.round,
-        product=opened.product,
-        status=RoundStatus.OPEN,
-        requests=body.requests,
-        rule=opened.method.rule,
-        policy=opened.policy,
-        policy_version=opened.policy_version,
-        disruption=opened.disruption,
-        approvals_needed=opened.quorum[0].approvals,
-        release_days=opened.release_days,
-    )
-
-
 @router.post("/{round}/propose")
 async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
     """Works the decision out from the book as it is now. The book takes it only if nothing changed meanwhile."""
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
-        around = await _surroundings(session, row, book, found, post.today)
+        around = await _surroundings(reads, session, row, book, found, post.today)
         lots = await available_units(session, row.product)
         stock = await session.get(StockRow, row.product)
     prepared = None
@@ -232,7 +159,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
-        around = await _surroundings(session, row, book, found, post.today)
+        around = await _surroundings(reads, session, row, book, found, post.today)
         authorities = {} if found is None or found.proposal is None else await find_chains(session, _cited(found.proposal))
     command = CertifyRound(
         round=RoundId(round),
@@ -355,9 +282,17 @@ async def _book_and_round(reads: Reads, row: RoundRow) -> tuple[Book, Round | No
     return book, book.rounds.get(RoundId(row.round))
 
 
-async def _surroundings(session: AsyncSession, row: RoundRow, book: Book, round: Round | None, on: date) -> Surroundings:
+async def _surroundings(reads: Reads, session: AsyncSession, row: RoundRow, book: Book, round: Round | None, on: date) -> Surroundings:
     partners = [] if round is None else sorted(partners_of(book, round))
-    return await find_surroundings(session, row.product, partners, row.disruption, on)
+    found = await find_surroundings(session, row.product, partners, row.disruption, on)
+    if round is None:
+        return found
+    policy = await read_policy(reads, round.policy)
+    return msgspec.structs.replace(
+        found,
+        protected_g=max(found.protected_g, round.protected_g),
+        policy_stands=policy.stands(round.policy_version, on),
+    )
 
 
 async def _approver(reads: Reads, subject: str) -> Approver:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from itertools import batched, pairwise
 from typing import assert_never
 
 import msgspec
@@ -26,9 +25,9 @@ from services.allocation.domain.book_lapses import (
     revisions_of,
     void_decision,
 )
+from services.allocation.domain.book_opening import OpenRound, open_round
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.rules import RULES
 from services.allocation.events import (
     Award,
     AwardGranted,
@@ -36,13 +35,9 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     DecisionHash,
-    DisruptionId,
-    EmergencyPath,
     KeyId,
     LoanAwarded,
-    Method,
     PartnerCode,
-    Position,
     ProductId,
     QuorumStep,
     Reads,
@@ -50,9 +45,7 @@ from services.allocation.events import (
     RequestId,
     RoundCancelled,
     RoundCertified,
-    RoundExtended,
     RoundId,
-    RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
@@ -61,12 +54,6 @@ from services.allocation.events import (
 from shared.authority import Chain
 from shared.decider import Refused
 from shared.record import canonical
-
-MAX_REQUESTS = 10_000  # of a round
-MAX_PARTNERS = 100  # of a round: what it reads of their agreements stands in one event of 64 KiB
-_REQUESTS_AN_EVENT = 1_000  # an event holds 64 KiB
-MAX_APPROVALS = 10
-MAX_RELEASE_DAYS = 366
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,20 +68,6 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     carries_g: dict[PartnerCode, str]
     requests: dict[RequestId, int]  # revision of each
     reads: Reads
-
-
-class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    round: RoundId
-    requests: tuple[RequestId, ...]
-    disruption: DisruptionId | None
-    method: Method
-    positions: tuple[Position, ...] = ()
-    policy: str
-    policy_version: int
-    quorum: tuple[QuorumStep, ...]
-    emergency: EmergencyPath | None = None
-    release_days: int
-    on: date
 
 
 class ProposeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -157,7 +130,7 @@ type RoundCommand = (
 def decide_round(command: RoundCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
     match command:
         case OpenRound():
-            return _open(command, product, book)
+            return open_round(command, product, book)
         case ProposeRound():
             return _propose(command, product, book)
         case ApproveRound():
@@ -184,72 +157,9 @@ def decide_round(command: RoundCommand, product: ProductId, book: Book) -> list[
             assert_never(command)
 
 
-def _open(command: OpenRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
-    if not command.requests:
-        return Refused(Reason.ROUND_EMPTY, "no request is named", field="/requests", accepted="at least one accepted request")
-    if len(command.requests) > MAX_REQUESTS:
-        return Refused(Reason.ROUND_TOO_LARGE, f"{len(command.requests)} requests", field="/requests", accepted=f"up to {MAX_REQUESTS}")
-    if (partners := len({book.requests[name].partner for name in command.requests if name in book.requests})) > MAX_PARTNERS:
-        return Refused(
-            Reason.ROUND_TOO_LARGE, f"{partners} partners", field="/requests", accepted=f"requests of up to {MAX_PARTNERS} partners"
-        )
-    if len(set(command.requests)) < len(command.requests):
-        return Refused(Reason.REQUEST_TWICE, "a request is named twice", field="/requests", accepted="each request once")
-    for place, request_id in enumerate(command.requests):
-        if fault := _unfit(book, request_id, f"/requests/{place}", command.on):
-            return fault
-    if command.method.rule not in RULES:
-        return Refused(Reason.RULE_UNKNOWN, f"there is no rule {command.method.rule!r}", field="/rule", accepted=", ".join(sorted(RULES)))
-    if not is_quorum(command.quorum):
-        return Refused(
-            Reason.APPROVALS_INVALID,
-            "a round needs approval",
-            field="/approvals_needed",
-            accepted=f"1 to {MAX_APPROVALS} approvals, from 0 g on, and more only for more",
-        )
-    if not 1 <= command.release_days <= MAX_RELEASE_DAYS:
-        return Refused(Reason.RELEASE_DAYS_INVALID, "out of range", field="/release_days", accepted=f"1 to {MAX_RELEASE_DAYS} days")
-    first, *more = batched(command.requests, _REQUESTS_AN_EVENT)
-    return [
-        RoundOpened(
-            round=command.round,
-            product=product,
-            requests=first,
-            disruption=command.disruption,
-            method=command.method,
-            positions=command.positions,
-            policy=command.policy,
-            policy_version=command.policy_version,
-            quorum=command.quorum,
-            emergency=command.emergency,
-            release_days=command.release_days,
-        ),
-        *(RoundExtended(round=command.round, product=product, requests=requests) for requests in more),
-    ]
-
-
-def is_quorum(steps: tuple[QuorumStep, ...]) -> bool:
-    """From 0 g on, each step above more grams and of at least as many approvals as the one before."""
-    rising = all(low.above_g < high.above_g and low.approvals <= high.approvals for low, high in pairwise(steps))
-    return bool(steps) and steps[0].above_g == 0 and rising and all(1 <= step.approvals <= MAX_APPROVALS for step in steps)
-
-
 def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
     """By a decision that awards so much."""
     return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
-
-
-def _unfit(book: Book, request_id: RequestId, field: str, on: date) -> Refused[Reason] | None:
-    request = book.requests.get(request_id)
-    if request is None:
-        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open in this book", field=field)
-    if request.accepted_g is None:
-        return Refused(Reason.REQUEST_NOT_ACCEPTED, f"{request_id} has not been accepted", field=field)
-    if request.round is not None:
-        return Refused(Reason.REQUEST_IN_ROUND, f"{request_id} is in {request.round}", field=field)
-    if request.needed_by < on:
-        return Refused(Reason.REQUEST_EXPIRED, f"{request_id} was needed by {request.needed_by}", field=field)
-    return None
 
 
 def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -259,6 +169,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.ROUND_EMPTY, f"no request is left in {command.round}")
     if late := _late(book, round, command.on):
         return late
+    if superseded := _superseded(command.round, round, command.surroundings):
+        return superseded
     if missing := sorted(partners_of(book, round) - command.surroundings.terms.keys()):
         return Refused(Reason.AGREEMENT_MISSING, f"{', '.join(missing)} has no agreement on {product} that is valid on {command.on}")
     free_g = command.surroundings.free_g
@@ -276,6 +188,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
     if fault := _unsound(proposed, book, round):
         return Refused(Reason.DECISION_UNSOUND, fault)
+    if too_large := _beyond_emergency(proposed, round):
+        return too_large
     if not proposed.awards:
         return Refused(
             Reason.NOTHING_AWARDED, "the decision awards nothing", accepted="a larger supply, other requests, or a cancelled round"
@@ -297,6 +211,25 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             reads=proposed.reads,
         ),
     ]
+
+
+def _superseded(round_id: RoundId, round: Round, surroundings: Surroundings) -> Refused[Reason] | None:
+    if surroundings.policy_stands:
+        return None
+    return Refused(
+        Reason.POLICY_CHANGED,
+        f"{round.policy} version {round.policy_version}, under which {round_id} was opened, is not active any more",
+        accepted="the round cancelled, and another opened",
+    )
+
+
+def _beyond_emergency(proposed: Proposed, round: Round) -> Refused[Reason] | None:
+    most_g = None if round.emergency is None else round.emergency.max_g
+    if most_g is None or sum(award.mass_g for award in proposed.awards) <= most_g:
+        return None
+    return Refused(
+        Reason.EMERGENCY_TOO_LARGE, "an emergency does not release so much", field="/supply_g", accepted=f"a supply of up to {most_g} g"
+    )
 
 
 def _awarded_g(awards: tuple[Award, ...]) -> dict[PartnerCode, int]:
@@ -332,6 +265,8 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.ROUND_NOT_PROPOSED, f"{command.round} has no decision to certify")
     if book.awaiting_release is not None:
         return Refused(Reason.AWAITING_RELEASE, f"{book.awaiting_release} is being released", accepted="the same a moment later")
+    if superseded := _superseded(command.round, round, command.surroundings):
+        return superseded
     if late := _late(book, round, command.on):
         return late
     if proposal.reads != reads_of(book, round, command.surroundings):

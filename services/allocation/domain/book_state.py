@@ -74,6 +74,10 @@ class Reason(StrEnum):
     ROUND_TOO_LARGE = "round_too_large"
     REQUEST_TWICE = "round_request_twice"
     RULE_UNKNOWN = "rule_unknown"
+    POSITION_MISSING = "position_missing"
+    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy"
+    POLICY_CHANGED = "policy_changed"
+    EMERGENCY_TOO_LARGE = "emergency_too_large"
     APPROVALS_INVALID = "approvals_needed_invalid"
     RELEASE_DAYS_INVALID = "release_days_invalid"
     ROUND_CERTIFIED = "round_already_certified"
@@ -149,6 +153,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumStep, ...]
     emergency: EmergencyPath | None
     release_days: int
+    protected_g: int  # by the policy: inventory's own level may be higher
+    carry_years: int | None  # None: rounding is remembered for as long as its agreement
     proposal: Proposal | None = None
     certified: bool = False
 
@@ -221,6 +227,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 quorum=event.quorum,
                 emergency=event.emergency,
                 release_days=event.release_days,
+                protected_g=event.protected_g,
+                carry_years=event.carry_years,
             )
             return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
         case RoundExtended():

@@ -33,7 +33,9 @@ from services.allocation.events.ids import (
 from services.allocation.events.parties import (
     AgreementAmended,
     AgreementEnded,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
     DisruptionDeclared,
@@ -43,6 +45,7 @@ from services.allocation.events.parties import (
     ProductTerms,
 )
 from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -110,7 +113,9 @@ __all__ = [
     "AgreementEvent",
     "AgreementId",
     "AgreementRead",
+    "AgreementResumed",
     "AgreementSigned",
+    "AgreementSuspended",
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
@@ -164,6 +169,7 @@ __all__ = [
     "ProductTerms",
     "QuorumStep",
     "RatificationMissed",
+    "ReadinessEvent",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -209,7 +215,7 @@ __all__ = [
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
 PartnerEvent = PartnerRegistered
-AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
@@ -240,6 +246,7 @@ type Event = (
     | PolicyEvent
     | BookEvent
     | ClockEvent
+    | ReadinessEvent
     | ReportEvent
     | BidEvent
     | TenderEvent
