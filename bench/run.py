@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.backtest import backtest
+from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
@@ -23,7 +25,9 @@ BENCHES: Mapping[str, Bench] = {
     "tree": tree,
     "tables": tables,
     "schedules": schedules,
+    "backtest": backtest,
     "standing": standing,
+    "decision": decision,
     "payments": payments,
     "exposure": exposure,
     "longevity": longevity,

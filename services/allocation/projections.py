@@ -55,19 +55,20 @@ from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
 from services.allocation.projections_readiness import project_readiness
-from services.allocation.projections_requests import RUNS
+from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
 from services.allocation.tender_projection import project_tender
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
+from shared.waves import InWaves, write_wave
 
 
-async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
     """Runs of one kind of event, which a large round has, are written at once; all in their order."""
     for kind, run in groupby(facts, key=lambda fact: type(fact.event)):
         if (write := RUNS.get(kind)) is not None:
-            await write(connection, list(run))
+            await write_wave(connection, write(list(run)))
             continue
         for fact in run:
             on = date.fromisoformat(fact.record.effective_on)
@@ -77,6 +78,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
     await project_clocks(connection, facts)
+
+
+project = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
+from services.allocation.api.terms import forget_terms
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
 from services.allocation.tables import AgreementRow
@@ -102,6 +103,7 @@ async def sign_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
+    forget_terms(post.kernel)
     return AgreementView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ended": False, "suspended": False})
 
 
@@ -123,6 +125,7 @@ async def amend_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False)
 
 
@@ -131,6 +134,7 @@ async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
 
 
