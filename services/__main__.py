@@ -121,6 +121,20 @@ def allocate(
         show(rule, claims, awarded)
 
 
+@app.command()
+def backtest(
+    policy: Annotated[list[Path], typer.Option(help="a policy's file, as .../document gives it, or its terms; may be repeated")],
+    scenario: Annotated[list[str] | None, typer.Option(help="of the library, such as japan-2026; otherwise all; may be repeated")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What policies would have given in the disruptions of the library; no server is asked."""
+    from services.allocation.domain.backtest_text import text_of
+    from services.commands.backtest import backtest as run
+
+    tried = run(policy, scenario or [])
+    typer.echo(json_text(tried) if as_json else text_of(tried))
+
+
 @loans.command("schedule")
 def loan_schedule(
     principal: Annotated[str, typer.Option(help="what is lent, such as 10000.00")],
