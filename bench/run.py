@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.backtest import backtest
 from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
@@ -24,6 +25,7 @@ BENCHES: Mapping[str, Bench] = {
     "tree": tree,
     "tables": tables,
     "schedules": schedules,
+    "backtest": backtest,
     "standing": standing,
     "decision": decision,
     "payments": payments,

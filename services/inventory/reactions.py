@@ -10,12 +10,14 @@ from services.allocation.events import (
     AgreementResumed,
     AgreementSuspended,
     Award,
+    DecisionRatified,
     LoanAwarded,
+    RatificationMissed,
     ReleaseOrder,
     RoundCertified,
     TenderCertified,
 )
-from services.inventory.domain.holds import FreePartner, HoldPartner
+from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.stock import TakeInLot
@@ -36,6 +38,12 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     event: Any = fact.event
     if isinstance(event, LoanAwarded):
         return (_announce(event),)
+    if isinstance(event, RatificationMissed):
+        held = HoldRound(round=event.round, decision=event.decision, reason=f"not ratified by {event.ratify_by.isoformat()}")
+        return (Reaction(f"stockpile/{event.product}", held),)
+    if isinstance(event, DecisionRatified):
+        free = FreeRound(round=event.round, decision=event.decision, reason="ratified late")
+        return (Reaction(f"stockpile/{event.product}", free),) if event.late else ()
     if isinstance(event, AgreementSuspended | AgreementResumed):
         return [_suspend(event, product) for product in event.products]
     if not isinstance(event, RoundCertified | TenderCertified):

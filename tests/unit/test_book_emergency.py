@@ -89,7 +89,7 @@ def test_who_decided_or_has_no_power_or_an_interest_does_not_ratify():
     for by in (APPROVER, OPERATOR):
         story.refuses(ratify(story, by), Reason.RATIFIED_BY_DECIDER)
     story.refuses(ratify(story, held=()), Reason.AUTHORITY_MISSING)
-    story.refuses(ratify(story, conflicts=frozenset({"partner/US"})), Reason.CONFLICT)
+    story.refuses(ratify(story, conflicts=frozenset({"partner/us"})), Reason.CONFLICT)
     story.refuses(ratify(story, signature_valid=False), Reason.SIGNATURE_INVALID)
     story.refuses(ratify(story, purpose="decision"), Reason.OTHER_DECISION)
 

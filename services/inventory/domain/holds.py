@@ -8,7 +8,7 @@ import msgspec
 from services.inventory.domain.authority import lifted
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile
-from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId
+from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
 from shared.authority import Capacity
 from shared.decider import Refused
 
@@ -41,6 +41,22 @@ class ExpireHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     hold: HoldId
     on: date
+
+
+class HoldRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nobody has ratified what was decided in an emergency."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class FreeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It was ratified after all."""
+
+    round: str
+    decision: str
+    reason: str
 
 
 class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -117,3 +133,15 @@ def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
     if state.product is None or hold is None or hold.expires_on is None or command.on <= hold.expires_on:
         return []
     return [HoldLifted(product=state.product, hold=command.hold, reason="expired", authority=None)]
+
+
+def hold_round(command: HoldRound, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.decision in state.held:
+        return []
+    return [RoundHeld(product=product, round=command.round, decision=command.decision, reason=command.reason)]
+
+
+def free_round(command: FreeRound, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.decision not in state.held:
+        return []
+    return [RoundFreed(product=product, round=command.round, decision=command.decision, reason=command.reason)]

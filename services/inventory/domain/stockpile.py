@@ -19,12 +19,16 @@ from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import (
     ExpireHold,
     FreePartner,
+    FreeRound,
     HoldPartner,
+    HoldRound,
     LiftHold,
     PutOnHold,
     expire_hold,
     free_partner,
+    free_round,
     hold_partner,
+    hold_round,
     lift_hold,
     put_on_hold,
 )
@@ -68,6 +72,8 @@ type Command = (
     | PutOnHold
     | LiftHold
     | ExpireHold
+    | HoldRound
+    | FreeRound
     | HoldPartner
     | FreePartner
     | ReleaseRound
@@ -123,6 +129,10 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return lift_hold(command, state)
         case ExpireHold():
             return expire_hold(command, state)
+        case HoldRound():
+            return hold_round(command, state)
+        case FreeRound():
+            return free_round(command, state)
         case HoldPartner():
             return hold_partner(command, state)
         case FreePartner():
