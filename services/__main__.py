@@ -107,20 +107,29 @@ def approve(
 
 @app.command()
 def allocate(
-    rule: Annotated[str, typer.Option(help="pro_rata or priority")],
-    supply: Annotated[str, typer.Option(help="grams on offer")],
+    rule: Annotated[str, typer.Option(help="pro_rata, quota_capped, equal_awards, equal_losses, talmud, iep or priority")],
+    supply: Annotated[str, typer.Option(help="grams on offer, or units of several sizes: 5000000x10,50000x7")],
     claims: Annotated[str, typer.Option(help="grams by claimant: a=50,b=100")],
     unit: Annotated[str, typer.Option(help="the trade unit, in grams")] = "1",
+    inside: Annotated[str, typer.Option(help="the rule inside each class of priority: talmud, or 0=talmud,1=pro_rata")] = "",
+    classes: Annotated[str, typer.Option(help="classes of priority, 0 first: a=0,b=1")] = "",
+    caps: Annotated[str, typer.Option(help="the most that a claimant may get, in grams: a=40")] = "",
+    minimums: Annotated[str, typer.Option(help="less than this is of no use, in grams: a=10")] = "",
+    carries: Annotated[str, typer.Option(help="what rounding owes from earlier rounds, in grams: a=7/3,b=-1")] = "",
+    positions: Annotated[str, typer.Option(help="for iep: a=base:commitment:production:imports, in grams")] = "",
+    restraint: Annotated[str, typer.Option(help="for iep: permissible consumption as a part of the base, 93/100")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="the working, step by step")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The allocation rules as a calculator; no server is asked."""
-    from services.commands.allocate import show, work_out
+    from services.commands.allocate import Asked, show, work_out
 
-    awarded = work_out(rule, supply, claims, unit)
+    asked = Asked(rule, supply, claims, unit, inside, classes, caps, minimums, carries, positions, restraint)
+    awarded = work_out(asked, explained=explain)
     if as_json:
         typer.echo(json_text(awarded))
     else:
-        show(rule, claims, awarded)
+        show(asked, awarded)
 
 
 @tender.command("bid")
