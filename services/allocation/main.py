@@ -12,8 +12,9 @@ from services.allocation.domain import (
     partner,
     report,
 )
-from services.allocation.projections import project, take_stock
+from services.allocation.projections import project
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
+from services.allocation.stock_projection import take_stock
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from shared.service import Service, subscription
