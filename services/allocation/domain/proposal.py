@@ -38,11 +38,12 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """What a round hands out: its pools, the pools that each request may have of (by id; a request that is not named, of all), and the
-    stock behind them."""
+    stock behind them. `lots`: by pool, those that its releases are then pinned to; none named at all: any will do for everyone."""
 
     pools: tuple[Pool, ...]
     eligible: Mapping[RequestId, tuple[str, ...]]
     holdings: Holdings
+    lots: Mapping[str, tuple[str, ...]] = {}
 
 
 def offer(supply_g: int, lots: Mapping[int, int], surroundings: Surroundings, nominal_unit_g: int) -> Offer:
