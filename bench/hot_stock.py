@@ -79,7 +79,8 @@ async def _stock(operator: Client, product: str) -> None:
 async def _round(parties: Parties, approver: Client, subject: str, key_file: Path, product: str) -> None:
     operator = parties.operator
     asked = {"product": product, "mass_g": SUPPLY_G, "daily_consumption_g": UNIT_G, "needed_by": "2099-06-30"}
-    request = await parties.partners[PARTNER].post("/allocation/v1/requests", {**asked, "nominee": "none", "end_use": "measuring"})
+    named = {"nominee": "none", "consignee": "none", "end_user": "none", "end_use": "measuring"}
+    request = await parties.partners[PARTNER].post("/allocation/v1/requests", {**asked, **named})
     await operator.post(f"/allocation/v1/requests/{request['request']}/accept", {"accepted_g": SUPPLY_G, "reasons": ["all of it"]})
     opened = await operator.post("/allocation/v1/rounds", {"product": product, "requests": [request["request"]]})
     path = f"/allocation/v1/rounds/{opened['round']}"

@@ -22,6 +22,7 @@ type Day = Annotated[date, BeforeValidator(_written_day), Field(ge=date(1900, 1,
 type WholeGrams = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]  # zero is a quantity here
 type PositiveGrams = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+type LongText = Annotated[str, StringConstraints(max_length=2000)]  # may be empty
 
 
 class Body(BaseModel):

@@ -10,8 +10,10 @@ from services.allocation.domain import (
     instrument,
     official,
     partner,
+    policy,
     report,
 )
+from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.stock_projection import take_stock
@@ -32,6 +34,8 @@ PROBLEMS = {
     "certificate_not_found": (404, "There is no certificate yet"),
     "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
+    "policy_not_found": (404, "There is no such policy"),
+    "policy_version_not_found": (404, "The policy has no such version"),
     "instrument_not_found": (404, "There is no such instrument"),
     "conflict_not_found": (404, "No such conflict is declared"),
     # what cannot be asked
@@ -55,6 +59,14 @@ PROBLEMS = {
     "rule_unknown": (422, "There is no such rule"),
     "approvals_needed_invalid": (422, "A round cannot need so many approvals"),
     "release_days_invalid": (422, "Awards cannot be drawn for so long"),
+    "policy_inside_invalid": (422, "No such rule can stand inside"),
+    "policy_cap_invalid": (422, "A cap is a part of what is offered"),
+    "policy_restraint_invalid": (422, "Restraint is a part of base consumption, and goes with the rule iep"),
+    "policy_quorum_invalid": (422, "A quorum begins with the first gram, and asks for more only for more"),
+    "policy_emergency_invalid": (422, "The emergency path is not one"),
+    "policy_clocks_invalid": (422, "The clocks are out of order"),
+    "policy_carry_years_invalid": (422, "Rounding cannot be remembered for so long"),
+    "policy_minimum_invalid": (422, "The largest minimum is a part of a request"),
     "report_day_invalid": (422, "A report is sent after its decision, and not in the future"),
     "instrument_without_acts": (422, "An instrument empowers for at least one act"),
     "instrument_names_twice": (422, "An instrument names each once"),
@@ -75,6 +87,11 @@ PROBLEMS = {
     "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
     "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
     # what the state of things does not allow
+    "policy_draft_open": (409, "Another version is not decided yet"),
+    "policy_not_draft": (409, "The version is no draft"),
+    "policy_not_submitted": (409, "The version is not submitted"),
+    "policy_withdrawn": (409, "The version is withdrawn"),
+    "approval_of_another_document": (409, "The approval is of something else"),
     "instrument_already_registered": (409, "The instrument is registered already"),
     "instrument_ended": (409, "The instrument has ended"),
     "conflict_already_declared": (409, "The conflict is declared already"),
@@ -118,15 +135,17 @@ SERVICE = Service(
         approver.DECIDER,
         instrument.DECIDER,
         official.DECIDER,
+        policy.DECIDER,
         book.DECIDER,
         report.DECIDER,
     ),
     event_type=events.Event,
+    upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
         subscription("inventory", inventory_events.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_stock),
-        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own),
+        subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
     problems=PROBLEMS,

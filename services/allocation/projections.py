@@ -24,6 +24,7 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
+    PolicyEvent,
     ReportSent,
     RequestAccepted,
     RequestDeclined,
@@ -34,12 +35,14 @@ from services.allocation.events import (
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
 )
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_policy import project_policy
 from services.allocation.report_projection import project_reports
 from shared.postgres import Connection
 from shared.record import Fact
@@ -54,6 +57,9 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
 async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, PolicyEvent):
+        await project_policy(connection, event, fact.record.version)
         return
     execute = connection.execute
     match event:
@@ -81,8 +87,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
         case RequestSubmitted():
             await execute(
                 """INSERT INTO requests (request, product, partner, mass_g, minimum_g, daily_consumption_g, needed_by, nominee, end_use,
-                                         submitted_on, status, reasons)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'submitted', '[]')""",
+                                         submitted_on, consignee, end_user, least_contents, excluded_origins, statement, status, reasons)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'submitted', '[]')""",
                 event.request,
                 event.product,
                 event.partner,
@@ -93,6 +99,11 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
                 event.nominee,
                 event.end_use,
                 on,
+                event.consignee,
+                event.end_user,
+                _json(event.least_contents),
+                _json(event.excluded_origins),
+                _json(event.statement),
             )
         case LoanRequested():
             await execute("UPDATE requests SET return_on = $2 WHERE request = $1", event.request, event.return_on)
@@ -218,7 +229,15 @@ async def _grant(connection: Connection, event: AwardGranted) -> None:
 async def _project_round(
     connection: Connection,
     fact: Fact,
-    event: RoundOpened | RoundProposed | RoundApproved | ApprovalsLapsed | RoundCertified | RoundCancelled | RoundReopened | RoundReleased,
+    event: RoundOpened
+    | RoundExtended
+    | RoundProposed
+    | RoundApproved
+    | ApprovalsLapsed
+    | RoundCertified
+    | RoundCancelled
+    | RoundReopened
+    | RoundReleased,
     on: date,
 ) -> None:
     execute = connection.execute
@@ -226,24 +245,31 @@ async def _project_round(
         case RoundOpened():
             await execute(
                 """INSERT INTO rounds (round, product, status, requests, disruption, rule, policy, policy_version, approvals_needed,
-                                       release_days, opened_on)
-                   VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10)""",
+                                       release_days, opened_on, method, positions, quorum, emergency)
+                   VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
                 event.round,
                 event.product,
                 _json(event.requests),
                 event.disruption,
-                event.rule,
+                event.method.rule,
                 event.policy,
                 event.policy_version,
-                event.approvals_needed,
+                event.quorum[0].approvals,
                 event.release_days,
                 on,
+                _json(event.method),
+                _json(event.positions),
+                _json(event.quorum),
+                None if event.emergency is None else _json(event.emergency),
             )
+            await execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
+        case RoundExtended():
+            await execute("UPDATE rounds SET requests = requests || $2 WHERE round = $1", event.round, _json(event.requests))
             await execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
         case RoundProposed():
             await execute(
                 """UPDATE rounds SET status = 'proposed', decision = $2, file = $3, proposed_by = $4, supply_g = $5, left_g = $6,
-                                     reason = NULL
+                                     release_order = $7, awarded_g = $8, reason = NULL
                    WHERE round = $1""",
                 event.round,
                 event.decision,
@@ -251,6 +277,8 @@ async def _project_round(
                 event.proposed_by,
                 event.supply_g,
                 event.left_g,
+                event.release_order,
+                sum(event.awarded_g.values()),
             )
         case RoundApproved():
             approval = event.approval
@@ -304,6 +332,7 @@ async def _project_round(
 async def _drop_decision(connection: Connection, round: str, reason: str) -> None:
     await connection.execute(
         """UPDATE rounds SET status = 'open', decision = NULL, file = NULL, proposed_by = NULL, supply_g = NULL, left_g = NULL,
+                             release_order = NULL, awarded_g = NULL,
                              expires_on = NULL, certified_in = NULL, reason = $2
            WHERE round = $1""",
         round,

@@ -5,7 +5,6 @@ from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.official import key_of
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
@@ -14,6 +13,7 @@ from services.allocation.events.authority import (
     ConflictWithdrawn,
     InstrumentEnded,
     InstrumentRegistered,
+    conflict_key,
 )
 from shared.authority import Acting
 from shared.postgres import Connection
@@ -62,14 +62,14 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
             await execute(
                 "INSERT INTO conflicts (official, key, about, name, reason, declared_on) VALUES ($1, $2, $3, $4, $5, $6)",
                 event.official,
-                key_of(event.about, event.name),
+                conflict_key(event.about, event.name),
                 event.about,
                 event.name,
                 event.reason,
                 on,
             )
         case ConflictWithdrawn():
-            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, key_of(event.about, event.name))
+            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, conflict_key(event.about, event.name))
         case AuthorityCited():
             cited = event.cited
             await execute(

@@ -97,6 +97,28 @@ class ApproverKeyRow(Table, table=True):
     revoked_on: date | None
 
 
+class PolicyRow(Table, table=True):
+    __tablename__ = "policies"
+    policy: str = Field(primary_key=True)
+    latest: int  # version
+    stream_version: int
+
+
+class PolicyVersionRow(Table, table=True):
+    __tablename__ = "policy_versions"
+    policy: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    status: str  # "draft", "submitted", "approved", "withdrawn"
+    active_from: date
+    document: str  # SHA-256 of what is signed
+    terms: dict[str, Any] = _json()  # as `PolicyTerms`
+    drafted_by: str
+    submitted_by: str | None
+    approved_by: str | None
+    approved_on: date | None
+    reason: str | None  # why it was withdrawn
+
+
 class InstrumentRow(Table, table=True):
     __tablename__ = "instruments"
     instrument: str = Field(primary_key=True)
@@ -156,7 +178,12 @@ class RequestRow(Table, table=True):
     daily_consumption_g: int = _grams()
     needed_by: date
     nominee: str
+    consignee: str = ""
+    end_user: str = ""
     end_use: str
+    least_contents: dict[str, str] = _json()
+    excluded_origins: list[str] = _json()
+    statement: dict[str, Any] = _json()  # as `Statement`
     submitted_on: date
     status: str
     accepted_g: int | None = _grams(nullable=True)
@@ -173,13 +200,19 @@ class RoundRow(Table, table=True):
     requests: list[str] = _json()  # those that it was opened over
     disruption: str | None
     rule: str
+    method: dict[str, Any] = _json()  # as `Method`
+    positions: list[dict[str, Any]] = _json()
     policy: str
     policy_version: int
-    approvals_needed: int
+    approvals_needed: int  # by the smallest award: what is proposed may need more, by the quorum
+    quorum: list[dict[str, Any]] = _json()
+    emergency: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
     release_days: int
     opened_on: date
     decision: str | None  # the last one proposed that stands, or stood to the end
     file: str | None
+    release_order: str | None
+    awarded_g: int | None = _grams(nullable=True)
     proposed_by: str | None
     supply_g: int | None = _grams(nullable=True)
     left_g: int | None = _grams(nullable=True)

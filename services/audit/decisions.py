@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from services.allocation.events import RoundCertified, RoundOpened, RoundProposed
+from services.allocation.events import AwardGranted, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
 from services.audit.hashes import canonical
 from services.audit.rules import Claim, UnknownRule, share
 from shared.record import MAX_INTEGER
@@ -33,6 +33,7 @@ class ToCheck(msgspec.Struct, frozen=True, kw_only=True):
     opened: RoundOpened
     proposed: RoundProposed
     certified: RoundCertified
+    granted: tuple[AwardGranted, ...]
     asked: Mapping[str, Asked]  # the round's requests
     carries_g: Mapping[str, str]  # of the product before the round, by partner
 
@@ -89,14 +90,15 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[_Opened, ...]
 
 
-def faults_of(round: ToCheck, published: bytes | None, file: bytes | None) -> Iterator[str]:
-    """What is wrong with the decision of a certified round, given its two documents."""
+def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order: bytes | None) -> Iterator[str]:
+    """What is wrong with the decision of a certified round, given its documents. `order`: None also where an earlier build kept none."""
     if published is None or file is None:
         yield "its documents are not kept"
         return
     if sha256(published).hexdigest() != round.certified.decision or sha256(file).hexdigest() != round.proposed.file:
         yield "the documents are not the ones that were decided"
         return
+    yield from _faults_of_order(round, order)
     try:
         whole = msgspec.json.decode(file, type=_File)
         decision = msgspec.json.decode(published, type=_Published)
@@ -108,6 +110,26 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None) -> It
         yield f"the documents do not read as a decision: {error}"
     except UnknownRule as error:
         yield f"the rule {error} is not known to this auditor"
+
+
+def _faults_of_order(round: ToCheck, order: bytes | None) -> Iterator[str]:
+    """Inventory releases by the order: it must say what was granted."""
+    named = round.certified.release_order
+    if named != round.proposed.release_order:
+        yield "the release order is not the one that was proposed"
+    if named is None:
+        return
+    if order is None or sha256(order).hexdigest() != named:
+        yield "its release order is not kept"
+        return
+    try:
+        read = msgspec.json.decode(order, type=ReleaseOrder)
+    except msgspec.DecodeError as error:
+        yield f"its release order does not read as one: {error}"
+        return
+    ordered = sorted((award.award, award.request, award.partner, award.mass_g) for award in read.awards)
+    if ordered != sorted((award.award, award.request, award.partner, award.mass_g) for award in round.granted):
+        yield "its release order is not what was granted"
 
 
 def _faults_of_form(whole: _File, decision: _Published, published: bytes) -> Iterator[str]:
@@ -125,13 +147,13 @@ def _commitment(opened: _Opened) -> str:
 def _faults_against_the_journal(round: ToCheck, decision: _Published, lines: list[_Line]) -> Iterator[str]:
     opened, terms = round.opened, decision.terms
     stated = (terms.round, terms.product, terms.rule, terms.policy, terms.policy_version, terms.disruption)
-    if stated != (opened.round, opened.product, opened.rule, opened.policy, opened.policy_version, opened.disruption):
+    if stated != (opened.round, opened.product, opened.method.rule, opened.policy, opened.policy_version, opened.disruption):
         yield "its terms are not those of the round"
-    if round.proposed.decision != round.certified.decision or round.proposed.awards != round.certified.awards:
+    if round.proposed.decision != round.certified.decision:
         yield "what was certified is not what was proposed"
     if round.proposed.supply_g != sum(units.unit_g * units.units for units in terms.offered):
         yield "it offers another mass than was proposed"
-    awards = sorted((award.request, award.partner, award.mass_g) for award in round.certified.awards)
+    awards = sorted((award.request, award.partner, award.mass_g) for award in round.granted)
     if awards != sorted((line.claimant.request, line.claimant.partner, line.award_g) for line in lines if line.award_g):
         yield "its lines are not the awards that were certified"
     for line in lines:

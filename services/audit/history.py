@@ -167,7 +167,9 @@ class _Walk:
         for round in self.rounds.to_check:
             published = await self._evidence.document("allocation", round.certified.decision)
             file = await self._evidence.document("allocation", round.proposed.file)
-            faults = list(faults_of(round, published, file))
+            named = round.certified.release_order
+            order = None if named is None else await self._evidence.document("allocation", named)
+            faults = list(faults_of(round, published, file, order))
             self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
         self.rounds.to_check.clear()
 

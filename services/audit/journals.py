@@ -8,18 +8,20 @@ from typing import Any
 import msgspec
 
 from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS
 from services.audit import hashes
 from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
 from services.inventory import events as inventory
 from services.ledger import events as ledger
 from services.loans import events as loans
+from shared.codec import Codec, UnknownType
 
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    "inventory": msgspec.json.Decoder(inventory.Event),
-    "allocation": msgspec.json.Decoder(allocation.Event),
-    "loans": msgspec.json.Decoder(loans.Event),
-    "ledger": msgspec.json.Decoder(ledger.Event),
+_codecs = {
+    "inventory": Codec(inventory.Event),
+    "allocation": Codec(allocation.Event, UPCASTERS),
+    "loans": Codec(loans.Event),
+    "ledger": Codec(ledger.Event),
 }
 
 
@@ -74,12 +76,9 @@ class Journal:
     def _read(self, record: Recorded, place: str) -> Any:
         look = self._findings.look
         try:
-            event = _decoders[self.service].decode(record.data)
-        except msgspec.DecodeError as error:
+            event = _codecs[self.service].decode(record.type, record.data)
+        except (UnknownType, KeyError, msgspec.DecodeError) as error:
             look(Check.SHAPES, False, place, f"{record.type}: {error}")
-            return None
-        if type(event).__struct_config__.tag != record.type:
-            look(Check.SHAPES, False, place, f"is called {record.type}, and is another event")
             return None
         fine = getattr(event, "partner", None) == record.partner and hashes.canonical(msgspec.json.decode(record.data)) == record.data
         look(Check.SHAPES, fine, place, "is of another partner than its record, or not in canonical JSON")

@@ -7,12 +7,14 @@ import msgspec
 
 from services.allocation import events as allocation
 from services.allocation.events import (
-    Award,
+    AwardGranted,
     RequestAccepted,
     RequestExpired,
+    RequestId,
     RequestSubmitted,
     RequestWithdrawn,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReopened,
@@ -53,6 +55,9 @@ class Rounds:
         self._proposed: dict[str, RoundProposed] = {}
         self._carries: dict[str, dict[str, str]] = {}  # product -> partner -> grams
         self._carries_before: dict[str, dict[str, str]] = {}  # round -> of its product, before it
+        self._requests: dict[str, list[RequestId]] = {}  # by round
+        self._granted: dict[_Decided, dict[str, AwardGranted]] = {}  # awards by id, until they are released
+        self._given: dict[str, list[RequestId]] = {}  # by round, what it awards something
         self._certified: dict[_Decided, RoundCertified] = {}
         self._releases: dict[_Decided, _Releases] = {}
         self._approvals: list[_ToVerify] = []
@@ -80,6 +85,11 @@ class Rounds:
                     self._asked[event.request] = msgspec.structs.replace(asked, accepted_g=event.accepted_g)
             case RoundOpened():
                 self._opened[event.round] = event
+                self._requests[event.round] = list(event.requests)
+            case RoundExtended():
+                self._requests.setdefault(event.round, []).extend(event.requests)
+            case AwardGranted():
+                self._granted.setdefault((event.round, event.decision), {})[event.award] = event
             case RoundProposed():
                 self._proposed[event.round] = event
             case RoundCertified():
@@ -113,9 +123,14 @@ class Rounds:
             self._findings.look(Check.DECISIONS, False, place, f"{event.round} is certified, and was never opened and proposed")
         else:
             before = self._carries.get(event.product, {})
-            asked: dict[str, Asked] = {request: self._asked[request] for request in opened.requests if request in self._asked}
-            self.to_check.append(ToCheck(place=place, opened=opened, proposed=proposed, certified=event, asked=asked, carries_g=before))
-            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, opened.approvals_needed, instant(record)))
+            asked: dict[str, Asked] = {request: self._asked[request] for request in self._requests[event.round] if request in self._asked}
+            granted = tuple(self._granted.get((event.round, event.decision), {}).values())
+            self.to_check.append(
+                ToCheck(place=place, opened=opened, proposed=proposed, certified=event, granted=granted, asked=asked, carries_g=before)
+            )
+            self._given[event.round] = [award.request for award in granted]
+            needed = _needed(opened, sum(award.mass_g for award in granted))
+            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, needed, instant(record)))
             self._carries_before[event.round] = before
             self._carries[event.product] = before | dict(proposed.carries_g)
         self._settle((event.round, event.decision))
@@ -123,6 +138,7 @@ class Rounds:
     def _reopen(self, event: RoundReopened) -> None:
         """Inventory refused: carries are as before."""
         self._certified.pop((event.round, event.decision), None)
+        self._granted.pop((event.round, event.decision), None)
         before = self._carries_before.pop(event.round, {})
         partners = self._proposed[event.round].carries_g if event.round in self._proposed else {}
         carries = self._carries.get(event.product, {})
@@ -133,10 +149,11 @@ class Rounds:
     def _close(self, event: allocation.RoundReleased) -> None:
         """Nothing of it can change any more."""
         self._opened.pop(event.round, None)
+        self._proposed.pop(event.round, None)
         self._carries_before.pop(event.round, None)
-        if (proposed := self._proposed.pop(event.round, None)) is not None:
-            for award in proposed.awards:
-                self._asked.pop(award.request, None)
+        self._requests.pop(event.round, None)
+        for request in self._given.pop(event.round, ()):
+            self._asked.pop(request, None)
 
     def _settle(self, decided: _Decided, *, last: bool = False) -> None:
         """Once both sides of a round are there. At the end of a cut that divides a round, what there is must fit."""
@@ -145,7 +162,7 @@ class Rounds:
             return
         del self._releases[decided]
         look = self._findings.look
-        awards: dict[str, Award] = {award.award: award for award in certified.awards} if certified is not None else {}
+        awards = dict(self._granted.get(decided, {})) if certified is not None else {}
         for place, event in zip(releases.places, releases.events, strict=True):
             if certified is None:
                 look(Check.RELEASES, False, place, f"no certified decision {event.decision} of {event.round} releases {event.release}")
@@ -157,6 +174,7 @@ class Rounds:
         whole = releases.whole
         if whole is not None:
             self._certified.pop(decided, None)
+            self._granted.pop(decided, None)
             fine = (whole.releases, whole.mass_g) == (len(releases.events), sum(event.mass_g for event in releases.events)) and not awards
             place = releases.places[-1] if releases.places else whole.round
             look(Check.RELEASES, fine, place, f"{whole.round} was not released whole: {sorted(awards)} were awarded too")
@@ -172,3 +190,12 @@ class Rounds:
         if len(approvers) < each.needed:
             faults.append(f"{len(approvers)} approved, and {each.needed} were needed")
         self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
+
+
+def _needed(opened: RoundOpened, mass_g: int) -> int:
+    """Approvals that a decision needs which awards so much."""
+    needed = 1
+    for step in opened.quorum:
+        if mass_g > step.above_g or step.above_g == 0:
+            needed = max(needed, step.approvals)
+    return needed

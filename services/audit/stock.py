@@ -9,6 +9,7 @@ import msgspec
 
 from services.audit.report import Check, Findings
 from services.inventory.events import (
+    DrawDelivered,
     DrawDispatched,
     DrawReturned,
     GateEvidence,
@@ -42,6 +43,7 @@ class Stock:
         self._releases: dict[str, _Open] = {}
         self._gone: dict[str, str] = {}  # release -> how its rest went back
         self._draws: dict[str, tuple[str, str]] = {}  # drawn goods that are still here: draw -> (partner, place)
+        self._under_way: dict[str, tuple[str, int, str]] = {}  # draw -> (partner, weighed_g, carrier)
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
         match event:
@@ -60,6 +62,11 @@ class Stock:
                 self._give_back(place, effective_on, event)
             case DrawDispatched():
                 self._dispatch(place, event)
+            case DrawDelivered():
+                fine = self._under_way.pop(event.draw, None) == (event.partner, event.weighed_g, event.carrier)
+                self._findings.look(
+                    Check.DISPATCHES, fine, place, f"{event.draw} is not under way with {event.carrier} for {event.partner}"
+                )
             case DrawReturned():
                 partner, _ = self._draws.pop(event.draw, (None, ""))
                 fine = partner == event.partner
@@ -109,6 +116,7 @@ class Stock:
         if not drawn_at or partner != event.partner:
             self._findings.look(Check.DISPATCHES, False, place, f"{event.draw} is no draw of {event.partner} that is here")
             return
+        self._under_way[event.draw] = (event.partner, event.weighed_g, event.carrier)
         gate = next((gate for gate in event.gates if gate.gate == _RECEIPT_GATE), None)
         fault = "no ledger receipt was shown" if gate is None else self._fault_of(gate, drawn_at)
         self._findings.look(Check.DISPATCHES, fault is None, place, f"{event.draw}: {fault}")

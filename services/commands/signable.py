@@ -9,7 +9,9 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
+from services.allocation.domain import policy
 from services.allocation.domain.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.allocation.events.policy import PolicyDocument
 from services.loans.domain import equity, equity_write_downs, loan_agreement, material_state
 from services.loans.domain.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.equity import HoldingTerms
@@ -209,6 +211,32 @@ def _of_deferral(document: _MaterialDeferral) -> list[tuple[str, str]]:
     ]
 
 
+def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
+    terms = document.terms
+    method, emergency = terms.method, terms.emergency
+    inside = [f"{rule} in class {tier}" if tier else f"{rule} in all others" for tier, rule in sorted(method.inside.items())]
+    caps = ([f"{method.cap} of what is offered"] if method.cap is not None else []) + [f"{who} {cap}" for who, cap in method.caps.items()]
+    steps = [f"{step.approvals} above {step.above_g} g" for step in terms.quorum]
+    days = [f"{name} delivered in {clocks.delivered} days" for name, clocks in sorted(terms.clocks.items())]
+    return [
+        ("policy", f"{document.policy} version {document.version}, from {document.active_from}"),
+        ("rule", ", ".join([method.rule, *inside]) + (f", restraint {method.restraint}" if method.restraint is not None else "")),
+        ("caps", ", ".join(caps) or "none"),
+        ("protected", ", ".join(f"{mass_g} g of {product}" for product, mass_g in sorted(terms.protected_g.items())) or "nothing more"),
+        ("approvals", ", ".join(steps)),
+        (
+            "emergency",
+            "none"
+            if emergency is None
+            else f"up to {emergency.max_g} g on one approval, ratified in {emergency.ratify_within_hours} hours",
+        ),
+        ("clocks", ", ".join(days)),
+        ("releases", f"to be drawn in {terms.release_days} days"),
+        ("rounding", f"remembered for {terms.carry_years} years"),
+        ("minimums", f"up to {terms.largest_minimum} of what is accepted"),
+    ]
+
+
 def _schedule(schedule: Any) -> str:
     return f"{schedule.kind}, {schedule.periods} periods of {schedule.every} from {schedule.start}, {schedule.day_count}"
 
@@ -218,6 +246,7 @@ def _money(amount_minor: int, currency: str) -> str:
 
 
 _KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Any, str, Callable[[Any], list[tuple[str, str]]]], ...] = (
+    (lambda found: found.get("format") == "reserve.policy.v1", PolicyDocument, policy.PURPOSE, _of_policy),
     (lambda found: found.get("format") == "reserve.material_terms.v1", _MaterialTerms, material_state.PURPOSE, _of_material_terms),
     (lambda found: found.get("format") == "reserve.material_deferral.v1", _MaterialDeferral, material_state.DEFERRAL, _of_deferral),
     (lambda found: {"loan", "act"} <= found.keys(), _LoanAct, loan_agreement.ACT, _of_act),

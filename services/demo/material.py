@@ -51,6 +51,8 @@ async def award_loan(stage: Stage) -> None:
             "daily_consumption_g": DAILY_G,
             "needed_by": NEEDED_BY.isoformat(),
             "nominee": PARTNERS[LENT_TO].nominee,
+            "consignee": PARTNERS[LENT_TO].nominee,
+            "end_user": f"smelters of {LENT_TO}",
             "end_use": "flame retardants, until a smelter is repaired",
             "kind": "loan",
             "return_on": RETURN_ON.isoformat(),

@@ -39,6 +39,8 @@ async def ask(stage: Stage) -> None:
                     "daily_consumption_g": asked.daily_g,
                     "needed_by": "2026-06-30",
                     "nominee": PARTNERS[asked.partner].nominee,
+                    "consignee": PARTNERS[asked.partner].nominee,
+                    "end_user": f"smelters of {asked.partner}",
                     "end_use": asked.end_use,
                 },
             )

@@ -354,6 +354,31 @@ class DrawReturned(_Event, frozen=True, kw_only=True, tag="inventory.draw_return
     reason: str
 
 
+class AwardForwarded(_Event, frozen=True, kw_only=True, tag="inventory.award_forwarded.v1"):
+    """With a weighing, a dispatch or a return: of which release the draw is, for whoever follows an award to its end."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    step: Literal["weighed", "dispatched", "returned"]
+    mass_g: Grams  # nominal
+
+
+class DrawDelivered(_Event, frozen=True, kw_only=True, tag="inventory.draw_delivered.v1"):
+    """From the carrier to the consignee, who has signed for it."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    mass_g: Grams
+    weighed_g: Grams
+    carrier: str
+    consignee: str
+    delivered_on: date
+    received_by: str  # the office that signed, never a person's name
+    evidence: str  # what shows it: "CMR 4711"
+
+
 class StockAdjusted(_Event, frozen=True, kw_only=True, tag="inventory.stock_adjusted.v1"):
     """More or less of a lot than the books said, in `status`."""
 
@@ -393,5 +418,7 @@ type Event = (
     | DrawWeighed
     | DrawDispatched
     | DrawReturned
+    | AwardForwarded
+    | DrawDelivered
     | StockAdjusted
 )

@@ -3,6 +3,7 @@
 from functools import cache, partial
 
 from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.stockpile import DECIDER
@@ -38,6 +39,8 @@ SERVICE = Service(
             allocation.Event,
             {type_of(allocation.RoundCertified), type_of(allocation.LoanAwarded), type_of(allocation.PartnerRegistered)},
             react=react_to_allocation,
+            needs=lambda fact: allocation.documents_of(fact.event),
+            upcasters=ALLOCATION_UPCASTERS,
             take=take_partners,
         ),
         subscription(
@@ -68,6 +71,7 @@ SERVICE = Service(
         Reason.QUANTITY_TOO_LARGE: (422, "The quantity is more than the books can hold"),
         Reason.NOT_WHOLE_UNITS: (422, "The quantity is not a number of whole units"),
         Reason.DATE_IN_PAST: (422, "The day has passed"),
+        Reason.DATE_IN_FUTURE: (422, "The day has not come yet"),
         Reason.WINDOW_REVERSED: (422, "The window ends before it begins"),
         Reason.SERIALS_MISMATCH: (422, "The serials do not match the units"),
         Reason.TARGET_MISMATCH: (422, "The hold's target does not go with its scope"),
@@ -85,6 +89,7 @@ SERVICE = Service(
         Reason.LOAN_OF_GOODS: (409, "A loan is of goods, and not of rights"),
         Reason.NOT_WEIGHED: (409, "The goods have not been weighed"),
         Reason.RECEIPT_MISSING: (409, "The ledger's receipt is missing"),
+        Reason.NOT_DISPATCHED: (409, "The goods are not under way"),
         "release_cancelled": (409, "The release was cancelled"),
         "partner_not_found": (404, "There is no such partner"),
     },

@@ -14,6 +14,8 @@ import msgspec
 from services.allocation.events import PartnerRegistered
 from services.inventory.events import (
     AssayRecorded,
+    AwardForwarded,
+    DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
@@ -134,6 +136,10 @@ WEIGH_DRAW = """
 DISPATCH_DRAW = """
     UPDATE draws SET status = 'dispatched', carrier = new.carrier, consignee = new.consignee, gates = new.gates
     FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) AS new(draw, carrier, consignee, gates) WHERE draws.draw = new.draw"""
+DELIVER_DRAW = """
+    UPDATE draws SET status = 'delivered', delivered_on = new.delivered_on, received_by = new.received_by, receipt = new.receipt
+    FROM unnest($1::text[], $2::date[], $3::text[], $4::text[]) AS new(draw, delivered_on, received_by, receipt)
+    WHERE draws.draw = new.draw"""
 RETURN_DRAW = """
     UPDATE draws SET status = 'returned', reason = new.reason FROM unnest($1::text[], $2::text[]) AS new(draw, reason)
     WHERE draws.draw = new.draw"""
@@ -158,6 +164,7 @@ WAVES = (
     (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
     (WEIGH_DRAW, PIN_RELEASE),
     (DISPATCH_DRAW, RETURN_DRAW),
+    (DELIVER_DRAW,),
 )
 
 
@@ -235,6 +242,8 @@ class _Batch:
                 sums.drawn_g -= event.mass_g
                 sums.dispatched_g += event.mass_g
                 self.put(DISPATCH_DRAW, event.draw, event.carrier, event.consignee, _json(event.gates))
+            case DrawDelivered():
+                self.put(DELIVER_DRAW, event.draw, event.delivered_on, event.received_by, event.evidence)
             case DrawReturned():
                 sums.drawn_g -= event.mass_g
                 sums.in_stock_g += self._restock(event.available)
@@ -262,7 +271,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused():
+            case RoundReleased() | RoundReleaseRefused() | AwardForwarded():
                 pass
             case _:
                 assert_never(event)

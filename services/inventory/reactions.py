@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.allocation.events import LoanAwarded, RoundCertified
+import msgspec
+
+from services.allocation.events import Award, LoanAwarded, ReleaseOrder, RoundCertified
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.stock import TakeInLot
@@ -17,7 +19,7 @@ from shared.record import Fact
 from shared.signed_note import NoteUnverified, VerifierKey
 
 
-def react_to_allocation(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
     """A certified round is released as one command. An award names its release, so the same award is never released twice.
 
     Which awards are loans is told before, by the same book: so a release is known to be one from the moment that it is there.
@@ -36,12 +38,19 @@ def react_to_allocation(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence
             AwardedRelease(
                 release=release_of(award.award), award=award.award, request=award.request, partner=award.partner, mass_g=award.mass_g
             )
-            for award in event.awards
+            for award in _awards(event, documents)
         ),
         expires_on=event.expires_on,
         on=date.fromisoformat(fact.record.effective_on),
     )
     return (Reaction(f"stockpile/{product}", command),)
+
+
+def _awards(event: RoundCertified, documents: Mapping[str, bytes]) -> tuple[Award, ...]:
+    """Raises `KeyError`, which stops the line, where its source does not have the document."""
+    if event.release_order is None:
+        return event.awards
+    return msgspec.json.decode(documents[event.release_order], type=ReleaseOrder).awards
 
 
 def _announce(event: LoanAwarded) -> Reaction:

@@ -36,6 +36,7 @@ class DrawStatus(StrEnum):
     DRAWN = "drawn"  # in its depots
     ASSIGNED = "assigned"  # of rights only: there is nothing to dispatch
     DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
     RETURNED = "returned"
 
 
@@ -138,6 +139,9 @@ class DrawRow(Table, table=True):
     consignee: str | None
     gates: list[dict[str, Any]] = _json()  # as `GateEvidence`
     reason: str | None  # why it came back
+    delivered_on: date | None = None
+    received_by: str | None = None
+    receipt: str | None = None  # what shows the delivery
     drawn_on: date
     shard: int  # where the journal has it: a checkpoint that covers this position is its receipt
     position: int = _whole()

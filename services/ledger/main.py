@@ -1,6 +1,7 @@
 """The ledger: the record of all services' events, their accounts, and the log that proves them."""
 
 from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.ledger.api import router
 from services.ledger.domain.log import DECIDER
@@ -21,7 +22,14 @@ SERVICE = Service(
     tables=metadata,
     subscriptions=(
         subscription("inventory", inventory.Event, None, take=take),
-        subscription("allocation", allocation.Event, None, needs=lambda fact: allocation.documents_of(fact.event), take=take),
+        subscription(
+            "allocation",
+            allocation.Event,
+            None,
+            needs=lambda fact: allocation.documents_of(fact.event),
+            take=take,
+            upcasters=ALLOCATION_UPCASTERS,
+        ),
         subscription("loans", loans.Event, None, needs=lambda fact: loans.documents_of(fact.event), take=take),
     ),
     router=router,

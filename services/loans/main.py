@@ -1,6 +1,7 @@
 """Loans: what the Facility lends and holds, and what the Reserve lends in material."""
 
 from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.loans.api import loan_imports, router
 from services.loans.domain import delivery, equity, facility, loan, material, offtake
@@ -19,7 +20,14 @@ SERVICE = Service(
     project=project,
     tables=metadata,
     subscriptions=(
-        subscription("allocation", allocation.Event, ALLOCATION_TYPES, react=react_to_allocation, take=take_approver_keys),
+        subscription(
+            "allocation",
+            allocation.Event,
+            ALLOCATION_TYPES,
+            react=react_to_allocation,
+            take=take_approver_keys,
+            upcasters=ALLOCATION_UPCASTERS,
+        ),
         subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_products),
         subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),

@@ -75,6 +75,8 @@ class Reserve:
             "daily_consumption_g": UNIT_G // 2,
             "needed_by": str(TODAY + timedelta(days=60)),
             "nominee": "Sojitz",
+            "consignee": "Toyo Logistics",
+            "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
         }
         request: str = (await self.post(who, "/v1/requests", body | changes))["request"]
@@ -319,6 +321,8 @@ async def test_bad_input_is_refused_with_its_code(reserve: Reserve, change: dict
         "daily_consumption_g": 1000,
         "needed_by": str(TODAY + timedelta(days=60)),
         "nominee": "Sojitz",
+        "consignee": "Toyo Logistics",
+        "end_user": "Kyushu Smelting",
         "end_use": "flame retardants",
     }
     assert await reserve.refused("partner-jp", "/v1/requests", body | change) == (status, code)

@@ -89,6 +89,8 @@ class Lending:
             "daily_consumption_g": UNIT_G,
             "needed_by": str(TODAY + timedelta(days=60)),
             "nominee": "Sojitz",
+            "consignee": "Toyo Logistics",
+            "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
             "kind": "loan",
             "return_on": str(RETURN_ON),
@@ -317,6 +319,8 @@ async def test_a_request_for_a_loan_says_when_it_comes_back_and_a_sale_does_not(
         "daily_consumption_g": UNIT_G,
         "needed_by": str(TODAY + timedelta(days=60)),
         "nominee": "Sojitz",
+        "consignee": "Toyo Logistics",
+        "end_user": "Kyushu Smelting",
         "end_use": "flame retardants",
     }
     for wrong in ({"kind": "loan"}, {"return_on": str(RETURN_ON)}, {"kind": "loan", "return_on": str(TODAY + timedelta(days=60))}):

@@ -245,6 +245,8 @@ UNKNOWN = [
             "daily_consumption_g": 1,
             "needed_by": "2990-01-01",
             "nominee": "Kyushu Smelting",
+            "consignee": "Toyo Logistics",
+            "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
         },
     ),

@@ -204,6 +204,8 @@ class World:
             "daily_consumption_g": 1_000_000,
             "needed_by": self.in_days(180),
             "nominee": "Kyushu Smelting",
+            "consignee": "Toyo Logistics",
+            "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
         }
         return body | changed

@@ -430,7 +430,10 @@ def ledger(evidence: Evidence) -> Iterator[str]:
 
 
 _PROPOSED = ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed", "material_terms_proposed", "deferral_proposed")
-STAND_ON = (("allocation", "round_proposed", ("decision", "file")), *(("loans", kind, ("document",)) for kind in _PROPOSED))
+STAND_ON = (
+    ("allocation", "round_proposed", ("decision", "file", "release_order")),
+    *(("loans", kind, ("document",)) for kind in _PROPOSED),
+)
 
 
 def documents(evidence: Evidence) -> Iterator[str]:
@@ -493,7 +496,7 @@ def _expected(record: Json) -> list[tuple[str, tuple[str, ...]]]:
     match record["type"]:
         case "inventory.product_registered.v1":
             return [("allocation", ("allocation.book_opened.v1",))]
-        case "allocation.round_certified.v1":
+        case "allocation.round_certified.v2":
             return [("inventory", ("inventory.round_released.v1", "inventory.round_release_refused.v1"))]
         case "inventory.round_released.v1":
             return [("allocation", ("allocation.round_released.v1",))]
@@ -517,7 +520,7 @@ def _reactions_once(evidence: Evidence) -> Iterator[str]:
 
 def _of_type(evidence: Evidence, service: str, kind: str) -> Iterator[Json]:
     for records in evidence.journals[service].values():
-        yield from (record for record in records if record["type"] == f"{service}.{kind}.v1")
+        yield from (record for record in records if record["type"].rpartition(".v")[0] == f"{service}.{kind}")
 
 
 # Timers
@@ -573,7 +576,8 @@ def _inventory_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
 def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
     """A request that a round has given something has no more to wait for; its timer then does nothing."""
     wanted: dict[tuple[str, str, str], str] = {}
-    closed: dict[str, list[str]] = {}  # round -> requests that it gives something
+    granted: dict[str, list[str]] = defaultdict(list)  # round -> requests that it gives something, in the commit that certifies it
+    closed: dict[str, list[str]] = {}  # the same, of those that are certified
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         match kind:
@@ -584,7 +588,9 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
             case "request_declined" | "request_withdrawn" | "request_expired":
                 wanted.pop(("allocation", stream, f"expire/{data['request']}"), None)
             case "round_certified":
-                closed[data["round"]] = [award["request"] for award in data["awards"]]
+                closed[data["round"]] = granted.pop(data["round"], [])
+            case "award_granted":
+                granted[data["round"]].append(data["request"])
             case "round_released":
                 for request in closed[data["round"]]:
                     wanted.pop(("allocation", stream, f"expire/{request}"), None)

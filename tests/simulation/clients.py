@@ -17,7 +17,7 @@ from services.allocation.domain.book_state import Book, partners_of
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
 from services.allocation.domain.proposal import offer, prepare
-from services.allocation.events import ProductTerms
+from services.allocation.events import Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -129,6 +129,8 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
                 daily_consumption_g=UNIT_G,
                 needed_by=on + timedelta(days=days),
                 nominee="a nominee",
+                consignee="a consignee",
+                end_user="a smelter",
                 end_use="solder",
                 return_on=on + timedelta(days=days + lent_for) if lent_for else None,
                 on=on,
@@ -181,10 +183,10 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 round=client.new_id("rnd"),
                 requests=tuple(ready),
                 disruption=client.dice.choice((None, *client.allocation.disruptions)),  # type: ignore[arg-type]
-                rule="pro_rata",
+                method=Method(rule="pro_rata"),
                 policy="standing",
                 policy_version=1,
-                approvals_needed=client.dice.randrange(1, 3),
+                quorum=(QuorumStep(above_g=0, approvals=client.dice.randrange(1, 3)),),
                 release_days=client.dice.choice((1, 2, 4, 9, 30)),
                 on=date.min,
             )
@@ -218,7 +220,9 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
             surroundings=around,
             proposed=None if prepared is None else prepared.proposed,
         )
-        return command, () if prepared is None else (Document(prepared.published), Document(prepared.file))
+        if prepared is None:
+            return command, ()
+        return command, tuple(Document(content) for content in (prepared.published, prepared.file, prepared.release_order))
 
     share = client.dice.randrange(1, 5)
     await client.do("allocation", stream, propose)
@@ -230,7 +234,10 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
         round = book.rounds.get(round_id)
         partners = [] if round is None else sorted(partners_of(book, round))
         around = client.allocation.surroundings(product, partners, on, round_id)
-        return CertifyRound(round=round_id, surroundings=around, revoked=(), on=on), ()
+        named = None if round is None or round.proposal is None else round.proposal.release_order
+        kept = client.world.stores["allocation"].documents.get(named or "")
+        order = None if kept is None else msgspec.json.decode(kept.content, type=ReleaseOrder)
+        return CertifyRound(round=round_id, surroundings=around, order=order, revoked=(), on=on), ()
 
     answer = await client.do("allocation", stream, certify)
     if isinstance(answer, Refused) and client.dice.random() < 0.2:

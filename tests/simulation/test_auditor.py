@@ -97,6 +97,7 @@ def _expect_another_version(evidence: Evidence) -> None:
 
 
 def _dispatch_before_its_receipt(evidence: Evidence) -> None:
+    _first(evidence, "draw_dispatched")
     checkpoints = [place for place in evidence.order if place[0] == "ledger"]
     evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
 

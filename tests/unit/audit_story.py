@@ -120,6 +120,32 @@ def award(file: DecisionFile, request: str) -> allocation.Award:
     return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g)  # type: ignore[arg-type]
 
 
+def ordered(file: DecisionFile) -> allocation.ReleaseOrder:
+    """What inventory releases by."""
+    awards = tuple(award(file, line.content.claimant.request) for line in file.lines if line.content.award_g)
+    return allocation.ReleaseOrder(round="rnd_1", product=ANTIMONY, awards=awards)
+
+
+ORDER = ordered(DECIDED)
+
+
+def grant(given: allocation.Award, decision: Any = DECISION) -> Step:
+    return book(
+        allocation.AwardGranted(
+            award=given.award,
+            round="rnd_1",  # type: ignore[arg-type]
+            request=given.request,
+            product=ANTIMONY,
+            partner=given.partner,
+            mass_g=given.mass_g,
+            daily_consumption_g=4,
+            days_of_cover="1.0",
+            decision=decision,
+            expires_on=LAST_DAY,
+        )
+    )
+
+
 def approval(subject: str = "sub_approver", key: Ed25519PrivateKey = APPROVER_KEY, decision: str = DECISION) -> allocation.Approval:
     signed: Any = approve(decision, key, approver=subject)
     return allocation.Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
@@ -189,7 +215,12 @@ def told() -> Story:
                 daily_consumption_g=4,
                 needed_by=LAST_DAY,
                 nominee="Trading Co",
+                consignee="Trading Co",
+                end_user="Smelter",
                 end_use="flame retardant",
+                least_contents={},
+                excluded_origins=(),
+                statement=allocation.Statement(),
                 **everything,
             )
         )
@@ -202,10 +233,12 @@ def told() -> Story:
             allocation.RoundOpened(
                 requests=("req_jp", "req_us"),  # type: ignore[arg-type]
                 disruption=None,
-                rule="pro_rata",
+                method=allocation.Method(rule="pro_rata"),
+                positions=(),
                 policy="standing",
                 policy_version=1,
-                approvals_needed=1,
+                quorum=(allocation.QuorumStep(above_g=0, approvals=1),),
+                emergency=None,
                 release_days=14,
                 **round,
             )
@@ -217,15 +250,26 @@ def told() -> Story:
                 proposed_by="sub_operator",  # type: ignore[arg-type]
                 supply_g=100,
                 left_g=DECIDED.decision.left_g,
-                awards=(jp, us),
+                release_order=sha256(canonical_event(ORDER)).hexdigest(),
+                awards=2,
+                awarded_g={jp.partner: jp.mass_g, us.partner: us.mass_g},
                 carries_g={line.content.claimant.partner: str(line.content.carry_out_g) for line in DECIDED.lines},  # type: ignore[misc]
-                reads=allocation.Reads(requests={}, agreements={}, carries_g={}, disruption_version=None, protected_g=20),
+                reads=allocation.Reads(agreements={}, carries_g={}, disruption_version=None, protected_g=20),
                 **round,
             )
         ),
         "approve": book(allocation.RoundApproved(decision=DECISION, approval=approval(), **round)),
+        "grant_jp": grant(jp),
+        "grant_us": grant(us),
         "certify": book(
-            allocation.RoundCertified(decision=DECISION, awards=(jp, us), expires_on=LAST_DAY, approvals=(approval(),), **round)
+            allocation.RoundCertified(
+                decision=DECISION,
+                release_order=sha256(canonical_event(ORDER)).hexdigest(),
+                awards=(),
+                expires_on=LAST_DAY,
+                approvals=(approval(),),
+                **round,
+            )
         ),
         "release_jp": stock(release("jp", "JP", jp.mass_g)),
         "release_us": stock(release("us", "US", us.mass_g)),
@@ -329,7 +373,9 @@ class Told:
         self.tree: list[bytes] = []
         self.books: list[Entry] = []
         self.accounts: dict[Key, Balance] = {}
-        self.documents = {sha256(data).hexdigest(): data for data in (canonical(DECIDED), canonical(DECIDED.decision))}
+        self.documents = {
+            sha256(data).hexdigest(): data for data in (canonical(DECIDED), canonical(DECIDED.decision), canonical_event(ORDER))
+        }
         self.places: dict[str, str] = {}  # step -> "inventory/0/3"
         self.signed: list[CheckpointSigned] = []
         self._streams: dict[str, int] = {}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
@@ -16,8 +17,11 @@ from services.allocation.events import (
     AgreementId,
     BookEvent,
     DecisionHash,
+    Method,
     PartnerCode,
     ProductId,
+    QuorumStep,
+    ReleaseOrder,
     RequestId,
     RoundId,
     SubjectId,
@@ -51,6 +55,8 @@ def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **chang
         "daily_consumption_g": TONNE,
         "needed_by": NEEDED_BY,
         "nominee": "Sojitz",
+        "consignee": "Toyo Logistics",
+        "end_user": "Kyushu Smelting",
         "end_use": "flame retardants",
         "on": TODAY,
     }
@@ -67,10 +73,10 @@ def open_round(*names: str, round: RoundId = ROUND, **changes: Any) -> OpenRound
         "round": round,
         "requests": tuple(request_id(name) for name in names),
         "disruption": None,
-        "rule": "pro_rata",
+        "method": Method(rule=changes.pop("rule", "pro_rata")),
         "policy": "standing",
         "policy_version": 1,
-        "approvals_needed": 1,
+        "quorum": (QuorumStep(above_g=0, approvals=changes.pop("approvals_needed", 1)),),
         "release_days": 30,
         "on": TODAY,
     }
@@ -105,6 +111,7 @@ class Story:
 
     def __init__(self, book: Book | None = None) -> None:
         self.book = book or Book()
+        self.orders: dict[str | None, ReleaseOrder] = {}  # those that were prepared, by their SHA-256
 
     def given(self, *commands: Command) -> "Story":
         for command in commands:
@@ -136,8 +143,13 @@ class Story:
         self, units: int = 10, around: Surroundings | None = None, round: RoundId = ROUND, by: SubjectId = OPERATOR, on: date = TODAY
     ) -> ProposeRound:
         around = around or surroundings()
-        proposed = self.prepared(units, around, round).proposed
+        prepared = self.prepared(units, around, round)
+        proposed = prepared.proposed
+        self.orders[proposed.release_order] = msgspec.json.decode(prepared.release_order, type=ReleaseOrder)
         return ProposeRound(round=round, supply_g=units * UNIT_G, by=by, on=on, surroundings=around, proposed=proposed)
+
+    def order(self, round: RoundId = ROUND) -> ReleaseOrder:
+        return self.orders[proposal_of(self.book.rounds[round]).release_order]
 
     def decision(self, round: RoundId = ROUND) -> DecisionHash:
         return proposal_of(self.book.rounds[round]).decision
@@ -154,7 +166,10 @@ class Story:
         return ApproveRound(**(told | changes))
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
-        return CertifyRound(**({"round": round, "surroundings": around or surroundings(), "revoked": (), "on": TODAY} | changes))
+        proposal = self.book.rounds[round].proposal if round in self.book.rounds else None
+        order = None if proposal is None else self.orders.get(proposal.release_order)
+        told: dict[str, Any] = {"round": round, "surroundings": around or surroundings(), "order": order, "revoked": (), "on": TODAY}
+        return CertifyRound(**(told | changes))
 
     def close(self, round: RoundId = ROUND) -> CloseRound:
         return CloseRound(round=round, decision=self.decision(round))

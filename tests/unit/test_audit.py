@@ -488,8 +488,8 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     documents = {sha256(data).hexdigest(): data for data in (canonical(file), canonical(file.decision))}
     signed = (approval(decision=name),)
     changed(story, "propose", decision=name, file=sha256(canonical(file)).hexdigest(), **proposal)
-    changed(story, "certify", decision=name, approvals=signed, **{key: value for key, value in proposal.items() if key == "awards"})
-    for step in ("release_jp", "release_us", "released", "close"):
+    changed(story, "certify", decision=name, approvals=signed)
+    for step in ("grant_jp", "grant_us", "release_jp", "release_us", "released", "close"):
         changed(story, step, decision=name)
     return story, documents
 
@@ -552,15 +552,13 @@ async def test_a_decision_on_more_than_was_asked_or_accepted_is_found(tmp_path: 
 
 async def test_a_decision_by_another_rule_than_the_rounds_is_found(tmp_path: Path) -> None:
     story = told()
-    changed(story, "open", rule="priority")
+    changed(story, "open", method=allocation.Method(rule="priority"))
     assert failed(await audited(tmp_path, story)) == {Check.DECISIONS}
 
 
 async def test_what_is_certified_otherwise_than_proposed_is_found(tmp_path: Path) -> None:
     story = told()
-    step = story["certify"]
-    assert isinstance(step, Step)
-    changed(story, "certify", awards=step.event.awards[:1])
+    del story["grant_us"]
     assert {Check.DECISIONS, Check.RELEASES} <= failed(await audited(tmp_path, story))
 
 
@@ -605,7 +603,12 @@ async def test_an_approval_by_a_key_that_was_revoked_long_before_is_found(tmp_pa
 async def test_a_round_that_came_back_takes_its_carries_back(tmp_path: Path) -> None:
     reopened = allocation.RoundReopened(round="rnd_1", product=ANTIMONY, decision=DECISION, reason="stock_short")  # type: ignore[arg-type]
     story = told()
-    again = {"reopen": book(reopened), "again": story["propose"], "approve_again": story["approve"], "certify_again": story["certify"]}
+    again = {
+        "reopen": book(reopened),
+        "again": story["propose"],
+        "approve_again": story["approve"],
+    }
+    again |= {"grant_jp_again": story["grant_jp"], "grant_us_again": story["grant_us"], "certify_again": story["certify"]}
     assert failures(await audited(tmp_path, before(story, "release_jp", **again))) == {}
 
 

@@ -40,7 +40,7 @@ def test_a_loan_counts_against_the_quota_and_goes_with_its_round():
     story = proposed()
     story.given(story.approve(), story.certify())
     used_g = {used.mass_g for used in story.book.quota_used.values()}
-    assert used_g == {award.mass_g for award in story.book.rounds[next(iter(story.book.rounds))].proposal.awards}  # type: ignore[union-attr]
+    assert used_g == set(story.book.rounds[next(iter(story.book.rounds))].proposal.awarded_g.values())  # type: ignore[union-attr]
     events = story.when(story.reopen())
     assert sum(isinstance(event, AwardWithdrawn) for event in events) == 2
     assert story.book.requests[request_id("jp")].return_on == RETURN_ON, "it is a loan in the next round too"

@@ -31,6 +31,7 @@ from services.allocation.events import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from shared.decider import CancelTimer, Timer
 
@@ -68,7 +69,12 @@ def test_a_submitted_request_states_what_it_is_for():
         daily_consumption_g=TONNE,
         needed_by=NEEDED_BY,
         nominee="Sojitz",
+        consignee="Toyo Logistics",
+        end_user="Kyushu Smelting",
         end_use="flame retardants",
+        least_contents={},
+        excluded_origins=(),
+        statement=Statement(),
     )
 
 

@@ -30,7 +30,7 @@ from book_story import (
 
 from services.allocation.domain.book import DECIDER, OpenBook
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_rounds import MAX_PARTNERS, MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Reason, proposal_of
 from services.allocation.domain.decision import read_file, recompute
 from services.allocation.domain.proposal import offer
@@ -59,7 +59,7 @@ CANCEL = CancelRound(round=ROUND, reason="superseded")
 
 def awarded(story: Story, round: RoundId = ROUND) -> dict[str, int]:
     """Partner -> units."""
-    return {award.partner: award.mass_g // UNIT_G for award in proposal_of(story.book.rounds[round]).awards}
+    return {partner: mass_g // UNIT_G for partner, mass_g in proposal_of(story.book.rounds[round]).awarded_g.items()}
 
 
 # Opening
@@ -70,7 +70,7 @@ def test_a_round_opens_over_accepted_requests():
     [event] = story.when(open_round("jp", "us"))
     assert isinstance(event, RoundOpened)
     assert event.requests == (request_id("jp"), request_id("us"))
-    assert (event.rule, event.policy, event.policy_version, event.approvals_needed) == ("pro_rata", "standing", 1, 1)
+    assert (event.method.rule, event.policy, event.policy_version, event.quorum[0].approvals) == ("pro_rata", "standing", 1, 1)
 
 
 def test_a_round_without_requests_is_refused():
@@ -126,12 +126,12 @@ def test_a_proposal_shares_the_supply_and_says_what_it_was_made_from():
     story = a_round(10, 30)
     [event] = story.when(story.propose(20))
     assert isinstance(event, RoundProposed)
-    assert [(award.award, award.partner, award.mass_g) for award in event.awards] == [
+    assert [(award.award, award.partner, award.mass_g) for award in story.orders[event.release_order].awards] == [
         ("awd_jp", JP, 5 * UNIT_G),
         ("awd_us", US, 15 * UNIT_G),
     ]
     assert (event.supply_g, event.left_g, event.proposed_by) == (20 * UNIT_G, 0, OPERATOR)
-    assert event.reads.requests == {request_id("jp"): 2, request_id("us"): 2}
+    assert (event.awards, event.awarded_g) == (2, {JP: 5 * UNIT_G, US: 15 * UNIT_G})
     assert event.reads.agreements[JP] == AgreementRead(
         agreement=terms(JP).agreement, version=1, year_from=date(2026, 1, 1), quota_g=1000 * UNIT_G, used_g=0
     )
@@ -167,7 +167,7 @@ def test_a_quota_goes_to_the_requests_of_a_partner_in_turn():
     around = surroundings(terms={JP: terms(JP, quota_units=12)})
     story = a_book(submit("a", JP), accept("a"), submit("b", JP), accept("b"), open_round("a", "b"))
     story.given(story.propose(20, around))
-    assert [award.mass_g // UNIT_G for award in proposal_of(story.book.rounds[ROUND]).awards] == [10, 2]
+    assert [award.mass_g // UNIT_G for award in story.order().awards] == [10, 2]
 
 
 def test_a_minimum_that_is_not_reached_is_given_to_the_others():
@@ -304,7 +304,8 @@ def test_a_certified_round_grants_each_award_and_shows_the_days_of_cover_it_buys
     assert isinstance(certified, RoundCertified)
     assert certified.decision == decision
     assert certified.expires_on == TODAY + timedelta(days=30)
-    assert [award.mass_g for award in certified.awards] == [jp.mass_g, us.mass_g]
+    assert (certified.awards, certified.release_order) == ((), proposal_of(story.book.rounds[ROUND]).release_order)
+    assert [award.mass_g for award in story.order().awards] == [jp.mass_g, us.mass_g]
     assert [approval.subject for approval in certified.approvals] == [APPROVER]
 
 
@@ -456,25 +457,28 @@ def test_an_answer_of_inventory_that_nobody_waits_for_is_nothing():
         assert story.when(ReopenRound(round=ROUND, decision=other, reason="stock_short")) == []
 
 
-def test_the_largest_round_fits_in_an_event():
+def test_the_largest_round_fits_in_events():
+    """As many partners as can be, and ten times as many requests."""
     story = a_book()
-    names = [f"01jh{place:022}" for place in range(MAX_REQUESTS)]
-    partners = [f"P{place:02}" for place in range(MAX_REQUESTS)]
+    names = [f"01jh{place:022}" for place in range(10 * MAX_PARTNERS)]
+    partners = [f"P{place % MAX_PARTNERS:02}" for place in range(10 * MAX_PARTNERS)]
     for name, partner in zip(names, partners, strict=True):
         story.given(submit(name, partner, 99_991, agreement="agr_1"), accept(name, 99_991))
     around = surroundings(
         lots=10**6,
-        terms={partner: terms(partner, quota_units=10**8, agreement=f"agr_01jh{place:022}") for place, partner in enumerate(partners)},
+        terms={
+            partner: terms(partner, quota_units=10**8, agreement=f"agr_01jh{place:022}")
+            for place, partner in enumerate(partners[:MAX_PARTNERS])
+        },
     )
     story.given(open_round(*names))
     largest = 0
     for supply in (999_983, 999_979):
-        story.given(story.propose(supply, around))
+        [*_, proposed] = story.when(story.propose(supply, around))
+        largest = max(largest, len(canonical(proposed)))
         story.given(story.approve())
         events = story.when(story.certify(around))
         largest = max(largest, *(len(canonical(event)) for event in events))
-        proposal = proposal_of(story.book.rounds[ROUND])
-        largest = max(largest, len(canonical(proposal.reads)) + len(canonical(proposal.awards)) + len(canonical(proposal.carries_g)))
         story.given(story.reopen())
     assert largest < MAX_DATA_BYTES
 

@@ -7,6 +7,7 @@ from stockpile_story import (
     ANTIMONY,
     DAY_AFTER,
     FAILED,
+    TODAY,
     UNIT_G,
     Story,
     a_round,
@@ -25,7 +26,7 @@ from stockpile_story import (
 from test_stockpile_loans import announce, open_gate
 
 from services.inventory import events as inventory
-from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.releases import CancelRelease, LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
@@ -160,6 +161,15 @@ def test_a_dispatch_moves_what_was_weighed_to_the_carrier_and_nobodys_title():
     }
 
 
+def test_a_delivery_moves_what_was_weighed_from_the_carrier_to_the_holder():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700), dispatch())
+    told = DeliverDraw(draw=DrawId("drw_1"), partner=None, delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY)
+    assert moved(story, told) == {
+        ("custody", "carrier/Linfox"): -(2 * UNIT_G - 700),
+        ("custody", "holder/Sojitz"): 2 * UNIT_G - 700,
+    }
+
+
 def test_a_return_takes_back_the_title_and_the_difference():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
     assert moved(story, ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")) == {
@@ -243,5 +253,6 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
         *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
         *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused"),
+        *("AwardForwarded", "DrawDelivered"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

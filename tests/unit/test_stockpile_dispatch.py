@@ -19,13 +19,15 @@ from stockpile_story import (
     weigh,
 )
 
-from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, LiftHold
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
+    AwardForwarded,
+    DrawDelivered,
     DrawDispatched,
     DrawId,
     DrawReturned,
@@ -49,10 +51,12 @@ def drawn(*commands):
 
 def test_weighing_gives_the_difference_from_the_books():
     story = drawn()
-    [first] = story.when(weigh(weighed_g=2 * UNIT_G - 700))
+    first, told = story.when(weigh(weighed_g=2 * UNIT_G - 700))
     assert isinstance(first, DrawWeighed)
     assert (first.mass_g, first.weighed_g, first.difference_g) == (2 * UNIT_G, 2 * UNIT_G - 700, -700)
-    [again] = story.when(weigh(weighed_g=2 * UNIT_G + 100))
+    assert isinstance(told, AwardForwarded)
+    assert (told.release, told.step, told.mass_g) == ("rel_a", "weighed", 2 * UNIT_G)
+    again, _ = story.when(weigh(weighed_g=2 * UNIT_G + 100))
     assert isinstance(again, DrawWeighed)
     assert again.difference_g == 800
 
@@ -63,8 +67,10 @@ def test_goods_weigh_something():
 
 def test_weighed_goods_with_a_receipt_are_dispatched():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
-    [event] = story.when(dispatch())
+    event, told = story.when(dispatch())
     assert isinstance(event, DrawDispatched)
+    assert isinstance(told, AwardForwarded)
+    assert told.step == "dispatched"
     assert (event.partner, event.mass_g, event.weighed_g) == ("JP", 2 * UNIT_G, 2 * UNIT_G - 700)
     assert [(parcel.depot, parcel.units) for parcel in event.parcels] == [("Fremantle", 2)]
     assert event.gates == (RECEIPT,)
@@ -73,6 +79,28 @@ def test_weighed_goods_with_a_receipt_are_dispatched():
 
 def test_goods_are_dispatched_once():
     drawn(weigh(), dispatch()).refuses(dispatch(), Reason.DRAW_NOT_FOUND)
+
+
+def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY) -> DeliverDraw:
+    return DeliverDraw(
+        draw=DrawId(name), partner=partner, delivered_on=delivered_on, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY
+    )
+
+
+def test_the_consignee_signs_once_for_goods_that_are_under_way():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700), dispatch())
+    [event] = story.when(deliver(partner="JP"))
+    assert isinstance(event, DrawDelivered)
+    assert (event.release, event.consignee, event.carrier, event.weighed_g) == ("rel_a", "Sojitz", "Linfox", 2 * UNIT_G - 700)
+    story.refuses(deliver(), Reason.NOT_DISPATCHED)
+
+
+def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused():
+    story = drawn(weigh())
+    story.refuses(deliver(), Reason.NOT_DISPATCHED)
+    story.when(dispatch())
+    story.refuses(deliver(partner="US"), Reason.NOT_DISPATCHED)
+    assert story.refuses(deliver(delivered_on=DAY_AFTER), Reason.DATE_IN_FUTURE).field == "/delivered_on"
 
 
 def test_dispatch_without_a_receipt_is_refused():
@@ -100,7 +128,7 @@ def test_a_hold_stops_the_dispatch_that_it_covers():
 
 def test_returned_goods_are_available_again_and_their_release_is_not():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
-    [event] = story.when(RETURN)
+    event, _ = story.when(RETURN)
     assert isinstance(event, DrawReturned)
     assert (len(event.available), event.quarantined, event.mass_g, event.difference_g) == (1, (), 2 * UNIT_G, -700)
     assert (in_stock_g(story.state), story.state.drawn_g) == (10 * UNIT_G, 0)
@@ -109,7 +137,7 @@ def test_returned_goods_are_available_again_and_their_release_is_not():
 
 def test_goods_returned_to_a_failed_lot_are_quarantined():
     story = drawn(RecordAssay(lot=LotId("lot_1"), assay=FAILED))
-    [event] = story.when(RETURN)
+    event, _ = story.when(RETURN)
     assert isinstance(event, DrawReturned)
     assert (event.available, len(event.quarantined)) == ((), 1)
     assert story.state.quarantined_g == 10 * UNIT_G

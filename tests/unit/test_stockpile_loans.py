@@ -135,7 +135,7 @@ def test_in_a_round_loans_have_the_lots_and_others_the_rights():
 
 def test_a_draw_that_never_left_is_lent_no_longer():
     story = lent().given(draw())
-    returned, back = story.when(ReturnDraw(draw=DrawId("drw_1"), reason="no truck"))
+    returned, back, _ = story.when(ReturnDraw(draw=DrawId("drw_1"), reason="no truck"))
     assert isinstance(back, LentDrawReturned)
     assert (back.contained_g, back.mass_g, back.award) == ({"Sb": 9_965_000}, 2 * UNIT_G, "awd_a")
     assert returned.draw == back.draw and not story.state.lent
@@ -144,7 +144,7 @@ def test_a_draw_that_never_left_is_lent_no_longer():
 def test_a_draw_that_has_left_is_forgotten_here_and_a_sale_says_nothing_when_it_comes_back():
     assert not lent().given(draw(), weigh(), dispatch()).state.lent
     story = a_stockpile(lot(units=10), a_round(award("a", "JP", 4)), draw())
-    assert len(story.when(ReturnDraw(draw=DrawId("drw_1"), reason="no truck"))) == 1
+    assert len(story.when(ReturnDraw(draw=DrawId("drw_1"), reason="no truck"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         own = None if sight.partner is None else await own_requests(session, row.requests, sight)
     if row.file is None or (own is not None and row.status not in FINAL):
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
-    content = await _content(reads, row.file)
+    content = await read_content(reads, row.file)
     if own is not None:
         content = canonical(own_view(read_file(content), own))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
@@ -112,7 +112,7 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
     assert row.decision is not None
     assert row.expires_on is not None
     assert row.certified_in is not None
-    published = msgspec.json.decode(await _content(reads, row.decision))
+    published = msgspec.json.decode(await read_content(reads, row.decision))
     return CertificateView(
         round=row.round,
         product=row.product,
@@ -130,7 +130,7 @@ async def award_lines(reads: Reads, file: str) -> list[AwardLine]:
 
 
 async def decision_file(reads: Reads, file: str) -> DecisionFile:
-    return read_file(await _content(reads, file))
+    return read_file(await read_content(reads, file))
 
 
 def award_line(line: Line) -> AwardLine:
@@ -147,7 +147,8 @@ def award_line(line: Line) -> AwardLine:
     )
 
 
-async def _content(reads: Reads, name: str) -> bytes:
+async def read_content(reads: Reads, name: str) -> bytes:
+    """Of a kept document."""
     async with reads.kernel.pool.acquire() as connection:
         document = await read_document(connection, name)
     assert document is not None, f"the document {name} is kept with the event that names it"

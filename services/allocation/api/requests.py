@@ -5,21 +5,35 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request, valid_terms
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.events import RequestId
+from services.allocation.events import RequestId, Statement
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
-from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text, WholeGrams
+from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.problems import Problem
 
+ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
+ShareField = Annotated[str, StringConstraints(pattern=r"^(0\.[0-9]{1,9}|1)$")]
+CountryField = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
+
+
+class StatementBody(Body):
+    """Why it is asked for, in the partner's words."""
+
+    event: LongText = ""  # what has happened to its supply
+    impact: LongText = ""
+    alternatives: LongText = ""  # other sources that were sought
+    quality: LongText = ""
+    duration_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0  # 0: not stated
 
 
 class RequestBody(Body):
@@ -29,7 +43,12 @@ class RequestBody(Body):
     daily_consumption_g: PositiveGrams  # grams a day
     needed_by: Day
     nominee: Text  # who would contract and pay
+    consignee: Text  # who would take delivery
+    end_user: Text  # who would use the metal
     end_use: Text
+    least_contents: Annotated[dict[ElementField, ShareField], Field(default_factory=dict, max_length=20)]  # of use from such a share on
+    excluded_origins: Annotated[list[CountryField], Field(default_factory=list, max_length=50)]
+    statement: StatementBody = StatementBody()
     kind: Literal["sale", "loan"] = "sale"
     return_on: Day | None = None  # of a loan: the last day on which it comes back in kind
 
@@ -56,7 +75,12 @@ class RequestView(BaseModel):
     days_of_cover_asked: str  # what the whole of it would buy, in tenths of days
     needed_by: date
     nominee: str
+    consignee: str
+    end_user: str
     end_use: str
+    least_contents: dict[str, str]
+    excluded_origins: list[str]
+    statement: StatementBody
     round: str | None
     kind: Literal["sale", "loan"]
     return_on: date | None
@@ -97,7 +121,12 @@ async def submit_request(
         daily_consumption_g=body.daily_consumption_g,
         needed_by=body.needed_by,
         nominee=body.nominee,
+        consignee=body.consignee,
+        end_user=body.end_user,
         end_use=body.end_use,
+        least_contents=body.least_contents,
+        excluded_origins=tuple(sorted(set(body.excluded_origins))),
+        statement=Statement(**body.statement.model_dump()),
         return_on=body.return_on,
         on=post.today,
     )

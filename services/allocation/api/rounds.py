@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions import AwardLine, award_lines
+from services.allocation.api.decisions import AwardLine, award_lines, read_content
 from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests
 from services.allocation.domain.approver import Approver
@@ -26,6 +26,7 @@ from services.allocation.domain.book_rounds import (
     CertifyRound,
     OpenRound,
     ProposeRound,
+    approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Round, partners_of
 from services.allocation.domain.proposal import Prepared, offer, prepare
@@ -33,7 +34,10 @@ from services.allocation.events import (
     AwardGranted,
     DisruptionId,
     KeyId,
+    Method,
     ProductId,
+    QuorumStep,
+    ReleaseOrder,
     RequestId,
     RoundCertified,
     RoundId,
@@ -94,6 +98,11 @@ class AwardView(BaseModel):
     days_of_cover: str  # what it buys at the stated consumption, in tenths of days
 
 
+class QuorumView(BaseModel):
+    above_g: int
+    approvals: int
+
+
 class RoundView(BaseModel):
     """`awards`: of a certified round; what is proposed stands in its decision. A partner sees its own requests and awards only."""
 
@@ -105,7 +114,8 @@ class RoundView(BaseModel):
     policy: str
     policy_version: int
     disruption: str | None
-    approvals_needed: int
+    approvals_needed: int  # by what is proposed, or else by the smallest award
+    quorum: list[QuorumView]
     release_days: int
     opened_on: date
     decision: str | None
@@ -173,15 +183,27 @@ async def open_round(body: RoundBody, caller: Operates, post: Posting, reads: Re
         round=RoundId(post.new_id("rnd")),
         requests=tuple(RequestId(request) for request in body.requests),
         disruption=None if body.disruption is None else DisruptionId(body.disruption),
-        rule=body.rule,
+        method=Method(rule=body.rule),
         policy=body.policy,
         policy_version=body.policy_version,
-        approvals_needed=body.approvals_needed,
+        quorum=(QuorumStep(above_g=0, approvals=body.approvals_needed),),
         release_days=body.release_days,
         on=post.today,
     )
     accepted = await post.submit(f"book/{body.product}", command)
-    return OpenedView(**msgspec.to_builtins(accepted.facts[0].event), status=RoundStatus.OPEN)
+    opened = accepted.facts[0].event
+    return OpenedView(
+        round=opened.round,
+        product=opened.product,
+        status=RoundStatus.OPEN,
+        requests=body.requests,
+        rule=opened.method.rule,
+        policy=opened.policy,
+        policy_version=opened.policy_version,
+        disruption=opened.disruption,
+        approvals_needed=opened.quorum[0].approvals,
+        release_days=opened.release_days,
+    )
 
 
 @router.post("/{round}/propose")
@@ -250,7 +272,13 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(session, row, book, found, post.today)
-    command = CertifyRound(round=RoundId(round), surroundings=around, revoked=await _revoked(reads, found), on=post.today)
+    command = CertifyRound(
+        round=RoundId(round),
+        surroundings=around,
+        order=await _release_order(reads, found),
+        revoked=await _revoked(reads, found),
+        on=post.today,
+    )
     accepted = await post.submit(f"book/{row.product}", command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))
     return CertifiedView(
@@ -323,7 +351,8 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         )
         awards = select(AwardRow).where(AwardRow.round == round, AwardRow.decision == row.decision)
         view = RoundView(
-            **row.model_dump(exclude={"file"}),
+            **row.model_dump(exclude={"file", "approvals_needed"}),
+            approvals_needed=_needed(row),
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)
                 for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))
@@ -333,6 +362,11 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             ],
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
+
+
+def _needed(row: RoundRow) -> int:
+    steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])
+    return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
 
 
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
@@ -379,5 +413,11 @@ async def _revoked(reads: Reads, round: Round | None) -> tuple[KeyId, ...]:
     return tuple(revoked)
 
 
+async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | None:
+    if round is None or round.proposal is None or (name := round.proposal.release_order) is None:
+        return None
+    return msgspec.json.decode(await read_content(reads, name), type=ReleaseOrder)
+
+
 def _documents(prepared: Prepared | None) -> Sequence[Document]:
-    return () if prepared is None else (Document(prepared.published), Document(prepared.file))
+    return () if prepared is None else (Document(prepared.published), Document(prepared.file), Document(prepared.release_order))

@@ -38,7 +38,7 @@ def counts(approval: Approval, product: ProductId, proposal: Proposal, authoriti
 
 
 def approving(by: SubjectId, product: ProductId, proposal: Proposal, on: date) -> Exercise:
-    return Exercise(act=Act.APPROVE_DECISION, by=by, on=on, product=product, mass_g=proposal.awarded_g)
+    return Exercise(act=Act.APPROVE_DECISION, by=by, on=on, product=product, mass_g=proposal.mass_g)
 
 
 def lapsed_with(instrument: InstrumentId, round_id: RoundId, product: ProductId, round: Round) -> ApprovalsLapsed | None:

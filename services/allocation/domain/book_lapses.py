@@ -24,7 +24,14 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     Reads,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestId,
+    RequestWithdrawn,
+    RoundCertified,
     RoundId,
+    RoundReopened,
 )
 
 
@@ -83,10 +90,9 @@ class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
-    """What a decision of this round is made from, as of now."""
+    """What a decision of this round is made from, as of now, beside its requests."""
     partners = sorted(partners_of(book, round))
     return Reads(
-        requests={request_id: book.requests[request_id].revision for request_id in sorted(round.requests)},
         agreements={
             partner: AgreementRead(
                 agreement=terms.agreement,
@@ -104,14 +110,29 @@ def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
     )
 
 
+def revisions_of(book: Book, round: Round) -> dict[RequestId, int]:
+    """The requests that a decision of this round is made from, as of now."""
+    return {request_id: book.requests[request_id].revision for request_id in sorted(round.requests)}
+
+
 def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -> list[BookEvent]:
-    """The decisions that fall because `events` change what they were made from."""
-    after = reduce(evolve, events, book)
-    return [
-        void_decision(round_id, product, round, cause)
-        for round_id, round in _proposals(after)
-        if (cause := _changed_inside(after, round)) is not None
-    ]
+    """The decisions that fall because `events` change what they were made from. It costs by the event, however many requests there are."""
+    lapses: dict[RoundId, BookEvent] = {}
+    for event in events:
+        match event:
+            case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
+                round_id = book.requests[event.request].round
+                round = None if round_id is None else book.rounds[round_id]
+                if round_id is not None and round is not None and round.proposal is not None and not round.certified:
+                    lapses[round_id] = void_decision(round_id, product, round, f"request {event.request}")
+            case RoundCertified() | RoundReopened():
+                after = reduce(evolve, events, book)
+                for other, round in _proposals(after):
+                    if (cause := _changed_inside(after, round)) is not None:
+                        lapses[other] = void_decision(other, product, round, cause)
+            case _:
+                pass
+    return list(lapses.values())
 
 
 def lapses_outside(command: LapseApprovals, product: ProductId, book: Book) -> list[BookEvent]:
@@ -162,9 +183,6 @@ def void_decision(round_id: RoundId, product: ProductId, round: Round, cause: st
 
 def _changed_inside(book: Book, round: Round) -> str | None:
     reads = proposal_of(round).reads
-    for request_id, revision in reads.requests.items():
-        if request_id not in round.requests or book.requests[request_id].revision != revision:
-            return f"request {request_id}"
     for partner, read in reads.agreements.items():
         if book.used_g(read.agreement, read.year_from) != read.used_g:
             return f"quota of {read.agreement}"

@@ -20,6 +20,7 @@ from services.allocation.events import (
     RequestId,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from shared.decider import CancelTimer, Refused, Timer
 
@@ -33,7 +34,12 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     daily_consumption_g: int
     needed_by: date
     nominee: str
+    consignee: str
+    end_user: str
     end_use: str
+    least_contents: dict[str, str] = {}
+    excluded_origins: tuple[str, ...] = ()
+    statement: Statement = Statement()
     return_on: date | None = None  # None: it is not a loan, and nothing comes back
     on: date
 
@@ -143,7 +149,12 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
             daily_consumption_g=command.daily_consumption_g,
             needed_by=command.needed_by,
             nominee=command.nominee,
+            consignee=command.consignee,
+            end_user=command.end_user,
             end_use=command.end_use,
+            least_contents=command.least_contents,
+            excluded_origins=command.excluded_origins,
+            statement=command.statement,
         )
     ]
     if command.return_on is not None:

@@ -1,11 +1,21 @@
 """Rounds of a book: requests decided together. Opened, proposed, approved by people other than the proposer, certified, released."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from hashlib import sha256
+from itertools import batched, pairwise
 from typing import Literal, assert_never
 
 import msgspec
 
-from services.allocation.domain.book_lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
+from services.allocation.domain.book_lapses import (
+    LapseApprovals,
+    Surroundings,
+    lapses_outside,
+    reads_of,
+    revisions_of,
+    void_decision,
+)
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.rules import RULES
@@ -13,19 +23,26 @@ from services.allocation.events import (
     Approval,
     Award,
     AwardGranted,
+    AwardId,
     AwardWithdrawn,
     BookEvent,
     DecisionHash,
     DisruptionId,
+    EmergencyPath,
     KeyId,
     LoanAwarded,
+    Method,
     PartnerCode,
+    Position,
     ProductId,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RequestId,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundId,
     RoundOpened,
     RoundProposed,
@@ -35,8 +52,11 @@ from services.allocation.events import (
 )
 from shared.approval import Approval as SignedApproval
 from shared.decider import Refused
+from shared.record import canonical
 
-MAX_REQUESTS = 100  # of a round: all of its awards must fit in one event of 64 KiB
+MAX_REQUESTS = 10_000  # of a round
+MAX_PARTNERS = 100  # of a round: what it reads of their agreements stands in one event of 64 KiB
+_REQUESTS_AN_EVENT = 1_000  # an event holds 64 KiB
 MAX_APPROVALS = 10
 MAX_RELEASE_DAYS = 366
 
@@ -46,10 +66,12 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
 
     decision: DecisionHash
     file: str
+    release_order: str
     supply_g: int
     left_g: int
     awards: tuple[Award, ...]
     carries_g: dict[PartnerCode, str]
+    requests: dict[RequestId, int]  # revision of each
     reads: Reads
 
 
@@ -57,10 +79,12 @@ class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     requests: tuple[RequestId, ...]
     disruption: DisruptionId | None
-    rule: str
+    method: Method
+    positions: tuple[Position, ...] = ()
     policy: str
     policy_version: int
-    approvals_needed: int
+    quorum: tuple[QuorumStep, ...]
+    emergency: EmergencyPath | None = None
     release_days: int
     on: date
 
@@ -88,8 +112,11 @@ class ApproveRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`order`: what the proposed decision awards, as its document has it; None where there is none, and the book says why."""
+
     round: RoundId
     surroundings: Surroundings
+    order: ReleaseOrder | None
     revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
     on: date
 
@@ -146,32 +173,54 @@ def _open(command: OpenRound, product: ProductId, book: Book) -> list[BookEvent]
         return Refused(Reason.ROUND_EMPTY, "no request is named", field="/requests", accepted="at least one accepted request")
     if len(command.requests) > MAX_REQUESTS:
         return Refused(Reason.ROUND_TOO_LARGE, f"{len(command.requests)} requests", field="/requests", accepted=f"up to {MAX_REQUESTS}")
+    if (partners := len({book.requests[name].partner for name in command.requests if name in book.requests})) > MAX_PARTNERS:
+        return Refused(
+            Reason.ROUND_TOO_LARGE, f"{partners} partners", field="/requests", accepted=f"requests of up to {MAX_PARTNERS} partners"
+        )
     if len(set(command.requests)) < len(command.requests):
         return Refused(Reason.REQUEST_TWICE, "a request is named twice", field="/requests", accepted="each request once")
     for place, request_id in enumerate(command.requests):
         if fault := _unfit(book, request_id, f"/requests/{place}", command.on):
             return fault
-    if command.rule not in RULES:
-        return Refused(Reason.RULE_UNKNOWN, f"there is no rule {command.rule!r}", field="/rule", accepted=", ".join(sorted(RULES)))
-    if not 1 <= command.approvals_needed <= MAX_APPROVALS:
+    if command.method.rule not in RULES:
+        return Refused(Reason.RULE_UNKNOWN, f"there is no rule {command.method.rule!r}", field="/rule", accepted=", ".join(sorted(RULES)))
+    if not is_quorum(command.quorum):
         return Refused(
-            Reason.APPROVALS_INVALID, "a round needs approval", field="/approvals_needed", accepted=f"1 to {MAX_APPROVALS} approvals"
+            Reason.APPROVALS_INVALID,
+            "a round needs approval",
+            field="/approvals_needed",
+            accepted=f"1 to {MAX_APPROVALS} approvals, from 0 g on, and more only for more",
         )
     if not 1 <= command.release_days <= MAX_RELEASE_DAYS:
         return Refused(Reason.RELEASE_DAYS_INVALID, "out of range", field="/release_days", accepted=f"1 to {MAX_RELEASE_DAYS} days")
+    first, *more = batched(command.requests, _REQUESTS_AN_EVENT)
     return [
         RoundOpened(
             round=command.round,
             product=product,
-            requests=command.requests,
+            requests=first,
             disruption=command.disruption,
-            rule=command.rule,
+            method=command.method,
+            positions=command.positions,
             policy=command.policy,
             policy_version=command.policy_version,
-            approvals_needed=command.approvals_needed,
+            quorum=command.quorum,
+            emergency=command.emergency,
             release_days=command.release_days,
-        )
+        ),
+        *(RoundExtended(round=command.round, product=product, requests=requests) for requests in more),
     ]
+
+
+def is_quorum(steps: tuple[QuorumStep, ...]) -> bool:
+    """From 0 g on, each step above more grams and of at least as many approvals as the one before."""
+    rising = all(low.above_g < high.above_g and low.approvals <= high.approvals for low, high in pairwise(steps))
+    return bool(steps) and steps[0].above_g == 0 and rising and all(1 <= step.approvals <= MAX_APPROVALS for step in steps)
+
+
+def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
+    """By a decision that awards so much."""
+    return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
 
 
 def _unfit(book: Book, request_id: RequestId, field: str, on: date) -> Refused[Reason] | None:
@@ -206,7 +255,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             field="/supply_g",
             accepted=f"up to {free_g} g",
         )
-    if (proposed := command.proposed) is None or proposed.reads != reads_of(book, round, command.surroundings):
+    proposed = command.proposed
+    if proposed is None or proposed.requests != revisions_of(book, round) or proposed.reads != reads_of(book, round, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
     if fault := _unsound(proposed, book, round):
         return Refused(Reason.DECISION_UNSOUND, fault)
@@ -221,14 +271,23 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             product=product,
             decision=proposed.decision,
             file=proposed.file,
+            release_order=proposed.release_order,
             proposed_by=command.by,
             supply_g=proposed.supply_g,
             left_g=proposed.left_g,
-            awards=proposed.awards,
+            awards=len(proposed.awards),
+            awarded_g=_awarded_g(proposed.awards),
             carries_g=proposed.carries_g,
             reads=proposed.reads,
         ),
     ]
+
+
+def _awarded_g(awards: tuple[Award, ...]) -> dict[PartnerCode, int]:
+    awarded_g: dict[PartnerCode, int] = {}
+    for award in awards:
+        awarded_g[award.partner] = awarded_g.get(award.partner, 0) + award.mass_g
+    return awarded_g
 
 
 def _unsound(proposed: Proposed, book: Book, round: Round) -> str | None:
@@ -245,9 +304,8 @@ def _unsound(proposed: Proposed, book: Book, round: Round) -> str | None:
         if not max(request.minimum_g, 1) <= award.mass_g <= (request.accepted_g or 0):
             return f"{award.request} is awarded less than its minimum or more than was accepted"
         room_g[award.partner] -= award.mass_g
-    over = sorted(
-        partner for partner, left_g in room_g.items() if left_g < 0 and any(award.partner == partner for award in proposed.awards)
-    )
+    awarded = {award.partner for award in proposed.awards}
+    over = sorted(partner for partner, left_g in room_g.items() if left_g < 0 and partner in awarded)
     return f"{over[0]} is awarded more than its quota" if over else None
 
 
@@ -286,23 +344,30 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return late
     if proposal.reads != reads_of(book, round, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
+    if (order := command.order) is None or name_of(order) != proposal.release_order:
+        return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
     approvals = tuple(approval for key, approval in sorted(proposal.approvals.items()) if key not in command.revoked)
-    if len(approvals) < round.approvals_needed:
-        return Refused(
-            Reason.APPROVALS_MISSING, f"{len(approvals)} of {round.approvals_needed} approvals", accepted="another approver's approval"
-        )
+    needed = approvals_needed(round.quorum, proposal.mass_g)
+    if len(approvals) < needed:
+        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
     return [
-        *(event for award in proposal.awards for event in _grant(award, command.round, product, book, proposal.decision, expires_on)),
+        *(event for award in order.awards for event in _grant(award, command.round, product, book, proposal.decision, expires_on)),
         RoundCertified(
             round=command.round,
             product=product,
             decision=proposal.decision,
-            awards=proposal.awards,
+            release_order=proposal.release_order,
+            awards=(),
             expires_on=expires_on,
             approvals=approvals,
         ),
     ]
+
+
+def name_of(order: ReleaseOrder) -> str:
+    """The SHA-256 (hex) that a release order is kept under."""
+    return sha256(canonical(order)).hexdigest()
 
 
 def _grant(
@@ -346,14 +411,27 @@ def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEven
 def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEvent]:
     if (round := _certified(book, command.round, command.decision)) is None:
         return []
-    withdrawn = [
-        AwardWithdrawn(
-            award=award.award, round=command.round, request=award.request, product=product, partner=award.partner, reason=command.reason
-        )
-        for award in proposal_of(round).awards
-    ]
     reopened = RoundReopened(round=command.round, product=product, decision=command.decision, reason=command.reason)
-    return [*withdrawn, reopened]
+    return [*_withdrawn(command, product, book, round), reopened]
+
+
+def _withdrawn(command: ReopenRound, product: ProductId, book: Book, round: Round) -> Iterator[AwardWithdrawn]:
+    for request_id in sorted(round.requests):
+        request = book.requests[request_id]
+        if request.awarded_g:
+            yield AwardWithdrawn(
+                award=award_of(request_id),
+                round=command.round,
+                request=request_id,
+                product=product,
+                partner=request.partner,
+                reason=command.reason,
+            )
+
+
+def award_of(request: RequestId) -> AwardId:
+    """An award is named after its request, which has at most one that stands."""
+    return AwardId(f"awd_{request.removeprefix('req_')}")
 
 
 def _undecided(book: Book, round_id: RoundId) -> Round | Refused[Reason]:

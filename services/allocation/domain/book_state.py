@@ -12,18 +12,21 @@ from services.allocation.events import (
     Approval,
     ApprovalsLapsed,
     AuthorityCited,
-    Award,
     AwardGranted,
     AwardWithdrawn,
     BookEvent,
     BookOpened,
     DecisionHash,
     DisruptionId,
+    EmergencyPath,
     KeyId,
     LoanAwarded,
     LoanRequested,
+    Method,
     PartnerCode,
+    Position,
     ProductId,
+    QuorumStep,
     Reads,
     RequestAccepted,
     RequestDeclined,
@@ -35,6 +38,7 @@ from services.allocation.events import (
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundId,
     RoundOpened,
     RoundProposed,
@@ -104,18 +108,27 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     return_on: date | None = None  # None: it is not for a loan
     accepted_g: int | None = None  # None: not screened yet
     revision: int = 1  # grows with whatever a decision may have read
+    least_contents: dict[str, str] = {}
+    excluded_origins: tuple[str, ...] = ()
     round: RoundId | None = None
+    awarded_g: int = 0  # by its round, once that is certified
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What it awards stands in its release order, not here: there may be 10,000 awards."""
+
     decision: DecisionHash
+    release_order: str | None
     proposed_by: SubjectId
-    awarded_g: int
-    awards: tuple[Award, ...]
+    awarded_g: dict[PartnerCode, int]
     carries_g: dict[PartnerCode, str]  # after the round
     reads: Reads
     approvals: immutables.Map[KeyId, Approval] = immutables.Map()
     cited: immutables.Map[SubjectId, Cited] = immutables.Map()  # by what authority each of them approved it
+
+    @property
+    def mass_g(self) -> int:
+        return sum(self.awarded_g.values())
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,10 +136,12 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: frozenset[RequestId]
     disruption: DisruptionId | None
-    rule: str
+    method: Method
+    positions: tuple[Position, ...]
     policy: str
     policy_version: int
-    approvals_needed: int
+    quorum: tuple[QuorumStep, ...]
+    emergency: EmergencyPath | None
     release_days: int
     proposal: Proposal | None = None
     certified: bool = False
@@ -164,6 +179,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 minimum_g=event.minimum_g,
                 daily_consumption_g=event.daily_consumption_g,
                 needed_by=event.needed_by,
+                least_contents=event.least_contents,
+                excluded_origins=event.excluded_origins,
             )
             return replace(book, requests=book.requests.set(event.request, request))
         case LoanRequested():
@@ -179,19 +196,25 @@ def evolve(book: Book, event: BookEvent) -> Book:
             round = Round(
                 requests=frozenset(event.requests),
                 disruption=event.disruption,
-                rule=event.rule,
+                method=event.method,
+                positions=event.positions,
                 policy=event.policy,
                 policy_version=event.policy_version,
-                approvals_needed=event.approvals_needed,
+                quorum=event.quorum,
+                emergency=event.emergency,
                 release_days=event.release_days,
             )
             return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
+        case RoundExtended():
+            round = book.rounds[event.round]
+            longer = replace(round, requests=round.requests | set(event.requests))
+            return replace(book, rounds=book.rounds.set(event.round, longer), requests=_moved(book, event.requests, event.round))
         case RoundProposed():
             proposal = Proposal(
                 decision=event.decision,
+                release_order=event.release_order,
                 proposed_by=event.proposed_by,
-                awarded_g=event.supply_g - event.left_g,
-                awards=event.awards,
+                awarded_g=event.awarded_g,
                 carries_g=event.carries_g,
                 reads=event.reads,
             )
@@ -211,15 +234,19 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _cited(book, event)
         case RequestExpiryPostponed():
             return book  # its timer remembers
-        case AwardGranted() | LoanAwarded() | AwardWithdrawn():
-            return book  # told to the partner; the round's own event moves the book
+        case AwardGranted():
+            return _awarded(book, event.request, event.mass_g)
+        case AwardWithdrawn():
+            return _awarded(book, event.request, 0)
+        case LoanAwarded():
+            return book  # told to the partner
         case RoundCertified():
             return _certified(book, event)
         case RoundReopened():
             return _reopened(book, event.round)
         case RoundReleased():
             round = book.rounds[event.round]
-            given = {award.request for award in proposal_of(round).awards}
+            given = {request for request in round.requests if book.requests[request].awarded_g}
             requests = _moved(book, round.requests - given, None)
             for request_id in given:
                 requests = requests.delete(request_id)
@@ -253,12 +280,9 @@ def _cited(book: Book, event: AuthorityCited) -> Book:
 def _certified(book: Book, event: RoundCertified) -> Book:
     round = book.rounds[event.round]
     proposal = proposal_of(round)
-    awarded_g = dict.fromkeys(proposal.reads.agreements, 0)
-    for award in event.awards:
-        awarded_g[award.partner] += award.mass_g
     quota_used = book.quota_used
     for partner, read in proposal.reads.agreements.items():
-        quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g + awarded_g[partner]))
+        quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g + proposal.awarded_g.get(partner, 0)))
     return msgspec.structs.replace(
         book,
         rounds=book.rounds.set(event.round, msgspec.structs.replace(round, certified=True)),
@@ -297,6 +321,11 @@ def _with_carries(book: Book, carries_g: dict[PartnerCode, str]) -> immutables.M
 def _with_proposal(book: Book, round_id: RoundId, proposal: Proposal | None) -> Book:
     round = msgspec.structs.replace(book.rounds[round_id], proposal=proposal)
     return msgspec.structs.replace(book, rounds=book.rounds.set(round_id, round))
+
+
+def _awarded(book: Book, request_id: RequestId, mass_g: int) -> Book:
+    request = msgspec.structs.replace(book.requests[request_id], awarded_g=mass_g)
+    return msgspec.structs.replace(book, requests=book.requests.set(request_id, request))
 
 
 def _without_request(book: Book, request_id: RequestId) -> Book:

@@ -12,9 +12,11 @@ from services.allocation.events.authority import (
     InstrumentEvent,
     InstrumentId,
     InstrumentRegistered,
+    authority_after,
+    authority_of,
 )
 from services.allocation.events.ids import ProductId, SubjectId
-from shared.authority import MAX_LINKS, Acting, Authority, Chain, Kind, wider_than
+from shared.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 from shared.decider import Decider, Refused
 
 MAX_ACTING = 50  # officers named under one instrument
@@ -106,35 +108,8 @@ def decide(command: Command, instrument: Instrument) -> list[InstrumentEvent] | 
 def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
     if isinstance(event, InstrumentRegistered):
         return Instrument(authority_of(event))
-    authority = instrument.authority
-    assert authority is not None, "an instrument is registered first"
-    version = authority.version + 1
-    match event:
-        case ActingOfficerNamed():
-            officer = Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until)
-            return Instrument(msgspec.structs.replace(authority, version=version, acting=(*authority.acting, officer)))
-        case InstrumentEnded():
-            return Instrument(msgspec.structs.replace(authority, version=version, ended_on=event.ended_on))
-        case _:
-            assert_never(event)
-
-
-def authority_of(event: InstrumentRegistered) -> Authority:
-    return Authority(
-        id=event.instrument,
-        version=1,
-        kind=event.kind,
-        under=event.under,
-        holder=event.holder,
-        acts=frozenset(event.acts),
-        products=frozenset(event.products),
-        limit_g=event.limit_g,
-        limit_minor=event.limit_minor,
-        currency=event.currency,
-        valid_from=event.valid_from,
-        valid_until=event.valid_until,
-        may_sub_delegate=event.may_sub_delegate,
-    )
+    assert instrument.authority is not None, "an instrument is registered first"
+    return Instrument(authority_after(instrument.authority, event))
 
 
 def _registered(command: RegisterInstrument) -> InstrumentRegistered:

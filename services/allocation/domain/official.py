@@ -7,7 +7,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent
+from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent, conflict_key
 from services.allocation.events.ids import SubjectId
 from shared.decider import Decider, Refused
 
@@ -46,7 +46,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Official(msgspec.Struct, frozen=True):
-    conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `key_of` gives
+    conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `conflict_key` gives
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +58,6 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
     companies: Collection[str]
 
 
-def key_of(about: ConflictAbout, name: str) -> str:
-    """A company is one, however its name is spaced or capitalised."""
-    return f"{about}/{' '.join(name.split()).casefold() if about == 'company' else name}"
-
-
 def conflicts_with(matter: Matter) -> frozenset[str]:
     """The keys of the conflicts that bar from it."""
     named: dict[ConflictAbout, Collection[str]] = {
@@ -71,11 +66,11 @@ def conflicts_with(matter: Matter) -> frozenset[str]:
         "partner": matter.partners,
         "company": matter.companies,
     }
-    return frozenset(key_of(about, name) for about, names in named.items() for name in names)
+    return frozenset(conflict_key(about, name) for about, names in named.items() for name in names)
 
 
 def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:
-    known = official.conflicts.get(key_of(command.about, command.name))
+    known = official.conflicts.get(conflict_key(command.about, command.name))
     match command:
         case DeclareConflict():
             if known is not None:
@@ -92,7 +87,7 @@ def decide(command: Command, official: Official) -> list[OfficialEvent] | Refuse
 
 
 def evolve(official: Official, event: OfficialEvent) -> Official:
-    key = key_of(event.about, event.name)
+    key = conflict_key(event.about, event.name)
     match event:
         case ConflictDeclared():
             return Official(official.conflicts.set(key, Conflict(about=event.about, name=event.name)))

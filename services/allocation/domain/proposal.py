@@ -9,8 +9,8 @@ from hashlib import sha256
 
 import msgspec
 
-from services.allocation.domain.book_lapses import Surroundings, reads_of
-from services.allocation.domain.book_rounds import Proposed
+from services.allocation.domain.book_lapses import Surroundings, reads_of, revisions_of
+from services.allocation.domain.book_rounds import Proposed, award_of, name_of
 from services.allocation.domain.book_state import Book, Round
 from services.allocation.domain.decision import (
     Claimant,
@@ -25,15 +25,18 @@ from services.allocation.domain.decision import (
     decision_hash,
 )
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, rational
-from services.allocation.events import Award, AwardId, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
+from services.allocation.events import Award, DecisionHash, PartnerCode, ProductId, ReleaseOrder, RequestId, RoundId
+from shared import record
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision, and the two documents that are kept of it: the published part, whose name it bears, and the whole file."""
+    """A decision, and the documents that are kept of it: the published part, whose name it bears, the whole file, and what inventory
+    releases."""
 
     proposed: Proposed
     published: bytes
     file: bytes
+    release_order: bytes
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +92,7 @@ def prepare(
     terms = Terms(
         round=round_id,
         product=product,
-        rule=round.rule,
+        rule=round.method.rule,
         policy=round.policy,
         policy_version=round.policy_version,
         disruption=round.disruption,
@@ -101,16 +104,19 @@ def prepare(
     file = compose(terms, holdings, opened)
     published, whole = canonical(file.decision), canonical(file)
     lines = [line.content for line in file.lines]
+    order = ReleaseOrder(round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g))
     proposed = Proposed(
         decision=DecisionHash(decision_hash(file)),
         file=sha256(whole).hexdigest(),
+        release_order=name_of(order),
         supply_g=sum(units.unit_g * units.units for units in offered),
         left_g=file.decision.left_g,
-        awards=tuple(_award(line) for line in lines if line.award_g),
+        awards=order.awards,
         carries_g=_carries(lines, cap_g=max(units.unit_g for units in offered)),
+        requests=revisions_of(book, round),
         reads=reads_of(book, round, surroundings),
     )
-    return Prepared(proposed=proposed, published=published, file=whole)
+    return Prepared(proposed=proposed, published=published, file=whole, release_order=record.canonical(order))
 
 
 def _claimants(book: Book, round: Round, surroundings: Surroundings) -> list[Claimant]:
@@ -155,11 +161,10 @@ def _capped(carry_g: Fraction, cap_g: int) -> Fraction:
 
 
 def _award(line: Line) -> Award:
-    """An award is named after its request: a request has at most one that stands."""
-    request = line.claimant.request
+    request = RequestId(line.claimant.request)
     return Award(
-        award=AwardId(f"awd_{request.removeprefix('req_')}"),
-        request=RequestId(request),
+        award=award_of(request),
+        request=request,
         partner=PartnerCode(line.claimant.partner),
         mass_g=line.award_g,
     )

@@ -37,6 +37,7 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
+from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -47,6 +48,7 @@ from services.allocation.events.requests import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    Statement,
 )
 from services.allocation.events.rounds import (
     AgreementRead,
@@ -55,15 +57,23 @@ from services.allocation.events.rounds import (
     Award,
     AwardGranted,
     AwardWithdrawn,
+    EmergencyPath,
     LoanAwarded,
+    Method,
+    PoolStock,
+    Position,
+    QuorumStep,
     Reads,
+    ReleaseOrder,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
+    RoundExtended,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    Take,
 )
 
 __all__ = [
@@ -95,6 +105,7 @@ __all__ = [
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyPath",
     "Event",
     "InstrumentEnded",
     "InstrumentId",
@@ -102,12 +113,18 @@ __all__ = [
     "KeyId",
     "LoanAwarded",
     "LoanRequested",
+    "Method",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PolicyEvent",
+    "PoolStock",
+    "Position",
     "ProductId",
     "ProductTerms",
+    "QuorumStep",
     "Reads",
+    "ReleaseOrder",
     "ReportEvent",
     "ReportSent",
     "RequestAccepted",
@@ -122,12 +139,15 @@ __all__ = [
     "RoundCancelled",
     "RoundCertified",
     "RoundEvent",
+    "RoundExtended",
     "RoundId",
     "RoundOpened",
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "Statement",
     "SubjectId",
+    "Take",
     "documents_of",
 ]
 
@@ -141,6 +161,7 @@ RequestEvent = (
 )
 RoundEvent = (
     RoundOpened
+    | RoundExtended
     | RoundProposed
     | RoundApproved
     | ApprovalsLapsed
@@ -154,14 +175,18 @@ RoundEvent = (
 )
 BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | BookEvent | ReportEvent
+type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
         case RoundProposed():
-            return (event.decision, event.file)
+            return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
+        case RoundCertified() if event.release_order is not None:
+            return (event.release_order,)
+        case PolicyDrafted() | PolicyRevised():
+            return (event.document,)
         case ReportSent():
             return (event.report,)
         case _:

@@ -12,7 +12,17 @@ class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     product: ProductId
 
 
-class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v1"):
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a partner asks, in its own words (after 10 CFR 626.7): "" where it says nothing."""
+
+    event: str = ""  # what has happened to its supply
+    impact: str = ""
+    alternatives: str = ""  # other sources that were sought
+    quality: str = ""
+    duration_days: int = 0  # how long it expects to be without; 0: not stated
+
+
+class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v2"):
     request: RequestId
     product: ProductId
     partner: PartnerCode
@@ -21,7 +31,12 @@ class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     daily_consumption_g: Grams  # as stated by the partner, grams a day
     needed_by: date  # the request expires when this day has passed
     nominee: str  # who would contract and pay
+    consignee: str  # who would take delivery
+    end_user: str  # who would use the metal
     end_use: str
+    least_contents: dict[str, str]  # element -> the least share of the mass that is of use, a decimal: {"Sb": "0.9985"}
+    excluded_origins: tuple[str, ...]  # ISO 3166-1 alpha-2 codes of countries whose metal it cannot use
+    statement: Statement
 
 
 class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_requested.v1"):

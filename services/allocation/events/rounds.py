@@ -1,6 +1,7 @@
 """Rounds of a book."""
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,40 @@ from services.allocation.events.ids import (
 from shared.record import Grams
 
 
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """How a round shares, as its policy says."""
+
+    rule: str  # "pro_rata"
+    inside: dict[str, str] = {}  # the rule inside each priority class, by class ("0"), for rules that go by class; "" is for all others
+    cap: str | None = None  # the largest part of what is offered that one partner may get, a rational such as "2/5"; None: no cap
+    caps: dict[PartnerCode, str] = {}  # those that differ, by partner
+    restraint: str | None = None  # of `iep`: permissible consumption as a part of the base, "93/100"
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner's supply over the time that a round is for, which the rule `iep` goes by."""
+
+    partner: PartnerCode
+    base_g: Grams  # consumption before the disruption
+    commitment_g: Grams  # of its own reserve
+    production_g: Grams  # normal, domestic
+    imports_g: Grams  # actual, net of exports
+    source: str
+
+
+class QuorumStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Approvals that a decision needs which awards more than `above_g`, until the next step."""
+
+    above_g: Grams  # of the first step: 0
+    approvals: int
+
+
+class EmergencyPath(msgspec.Struct, frozen=True, kw_only=True):
+    """One approval certifies; another person ratifies within the hours, or what is released is held."""
+
+    ratify_within_hours: int
+
+
 class AgreementRead(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision took from a partner's agreement, and from the book about it."""
 
@@ -30,22 +65,48 @@ class AgreementRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reads(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision was made from. The approvals of a decision stand for as long as all of this stands; stock levels are information."""
+    """What a decision was made from, beside its requests. The approvals of a decision stand for as long as all of this stands, and its
+    requests; stock levels are information."""
 
-    requests: dict[RequestId, int]  # revision of each
     agreements: dict[PartnerCode, AgreementRead]
     carries_g: dict[PartnerCode, str]  # rationals; a partner without a carry is not named
     disruption_version: int | None  # None: the round names no disruption
     protected_g: Grams
 
 
+class Take(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which pool a part of an award is."""
+
+    pool: str
+    mass_g: Grams
+
+
 class Award(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision gives to one request; never nothing."""
+    """What a decision gives to one request; never nothing. `takes`: by pool; none: from whatever there is."""
 
     award: AwardId
     request: RequestId
     partner: PartnerCode
     mass_g: Grams
+    takes: tuple[Take, ...] = ()
+
+
+class PoolStock(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pool is made of: these lots and rights, and nothing else, meet what is taken of it."""
+
+    pool: str
+    lots: tuple[str, ...] = ()
+    rights: tuple[str, ...] = ()
+
+
+class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document that inventory releases a round by. It is kept under its SHA-256, since 10,000 awards fit in no event."""
+
+    format: Literal["reserve.release_order.v1"] = "reserve.release_order.v1"
+    round: str  # or a tender
+    product: ProductId
+    awards: tuple[Award, ...]
+    pools: tuple[PoolStock, ...] = ()
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,27 +118,41 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     approved_on: date
 
 
-class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_opened.v1"):
+class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_opened.v2"):
     round: RoundId
     product: ProductId
-    requests: tuple[RequestId, ...]
+    requests: tuple[RequestId, ...]  # the first of them; `round_extended` events beside it name more
     disruption: DisruptionId | None  # why the round is held; None: in the ordinary course
-    rule: str  # "pro_rata"
+    method: Method
+    positions: tuple[Position, ...]  # none, unless the rule goes by them
     policy: str
     policy_version: int
-    approvals_needed: int
+    quorum: tuple[QuorumStep, ...]
+    emergency: EmergencyPath | None
     release_days: int  # how long the awards may be drawn, from the day the round is certified
 
 
-class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_proposed.v1"):
+class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_extended.v1"):
+    """More requests of a round that is opened: an event has room for some hundreds."""
+
+    round: RoundId
+    product: ProductId
+    requests: tuple[RequestId, ...]
+
+
+class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_proposed.v2"):
+    """What it awards stands in its documents, and, once it is certified, in an event an award."""
+
     round: RoundId
     product: ProductId
     decision: DecisionHash  # also the name of the document that is its published part
     file: str  # SHA-256 of the document with every line opened
+    release_order: str | None  # SHA-256 of the `ReleaseOrder`; None: by a build that knew none, and must be proposed again
     proposed_by: SubjectId
     supply_g: Grams  # what was offered, in whole units
     left_g: Grams  # what of it nobody could be given
-    awards: tuple[Award, ...]
+    awards: int  # how many
+    awarded_g: dict[PartnerCode, Grams]
     carries_g: dict[PartnerCode, str]  # after the round, of its partners
     reads: Reads
 
@@ -139,12 +214,13 @@ class AwardWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     reason: str
 
 
-class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_certified.v1"):
+class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_certified.v2"):
     """The decision is final here. Inventory releases all of its awards at once, or refuses them as one."""
 
     round: RoundId
     product: ProductId
     decision: DecisionHash
+    release_order: str | None  # SHA-256 of the `ReleaseOrder`; None: the awards stand here, as they did in v1
     awards: tuple[Award, ...]
     expires_on: date  # the last day on which the releases may be drawn
     approvals: tuple[Approval, ...]

@@ -9,13 +9,13 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, limited_to
+from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
 from shared.auth import Caller, allow
-from shared.fields import Body, PositiveGrams, ReasonBody
+from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.record import Fact
 
@@ -29,6 +29,14 @@ class WeighingBody(Body):
 class DispatchBody(Body):
     carrier: Name
     consignee: Name
+
+
+class DeliveryBody(Body):
+    """The consignee's receipt."""
+
+    delivered_on: Day
+    received_by: Name  # the office that signed, never a person's name
+    evidence: Text  # what shows it: "CMR 4711"
 
 
 class ParcelView(BaseModel):
@@ -74,6 +82,9 @@ class DrawDetail(DrawView):
     consignee: str | None
     gates: list[GateView]
     reason: str | None  # why it came back
+    delivered_on: date | None
+    received_by: str | None
+    receipt: str | None  # what shows the delivery
 
 
 class DrawnView(DrawView):
@@ -99,6 +110,17 @@ class DispatchView(BaseModel):
     consignee: str
     weighed_g: int
     gates: list[GateView]
+
+
+class DeliveryView(BaseModel):
+    draw: str
+    product: str
+    status: DrawStatus
+    consignee: str
+    mass_g: int
+    delivered_on: date
+    received_by: str
+    receipt: str
 
 
 class ReturnView(BaseModel):
@@ -213,6 +235,37 @@ async def dispatch_draw(
         consignee=event.consignee,
         weighed_g=event.weighed_g,
         gates=[GateView.model_validate(gate, from_attributes=True) for gate in event.gates],
+    )
+
+
+@router.post("/{draw}/delivery")
+async def deliver_draw(
+    draw: DrawPath,
+    body: DeliveryBody,
+    caller: Annotated[Caller, allow("operator", "partner")],
+    post: Posting,
+    reads: Reading,
+) -> DeliveryView:
+    """The consignee has signed for the goods. A partner tells it of its own, an operator of any."""
+    command = DeliverDraw(
+        draw=DrawId(draw),
+        partner=draws_for(caller),
+        delivered_on=body.delivered_on,
+        received_by=body.received_by,
+        evidence=body.evidence,
+        on=post.today,
+    )
+    accepted = await post.submit(await stockpile_of(reads, "draw", draw), command, effective_on=body.delivered_on)
+    event = accepted.facts[0].event
+    return DeliveryView(
+        draw=draw,
+        product=event.product,
+        status=DrawStatus.DELIVERED,
+        consignee=event.consignee,
+        mass_g=event.mass_g,
+        delivered_on=event.delivered_on,
+        received_by=event.received_by,
+        receipt=event.evidence,
     )
 
 

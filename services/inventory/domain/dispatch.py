@@ -1,14 +1,25 @@
-"""Dispatch: what happens to drawn goods: they are weighed, and leave with a carrier or come back."""
+"""Dispatch: what happens to drawn goods: they are weighed, and leave with a carrier for their consignee, or come back."""
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
 import msgspec
 
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Stockpile, stopping_lot, stopping_partner
-from services.inventory.events import DrawDispatched, DrawId, DrawReturned, DrawWeighed, Event, GateEvidence
+from services.inventory.domain.state import Draw, Stockpile, stopping_lot, stopping_partner
+from services.inventory.events import (
+    AwardForwarded,
+    DrawDelivered,
+    DrawDispatched,
+    DrawId,
+    DrawReturned,
+    DrawWeighed,
+    Event,
+    GateEvidence,
+    ProductId,
+)
 from shared.conditions import Evidence, Shown, evaluate
 from shared.decider import Refused
 from shared.record import MAX_INTEGER
@@ -29,6 +40,17 @@ class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     carrier: str
     consignee: str
     gates: tuple[GateEvidence, ...]  # the gates that are met, and by what
+    on: date
+
+
+class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The consignee has signed for the goods."""
+
+    draw: DrawId
+    partner: str | None  # who tells it, if it is a partner: of its own goods only
+    delivered_on: date
+    received_by: str
+    evidence: str
     on: date
 
 
@@ -54,7 +76,8 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
             mass_g=draw.mass_g,
             weighed_g=command.weighed_g,
             difference_g=command.weighed_g - before_g,
-        )
+        ),
+        _forwarded(state.product, command.draw, draw, "weighed"),
     ]
 
 
@@ -81,6 +104,30 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
             carrier=command.carrier,
             consignee=command.consignee,
             gates=command.gates,
+        ),
+        _forwarded(state.product, command.draw, draw, "dispatched"),
+    ]
+
+
+def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Refusal:
+    sent = state.under_way.get(command.draw)
+    if state.product is None or sent is None or command.partner not in (None, sent.partner):
+        return Refused(Reason.NOT_DISPATCHED, f"no draw {command.draw} is under way")
+    if command.delivered_on > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, "it has not been delivered yet", "/delivered_on", f"{command.on} or earlier")
+    return [
+        DrawDelivered(
+            product=state.product,
+            draw=command.draw,
+            release=sent.release,
+            partner=sent.partner,
+            mass_g=sent.mass_g,
+            weighed_g=sent.weighed_g,
+            carrier=sent.carrier,
+            consignee=sent.consignee,
+            delivered_on=command.delivered_on,
+            received_by=command.received_by,
+            evidence=command.evidence,
         )
     ]
 
@@ -98,7 +145,11 @@ def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refu
         difference_g=0 if draw.weighed_g is None else draw.weighed_g - draw.mass_g,
         reason=command.reason,
     )
-    return [returned, *taken_back(returned, state)]
+    return [returned, *taken_back(returned, state), _forwarded(state.product, command.draw, draw, "returned")]
+
+
+def _forwarded(product: ProductId, draw_id: DrawId, draw: Draw, step: Literal["weighed", "dispatched", "returned"]) -> AwardForwarded:
+    return AwardForwarded(product=product, draw=draw_id, release=draw.release, partner=draw.partner, step=step, mass_g=draw.mass_g)
 
 
 def _draw_not_found(draw: DrawId) -> Refusal:

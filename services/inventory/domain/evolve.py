@@ -7,9 +7,25 @@ from typing import assert_never
 import immutables
 from msgspec.structs import replace
 
-from services.inventory.domain.state import NEVER, AwardedLoan, Draw, Hold, LentDraw, Lot, Release, Right, Shelf, Stockpile, Turn, stop_key
+from services.inventory.domain.state import (
+    NEVER,
+    AwardedLoan,
+    Consignment,
+    Draw,
+    Hold,
+    LentDraw,
+    Lot,
+    Release,
+    Right,
+    Shelf,
+    Stockpile,
+    Turn,
+    stop_key,
+)
 from services.inventory.events import (
     AssayRecorded,
+    AwardForwarded,
+    DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
@@ -58,11 +74,9 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
             return replace(state, draws=state.draws.set(event.draw, draw))
         case DrawDispatched():
-            lots = state.lots
-            for parcel in event.parcels:
-                lots = _put(lots, parcel.lot, _undrawn(lots[parcel.lot], parcel.units))
-            lent = state.lent.delete(event.draw) if event.draw in state.lent else state.lent
-            return replace(state, lots=lots, draws=state.draws.delete(event.draw), lent=lent, drawn_g=state.drawn_g - event.mass_g)
+            return _dispatched(state, event)
+        case DrawDelivered():
+            return replace(state, under_way=state.under_way.delete(event.draw))
         case StockReleased():
             return _released(state, event)
         case StockPinned():
@@ -101,7 +115,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
-        case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
+        case RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused() | AwardForwarded():
             return state
         case _:
             assert_never(event)
@@ -124,9 +138,25 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
         lots=lots,
         shelves=shelves,
         loans=state.loans if event.remaining_g else _open_loans(state, event.release),
-        draws=state.draws.set(event.draw, Draw(event.partner, event.parcels, event.mass_g)),
+        draws=state.draws.set(event.draw, Draw(event.partner, event.release, event.parcels, event.mass_g)),
         drawn_g=state.drawn_g + event.mass_g,
         releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
+    )
+
+
+def _dispatched(state: Stockpile, event: DrawDispatched) -> Stockpile:
+    lots = state.lots
+    for parcel in event.parcels:
+        lots = _put(lots, parcel.lot, _undrawn(lots[parcel.lot], parcel.units))
+    release = state.draws[event.draw].release
+    sent = Consignment(event.partner, release, event.mass_g, event.weighed_g, event.carrier, event.consignee)
+    return replace(
+        state,
+        lots=lots,
+        draws=state.draws.delete(event.draw),
+        under_way=state.under_way.set(event.draw, sent),
+        lent=state.lent.delete(event.draw) if event.draw in state.lent else state.lent,
+        drawn_g=state.drawn_g - event.mass_g,
     )
 
 

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     QUANTITY_TOO_LARGE = "quantity_too_large"
     NOT_WHOLE_UNITS = "not_whole_units"
     DATE_IN_PAST = "date_in_past"
+    DATE_IN_FUTURE = "date_in_future"
     WINDOW_REVERSED = "window_reversed"
     SERIALS_MISMATCH = "serials_do_not_match_units"
     TARGET_MISMATCH = "hold_target_mismatch"
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     LOAN_OF_GOODS = "loan_of_goods"
     NOT_WEIGHED = "not_weighed"
     RECEIPT_MISSING = "receipt_missing"
+    NOT_DISPATCHED = "draw_not_dispatched"
 
 
 type Refusal = Refused[Reason]

@@ -73,9 +73,21 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     """Goods that are drawn and still here. They leave the state by dispatch or return."""
 
     partner: str
+    release: ReleaseId
     parcels: tuple[Parcel, ...]
     mass_g: int  # nominal
     weighed_g: int | None = None
+
+
+class Consignment(msgspec.Struct, frozen=True, gc=False):
+    """Goods that are under way. They leave the state once the consignee has them."""
+
+    partner: str
+    release: ReleaseId
+    mass_g: int
+    weighed_g: int
+    carrier: str
+    consignee: str
 
 
 class AwardedLoan(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +126,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     pinned: immutables.Map[LotId, int] = immutables.Map()  # units of each lot that releases are pinned to, never more than it has
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()
+    under_way: immutables.Map[DrawId, Consignment] = immutables.Map()
     loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
     lent: immutables.Map[DrawId, LentDraw] = immutables.Map()
     holds: immutables.Map[HoldId, Hold] = immutables.Map()

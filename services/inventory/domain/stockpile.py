@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.inventory.domain.dispatch import DispatchDraw, ReturnDraw, WeighDraw, dispatch_draw, return_draw, weigh_draw
+from services.inventory.domain.dispatch import (
+    DeliverDraw,
+    DispatchDraw,
+    ReturnDraw,
+    WeighDraw,
+    deliver_draw,
+    dispatch_draw,
+    return_draw,
+    weigh_draw,
+)
 from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold, LiftHold, PutOnHold, expire_hold, lift_hold, put_on_hold
@@ -55,6 +64,7 @@ type Command = (
     | WeighDraw
     | DispatchDraw
     | ReturnDraw
+    | DeliverDraw
     | AnnounceLoan
     | OpenLoanGate
     | CallOffLoan
@@ -72,6 +82,8 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return dispatch_draw(command, state)
         case ReturnDraw():
             return return_draw(command, state)
+        case DeliverDraw():
+            return deliver_draw(command, state)
         case ReleaseRound():
             return release_round(command, state)
         case LapseRelease():

@@ -1,7 +1,7 @@
 """Stock: what inventory's events post, in grams of a product.
 
 A release is a pending transfer. A draw settles and posts it; a lapse or a cancellation voids it. Drawn goods are the partner's by title
-and still in the depot's custody, until they are dispatched.
+and still in the depot's custody, until they are dispatched; then with the carrier, until the consignee has them.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,8 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AwardForwarded,
+    DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
@@ -58,6 +60,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
             carrier = f"carrier/{event.carrier}"
             return all_of(custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
+        case DrawDelivered():
+            return custody(event.product, f"carrier/{event.carrier}", f"holder/{event.consignee}", event.weighed_g)
         case DrawReturned():
             return _returned(event)
         case LotTakenIn():
@@ -80,6 +84,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
+        case AwardForwarded():
+            return []  # the event beside it says what moved
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
             return []
         case _:

@@ -1,0 +1,40 @@
+"""Shapes that allocation's events had before, brought to those that they have now. Whoever reads allocation's journal needs them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.codec import Upcaster
+
+
+def _request_submitted(shape: dict[str, Any]) -> dict[str, Any]:
+    """Consignee and end user went unnamed, and whatever met the product's specification would do."""
+    unnamed = {"consignee": "", "end_user": "", "least_contents": {}, "excluded_origins": [], "statement": {}}
+    return shape | unnamed | {"type": "allocation.request_submitted.v2"}
+
+
+def _round_opened(shape: dict[str, Any]) -> dict[str, Any]:
+    rule, approvals = shape.pop("rule"), shape.pop("approvals_needed")
+    meant = {"method": {"rule": rule}, "positions": [], "quorum": [{"above_g": 0, "approvals": approvals}], "emergency": None}
+    return shape | meant | {"type": "allocation.round_opened.v2"}
+
+
+def _round_proposed(shape: dict[str, Any]) -> dict[str, Any]:
+    awards = shape.pop("awards")
+    awarded_g: dict[str, int] = {}
+    for award in awards:
+        awarded_g[award["partner"]] = awarded_g.get(award["partner"], 0) + award["mass_g"]
+    reads = {name: read for name, read in shape["reads"].items() if name != "requests"}
+    counted = {"awards": len(awards), "awarded_g": awarded_g, "reads": reads, "release_order": None}
+    return shape | counted | {"type": "allocation.round_proposed.v2"}
+
+
+def _round_certified(shape: dict[str, Any]) -> dict[str, Any]:
+    return shape | {"release_order": None, "type": "allocation.round_certified.v2"}
+
+
+UPCASTERS: Mapping[str, Upcaster] = {
+    "allocation.request_submitted.v1": _request_submitted,
+    "allocation.round_opened.v1": _round_opened,
+    "allocation.round_proposed.v1": _round_proposed,
+    "allocation.round_certified.v1": _round_certified,
+}

@@ -1,0 +1,142 @@
+"""The life of a policy over HTTP, on the real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from policy_stage import an_active_policy, signed_policy
+from stage import a_stage, free_port
+from test_allocation_service import TODAY, Reserve, renamed
+
+from services.allocation.main import SERVICE as ALLOCATION
+from services.commands.signable import read_signable
+from shared.approval import public_key_hex
+from shared.engines import Engines
+
+NOW, LATER = str(TODAY), str(TODAY + timedelta(days=30))
+DRAFT = {"active_from": NOW, "terms": {}}
+
+
+@pytest.fixture(scope="module")
+async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    """Allocation alone: policies need no stock."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("policies")))
+        name = stage.name("allocation")
+        stage.urls[name] = f"http://127.0.0.1:{free_port()}"
+        allocation = await stack.enter_async_context(stage.serving(renamed(ALLOCATION, {"allocation": name})))
+        parties = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp")
+        clients = {party: await stack.enter_async_context(stage.client(stage.urls[name], party)) for party in parties}
+        reserve = Reserve(stage, allocation, allocation, clients)
+        key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
+        await reserve.post("admin-1", "/v1/approver-keys", key)
+        yield reserve
+
+
+async def test_a_policy_goes_from_a_draft_to_the_active_version(reserve: Reserve):
+    drafted = await reserve.post("operator-1", "/v1/policies/life/versions", DRAFT)
+    assert (drafted["version"], drafted["status"]) == (1, "draft")
+    path = "/v1/policies/life/versions/1"
+    revised = await reserve.post("operator-1", f"{path}/revise", {"active_from": NOW, "terms": {"release_days": 30}})
+    assert revised["document"] != drafted["document"]
+    await reserve.post("operator-1", f"{path}/submit")
+    assert (await reserve.get("auditor-1", "/v1/policies/life"))["active"] is None
+    approved = await reserve.post("approver-1", f"{path}/approvals", await signed_policy(reserve, path))
+    assert (approved["status"], approved["active_from"]) == ("approved", NOW)
+    seen = await reserve.get("auditor-1", "/v1/policies/life")
+    [version] = seen["versions"]
+    assert (seen["active"], version["status"], version["terms"]["release_days"]) == (1, "approved", 30)
+    assert version["approved_by"] == reserve.subject("approver-1")
+    assert version["terms"]["clocks"]["emergency"]["delivered"] == 8
+    assert version["terms"]["clocks"]["standard"]["delivered"] == 30
+
+
+async def test_what_is_signed_is_read_in_full_by_the_approve_command(reserve: Reserve):
+    await reserve.post("operator-1", "/v1/policies/signed/versions", DRAFT)
+    content = (await reserve.clients["approver-1"].get("/v1/policies/signed/versions/1/document")).content
+    signable = read_signable(content)
+    assert signable.purpose == "policy"
+    assert dict(signable.words)["policy"] == f"signed version 1, from {NOW}"
+
+
+async def test_a_later_version_waits_for_its_day_and_a_withdrawn_one_gives_way(reserve: Reserve):
+    await an_active_policy(reserve, "turns", NOW)
+    await an_active_policy(reserve, "turns", LATER)
+    assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 1
+    await an_active_policy(reserve, "turns", NOW)
+    assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 3
+    await reserve.post("operator-1", "/v1/policies/turns/versions/3/withdraw", {"reason": "a mistake"})
+    seen = await reserve.get("operator-1", "/v1/policies/turns")
+    assert (seen["active"], seen["versions"][2]["status"], seen["versions"][2]["reason"]) == (1, "withdrawn", "a mistake")
+    listed = {row["policy"]: row for row in (await reserve.get("operator-1", "/v1/policies?limit=200"))["data"]}
+    assert (listed["turns"]["active"], listed["turns"]["latest"]) == (1, 3)
+
+
+async def test_a_change_that_was_overtaken_is_not_made(reserve: Reserve):
+    await reserve.post("operator-1", "/v1/policies/etag/versions", DRAFT)
+    tag = (await reserve.clients["operator-1"].get("/v1/policies/etag")).headers["ETag"]
+    path = "/v1/policies/etag/versions/1"
+    await reserve.post("operator-1", f"{path}/revise", {"active_from": NOW, "terms": {"release_days": 31}})
+    answer = await reserve.clients["operator-1"].post(f"{path}/submit", headers={"Idempotency-Key": "overtaken", "If-Match": tag})
+    assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+
+
+async def test_a_draft_posted_twice_is_one_version(reserve: Reserve):
+    first = await reserve.post("operator-1", "/v1/policies/once/versions", DRAFT, key="once")
+    assert await reserve.post("operator-1", "/v1/policies/once/versions", DRAFT, key="once") == first
+
+
+async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
+    await reserve.post("operator-1", "/v1/policies/strict/versions", DRAFT)
+    path = "/v1/policies/strict/versions/1"
+    signed = await signed_policy(reserve, path)
+    assert await reserve.refused("approver-1", f"{path}/approvals", signed) == (409, "policy_not_submitted")
+    await reserve.post("operator-1", f"{path}/submit")
+    assert await reserve.refused("operator-1", f"{path}/approvals", signed) == (403, "forbidden")
+    assert await reserve.refused("approver-1", f"{path}/approvals", signed | {"signature": "00" * 64}) == (
+        422,
+        "approval_signature_invalid",
+    )
+    assert await reserve.refused("approver-1", f"{path}/approvals", signed | {"purpose": "decision"}) == (
+        409,
+        "approval_of_another_document",
+    )
+    stranger = await signed_policy(reserve, path, key=Ed25519PrivateKey.generate())
+    assert await reserve.refused("approver-1", f"{path}/approvals", stranger) == (404, "approver_key_not_found")
+    assert await reserve.refused("operator-1", f"{path}/revise", DRAFT) == (409, "policy_not_draft")
+    assert await reserve.refused("operator-1", "/v1/policies/strict/versions", DRAFT) == (409, "policy_draft_open")
+
+
+@pytest.mark.parametrize(
+    ("terms", "code", "field"),
+    [
+        ({"method": {"rule": "by_lot"}}, "rule_unknown", "/terms/method/rule"),
+        ({"method": {"cap": "3/2"}}, "policy_cap_invalid", "/terms/method/cap"),
+        ({"method": {"caps": {"JP": "-1/2"}}}, "policy_cap_invalid", "/terms/method/caps/JP"),
+        ({"method": {"inside": {"0": "pro_rata"}}}, "policy_inside_invalid", "/terms/method/inside"),
+        ({"quorum": []}, "policy_quorum_invalid", "/terms/quorum"),
+        ({"carry_years": 11}, "policy_carry_years_invalid", "/terms/carry_years"),
+        ({"largest_minimum": "3/2"}, "policy_minimum_invalid", "/terms/largest_minimum"),
+        ({"clocks": {}}, "policy_clocks_invalid", "/terms/clocks"),
+        ({"emergency": {"ratify_within_hours": 0, "max_g": 1}}, "policy_emergency_invalid", "/terms/emergency/ratify_within_hours"),
+    ],
+)
+async def test_terms_that_cannot_be_are_refused_with_their_field(reserve: Reserve, terms: Any, code: str, field: str):
+    answer = await reserve.clients["operator-1"].post(
+        "/v1/policies/faulty/versions", json={"active_from": NOW, "terms": terms}, headers={"Idempotency-Key": f"faulty-{field}"}
+    )
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["field"]) == (422, code, field)
+    assert problem["accepted"]
+    assert (await reserve.clients["operator-1"].get("/v1/policies/faulty")).status_code == 404
+
+
+async def test_what_there_is_not_is_not_found(reserve: Reserve):
+    assert await reserve.refused("operator-1", "/v1/policies/none/versions/1/submit") == (404, "policy_not_found")
+    assert (await reserve.clients["operator-1"].get("/v1/policies/none/versions/1/document")).json()["code"] == "policy_version_not_found"
+    assert (await reserve.clients["partner-jp"].get("/v1/policies")).status_code == 403
+    past = {"active_from": "2020-01-01", "terms": {}}
+    assert await reserve.refused("operator-1", "/v1/policies/past/versions", past) == (422, "date_in_past")

@@ -1,0 +1,275 @@
+"""A policy's versions: drafted, revised, submitted, approved by somebody else, active from a day, withdrawn."""
+
+from datetime import date, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.allocation.domain.policy import (
+    ActivateVersion,
+    ApproveVersion,
+    Command,
+    DraftVersion,
+    NoteUse,
+    Policy,
+    Reason,
+    ReviseVersion,
+    SubmitVersion,
+    WithdrawVersion,
+    decide,
+    document_of,
+    evolve,
+    timers,
+)
+from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of, quorum_for
+from services.allocation.domain.policy_terms import Reason as TermsReason
+from services.allocation.events.ids import ProductId, SubjectId
+from services.allocation.events.policy import (
+    Clocks,
+    Emergency,
+    PolicyActivated,
+    PolicyApproved,
+    PolicyEvent,
+    PolicyTerms,
+    PolicyUsed,
+    PolicyWithdrawn,
+)
+from services.allocation.events.rounds import Method, QuorumStep
+from shared.approval import approve
+from shared.decider import CancelTimer, Refused, Timer
+
+TODAY = date(2026, 1, 6)
+LATER = date(2026, 2, 1)
+OPERATOR, APPROVER = SubjectId("sub_operator"), SubjectId("sub_approver")
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+
+
+def terms(**changes: Any) -> PolicyTerms:
+    told: dict[str, Any] = {
+        "method": Method(rule="pro_rata"),
+        "protected_g": {},
+        "quorum": (QuorumStep(above_g=0, approvals=1),),
+        "emergency": None,
+        "clocks": STANDARD_CLOCKS,
+        "release_days": 90,
+        "carry_years": 2,
+        "largest_minimum": "1",
+    }
+    return PolicyTerms(**(told | changes))
+
+
+def draft(version: int = 1, active_from: date = TODAY, by: SubjectId = OPERATOR, **changes: Any) -> DraftVersion:
+    return DraftVersion(policy="standing", version=version, active_from=active_from, terms=terms(**changes), by=by, on=TODAY)
+
+
+class Story:
+    def __init__(self) -> None:
+        self.policy = Policy()
+
+    def given(self, *commands: Command) -> "Story":
+        for command in commands:
+            self.when(command)
+        return self
+
+    def when(self, command: Command) -> list[PolicyEvent]:
+        decided = decide(command, self.policy)
+        assert not isinstance(decided, Refused), decided
+        for event in decided:
+            self.policy = evolve(self.policy, event)
+        return decided
+
+    def refuses(self, command: Command, reason: str) -> Refused[Any]:
+        decided = decide(command, self.policy)
+        assert isinstance(decided, Refused), decided
+        assert decided.code == reason, decided
+        return decided
+
+    def approve(self, version: int = 1, by: SubjectId = APPROVER, on: date = TODAY, **changes: Any) -> ApproveVersion:
+        signed = approve(self.policy.versions[version].document, KEY, approver=by, purpose="policy")
+        told: dict[str, Any] = {
+            "version": version,
+            "approval": signed,
+            "by": by,
+            "key": "enrolled",
+            "signature_valid": True,
+            "on": on,
+        }
+        return ApproveVersion(**(told | changes))
+
+    def approved(self, version: int = 1, active_from: date = TODAY, **changes: Any) -> "Story":
+        self.given(draft(version, active_from, **changes), SubmitVersion(version=version, by=OPERATOR))
+        return self.given(self.approve(version))
+
+
+def test_a_version_is_active_once_another_person_has_approved_it():
+    story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
+    assert story.policy.active_on(TODAY) is None
+    approved, activated = story.when(story.approve())
+    assert isinstance(approved, PolicyApproved)
+    assert activated == PolicyActivated(policy="standing", version=1, products=())
+    assert story.policy.active_on(TODAY) == 1
+
+
+def test_what_is_signed_is_the_canonical_document():
+    story = Story().given(draft())
+    document = document_of("standing", 1, TODAY, terms())
+    assert story.policy.versions[1].document == sha256(document).hexdigest()
+    assert msgspec.json.decode(document)["format"] == "reserve.policy.v1"
+
+
+def test_a_version_of_a_later_day_waits_for_it():
+    story = Story().approved().given(NoteUse(product=ProductId("antimony-metal")))
+    story.given(draft(2, LATER), SubmitVersion(version=2, by=OPERATOR))
+    [approved] = story.when(story.approve(2))
+    [timer] = timers(approved)
+    assert timer == Timer("activate/2", LATER, ActivateVersion(version=2, on=LATER))
+    assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (1, 2)
+    assert story.when(ActivateVersion(version=2, on=LATER)) == [
+        PolicyActivated(policy="standing", version=2, products=(ProductId("antimony-metal"),))
+    ]
+    assert story.when(ActivateVersion(version=2, on=LATER)) == []
+
+
+def test_of_two_that_begin_on_one_day_the_later_is_active():
+    story = Story().approved(1, LATER).approved(2, LATER)
+    assert story.policy.active_on(LATER) == 2
+    assert story.when(ActivateVersion(version=1, on=LATER)) == []
+
+
+def test_approved_after_its_day_it_is_active_from_the_approval():
+    story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
+    [approved, _] = story.when(story.approve(on=LATER))
+    assert isinstance(approved, PolicyApproved)
+    assert approved.active_from == LATER
+    assert story.policy.active_on(LATER - timedelta(days=1)) is None
+
+
+def test_a_draft_may_be_revised_and_what_is_submitted_may_not():
+    story = Story().given(draft())
+    revision = ReviseVersion(version=1, active_from=LATER, terms=terms(release_days=30), by=SubjectId("sub_other"), on=TODAY)
+    before = story.policy.versions[1].document
+    story.given(revision)
+    assert story.policy.versions[1].terms.release_days == 30
+    assert story.policy.versions[1].document != before
+    story.given(SubmitVersion(version=1, by=OPERATOR))
+    story.refuses(revision, Reason.NOT_DRAFT)
+    story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_DRAFT)
+    story.refuses(story.approve(by=SubjectId("sub_other")), Reason.BY_DRAFTER)  # who revised it wrote it too
+    story.refuses(story.approve(by=OPERATOR), Reason.BY_DRAFTER)
+
+
+def test_an_approval_that_cannot_count_is_refused():
+    story = Story().given(draft())
+    story.refuses(story.approve(), Reason.NOT_SUBMITTED)
+    story.given(SubmitVersion(version=1, by=OPERATOR))
+    story.refuses(story.approve(key="unknown"), Reason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="revoked"), Reason.KEY_REVOKED)
+    story.refuses(story.approve(signature_valid=False), Reason.SIGNATURE_INVALID)
+    story.refuses(msgspec.structs.replace(story.approve(), by=SubjectId("sub_third")), Reason.APPROVER_DIFFERS)
+    decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
+    story.refuses(story.approve(approval=decision), Reason.OTHER_DOCUMENT)
+    another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")
+    story.refuses(story.approve(approval=another), Reason.OTHER_DOCUMENT)
+
+
+def test_an_active_version_that_is_withdrawn_gives_way_to_the_one_before():
+    story = Story().approved().approved(2)
+    [withdrawn] = story.when(WithdrawVersion(version=2, by=OPERATOR, reason="a mistake", on=TODAY))
+    assert isinstance(withdrawn, PolicyWithdrawn)
+    assert withdrawn.active == story.policy.active_on(TODAY) == 1
+    assert timers(withdrawn) == [CancelTimer("activate/2")]
+    story.refuses(WithdrawVersion(version=2, by=OPERATOR, reason="again", on=TODAY), Reason.WITHDRAWN)
+    [last] = story.when(WithdrawVersion(version=1, by=OPERATOR, reason="all of it", on=TODAY))
+    assert isinstance(last, PolicyWithdrawn)
+    assert last.active is None
+
+
+def test_one_version_at_a_time_is_undecided():
+    story = Story().given(draft())
+    story.refuses(draft(2), Reason.DRAFT_OPEN)
+    story.given(WithdrawVersion(version=1, by=OPERATOR, reason="anew", on=TODAY))
+    story.refuses(draft(1), Reason.DRAFT_OPEN)  # looked up before the other was drafted
+    story.given(draft(2))
+
+
+def test_a_product_is_noted_once():
+    story = Story()
+    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == []  # no such policy: rounds of earlier builds had none
+    story.given(draft())
+    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == [PolicyUsed(policy="standing", product=ProductId("antimony-metal"))]
+    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == []
+
+
+def test_what_there_is_not_is_not_found():
+    story = Story()
+    story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_FOUND)
+    story.given(draft())
+    story.refuses(SubmitVersion(version=2, by=OPERATOR), Reason.VERSION_NOT_FOUND)
+    story.refuses(draft(active_from=TODAY - timedelta(days=1), version=2), Reason.DRAFT_OPEN)
+    other = Story()
+    other.refuses(draft(active_from=TODAY - timedelta(days=1)), Reason.DATE_IN_PAST)
+    other.refuses(draft(method=Method(rule="by_lot")), TermsReason.RULE_UNKNOWN)
+
+
+STEP = QuorumStep
+ORDERED = {name: days for days, name in enumerate(Clocks.__struct_fields__)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"method": Method(rule="by_lot")}, TermsReason.RULE_UNKNOWN, "/terms/method/rule"),
+        ({"method": Method(rule="pro_rata", inside={"0": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside"),
+        ({"method": Method(rule="priority", inside={"0": "by_lot"})}, TermsReason.RULE_UNKNOWN, "/terms/method/inside/0"),
+        ({"method": Method(rule="priority", inside={"0": "priority"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/0"),
+        ({"method": Method(rule="priority", inside={"10": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/10"),
+        ({"method": Method(rule="pro_rata", cap="-1/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": Method(rule="pro_rata", cap="3/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": Method(rule="pro_rata", cap="0.5")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": Method(rule="pro_rata", caps={"JP": "2"})}, TermsReason.CAP_INVALID, "/terms/method/caps/JP"),
+        ({"method": Method(rule="pro_rata", restraint="93/100")}, TermsReason.RESTRAINT_INVALID, "/terms/method/restraint"),
+        ({"quorum": ()}, TermsReason.QUORUM_INVALID, "/terms/quorum"),
+        ({"quorum": (STEP(above_g=5, approvals=1),)}, TermsReason.QUORUM_INVALID, "/terms/quorum"),
+        ({"quorum": (STEP(above_g=0, approvals=0),)}, TermsReason.QUORUM_INVALID, "/terms/quorum/0/approvals"),
+        ({"quorum": (STEP(above_g=0, approvals=11),)}, TermsReason.QUORUM_INVALID, "/terms/quorum/0/approvals"),
+        (
+            {"quorum": (STEP(above_g=0, approvals=2), STEP(above_g=9, approvals=1))},
+            TermsReason.QUORUM_INVALID,
+            "/terms/quorum/1",
+        ),
+        ({"emergency": Emergency(ratify_within_hours=0, max_g=1)}, TermsReason.EMERGENCY_INVALID, "/terms/emergency/ratify_within_hours"),
+        ({"emergency": Emergency(ratify_within_hours=1, max_g=0)}, TermsReason.EMERGENCY_INVALID, "/terms/emergency/max_g"),
+        ({"clocks": {}}, TermsReason.CLOCKS_INVALID, "/terms/clocks"),
+        (
+            {"clocks": {"standard": Clocks(**(ORDERED | {"decided": 0, "screened": 1}))}},
+            TermsReason.CLOCKS_INVALID,
+            "/terms/clocks/standard/decided",
+        ),
+        ({"clocks": {"standard": Clocks(**(ORDERED | {"screened": -1}))}}, TermsReason.CLOCKS_INVALID, "/terms/clocks/standard/screened"),
+        ({"release_days": 0}, TermsReason.RELEASE_DAYS_INVALID, "/terms/release_days"),
+        ({"release_days": 367}, TermsReason.RELEASE_DAYS_INVALID, "/terms/release_days"),
+        ({"carry_years": 0}, TermsReason.CARRY_YEARS_INVALID, "/terms/carry_years"),
+        ({"carry_years": 11}, TermsReason.CARRY_YEARS_INVALID, "/terms/carry_years"),
+        ({"largest_minimum": "0"}, TermsReason.MINIMUM_INVALID, "/terms/largest_minimum"),
+        ({"largest_minimum": "2"}, TermsReason.MINIMUM_INVALID, "/terms/largest_minimum"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_with_their_field(changes: dict[str, Any], reason: TermsReason, field: str):
+    fault = fault_of(terms(**changes))
+    assert fault is not None
+    assert (fault.code, fault.field) == (reason, field)
+    assert fault.accepted
+
+
+def test_the_standard_terms_are_sound():
+    assert fault_of(terms()) is None
+    assert fault_of(terms(emergency=Emergency(ratify_within_hours=72, max_g=10**7))) is None
+    assert fault_of(terms(method=Method(rule="priority", inside={"0": "pro_rata", "": "pro_rata"}, cap="2/5", caps={"JP": "1"}))) is None
+
+
+def test_the_quorum_grows_with_what_is_awarded():
+    quorum = (STEP(above_g=0, approvals=1), STEP(above_g=100, approvals=2), STEP(above_g=1000, approvals=4))
+    assert [quorum_for(quorum, awarded_g) for awarded_g in (0, 1, 100, 101, 1000, 1001)] == [1, 1, 1, 2, 2, 4]
