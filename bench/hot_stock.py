@@ -8,6 +8,7 @@ import msgspec
 from services.client import Client
 from services.commands.approve import sign_document
 from services.commands.approver_key import new_key
+from services.demo.instruments import empower
 from services.demo.parties import Parties, all_rows, subject_of, until
 
 PARTNER = "JP"
@@ -27,6 +28,7 @@ async def release_stock(parties: Parties, folder: Path, products: list[str]) -> 
     subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
     public_key, _ = new_key(key_file)
     await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
     for product in products:
         await _round(parties, approver, subject, key_file, product)
     releases = await until("the releases", lambda: _released(parties, products))

@@ -16,6 +16,7 @@ from bench.receipts import drain
 from bench.wrk import Load, find_wrk, post_many
 from services.client import ProblemAnswer
 from services.commands.approver_key import new_key
+from services.demo.instruments import empower
 from services.demo.parties import Parties, Unexpected, subject_of, until
 from services.demo.what_if_clock import WhatIfClock
 from services.deployment import Deployment, Endpoints
@@ -151,6 +152,7 @@ async def _lend(parties: Parties, folder: Path, clock: WhatIfClock) -> list[str]
     subject, file = await subject_of(parties.approvers[0]), folder / "bench-approver.pem"
     public_key, _ = new_key(file)
     await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
     limits = [{"key": "total", "limit_minor": 2 * LOANS * ADVANCED_MINOR}]
     await parties.admin.post("/loans/v1/facilities", {"facility": "cmf", "limits": limits, "authority": "none: a bench"})
     lent = _Lent(parties, read_private_key(file.read_bytes()), subject, today)

@@ -5,7 +5,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any
@@ -106,9 +106,15 @@ class Post:
         self._fingerprint: bytes | None = None  # once for all commands of the request
 
     @cached_property
+    def now(self) -> datetime:
+        """The instant when the request came."""
+        instant: datetime = self.kernel.clock.now()
+        return instant
+
+    @cached_property
     def today(self) -> date:
         """The reserve's day when the request came."""
-        return day_of(self.kernel.clock.now(), self.kernel.settings.zone)
+        return day_of(self.now, self.kernel.settings.zone)
 
     def new_id(self, prefix: str, index: int = 0) -> str:
         """A TypeID that derives from the command id: a retry names the same thing."""

@@ -5,18 +5,21 @@ from services.allocation.api import router
 from services.allocation.domain import (
     agreement,
     approver,
+    bid,
     book,
+    clock,
     disruption,
     instrument,
     official,
     partner,
     policy,
     report,
+    tender,
 )
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project
+from services.allocation.projections_stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
-from services.allocation.stock_projection import take_stock
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from shared.service import Service, subscription
@@ -29,8 +32,10 @@ PROBLEMS = {
     "disruption_not_found": (404, "There is no such disruption"),
     "request_not_found": (404, "There is no such request"),
     "round_not_found": (404, "There is no such round"),
+    "tender_not_found": (404, "There is no such tender"),
     "award_not_found": (404, "There is no such award"),
     "decision_not_found": (404, "There is no decision to be seen"),
+    "clock_not_found": (404, "There is no such clock"),
     "certificate_not_found": (404, "There is no certificate yet"),
     "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
@@ -52,6 +57,8 @@ PROBLEMS = {
     "return_day_invalid": (422, "A loan comes back on a day, and a sale does not"),
     "request_minimum_invalid": (422, "The minimum is within what is asked for"),
     "accepted_mass_invalid": (422, "What is accepted is within what is asked for"),
+    "clock_unknown": (422, "There is no such kind of clock"),
+    "clock_pause_invalid": (422, "The clock was not running then"),
     "reasons_missing": (422, "Screening gives its reasons"),
     "round_without_requests": (422, "A round is over requests"),
     "round_too_large": (422, "A round does not hold so many requests"),
@@ -86,6 +93,16 @@ PROBLEMS = {
     "authority_over_limit": (403, "This is over the authority's limit"),
     "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
     "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
+    "tender_units_invalid": (422, "The units on offer are not a number that can be"),
+    "tender_unit_unknown": (422, "The product is not kept in such units"),
+    "tender_cap_invalid": (422, "The cap is within what is on offer"),
+    "tender_bidders_invalid": (422, "A tender names each of its bidders once"),
+    "tender_times_invalid": (422, "Bids are sealed first, and revealed then"),
+    "reserve_price_invalid": (422, "The reserve price is not one"),
+    "price_not_whole": (422, "At this price a unit costs no whole number of minor units"),
+    "bid_steps_invalid": (422, "The steps are not those of a bid"),
+    "bid_over_cap": (422, "The bid is for more than one bidder may have"),
+    "bid_differs_from_commitment": (422, "The bid is not the one that was sealed"),
     # what the state of things does not allow
     "policy_draft_open": (409, "Another version is not decided yet"),
     "policy_not_draft": (409, "The version is no draft"),
@@ -109,6 +126,9 @@ PROBLEMS = {
     "request_in_certified_round": (409, "The request is in a certified round"),
     "request_not_accepted": (409, "The request has not been accepted"),
     "request_in_another_round": (409, "The request is in a round"),
+    "clock_not_running": (409, "No clock of the request is running"),
+    "clock_paused": (409, "The clock is paused already"),
+    "clock_not_paused": (409, "The clock is not paused"),
     "round_closed": (409, "The round is not open"),
     "round_already_certified": (409, "The round is certified already"),
     "round_not_proposed": (409, "The round has no decision"),
@@ -123,6 +143,18 @@ PROBLEMS = {
     "approval_duplicate": (409, "The approver has approved already"),
     "approvals_missing": (409, "Approvals are missing"),
     "report_already_sent": (409, "The report was sent as it is"),
+    "tender_already_open": (409, "The tender is open already"),
+    "tender_closed": (409, "The tender is over"),
+    "tender_already_certified": (409, "The tender is certified already"),
+    "tender_not_proposed": (409, "The tender has no decision"),
+    "tender_bidding_open": (409, "Bids may still be revealed"),
+    "tender_sells_nothing": (409, "The decision sells nothing"),
+    "bidder_not_qualified": (403, "The tender is not open to this bidder"),
+    "bid_too_late": (409, "Bids are sealed"),
+    "bid_not_committed": (409, "No bid was sealed"),
+    "bid_already_revealed": (409, "The bid is revealed already"),
+    "reveal_too_early": (409, "Bids are still being sealed"),
+    "reveal_too_late": (409, "The time to reveal bids is over"),
     "another_round_awaits_release": (409, "Another round is being released"),
 }
 
@@ -137,7 +169,10 @@ SERVICE = Service(
         official.DECIDER,
         policy.DECIDER,
         book.DECIDER,
+        clock.DECIDER,
         report.DECIDER,
+        tender.DECIDER,
+        bid.DECIDER,
     ),
     event_type=events.Event,
     upcasters=UPCASTERS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import groupby
 from typing import Any, assert_never
 
 import msgspec
@@ -16,11 +17,13 @@ from services.allocation.events import (
     AuthorityEvent,
     AwardGranted,
     AwardWithdrawn,
+    BidEvent,
     BookOpened,
+    ClockEvent,
+    ClockSet,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
-    Event,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
@@ -40,27 +43,43 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_requests import RUNS
 from services.allocation.report_projection import project_reports
+from services.allocation.tender_projection import project_tender
 from shared.postgres import Connection
 from shared.record import Fact
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
-    for fact in facts:
-        await _project_one(connection, fact, fact.event, date.fromisoformat(fact.record.effective_on))
-        await project_reports(connection, fact)
+    """Runs of one kind of event, which a large round has, are written at once; all in their order."""
+    for kind, run in groupby(facts, key=lambda fact: type(fact.event)):
+        if (write := RUNS.get(kind)) is not None:
+            await write(connection, list(run))
+            continue
+        for fact in run:
+            on = date.fromisoformat(fact.record.effective_on)
+            if isinstance(fact.event, BidEvent | TenderEvent):
+                await project_tender(connection, fact, fact.event, on)
+            else:
+                await _project_one(connection, fact, fact.event, on)
+            await project_reports(connection, fact)
+    await project_clocks(connection, facts)
 
 
-async def _project_one(connection: Connection, fact: Fact, event: Event, on: date) -> None:
+async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
         return
+    if isinstance(event, ClockEvent):
+        return  # all of them at once, after the others
     execute = connection.execute
     match event:
         case PartnerRegistered():
@@ -84,51 +103,16 @@ async def _project_one(connection: Connection, fact: Fact, event: Event, on: dat
             await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)
         case BookOpened():
             await execute("INSERT INTO books (product) VALUES ($1)", event.product)
-        case RequestSubmitted():
-            await execute(
-                """INSERT INTO requests (request, product, partner, mass_g, minimum_g, daily_consumption_g, needed_by, nominee, end_use,
-                                         submitted_on, consignee, end_user, least_contents, excluded_origins, statement, status, reasons)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'submitted', '[]')""",
-                event.request,
-                event.product,
-                event.partner,
-                event.mass_g,
-                event.minimum_g,
-                event.daily_consumption_g,
-                event.needed_by,
-                event.nominee,
-                event.end_use,
-                on,
-                event.consignee,
-                event.end_user,
-                _json(event.least_contents),
-                _json(event.excluded_origins),
-                _json(event.statement),
-            )
-        case LoanRequested():
-            await execute("UPDATE requests SET return_on = $2 WHERE request = $1", event.request, event.return_on)
-        case RequestAccepted():
-            await execute(
-                "UPDATE requests SET status = 'accepted', accepted_g = $2, reasons = $3 WHERE request = $1",
-                event.request,
-                event.accepted_g,
-                _json(event.reasons),
-            )
         case RequestDeclined():
             await _close_request(connection, event.request, "declined", event.reasons)
         case RequestWithdrawn():
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ReportSent():
+        case RequestExpiryPostponed() | ClockSet() | ReportSent():
             pass
-        case AwardGranted():
-            await _grant(connection, event)
-        case LoanAwarded():
-            await execute("UPDATE awards SET return_on = $2 WHERE award = $1", event.award, event.return_on)
-        case AwardWithdrawn():
-            await execute("UPDATE awards SET status = 'withdrawn' WHERE award = $1", event.award)
-            await execute("UPDATE requests SET status = 'accepted' WHERE request = $1", event.request)
+        case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
+            raise AssertionError("these are written in runs")
         case _:
             await _project_round(connection, fact, event, on)
 
@@ -202,28 +186,6 @@ async def _close_request(connection: Connection, request: str, status: str, reas
     await connection.execute(
         "UPDATE requests SET status = $2, reasons = $3, round = NULL WHERE request = $1", request, status, _json(reasons)
     )
-
-
-async def _grant(connection: Connection, event: AwardGranted) -> None:
-    """An award that inventory had refused may be granted again, by another decision."""
-    await connection.execute(
-        """INSERT INTO awards (award, round, request, product, partner, mass_g, daily_consumption_g, days_of_cover, decision, expires_on,
-                               status)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'granted')
-           ON CONFLICT (award) DO UPDATE SET round = $2, mass_g = $6, days_of_cover = $8, decision = $9, expires_on = $10,
-                                             status = 'granted'""",
-        event.award,
-        event.round,
-        event.request,
-        event.product,
-        event.partner,
-        event.mass_g,
-        event.daily_consumption_g,
-        event.days_of_cover,
-        event.decision,
-        event.expires_on,
-    )
-    await connection.execute("UPDATE requests SET status = 'awarded' WHERE request = $1", event.request)
 
 
 async def _project_round(

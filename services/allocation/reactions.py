@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.allocation import clock_reactions
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_lapses import (
     AgreementChanged,
@@ -13,6 +14,7 @@ from services.allocation.domain.book_lapses import (
     ProtectedStockChanged,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
@@ -27,6 +29,7 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     RoundId,
+    is_tender,
 )
 from services.inventory import events as inventory
 from shared.codec import type_of
@@ -55,6 +58,7 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
         inventory.DrawReturned,
+        *clock_reactions.OF_INVENTORY,
     )
 )
 OWN_TYPES = frozenset(
@@ -67,6 +71,7 @@ OWN_TYPES = frozenset(
         DisruptionEnded,
         ApproverKeyRevoked,
         InstrumentEnded,
+        *clock_reactions.OWN,
     )
 )
 
@@ -77,12 +82,16 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_in_book(product, OpenBook(product=ProductId(product)))]
         case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
             return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
+        case inventory.RoundReleased(round=tender, decision=decision) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", CloseTender(decision=DecisionHash(decision)))]
+        case inventory.RoundReleaseRefused(round=tender, decision=decision, reason=reason) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", ReopenTender(decision=DecisionHash(decision), reason=reason))]
         case inventory.RoundReleased(product=product, round=round, decision=decision):
             return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
             return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
         case _:
-            return ()  # only the read tables need it
+            return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
 
 def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -102,7 +111,7 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
         case _:
-            return ()
+            return clock_reactions.of_books(fact)
 
 
 def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:

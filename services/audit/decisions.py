@@ -1,6 +1,6 @@
 """Decisions: a round's document against its name, against the journal, and against the rule worked out again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
 from typing import Annotated, Any
@@ -9,7 +9,8 @@ import msgspec
 
 from services.allocation.events import AwardGranted, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
 from services.audit.hashes import canonical
-from services.audit.rules import Claim, UnknownRule, share
+from services.audit.positions import Group, Position, group_of, right_g
+from services.audit.rules import Claim, Outcome, Pool, UnknownRule, in_order, share
 from shared.record import MAX_INTEGER
 
 type Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
@@ -43,6 +44,12 @@ class _Units(msgspec.Struct, frozen=True):
     units: Whole
 
 
+class _Pool(msgspec.Struct, frozen=True):
+    pool: str
+    kind: str
+    offered: tuple[_Units, ...]
+
+
 class _Terms(msgspec.Struct, frozen=True, kw_only=True):
     round: str
     product: str
@@ -51,10 +58,14 @@ class _Terms(msgspec.Struct, frozen=True, kw_only=True):
     policy_version: int
     disruption: str | None
     offered: tuple[_Units, ...]
+    inside: dict[str, str] = {}
+    restraint: str | None = None
+    pools: tuple[_Pool, ...] | None = None  # None: of the first form, which knew one
 
 
 class _Published(msgspec.Struct, frozen=True, kw_only=True):
     terms: _Terms
+    group: Group | None = None
     left_g: Whole
     holdings: str
     lines: tuple[str, ...]
@@ -69,6 +80,20 @@ class _Claimant(msgspec.Struct, frozen=True, kw_only=True):
     priority_class: int
     carry_in_g: str
     daily_consumption_g: int | None
+    cap_g: Whole | None = None
+    pools: tuple[str, ...] | None = None
+    position: Position | None = None
+    part_of_right: str = "1"
+
+
+class _Take(msgspec.Struct, frozen=True):
+    pool: str
+    unit_g: int
+    units: int
+
+
+class _Holdings(msgspec.Struct, frozen=True):
+    positions: tuple[Position, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +101,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     entitlement_g: str
     award_g: Whole
     carry_out_g: str
+    right_g: str | None = None
+    takes: tuple[_Take, ...] | None = None
     days_of_cover: str | None
 
 
@@ -105,7 +132,8 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
         lines = [msgspec.json.decode(opened.content, type=_Line) for opened in whole.lines]
         yield from _faults_of_form(whole, decision, published)
         yield from _faults_against_the_journal(round, decision, lines)
-        yield from _faults_of_the_rule(decision, lines)
+        positions = msgspec.json.decode(whole.holdings.content, type=_Holdings).positions
+        yield from _faults_of_the_rule(decision, lines, positions)
     except (ValueError, ZeroDivisionError) as error:  # no JSON, not of this shape, a rational that is none
         yield f"the documents do not read as a decision: {error}"
     except UnknownRule as error:
@@ -178,31 +206,80 @@ def _faults_of_claimant(round: ToCheck, claimant: _Claimant) -> Iterator[str]:
         yield f"{claimant.request} counts with {claimant.accepted_g} g, and {asked.accepted_g} g were accepted"
 
 
-def _faults_of_the_rule(decision: _Published, lines: list[_Line]) -> Iterator[str]:
-    supply = {units.unit_g: units.units for units in decision.terms.offered}
-    claims = [
-        Claim(
-            line.claimant.request,
-            line.claimant.accepted_g,
-            Fraction(line.claimant.carry_in_g),
-            line.claimant.minimum_g,
-            line.claimant.priority_class,
-        )
-        for line in lines
-    ]
-    if not supply or len(supply) < len(decision.terms.offered) or len({claim.id for claim in claims}) < len(claims):
-        yield "a size or a request comes twice, or nothing is offered"
+def _faults_of_the_rule(decision: _Published, lines: list[_Line], positions: Sequence[Position]) -> Iterator[str]:
+    terms = decision.terms
+    pools = terms.pools if terms.pools is not None else (_Pool("all", "lots", terms.offered),)
+    supply = [Pool(pool.pool, pool.kind, {units.unit_g: units.units for units in pool.offered}) for pool in pools]
+    if not any(pool.units for pool in supply) or len({line.claimant.request for line in lines}) < len(lines):
+        yield "a request comes twice, or nothing is offered"
         return
-    outcomes = share(decision.terms.rule, supply, claims)
+    if any(len(pool.units) < len(told.offered) for pool, told in zip(supply, pools, strict=True)):
+        yield "a size comes twice"
+        return
+    group = group_of(positions, terms.restraint) if terms.restraint is not None else None
+    rights = _rights_g(lines, group, terms.restraint)
+    claims = [_claim(line.claimant, rights.get(line.claimant.request)) for line in lines]
+    outcomes = share(terms.rule, terms.inside, supply, claims)
     for line in lines:
-        outcome, claimant = outcomes[line.claimant.request], line.claimant
-        days = Fraction(line.award_g, claimant.daily_consumption_g) if claimant.daily_consumption_g else None
-        yield from _differ(claimant.request, "award_g", line.award_g, outcome.award_g)
-        yield from _differ(claimant.request, "entitlement_g", line.entitlement_g, str(outcome.entitlement_g))
-        yield from _differ(claimant.request, "carry_out_g", line.carry_out_g, str(outcome.carry_g))
-        yield from _differ(claimant.request, "days_of_cover", line.days_of_cover, None if days is None else str(days))
-    left_g = sum(unit_g * units for unit_g, units in supply.items()) - sum(outcome.award_g for outcome in outcomes.values())
-    yield from _differ("the round", "left_g", decision.left_g, left_g)
+        yield from _faults_of_outcome(line, outcomes[line.claimant.request], rights.get(line.claimant.request))
+    yield from _differ("the round", "group", decision.group, group if "iep" in (terms.rule, *terms.inside.values()) else None)
+    yield from _differ("the round", "offered", _by_size(terms.offered), _by_size([units for pool in pools for units in pool.offered]))
+    yield from _differ("the round", "order of pools", [pool.id for pool in supply], [pool.id for pool in in_order(supply, claims)])
+    offered_g = sum(unit_g * units for pool in supply for unit_g, units in pool.units.items())
+    yield from _differ("the round", "left_g", decision.left_g, offered_g - sum(outcome.award_g for outcome in outcomes.values()))
+    for line in lines:
+        told = line.claimant.position
+        if told is not None and told not in positions:
+            yield f"the position of {line.claimant.partner} is not the one that the round was decided with"
+
+
+def _claim(claimant: _Claimant, right: Fraction | None) -> Claim:
+    return Claim(
+        claimant.request,
+        claimant.accepted_g,
+        Fraction(claimant.carry_in_g),
+        claimant.minimum_g,
+        claimant.priority_class,
+        claimant.cap_g,
+        None if right is None else max(right, Fraction(0)),
+        claimant.pools,
+    )
+
+
+def _rights_g(lines: Sequence[_Line], group: Group | None, restraint: str | None) -> dict[str, Fraction]:
+    """By request: those of one partner share its right by what was accepted of them."""
+    if group is None or restraint is None:
+        return {}
+    accepted_g: dict[str, int] = {}
+    for line in lines:
+        accepted_g[line.claimant.partner] = accepted_g.get(line.claimant.partner, 0) + line.claimant.accepted_g
+    return {
+        line.claimant.request: right_g(line.claimant.position, group, restraint)
+        * (Fraction(line.claimant.accepted_g, accepted_g[line.claimant.partner]) if accepted_g[line.claimant.partner] else 1)
+        for line in lines
+        if line.claimant.position is not None
+    }
+
+
+def _faults_of_outcome(line: _Line, outcome: Outcome, right: Fraction | None) -> Iterator[str]:
+    claimant = line.claimant
+    days = Fraction(line.award_g, claimant.daily_consumption_g) if claimant.daily_consumption_g else None
+    yield from _differ(claimant.request, "award_g", line.award_g, outcome.award_g)
+    yield from _differ(claimant.request, "entitlement_g", line.entitlement_g, str(outcome.entitlement_g))
+    yield from _differ(claimant.request, "carry_out_g", line.carry_out_g, str(outcome.carry_g))
+    yield from _differ(claimant.request, "days_of_cover", line.days_of_cover, None if days is None else str(days))
+    if line.takes is not None:
+        taken = [_Take(pool, unit_g, units) for (pool, unit_g), units in outcome.units.items() if units]
+        yield from _differ(claimant.request, "takes", list(line.takes), taken)
+    if line.right_g is not None:
+        yield from _differ(claimant.request, "right_g", line.right_g, None if right is None else str(right))
+
+
+def _by_size(offered: Sequence[_Units]) -> dict[int, int]:
+    sizes: dict[int, int] = {}
+    for units in offered:
+        sizes[units.unit_g] = sizes.get(units.unit_g, 0) + units.units
+    return {unit_g: sizes[unit_g] for unit_g in sorted(sizes)}
 
 
 def _differ(who: str, what: str, stated: Any, computed: Any) -> Iterator[str]:

@@ -6,7 +6,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from services.allocation.domain.rules import RuleInputError, allocate
+from services.allocation.domain.rules import Claim, Method, Pool, RuleInputError, apportion
+from services.allocation.domain.rules.claims import require_whole
 from services.commands.failure import fail
 
 
@@ -21,10 +22,15 @@ def work_out(rule: str, supply: str, claims: str, unit: str) -> Awarded:
     """Quantities are grams, as typed; `claims` is "a=50,b=100". Ends the command for anything else."""
     wanted = _claims(claims)
     try:
-        awards, left = allocate(rule, _grams("supply", supply), wanted, _grams("unit", unit))
+        unit_g, supply_g = _grams("unit", unit), _grams("supply", supply)
+        require_whole("unit", unit_g, least=1)
+        require_whole("supply", supply_g)
+        pool = Pool(id="all", units={unit_g: supply_g // unit_g})
+        result = apportion(Method(rule), [pool], [Claim(name, grams) for name, grams in wanted.items()])
     except RuleInputError as error:
         fail(f"{error.field}: {error.detail} (accepted: {error.accepted})")
-    return Awarded({name: awards[name] for name in wanted}, left)  # in the order in which they were asked
+    awards = {share.claim.id: share.award_g for share in result.shares}
+    return Awarded({name: awards[name] for name in wanted}, supply_g - sum(awards.values()))  # in the order in which they were asked
 
 
 def table(rule: str, claims: str, awarded: Awarded) -> Table:

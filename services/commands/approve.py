@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.decision import recompute
+from services.allocation.domain.decision_check import recompute
 from services.commands.failure import CHECK_FAILED, fail
 from services.commands.signable import NotSignable, Signable, read_signable
 from shared.approval import ApprovalError, approval_bytes, approve, read_private_key

@@ -1,5 +1,6 @@
 """Before the disruption: partners, approvers' keys, products with their stock and rights, and agreements."""
 
+from collections.abc import Awaitable
 from datetime import date
 from typing import Any
 
@@ -7,12 +8,14 @@ import msgspec
 
 from services.client import Client
 from services.commands.approver_key import new_key
+from services.demo.instruments import INVENTORYS, delegate, register_direction
 from services.demo.parties import subject_of, until
 from services.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
 from services.demo.screen import mass
 from services.demo.stage import Stage
 
 ASSAYED_ON = date(2025, 11, 28)
+OFFICES = ("First Assistant Secretary, Reserve", "First Assistant Secretary, Trade")
 
 
 async def register_people(stage: Stage) -> None:
@@ -23,6 +26,20 @@ async def register_people(stage: Stage) -> None:
     for number, approver in enumerate(stage.parties.approvers, 1):
         await _enrol(stage, approver, f"approver-{number}")
     stage.screen.say("Two approvers made keys on their own machines; the Reserve knows only the public halves.")
+
+
+async def register_instruments(stage: Stage) -> None:
+    """The Act, the Minister's direction, and who may decide under them: each by office, and no person's name."""
+
+    def register(body: dict[str, Any]) -> Awaitable[Any]:
+        return stage.parties.admin.post("/allocation/v1/instruments", body)
+
+    direction = await register_direction(register)
+    for approver, office in zip(stage.parties.approvers, OFFICES, strict=True):
+        await delegate(register, direction, await subject_of(approver), office)
+    for operator in (stage.parties.operator, stage.parties.depot_operator):
+        await delegate(register, direction, await subject_of(operator), "Reserve Operations", INVENTORYS)
+    stage.screen.say(f"Under an Act and [bold]{DIRECTION}[/], power to decide is delegated to the {' and the '.join(OFFICES)}.")
 
 
 async def _enrol(stage: Stage, approver: Client, name: str) -> None:

@@ -28,6 +28,7 @@ async def _a_disruption(stage: Stage) -> int:
 
     screen.act("The Reserve before the disruption", BEGINS.date())
     await stocking.register_people(stage)
+    await stocking.register_instruments(stage)
     await stocking.take_in_stock(stage)
     await stocking.sign_agreements(stage)
 

@@ -27,6 +27,11 @@ def log_key() -> VerifierKey:
     return parse_verifier_key(Settings().ledger_public_key)
 
 
+ALLOCATION_TYPES = frozenset(
+    type_of(event)
+    for event in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+)
+
 SERVICE = Service(
     name=NAME,
     deciders=(DECIDER,),
@@ -37,7 +42,10 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            {type_of(allocation.RoundCertified), type_of(allocation.LoanAwarded), type_of(allocation.PartnerRegistered)},
+            {
+                type_of(each)
+                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+            },
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.events import Award, LoanAwarded, ReleaseOrder, RoundCertified
+from services.allocation.events import Award, LoanAwarded, ReleaseOrder, RoundCertified, TenderCertified
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.stock import TakeInLot
@@ -20,19 +20,19 @@ from shared.signed_note import NoteUnverified, VerifierKey
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
-    """A certified round is released as one command. An award names its release, so the same award is never released twice.
+    """A certified round, or tender, is released as one command. An award names its release, so the same award is never released twice.
 
     Which awards are loans is told before, by the same book: so a release is known to be one from the moment that it is there.
     """
     event: Any = fact.event
     if isinstance(event, LoanAwarded):
         return (_announce(event),)
-    if not isinstance(event, RoundCertified):
+    if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)
     command = ReleaseRound(
         product=product,
-        round=event.round,
+        round=event.round if isinstance(event, RoundCertified) else event.tender,
         decision=event.decision,
         awards=tuple(
             AwardedRelease(
@@ -46,10 +46,10 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     return (Reaction(f"stockpile/{product}", command),)
 
 
-def _awards(event: RoundCertified, documents: Mapping[str, bytes]) -> tuple[Award, ...]:
+def _awards(event: RoundCertified | TenderCertified, documents: Mapping[str, bytes]) -> tuple[Award, ...]:
     """Raises `KeyError`, which stops the line, where its source does not have the document."""
     if event.release_order is None:
-        return event.awards
+        return event.awards  # as a round's stood before there were release orders
     return msgspec.json.decode(documents[event.release_order], type=ReleaseOrder).awards
 
 

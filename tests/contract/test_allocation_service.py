@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
 
-from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
+from services.allocation.domain.decision import decision_hash, read_file
+from services.allocation.domain.decision_check import recompute, recompute_own
 from services.allocation.main import SERVICE as ALLOCATION
+from services.demo.instruments import empower
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
@@ -61,6 +63,9 @@ class Reserve:
         answer = await self.clients[who].get(path, params=query or None)
         assert answer.is_success, answer.text
         return answer.json()
+
+    async def register(self, instrument: dict[str, Any]) -> Any:
+        return await self.post("admin-1", "/v1/instruments", instrument)
 
     async def happen(self, *commands: Any) -> None:
         """In inventory, as if an operator had asked for it there."""
@@ -166,6 +171,7 @@ async def _begin(reserve: Reserve) -> None:
         await reserve.post("operator-1", "/v1/agreements", agreement | days)
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
+    await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
 
 
 async def test_requests_become_awards_that_inventory_releases(reserve: Reserve):

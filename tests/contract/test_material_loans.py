@@ -15,6 +15,7 @@ from stockpile_story import UNIT_G, lot, register
 from test_allocation_service import PRODUCT, TODAY, Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
+from services.demo.instruments import empower
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.domain.material_state import DEFERRAL, PURPOSE
@@ -178,6 +179,7 @@ async def _begin(lending: Lending) -> None:
     await reserve.post("operator-1", "/v1/agreements", {"partner": "JP", "products": [terms], "priority_class": 0} | days)
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
+    await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     limits = [
         {"key": "total", "limit_minor": 10**12},
         {"key": "partner/JP", "parent": "total", "limit_minor": 10**9},

@@ -7,7 +7,8 @@ import pytest
 from running import eventually
 from world import DISPATCH, UNIT_G, World
 
-from services.allocation.domain.decision import decision_hash, read_file, recompute, recompute_own
+from services.allocation.domain.decision import decision_hash, read_file
+from services.allocation.domain.decision_check import recompute, recompute_own
 from services.client import ProblemAnswer
 from services.ledger.receipt import verify_receipt
 from shared.signed_note import VerifierKey, parse_verifier_key

@@ -97,6 +97,7 @@ async def estate(world: World) -> Estate:
         "disruption": disruption["disruption"],
         "draw": drawn["draw"],
         "hold": hold,
+        "instrument": (await world.rows(world.operator, "/allocation/v1/instruments"))[0]["instrument"],
         "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
         "lot": lot,
         "name": row["decision"],
@@ -110,6 +111,7 @@ async def estate(world: World) -> Estate:
         "round": row["round"],
         "shard": shard,
         "source": source,
+        "subject": await world.subject("approver-1"),
     }
     private = {ids[name] for name in ("agreement", "award", "disruption", "draw", "release", "request", "round")}
     shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"]}

@@ -22,6 +22,7 @@ from joserfc.jwk import ECKey
 from running import Running, eventually
 
 from services.client import Client, ProblemAnswer
+from services.demo.instruments import empower
 from services.registry import JOURNALED
 from shared.approval import approve, public_key_hex
 from shared.clock import day_of
@@ -127,6 +128,9 @@ class World:
         return subject
 
     # What there is
+
+    async def registered(self, instrument: dict[str, Any]) -> Any:
+        return (await self.post(self.admin, "/allocation/v1/instruments", instrument)).body
 
     async def registered_product(self, unit_g: int = UNIT_G) -> str:
         """A product that no other test has, known to inventory and allocation."""
@@ -335,6 +339,7 @@ class World:
             os.kill(pid, signal.SIGCONT)
 
 
+EMPOWERED = ("approver-1", "approver-2", "operator-1")
 DISPATCH = {"carrier": "Linfox", "consignee": "Port of Fremantle"}
 
 
@@ -352,7 +357,7 @@ def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
 
 @asynccontextmanager
 async def a_world(running: Running, clock_file: Path | None = None, patience_s: float = PATIENCE_S) -> AsyncIterator[World]:
-    """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each."""
+    """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each, and have every power."""
     endpoints = running.endpoints
     async with AsyncExitStack() as stack:
         clients = {
@@ -370,4 +375,5 @@ async def a_world(running: Running, clock_file: Path | None = None, patience_s: 
         for approver, key in world.keys.items():
             body = {"subject": await world.subject(approver), "public_key": public_key_hex(key)}
             await world.post(world.admin, "/allocation/v1/approver-keys", body)
+        await empower(world.registered, {await world.subject(client_id): client_id for client_id in EMPOWERED})
         yield world

@@ -29,6 +29,7 @@ from shared.approval import approve, key_id, public_key_hex, verify_approval
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Accepted, Unavailable
+from simulation.authority_clients import replace_authority
 from simulation.client import Client, NotNow
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
 
@@ -234,10 +235,12 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
         round = book.rounds.get(round_id)
         partners = [] if round is None else sorted(partners_of(book, round))
         around = client.allocation.surroundings(product, partners, on, round_id)
+        cited = {each.authority for each in round.proposal.cited.values()} if round is not None and round.proposal is not None else set()
+        authorities = client.allocation.chains(sorted(cited))
         named = None if round is None or round.proposal is None else round.proposal.release_order
         kept = client.world.stores["allocation"].documents.get(named or "")
         order = None if kept is None else msgspec.json.decode(kept.content, type=ReleaseOrder)
-        return CertifyRound(round=round_id, surroundings=around, order=order, revoked=(), on=on), ()
+        return CertifyRound(round=round_id, surroundings=around, order=order, revoked=(), authorities=authorities, on=on), ()
 
     answer = await client.do("allocation", stream, certify)
     if isinstance(answer, Refused) and client.dice.random() < 0.2:
@@ -256,6 +259,10 @@ async def approve_round(client: Client, product: str, round_id: Any, approver: A
         by=approver.subject,
         key="enrolled",
         signature_valid=verify_approval(signed, approver.public_key),
+        held=client.allocation.held_by(approver.subject),
+        authority=None,
+        conflicts=frozenset(),
+        companies=frozenset(),
         on=date.min,
     )
     await client.do("allocation", f"book/{product}", command)
@@ -318,7 +325,7 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
     while client.world.loop.time() < until_s:
         await client.pause(0.6)
         product, partner = client.dice.choice(products), client.dice.choice(partners)
-        match client.dice.randrange(11):
+        match client.dice.randrange(12):
             case number if number < len(at_a_stockpile):
                 await at_a_stockpile[number](client, product)
                 if client.dice.random() < 0.15:
@@ -329,6 +336,8 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
             case 8:
                 await replace_key(client, products, approvers)
             case 9:
+                await replace_authority(client, products, approvers)
+            case 10:
                 await tell_disruption(client, products, partner)
             case _:
                 book = await read_book(client, product)

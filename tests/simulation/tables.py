@@ -10,10 +10,12 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.domain.agreement import year_from
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.instrument import authority_of
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
+from shared.authority import Authority, Chain, chain_of
 from shared.journal import Document
 from shared.record import Fact, leaf_data
 
@@ -93,6 +95,7 @@ class AllocationTables:
         self.books: set[str] = set()
         self.terms: dict[str, tuple[allocation.AgreementSigned | allocation.AgreementAmended, date, int]] = {}  # by agreement
         self.rounds: dict[str, tuple[str, str]] = {}  # round -> product, status
+        self.instruments: dict[str, Authority] = {}
         self.disruptions: dict[str, int] = {}  # version of each
         self.disruption_of: dict[str, str | None] = {}  # round -> its disruption
         self.units: defaultdict[str, Counter[int]] = defaultdict(Counter)  # product -> unit size -> free units
@@ -110,6 +113,12 @@ class AllocationTables:
                     self.terms[event.agreement] = (event, self.terms[event.agreement][1], fact.record.version)
                 case allocation.AgreementEnded():
                     del self.terms[event.agreement]
+                case allocation.InstrumentRegistered():
+                    self.instruments[event.instrument] = authority_of(event)
+                case allocation.InstrumentEnded():
+                    self.instruments[event.instrument] = msgspec.structs.replace(
+                        self.instruments[event.instrument], version=fact.record.version, ended_on=event.ended_on
+                    )
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version
                 case allocation.RoundOpened():
@@ -163,6 +172,15 @@ class AllocationTables:
                     self.protected_g[event.product] = event.mass_g
                 case _:
                     pass
+
+    def chains(self, instruments: Sequence[str]) -> dict[str, Chain]:
+        found = {instrument: chain_of(self.instruments, instrument) for instrument in instruments}
+        return {instrument: chain for instrument, chain in found.items() if chain is not None}
+
+    def held_by(self, holder: str) -> tuple[Chain, ...]:
+        """What is in force of it."""
+        held = [each.id for each in self.instruments.values() if each.holder == holder and each.ended_on is None]
+        return tuple(self.chains(sorted(held)).values())
 
     def free_units(self, product: str) -> dict[int, int]:
         return {unit_g: units for unit_g, units in self.units[product].items() if units > 0}

@@ -26,7 +26,9 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
+from services.allocation.events.authority import Act
 from shared.approval import approve
+from shared.authority import Authority, Chain, Kind
 from shared.decider import Refused
 
 TONNE = 1_000_000
@@ -43,6 +45,23 @@ KEYS = {subject: Ed25519PrivateKey.from_private_bytes(subject.encode().ljust(32)
 
 def request_id(name: str) -> RequestId:
     return RequestId(f"req_{name}")
+
+
+def authority(holder: SubjectId, **changes: Any) -> Chain:
+    """A delegation to this holder, under the act that is the root of all."""
+    statute = Authority(
+        id="ins_act",
+        version=1,
+        kind=Kind.ACT,
+        under=None,
+        holder="minister",
+        acts=frozenset(Act),
+        valid_from=date(2025, 1, 1),
+        valid_until=date(2030, 12, 31),
+        may_sub_delegate=True,
+    )
+    told: dict[str, Any] = {"id": f"ins_{holder}", "kind": Kind.DELEGATION, "under": "ins_act", "holder": holder}
+    return msgspec.structs.replace(statute, **(told | changes)), statute
 
 
 def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **changes: Any) -> SubmitRequest:
@@ -161,14 +180,24 @@ class Story:
             "by": by,
             "key": "enrolled",
             "signature_valid": True,
+            "held": (authority(by),),
+            "authority": None,
+            "conflicts": frozenset(),
+            "companies": frozenset({"Sojitz"}),
             "on": TODAY,
         }
         return ApproveRound(**(told | changes))
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
         proposal = self.book.rounds[round].proposal if round in self.book.rounds else None
-        order = None if proposal is None else self.orders.get(proposal.release_order)
-        told: dict[str, Any] = {"round": round, "surroundings": around or surroundings(), "order": order, "revoked": (), "on": TODAY}
+        told: dict[str, Any] = {
+            "round": round,
+            "surroundings": around or surroundings(),
+            "order": None if proposal is None else self.orders.get(proposal.release_order),
+            "revoked": (),
+            "authorities": {chain[0].id: chain for chain in map(authority, KEYS)},
+            "on": TODAY,
+        }
         return CertifyRound(**(told | changes))
 
     def close(self, round: RoundId = ROUND) -> CloseRound:

@@ -12,7 +12,7 @@ from shared.approval import approve
 def test_an_approver_approves_the_proposed_decision():
     story = a_proposal(10, supply=5)
     command = story.approve()
-    [event] = story.when(command)
+    event, _ = story.when(command)
     assert isinstance(event, RoundApproved)
     assert event.decision == story.decision()
     assert (event.approval.subject, event.approval.key, event.approval.signature) == (
@@ -96,6 +96,10 @@ def test_a_round_that_is_not_proposed_is_not_approved():
         by=APPROVER,
         key="enrolled",
         signature_valid=True,
+        held=(),
+        authority=None,
+        conflicts=frozenset(),
+        companies=frozenset(),
         on=TODAY,
     )
     story = a_round(10)

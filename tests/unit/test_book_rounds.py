@@ -32,7 +32,8 @@ from services.allocation.domain.book import DECIDER, OpenBook
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import MAX_PARTNERS, MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Reason, proposal_of
-from services.allocation.domain.decision import read_file, recompute
+from services.allocation.domain.decision import read_file
+from services.allocation.domain.decision_check import recompute
 from services.allocation.domain.proposal import offer
 from services.allocation.events import (
     AgreementRead,
@@ -104,7 +105,7 @@ def test_a_request_whose_day_has_passed_is_refused():
 
 def test_an_unknown_rule_is_refused():
     refused = a_book(submit(), accept()).refuses(open_round("jp", rule="lottery"), Reason.RULE_UNKNOWN)
-    assert refused.accepted == "priority, pro_rata"
+    assert refused.accepted == "equal_awards, equal_losses, iep, priority, pro_rata, quota_capped, talmud"
 
 
 def test_a_round_that_needs_no_approval_is_refused():

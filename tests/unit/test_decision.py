@@ -4,6 +4,7 @@ import hashlib
 import json
 from copy import deepcopy
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from services.allocation.domain.decision import (
     Claimant,
     DecisionFile,
-    Difference,
     Holdings,
     Line,
     Opened,
@@ -28,10 +28,9 @@ from services.allocation.domain.decision import (
     decision_hash,
     partner_view,
     read_file,
-    recompute,
-    recompute_own,
 )
-from services.allocation.domain.rules import RULES, RuleInputError, Turn
+from services.allocation.domain.decision_check import Difference, recompute, recompute_own
+from services.allocation.domain.rules import RULES, Position, RuleInputError, Turn
 
 
 def salt(number: int) -> str:
@@ -40,7 +39,16 @@ def salt(number: int) -> str:
 
 def terms(rule: str = "pro_rata", **units: int) -> Terms:
     offered = tuple(Units(unit_g=int(size[1:]), units=count) for size, count in (units or {"g1": 100}).items())
-    return Terms(round="rnd_1", product="antimony-metal", rule=rule, policy="pol_1", policy_version=3, disruption="dis_1", offered=offered)
+    return Terms(
+        round="rnd_1",
+        product="antimony-metal",
+        rule=rule,
+        restraint=Fraction(93, 100) if rule == "iep" else None,
+        policy="pol_1",
+        policy_version=3,
+        disruption="dis_1",
+        offered=offered,
+    )
 
 
 def claimant(request: str, partner: str, asked_g: int, **more: Any) -> Claimant:
@@ -48,11 +56,28 @@ def claimant(request: str, partner: str, asked_g: int, **more: Any) -> Claimant:
     return Claimant(request=request, partner=partner, asked_g=asked_g, **{**defaults, **more})
 
 
-HOLDINGS = Opened(salt=salt(0), content=Holdings(available_g=300, protected_g=200))
+def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> Position:
+    return Position(
+        partner=partner, base_g=base_g, commitment_g=commitment_g, production_g=production_g, imports_g=imports_g, source="statistics"
+    )
+
+
+POSITIONS = {
+    "JP": position("JP", 300, 40, 0, 150),
+    "US": position("US", 400, 60, 50, 200),
+    "EU": position("EU", 90, 20, 0, 30),
+    "AU": position("AU", 10, 0, 60, 0),  # it has more than it may consume
+}
+HOLDINGS = Opened(salt=salt(0), content=Holdings(available_g=300, protected_g=200, positions=tuple(POSITIONS.values())))
 
 
 def decide(the_terms: Terms, *claimants: Claimant) -> DecisionFile:
-    return compose(the_terms, HOLDINGS, [Opened(salt=salt(n), content=content) for n, content in enumerate(claimants, start=1)])
+    """Each with its partner's position, where the rule goes by those."""
+    placed = [
+        msgspec.structs.replace(content, position=POSITIONS[content.partner]) if the_terms.rule == "iep" else content
+        for content in claimants
+    ]
+    return compose(the_terms, HOLDINGS, [Opened(salt=salt(n), content=content) for n, content in enumerate(placed, start=1)])
 
 
 def sample(rule: str = "pro_rata") -> DecisionFile:
@@ -180,6 +205,33 @@ def test_a_partners_view_is_not_enough_for_an_auditor() -> None:
     assert recompute(without_a_line) != []
 
 
+# --- files of the first form
+
+FIRST_FORM = {
+    "pro_rata": "23a1b915fbfc5758707dfdaff4a14b27845e58574c2051b9ce1f214665f66bc4",
+    "priority": "98d0d6fedbf5a250aa6d795168a71f9fa11c655b761bced51a0c2ecba0c6b078",
+}
+
+
+@pytest.mark.parametrize(("rule", "name"), FIRST_FORM.items())
+def test_a_file_of_the_first_form_keeps_its_name_and_is_recomputed(rule: str, name: str) -> None:
+    data = (Path(__file__).parent / "decisions_v1" / f"{rule}.json").read_bytes()
+    file = read_file(data)
+    assert canonical(file) == data
+    assert decision_hash(file) == name
+    assert recompute(file) == []
+    for partner in ("JP", "US", "EU"):
+        checked = recompute_own(partner_view(file, partner))
+        assert checked.failed == ()
+        assert f"lines/{partner_view(file, partner).lines[0].content.claimant.request}/award_g" in checked.passed
+
+
+def test_a_file_of_the_first_form_says_nothing_that_came_with_the_second() -> None:
+    data = (Path(__file__).parent / "decisions_v1" / "pro_rata.json").read_bytes()
+    with pytest.raises(UnreadableDecision, match="cap_g is not of"):
+        read_file(data.replace(b'"carry_in_g"', b'"cap_g":5,"carry_in_g"', 1))
+
+
 # --- tampering
 
 
@@ -196,14 +248,17 @@ def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
     for key in parents:
         parent = parent[key]
     value = parent[last]
+    name = last if isinstance(last, str) else parents[-1]
     match value:
         case int():
             parent[last] = value + 1
         case None:
-            parent[last] = 1 if last in ("tie_rank", "priority_class", "daily_consumption_g") else "1/2"
+            parent[last] = (
+                1 if name in ("tie_rank", "priority_class", "daily_consumption_g", "cap_g") else "awards" if name == "branch" else "1/2"
+            )
         case str() if len(value) in (32, 64):
             parent[last] = value[:-1] + ("0" if value[-1] != "0" else "1")
-        case str() if last.endswith("_g") or last in ("parameter", "cutoff", "days_of_cover"):
+        case str() if name.endswith("_g") or name in ("parameter", "cutoff", "days_of_cover", "restraint", "kappa", "part_of_right"):
             parent[last] = str(Fraction(value) + Fraction(1, 7))
         case str():
             parent[last] = value + "x"
@@ -284,7 +339,7 @@ def test_a_claimant_told_a_false_tie_rank_finds_it_unless_it_ties() -> None:
         canonical(sample()).replace(b'"1/3"', b'"2/6"', 1),
         canonical(sample()).replace(b'"1/3"', b'"1e999999999"', 1),
         canonical(sample()).replace(b'"left_g"', b'"note":"","left_g"', 1),
-        canonical(sample()).replace(b"reserve.decision.v1", b"reserve.decision.v2", 1),
+        canonical(sample()).replace(b"reserve.decision.v2", b"reserve.decision.v1", 1),
     ],
 )
 def test_what_is_no_decision_file_is_refused(data: bytes) -> None:

@@ -6,6 +6,8 @@ from services.allocation.api import (
     agreements,
     approver_keys,
     awards,
+    bids,
+    clocks,
     decisions,
     disruptions,
     instruments,
@@ -16,6 +18,8 @@ from services.allocation.api import (
     requests,
     rounds,
     stock,
+    tasks,
+    tenders,
 )
 
 router = APIRouter()
@@ -29,9 +33,13 @@ for _part in (
     decisions,
     reports,
     awards,
+    clocks,
+    tasks,
     approver_keys,
     instruments,
     officials,
     stock,
+    tenders,
+    bids,
 ):
     router.include_router(_part.router)

@@ -17,6 +17,8 @@ type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-
 type PartnerField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 type SubjectField = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 
+type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
@@ -27,6 +29,7 @@ DisruptionPath = Annotated[str, Path(pattern=f"^dis_{TYPEID}$")]
 RequestPath = Annotated[str, Path(pattern=f"^req_{TYPEID}$")]
 RoundPath = Annotated[str, Path(pattern=f"^rnd_{TYPEID}$")]
 AwardPath = Annotated[str, Path(pattern=f"^awd_{TYPEID}$")]
+TenderPath = Annotated[str, Path(pattern=f"^tnd_{TYPEID}$")]
 PartnerPath = Annotated[str, Path(pattern=r"^[A-Z]{2,3}$")]
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 InstrumentPath = Annotated[str, Path(pattern=f"^ins_{TYPEID}$")]

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, ProductField, RequestPath, Texts, own_partner, sight_of
+from services.allocation.api.clocks import ClockView, clock_of
+from services.allocation.api.fields import READERS, ClockField, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request, valid_terms
-from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import RequestId, Statement
+from services.allocation.figures import STANDARD, WARN_DAYS, figures
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
@@ -56,6 +58,7 @@ class RequestBody(Body):
 class AcceptanceBody(Body):
     accepted_g: PositiveGrams
     reasons: Texts
+    clock: ClockField | None = None  # "emergency", "standard": how fast it is to be delivered; the standard, if it is not said
 
 
 class DeclineBody(Body):
@@ -84,6 +87,10 @@ class RequestView(BaseModel):
     round: str | None
     kind: Literal["sale", "loan"]
     return_on: date | None
+
+
+class RequestDetail(RequestView):
+    clock: ClockView | None  # None: it was not accepted yet
 
 
 class RequestChange(BaseModel):
@@ -154,9 +161,24 @@ async def accept_request(
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, None)
-    command = AcceptRequest(request=RequestId(request), accepted_g=body.accepted_g, reasons=tuple(body.reasons), on=post.today)
+    command = AcceptRequest(
+        request=RequestId(request),
+        accepted_g=body.accepted_g,
+        reasons=tuple(body.reasons),
+        clock=_clock(body.clock or STANDARD, row),
+        on=post.today,
+    )
     accepted = await post.submit(f"book/{row.product}", command)
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
+
+
+def _clock(clock: str, row: RequestRow) -> ClockTerms:
+    """Raises Problem `clock_unknown`."""
+    limits_days = figures().clocks.get(clock)
+    if limits_days is None:
+        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(figures().clocks)))
+    warn_days = figures().clock_warn_days.get(clock, WARN_DAYS)
+    return ClockTerms(clock=clock, submitted_on=row.submitted_on, limits_days=limits_days, warn_days=warn_days)
 
 
 @router.post("/{request}/decline")
@@ -217,7 +239,8 @@ async def list_requests(
 @router.get("/{request}")
 async def show_request(
     request: RequestPath, caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], reads: Reading
-) -> RequestView:
+) -> RequestDetail:
     async with reads.session() as session:
         sight = sight_of(caller)
-        return _view(await find_request(session, request, sight.partner, sight.nominee))
+        row = await find_request(session, request, sight.partner, sight.nominee)
+        return RequestDetail(**_view(row).model_dump(), clock=await clock_of(session, request))

@@ -12,8 +12,18 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority import chains_held, companies_of, conflicts_of, find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
-from services.allocation.api.fields import READERS, DisruptionField, ProductField, RequestField, RoundPath, Sight, sight_of
+from services.allocation.api.fields import (
+    READERS,
+    DisruptionField,
+    InstrumentField,
+    ProductField,
+    RequestField,
+    RoundPath,
+    Sight,
+    sight_of,
+)
 from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
@@ -28,7 +38,7 @@ from services.allocation.domain.book_rounds import (
     ProposeRound,
     approvals_needed,
 )
-from services.allocation.domain.book_state import Book, Round, partners_of
+from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
 from services.allocation.domain.proposal import Prepared, offer, prepare
 from services.allocation.events import (
     AwardGranted,
@@ -74,13 +84,14 @@ class ProposalBody(Body):
 
 
 class ApprovalBody(Body):
-    """The file that `reserve approve` makes, as it is."""
+    """The file that `reserve approve` makes, and the authority that the approver cites."""
 
     purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
     document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
     key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
     signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
+    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
 
 
 class ApprovalView(BaseModel):
@@ -155,6 +166,7 @@ class ApprovedView(BaseModel):
     round: str
     decision: str
     approval: ApprovalView
+    authority: str  # that it was found to be under
 
 
 class CertifiedView(BaseModel):
@@ -250,7 +262,10 @@ async def approve_round(
 ) -> ApprovedView:
     async with reads.session() as session:
         row = await find_round(session, round)
-    approval = msgspec.convert(body.model_dump(), SignedApproval)
+        held = await chains_held(session, caller.subject, body.authority)
+        conflicts = await conflicts_of(session, caller.subject)
+        companies = await companies_of(session, row)
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     key = (await _approver(reads, caller.subject)).keys.get(KeyId(approval.key_id))
     command = ApproveRound(
         round=RoundId(round),
@@ -258,11 +273,20 @@ async def approve_round(
         by=SubjectId(caller.subject),
         key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
         signature_valid=key is not None and verify_approval(approval, key.public_key),
+        held=held,
+        authority=body.authority,
+        conflicts=conflicts,
+        companies=companies,
         on=post.today,
     )
     accepted = await post.submit(f"book/{row.product}", command)
-    event = accepted.facts[0].event
-    return ApprovedView(round=round, decision=event.decision, approval=ApprovalView(**msgspec.to_builtins(event.approval)))
+    event, cited = (fact.event for fact in accepted.facts[:2])
+    return ApprovedView(
+        round=round,
+        decision=event.decision,
+        approval=ApprovalView(**msgspec.to_builtins(event.approval)),
+        authority=cited.cited.authority,
+    )
 
 
 @router.post("/{round}/certify")
@@ -272,11 +296,13 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(session, row, book, found, post.today)
+        authorities = {} if found is None or found.proposal is None else await find_chains(session, _cited(found.proposal))
     command = CertifyRound(
         round=RoundId(round),
         surroundings=around,
         order=await _release_order(reads, found),
         revoked=await _revoked(reads, found),
+        authorities=authorities,
         on=post.today,
     )
     accepted = await post.submit(f"book/{row.product}", command)
@@ -400,6 +426,10 @@ async def _approver(reads: Reads, subject: str) -> Approver:
     approver, _ = await reads.state(f"approver/{subject}")
     assert isinstance(approver, Approver)
     return approver
+
+
+def _cited(proposal: Proposal) -> set[str]:
+    return {cited.authority for cited in proposal.cited.values()}
 
 
 async def _revoked(reads: Reads, round: Round | None) -> tuple[KeyId, ...]:

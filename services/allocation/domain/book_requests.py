@@ -10,6 +10,7 @@ from services.allocation.domain.book_state import Book, Reason, Request
 from services.allocation.events import (
     AgreementId,
     BookEvent,
+    ClockSet,
     LoanRequested,
     PartnerCode,
     ProductId,
@@ -22,6 +23,7 @@ from services.allocation.events import (
     RequestWithdrawn,
     Statement,
 )
+from services.allocation.events.clocks import Milestone
 from shared.decider import CancelTimer, Refused, Timer
 
 
@@ -44,12 +46,22 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
+class ClockTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock that an accepted request is under."""
+
+    clock: str
+    submitted_on: date
+    limits_days: dict[Milestone, int]
+    warn_days: int
+
+
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Screening's answer: so much of what was asked for counts in a round. May be given again until the round is certified."""
 
     request: RequestId
     accepted_g: int
     reasons: tuple[str, ...]
+    clock: ClockTerms | None = None  # None: nobody counts its days
     on: date
 
 
@@ -180,7 +192,20 @@ def _accept(command: AcceptRequest, product: ProductId, book: Book) -> list[Book
     accepted = RequestAccepted(
         request=command.request, product=product, partner=request.partner, accepted_g=command.accepted_g, reasons=command.reasons
     )
-    return [accepted]
+    return [accepted] if command.clock is None else [accepted, _clock_set(command.request, product, request, command.clock)]
+
+
+def _clock_set(request_id: RequestId, product: ProductId, request: Request, terms: ClockTerms) -> ClockSet:
+    return ClockSet(
+        request=request_id,
+        product=product,
+        partner=request.partner,
+        clock=terms.clock,
+        submitted_on=terms.submitted_on,
+        limits_days=terms.limits_days,
+        warn_days=terms.warn_days,
+        loan=request.return_on is not None,
+    )
 
 
 def _changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:

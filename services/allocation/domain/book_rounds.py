@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from services.allocation.domain.book_authority import approving, barred, cited, counts
 from services.allocation.domain.book_lapses import (
     LapseApprovals,
     Surroundings,
@@ -51,6 +52,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.approval import Approval as SignedApproval
+from shared.authority import Chain
 from shared.decider import Refused
 from shared.record import canonical
 
@@ -101,13 +103,18 @@ class ProposeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ApproveRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`key` and `signature_valid`: what the approver's own stream says of the key, and whether the signature is by it."""
+    """`key` and `signature_valid`: what the approver's own stream says of the key, and whether the signature is by it. What is known of
+    the approver's authority and conflicts is looked up too."""
 
     round: RoundId
     approval: SignedApproval
     by: SubjectId
     key: Literal["enrolled", "revoked", "unknown"]
     signature_valid: bool
+    held: tuple[Chain, ...]  # the authorities of whoever approves
+    authority: str | None  # the one that they name; None: the narrowest that covers it
+    conflicts: frozenset[str]  # of interest, that they have declared
+    companies: frozenset[str]  # named by the round's requests
     on: date
 
 
@@ -118,6 +125,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     surroundings: Surroundings
     order: ReleaseOrder | None
     revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
+    authorities: dict[str, Chain]  # those that the approvals cite, as they are now
     on: date
 
 
@@ -329,8 +337,13 @@ def _approve(command: ApproveRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.BY_PROPOSER, "who proposed a decision does not approve it", accepted="another approver")
     if any(command.by == approval.subject or signed.key_id == approval.key for approval in proposal.approvals.values()):
         return Refused(Reason.APPROVED_BEFORE, f"{command.by} has approved this decision already")
+    if conflict := barred(command.round, product, book, command.conflicts, command.companies):
+        return conflict
+    exercise = approving(command.by, product, proposal, command.on)
+    if isinstance(authority := cited(command.held, command.authority, command.round, exercise), Refused):
+        return authority
     approval = Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on)
-    return [RoundApproved(round=command.round, product=product, decision=proposal.decision, approval=approval)]
+    return [RoundApproved(round=command.round, product=product, decision=proposal.decision, approval=approval), authority]
 
 
 def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -346,7 +359,11 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
-    approvals = tuple(approval for key, approval in sorted(proposal.approvals.items()) if key not in command.revoked)
+    approvals = tuple(
+        approval
+        for key, approval in sorted(proposal.approvals.items())
+        if key not in command.revoked and counts(approval, product, proposal, command.authorities, command.on)
+    )
     needed = approvals_needed(round.quorum, proposal.mass_g)
     if len(approvals) < needed:
         return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")

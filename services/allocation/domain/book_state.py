@@ -16,6 +16,7 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     BookOpened,
+    ClockSet,
     DecisionHash,
     DisruptionId,
     EmergencyPath,
@@ -232,6 +233,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
         case AuthorityCited():
             return _cited(book, event)
+        case ClockSet():
+            return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
             return book  # its timer remembers
         case AwardGranted():

@@ -71,7 +71,7 @@ class AdvanceClock(_Told, frozen=True, kw_only=True, tag=True):
 class SetClockBack(_Told, frozen=True, kw_only=True, tag=True):
     cause: LossCause
     of: str
-    mass_g: int
+    mass_g: int  # of an award that is withdrawn: all of it, whatever this says
 
 
 class EndClock(_Told, frozen=True, kw_only=True, tag=True):
@@ -310,7 +310,14 @@ def _set_back(command: SetClockBack, clock: Clock) -> list[ClockEvent]:
     withdrawn = command.cause == "award_withdrawn"
     if clock.request is None or clock.ended or not clock.of_g or withdrawn == clock.released:
         return []
-    set_back = ClockSetBack(**_named(clock), cause=command.cause, of=command.of, mass_g=command.mass_g, on=command.on, progress=())
+    set_back = ClockSetBack(
+        **_named(clock),
+        cause=command.cause,
+        of=command.of,
+        mass_g=clock.award_g if withdrawn else command.mass_g,
+        on=command.on,
+        progress=(),
+    )
     after = evolve(clock, set_back)
     events: list[ClockEvent] = [_stand(clock, set_back)]
     if not withdrawn and not after.of_g:

@@ -6,6 +6,7 @@ The heavy part of a round, so it runs outside the writer.
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
+from math import floor
 
 import msgspec
 
@@ -24,8 +25,8 @@ from services.allocation.domain.decision import (
     compose,
     decision_hash,
 )
-from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, rational
-from services.allocation.events import Award, DecisionHash, PartnerCode, ProductId, ReleaseOrder, RequestId, RoundId
+from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, rational
+from services.allocation.events import Award, DecisionHash, PartnerCode, ProductId, ReleaseOrder, RequestId, RoundId, Take
 from shared import record
 
 
@@ -85,21 +86,22 @@ def prepare(
 
     Every partner needs terms in `surroundings`. Raises `RuleInputError`.
     """
-    counts: dict[int, int] = {}
-    for units in (units for pool in offer.pools for units in pool.offered):
-        counts[units.unit_g] = counts.get(units.unit_g, 0) + units.units
-    offered = tuple(Units(unit_g=unit_g, units=counts[unit_g]) for unit_g in sorted(counts, reverse=True))
+    method = round.method
     terms = Terms(
         round=round_id,
         product=product,
-        rule=round.method.rule,
+        rule=method.rule,
+        inside=method.inside,
+        cap=None if method.cap is None else rational(method.cap),
+        restraint=None if method.restraint is None else rational(method.restraint),
         policy=round.policy,
         policy_version=round.policy_version,
         disruption=round.disruption,
-        offered=offered,
+        pools=offer.pools,
     )
-    holdings = Opened(salt=salts[0], content=offer.holdings)
-    claimants = _claimants(book, round, surroundings)
+    positions = tuple(Position(**msgspec.structs.asdict(position)) for position in round.positions)
+    holdings = Opened(salt=salts[0], content=msgspec.structs.replace(offer.holdings, positions=positions))
+    claimants = _claimants(book, round, surroundings, offer)
     opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
     file = compose(terms, holdings, opened)
     published, whole = canonical(file.decision), canonical(file)
@@ -109,27 +111,41 @@ def prepare(
         decision=DecisionHash(decision_hash(file)),
         file=sha256(whole).hexdigest(),
         release_order=name_of(order),
-        supply_g=sum(units.unit_g * units.units for units in offered),
+        supply_g=_offered_g(offer),
         left_g=file.decision.left_g,
         awards=order.awards,
-        carries_g=_carries(lines, cap_g=max(units.unit_g for units in offered)),
+        carries_g=_carries(lines, cap_g=max(units.unit_g for units in file.decision.terms.offered)),
         requests=revisions_of(book, round),
         reads=reads_of(book, round, surroundings),
     )
     return Prepared(proposed=proposed, published=published, file=whole, release_order=record.canonical(order))
 
 
-def _claimants(book: Book, round: Round, surroundings: Surroundings) -> list[Claimant]:
-    """The requests as claims, by id. A partner with several has its carry on the first, and its quota goes to them in turn."""
+def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offer) -> list[Claimant]:
+    """The requests as claims, by id. A partner with several has its carry on the first, and its quota and its cap go to them in turn.
+
+    What a quota leaves cuts the claim. By `quota_capped` the claim counts whole, and the quota is a cap: it holds the award back, and not
+    the part that the claim has in the sharing.
+    """
     reads = reads_of(book, round, surroundings)
-    room_g = {partner: max(read.quota_g - read.used_g, 0) for partner, read in reads.agreements.items()}
+    method = Method(round.method.rule, round.method.inside)
+    quota_g = {partner: max(read.quota_g - read.used_g, 0) for partner, read in reads.agreements.items()}
+    most_g = {partner: _most_g(round, partner, _offered_g(offer)) for partner in reads.agreements}
     carry_g = {partner: rational(reads.carries_g.get(partner, "0")) for partner in reads.agreements}
+    positions = {position.partner: Position(**msgspec.structs.asdict(position)) for position in round.positions}
+    everything = tuple(pool.pool for pool in offer.pools)
     claimants = []
     for request_id in sorted(round.requests):
         request = book.requests[request_id]
         partner, terms = request.partner, surroundings.terms[request.partner]
-        claim_g = min(request.accepted_g or 0, room_g[partner])
-        room_g[partner] -= claim_g
+        accepted_g = request.accepted_g or 0
+        within_g = min(accepted_g, quota_g[partner])
+        quota_g[partner] -= within_g
+        whole = method.rule_of(terms.priority_class) == "quota_capped"
+        cap_g = within_g if whole else None
+        if (rest_g := most_g[partner]) is not None:
+            cap_g = min(within_g, rest_g)
+            most_g[partner] = rest_g - cap_g
         claimants.append(
             Claimant(
                 request=request_id,
@@ -137,15 +153,28 @@ def _claimants(book: Book, round: Round, surroundings: Surroundings) -> list[Cla
                 agreement=terms.agreement,
                 agreement_version=terms.version,
                 asked_g=request.mass_g,
-                accepted_g=claim_g,
+                accepted_g=accepted_g if whole else within_g,
                 minimum_g=request.minimum_g,
                 priority_class=terms.priority_class,
                 carry_in_g=carry_g[partner],
                 daily_consumption_g=request.daily_consumption_g,
+                cap_g=cap_g,
+                pools=offer.eligible.get(request_id, everything),
+                position=positions.get(partner),
             )
         )
         carry_g[partner] = Fraction(0)
     return claimants
+
+
+def _most_g(round: Round, partner: PartnerCode, offered_g: int) -> int | None:
+    """The most that one partner may get of what is offered; None: as much as its claims."""
+    part = round.method.caps.get(partner, round.method.cap)
+    return None if part is None else floor(rational(part) * offered_g)
+
+
+def _offered_g(offer: Offer) -> int:
+    return sum(units.unit_g * units.units for pool in offer.pools for units in pool.offered)
 
 
 def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
@@ -167,4 +196,5 @@ def _award(line: Line) -> Award:
         request=request,
         partner=PartnerCode(line.claimant.partner),
         mass_g=line.award_g,
+        takes=tuple(Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ()),
     )

@@ -13,9 +13,11 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
+    BidId,
     DecisionHash,
     DisruptionId,
     KeyId,
@@ -24,6 +26,8 @@ from services.allocation.events.ids import (
     RequestId,
     RoundId,
     SubjectId,
+    TenderId,
+    is_tender,
 )
 from services.allocation.events.parties import (
     AgreementAmended,
@@ -75,6 +79,28 @@ from services.allocation.events.rounds import (
     RoundReopened,
     Take,
 )
+from services.allocation.events.tender import (
+    BidCommitted,
+    BiddingClosed,
+    BidEvent,
+    BidRevealed,
+    BidStep,
+    BidVoided,
+    Pricing,
+    TenderApproved,
+    TenderAward,
+    TenderAwardGranted,
+    TenderAwardWithdrawn,
+    TenderCancelled,
+    TenderCertified,
+    TenderEvent,
+    TenderOpened,
+    TenderProposed,
+    TenderReleased,
+    TenderReopened,
+    TenderTerms,
+    TieRule,
+)
 
 __all__ = [
     "ActingOfficerNamed",
@@ -95,8 +121,17 @@ __all__ = [
     "AwardGranted",
     "AwardId",
     "AwardWithdrawn",
+    "BidCommitted",
+    "BidEvent",
+    "BidId",
+    "BidRevealed",
+    "BidStep",
+    "BidVoided",
+    "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "ClockEvent",
+    "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
@@ -120,6 +155,7 @@ __all__ = [
     "PolicyEvent",
     "PoolStock",
     "Position",
+    "Pricing",
     "ProductId",
     "ProductTerms",
     "QuorumStep",
@@ -148,7 +184,22 @@ __all__ = [
     "Statement",
     "SubjectId",
     "Take",
+    "TenderApproved",
+    "TenderAward",
+    "TenderAwardGranted",
+    "TenderAwardWithdrawn",
+    "TenderCancelled",
+    "TenderCertified",
+    "TenderEvent",
+    "TenderId",
+    "TenderOpened",
+    "TenderProposed",
+    "TenderReleased",
+    "TenderReopened",
+    "TenderTerms",
+    "TieRule",
     "documents_of",
+    "is_tender",
 ]
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
@@ -173,14 +224,30 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
 ReportEvent = ReportSent
-type Event = PartnerEvent | AgreementEvent | DisruptionEvent | ApproverEvent | AuthorityEvent | PolicyEvent | BookEvent | ReportEvent
+type Event = (
+    PartnerEvent
+    | AgreementEvent
+    | DisruptionEvent
+    | ApproverEvent
+    | AuthorityEvent
+    | PolicyEvent
+    | BookEvent
+    | ClockEvent
+    | ReportEvent
+    | BidEvent
+    | TenderEvent
+)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:
     """The documents that an event stands on, by SHA-256."""
     match event:
+        case TenderProposed():
+            return (event.decision, event.file, event.release_order)
+        case TenderCertified():
+            return (event.release_order,)
         case RoundProposed():
             return (event.decision, event.file) if event.release_order is None else (event.decision, event.file, event.release_order)
         case RoundCertified() if event.release_order is not None:

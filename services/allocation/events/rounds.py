@@ -75,10 +75,11 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Take(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which pool a part of an award is."""
+    """Whole units of a pool, of one size."""
 
     pool: str
-    mass_g: Grams
+    unit_g: Grams
+    units: int
 
 
 class Award(msgspec.Struct, frozen=True, kw_only=True):

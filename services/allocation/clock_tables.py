@@ -1,0 +1,56 @@
+"""Read tables of clocks to delivery, and of the tasks that they and others give."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from services.allocation.tables import Table
+
+
+class ClockStatus(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    DELIVERED = "delivered"
+    ENDED = "ended"  # nothing is to be delivered any more
+
+
+class ClockRow(Table, table=True):
+    """Each of the four maps is by milestone."""
+
+    __tablename__ = "clocks"
+    request: str = Field(primary_key=True)
+    product: str
+    partner: str = Field(index=True)
+    clock: str | None  # None: it is not started, or its request was accepted before there were clocks
+    submitted_on: date | None
+    limits: dict[str, Any] = Field(sa_type=JSONB)  # its last day
+    reached: dict[str, Any] = Field(sa_type=JSONB)  # {"on", "reached_g", "of_g"}; partly, while `on` is null
+    warned: dict[str, Any] = Field(sa_type=JSONB)  # the day on which that was told
+    breaches: dict[str, Any] = Field(sa_type=JSONB)  # the same
+    status: str
+    next: str | None
+    limit_on: date | None = Field(index=True)  # of the next one
+    breached: bool
+    paused_since: date | None  # the last pause
+    pause_reason: str | None
+    ended: str | None  # why
+
+
+class TaskRow(Table, table=True):
+    """What somebody is to do, by when, and why. It is done when what gave it has gone on."""
+
+    __tablename__ = "tasks"
+    task: str = Field(primary_key=True)  # "clock/req_01j.../decided"
+    kind: str = Field(index=True)
+    about: str  # a request, an agreement, ...
+    partner: str | None = Field(index=True)
+    product: str | None
+    what: str
+    why: str
+    due_on: date = Field(index=True)
+    raised_on: date
+    done_on: date | None = Field(sa_type=sa.Date, nullable=True)

@@ -1,0 +1,58 @@
+"""Clients at work: an administrator gives power to those who approve, takes it back, and gives it anew."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from services.allocation.domain.instrument import EndInstrument, RegisterInstrument
+from services.allocation.events.authority import Act
+from shared.authority import Kind
+from simulation.client import Client
+
+if TYPE_CHECKING:
+    from simulation.clients import Approver
+
+ROOT: Any = "ins_act"
+
+
+async def empower(client: Client, approvers: Sequence["Approver"]) -> None:
+    await client.do("allocation", f"instrument/{ROOT}", _instrument(ROOT, None, "minister", ()))
+    await client.until(lambda: ROOT in client.allocation.instruments)
+    for approver in approvers:
+        await delegate(client, approver.subject)
+
+
+async def delegate(client: Client, holder: Any) -> None:
+    instrument = client.new_id("ins")
+    above = client.allocation.chains([ROOT])[ROOT]
+    await client.do("allocation", f"instrument/{instrument}", _instrument(instrument, ROOT, holder, above))
+
+
+async def replace_authority(client: Client, products: Sequence[Any], approvers: Sequence["Approver"]) -> None:
+    """Approvals under what has ended lapse; the same person approves again under what is new."""
+    holder = approvers[-1].subject
+    for chain in client.allocation.held_by(holder):
+        end = EndInstrument(products=tuple(products), reason="another office", on=date.min)
+        await client.do("allocation", f"instrument/{chain[0].id}", end)
+    if ROOT in client.allocation.instruments:
+        await delegate(client, holder)
+
+
+def _instrument(instrument: Any, under: Any, holder: Any, above: tuple[Any, ...]) -> RegisterInstrument:
+    return RegisterInstrument(
+        instrument=instrument,
+        kind=Kind.ACT if under is None else Kind.DELEGATION,
+        title="an instrument",
+        office="an office",
+        under=under,
+        above=above,
+        holder=holder,
+        acts=tuple(Act),
+        products=(),
+        limit_g=None,
+        limit_minor=None,
+        currency=None,
+        valid_from=date(2025, 1, 1),
+        valid_until=date(2030, 12, 31),
+        may_sub_delegate=True,
+    )
