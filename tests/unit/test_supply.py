@@ -42,7 +42,7 @@ def stock(*sources: Lot | Right, stops: tuple[Stop, ...] = (), **changes: Any) -
 
 
 def offered(some: Stock, *them: Asked, supply_g: int = ALL_G) -> Offer:
-    return offered(some, them, supply_g, TODAY)
+    return offer_from(some, them, supply_g, TODAY)
 
 
 def units(offer: Offer) -> dict[str, dict[int, int]]:
@@ -55,7 +55,7 @@ def whys(offer: Offer) -> set[tuple[tuple[str, ...], str | None, str]]:
 
 
 def test_where_everyone_may_have_everything_there_is_a_pool_of_lots_and_one_of_rights():
-    offer = offer_from(stock(lot("lot_1"), lot("lot_2", origin="CN"), right("rgt_1")), asked("req_1"), asked("req_2", "US"))
+    offer = offered(stock(lot("lot_1"), lot("lot_2", origin="CN"), right("rgt_1")), asked("req_1"), asked("req_2", "US"))
     assert units(offer) == {"lots": {UNIT_G: 20}, "rights": {UNIT_G: 10}}
     assert [pool.restricted for pool in offer.pools] == ["", ""]
     assert (offer.eligible, offer.lots) == ({}, {})
@@ -89,9 +89,8 @@ def test_a_lot_that_expires_before_it_is_needed_is_not_for_that_request():
 def test_a_right_is_for_those_that_its_deliveries_reach_in_time():
     offer = offered(
         stock(right("rgt_1"), right("rgt_2", 3, date(2026, 5, 1))),
-        [asked("req_1"), asked("req_2", needed_by=date(2026, 6, 1))],
-        ALL_G,
-        TODAY,
+        asked("req_1"),
+        asked("req_2", needed_by=date(2026, 6, 1)),
     )
     assert units(offer) == {"rights": {UNIT_G: 3}, "rights_2": {UNIT_G: 10}}
     assert offer.eligible == {"req_1": ("rights_2",)}
@@ -99,7 +98,7 @@ def test_a_right_is_for_those_that_its_deliveries_reach_in_time():
 
 
 def test_a_loan_has_nothing_of_rights():
-    offer = offer_from(stock(lot("lot_1"), right("rgt_1")), asked("req_1", lent=True), asked("req_2"))
+    offer = offered(stock(lot("lot_1"), right("rgt_1")), asked("req_1", lent=True), asked("req_2"))
     assert offer.eligible == {"req_1": ("lots",)}
     assert (offer.pools[1].restricted, offer.lots) == ("not lent", {})
 
@@ -120,29 +119,28 @@ def test_what_is_expired_or_on_hold_is_for_nobody():
 def test_a_partner_on_hold_has_nothing_and_the_pools_do_not_tell_who():
     offer = offered(
         stock(lot("lot_1"), stops=(Stop(scope="partner", target="JP", expires_on=None),)),
-        [asked("req_1"), asked("req_2", "US")],
-        ALL_G,
-        TODAY,
+        asked("req_1"),
+        asked("req_2", "US"),
     )
     assert offer.eligible == {"req_1": ()}
     assert offer.pools[0].restricted == "not for everyone"
 
 
 def test_a_hold_on_everything_leaves_nothing_to_offer():
-    offer = offer_from(stock(lot("lot_1"), right("rgt_1"), stops=(Stop(scope="all", target=None, expires_on=None),)), asked("req_1"))
+    offer = offered(stock(lot("lot_1"), right("rgt_1"), stops=(Stop(scope="all", target=None, expires_on=None),)), asked("req_1"))
     assert units(offer) == {"rights": {UNIT_G: 0}}
 
 
 def test_what_the_fewest_may_have_is_offered_first_and_lots_before_rights():
     some = stock(lot("lot_1"), lot("lot_2", 4, origin="CN"), right("rgt_1"))
     requests = [asked("req_1", excluded_origins=("CN",)), asked("req_2")]
-    assert units(offered(some, requests, 6 * UNIT_G, TODAY)) == {"lots": {UNIT_G: 4}, "lots_2": {UNIT_G: 2}}
+    assert units(offered(some, *requests, supply_g=6 * UNIT_G)) == {"lots": {UNIT_G: 4}, "lots_2": {UNIT_G: 2}}
     assert units(offered(some, *requests, supply_g=15 * UNIT_G)) == {"lots": {UNIT_G: 4}, "lots_2": {UNIT_G: 10}, "rights": {UNIT_G: 1}}
 
 
 def test_protected_stock_is_what_most_may_have():
     some = stock(lot("lot_1"), lot("lot_2", 4, origin="CN"), protected_g=8 * UNIT_G)
-    offer = offer_from(some, asked("req_1", excluded_origins=("CN",)), asked("req_2"))
+    offer = offered(some, asked("req_1", excluded_origins=("CN",)), asked("req_2"))
     assert units(offer) == {"lots": {UNIT_G: 4}, "lots_2": {UNIT_G: 2}}
 
 
@@ -153,13 +151,13 @@ def test_what_others_have_reserved_of_no_lot_in_particular_is_what_most_may_have
 
 
 def test_units_of_each_size_are_offered_largest_first():
-    offer = offered(stock(lot("lot_1", 2), lot("lot_2", 9, unit_g=TONNE)), [asked("req_1")], 13 * TONNE, TODAY)
+    offer = offered(stock(lot("lot_1", 2), lot("lot_2", 9, unit_g=TONNE)), asked("req_1"), supply_g=13 * TONNE)
     assert units(offer) == {"lots": {UNIT_G: 2, TONNE: 3}}
 
 
 def test_lots_that_are_not_known_one_by_one_are_for_those_who_ask_for_nothing():
     some = stock(lot("lot_1"), free_units={UNIT_G: 16})
-    offer = offer_from(some, asked("req_1", excluded_origins=("CN",)), asked("req_2"))
+    offer = offered(some, asked("req_1", excluded_origins=("CN",)), asked("req_2"))
     assert units(offer) == {"lots": {UNIT_G: 6}, "lots_2": {UNIT_G: 10}}
     assert offer.eligible == {"req_1": ("lots_2",)}
     assert offer.lots == {"lots": (), "lots_2": ("lot_1",)}
