@@ -82,7 +82,7 @@ def _lot(client: Client) -> TakeInLot:
         depot=client.dice.choice(("north", "south")),
         units=client.dice.randrange(3, 15),
         nominal_unit_g=client.dice.choice((UNIT_G, UNIT_G, 4 * UNIT_G)),
-        origin=client.dice.choice(("AU", "AU", "CN")),
+        origin=client.dice.choice(("AU", "CN")),
         custody_model="segregated",
         assay=_assay(client, True),
         on=date.min,
@@ -115,7 +115,7 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
         request, days = client.new_id("req"), client.dice.choice((0, 1, 3, 6, 12, 30))
 
         lent_for = client.dice.choice((0, 0, 5, 12))  # days; 0: it is no loan
-        excluded = client.dice.choice(((), (), ("CN",)))
+        excluded = client.dice.choice(((), ("CN",)))
 
         async def submit(
             process: "Running",

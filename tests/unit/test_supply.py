@@ -71,6 +71,12 @@ def test_who_excludes_an_origin_has_only_of_the_lots_of_others():
     assert whys(offer) == {(("lot_2",), "p1", "origin CN excluded")}
 
 
+def test_a_lot_of_which_nobody_says_in_a_code_where_it_is_from_is_for_nobody_who_excludes_any():
+    offer = offered(stock(lot("lot_1", origin="People's Republic")), asked("req_1", excluded_origins=("CN",)), asked("req_2"))
+    assert offer.eligible == {"req_1": ()}
+    assert offer.pools[0].restricted == "of origin People's Republic"
+
+
 def test_who_asks_for_more_of_an_element_has_only_of_the_lots_that_contain_it():
     lots = [lot("lot_1", contents={"Sb": "0.9965"}), lot("lot_2", contents={"Sb": "0.9990"}), lot("lot_3", contents={"As": "0.1"})]
     offer = offered(stock(*lots), asked("req_1", least_contents={"Sb": "0.9985"}), asked("req_2"))

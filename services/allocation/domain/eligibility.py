@@ -7,6 +7,7 @@ it never is, since what is lent comes back.
 Requests that ask for the same are one profile, so that the work is that of profiles and kinds of lots, however many requests there are.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events import PartnerCode, RequestId
+
+
+_COUNTRY = re.compile("[A-Za-z]{2}")  # ISO 3166-1 alpha-2, as requests exclude them; a lot may say where it is from in other words
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +176,8 @@ def _fault_of_lot(
         return "the partner is on hold"
     if origin.casefold() in asks.excluded:
         return f"origin {origin} excluded"
+    if asks.excluded and not _COUNTRY.fullmatch(origin):
+        return f"origin {origin} is no country's code, and some are excluded"
     for element, least in asks.least:
         if shares.get(element, Fraction(-1)) < least:
             return f"{element} {contents[element]} < {_decimal(least)}" if element in contents else f"{element} is not assayed"
@@ -186,7 +192,7 @@ def _trait_of_lots(
     """What of these lots keeps some from having them, in words that tell nothing of who they are."""
     told = []
     refused = [each for each, fault in zip(asks, faults, strict=True) if fault is not None]
-    if any(origin.casefold() in each.excluded for each in refused):
+    if any(each.excluded and (origin.casefold() in each.excluded or not _COUNTRY.fullmatch(origin)) for each in refused):
         told.append(f"of origin {origin}")
     asked_for = {element for each in refused for element, _ in each.least}
     told += [f"{element} {share}" for element, share in contents if element in asked_for]
