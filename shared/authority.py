@@ -181,6 +181,11 @@ def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = Non
     return Uncovered(nearest, f"{which} {exercise.act} by {exercise.by} on {exercise.on}", f"an authority for {exercise.act} in force")
 
 
+def interest_in(about: str, name: str) -> str:
+    """What one may have an interest in, by a key: a name is the same however it is spaced or capitalised."""
+    return f"{about}/{' '.join(name.split()).casefold()}"
+
+
 def cite(
     capacity: Capacity | None,
     act: str,
@@ -191,7 +196,8 @@ def cite(
     currency: str | None = None,
     concerns: Collection[str] = (),
 ) -> Cited | Refused[Fault]:
-    """What the person acts under, or why they may not. `concerns`: what the act is about, as conflicts are declared; None: nobody acts."""
+    """What the person acts under, or why they may not. `concerns`: by `interest_in`, whom and what it is about. No
+    capacity: nobody acts."""
     if capacity is None:
         return Refused(Fault.MISSING, f"nobody is named who may {act}")
     if found := sorted(capacity.conflicts.intersection(concerns)):

@@ -13,9 +13,8 @@ from services.allocation.events.authority import (
     ConflictWithdrawn,
     InstrumentEnded,
     InstrumentRegistered,
-    conflict_key,
 )
-from shared.authority import Acting
+from shared.authority import Acting, interest_in
 from shared.postgres import Connection
 from shared.record import Fact
 
@@ -62,14 +61,14 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
             await execute(
                 "INSERT INTO conflicts (official, key, about, name, reason, declared_on) VALUES ($1, $2, $3, $4, $5, $6)",
                 event.official,
-                conflict_key(event.about, event.name),
+                interest_in(event.about, event.name),
                 event.about,
                 event.name,
                 event.reason,
                 on,
             )
         case ConflictWithdrawn():
-            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, conflict_key(event.about, event.name))
+            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, interest_in(event.about, event.name))
         case AuthorityCited():
             cited = event.cited
             await execute(

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NewType
 
 import msgspec
 
+from shared.authority import Cited
 from shared.record import MAX_INTEGER, Grams
 
 ProductId = NewType("ProductId", str)  # "antimony-metal"
@@ -136,7 +137,21 @@ class HoldPutOn(_Event, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1
 class HoldLifted(_Event, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
     hold: HoldId
     reason: str
-    authority: str | None  # None: it expired
+    authority: str | None  # None: it expired, or the suspension that it was put on for is over
+
+
+class RoundHeld(_Event, frozen=True, kw_only=True, tag="inventory.round_held.v1"):
+    """Nothing more is drawn or dispatched under this decision: nobody has ratified it in time. No operator lifts it."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class RoundFreed(_Event, frozen=True, kw_only=True, tag="inventory.round_freed.v1"):
+    round: str
+    decision: str
+    reason: str
 
 
 class RightAdded(_Event, frozen=True, kw_only=True, tag="inventory.right_added.v1"):
@@ -392,6 +407,13 @@ class StockAdjusted(_Event, frozen=True, kw_only=True, tag="inventory.stock_adju
     reason: str
 
 
+class AuthorityCited(_Event, frozen=True, kw_only=True, tag="inventory.authority_cited.v1"):
+    """With what was done under it, in the same commit and after it, for the same command."""
+
+    matter: str  # what was acted on: a hold, a release, the product
+    cited: Cited
+
+
 type Event = (
     ProductRegistered
     | LotTakenIn
@@ -399,6 +421,8 @@ type Event = (
     | ProtectedStockSet
     | HoldPutOn
     | HoldLifted
+    | RoundHeld
+    | RoundFreed
     | RightAdded
     | RightMatured
     | LoanAnnounced
@@ -421,4 +445,5 @@ type Event = (
     | AwardForwarded
     | DrawDelivered
     | StockAdjusted
+    | AuthorityCited
 )

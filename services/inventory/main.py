@@ -9,12 +9,14 @@ from services.inventory.domain.reasons import Reason
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.projections import SERVICE as NAME
-from services.inventory.projections import project, take_checkpoints, take_partners
+from services.inventory.projections import project, take_checkpoints
+from services.inventory.projections_authority import AUTHORITY_TYPES, take_allocation
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
+from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
 from shared.codec import type_of
 from shared.service import Service, subscription
 from shared.settings import Settings
@@ -29,7 +31,16 @@ def log_key() -> VerifierKey:
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
-    for event in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+    for event in (
+        allocation.RoundCertified,
+        allocation.TenderCertified,
+        allocation.LoanAwarded,
+        allocation.PartnerRegistered,
+        allocation.RatificationMissed,
+        allocation.DecisionRatified,
+        allocation.AgreementSuspended,
+        allocation.AgreementResumed,
+    )
 )
 
 SERVICE = Service(
@@ -42,14 +53,11 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            {
-                type_of(each)
-                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
-            },
+            ALLOCATION_TYPES | AUTHORITY_TYPES,
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,
-            take=take_partners,
+            take=take_allocation,
         ),
         subscription(
             "loans",
@@ -67,6 +75,7 @@ SERVICE = Service(
     ),
     router=router,
     problems={
+        **AUTHORITY_PROBLEMS,
         Reason.PRODUCT_NOT_FOUND: (404, "There is no such product"),
         Reason.LOT_NOT_FOUND: (404, "There is no such lot, or nothing is left of it"),
         Reason.RIGHT_NOT_FOUND: (404, "There is no such right, or nothing is left of it"),

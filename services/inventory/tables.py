@@ -9,6 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from shared.authority_tables import AuthorityColumns, ConflictColumns
+
 
 class Table(SQLModel, registry=registry()):
     """What the tables share: a registry of their own, so that no other service's tables are among them."""
@@ -181,6 +183,14 @@ class HoldRow(Table, table=True):
 class PartnerRow(Table, table=True):
     __tablename__ = "partners"
     partner: str = Field(primary_key=True)
+
+
+class AuthorityRow(AuthorityColumns, Table, table=True):
+    __tablename__ = "authorities"
+
+
+class ConflictRow(ConflictColumns, Table, table=True):
+    __tablename__ = "conflicts"
 
 
 # Fed by the ledger's events

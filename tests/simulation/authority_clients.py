@@ -6,20 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from services.allocation.domain.instrument import EndInstrument, RegisterInstrument
 from services.allocation.events.authority import Act
-from shared.authority import Kind
+from shared.authority import Capacity, Kind
 from simulation.client import Client
 
 if TYPE_CHECKING:
     from simulation.clients import Approver
 
 ROOT: Any = "ins_act"
+KEEPER = "keeper"  # of the stock: lifts holds, opens what is protected, takes releases back
 
 
 async def empower(client: Client, approvers: Sequence["Approver"]) -> None:
     await client.do("allocation", f"instrument/{ROOT}", _instrument(ROOT, None, "minister", ()))
     await client.until(lambda: ROOT in client.allocation.instruments)
-    for approver in approvers:
-        await delegate(client, approver.subject)
+    for holder in (*(approver.subject for approver in approvers), KEEPER):
+        await delegate(client, holder)
+
+
+def capacity(client: Client, who: str = KEEPER) -> Capacity:
+    """In which they act now: none before they were given any."""
+    return Capacity(by=who, on=client.world.today(), held=client.allocation.held_by(who))
 
 
 async def delegate(client: Client, holder: Any) -> None:

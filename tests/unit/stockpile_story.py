@@ -5,17 +5,18 @@ from datetime import date
 from typing import Any
 
 import msgspec
+from powers import may
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
-from services.inventory.domain.holds import PutOnHold
+from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import AwardedRelease, ReleaseRound
+from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
 from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stock import RegisterProduct, TakeInLot
+from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.domain.stockpile import Command, decide
 from services.inventory.events import (
     Assay,
@@ -28,11 +29,13 @@ from services.inventory.events import (
     ReleaseId,
     RightId,
 )
+from shared.authority import Capacity, Fault
 from shared.decider import Refused
 
 TONNE = 1_000_000
 UNIT_G = 5 * TONNE
 TODAY = date(2026, 1, 6)
+MAY = may("operator-1", TODAY)
 LAST_DAY = date(2026, 1, 20)
 DAY_AFTER = date(2026, 1, 21)
 ANTIMONY = ProductId("antimony-metal")
@@ -125,6 +128,18 @@ def hold(scope: Any, target: str | None = None, *, name: str = "hld_1", expires_
     )
 
 
+def protect(units: int = 1, capacity: Capacity | None = MAY) -> SetProtectedStock:
+    return SetProtectedStock(mass_g=units * UNIT_G, authority="Minister", reason="floor", capacity=capacity)
+
+
+def lift(name: str = "hld_1", capacity: Capacity | None = MAY) -> LiftHold:
+    return LiftHold(hold=HoldId(name), reason="order withdrawn", capacity=capacity)
+
+
+def take_back(release: str = "rel_a", capacity: Capacity | None = MAY) -> CancelRelease:
+    return CancelRelease(release=ReleaseId(release), reason="withdrawn", capacity=capacity)
+
+
 class Story:
     """A stockpile to which commands happen, one after the other."""
 
@@ -144,7 +159,7 @@ class Story:
             self.state = evolve(self.state, event)
         return decided
 
-    def refuses(self, command: Command, reason: Reason) -> Refused[Reason]:
+    def refuses(self, command: Command, reason: Reason | Fault) -> Refused[Reason] | Refused[Fault]:
         decided = decide(command, self.state)
         assert isinstance(decided, Refused), decided
         assert decided.code == reason, decided

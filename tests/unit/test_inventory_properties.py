@@ -10,15 +10,32 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockpile_story import FAILED, PASSED, RECEIPT, TODAY, TONNE, UNIT_G, a_round, dispatch, hold, lot, pool, register, right
+from stockpile_story import (
+    FAILED,
+    MAY,
+    PASSED,
+    RECEIPT,
+    TODAY,
+    TONNE,
+    UNIT_G,
+    a_round,
+    dispatch,
+    hold,
+    lift,
+    lot,
+    pool,
+    register,
+    right,
+    take_back,
+)
 
 from services.inventory import events as happened
 from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
-from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.pinning import ReleasePool, Take
-from services.inventory.domain.releases import AwardedRelease, CancelRelease, LapseRelease, ReleaseRound
+from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
 from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
@@ -114,13 +131,13 @@ class Chance:
             case 14:
                 return LapseRelease(release=self.known(state.releases), on=self.day())
             case 15:
-                return CancelRelease(release=self.known(state.releases), reason="withdrawn")
+                return take_back(self.known(state.releases))
             case 16:
                 return RecordAssay(lot=self.known(state.lots), assay=self.pick((PASSED, FAILED)))
             case 17:
                 return AdjustStock(lot=self.known(state.lots), change_units=self.pick(UNITS), cause="stock_take", reason="count")
             case 18:
-                return SetProtectedStock(mass_g=self.pick((0, UNIT_G, self.mass_g())), authority="Minister", reason="floor")
+                return SetProtectedStock(mass_g=self.pick((0, UNIT_G, self.mass_g())), authority="Minister", reason="floor", capacity=MAY)
             case 19:
                 return right(f"rgt_{self.serial}", self.pick(UNITS), kind=self.pick(("firm_offtake", "firm_offtake", "option")))
             case 20:
@@ -131,8 +148,8 @@ class Chance:
             case 22:
                 return hold(*self.pick(TARGETS), name=f"hld_{self.serial}", expires_on=self.pick((None, *DAYS)))
             case _:
-                lift = LiftHold(hold=self.known(state.holds), reason="over", authority="Minister")
-                return self.pick((lift, lift, ExpireHold(hold=lift.hold, on=self.day())))
+                lifting = lift(self.known(state.holds))
+                return self.pick((lifting, lifting, ExpireHold(hold=lifting.hold, on=self.day())))
 
 
 def tell(seed: int, length: int) -> list[Command]:

@@ -12,7 +12,7 @@ from services.allocation.domain.official import (
     evolve,
 )
 from services.allocation.events import ConflictDeclared, ConflictWithdrawn, SubjectId
-from services.allocation.events.authority import conflict_key
+from shared.authority import interest_in
 from shared.decider import Refused
 
 WHO, ADMIN = SubjectId("sub_1"), SubjectId("sub_admin")
@@ -50,6 +50,6 @@ def test_a_conflict_bars_from_whatever_its_name_has_a_part_in():
     matter = Matter(round="rnd_1", product="antimony-metal", partners={"JP", "US"}, companies={"KYUSHU SMELTING"})
     barred = conflicts_with(matter)
     assert set(given(DECLARE).conflicts) <= barred
-    assert {conflict_key("partner", "JP"), conflict_key("product", "antimony-metal"), conflict_key("round", "rnd_1")} <= barred
-    assert conflict_key("partner", "EU") not in barred
-    assert conflict_key("company", "JP") not in barred
+    assert {interest_in("partner", "JP"), interest_in("product", "antimony-metal"), interest_in("round", "rnd_1")} <= barred
+    assert interest_in("partner", "EU") not in barred
+    assert interest_in("company", "JP") not in barred

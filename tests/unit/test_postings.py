@@ -18,8 +18,10 @@ from stockpile_story import (
     hold,
     lot,
     pool,
+    protect,
     register,
     right,
+    take_back,
     taking,
     weigh,
 )
@@ -27,9 +29,10 @@ from test_stockpile_loans import announce, open_gate
 
 from services.inventory import events as inventory
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.releases import CancelRelease, LapseRelease
+from services.inventory.domain.holds import FreeRound, HoldRound
+from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
+from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
 from services.ledger.accounts import Status
 from services.ledger.postings import postings
@@ -96,7 +99,7 @@ def test_a_draw_settles_and_posts_what_was_pending_and_leaves_the_goods_in_the_d
 
 @pytest.mark.parametrize(
     "command",
-    [LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER), CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn")],
+    [LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER), take_back()],
     ids=["lapse", "cancellation"],
 )
 def test_what_is_left_of_a_release_is_voided(command):
@@ -208,9 +211,7 @@ def test_an_adjustment_has_an_account_for_its_cause(cause, account):
     }
 
 
-@pytest.mark.parametrize(
-    "command", [hold("all"), SetProtectedStock(mass_g=UNIT_G, authority="Minister", reason="floor")], ids=["hold", "floor"]
-)
+@pytest.mark.parametrize("command", [hold("all"), protect()], ids=["hold", "floor"])
 def test_what_moves_no_grams_posts_nothing(command):
     assert moved(released(), command) == {}
 
@@ -233,6 +234,13 @@ def test_the_lots_that_a_release_is_pinned_to_post_nothing_beside_it():
     assert postings(released) and not postings(pinned)
 
 
+def test_a_round_that_is_held_until_it_is_ratified_moves_nothing():
+    held = HoldRound(round="rnd_1", decision="ab" * 32, reason="not ratified")
+    story = released()
+    assert moved(story, held) == {}
+    assert moved(story, FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late")) == {}
+
+
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():
     assert postings(None) == []
 
@@ -252,7 +260,7 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("ProductRegistered", "LotTakenIn", "AssayRecorded", "ProtectedStockSet", "HoldPutOn", "HoldLifted", "RightAdded"),
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
         *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
-        *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused"),
-        *("AwardForwarded", "DrawDelivered"),
+        *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused", "AuthorityCited"),
+        *("AwardForwarded", "DrawDelivered", "RoundHeld", "RoundFreed"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

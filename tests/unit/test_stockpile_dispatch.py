@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from powers import INSTRUMENT
 from stockpile_story import (
     DAY_AFTER,
     FAILED,
@@ -9,20 +10,22 @@ from stockpile_story import (
     RECEIPT,
     TODAY,
     UNIT_G,
+    Story,
     a_round,
     a_stockpile,
     award,
     dispatch,
     draw,
     hold,
+    lift,
     lot,
     weigh,
 )
 
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.holds import ExpireHold, LiftHold
+from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.state import held_g, in_stock_g
+from services.inventory.domain.state import Stockpile, held_g, in_stock_g
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
@@ -41,7 +44,7 @@ from services.inventory.events import (
 from shared.decider import CancelTimer, Timer
 
 RETURN = ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")
-LIFT = LiftHold(hold=HoldId("hld_1"), reason="order withdrawn", authority="Minister")
+LIFT = lift()
 
 
 def drawn(*commands):
@@ -101,6 +104,23 @@ def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused
     story.when(dispatch())
     story.refuses(deliver(partner="US"), Reason.NOT_DISPATCHED)
     assert story.refuses(deliver(delivered_on=DAY_AFTER), Reason.DATE_IN_FUTURE).field == "/delivered_on"
+
+
+def test_what_is_drawn_for_a_partner_whose_agreement_is_suspended_stays_until_it_is_resumed():
+    story = drawn(weigh())
+    suspend = HoldPartner(hold=HoldId("hld_1"), partner="JP", agreement="agr_1", reason="arrears")
+    [held] = story.when(suspend)
+    assert isinstance(held, HoldPutOn)
+    assert (held.scope, held.target, held.expires_on) == ("partner", "JP", None)
+    assert story.when(suspend) == []
+    story.refuses(dispatch(), Reason.ON_HOLD)
+    story.refuses(draw("drw_2"), Reason.ON_HOLD)
+    resume = FreePartner(hold=HoldId("hld_1"), reason="paid")
+    [lifted] = story.when(resume)
+    assert isinstance(lifted, HoldLifted)
+    assert story.when(resume) == []
+    story.when(dispatch())
+    assert Stockpile() == Story().state and Story().when(suspend) == [] == Story().when(resume)
 
 
 def test_dispatch_without_a_receipt_is_refused():
@@ -165,9 +185,9 @@ def test_a_hold_is_put_on_and_lifted():
     [put_on] = story.when(hold("product"))
     assert isinstance(put_on, HoldPutOn)
     assert timers(put_on) == ()
-    [lifted] = story.when(LIFT)
+    lifted, _ = story.when(LIFT)
     assert isinstance(lifted, HoldLifted)
-    assert (lifted.reason, lifted.authority) == ("order withdrawn", "Minister")
+    assert (lifted.reason, lifted.authority) == ("order withdrawn", INSTRUMENT)
     story.when(draw("drw_2"))
 
 
@@ -195,7 +215,7 @@ def test_an_expired_hold_is_lifted_by_its_timer_once():
 
 
 def test_a_hold_that_is_lifted_early_forgets_its_timer():
-    [lifted] = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
+    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
     assert timers(lifted) == [CancelTimer("hold/hld_1")]
 
 

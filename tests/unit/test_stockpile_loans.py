@@ -21,13 +21,14 @@ from stockpile_story import (
     draw,
     lot,
     right,
+    take_back,
     weigh,
 )
 
 from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import CancelRelease, LapseRelease
+from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import (
     DrawId,
@@ -151,7 +152,7 @@ def test_a_draw_that_has_left_is_forgotten_here_and_a_sale_says_nothing_when_it_
     "end",
     [
         draw(units=4),
-        CancelRelease(release=ReleaseId("rel_a"), reason="x"),
+        take_back(),
         LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER),
         CallOffLoan(release=ReleaseId("rel_a"), decision=DECISION, reason="x"),
     ],

@@ -3,11 +3,26 @@
 from datetime import date
 
 import pytest
-from stockpile_story import ANTIMONY, FAILED, LAST_DAY, PASSED, TODAY, UNIT_G, Story, a_round, a_stockpile, award, draw, lot, register
+from stockpile_story import (
+    ANTIMONY,
+    FAILED,
+    LAST_DAY,
+    PASSED,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_round,
+    a_stockpile,
+    award,
+    draw,
+    lot,
+    protect,
+    register,
+)
 
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
+from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import AssayRecorded, LotId, LotTakenIn, ProductRegistered, ProtectedStockSet, StockAdjusted
 from shared.record import MAX_INTEGER
 
@@ -114,9 +129,9 @@ def test_an_assay_of_an_unknown_lot_is_refused():
 
 
 def test_protected_stock_is_set():
-    [event] = a_stockpile().when(SetProtectedStock(mass_g=UNIT_G, authority="Minister", reason="floor"))
+    [event] = a_stockpile().when(protect())
     assert isinstance(event, ProtectedStockSet)
-    a_stockpile().refuses(SetProtectedStock(mass_g=-1, authority="Minister", reason="floor"), Reason.QUANTITY_INVALID)
+    a_stockpile().refuses(protect(-1), Reason.QUANTITY_INVALID)
 
 
 @pytest.mark.parametrize("change", [3, -3])

@@ -21,6 +21,7 @@ from stockpile_story import (
     lot,
     pool,
     right,
+    take_back,
     taking,
 )
 from test_stockpile_loans import announce
@@ -28,7 +29,7 @@ from test_stockpile_loans import announce
 from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.domain.pinning import MAX_PINNED_LOTS, ReleasePool
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound
+from services.inventory.domain.releases import LapseRelease, ReleaseRound
 from services.inventory.domain.state import short_g, usable_units
 from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
 from services.inventory.events import DrawId, LotId, ReleaseId, RoundReleased, RoundReleaseRefused, StockDrawn, StockPinned, StockReleased
@@ -122,7 +123,7 @@ def test_what_others_were_released_before_is_not_pinned():
 @pytest.mark.parametrize(
     "end",
     [
-        CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn"),
+        take_back(),
         LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER),
         draw(units=4),
     ],

@@ -18,15 +18,17 @@ from stockpile_story import (
     draw,
     hold,
     lot,
+    protect,
     right,
+    take_back,
 )
 
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import AwardedRelease, CancelRelease, LapseRelease
+from services.inventory.domain.releases import AwardedRelease, LapseRelease
 from services.inventory.domain.state import in_stock_g, reserved_g
-from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
+    AuthorityCited,
     ReleaseCancelled,
     ReleaseId,
     ReleaseLapsed,
@@ -37,7 +39,7 @@ from services.inventory.events import (
 )
 from shared.decider import CancelTimer, Timer
 
-PROTECT_4 = SetProtectedStock(mass_g=4 * UNIT_G, authority="Minister", reason="floor")
+PROTECT_4 = protect(4)
 
 
 def refusal_of(story: Story, *awards: AwardedRelease, **changes) -> str:
@@ -199,13 +201,15 @@ def test_a_release_on_rights_lapses_too():
 
 def test_a_release_is_cancelled():
     story = a_stockpile(lot(units=10), a_round(award("a", "JP", 5)))
-    [event] = story.when(CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn"))
+    event, cited = story.when(take_back())
     assert isinstance(event, ReleaseCancelled)
     assert (event.mass_g, event.reason) == (5 * UNIT_G, "withdrawn")
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.matter, cited.cited.act, cited.cited.mass_g) == ("rel_a", "cancel_release", 5 * UNIT_G)
     assert timers(event) == [CancelTimer("lapse/rel_a")]
     assert reserved_g(story.state) == 0
     story.refuses(draw(), Reason.RELEASE_NOT_FOUND)
 
 
 def test_cancelling_an_unknown_release_is_refused():
-    a_stockpile().refuses(CancelRelease(release=ReleaseId("rel_a"), reason="withdrawn"), Reason.RELEASE_NOT_FOUND)
+    a_stockpile().refuses(take_back(), Reason.RELEASE_NOT_FOUND)

@@ -26,10 +26,13 @@ from stockpile_story import (
     dispatch,
     draw,
     hold,
+    lift,
     lot,
     pool,
+    protect,
     register,
     right,
+    take_back,
     taking,
     weigh,
 )
@@ -37,12 +40,11 @@ from test_stockpile_loans import announce, open_gate
 
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.holds import LiftHold
-from services.inventory.domain.releases import CancelRelease, LapseRelease
+from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
-from services.inventory.events import DrawId, Event, HoldId, LotId, ReleaseId, RightId
+from services.inventory.domain.stock import AdjustStock, RecordAssay
+from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
 from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.tables import metadata
 from services.ledger.events import CheckpointSigned
@@ -65,9 +67,9 @@ A_LIFE = (
     lot("lot_1", 10),
     lot("lot_2", 4, depot="Darwin"),
     right("rgt_1", 8),
-    SetProtectedStock(mass_g=UNIT_G, authority="Minister", reason="floor"),
+    protect(),
     hold("depot", "Darwin", expires_on=TODAY),
-    LiftHold(hold=HoldId("hld_1"), reason="cleared", authority="Minister"),
+    lift(),
     a_round(award("a", "JP", 5), award("b", "US", 8), award("c", "EU", 2), award("d", "AU", 1)),
     draw("drw_1", "rel_a", 2),
     draw("drw_2", "rel_a", 1),
@@ -78,7 +80,7 @@ A_LIFE = (
     ReturnDraw(draw=DrawId("drw_2"), reason="late"),
     RecordAssay(lot=LotId("lot_1"), assay=FAILED),
     draw("drw_4", "rel_c", 2, partner="EU", assign_rights=True),
-    CancelRelease(release=ReleaseId("rel_d"), reason="withdrawn"),
+    take_back("rel_d"),
     LapseRelease(release=ReleaseId("rel_a"), on=LATER),
     AdjustStock(lot=LotId("lot_2"), change_units=1, cause="stock_take", reason="count"),
     MatureRight(right=RightId("rgt_1"), settled_g=UNIT_G, delivery=lot("lot_3", 1)),

@@ -59,7 +59,7 @@ async def chains_held(session: AsyncSession, subject: str, named: str | None = N
 
 
 async def conflicts_of(session: AsyncSession, official: str) -> frozenset[str]:
-    """By their keys (`services.allocation.events.authority.conflict_key`)."""
+    """By their keys (`shared.authority.interest_in`)."""
     return frozenset((await session.exec(select(ConflictRow.key).where(ConflictRow.official == official))).all())
 
 

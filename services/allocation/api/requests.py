@@ -10,7 +10,8 @@ from sqlmodel import col, select
 
 from services.allocation.api.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, ProductField, RequestPath, Texts, own_partner, sight_of
-from services.allocation.api.lookups import find_request, valid_terms
+from services.allocation.api.lookups import find_request
+from services.allocation.api.terms import terms_of
 from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import RequestId, Statement
@@ -117,8 +118,7 @@ async def submit_request(
     partner = own_partner(caller)
     if (body.kind == "loan") != (body.return_on is not None):
         raise Problem("return_day_invalid", f"of a {body.kind}", field="/return_on", accepted="a day of a loan, none of a sale")
-    async with reads.session() as session:
-        terms = (await valid_terms(session, body.product, [partner], post.today)).get(partner)
+    terms = await terms_of(reads, body.product, partner, post.today)
     command = SubmitRequest(
         request=RequestId(post.new_id("req")),
         partner=partner,

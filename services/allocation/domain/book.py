@@ -1,7 +1,10 @@
 """Book: the requests and rounds of one product, where quota, carries and awards are kept right together."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
 from services.allocation.domain.book_requests import (
     AcceptRequest,
@@ -16,7 +19,7 @@ from services.allocation.domain.book_requests import (
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
 from services.allocation.domain.book_state import Book, Reason, evolve
 from services.allocation.events import BookEvent, BookOpened, ProductId
-from shared.decider import Decider, Refused
+from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
 class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -25,6 +28,8 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals  # from timers and reactions
+
 type Command = OpenBook | RequestCommand | RoundCommand
 
 
@@ -32,7 +37,7 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     if isinstance(command, OpenBook):
         return [BookOpened(product=command.product)] if book.product is None else []
     if book.product is None:
-        if isinstance(command, ExpireRequest | CloseRound | ReopenRound | LapseApprovals):  # from timers and reactions: total
+        if isinstance(command, _TOTAL):
             return []
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
     match command:
@@ -43,4 +48,8 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)
 
 
-DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=request_timers)
+def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    return [*request_timers(event), *emergency_timers(event)]
+
+
+DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

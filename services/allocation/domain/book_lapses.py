@@ -53,6 +53,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     lots_g: int  # available, protected stock included
     rights_g: int  # firm, and not reserved by any release
     protected_g: int  # of lots
+    policy_stands: bool = True  # the version that the round was opened under is still the active one
 
     @property
     def free_g(self) -> int:
@@ -83,10 +84,15 @@ class AuthorityEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     instrument: InstrumentId
 
 
+class PolicyChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    policy: str
+    version: int | None  # that is active now
+
+
 class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something around the book has changed: what was decided or approved with the old is void."""
 
-    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded
+    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded | PolicyChanged
 
 
 def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
@@ -164,6 +170,10 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
             )
         case AuthorityEnded(instrument=instrument):
             return lapsed_with(instrument, round_id, product, round)
+        case PolicyChanged(policy=policy, version=active):
+            if round.policy != policy or round.policy_version == active:
+                return None
+            return void_decision(round_id, product, round, f"policy {policy}")
         case _:
             assert_never(command.cause)
 

@@ -18,7 +18,9 @@ from services.allocation.events import (
     BookOpened,
     ClockSet,
     DecisionHash,
+    DecisionRatified,
     DisruptionId,
+    EmergencyDecided,
     EmergencyPath,
     KeyId,
     LoanAwarded,
@@ -28,6 +30,7 @@ from services.allocation.events import (
     Position,
     ProductId,
     QuorumStep,
+    RatificationMissed,
     Reads,
     RequestAccepted,
     RequestDeclined,
@@ -71,6 +74,10 @@ class Reason(StrEnum):
     ROUND_TOO_LARGE = "round_too_large"
     REQUEST_TWICE = "round_request_twice"
     RULE_UNKNOWN = "rule_unknown"
+    POSITION_MISSING = "position_missing"
+    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy"
+    POLICY_CHANGED = "policy_changed"
+    EMERGENCY_TOO_LARGE = "emergency_too_large"
     APPROVALS_INVALID = "approvals_needed_invalid"
     RELEASE_DAYS_INVALID = "release_days_invalid"
     ROUND_CERTIFIED = "round_already_certified"
@@ -88,6 +95,8 @@ class Reason(StrEnum):
     APPROVED_BEFORE = "approval_duplicate"
     APPROVALS_MISSING = "approvals_missing"
     AWAITING_RELEASE = "another_round_awaits_release"
+    NOT_TO_RATIFY = "ratification_not_due"
+    RATIFIED_BY_DECIDER = "ratification_by_decider"
     CONFLICT = "conflict_of_interest"
     AUTHORITY_MISSING = "authority_missing"
     AUTHORITY_OF_ANOTHER = "authority_of_another"
@@ -144,8 +153,21 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumStep, ...]
     emergency: EmergencyPath | None
     release_days: int
+    protected_g: int  # by the policy: inventory's own level may be higher
+    carry_years: int | None  # None: rounding is remembered for as long as its agreement
     proposal: Proposal | None = None
     certified: bool = False
+
+
+class Emergency(msgspec.Struct, frozen=True, kw_only=True):
+    """A certified decision that is still to be ratified."""
+
+    decision: DecisionHash
+    mass_g: int
+    proposed_by: SubjectId
+    approved_by: tuple[SubjectId, ...]
+    partners: tuple[PartnerCode, ...]
+    missed: bool = False  # inventory holds it
 
 
 class QuotaUsed(msgspec.Struct, frozen=True):
@@ -161,6 +183,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     rounds: immutables.Map[RoundId, Round] = immutables.Map()
     quota_used: immutables.Map[AgreementId, QuotaUsed] = immutables.Map()
     carries_g: immutables.Map[PartnerCode, str] = immutables.Map()  # rationals, none of them 0
+    emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
@@ -204,6 +227,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 quorum=event.quorum,
                 emergency=event.emergency,
                 release_days=event.release_days,
+                protected_g=event.protected_g,
+                carry_years=event.carry_years,
             )
             return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
         case RoundExtended():
@@ -233,6 +258,21 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
         case AuthorityCited():
             return _cited(book, event)
+        case EmergencyDecided():
+            round = book.rounds[event.round]
+            emergency = Emergency(
+                decision=event.decision,
+                mass_g=event.mass_g,
+                proposed_by=proposal_of(round).proposed_by,
+                approved_by=event.approved_by,
+                partners=tuple(sorted(partners_of(book, round))),
+            )
+            return replace(book, emergencies=book.emergencies.set(event.round, emergency))
+        case RatificationMissed():
+            missed = replace(book.emergencies[event.round], missed=True)
+            return replace(book, emergencies=book.emergencies.set(event.round, missed))
+        case DecisionRatified():
+            return replace(book, emergencies=book.emergencies.delete(event.round))
         case ClockSet():
             return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
@@ -307,6 +347,7 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None)),
         quota_used=quota_used,
         carries_g=_with_carries(book, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,
     )
 

@@ -19,7 +19,6 @@ import msgspec
 
 from services.allocation.events import PartnerCode, RequestId
 
-
 _COUNTRY = re.compile("[A-Za-z]{2}")  # ISO 3166-1 alpha-2, as requests exclude them; a lot may say where it is from in other words
 
 

@@ -7,8 +7,9 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent, conflict_key
+from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent
 from services.allocation.events.ids import SubjectId
+from shared.authority import interest_in
 from shared.decider import Decider, Refused
 
 
@@ -46,7 +47,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Official(msgspec.Struct, frozen=True):
-    conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `conflict_key` gives
+    conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `interest_in` gives
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +67,11 @@ def conflicts_with(matter: Matter) -> frozenset[str]:
         "partner": matter.partners,
         "company": matter.companies,
     }
-    return frozenset(conflict_key(about, name) for about, names in named.items() for name in names)
+    return frozenset(interest_in(about, name) for about, names in named.items() for name in names)
 
 
 def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:
-    known = official.conflicts.get(conflict_key(command.about, command.name))
+    known = official.conflicts.get(interest_in(command.about, command.name))
     match command:
         case DeclareConflict():
             if known is not None:
@@ -87,7 +88,7 @@ def decide(command: Command, official: Official) -> list[OfficialEvent] | Refuse
 
 
 def evolve(official: Official, event: OfficialEvent) -> Official:
-    key = conflict_key(event.about, event.name)
+    key = interest_in(event.about, event.name)
     match event:
         case ConflictDeclared():
             return Official(official.conflicts.set(key, Conflict(about=event.about, name=event.name)))

@@ -34,9 +34,9 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
-from services.allocation.events.authority import Act, conflict_key
+from services.allocation.events.authority import Act
 from shared.approval import Approval as SignedApproval
-from shared.authority import Capacity, Chain, Exercise, Fault, cite, fault_of
+from shared.authority import Capacity, Chain, Exercise, Fault, cite, fault_of, interest_in
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
@@ -314,8 +314,8 @@ def _covered(approval: Approval, proposal: Proposal, command: CertifyTender) -> 
 
 def _concerns(found: _Open, proposal: Proposal) -> frozenset[str]:
     """What somebody may have declared an interest in: the tender, its product, and who buys."""
-    buyers = [conflict_key("partner", award.partner) for award in proposal.proposed.awards]
-    return frozenset([conflict_key("round", found.id), conflict_key("product", found.terms.product), *buyers])
+    buyers = [interest_in("partner", award.partner) for award in proposal.proposed.awards]
+    return frozenset([interest_in("round", found.id), interest_in("product", found.terms.product), *buyers])
 
 
 def _undecided(tender: Tender) -> _Open | Refused[Reason]:

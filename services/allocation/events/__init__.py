@@ -14,6 +14,7 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
@@ -32,7 +33,9 @@ from services.allocation.events.ids import (
 from services.allocation.events.parties import (
     AgreementAmended,
     AgreementEnded,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
     DisruptionDeclared,
@@ -42,6 +45,7 @@ from services.allocation.events.parties import (
     ProductTerms,
 )
 from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -109,7 +113,9 @@ __all__ = [
     "AgreementEvent",
     "AgreementId",
     "AgreementRead",
+    "AgreementResumed",
     "AgreementSigned",
+    "AgreementSuspended",
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
@@ -135,11 +141,14 @@ __all__ = [
     "ConflictDeclared",
     "ConflictWithdrawn",
     "DecisionHash",
+    "DecisionRatified",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyDecided",
+    "EmergencyEvent",
     "EmergencyPath",
     "Event",
     "InstrumentEnded",
@@ -159,6 +168,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "RatificationMissed",
+    "ReadinessEvent",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -204,7 +215,7 @@ __all__ = [
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
 PartnerEvent = PartnerRegistered
-AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
@@ -224,7 +235,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -235,6 +246,7 @@ type Event = (
     | PolicyEvent
     | BookEvent
     | ClockEvent
+    | ReadinessEvent
     | ReportEvent
     | BidEvent
     | TenderEvent

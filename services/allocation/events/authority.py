@@ -133,8 +133,3 @@ def authority_after(authority: Authority, event: ActingOfficerNamed | Instrument
             return msgspec.structs.replace(authority, version=version, acting=(*authority.acting, officer))
         case InstrumentEnded():
             return msgspec.structs.replace(authority, version=version, ended_on=event.ended_on)
-
-
-def conflict_key(about: ConflictAbout, name: str) -> str:
-    """A company is one, however its name is spaced or capitalised."""
-    return f"{about}/{' '.join(name.split()).casefold() if about == 'company' else name}"

@@ -1,12 +1,13 @@
 """Holds: stops on releases, draws and dispatch. One that spans products is put on each product's stockpile, under one id."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
+from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.fields import READERS, HoldPath, ProductField
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -32,7 +33,7 @@ class HoldBody(Body):
 
 class LiftBody(Body):
     reason: Text
-    authority: Text
+    authority: InstrumentField | None = None
 
 
 class HoldView(BaseModel):
@@ -40,7 +41,7 @@ class HoldView(BaseModel):
 
     hold: str
     product: str
-    scope: HoldScope
+    scope: HoldScope | Literal["round"]  # of a round that is not ratified, which no operator lifts
     target: str | None
     reason: str
     authority: str
@@ -114,7 +115,8 @@ async def lift_hold(
     """From every stockpile that still has it."""
     async with reads.session() as session:
         products = (await session.exec(select(HoldRow.product).where(HoldRow.hold == hold).order_by(col(HoldRow.product)))).all()
-    command = LiftHold(hold=HoldId(hold), reason=body.reason, authority=body.authority)
+    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
+    command = LiftHold(hold=HoldId(hold), reason=body.reason, capacity=capacity)
     lifted = []
     for product in products:
         try:

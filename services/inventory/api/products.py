@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
+from services.inventory.api.authority import capacity_to_act
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.stock import RegisterProduct, SetProtectedStock
@@ -29,8 +30,10 @@ class ProductBody(Body):
 
 
 class ProtectedStockBody(Body):
+    """`authority`: by whose word it is kept or raised. To lower it: the instrument that is acted under; left out: the narrowest."""
+
     mass_g: WholeGrams
-    authority: Text
+    authority: Text | None = None
     reason: Text
 
 
@@ -128,9 +131,14 @@ async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*RE
 
 @router.post("/{product}/protected-stock")
 async def set_protected_stock(
-    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
+    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ProtectedStockView:
     """The grams of lots that no round may release."""
-    command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)
+    command = SetProtectedStock(
+        mass_g=body.mass_g,
+        authority=body.authority or "none named",
+        reason=body.reason,
+        capacity=await capacity_to_act(reads, caller, post.today, body.authority),
+    )
     await post.submit(stream_of(product), command)
     return ProtectedStockView(product=product, protected_g=body.mass_g)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import col, select
 
+from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
@@ -28,6 +29,10 @@ class DrawBody(Body):
     mass_g: PositiveGrams
     lots: Annotated[tuple[LotField, ...], Field(max_length=MAX_PARCELS)] = ()
     assign_rights: StrictBool = False  # take firm rights for what lots do not cover
+
+
+class TakeBackBody(ReasonBody):
+    authority: InstrumentField | None = None
 
 
 class UnitsView(BaseModel):
@@ -181,13 +186,14 @@ async def _why_closed(reads: Reads, release: str, partner: str | None) -> Proble
 @router.post("/{release}/cancel")
 async def cancel_release(
     release: ReleasePath,
-    body: ReasonBody,
+    body: TakeBackBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
 ) -> CancellationView:
     """What is left of it is available again."""
-    command = CancelRelease(release=ReleaseId(release), reason=body.reason)
+    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
+    command = CancelRelease(release=ReleaseId(release), reason=body.reason, capacity=capacity)
     accepted = await post.submit(await stockpile_of(reads, "release", release), command)
     event = accepted.facts[0].event
     return CancellationView(

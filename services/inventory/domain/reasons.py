@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from shared.authority import Fault
 from shared.decider import Refused
 
 
@@ -44,4 +45,4 @@ class Reason(StrEnum):
     NOT_DISPATCHED = "draw_not_dispatched"
 
 
-type Refusal = Refused[Reason]
+type Refusal = Refused[Reason] | Refused[Fault]

@@ -6,6 +6,7 @@ from math import gcd
 
 import msgspec
 
+from services.inventory.domain.authority import taken_back
 from services.inventory.domain.pinning import Planned, Pools, ReleasePool, Take
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, stopping_partner, usable_units
@@ -21,6 +22,7 @@ from services.inventory.events import (
     StockReleased,
     UnitCount,
 )
+from shared.authority import Capacity
 from shared.decider import Refused
 
 
@@ -57,6 +59,7 @@ class LapseRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class CancelRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     release: ReleaseId
     reason: str
+    capacity: Capacity | None  # in which somebody takes it back; None: nobody may
 
 
 def release_round(command: ReleaseRound, state: Stockpile) -> Sequence[Event]:
@@ -214,17 +217,16 @@ def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
 def cancel_release(command: CancelRelease, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or (release := state.releases.get(command.release)) is None:
         return release_not_found(command.release)
-    return [
-        ReleaseCancelled(
-            product=state.product,
-            release=command.release,
-            partner=release.partner,
-            units=release.units,
-            rights_g=release.rights_g,
-            mass_g=release.mass_g,
-            reason=command.reason,
-        )
-    ]
+    event = ReleaseCancelled(
+        product=state.product,
+        release=command.release,
+        partner=release.partner,
+        units=release.units,
+        rights_g=release.rights_g,
+        mass_g=release.mass_g,
+        reason=command.reason,
+    )
+    return taken_back(event, command.capacity)
 
 
 def release_not_found(release: ReleaseId) -> Refusal:

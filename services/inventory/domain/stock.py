@@ -5,6 +5,7 @@ from datetime import date
 
 import msgspec
 
+from services.inventory.domain.authority import opened
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Lot, Stockpile, held_g, short_g, unpinned_units
 from services.inventory.events import (
@@ -23,6 +24,7 @@ from services.inventory.events import (
     Status,
     StockAdjusted,
 )
+from shared.authority import Capacity
 from shared.decider import Refused
 from shared.record import MAX_INTEGER
 
@@ -60,9 +62,12 @@ class RecordAssay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`authority`: by whose word it is kept or raised. To lower it opens stock to rounds: that is done in a `capacity`."""
+
     mass_g: int
     authority: str
     reason: str
+    capacity: Capacity | None = None
 
 
 class AdjustStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -159,7 +164,9 @@ def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequenc
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
     if not 0 <= command.mass_g <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "protected stock is zero or more grams", "/mass_g")
-    return [ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)]
+    event = ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)
+    opened_g = state.protected_g - command.mass_g
+    return [event] if opened_g <= 0 else opened(event, opened_g, command.capacity)
 
 
 def adjust_stock(command: AdjustStock, state: Stockpile) -> Sequence[Event] | Refusal:

@@ -10,6 +10,7 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AuthorityCited,
     AwardForwarded,
     DrawDelivered,
     DrawDispatched,
@@ -32,6 +33,8 @@ from services.inventory.events import (
     RightAdded,
     RightAssigned,
     RightMatured,
+    RoundFreed,
+    RoundHeld,
     RoundReleased,
     RoundReleaseRefused,
     StockAdjusted,
@@ -84,6 +87,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
+        case AuthorityCited():
+            return []  # it moves nothing: what it is about stands before it
+        case RoundHeld() | RoundFreed():
+            return []  # a hold changes no quantity
         case AwardForwarded():
             return []  # the event beside it says what moved
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
