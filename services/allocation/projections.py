@@ -139,8 +139,9 @@ async def _project_agreement(connection: Connection, event: AgreementEvent, vers
     match event:
         case AgreementSigned():
             await connection.execute(
-                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, version)
-                   VALUES ($1, $2, $3, $4, $5, $6, false, $7)""",
+                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, suspended,
+                                           version)
+                   VALUES ($1, $2, $3, $4, $5, $6, false, false, $7)""",
                 event.agreement,
                 event.partner,
                 _json(event.products),
