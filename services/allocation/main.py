@@ -41,6 +41,7 @@ PROBLEMS = {
     "report_not_found": (404, "There is no report yet"),
     "approver_key_not_found": (404, "There is no such key"),
     "policy_not_found": (404, "There is no such policy"),
+    "scenario_not_found": (404, "The library has no such scenario"),
     "policy_version_not_found": (404, "The policy has no such version"),
     "instrument_not_found": (404, "There is no such instrument"),
     "conflict_not_found": (404, "No such conflict is declared"),

@@ -21,6 +21,8 @@ from services.audit.material import Material
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.stock import Stock
+from services.audit.tender_decisions import faults_of as faults_of_tender
+from services.audit.tenders import Tenders
 from services.ledger.events import CheckpointSigned
 from shared.signed_note import VerifierKey
 
@@ -42,7 +44,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if any(each.unsettled for each in (walk.rounds, walk.approvers, walk.facilities, walk.deliveries)):
+    if any(each.unsettled for each in (walk.rounds, walk.tenders, walk.approvers, walk.facilities, walk.deliveries)):
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -104,6 +106,7 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
+        self.tenders = Tenders(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -140,6 +143,7 @@ class _Walk:
         self.approvers.finish()
         self.facilities.finish()
         self.deliveries.finish()
+        self.tenders.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -172,6 +176,12 @@ class _Walk:
             faults = list(faults_of(round, published, file, order))
             self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
         self.rounds.to_check.clear()
+        for tender in self.tenders.to_check:
+            names = (tender.certified.decision, tender.proposed.file, tender.certified.release_order)
+            documents = [await self._evidence.document("allocation", name) for name in names]
+            faults = list(faults_of_tender(tender, *documents))
+            self._findings.look(Check.DECISIONS, not faults, tender.place, "; ".join(faults))
+        self.tenders.to_check.clear()
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -248,6 +258,7 @@ class _Walk:
             self.deliveries.see(place, event)
             self._holdings.see(place, record, event)
             self._material.see(place, record, event)
+            self.tenders.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

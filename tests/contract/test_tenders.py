@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from powers import may
 from stage import Day, until
 from stockpile_story import UNIT_G
 from test_allocation_service import PRODUCT, UNKNOWN, Reserve, a_reserve
@@ -302,7 +303,7 @@ async def test_a_tender_that_inventory_refuses_is_proposed_and_approved_again(ha
     seen = await hall.status(tender, "closed")
     assert (seen["decision"], seen["reason"]) == (None, "refused by inventory: on_hold")
     assert {award["status"] for award in seen["awards"]} == {"withdrawn"}
-    await hall.reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", authority="Minister"))
+    await hall.reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", on)))
     await hall.propose(tender)
     await hall.approve(tender)
     await hall.certify(tender)

@@ -144,6 +144,7 @@ async def suspend_agreement(
 ) -> AgreementChange:
     """What is released to the partner of its products is held a moment later, by inventory."""
     accepted = await post.submit(f"agreement/{agreement}", SuspendAgreement(hold=post.new_id("hld"), reason=body.reason))
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
 
 
@@ -152,6 +153,7 @@ async def resume_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
     accepted = await post.submit(f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=False)
 
 

@@ -1,9 +1,9 @@
 """Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
-import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -26,7 +26,7 @@ from services.allocation.domain.book_rounds import (
     approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
-from services.allocation.domain.proposal import Prepared, offer, prepare
+from services.allocation.domain.proposal import Prepared, offer
 from services.allocation.events import (
     AwardGranted,
     KeyId,
@@ -39,12 +39,16 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
+from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
+from shared.writer import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
+
+SHOWN = 500  # awards in an answer
 
 Operates = Annotated[Caller, allow("operator")]
 
@@ -100,7 +104,7 @@ class ProposedView(BaseModel):
     decision: str
     supply_g: int  # in whole units
     left_g: int
-    awards: list[AwardLine]  # all requests, also those that get nothing
+    awards: list[AwardLine]  # of the first 500 requests, also those that get nothing; the decision has all
 
 
 class CertifiedView(BaseModel):
@@ -108,7 +112,7 @@ class CertifiedView(BaseModel):
     status: RoundStatus
     decision: str
     expires_on: date
-    awards: list[AwardView]
+    awards: list[AwardView]  # the first 500; GET /v1/awards has all
     approvals: list[ApprovalView]
     certified_in: str  # where the journal has it
 
@@ -132,7 +136,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
     if found is not None and stock is not None and _can_be_worked_out(book, found, around, body.supply_g):
         offered = offer(body.supply_g, lots, around, stock.nominal_unit_g)
         salts = [secrets.token_hex(16) for _ in range(len(found.requests) + 1)]
-        prepared = await asyncio.to_thread(prepare, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
+        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
     command = ProposeRound(
         round=RoundId(round),
         supply_g=body.supply_g,
@@ -149,7 +153,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
         decision=event.decision,
         supply_g=event.supply_g,
         left_g=event.left_g,
-        awards=await award_lines(reads, event.file),
+        awards=await award_lines(reads, event.file, SHOWN),
     )
 
 
@@ -177,7 +181,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         status=RoundStatus.CERTIFIED,
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
-        awards=[AwardView(**msgspec.to_builtins(fact.event)) for fact in accepted.facts if isinstance(fact.event, AwardGranted)],
+        awards=[AwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
         approvals=[approval_view(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
@@ -320,6 +324,10 @@ async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | No
     if round is None or round.proposal is None or (name := round.proposal.release_order) is None:
         return None
     return msgspec.json.decode(await read_content(reads, name), type=ReleaseOrder)
+
+
+def _granted(accepted: Accepted) -> Iterator[AwardGranted]:
+    return (fact.event for fact in accepted.facts if isinstance(fact.event, AwardGranted))
 
 
 def _documents(prepared: Prepared | None) -> Sequence[Document]:
