@@ -40,6 +40,7 @@ from services.allocation.events import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    ReviewEvent,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
@@ -48,6 +49,8 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    ScreeningEvent,
+    ScreeningListEvent,
     TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
@@ -58,6 +61,7 @@ from services.allocation.projections_proofs import project_proofs
 from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
+from services.allocation.screening_projection import project_screening
 from services.allocation.tender_projection import project_tender
 from services.inventory import events as inventory
 from shared.postgres import Connection
@@ -78,6 +82,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
             else:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
+            await project_screening(connection, fact)
             await project_proofs(connection, fact)
     await project_clocks(connection, facts)
 
@@ -98,6 +103,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, ReadinessEvent):
         await project_readiness(connection, event, on)
         return
+    if isinstance(event, ScreeningEvent | ScreeningListEvent | ReviewEvent):
+        return  # beside the others
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others
     execute = connection.execute

@@ -17,6 +17,7 @@ from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
+from services.allocation.api.objections import open_objections
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
@@ -91,6 +92,7 @@ class RoundView(BaseModel):
     left_g: int | None
     approvals: list[ApprovalView]
     awards: list[AwardView]
+    open_objections: list[str]  # to what was accepted of its requests: they stop nothing
     expires_on: date | None
     certified_in: str | None
     ratification: str | None  # of a round that was decided in an emergency: due, missed, ratified
@@ -255,6 +257,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
+            open_objections=await open_objections(session, row.requests, sight.partner),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
@@ -266,7 +269,8 @@ def _needed(row: RoundRow) -> int:
 
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
     requests = await own_requests(session, view.requests, sight)
-    awards = [award for award in view.awards if award.request in requests]
+    own = set(requests)
+    awards = [award for award in view.awards if award.request in own]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
