@@ -12,27 +12,34 @@ from services.demo.instruments import empower
 from services.demo.parties import Parties, all_rows, subject_of, until
 
 PARTNER = "JP"
+POLICY = "bench"
 UNIT_G = 1_000  # one draw
 SUPPLY_G = 1_000_000_000 * UNIT_G
 
 
 async def release_stock(parties: Parties, folder: Path, products: list[str]) -> list[str]:
     """The release of each product. Raises what the calls raise."""
+    await agree_on_stock(parties, products)
+    approver = parties.approvers[0]
+    subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
+    public_key, _ = new_key(key_file)
+    await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
+    await _policy(parties, approver, subject, key_file)
+    for product in products:
+        await _round(parties, approver, subject, key_file, product)
+    releases = await until("the releases", lambda: _released(parties, products))
+    return [releases[product] for product in products]
+
+
+async def agree_on_stock(parties: Parties, products: list[str]) -> None:
+    """The products have stock, and the partner an agreement on them."""
     await parties.admin.post("/allocation/v1/partners", {"partner": PARTNER, "name": "Japan"})
     await asyncio.gather(*(_stock(parties.depot_operator, product) for product in products))
     await until("the books to know the stock", lambda: _known(parties, products))
     terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
     validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
     await parties.operator.post("/allocation/v1/agreements", {"partner": PARTNER, "products": terms, "priority_class": 0, **validity})
-    approver = parties.approvers[0]
-    subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
-    public_key, _ = new_key(key_file)
-    await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
-    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
-    for product in products:
-        await _round(parties, approver, subject, key_file, product)
-    releases = await until("the releases", lambda: _released(parties, products))
-    return [releases[product] for product in products]
 
 
 async def _known(parties: Parties, products: list[str]) -> bool | None:
@@ -78,13 +85,22 @@ async def _stock(operator: Client, product: str) -> None:
     )
 
 
+async def _policy(parties: Parties, approver: Client, subject: str, key_file: Path) -> None:
+    versions = f"/allocation/v1/policies/{POLICY}/versions"
+    await parties.operator.post(versions, {"terms": {}})
+    await parties.operator.post(f"{versions}/1/submit")
+    document = key_file.with_name("bench-policy.json")
+    document.write_bytes((await approver.request("GET", f"{versions}/1/document")).content)
+    await approver.post(f"{versions}/1/approvals", msgspec.json.decode(sign_document(document, key_file, subject)))
+
+
 async def _round(parties: Parties, approver: Client, subject: str, key_file: Path, product: str) -> None:
     operator = parties.operator
     asked = {"product": product, "mass_g": SUPPLY_G, "daily_consumption_g": UNIT_G, "needed_by": "2099-06-30"}
     named = {"nominee": "none", "consignee": "none", "end_user": "none", "end_use": "measuring"}
     request = await parties.partners[PARTNER].post("/allocation/v1/requests", {**asked, **named})
     await operator.post(f"/allocation/v1/requests/{request['request']}/accept", {"accepted_g": SUPPLY_G, "reasons": ["all of it"]})
-    opened = await operator.post("/allocation/v1/rounds", {"product": product, "requests": [request["request"]]})
+    opened = await operator.post("/allocation/v1/rounds", {"product": product, "requests": [request["request"]], "policy": POLICY})
     path = f"/allocation/v1/rounds/{opened['round']}"
     await operator.post(f"{path}/propose", {"supply_g": SUPPLY_G})
     decision = key_file.with_name("bench-decision.json")

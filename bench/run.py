@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.backtest import backtest
+from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
+from bench.requests import requests
 from bench.schedules import schedules
 from bench.served import served
 from bench.standing import standing
@@ -16,12 +19,15 @@ from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "requests": requests,
     "state": state,
     "writer": writer,
     "tree": tree,
     "tables": tables,
     "schedules": schedules,
+    "backtest": backtest,
     "standing": standing,
+    "decision": decision,
     "payments": payments,
     "exposure": exposure,
     "longevity": longevity,

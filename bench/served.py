@@ -18,6 +18,7 @@ import psutil
 
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, UNIT_G, release_stock
+from bench.processors import cpu_s, family
 from bench.receipts import drain, receipts
 from bench.wrk import Load, find_wrk, post_many
 from services.demo.parties import Parties, Unexpected
@@ -103,7 +104,7 @@ class _Draws:
         url, prefix = (self.endpoints.base_url, "/inventory") if gateway else (self.endpoints.services["inventory"], "")
         paths = [prefix + path for path in self.paths[:stockpiles]]
         token = await self.parties.partners[PARTNER].token()
-        self._cpu_s = _cpu_s(self.deployment)
+        self._cpu_s = cpu_s(self.deployment)
         load = await post_many(url, paths, token, BODY, clients=clients, seconds=seconds or self.options.seconds, key_prefix=name)
         self._acknowledged += load.answered
         self._under_way += clients
@@ -122,8 +123,8 @@ class _Draws:
         yield figure(f"{name}_p99", load.p99_ms, "ms")
         yield figure(f"{name}_drained_after", drained_s, "s", at_most=60)
         yield figure(f"{name}_cpu_of_wrk", 1e6 * load.cpu_s / load.answered, "us/draw")
-        for program, cpu_s in _cpu_s(self.deployment).items():
-            yield figure(f"{name}_cpu_of_{program}", 1e6 * (cpu_s - self._cpu_s[program]) / load.answered, "us/draw")
+        for program, after_s in cpu_s(self.deployment).items():
+            yield figure(f"{name}_cpu_of_{program}", 1e6 * (after_s - self._cpu_s[program]) / load.answered, "us/draw")
 
     @contextmanager
     def frozen(self, *programs: str) -> Iterator[None]:
@@ -189,17 +190,7 @@ def _memory_at_rest(deployment: Deployment) -> Iterator[Figure]:
 
 def _memory(deployment: Deployment) -> dict[str, float]:
     """MiB that each program and its children hold. What they share is counted once: PostgreSQL's processes share their buffers."""
-    return {name: sum(_own_bytes(process) for process in _family(pid)) / MIB for name, pid in deployment.supervisor.pids.items()}
-
-
-def _cpu_s(deployment: Deployment) -> dict[str, float]:
-    """Processor time that each program and its children have taken."""
-    return {name: sum(_own_cpu_s(process) for process in _family(pid)) for name, pid in deployment.supervisor.pids.items()}
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    program = psutil.Process(pid)
-    return [program, *program.children(recursive=True)]
+    return {name: sum(_own_bytes(process) for process in family(pid)) / MIB for name, pid in deployment.supervisor.pids.items()}
 
 
 def _own_bytes(process: psutil.Process) -> int:
@@ -209,11 +200,3 @@ def _own_bytes(process: psutil.Process) -> int:
     except psutil.NoSuchProcess:  # one of PostgreSQL's, gone since it was listed
         return 0
     return int(getattr(full, "pss", full.rss))
-
-
-def _own_cpu_s(process: psutil.Process) -> float:
-    """With that of its children that have ended."""
-    try:
-        return sum(process.cpu_times()[:4])
-    except psutil.NoSuchProcess:
-        return 0.0

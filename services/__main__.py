@@ -20,11 +20,13 @@ approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
+tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
 loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
 app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
+app.add_typer(tender, name="tender")
 app.add_typer(loans, name="loans")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
@@ -105,20 +107,58 @@ def approve(
 
 @app.command()
 def allocate(
-    rule: Annotated[str, typer.Option(help="pro_rata or priority")],
-    supply: Annotated[str, typer.Option(help="grams on offer")],
+    rule: Annotated[str, typer.Option(help="pro_rata, quota_capped, equal_awards, equal_losses, talmud, iep or priority")],
+    supply: Annotated[str, typer.Option(help="grams on offer, or units of several sizes: 5000000x10,50000x7")],
     claims: Annotated[str, typer.Option(help="grams by claimant: a=50,b=100")],
     unit: Annotated[str, typer.Option(help="the trade unit, in grams")] = "1",
+    inside: Annotated[str, typer.Option(help="the rule inside each class of priority: talmud, or 0=talmud,1=pro_rata")] = "",
+    classes: Annotated[str, typer.Option(help="classes of priority, 0 first: a=0,b=1")] = "",
+    caps: Annotated[str, typer.Option(help="the most that a claimant may get, in grams: a=40")] = "",
+    minimums: Annotated[str, typer.Option(help="less than this is of no use, in grams: a=10")] = "",
+    carries: Annotated[str, typer.Option(help="what rounding owes from earlier rounds, in grams: a=7/3,b=-1")] = "",
+    positions: Annotated[str, typer.Option(help="for iep: a=base:commitment:production:imports, in grams")] = "",
+    restraint: Annotated[str, typer.Option(help="for iep: permissible consumption as a part of the base, 93/100")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="the working, step by step")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The allocation rules as a calculator; no server is asked."""
-    from services.commands.allocate import show, work_out
+    from services.commands.allocate import Asked, show, work_out
 
-    awarded = work_out(rule, supply, claims, unit)
+    asked = Asked(rule, supply, claims, unit, inside, classes, caps, minimums, carries, positions, restraint)
+    awarded = work_out(asked, explained=explain)
     if as_json:
         typer.echo(json_text(awarded))
     else:
-        show(rule, claims, awarded)
+        show(asked, awarded)
+
+
+@tender.command("bid")
+def tender_bid(
+    file: Annotated[Path, typer.Argument(help="a new file for the bid and its salt: keep it, and show it to nobody")],
+    name: Annotated[str, typer.Option("--tender", help="the tender, tnd_01j...")],
+    bidder: Annotated[str, typer.Option(help="the partner's code, such as JP")],
+    steps: Annotated[str, typer.Option(help="price:units, the highest price first: 2600:4,2500.5:4 (minor units for a kilogram)")],
+    as_json: AsJson = False,
+) -> None:
+    """Seals a bid: writes it with a new salt, and prints the commitment, which is what is sent first."""
+    from services.commands.tender import seal_bid
+
+    commitment = seal_bid(file, name, bidder, steps)
+    typer.echo(json_text({"commitment": commitment}) if as_json else commitment)
+
+
+@app.command()
+def backtest(
+    policy: Annotated[list[Path], typer.Option(help="a policy's file, as .../document gives it, or its terms; may be repeated")],
+    scenario: Annotated[list[str] | None, typer.Option(help="of the library, such as japan-2026; otherwise all; may be repeated")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What policies would have given in the disruptions of the library; no server is asked."""
+    from services.allocation.domain.backtest_text import text_of
+    from services.commands.backtest import backtest as run
+
+    tried = run(policy, scenario or [])
+    typer.echo(json_text(tried) if as_json else text_of(tried))
 
 
 @loans.command("schedule")

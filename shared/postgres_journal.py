@@ -21,7 +21,7 @@ from shared.journal import Append, Changes, CommandDecidedElsewhere, Document, H
 from shared.postgres import Connection, Project, reachable
 from shared.postgres_leads import LEADS, channel_of, leading
 from shared.record import GENESIS, Fact, Record
-from shared.waves import InWaves, Wave, along_with, as_one
+from shared.waves import InWaves, Wave, along_with, together, write_wave
 
 _COLUMNS = (
     "shard, position, stream, version, type, data, partner, partner_seq, effective_on, recorded_at, "
@@ -204,7 +204,7 @@ class _PostgresAppend:
             return
         waves = self._waves(changes)
         with _faster_ones():
-            if waves is not None and len(waves) <= 1 and not changes.documents and not changes.timers:
+            if waves is not None and len(waves) <= 1 and not changes.documents:
                 await self._add(connection, changes, waves)
             else:
                 async with connection.transaction():
@@ -223,23 +223,21 @@ class _PostgresAppend:
             await self._journal.project(connection, changes.facts)
         else:
             for wave in waves[1:]:
-                await connection.execute(as_one(wave.statements), *wave.arguments)
+                await write_wave(connection, wave)
         if changes.documents:
             await connection.executemany(
                 "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 [(bytes.fromhex(document.name), document.media_type, document.content) for document in changes.documents],
             )
-        if changes.timers:
-            await save_timers(connection, changes.timers)
 
     async def _add(self, connection: Connection, changes: Changes, waves: Sequence[Wave]) -> None:
-        """With the first of the waves."""
+        """With the timers, and the first of the waves."""
         records = [fact.record for fact in changes.facts]
         outcomes = changes.outcomes
         head = new = self.head
         if records:
             new = Head(records[-1].position, records[-1].chain_hash, changes.recorded_at, head.epoch)
-        first = waves[0] if waves else Wave((), ())
+        first = together(timers_wave(changes.timers), waves[0] if waves else Wave((), ()))
         await connection.execute(
             along_with(_ADD, _PARAMETERS, first.statements, _IF_MOVED),
             self._shard,
@@ -336,27 +334,25 @@ async def read_document(connection: Connection, name: str) -> Document | None:
     return None if row is None else Document(row["content"], row["media_type"])
 
 
-async def save_timers(connection: Connection, changes: Sequence[TimerRow | tuple[str, str]]) -> None:
+_FORGET_TIMERS = """
+    DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (stream, name)
+    WHERE timers.stream = gone.stream AND timers.name = gone.name"""
+_SET_TIMERS = """
+    INSERT INTO timers (stream, name, due, command, at) SELECT stream, name, due, command::json, at
+    FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::timestamptz[]) AS timer (stream, name, due, command, at)
+    ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command, at = excluded.at"""
+
+
+def timers_wave(changes: Sequence[TimerRow | tuple[str, str]]) -> Wave:
     """Sets (a row) and forgets (its stream and name) timers; the last word on each counts."""
     last = {(change.stream, change.name) if isinstance(change, TimerRow) else change: change for change in changes}
+    wave = Wave((), ())
     if forgotten := [change for change in last.values() if not isinstance(change, TimerRow)]:
-        await connection.execute(
-            """DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (stream, name)
-               WHERE timers.stream = gone.stream AND timers.name = gone.name""",
-            [stream for stream, _ in forgotten],
-            [name for _, name in forgotten],
-        )
+        wave = Wave((_FORGET_TIMERS,), [[stream for stream, _ in forgotten], [name for _, name in forgotten]])
     if rows := [change for change in last.values() if isinstance(change, TimerRow)]:
-        await connection.execute(
-            """INSERT INTO timers (stream, name, due, command, at) SELECT stream, name, due, command::json, at
-               FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::timestamptz[]) AS timer (stream, name, due, command, at)
-               ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command, at = excluded.at""",
-            [row.stream for row in rows],
-            [row.name for row in rows],
-            [row.due for row in rows],
-            [row.command for row in rows],
-            [row.at for row in rows],
-        )
+        columns = zip(*((row.stream, row.name, row.due, row.command, row.at) for row in rows), strict=True)
+        wave = together(wave, Wave((_SET_TIMERS,), [list(column) for column in columns]))
+    return wave
 
 
 async def _partner_sequences(connection: Connection, shard: int) -> dict[str, int]:

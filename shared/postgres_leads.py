@@ -152,7 +152,7 @@ class _InboxLead(_Lead):
                 if await connection.execute(_PASSED_OVER, *cursor) != "INSERT 0 1":
                     raise lost
             return
-        if isinstance(take, InWaves) and not parked and len(waves := take.of(facts)) <= 1:
+        if isinstance(take, InWaves) and not parked and (waves := take.of(facts)) is not None and len(waves) <= 1:
             wave = waves[0] if waves else Wave((), ())
             async with self._asking() as connection:
                 try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.postgres import Connection
+from shared.postgres import Connection, Project
 from shared.record import Fact
 
 
@@ -22,14 +22,31 @@ class Wave(msgspec.Struct, frozen=True):
 
 
 class InWaves:
-    """A projection (`shared.postgres.Project`) of waves, each written before the next one."""
+    """A projection (`shared.postgres.Project`) of waves, each written before the next one.
 
-    def __init__(self, of: Callable[[Sequence[Fact]], Sequence[Wave]]) -> None:
+    `of` may give None: what these facts write cannot be said before, and `otherwise` writes it.
+    """
+
+    def __init__(self, of: Callable[[Sequence[Fact]], Sequence[Wave] | None], otherwise: Project | None = None) -> None:
         self.of = of
+        self._otherwise = otherwise
 
     async def __call__(self, connection: Connection, facts: Sequence[Fact]) -> None:
-        for wave in self.of(facts):
-            await connection.execute(as_one(wave.statements), *wave.arguments)
+        if (waves := self.of(facts)) is None:
+            assert self._otherwise is not None, "whoever gives no waves says who writes"
+            await self._otherwise(connection, facts)
+            return
+        for wave in waves:
+            await write_wave(connection, wave)
+
+
+async def write_wave(connection: Connection, wave: Wave) -> None:
+    await connection.execute(as_one(wave.statements), *wave.arguments)
+
+
+def together(first: Wave, second: Wave) -> Wave:
+    """Both at once: no row of the one is written by the other."""
+    return Wave((*first.statements, *second.statements), [*first.arguments, *second.arguments])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Read tables of clocks to delivery, and of the tasks that they and others give."""
+"""Read tables of clocks to delivery, of readiness registers, and of the tasks that they and others give."""
 
 from datetime import date
 from enum import StrEnum
@@ -54,3 +54,25 @@ class TaskRow(Table, table=True):
     due_on: date = Field(index=True)
     raised_on: date
     done_on: date | None = Field(sa_type=sa.Date, nullable=True)
+
+
+class ItemStatus(StrEnum):
+    CLEARED = "cleared"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class ReadinessItemRow(Table, table=True):
+    __tablename__ = "readiness_items"
+    item: str = Field(primary_key=True)
+    agreement: str = Field(index=True)
+    product: str
+    partner: str
+    kind: str
+    name: str
+    evidence: str
+    cleared_by: str
+    cleared_on: date
+    until: date | None
+    status: str
+    reason: str | None  # why it was withdrawn

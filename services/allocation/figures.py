@@ -4,7 +4,9 @@ from functools import cache
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.allocation.domain.first_grams import Lead
 from services.allocation.events.clocks import Milestone
+from services.allocation.events.readiness import ItemKind
 
 STANDARD = "standard"  # the clock of a request that names none
 WARN_DAYS = 3
@@ -20,6 +22,29 @@ class Figures(BaseSettings):
         "standard": {"screened": 5, "decided": 12, "secured": 14, "cleared": 20, "dispatched": 23, "delivered": 30},
     }
     clock_warn_days: dict[str, int] = {"emergency": 1, "standard": 3}  # before a limit; of another clock, WARN_DAYS
+
+    objection_days: int = 10  # after an acceptance, in which its partner may object to it
+    # What it usually takes to clear an item, in days; those of `lead_working` are counted Monday to Friday. A defence export permit takes
+    # up to 15 working days, a sensitive one 35; the others are assumptions, to be replaced by what is seen.
+    lead_days: dict[ItemKind, int] = {
+        "nominee": 5,
+        "consignee": 5,
+        "permit": 15,
+        "security": 10,
+        "specification": 10,
+        "route": 5,
+        "carrier": 3,
+    }
+    lead_working: tuple[ItemKind, ...] = ("permit",)
+    sensitive_products: tuple[str, ...] = ()
+    sensitive_permit_days: int = 35
+    readiness_warn_days: int = 30  # before an item expires
+
+    def leads(self, product: str) -> dict[ItemKind, Lead]:
+        leads = {kind: Lead(days, kind in self.lead_working) for kind, days in self.lead_days.items()}
+        if product in self.sensitive_products:
+            leads["permit"] = Lead(self.sensitive_permit_days, "permit" in self.lead_working)
+        return leads
 
 
 @cache

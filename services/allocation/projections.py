@@ -10,7 +10,10 @@ import msgspec
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
+    AgreementEvent,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApprovalsLapsed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
@@ -24,10 +27,12 @@ from services.allocation.events import (
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
+    EmergencyEvent,
     LoanAwarded,
     LoanRequested,
     PartnerRegistered,
     PolicyEvent,
+    ReadinessEvent,
     ReportSent,
     RequestAccepted,
     RequestDeclined,
@@ -35,6 +40,7 @@ from services.allocation.events import (
     RequestExpiryPostponed,
     RequestSubmitted,
     RequestWithdrawn,
+    ReviewEvent,
     RoundApproved,
     RoundCancelled,
     RoundCertified,
@@ -43,24 +49,30 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    ScreeningEvent,
+    ScreeningListEvent,
     TenderEvent,
 )
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
+from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
-from services.allocation.projections_requests import RUNS
+from services.allocation.projections_readiness import project_readiness
+from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
+from services.allocation.screening_projection import project_screening
 from services.allocation.tender_projection import project_tender
 from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
+from shared.waves import InWaves, write_wave
 
 
-async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
     """Runs of one kind of event, which a large round has, are written at once; all in their order."""
     for kind, run in groupby(facts, key=lambda fact: type(fact.event)):
         if (write := RUNS.get(kind)) is not None:
-            await write(connection, list(run))
+            await write_wave(connection, write(list(run)))
             continue
         for fact in run:
             on = date.fromisoformat(fact.record.effective_on)
@@ -69,16 +81,28 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
             else:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
+            await project_screening(connection, fact)
     await project_clocks(connection, facts)
 
 
+project = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
+
+
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
+    if isinstance(event, EmergencyEvent):
+        await project_emergency(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
         return
+    if isinstance(event, ReadinessEvent):
+        await project_readiness(connection, event, on)
+        return
+    if isinstance(event, ScreeningEvent | ScreeningListEvent | ReviewEvent):
+        return  # beside the others
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others
     execute = connection.execute
@@ -87,7 +111,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await execute(
                 "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
             )
-        case AgreementSigned() | AgreementAmended() | AgreementEnded():
+        case AgreementSigned() | AgreementAmended() | AgreementEnded() | AgreementSuspended() | AgreementResumed():
             await _project_agreement(connection, event, fact.record.version)
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await _project_disruption(connection, event, fact.record.version)
@@ -118,12 +142,13 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _project_round(connection, fact, event, on)
 
 
-async def _project_agreement(connection: Connection, event: AgreementSigned | AgreementAmended | AgreementEnded, version: int) -> None:
+async def _project_agreement(connection: Connection, event: AgreementEvent, version: int) -> None:
     match event:
         case AgreementSigned():
             await connection.execute(
-                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, version)
-                   VALUES ($1, $2, $3, $4, $5, $6, false, $7)""",
+                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, suspended,
+                                           version)
+                   VALUES ($1, $2, $3, $4, $5, $6, false, false, $7)""",
                 event.agreement,
                 event.partner,
                 _json(event.products),
@@ -143,6 +168,13 @@ async def _project_agreement(connection: Connection, event: AgreementSigned | Ag
             )
         case AgreementEnded():
             await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
+        case AgreementSuspended() | AgreementResumed():
+            await connection.execute(
+                "UPDATE agreements SET suspended = $2, version = $3 WHERE agreement = $1",
+                event.agreement,
+                isinstance(event, AgreementSuspended),
+                version,
+            )
 
 
 async def _project_disruption(

@@ -1,14 +1,16 @@
 """Read tables of requests and awards: a commit may hold hundreds of the one or 10,000 of the other, so each kind is one statement."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestAccepted, RequestSubmitted
-from shared.postgres import Connection
+from services.allocation.screening_projection import keep_acceptances
 from shared.record import Fact
+from shared.waves import Wave, together
 
 _SUBMIT = """
     INSERT INTO requests (request, product, partner, mass_g, minimum_g, daily_consumption_g, needed_by, nominee, consignee, end_user,
@@ -39,8 +41,8 @@ _WITHDRAW_AWARDS = "UPDATE awards SET status = 'withdrawn' WHERE award = ANY($1:
 _ACCEPTED_AGAIN = "UPDATE requests SET status = 'accepted' WHERE request = ANY($1::text[])"
 
 
-async def _submit(connection: Connection, facts: Sequence[Fact]) -> None:
-    await _execute(connection, _SUBMIT, [_submitted(fact.event, date.fromisoformat(fact.record.effective_on)) for fact in facts])
+def _submit(facts: Sequence[Fact]) -> Wave:
+    return _wave(_SUBMIT, [_submitted(fact.event, date.fromisoformat(fact.record.effective_on)) for fact in facts])
 
 
 def _submitted(event: RequestSubmitted, on: date) -> tuple[Any, ...]:
@@ -63,17 +65,17 @@ def _submitted(event: RequestSubmitted, on: date) -> tuple[Any, ...]:
     )
 
 
-async def _return_requests(connection: Connection, facts: Sequence[Fact]) -> None:
-    await _execute(connection, _RETURN_REQUESTS, [(fact.event.request, fact.event.return_on) for fact in facts])
+def _return_requests(facts: Sequence[Fact]) -> Wave:
+    return _wave(_RETURN_REQUESTS, [(fact.event.request, fact.event.return_on) for fact in facts])
 
 
-async def _accept(connection: Connection, facts: Sequence[Fact]) -> None:
+def _accept(facts: Sequence[Fact]) -> Wave:
     """Of several acceptances of a request the last one counts."""
     latest = {fact.event.request: (fact.event.request, fact.event.accepted_g, _json(fact.event.reasons)) for fact in facts}
-    await _execute(connection, _ACCEPT, list(latest.values()))
+    return together(_wave(_ACCEPT, list(latest.values())), keep_acceptances(facts))
 
 
-async def _grant(connection: Connection, facts: Sequence[Fact]) -> None:
+def _grant(facts: Sequence[Fact]) -> Wave:
     granted = [
         (
             event.award,
@@ -89,30 +91,29 @@ async def _grant(connection: Connection, facts: Sequence[Fact]) -> None:
         )
         for event in (fact.event for fact in facts)
     ]
-    await _execute(connection, _GRANT, granted)
-    await connection.execute(_AWARDED, [fact.event.request for fact in facts])
+    return together(_wave(_GRANT, granted), Wave((_AWARDED,), [[fact.event.request for fact in facts]]))
 
 
-async def _return_awards(connection: Connection, facts: Sequence[Fact]) -> None:
-    await _execute(connection, _RETURN_AWARDS, [(fact.event.award, fact.event.return_on) for fact in facts])
+def _return_awards(facts: Sequence[Fact]) -> Wave:
+    return _wave(_RETURN_AWARDS, [(fact.event.award, fact.event.return_on) for fact in facts])
 
 
-async def _withdraw(connection: Connection, facts: Sequence[Fact]) -> None:
-    await connection.execute(_WITHDRAW_AWARDS, [fact.event.award for fact in facts])
-    await connection.execute(_ACCEPTED_AGAIN, [fact.event.request for fact in facts])
+def _withdraw(facts: Sequence[Fact]) -> Wave:
+    awards, requests = [fact.event.award for fact in facts], [fact.event.request for fact in facts]
+    return Wave((_WITHDRAW_AWARDS, _ACCEPTED_AGAIN), [awards, requests])
 
 
-async def _execute(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+def _wave(statement: str, rows: Sequence[Sequence[Any]]) -> Wave:
     """`rows` as the columns that the statement unnests."""
-    await connection.execute(statement, *(list(column) for column in zip(*rows, strict=True)))
+    return Wave((statement,), [list(column) for column in zip(*rows, strict=True)])
 
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# Of a run of events of one kind, in their order.
-RUNS: Mapping[type[Any], Callable[[Connection, Sequence[Fact]], Awaitable[None]]] = {
+# What a run of events of one kind writes, in their order.
+RUNS: Mapping[type[Any], Callable[[Sequence[Fact]], Wave]] = {
     RequestSubmitted: _submit,
     LoanRequested: _return_requests,
     RequestAccepted: _accept,
@@ -120,3 +121,13 @@ RUNS: Mapping[type[Any], Callable[[Connection, Sequence[Fact]], Awaitable[None]]
     LoanAwarded: _return_awards,
     AwardWithdrawn: _withdraw,
 }
+
+
+def waves_of(facts: Sequence[Fact]) -> list[Wave] | None:
+    """A wave a run; None where other kinds of events are among them."""
+    waves = []
+    for kind, run in groupby(facts, key=lambda fact: type(fact.event)):
+        if (write := RUNS.get(kind)) is None:
+            return None
+        waves.append(write(list(run)))
+    return waves

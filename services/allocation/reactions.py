@@ -11,15 +11,19 @@ from services.allocation.domain.book_lapses import (
     DisruptionChanged,
     KeyRevoked,
     LapseApprovals,
+    PolicyChanged,
     ProtectedStockChanged,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound
+from services.allocation.domain.policy import NoteUse, is_policy_name
 from services.allocation.domain.tender import CloseTender, ReopenTender
 from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
     AgreementId,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyRevoked,
     DecisionHash,
     DisruptionEnded,
@@ -29,8 +33,10 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     RoundId,
+    RoundOpened,
     is_tender,
 )
+from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
 from services.inventory import events as inventory
 from shared.codec import type_of
 from shared.inbox import Reaction
@@ -63,10 +69,15 @@ OWN_TYPES = frozenset(
         AgreementSigned,
         AgreementAmended,
         AgreementEnded,
+        AgreementSuspended,
+        AgreementResumed,
         DisruptionRevised,
         DisruptionEnded,
         ApproverKeyRevoked,
         InstrumentEnded,
+        RoundOpened,
+        PolicyActivated,
+        PolicyWithdrawn,
         *clock_reactions.OWN,
     )
 )
@@ -98,7 +109,11 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
         case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped):
             return _agreement_changed(agreement, partner, version, [*(terms.product for terms in products), *dropped])
-        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+        case (
+            AgreementEnded(agreement=agreement, partner=partner, products=products)
+            | AgreementSuspended(agreement=agreement, partner=partner, products=products)
+            | AgreementResumed(agreement=agreement, partner=partner, products=products)
+        ):
             return _agreement_changed(agreement, partner, version, products)
         case DisruptionRevised(disruption=disruption, products=products) | DisruptionEnded(disruption=disruption, products=products):
             return _disruption_changed(disruption, version, products)
@@ -106,6 +121,13 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
+        case RoundOpened(policy=policy, product=product):
+            return [Reaction(f"policy/{policy}", NoteUse(product=product))] if is_policy_name(policy) else ()
+        case (
+            PolicyActivated(policy=policy, version=active, products=products)
+            | PolicyWithdrawn(policy=policy, active=active, products=products)
+        ):
+            return [_in_book(product, LapseApprovals(cause=PolicyChanged(policy=policy, version=active))) for product in products]
         case _:
             return clock_reactions.of_books(fact)
 

@@ -1,6 +1,6 @@
 """Read tables of allocation, as its projections write them and its API reads them."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -70,6 +70,7 @@ class AgreementRow(Table, table=True):
     valid_from: date
     valid_until: date
     ended: bool
+    suspended: bool
     version: int
 
 
@@ -218,6 +219,9 @@ class RoundRow(Table, table=True):
     left_g: int | None = _grams(nullable=True)
     expires_on: date | None
     certified_in: str | None  # where the journal has its certification: "allocation/0/123"
+    ratification: str | None = None  # of one that was decided in an emergency: due, missed, ratified
+    ratify_by: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    ratified_by: str | None = None
     reason: str | None  # why it was cancelled, reopened, or lost its last decision
 
 

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.audit import hashes
 from services.audit.approvers import Approvers
+from services.audit.authority import Authority
 from services.audit.books import Books
 from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
 from services.audit.deliveries import Deliveries
+from services.audit.emergencies import Emergencies
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
 from services.audit.facilities import Facilities
 from services.audit.holdings import Holdings
@@ -21,6 +23,8 @@ from services.audit.material import Material
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.stock import Stock
+from services.audit.tender_decisions import faults_of as faults_of_tender
+from services.audit.tenders import Tenders
 from services.ledger.events import CheckpointSigned
 from shared.signed_note import VerifierKey
 
@@ -42,7 +46,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if any(each.unsettled for each in (walk.rounds, walk.approvers, walk.facilities, walk.deliveries)):
+    if any(each.unsettled for each in (walk.rounds, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)):
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -104,6 +108,9 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
+        self.authority = Authority(findings)
+        self._emergencies = Emergencies(findings, self.approvers)
+        self.tenders = Tenders(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -137,9 +144,12 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self.authority.finish()
+        self._emergencies.finish()
         self.approvers.finish()
         self.facilities.finish()
         self.deliveries.finish()
+        self.tenders.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -172,6 +182,12 @@ class _Walk:
             faults = list(faults_of(round, published, file, order))
             self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
         self.rounds.to_check.clear()
+        for tender in self.tenders.to_check:
+            names = (tender.certified.decision, tender.proposed.file, tender.certified.release_order)
+            documents = [await self._evidence.document("allocation", name) for name in names]
+            faults = list(faults_of_tender(tender, *documents))
+            self._findings.look(Check.DECISIONS, not faults, tender.place, "; ".join(faults))
+        self.tenders.to_check.clear()
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -243,11 +259,14 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
+            self.authority.see(line.service, place, record, event)
+            self._emergencies.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
             self.deliveries.see(place, event)
             self._holdings.see(place, record, event)
             self._material.see(place, record, event)
+            self.tenders.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

@@ -35,10 +35,12 @@ class Check(StrEnum):
     LAPSES = "nothing is drawn after its release's last day"
     DISPATCHES = "nothing left without a receipt before"
     DECISIONS = "every certified decision recomputes"
+    BIDS = "every bid is the one that was sealed, and came in time"
     HEADROOM = "no commitment is beyond a limit of its facility"
     ADVANCES = "every advance is within its commitment, and its conditions are met or waived"
     MONEY = "what events change in a loan's books sums to zero, and to what the loan says"
     LENT = "material that was lent is out, returned, paid for or replaced"
+    AUTHORITY = "everything done under an authority cites one that covers it, by a person without an interest in it"
     APPROVALS = "approvers other than the proposer signed it"
 
 

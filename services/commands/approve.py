@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.decision_check import recompute
+from services.allocation.domain.decision import DecisionFile
+from services.allocation.domain.decision_check import Difference, recompute
+from services.allocation.domain.tender_decision import TenderFile, recompute_tender
 from services.commands.failure import CHECK_FAILED, fail
 from services.commands.signable import NotSignable, Signable, read_signable
 from shared.approval import ApprovalError, approval_bytes, approve, read_private_key
@@ -29,13 +31,17 @@ def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
         fail(f"FILE: {file} is {one_line(str(error))}")
     if purpose is not None and purpose != document.purpose:
         fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
-    if document.decision is not None and (differences := recompute(document.decision)):
+    if document.decision is not None and (differences := _recomputed(document.decision)):
         first = differences[0]
         fail(
             f"{file}: not signed: {len(differences)} differences; {first.where} is {first.stated}, recomputed {first.computed}",
             CHECK_FAILED,
         )
     return document
+
+
+def _recomputed(decision: DecisionFile | TenderFile) -> list[Difference]:
+    return recompute_tender(decision) if isinstance(decision, TenderFile) else recompute(decision)
 
 
 def show(document: Signable) -> None:

@@ -11,6 +11,8 @@ import msgspec
 
 from services.allocation.domain import policy
 from services.allocation.domain.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.tender_decision import PURPOSE as TENDER
+from services.allocation.domain.tender_decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
 from services.allocation.events.policy import PolicyDocument
 from services.loans.domain import equity, equity_write_downs, loan_agreement, material_state
 from services.loans.domain.currencies import MINOR_DIGITS, decimal_text
@@ -19,14 +21,16 @@ from services.loans.events.loan import Act, AmendCondition, LoanTerms, Restructu
 from services.loans.events.material import MaterialTerms
 from shared.record import canonical
 
+TENDER_FORMAT = "reserve.tender_decision.v1"
+
 
 class Signable(msgspec.Struct, frozen=True, kw_only=True):
-    """`decision`: the only kind that can be computed anew, which is done before it is signed."""
+    """`decision`: a round's or a tender's, the only kinds that can be computed anew, which is done before it is signed."""
 
     purpose: str
     document: str  # SHA-256, hex
     words: tuple[tuple[str, str], ...]
-    decision: DecisionFile | None = None
+    decision: DecisionFile | TenderFile | None = None
 
 
 class NotSignable(ValueError):
@@ -94,11 +98,26 @@ def read_signable(content: bytes) -> Signable:
     for recognises, shape, purpose, words in _KINDS:
         if recognises(found):
             return _understood(found, shape, purpose, words)
+    if _format_of(found) == TENDER_FORMAT:
+        return _tender(content)
     try:
         decision = read_file(content)
     except UnreadableDecision as error:
         raise NotSignable(f"no document that is approved; as a decision: {error}") from error
     return Signable(purpose="decision", document=decision_hash(decision), words=tuple(_of_decision(decision)), decision=decision)
+
+
+def _format_of(found: Mapping[str, Any]) -> object:
+    decision = found.get("decision")
+    return decision.get("format") if isinstance(decision, dict) else None
+
+
+def _tender(content: bytes) -> Signable:
+    try:
+        file = read_tender_file(content)
+    except UnreadableTender as error:
+        raise NotSignable(f"looks like a tender's decision, and is none: {error}") from error
+    return Signable(purpose=TENDER, document=tender_decision_hash(file), words=tuple(_of_tender(file)), decision=file)
 
 
 def _understood(found: Mapping[str, Any], shape: Any, purpose: str, words: Callable[[Any], list[tuple[str, str]]]) -> Signable:
@@ -123,6 +142,23 @@ def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
         ("product", terms.product),
         ("rule", f"{terms.rule}, policy {terms.policy} version {terms.policy_version}"),
         ("awards", ", ".join(awards) or "none shown"),
+    ]
+
+
+def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
+    decision, terms = file.decision, file.decision.terms
+    lines = [line.content for line in file.lines]
+    awards = [f"{line.revealed.partner} {line.mass_g} g for {_money(line.amount_minor, terms.currency)}" for line in lines if line.units]
+    return [
+        ("tender", decision.tender),
+        ("product", terms.product),
+        (
+            "offer",
+            f"{terms.units} units of {terms.unit_g} g, not below {terms.reserve_price} minor units of {terms.currency} for a kilogram",
+        ),
+        ("price", f"{terms.pricing}, accepted down to {decision.cut_off_price}"),
+        ("awards", ", ".join(awards) or "none shown"),
+        ("left", f"{decision.left_units} units"),
     ]
 
 

@@ -32,6 +32,7 @@ from services.demo.loan_scenario import (
     UMPIRE_CONTENT,
 )
 from services.demo.parties import all_rows, refusal_of, until
+from services.demo.policies import LENDING as LENDING_POLICY
 from services.demo.scenario import LABORATORY, PARTNERS, PORT_SELBY
 from services.demo.screen import mass, money, written_day
 from services.demo.stage import Stage
@@ -62,7 +63,7 @@ async def award_loan(stage: Stage) -> None:
     await stage.parties.depot_operator.post(f"/allocation/v1/requests/{request['request']}/accept", accepted)
     opened = await operator.post(
         "/allocation/v1/rounds",
-        {"product": LENT.product, "requests": [request["request"]], "rule": "pro_rata", "approvals_needed": 1, "release_days": 30},
+        {"product": LENT.product, "requests": [request["request"]], "policy": LENDING_POLICY},
     )
     path = f"/allocation/v1/rounds/{opened['round']}"
     await operator.post(f"{path}/propose", {"supply_g": LENT_G})

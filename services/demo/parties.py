@@ -33,7 +33,7 @@ class Parties:
         self.approvers = (client("approver-1"), client("approver-2"))
         self.auditor = client("auditor-1")
         self.borrower, self.stranger = client("borrower-hillgrove"), client("borrower-nolans")
-        self.partners = {party.partner: client(party.client_id) for party in endpoints.clients if party.partner is not None}
+        self.partners = {str(party.partner): client(party.client_id) for party in endpoints.clients if "partner" in party.roles}
 
     async def __aenter__(self) -> Self:
         return self

@@ -72,10 +72,8 @@ async def _hold_round(stage: Stage, product: Product) -> Any:
         {
             "product": product.product,
             "requests": [stage.requests[product.product, asked.partner]["request"] for asked in product.asks],
-            "rule": product.rule,
+            "policy": product.product,
             "disruption": stage.disruption,
-            "approvals_needed": product.approvals_needed,
-            "release_days": product.release_days,
         },
     )
     path = f"/allocation/v1/rounds/{opened['round']}"

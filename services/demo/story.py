@@ -1,6 +1,6 @@
 """The story, act by act. Everything goes through the gateway, with each party's own token."""
 
-from services.demo import drawing, lending, material, receipts, rounds, stocking
+from services.demo import drawing, lending, material, policies, receipts, rounds, stocking
 from services.demo.loan_scenario import (
     DAY_OF_DEFERRAL,
     DAY_OF_DELIVERY,
@@ -31,6 +31,7 @@ async def _a_disruption(stage: Stage) -> int:
     await stocking.register_instruments(stage)
     await stocking.take_in_stock(stage)
     await stocking.sign_agreements(stage)
+    await policies.adopt_policies(stage)
 
     screen.act("Exports stop, and partners ask for more than may go", BEGINS.date())
     await rounds.declare_disruption(stage)

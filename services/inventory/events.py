@@ -137,7 +137,21 @@ class HoldPutOn(_Event, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1
 class HoldLifted(_Event, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
     hold: HoldId
     reason: str
-    authority: str | None  # None: it expired
+    authority: str | None  # None: it expired, or the suspension that it was put on for is over
+
+
+class RoundHeld(_Event, frozen=True, kw_only=True, tag="inventory.round_held.v1"):
+    """Nothing more is drawn or dispatched under this decision: nobody has ratified it in time. No operator lifts it."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class RoundFreed(_Event, frozen=True, kw_only=True, tag="inventory.round_freed.v1"):
+    round: str
+    decision: str
+    reason: str
 
 
 class RightAdded(_Event, frozen=True, kw_only=True, tag="inventory.right_added.v1"):
@@ -407,6 +421,8 @@ type Event = (
     | ProtectedStockSet
     | HoldPutOn
     | HoldLifted
+    | RoundHeld
+    | RoundFreed
     | RightAdded
     | RightMatured
     | LoanAnnounced

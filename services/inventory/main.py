@@ -31,7 +31,16 @@ def log_key() -> VerifierKey:
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
-    for event in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
+    for event in (
+        allocation.RoundCertified,
+        allocation.TenderCertified,
+        allocation.LoanAwarded,
+        allocation.PartnerRegistered,
+        allocation.RatificationMissed,
+        allocation.DecisionRatified,
+        allocation.AgreementSuspended,
+        allocation.AgreementResumed,
+    )
 )
 
 SERVICE = Service(
@@ -44,11 +53,7 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            {
-                type_of(each)
-                for each in (allocation.RoundCertified, allocation.TenderCertified, allocation.LoanAwarded, allocation.PartnerRegistered)
-            }
-            | AUTHORITY_TYPES,
+            ALLOCATION_TYPES | AUTHORITY_TYPES,
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,

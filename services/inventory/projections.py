@@ -38,6 +38,8 @@ from services.inventory.events import (
     RightAdded,
     RightAssigned,
     RightMatured,
+    RoundFreed,
+    RoundHeld,
     RoundReleased,
     RoundReleaseRefused,
     StockAdjusted,
@@ -254,7 +256,7 @@ class _Batch:
                 self._lot(event, sums, on)
             case RightAdded() | RightMatured():
                 self._right(event)
-            case HoldPutOn() | HoldLifted():
+            case HoldPutOn() | HoldLifted() | RoundHeld() | RoundFreed():
                 self._hold(event, on)
             case ProductRegistered():
                 self.put(
@@ -350,9 +352,15 @@ class _Batch:
             case _:
                 assert_never(event)
 
-    def _hold(self, event: HoldPutOn | HoldLifted, on: date) -> None:
-        row = f"{event.hold}/{event.product}"
+    def _hold(self, event: HoldPutOn | HoldLifted | RoundHeld | RoundFreed, on: date) -> None:
+        """A round that nobody has ratified is listed among the holds, under an id of its own."""
+        hold = f"hld_0{event.decision[:25]}" if isinstance(event, RoundHeld | RoundFreed) else event.hold
+        row = f"{hold}/{event.product}"
         match event:
+            case RoundHeld():
+                self.put(PUT_ON_HOLD, row, hold, event.product, "round", event.round, event.reason, "ratification", on, None)
+            case RoundFreed():
+                self.put(LIFT_HOLD, row, on, event.reason)
             case HoldPutOn():
                 stop = (event.hold, event.product, event.scope, event.target, event.reason, event.authority)
                 self.put(PUT_ON_HOLD, row, *stop, on, event.expires_on)

@@ -6,11 +6,22 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.events import Award, LoanAwarded, ReleaseOrder, RoundCertified, TenderCertified
+from services.allocation.events import (
+    AgreementResumed,
+    AgreementSuspended,
+    Award,
+    DecisionRatified,
+    LoanAwarded,
+    RatificationMissed,
+    ReleaseOrder,
+    RoundCertified,
+    TenderCertified,
+)
+from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.stock import TakeInLot
-from services.inventory.events import Assay, GateEvidence, LotId, ProductId, ReleaseId
+from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
 from services.ledger.events import CheckpointSigned
 from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled
 from shared.checkpoint import TreeHead, open_checkpoint
@@ -27,6 +38,14 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     event: Any = fact.event
     if isinstance(event, LoanAwarded):
         return (_announce(event),)
+    if isinstance(event, RatificationMissed):
+        held = HoldRound(round=event.round, decision=event.decision, reason=f"not ratified by {event.ratify_by.isoformat()}")
+        return (Reaction(f"stockpile/{event.product}", held),)
+    if isinstance(event, DecisionRatified):
+        free = FreeRound(round=event.round, decision=event.decision, reason="ratified late")
+        return (Reaction(f"stockpile/{event.product}", free),) if event.late else ()
+    if isinstance(event, AgreementSuspended | AgreementResumed):
+        return [_suspend(event, product) for product in event.products]
     if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)
@@ -51,6 +70,15 @@ def _awards(event: RoundCertified | TenderCertified, documents: Mapping[str, byt
     if event.release_order is None:
         return event.awards  # as a round's stood before there were release orders
     return msgspec.json.decode(documents[event.release_order], type=ReleaseOrder).awards
+
+
+def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reaction:
+    """What is released to the partner of each product is held, or free again."""
+    hold = HoldId(event.hold)
+    if isinstance(event, AgreementResumed):
+        return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=event.reason))
+    command = HoldPartner(hold=hold, partner=event.partner, agreement=event.agreement, reason=event.reason)
+    return Reaction(f"stockpile/{product}", command)
 
 
 def _announce(event: LoanAwarded) -> Reaction:

@@ -20,7 +20,7 @@ class Stands(Protocol):
     async def post(self, who: str, path: str, body: Any = None, *, key: str | None = None) -> Any: ...
 
 
-async def an_active_policy(stage: Stands, name: str, active_from: str, **terms: Any) -> int:
+async def an_active_policy(stage: Stands, name: str, active_from: str | None = None, **terms: Any) -> int:
     """Drafted and submitted by an operator, approved by an approver. Its version."""
     drafted = await stage.post("operator-1", f"/v1/policies/{name}/versions", {"active_from": active_from, "terms": terms})
     path = f"/v1/policies/{name}/versions/{drafted['version']}"

@@ -6,14 +6,16 @@ From a request to a released round, and every way back.
 import base64
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from policy_stage import an_active_policy
 from powers import may
 from stage import Running, Stage, a_stage, context, free_port, until
 from stockpile_story import UNIT_G, lot, register
@@ -27,13 +29,14 @@ from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.approval import approve, public_key_hex
-from shared.clock import SystemClock, day_of
+from shared.clock import Clock, SystemClock, day_of
 from shared.engines import Engines
 from shared.service import Service
 from shared.settings import Settings
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PRODUCT = "antimony-metal"
+POLICY = "standing"
 UNKNOWN = "01jh7qmxw4e0aayfkn3d1a2b3c"
 
 
@@ -89,10 +92,10 @@ class Reserve:
         await self.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["as asked"]})
         return request
 
-    async def a_round(self, *units: int) -> str:
+    async def a_round(self, *units: int, policy: str = POLICY) -> str:
         """Over requests of JP and US for so many units each."""
         requests = [await self.accepted_request(who, count) for who, count in zip(("partner-jp", "partner-us"), units, strict=False)]
-        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": policy}))["round"]
         return round
 
     async def propose(self, round: str, units: int) -> Any:
@@ -133,12 +136,19 @@ def renamed(service: Service, names: dict[str, str]) -> Service:
 
 @pytest.fixture(scope="module")
 async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
+        yield reserve
+
+
+@asynccontextmanager
+async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) -> AsyncIterator[Reserve]:
+    """Both services go by this clock."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("allocation")))
+        stage = await stack.enter_async_context(a_stage(servers, folder))
         names = {name: stage.name(name) for name in ("inventory", "allocation")}
         services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
         stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
-        inventory, allocation = [await stack.enter_async_context(stage.serving(service)) for service in services]
+        inventory, allocation = [await stack.enter_async_context(stage.serving(service, clock)) for service in services]
         parties = (
             "operator-1",
             "approver-1",
@@ -173,6 +183,7 @@ async def _begin(reserve: Reserve) -> None:
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
     await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
+    await an_active_policy(reserve, POLICY)
 
 
 async def test_requests_become_awards_that_inventory_releases(reserve: Reserve):
@@ -262,6 +273,40 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"
 
 
+async def test_past_rounds_are_decided_again_under_another_version_of_a_policy(reserve: Reserve):
+    round = await reserve.certified_round(10, 30, supply=20)
+    await reserve.status(round, "released")
+    await an_active_policy(reserve, "tried")
+    await reserve.post("operator-1", "/v1/policies/tried/versions", {"terms": {"method": {"rule": "equal_awards"}}})
+    answer = await reserve.clients["auditor-1"].post("/v1/policies/tried/versions/2/diff", json={"rounds": 20, "scenarios": []})
+    assert answer.is_success, answer.text
+    [case] = [case for case in answer.json()["cases"] if case["case"] == round]
+    got = {line["partner"]: (line["before_g"] // UNIT_G, line["after_g"] // UNIT_G) for line in case["lines"]}
+    assert got == {"JP": (5, 10), "US": (15, 10)}
+    assert (case["before"]["unused_g"], case["after"]["days_least"]) == (0, "20.0")
+
+
+async def test_a_decision_falls_when_another_version_of_its_policy_is_active(reserve: Reserve):
+    await an_active_policy(reserve, "turning")
+    round = await reserve.a_round(5, 5, policy="turning")
+    await reserve.propose(round, 5)
+    await reserve.approve(round)
+
+    async def heard() -> bool:
+        return "antimony-metal" in (await reserve.allocation.kernel.writer.state("policy/turning"))[0].products
+
+    await until(heard)
+    await an_active_policy(reserve, "turning", protected_g={PRODUCT: 400 * UNIT_G})
+    assert (await reserve.status(round, "open"))["reason"] == "lapsed: policy turning"
+    offer = {"supply_g": 5 * UNIT_G}
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", offer) == (409, "policy_changed")
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "superseded"})
+    another = await reserve.a_round(5, policy="turning")
+    assert (await reserve.get("operator-1", f"/v1/rounds/{another}"))["policy_version"] == 2
+    assert await reserve.refused("operator-1", f"/v1/rounds/{another}/propose", offer) == (409, "supply_beyond_stock")
+    await reserve.post("operator-1", f"/v1/rounds/{another}/cancel", {"reason": "superseded"})
+
+
 async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     round = await reserve.a_round(5, 5)
     await reserve.propose(round, 5)
@@ -347,15 +392,17 @@ async def test_unknown_partners_products_and_requests_are_refused(reserve: Reser
     screening = {"accepted_g": 1, "reasons": ["as asked"]}
     assert await reserve.refused("operator-1", f"/v1/requests/req_{UNKNOWN}/accept", screening) == (404, "request_not_found")
     assert await reserve.refused("operator-1", f"/v1/rounds/rnd_{UNKNOWN}/certify") == (404, "round_not_found")
-    opening = {"product": "unobtainium", "requests": [f"req_{UNKNOWN}"]}
+    opening = {"product": "unobtainium", "requests": [f"req_{UNKNOWN}"], "policy": POLICY}
     assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "product_not_found")
-    opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "disruption": f"dis_{UNKNOWN}"}
-    assert await reserve.refused("operator-1", "/v1/rounds", opening) == (404, "disruption_not_found")
+    opening = {"product": PRODUCT, "requests": [f"req_{UNKNOWN}"], "policy": POLICY}
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"disruption": f"dis_{UNKNOWN}"}) == (404, "disruption_not_found")
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"policy": "none"}) == (409, "policy_not_active")
+    assert await reserve.refused("operator-1", "/v1/rounds", opening | {"emergency": True}) == (409, "policy_without_emergency")
 
 
 async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
     requests = [await reserve.accepted_request("partner-jp", 4), await reserve.accepted_request("partner-jp", 6, nominee="JOGMEC")]
-    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests}))["round"]
+    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": POLICY}))["round"]
     await reserve.propose(round, 5)
     assert (await reserve.clients["nominee-sojitz"].get(f"/v1/rounds/{round}/decision")).status_code == 404
     await reserve.approve(round)

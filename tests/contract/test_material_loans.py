@@ -10,9 +10,10 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from policy_stage import an_active_policy
 from stage import Running, Stage, a_stage, free_port, until
 from stockpile_story import UNIT_G, lot, register
-from test_allocation_service import PRODUCT, TODAY, Reserve, renamed
+from test_allocation_service import POLICY, PRODUCT, TODAY, Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
 from services.demo.instruments import empower
@@ -98,7 +99,9 @@ class Lending:
         }
         request: str = (await reserve.post("partner-jp", "/v1/requests", body))["request"]
         await reserve.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["a disruption"]})
-        round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request]}))["round"]
+        round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))[
+            "round"
+        ]
         await reserve.propose(round, units)
         await reserve.approve(round)
         await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
@@ -181,6 +184,7 @@ async def _begin(lending: Lending) -> None:
     await reserve.post("admin-1", "/v1/approver-keys", key)
     [delegation] = await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await until(lambda: lending.loans.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", delegation))
+    await an_active_policy(reserve, POLICY)
     limits = [
         {"key": "total", "limit_minor": 10**12},
         {"key": "partner/JP", "parent": "total", "limit_minor": 10**9},

@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,6 +56,7 @@ class World:
         self.admin = clients["admin-1"]
         self.keys = {client_id: Ed25519PrivateKey.generate() for client_id in ("approver-1", "approver-2")}
         self._numbers = itertools.count(1)
+        self._policies: dict[bytes, str] = {}  # their names, by what they say
 
     def partner(self, code: str) -> Client:
         return self.clients[f"partner-{code.lower()}"]
@@ -229,8 +231,23 @@ class World:
             self.operator, f"/allocation/v1/requests/{request}/accept", {"accepted_g": accepted_g, "reasons": ["within the stated need"]}
         )
 
-    async def opened(self, product: str, requests: Sequence[str], **changed: Any) -> str:
-        body = {"product": product, "requests": list(requests), "release_days": 90}
+    async def policy(self, **terms: Any) -> str:
+        """An active policy that says this, and for the rest what is standard."""
+        said = msgspec.json.encode(terms)
+        if said not in self._policies:
+            name = f"policy-{secrets.token_hex(4)}"
+            versions = f"/allocation/v1/policies/{name}/versions"
+            await self.post(self.operator, versions, {"terms": terms})
+            await self.post(self.operator, f"{versions}/1/submit")
+            approver = self.clients["approver-1"]
+            document = await approver.request("GET", f"{versions}/1/document")
+            signed = await self.approval(sha256(document.content).hexdigest(), purpose="policy")
+            await self.post(approver, f"{versions}/1/approvals", signed)
+            self._policies[said] = name
+        return self._policies[said]
+
+    async def opened(self, product: str, requests: Sequence[str], *, release_days: int = 90, **changed: Any) -> str:
+        body = {"product": product, "requests": list(requests), "policy": await self.policy(release_days=release_days)}
         round: str = (await self.post(self.operator, "/allocation/v1/rounds", body | changed))["round"]
         return round
 
@@ -239,9 +256,9 @@ class World:
         decision: str = (await self.post(self.operator, f"/allocation/v1/rounds/{round}/propose", {"supply_g": supply_g}))["decision"]
         return decision
 
-    async def approval(self, decision: str, approver: str = "approver-1") -> dict[str, Any]:
+    async def approval(self, document: str, approver: str = "approver-1", purpose: str = "decision") -> dict[str, Any]:
         """What `reserve approve` writes, signed with the approver's own key."""
-        signed = approve(decision, self.keys[approver], approver=await self.subject(approver))
+        signed = approve(document, self.keys[approver], approver=await self.subject(approver), purpose=purpose)
         written: dict[str, Any] = msgspec.to_builtins(signed)
         return written
 

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.approver import EnrolKey, RevokeKey
+from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import ApproveRound, CancelRound, CertifyRound, OpenRound, ProposeRound
+from services.allocation.domain.book_rounds import CancelRound, CertifyRound, ProposeRound
 from services.allocation.domain.book_state import Book, partners_of
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
@@ -25,6 +27,7 @@ from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
+from shared.approval import Approval as SignedApproval
 from shared.approval import approve, key_id, public_key_hex, verify_approval
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
@@ -240,7 +243,16 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
         named = None if round is None or round.proposal is None else round.proposal.release_order
         kept = client.world.stores["allocation"].documents.get(named or "")
         order = None if kept is None else msgspec.json.decode(kept.content, type=ReleaseOrder)
-        return CertifyRound(round=round_id, surroundings=around, order=order, revoked=(), authorities=authorities, on=on), ()
+        command = CertifyRound(
+            round=round_id,
+            surroundings=around,
+            order=order,
+            revoked=(),
+            authorities=authorities,
+            on=on,
+            at=process.now(),
+        )
+        return command, ()
 
     answer = await client.do("allocation", stream, certify)
     if isinstance(answer, Refused) and client.dice.random() < 0.2:
@@ -253,8 +265,12 @@ async def approve_round(client: Client, product: str, round_id: Any, approver: A
     if round is None or round.proposal is None:
         return
     signed = approve(round.proposal.decision, approver.key, approver=approver.subject)
-    command = ApproveRound(
-        round=round_id,
+    command = ApproveRound(round=round_id, signing=signing_of(client, signed, approver), on=date.min)
+    await client.do("allocation", f"book/{product}", command)
+
+
+def signing_of(client: Client, signed: SignedApproval, approver: Approver) -> Signing:
+    return Signing(
         approval=signed,
         by=approver.subject,
         key="enrolled",
@@ -263,9 +279,7 @@ async def approve_round(client: Client, product: str, round_id: Any, approver: A
         authority=None,
         conflicts=frozenset(),
         companies=frozenset(),
-        on=date.min,
     )
-    await client.do("allocation", f"book/{product}", command)
 
 
 async def enrol(client: Client, approver: Approver) -> None:

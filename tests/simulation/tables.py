@@ -94,6 +94,7 @@ class AllocationTables:
     def __init__(self) -> None:
         self.books: set[str] = set()
         self.terms: dict[str, tuple[allocation.AgreementSigned | allocation.AgreementAmended, date, int]] = {}  # by agreement
+        self.suspended: set[str] = set()
         self.rounds: dict[str, tuple[str, str]] = {}  # round -> product, status
         self.instruments: dict[str, Authority] = {}
         self.disruptions: dict[str, int] = {}  # version of each
@@ -113,6 +114,10 @@ class AllocationTables:
                     self.terms[event.agreement] = (event, self.terms[event.agreement][1], fact.record.version)
                 case allocation.AgreementEnded():
                     del self.terms[event.agreement]
+                case allocation.AgreementSuspended():
+                    self.suspended.add(event.agreement)
+                case allocation.AgreementResumed():
+                    self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
                     self.instruments[event.instrument] = authority_of(event)
                 case allocation.InstrumentEnded():
@@ -188,6 +193,8 @@ class AllocationTables:
     def surroundings(self, product: str, partners: Sequence[str], on: date, round: str | None = None) -> Surroundings:
         terms: dict[Any, TermsRead] = {}
         for agreement, (event, valid_from, version) in sorted(self.terms.items()):
+            if agreement in self.suspended:
+                continue
             for named in event.products:
                 if event.partner in partners and named.product == product and valid_from <= on <= event.valid_until:
                     terms[event.partner] = TermsRead(

@@ -1,16 +1,19 @@
 """Given events, when a command, then events: how the tests of a book are told. Antimony in 5 t units, in January 2026."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
+from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
-from services.allocation.domain.book_rounds import ApproveRound, CertifyRound, CloseRound, OpenRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
 from services.allocation.domain.proposal import Prepared, offer, prepare
 from services.allocation.events import (
@@ -27,6 +30,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.events.authority import Act
+from shared.approval import Approval as SignedApproval
 from shared.approval import approve
 from shared.authority import Authority, Chain, Kind
 from shared.decider import Refused
@@ -34,6 +38,7 @@ from shared.decider import Refused
 TONNE = 1_000_000
 UNIT_G = 5 * TONNE
 TODAY = date(2026, 1, 6)
+NOW = datetime(2026, 1, 6, 9, 30, tzinfo=UTC)
 NEEDED_BY = date(2026, 2, 28)
 TOO_LATE = date(2026, 3, 1)
 ANTIMONY = ProductId("antimony-metal")
@@ -62,6 +67,21 @@ def authority(holder: SubjectId, **changes: Any) -> Chain:
     )
     told: dict[str, Any] = {"id": f"ins_{holder}", "kind": Kind.DELEGATION, "under": "ins_act", "holder": holder}
     return msgspec.structs.replace(statute, **(told | changes)), statute
+
+
+def signing(signed: SignedApproval, **changes: Any) -> Signing:
+    """By the approver's own key, who has every authority and no conflict."""
+    told: dict[str, Any] = {
+        "approval": signed,
+        "by": SubjectId(signed.approver),
+        "key": "enrolled",
+        "signature_valid": True,
+        "held": (authority(SubjectId(signed.approver)),),
+        "authority": None,
+        "conflicts": frozenset(),
+        "companies": frozenset({"Sojitz"}),
+    }
+    return Signing(**(told | changes))
 
 
 def submit(name: str = "jp", partner: PartnerCode = JP, units: int = 10, **changes: Any) -> SubmitRequest:
@@ -174,19 +194,13 @@ class Story:
         return proposal_of(self.book.rounds[round]).decision
 
     def approve(self, by: SubjectId = APPROVER, round: RoundId = ROUND, **changes: Any) -> ApproveRound:
-        told: dict[str, Any] = {
-            "round": round,
-            "approval": approve(self.decision(round), KEYS[by], approver=by),
-            "by": by,
-            "key": "enrolled",
-            "signature_valid": True,
-            "held": (authority(by),),
-            "authority": None,
-            "conflicts": frozenset(),
-            "companies": frozenset({"Sojitz"}),
-            "on": TODAY,
-        }
-        return ApproveRound(**(told | changes))
+        return ApproveRound(round=round, signing=signing(approve(self.decision(round), KEYS[by], approver=by), **changes), on=TODAY)
+
+    def ratify(
+        self, by: SubjectId = ANOTHER, round: RoundId = ROUND, decision: str | None = None, purpose: str = RATIFICATION, **changes: Any
+    ) -> RatifyRound:
+        signed = approve(decision or self.decision(round), KEYS[by], approver=by, purpose=purpose)
+        return RatifyRound(round=round, signing=signing(signed, **changes), on=TODAY)
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
         proposal = self.book.rounds[round].proposal if round in self.book.rounds else None
@@ -197,6 +211,7 @@ class Story:
             "revoked": (),
             "authorities": {chain[0].id: chain for chain in map(authority, KEYS)},
             "on": TODAY,
+            "at": NOW,
         }
         return CertifyRound(**(told | changes))
 

@@ -11,7 +11,9 @@ from services.allocation.domain.agreement import (
     Command,
     EndAgreement,
     Reason,
+    ResumeAgreement,
     SignAgreement,
+    SuspendAgreement,
     decide,
     evolve,
     year_from,
@@ -20,7 +22,9 @@ from services.allocation.events import (
     AgreementAmended,
     AgreementEnded,
     AgreementId,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     PartnerCode,
     ProductId,
     ProductTerms,
@@ -59,6 +63,8 @@ def amend(**changes: Any) -> AmendAgreement:
 
 
 END = EndAgreement(reason="withdrawn")
+SUSPEND = SuspendAgreement(hold="hld_1", reason="arrears")
+RESUME = ResumeAgreement(reason="paid")
 
 
 def given(*commands: Command) -> Agreement:
@@ -95,6 +101,25 @@ def test_an_ended_agreement_names_the_products_that_it_was_about():
     [event] = decide(END, given(sign(), amend()))
     assert isinstance(event, AgreementEnded)
     assert event.products == ("antimony-metal",)
+
+
+def test_a_suspended_agreement_is_resumed_with_the_hold_that_it_was_suspended_with():
+    [suspended] = decide(SUSPEND, given(sign()))
+    assert isinstance(suspended, AgreementSuspended)
+    assert suspended.products == ("antimony-metal", "gallium-4n")
+    agreement = given(sign(), SUSPEND)
+    assert refusal(SuspendAgreement(hold="hld_2", reason="again"), agreement) == Reason.SUSPENDED
+    [resumed] = decide(RESUME, agreement)
+    assert isinstance(resumed, AgreementResumed)
+    assert (resumed.hold, resumed.products) == ("hld_1", suspended.products)
+    assert refusal(RESUME, given(sign(), SUSPEND, RESUME)) == Reason.NOT_SUSPENDED
+
+
+def test_a_suspended_agreement_may_end_and_is_not_amended():
+    agreement = given(sign(), SUSPEND)
+    assert refusal(amend(), agreement) == Reason.SUSPENDED
+    assert isinstance(decide(END, agreement), list)
+    assert refusal(SUSPEND, given(sign(), SUSPEND, END)) == Reason.ENDED
 
 
 def test_what_has_ended_is_not_amended_or_ended_again():

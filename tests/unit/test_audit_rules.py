@@ -56,7 +56,7 @@ def assert_same(rule: str, inside: dict[str, str], offered: list[Pool], asked: l
 
 
 @given(st.data(), st.sampled_from(RULES), st.dictionaries(st.sampled_from(["", "0", "1"]), st.sampled_from(RULES), max_size=2))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_both_ways_give_the_same_awards_entitlements_and_carries(data: st.DataObject, rule: str, inside: dict[str, str]) -> None:
     inside = {tier: name for tier, name in inside.items() if name != "priority"}
     offered = data.draw(offers())

@@ -1,9 +1,9 @@
 """Approvals: by a key of the approver's own, never the proposer's, of this decision and no other."""
 
 import msgspec
-from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, TODAY, a_proposal, a_round
+from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, TODAY, a_proposal, a_round, signing
 
-from services.allocation.domain.book_rounds import ApproveRound
+from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_state import Reason
 from services.allocation.events import RoundApproved
 from shared.approval import approve
@@ -17,8 +17,8 @@ def test_an_approver_approves_the_proposed_decision():
     assert event.decision == story.decision()
     assert (event.approval.subject, event.approval.key, event.approval.signature) == (
         APPROVER,
-        command.approval.key_id,
-        command.approval.signature,
+        command.signing.approval.key_id,
+        command.signing.approval.signature,
     )
 
 
@@ -41,7 +41,7 @@ def test_an_approval_for_another_purpose_is_refused():
 
 def test_an_approval_handed_in_by_somebody_else_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).approval), Reason.APPROVER_DIFFERS)
+    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), Reason.APPROVER_DIFFERS)
 
 
 def test_an_approval_by_a_revoked_key_is_refused():
@@ -86,22 +86,11 @@ def test_an_approval_whose_key_is_revoked_by_now_does_not_count():
     story = a_proposal(10, supply=5)
     command = story.approve()
     story.given(command)
-    story.refuses(story.certify(revoked=(command.approval.key_id,)), Reason.APPROVALS_MISSING)
+    story.refuses(story.certify(revoked=(command.signing.approval.key_id,)), Reason.APPROVALS_MISSING)
 
 
 def test_a_round_that_is_not_proposed_is_not_approved():
-    command = ApproveRound(
-        round=ROUND,
-        approval=approve("ab" * 32, KEYS[APPROVER], approver=APPROVER),
-        by=APPROVER,
-        key="enrolled",
-        signature_valid=True,
-        held=(),
-        authority=None,
-        conflicts=frozenset(),
-        companies=frozenset(),
-        on=TODAY,
-    )
+    command = ApproveRound(round=ROUND, signing=signing(approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)), on=TODAY)
     story = a_round(10)
     story.refuses(command, Reason.ROUND_NOT_PROPOSED)
     story.refuses(msgspec.structs.replace(command, round="rnd_never"), Reason.ROUND_CLOSED)

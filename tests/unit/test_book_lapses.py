@@ -137,10 +137,10 @@ def test_a_revoked_key_takes_its_own_approval_and_the_decision_stands():
     first = story.approve()
     story.given(first)
     story.given(story.approve(by=ANOTHER))
-    event = lapsed(story.when(news(KeyRevoked(key=KeyId(first.approval.key_id)))))
-    assert (event.keys, event.decision_stands) == ((first.approval.key_id,), True)
+    event = lapsed(story.when(news(KeyRevoked(key=KeyId(first.signing.approval.key_id)))))
+    assert (event.keys, event.decision_stands) == ((first.signing.approval.key_id,), True)
     story.refuses(story.certify(), Reason.APPROVALS_MISSING)
-    assert story.when(news(KeyRevoked(key=KeyId(first.approval.key_id)))) == []
+    assert story.when(news(KeyRevoked(key=KeyId(first.signing.approval.key_id)))) == []
     story.when(first)  # as if by another key of the same approver
 
 

@@ -29,8 +29,9 @@ from book_story import (
 )
 
 from services.allocation.domain.book import DECIDER, OpenBook
+from services.allocation.domain.book_opening import MAX_PARTNERS, MAX_REQUESTS
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import MAX_PARTNERS, MAX_REQUESTS, CancelRound, CloseRound, ProposeRound, ReopenRound
+from services.allocation.domain.book_rounds import CancelRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Reason, proposal_of
 from services.allocation.domain.decision import read_file
 from services.allocation.domain.decision_check import recompute

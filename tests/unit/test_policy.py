@@ -24,7 +24,7 @@ from services.allocation.domain.policy import (
     evolve,
     timers,
 )
-from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of, quorum_for
+from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policy_terms import Reason as TermsReason
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
@@ -268,8 +268,3 @@ def test_the_standard_terms_are_sound():
     assert fault_of(terms()) is None
     assert fault_of(terms(emergency=Emergency(ratify_within_hours=72, max_g=10**7))) is None
     assert fault_of(terms(method=Method(rule="priority", inside={"0": "pro_rata", "": "pro_rata"}, cap="2/5", caps={"JP": "1"}))) is None
-
-
-def test_the_quorum_grows_with_what_is_awarded():
-    quorum = (STEP(above_g=0, approvals=1), STEP(above_g=100, approvals=2), STEP(above_g=1000, approvals=4))
-    assert [quorum_for(quorum, awarded_g) for awarded_g in (0, 1, 100, 101, 1000, 1001)] == [1, 1, 1, 2, 2, 4]

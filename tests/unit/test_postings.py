@@ -29,6 +29,7 @@ from test_stockpile_loans import announce, open_gate
 
 from services.inventory import events as inventory
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay
@@ -233,6 +234,13 @@ def test_the_lots_that_a_release_is_pinned_to_post_nothing_beside_it():
     assert postings(released) and not postings(pinned)
 
 
+def test_a_round_that_is_held_until_it_is_ratified_moves_nothing():
+    held = HoldRound(round="rnd_1", decision="ab" * 32, reason="not ratified")
+    story = released()
+    assert moved(story, held) == {}
+    assert moved(story, FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late")) == {}
+
+
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():
     assert postings(None) == []
 
@@ -253,6 +261,6 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
         *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
         *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused", "AuthorityCited"),
-        *("AwardForwarded", "DrawDelivered"),
+        *("AwardForwarded", "DrawDelivered", "RoundHeld", "RoundFreed"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

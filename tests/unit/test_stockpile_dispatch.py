@@ -10,6 +10,7 @@ from stockpile_story import (
     RECEIPT,
     TODAY,
     UNIT_G,
+    Story,
     a_round,
     a_stockpile,
     award,
@@ -22,9 +23,9 @@ from stockpile_story import (
 )
 
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.holds import ExpireHold
+from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.state import held_g, in_stock_g
+from services.inventory.domain.state import Stockpile, held_g, in_stock_g
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
@@ -103,6 +104,23 @@ def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused
     story.when(dispatch())
     story.refuses(deliver(partner="US"), Reason.NOT_DISPATCHED)
     assert story.refuses(deliver(delivered_on=DAY_AFTER), Reason.DATE_IN_FUTURE).field == "/delivered_on"
+
+
+def test_what_is_drawn_for_a_partner_whose_agreement_is_suspended_stays_until_it_is_resumed():
+    story = drawn(weigh())
+    suspend = HoldPartner(hold=HoldId("hld_1"), partner="JP", agreement="agr_1", reason="arrears")
+    [held] = story.when(suspend)
+    assert isinstance(held, HoldPutOn)
+    assert (held.scope, held.target, held.expires_on) == ("partner", "JP", None)
+    assert story.when(suspend) == []
+    story.refuses(dispatch(), Reason.ON_HOLD)
+    story.refuses(draw("drw_2"), Reason.ON_HOLD)
+    resume = FreePartner(hold=HoldId("hld_1"), reason="paid")
+    [lifted] = story.when(resume)
+    assert isinstance(lifted, HoldLifted)
+    assert story.when(resume) == []
+    story.when(dispatch())
+    assert Stockpile() == Story().state and Story().when(suspend) == [] == Story().when(resume)
 
 
 def test_dispatch_without_a_receipt_is_refused():

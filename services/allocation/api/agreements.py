@@ -10,7 +10,8 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
-from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
+from services.allocation.api.terms import forget_terms
+from services.allocation.domain.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
 from services.allocation.tables import AgreementRow
 from shared.auth import Caller, allow
@@ -58,6 +59,8 @@ class TermsView(BaseModel):
 
 
 class AgreementView(BaseModel):
+    """While it is suspended nothing is asked for, decided or certified under it, and what is released is held."""
+
     agreement: str
     partner: str
     products: list[TermsView]
@@ -65,12 +68,14 @@ class AgreementView(BaseModel):
     valid_from: date
     valid_until: date
     ended: bool
+    suspended: bool
 
 
 class AgreementChange(BaseModel):
     agreement: str
     partner: str
     ended: bool
+    suspended: bool = False
 
 
 def _view(row: AgreementRow) -> AgreementView:
@@ -98,7 +103,8 @@ async def sign_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
-    return AgreementView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ended": False})
+    forget_terms(post.kernel)
+    return AgreementView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ended": False, "suspended": False})
 
 
 @router.post("/{agreement}/amend")
@@ -119,6 +125,7 @@ async def amend_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False)
 
 
@@ -127,7 +134,27 @@ async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
+    forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
+
+
+@router.post("/{agreement}/suspend")
+async def suspend_agreement(
+    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> AgreementChange:
+    """What is released to the partner of its products is held a moment later, by inventory."""
+    accepted = await post.submit(f"agreement/{agreement}", SuspendAgreement(hold=post.new_id("hld"), reason=body.reason))
+    forget_terms(post.kernel)
+    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
+
+
+@router.post("/{agreement}/resume")
+async def resume_agreement(
+    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> AgreementChange:
+    accepted = await post.submit(f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
+    forget_terms(post.kernel)
+    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=False)
 
 
 @router.get("")

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
+from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file, read_line
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -68,7 +68,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
     if own is not None:
-        content = canonical(own_view(read_file(content), own))
+        content = canonical(own_view(read_file(content), set(own)))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 
@@ -124,9 +124,14 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
     )
 
 
-async def award_lines(reads: Reads, file: str) -> list[AwardLine]:
-    """The lines of a kept decision file, by request."""
-    return [award_line(line.content) for line in (await decision_file(reads, file)).lines]
+class _Lines(msgspec.Struct):
+    lines: list[msgspec.Raw]
+
+
+async def award_lines(reads: Reads, file: str, most: int) -> list[AwardLine]:
+    """The first lines of a kept decision file, by request: the whole of a large one takes long to read."""
+    raw = msgspec.json.decode(await read_content(reads, file), type=_Lines).lines
+    return [award_line(read_line(line).content) for line in raw[:most]]
 
 
 async def decision_file(reads: Reads, file: str) -> DecisionFile:

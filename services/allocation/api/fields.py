@@ -17,18 +17,24 @@ type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-
 type PartnerField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 type SubjectField = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 
+type PolicyField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
+type AgreementField = Annotated[str, StringConstraints(pattern=f"^agr_{TYPEID}$")]
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
 type CurrencyField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+type RoundField = Annotated[str, StringConstraints(pattern=f"^rnd_{TYPEID}$")]
 
 AgreementPath = Annotated[str, Path(pattern=f"^agr_{TYPEID}$")]
 DisruptionPath = Annotated[str, Path(pattern=f"^dis_{TYPEID}$")]
 RequestPath = Annotated[str, Path(pattern=f"^req_{TYPEID}$")]
 RoundPath = Annotated[str, Path(pattern=f"^rnd_{TYPEID}$")]
 AwardPath = Annotated[str, Path(pattern=f"^awd_{TYPEID}$")]
+VersionPath = Annotated[int, Path(ge=1, le=1_000_000)]
+PolicyPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 TenderPath = Annotated[str, Path(pattern=f"^tnd_{TYPEID}$")]
 PartnerPath = Annotated[str, Path(pattern=r"^[A-Z]{2,3}$")]
 KeyPath = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.fields import EVERYTHING, Sight
 from services.allocation.domain.agreement import year_from
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.policy import Policy
 from services.allocation.events import AgreementId, PartnerCode
 from services.allocation.tables import (
     AgreementRow,
@@ -21,6 +22,7 @@ from services.allocation.tables import (
     StockRow,
     StockUnitsRow,
 )
+from shared.http import Reads
 from shared.problems import Problem
 
 
@@ -74,6 +76,7 @@ async def valid_terms(session: AsyncSession, product: str, partners: Collection[
         .where(
             col(AgreementRow.partner).in_(partners),
             col(AgreementRow.ended).is_(False),
+            col(AgreementRow.suspended).is_(False),
             col(AgreementRow.valid_from) <= on,
             col(AgreementRow.valid_until) >= on,
         )
@@ -120,3 +123,10 @@ async def free_rights_g(session: AsyncSession, stock: StockRow, on: date) -> int
         RightRow.product == stock.product, RightRow.kind == "firm_offtake", RightRow.window_to >= on
     )
     return max(int((await session.exec(open_firm)).one()) - stock.reserved_rights_g, 0)
+
+
+async def read_policy(reads: Reads, policy: str) -> Policy:
+    """As of now; one that was never drafted has no versions."""
+    found, _ = await reads.state(f"policy/{policy}")
+    assert isinstance(found, Policy)
+    return found

@@ -5,17 +5,17 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.fields import READERS, PartnerField, ProductField
-from services.allocation.api.rounds import ApprovalBody
+from services.allocation.api.approvals import ApprovalBody
+from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
+from services.allocation.api.lookups import read_policy
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
     ApproveVersion,
     DraftVersion,
-    Policy,
     ReviseVersion,
     SubmitVersion,
     WithdrawVersion,
@@ -29,16 +29,13 @@ from shared.approval import Approval as SignedApproval
 from shared.approval import verify_approval
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
-NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
-PolicyPath = Annotated[str, Path(pattern=NAME)]
-VersionPath = Annotated[int, Path(ge=1, le=1_000_000)]
 Operates = Annotated[Caller, allow("operator")]
 Sees = Annotated[Caller, allow(*READERS)]
 
@@ -89,7 +86,7 @@ def _standard_clocks() -> dict[str, ClocksBody]:
     return {name: ClocksBody(**msgspec.to_builtins(clocks)) for name, clocks in STANDARD_CLOCKS.items()}
 
 
-class TermsBody(Body):
+class PolicyTermsBody(Body):
     method: MethodBody = MethodBody()
     protected_g: ByProduct = Field(default_factory=dict, description="levels that rounds never break, where above inventory's own")
     quorum: Quorum = Field(default_factory=lambda: [QuorumStepBody(above_g=0, approvals=1)])
@@ -104,8 +101,8 @@ class TermsBody(Body):
 
 
 class VersionBody(Body):
-    active_from: Day
-    terms: TermsBody
+    active_from: Day | None = Field(default=None, description="otherwise from today; in any case once it is approved")
+    terms: PolicyTermsBody
 
 
 class VersionView(BaseModel):
@@ -146,10 +143,9 @@ async def draft_version(policy: PolicyPath, body: VersionBody, caller: Operates,
     """The next version of a policy; the first one begins it."""
     number = (await read_policy(reads, policy)).latest + 1
     terms = body.terms.terms()
-    command = DraftVersion(
-        policy=policy, version=number, active_from=body.active_from, terms=terms, by=SubjectId(caller.subject), on=post.today
-    )
-    document = Document(document_of(policy, number, body.active_from, terms))
+    begins = body.active_from or post.today
+    command = DraftVersion(policy=policy, version=number, active_from=begins, terms=terms, by=SubjectId(caller.subject), on=post.today)
+    document = Document(document_of(policy, number, begins, terms))
     event = (await post.submit(f"policy/{policy}", command, documents=[document])).facts[0].event
     return VersionChange(policy=policy, version=event.version, status="draft", document=event.document, active_from=event.active_from)
 
@@ -158,8 +154,9 @@ async def draft_version(policy: PolicyPath, body: VersionBody, caller: Operates,
 async def revise_version(policy: PolicyPath, version: VersionPath, body: VersionBody, caller: Operates, post: Posting) -> VersionChange:
     """A draft anew, in full."""
     terms = body.terms.terms()
-    command = ReviseVersion(version=version, active_from=body.active_from, terms=terms, by=SubjectId(caller.subject), on=post.today)
-    document = Document(document_of(policy, version, body.active_from, terms))
+    begins = body.active_from or post.today
+    command = ReviseVersion(version=version, active_from=begins, terms=terms, by=SubjectId(caller.subject), on=post.today)
+    document = Document(document_of(policy, version, begins, terms))
     event = (await post.submit(f"policy/{policy}", command, documents=[document])).facts[0].event
     return VersionChange(policy=policy, version=version, status="draft", document=event.document, active_from=event.active_from)
 
@@ -181,7 +178,7 @@ async def approve_version(
     reads: Reading,
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
-    approval = msgspec.convert(body.model_dump(), SignedApproval)
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     approver, _ = await reads.state(f"approver/{caller.subject}")
     assert isinstance(approver, Approver)
     key = approver.keys.get(KeyId(approval.key_id))
@@ -257,13 +254,6 @@ async def show_document(policy: PolicyPath, version: VersionPath, caller: Sees, 
         found = await read_document(connection, row.document)
     assert found is not None, "it is kept with the event that names it"
     return Response(bytes(found.content), media_type="application/json", headers={"ETag": f'"{row.document}"'})
-
-
-async def read_policy(reads: Reads, policy: str) -> Policy:
-    """As of now; one that was never drafted has no versions."""
-    found, _ = await reads.state(f"policy/{policy}")
-    assert isinstance(found, Policy)
-    return found
 
 
 def active_of(rows: Sequence[PolicyVersionRow], day: date) -> int | None:

@@ -1,104 +1,61 @@
-"""Rounds: an operator opens, proposes, certifies and cancels; approvers approve. Decisions are read in `decisions.py`."""
+"""Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
-import asyncio
 import secrets
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field, StrictInt, StringConstraints
+from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority import chains_held, companies_of, conflicts_of, find_chains
+from services.allocation.api.approvals import ApprovalView, approval_view
+from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
-from services.allocation.api.fields import (
-    READERS,
-    DisruptionField,
-    InstrumentField,
-    ProductField,
-    RequestField,
-    RoundPath,
-    Sight,
-    sight_of,
-)
-from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests
+from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
+from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
+from services.allocation.api.objections import open_objections
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
-    MAX_APPROVALS,
-    MAX_RELEASE_DAYS,
-    MAX_REQUESTS,
-    ApproveRound,
     CancelRound,
     CertifyRound,
-    OpenRound,
     ProposeRound,
     approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
-from services.allocation.domain.proposal import Prepared, offer, prepare
+from services.allocation.domain.proposal import Prepared, offer
 from services.allocation.events import (
     AwardGranted,
-    DisruptionId,
     KeyId,
-    Method,
     ProductId,
     QuorumStep,
     ReleaseOrder,
-    RequestId,
     RoundCertified,
     RoundId,
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, DisruptionRow, RoundRow, RoundStatus, StockRow
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
+from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
+from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
-from shared.fields import Body, PositiveGrams, ReasonBody, Text
+from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
-from shared.problems import Problem
+from shared.writer import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
+
+SHOWN = 500  # awards in an answer
 
 Operates = Annotated[Caller, allow("operator")]
 
 
-class RoundBody(Body):
-    product: ProductField
-    requests: Annotated[list[RequestField], Field(min_length=1, max_length=MAX_REQUESTS)]
-    rule: Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")] = "pro_rata"
-    policy: Text = "standing"
-    policy_version: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
-    disruption: DisruptionField | None = None
-    approvals_needed: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
-    release_days: Annotated[StrictInt, Field(ge=1, le=MAX_RELEASE_DAYS)] = 90
-
-
 class ProposalBody(Body):
     supply_g: PositiveGrams  # offered: at most what is available and not protected
-
-
-class ApprovalBody(Body):
-    """The file that `reserve approve` makes, and the authority that the approver cites."""
-
-    purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-    approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
-    key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
-    signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
-    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
-
-
-class ApprovalView(BaseModel):
-    subject: str
-    key: str
-    signature: str
-    approved_on: date
 
 
 class AwardView(BaseModel):
@@ -135,22 +92,12 @@ class RoundView(BaseModel):
     left_g: int | None
     approvals: list[ApprovalView]
     awards: list[AwardView]
+    open_objections: list[str]  # to what was accepted of its requests: they stop nothing
     expires_on: date | None
     certified_in: str | None
+    ratification: str | None  # of a round that was decided in an emergency: due, missed, ratified
+    ratify_by: datetime | None
     reason: str | None
-
-
-class OpenedView(BaseModel):
-    round: str
-    product: str
-    status: RoundStatus
-    requests: list[str]
-    rule: str
-    policy: str
-    policy_version: int
-    disruption: str | None
-    approvals_needed: int
-    release_days: int
 
 
 class ProposedView(BaseModel):
@@ -159,14 +106,7 @@ class ProposedView(BaseModel):
     decision: str
     supply_g: int  # in whole units
     left_g: int
-    awards: list[AwardLine]  # all requests, also those that get nothing
-
-
-class ApprovedView(BaseModel):
-    round: str
-    decision: str
-    approval: ApprovalView
-    authority: str  # that it was found to be under
+    awards: list[AwardLine]  # of the first 500 requests, also those that get nothing; the decision has all
 
 
 class CertifiedView(BaseModel):
@@ -174,7 +114,7 @@ class CertifiedView(BaseModel):
     status: RoundStatus
     decision: str
     expires_on: date
-    awards: list[AwardView]
+    awards: list[AwardView]  # the first 500; GET /v1/awards has all
     approvals: list[ApprovalView]
     certified_in: str  # where the journal has it
 
@@ -185,53 +125,20 @@ class CancelledView(BaseModel):
     reason: str
 
 
-@router.post("", status_code=201)
-async def open_round(body: RoundBody, caller: Operates, post: Posting, reads: Reading) -> OpenedView:
-    if body.disruption is not None:
-        async with reads.session() as session:
-            if await session.get(DisruptionRow, body.disruption) is None:
-                raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
-    command = OpenRound(
-        round=RoundId(post.new_id("rnd")),
-        requests=tuple(RequestId(request) for request in body.requests),
-        disruption=None if body.disruption is None else DisruptionId(body.disruption),
-        method=Method(rule=body.rule),
-        policy=body.policy,
-        policy_version=body.policy_version,
-        quorum=(QuorumStep(above_g=0, approvals=body.approvals_needed),),
-        release_days=body.release_days,
-        on=post.today,
-    )
-    accepted = await post.submit(f"book/{body.product}", command)
-    opened = accepted.facts[0].event
-    return OpenedView(
-        round=opened.round,
-        product=opened.product,
-        status=RoundStatus.OPEN,
-        requests=body.requests,
-        rule=opened.method.rule,
-        policy=opened.policy,
-        policy_version=opened.policy_version,
-        disruption=opened.disruption,
-        approvals_needed=opened.quorum[0].approvals,
-        release_days=opened.release_days,
-    )
-
-
 @router.post("/{round}/propose")
 async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
     """Works the decision out from the book as it is now. The book takes it only if nothing changed meanwhile."""
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
-        around = await _surroundings(session, row, book, found, post.today)
+        around = await _surroundings(reads, session, row, book, found, post.today)
         lots = await available_units(session, row.product)
         stock = await session.get(StockRow, row.product)
     prepared = None
     if found is not None and stock is not None and _can_be_worked_out(book, found, around, body.supply_g):
         offered = offer(body.supply_g, lots, around, stock.nominal_unit_g)
         salts = [secrets.token_hex(16) for _ in range(len(found.requests) + 1)]
-        prepared = await asyncio.to_thread(prepare, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
+        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
     command = ProposeRound(
         round=RoundId(round),
         supply_g=body.supply_g,
@@ -248,44 +155,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
         decision=event.decision,
         supply_g=event.supply_g,
         left_g=event.left_g,
-        awards=await award_lines(reads, event.file),
-    )
-
-
-@router.post("/{round}/approvals", status_code=201)
-async def approve_round(
-    round: RoundPath,
-    body: ApprovalBody,
-    caller: Annotated[Caller, allow("approver")],
-    post: Posting,
-    reads: Reading,
-) -> ApprovedView:
-    async with reads.session() as session:
-        row = await find_round(session, round)
-        held = await chains_held(session, caller.subject, body.authority)
-        conflicts = await conflicts_of(session, caller.subject)
-        companies = await companies_of(session, row)
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    key = (await _approver(reads, caller.subject)).keys.get(KeyId(approval.key_id))
-    command = ApproveRound(
-        round=RoundId(round),
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        held=held,
-        authority=body.authority,
-        conflicts=conflicts,
-        companies=companies,
-        on=post.today,
-    )
-    accepted = await post.submit(f"book/{row.product}", command)
-    event, cited = (fact.event for fact in accepted.facts[:2])
-    return ApprovedView(
-        round=round,
-        decision=event.decision,
-        approval=ApprovalView(**msgspec.to_builtins(event.approval)),
-        authority=cited.cited.authority,
+        awards=await award_lines(reads, event.file, SHOWN),
     )
 
 
@@ -295,7 +165,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
-        around = await _surroundings(session, row, book, found, post.today)
+        around = await _surroundings(reads, session, row, book, found, post.today)
         authorities = {} if found is None or found.proposal is None else await find_chains(session, _cited(found.proposal))
     command = CertifyRound(
         round=RoundId(round),
@@ -304,6 +174,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         revoked=await _revoked(reads, found),
         authorities=authorities,
         on=post.today,
+        at=post.kernel.clock.now(),
     )
     accepted = await post.submit(f"book/{row.product}", command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))
@@ -312,8 +183,8 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         status=RoundStatus.CERTIFIED,
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
-        awards=[AwardView(**msgspec.to_builtins(fact.event)) for fact in accepted.facts if isinstance(fact.event, AwardGranted)],
-        approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
+        awards=[AwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
+        approvals=[approval_view(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -377,7 +248,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         )
         awards = select(AwardRow).where(AwardRow.round == round, AwardRow.decision == row.decision)
         view = RoundView(
-            **row.model_dump(exclude={"file", "approvals_needed"}),
+            **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
             approvals_needed=_needed(row),
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)
@@ -386,6 +257,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
+            open_objections=await open_objections(session, row.requests, sight.partner),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
@@ -397,7 +269,8 @@ def _needed(row: RoundRow) -> int:
 
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
     requests = await own_requests(session, view.requests, sight)
-    awards = [award for award in view.awards if award.request in requests]
+    own = set(requests)
+    awards = [award for award in view.awards if award.request in own]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
@@ -417,9 +290,17 @@ async def _book_and_round(reads: Reads, row: RoundRow) -> tuple[Book, Round | No
     return book, book.rounds.get(RoundId(row.round))
 
 
-async def _surroundings(session: AsyncSession, row: RoundRow, book: Book, round: Round | None, on: date) -> Surroundings:
+async def _surroundings(reads: Reads, session: AsyncSession, row: RoundRow, book: Book, round: Round | None, on: date) -> Surroundings:
     partners = [] if round is None else sorted(partners_of(book, round))
-    return await find_surroundings(session, row.product, partners, row.disruption, on)
+    found = await find_surroundings(session, row.product, partners, row.disruption, on)
+    if round is None:
+        return found
+    policy = await read_policy(reads, round.policy)
+    return msgspec.structs.replace(
+        found,
+        protected_g=max(found.protected_g, round.protected_g),
+        policy_stands=policy.stands(round.policy_version, on),
+    )
 
 
 async def _approver(reads: Reads, subject: str) -> Approver:
@@ -447,6 +328,10 @@ async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | No
     if round is None or round.proposal is None or (name := round.proposal.release_order) is None:
         return None
     return msgspec.json.decode(await read_content(reads, name), type=ReleaseOrder)
+
+
+def _granted(accepted: Accepted) -> Iterator[AwardGranted]:
+    return (fact.event for fact in accepted.facts if isinstance(fact.event, AwardGranted))
 
 
 def _documents(prepared: Prepared | None) -> Sequence[Document]:

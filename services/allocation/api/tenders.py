@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.approvals import ApprovalBody, ApprovalView
 from services.allocation.api.authority import chains_held, conflicts_of, find_chains
 from services.allocation.api.bids import BidView, bids_seen, opened_bids
 from services.allocation.api.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, PartnerField, ProductField, TenderPath, limited_to
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
-from services.allocation.api.rounds import ApprovalBody, ApprovalView
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.sealed_bid import PRICE
 from services.allocation.domain.tender import (
@@ -83,10 +83,6 @@ class TenderBody(Body):
     reveal_until: Instant
     approvals_needed: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
     release_days: Annotated[StrictInt, Field(ge=1, le=MAX_RELEASE_DAYS)] = 90
-
-
-class TenderApprovalBody(ApprovalBody):
-    authority: AuthorityField | None = None  # the narrowest that covers it, unless it says
 
 
 class TermsView(BaseModel):
@@ -248,7 +244,7 @@ async def propose_tender(tender: TenderPath, caller: Operates, post: Posting, re
 
 @router.post("/{tender}/approvals", status_code=201)
 async def approve_tender(
-    tender: TenderPath, body: TenderApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+    tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
     approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)

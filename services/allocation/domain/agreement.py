@@ -14,7 +14,9 @@ from services.allocation.events import (
     AgreementEnded,
     AgreementEvent,
     AgreementId,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     PartnerCode,
     ProductId,
     ProductTerms,
@@ -46,7 +48,16 @@ class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-type Command = SignAgreement | AmendAgreement | EndAgreement
+class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    hold: str  # a new one's id
+    reason: str
+
+
+class ResumeAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+
+
+type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ResumeAgreement
 
 
 class Reason(StrEnum):
@@ -55,6 +66,8 @@ class Reason(StrEnum):
     ALREADY_SIGNED = "agreement_already_signed"
     NOT_FOUND = "agreement_not_found"
     ENDED = "agreement_ended"
+    SUSPENDED = "agreement_suspended"
+    NOT_SUSPENDED = "agreement_not_suspended"
     NO_PRODUCTS = "agreement_without_products"
     PRODUCT_TWICE = "agreement_product_twice"
     SHARE_INVALID = "agreement_share_invalid"
@@ -67,6 +80,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     partner: PartnerCode | None = None
     products: tuple[ProductId, ...] = ()
     valid_from: date = date.min
+    hold: str | None = None  # while it is suspended
     ended: bool = False
 
 
@@ -92,6 +106,8 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             if isinstance(signed, Refused):
                 return signed
             id, partner = signed
+            if agreement.hold is not None:  # what is held is of the products that it was suspended with
+                return Refused(Reason.SUSPENDED, f"{id} is suspended", accepted="the amendment once it is resumed")
             if fault := _fault(command.products, agreement.valid_from, command.valid_until, command.on):
                 return fault
             named = {terms.product for terms in command.products}
@@ -112,6 +128,28 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
                 return signed
             id, partner = signed
             return [AgreementEnded(agreement=id, partner=partner, products=agreement.products, reason=command.reason)]
+        case SuspendAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            if agreement.hold is not None:
+                return Refused(Reason.SUSPENDED, f"{id} is suspended already")
+            suspended = AgreementSuspended(
+                agreement=id, partner=partner, products=agreement.products, hold=command.hold, reason=command.reason
+            )
+            return [suspended]
+        case ResumeAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            if agreement.hold is None:
+                return Refused(Reason.NOT_SUSPENDED, f"{id} is not suspended")
+            resumed = AgreementResumed(
+                agreement=id, partner=partner, products=agreement.products, hold=agreement.hold, reason=command.reason
+            )
+            return [resumed]
         case _:
             assert_never(command)
 
@@ -124,6 +162,10 @@ def evolve(agreement: Agreement, event: AgreementEvent) -> Agreement:
             return msgspec.structs.replace(agreement, products=_names(event.products))
         case AgreementEnded():
             return msgspec.structs.replace(agreement, ended=True)
+        case AgreementSuspended():
+            return msgspec.structs.replace(agreement, hold=event.hold)
+        case AgreementResumed():
+            return msgspec.structs.replace(agreement, hold=None)
         case _:
             assert_never(event)
 

@@ -1,8 +1,12 @@
 """Book: the requests and rounds of one product, where quota, carries and awards are kept right together."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
+from services.allocation.domain.book_objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
 from services.allocation.domain.book_requests import (
     AcceptRequest,
     DeclineRequest,
@@ -14,9 +18,10 @@ from services.allocation.domain.book_requests import (
     request_timers,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
+from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
 from services.allocation.domain.book_state import Book, Reason, evolve
 from services.allocation.events import BookEvent, BookOpened, ProductId
-from shared.decider import Decider, Refused
+from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
 class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -25,22 +30,32 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-type Command = OpenBook | RequestCommand | RoundCommand
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | ScreenParties  # nobody asks for them
+
+type Command = OpenBook | RequestCommand | ScreeningCommand | ObjectionCommand | RoundCommand
 
 
 def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     if isinstance(command, OpenBook):
         return [BookOpened(product=command.product)] if book.product is None else []
     if book.product is None:
-        if isinstance(command, ExpireRequest | CloseRound | ReopenRound | LapseApprovals):  # from timers and reactions: total
+        if isinstance(command, _TOTAL):
             return []
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
     match command:
         case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)
+        case ScreenParties() | DecideHit():
+            decided = decide_screening(command, book.product, book)
+        case RaiseObjection() | AnswerObjection():
+            decided = decide_objection(command, book.product, book)
         case _:
             decided = decide_round(command, book.product, book)
     return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)
 
 
-DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=request_timers)
+def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    return [*request_timers(event), *emergency_timers(event)]
+
+
+DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -1,21 +1,20 @@
 """By what authority a round is approved: looked for when an approval comes, and looked at once more when the round is certified."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
-from services.allocation.domain.book_state import Book, Proposal, Reason, Round, partners_of, proposal_of
+from services.allocation.domain.book_state import Proposal, Reason, Round, proposal_of
 from services.allocation.domain.official import Matter, conflicts_with
-from services.allocation.events import Approval, ApprovalsLapsed, AuthorityCited, InstrumentId, ProductId, RoundId, SubjectId
+from services.allocation.events import Approval, ApprovalsLapsed, AuthorityCited, InstrumentId, PartnerCode, ProductId, RoundId, SubjectId
 from services.allocation.events.authority import Act
 from shared.authority import Chain, Cited, Exercise, Uncovered, fault_of, narrowest
 from shared.decider import Refused
 
 
 def barred(
-    round_id: RoundId, product: ProductId, book: Book, conflicts: frozenset[str], companies: frozenset[str]
+    round_id: RoundId, product: ProductId, partners: Collection[PartnerCode], conflicts: frozenset[str], companies: frozenset[str]
 ) -> Refused[Reason] | None:
     """`conflicts`: what the person has declared, by key; `companies`: those that the round's requests name."""
-    partners = partners_of(book, book.rounds[round_id])
     matter = Matter(round=round_id, product=product, partners=partners, companies=companies)
     if not (found := sorted(conflicts & conflicts_with(matter))):
         return None
@@ -30,15 +29,16 @@ def cited(held: tuple[Chain, ...], named: str | None, round_id: RoundId, exercis
     return AuthorityCited(matter=round_id, cited=found)
 
 
-def counts(approval: Approval, product: ProductId, proposal: Proposal, authorities: Mapping[str, Chain], on: date) -> bool:
+def counts(approval: Approval, product: ProductId, round: Round, proposal: Proposal, authorities: Mapping[str, Chain], on: date) -> bool:
     """Whether what the approval cited covers it on this day too. `authorities`: what is cited, as it is now."""
     if (found := proposal.cited.get(approval.subject)) is None:
         return False
-    return fault_of(authorities.get(found.authority, ()), approving(approval.subject, product, proposal, on)) is None
+    return fault_of(authorities.get(found.authority, ()), approving(approval.subject, product, round, proposal, on)) is None
 
 
-def approving(by: SubjectId, product: ProductId, proposal: Proposal, on: date) -> Exercise:
-    return Exercise(act=Act.APPROVE_DECISION, by=by, on=on, product=product, mass_g=proposal.mass_g)
+def approving(by: SubjectId, product: ProductId, round: Round, proposal: Proposal, on: date) -> Exercise:
+    act = Act.APPROVE_DECISION if round.emergency is None else Act.EMERGENCY_RELEASE
+    return Exercise(act=act, by=by, on=on, product=product, mass_g=proposal.mass_g)
 
 
 def lapsed_with(instrument: InstrumentId, round_id: RoundId, product: ProductId, round: Round) -> ApprovalsLapsed | None:

@@ -13,6 +13,7 @@ import msgspec
 
 from services.allocation.domain.book_authority import lapsed_with
 from services.allocation.domain.book_state import Book, Round, evolve, partners_of, proposal_of
+from services.allocation.domain.screening_state import bars_now
 from services.allocation.events import (
     AgreementId,
     AgreementRead,
@@ -21,6 +22,7 @@ from services.allocation.events import (
     DisruptionId,
     InstrumentId,
     KeyId,
+    PartiesScreened,
     PartnerCode,
     ProductId,
     Reads,
@@ -32,6 +34,7 @@ from services.allocation.events import (
     RoundCertified,
     RoundId,
     RoundReopened,
+    ScreeningHitDecided,
 )
 
 
@@ -53,6 +56,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     lots_g: int  # available, protected stock included
     rights_g: int  # firm, and not reserved by any release
     protected_g: int  # of lots
+    policy_stands: bool = True  # the version that the round was opened under is still the active one
 
     @property
     def free_g(self) -> int:
@@ -83,10 +87,15 @@ class AuthorityEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     instrument: InstrumentId
 
 
+class PolicyChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    policy: str
+    version: int | None  # that is active now
+
+
 class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something around the book has changed: what was decided or approved with the old is void."""
 
-    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded
+    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded | PolicyChanged
 
 
 def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
@@ -120,7 +129,9 @@ def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -
     lapses: dict[RoundId, BookEvent] = {}
     for event in events:
         match event:
-            case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
+            case PartiesScreened() | ScreeningHitDecided() if not bars_now(book.requests[event.request].screening, event):
+                pass
+            case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired() | PartiesScreened() | ScreeningHitDecided():
                 round_id = book.requests[event.request].round
                 round = None if round_id is None else book.rounds[round_id]
                 if round_id is not None and round is not None and round.proposal is not None and not round.certified:
@@ -164,6 +175,10 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
             )
         case AuthorityEnded(instrument=instrument):
             return lapsed_with(instrument, round_id, product, round)
+        case PolicyChanged(policy=policy, version=active):
+            if round.policy != policy or round.policy_version == active:
+                return None
+            return void_decision(round_id, product, round, f"policy {policy}")
         case _:
             assert_never(command.cause)
 

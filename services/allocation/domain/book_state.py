@@ -7,6 +7,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
+from services.allocation.domain.screening_state import Objection, Screening, decided, screened
 from services.allocation.events import (
     AgreementId,
     Approval,
@@ -18,22 +19,30 @@ from services.allocation.events import (
     BookOpened,
     ClockSet,
     DecisionHash,
+    DecisionRatified,
     DisruptionId,
+    EmergencyDecided,
     EmergencyPath,
     KeyId,
     LoanAwarded,
     LoanRequested,
     Method,
+    ObjectionAnswered,
+    ObjectionId,
+    ObjectionRaised,
+    PartiesScreened,
     PartnerCode,
     Position,
     ProductId,
     QuorumStep,
+    RatificationMissed,
     Reads,
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
     RequestId,
+    RequestScreened,
     RequestSubmitted,
     RequestWithdrawn,
     RoundApproved,
@@ -45,9 +54,11 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    ScreeningHitDecided,
     SubjectId,
 )
 from shared.authority import Cited
+from shared.decider import Refused
 
 
 class Reason(StrEnum):
@@ -66,11 +77,23 @@ class Reason(StrEnum):
     REQUEST_IN_ROUND = "request_in_another_round"
     ACCEPTED_INVALID = "accepted_mass_invalid"
     REASONS_MISSING = "reasons_missing"
+    SCREENING_MISSING = "screening_missing"
+    HIT_OPEN = "screening_hit_open"
+    PARTY_BARRED = "party_barred"
+    HIT_NOT_FOUND = "screening_hit_not_found"
+    OBJECTION_LATE = "objection_too_late"
+    OBJECTION_OPEN = "objection_already_open"
+    OBJECTION_CLOSED = "objection_already_answered"
+    OBJECTION_ACCEPTANCE = "objection_acceptance_invalid"
     ROUND_CLOSED = "round_closed"
     ROUND_EMPTY = "round_without_requests"
     ROUND_TOO_LARGE = "round_too_large"
     REQUEST_TWICE = "round_request_twice"
     RULE_UNKNOWN = "rule_unknown"
+    POSITION_MISSING = "position_missing"
+    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy"
+    POLICY_CHANGED = "policy_changed"
+    EMERGENCY_TOO_LARGE = "emergency_too_large"
     APPROVALS_INVALID = "approvals_needed_invalid"
     RELEASE_DAYS_INVALID = "release_days_invalid"
     ROUND_CERTIFIED = "round_already_certified"
@@ -88,6 +111,8 @@ class Reason(StrEnum):
     APPROVED_BEFORE = "approval_duplicate"
     APPROVALS_MISSING = "approvals_missing"
     AWAITING_RELEASE = "another_round_awaits_release"
+    NOT_TO_RATIFY = "ratification_not_due"
+    RATIFIED_BY_DECIDER = "ratification_by_decider"
     CONFLICT = "conflict_of_interest"
     AUTHORITY_MISSING = "authority_missing"
     AUTHORITY_OF_ANOTHER = "authority_of_another"
@@ -112,6 +137,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     least_contents: dict[str, str] = {}
     excluded_origins: tuple[str, ...] = ()
     round: RoundId | None = None
+    screening: Screening = Screening()
+    objections_until: date | None = None  # None: there is nothing to object to yet
     awarded_g: int = 0  # by its round, once that is certified
 
 
@@ -144,8 +171,21 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     quorum: tuple[QuorumStep, ...]
     emergency: EmergencyPath | None
     release_days: int
+    protected_g: int  # by the policy: inventory's own level may be higher
+    carry_years: int | None  # None: rounding is remembered for as long as its agreement
     proposal: Proposal | None = None
     certified: bool = False
+
+
+class Emergency(msgspec.Struct, frozen=True, kw_only=True):
+    """A certified decision that is still to be ratified."""
+
+    decision: DecisionHash
+    mass_g: int
+    proposed_by: SubjectId
+    approved_by: tuple[SubjectId, ...]
+    partners: tuple[PartnerCode, ...]
+    missed: bool = False  # inventory holds it
 
 
 class QuotaUsed(msgspec.Struct, frozen=True):
@@ -161,7 +201,9 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     rounds: immutables.Map[RoundId, Round] = immutables.Map()
     quota_used: immutables.Map[AgreementId, QuotaUsed] = immutables.Map()
     carries_g: immutables.Map[PartnerCode, str] = immutables.Map()  # rationals, none of them 0
+    emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
+    objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)
@@ -191,6 +233,17 @@ def evolve(book: Book, event: BookEvent) -> Book:
             request = book.requests[event.request]
             accepted = replace(request, accepted_g=event.accepted_g, revision=request.revision + 1)
             return replace(book, requests=book.requests.set(event.request, accepted))
+        case RequestScreened():
+            with_until = replace(book.requests[event.request], objections_until=event.objections_until)
+            return replace(book, requests=book.requests.set(event.request, with_until))
+        case PartiesScreened():
+            return _with_screening(book, event.request, screened(book.requests[event.request].screening, event))
+        case ScreeningHitDecided():
+            return _with_screening(book, event.request, decided(book.requests[event.request].screening, event))
+        case ObjectionRaised():
+            return replace(book, objections=book.objections.set(event.objection, Objection(event.request, event.partner)))
+        case ObjectionAnswered():
+            return replace(book, objections=book.objections.delete(event.objection))
         case RequestDeclined() | RequestWithdrawn() | RequestExpired():
             return _without_request(book, event.request)
         case RoundOpened():
@@ -204,6 +257,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 quorum=event.quorum,
                 emergency=event.emergency,
                 release_days=event.release_days,
+                protected_g=event.protected_g,
+                carry_years=event.carry_years,
             )
             return replace(book, rounds=book.rounds.set(event.round, round), requests=_moved(book, event.requests, event.round))
         case RoundExtended():
@@ -233,6 +288,21 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _with_proposal(book, event.round, replace(proposal, approvals=left))
         case AuthorityCited():
             return _cited(book, event)
+        case EmergencyDecided():
+            round = book.rounds[event.round]
+            emergency = Emergency(
+                decision=event.decision,
+                mass_g=event.mass_g,
+                proposed_by=proposal_of(round).proposed_by,
+                approved_by=event.approved_by,
+                partners=tuple(sorted(partners_of(book, round))),
+            )
+            return replace(book, emergencies=book.emergencies.set(event.round, emergency))
+        case RatificationMissed():
+            missed = replace(book.emergencies[event.round], missed=True)
+            return replace(book, emergencies=book.emergencies.set(event.round, missed))
+        case DecisionRatified():
+            return replace(book, emergencies=book.emergencies.delete(event.round))
         case ClockSet():
             return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
@@ -268,6 +338,28 @@ def proposal_of(round: Round) -> Proposal:
 
 def partners_of(book: Book, round: Round) -> set[PartnerCode]:
     return {book.requests[request].partner for request in round.requests}
+
+
+def changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
+    """The request, unless it is closed, or a decision on it is final."""
+    request = book.requests.get(request_id)
+    if request is None:
+        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
+    if is_certified(book, request):
+        return Refused(Reason.REQUEST_CERTIFIED, f"{request_id} is in {request.round}, which is certified")
+    return request
+
+
+def is_certified(book: Book, request: Request) -> bool:
+    return request.round is not None and book.rounds[request.round].certified
+
+
+def _with_screening(book: Book, request_id: RequestId, screening: Screening) -> Book:
+    """What bars a request is something that a decision has read, as it were: it had read that nothing does."""
+    request = book.requests[request_id]
+    revision = request.revision + (screening.bars and not request.screening.bars)
+    changed = msgspec.structs.replace(request, screening=screening, revision=revision)
+    return msgspec.structs.replace(book, requests=book.requests.set(request_id, changed))
 
 
 def _cited(book: Book, event: AuthorityCited) -> Book:
@@ -307,6 +399,7 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None)),
         quota_used=quota_used,
         carries_g=_with_carries(book, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,
     )
 

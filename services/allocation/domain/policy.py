@@ -1,5 +1,6 @@
 """Policy: how rounds are held, as versions. What is decided stays decided under the version that was active when its round was opened."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
@@ -29,6 +30,7 @@ from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.record import canonical
 
 PURPOSE = "policy"  # of an approver's signature
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class DraftVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -135,6 +137,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """Of the approved versions whose day has come, the last one."""
         begun = (number for number, version in self.versions.items() if version.status == "approved" and version.active_from <= day)
         return max(begun, default=None)
+
+    def stands(self, version: int, day: date) -> bool:
+        """Whether what was opened under this version may still be decided. Earlier builds opened rounds under nothing drafted."""
+        return self.name is None or self.active_on(day) == version
+
+
+def is_policy_name(text: str) -> bool:
+    """Earlier builds took any text for one."""
+    return _NAME.fullmatch(text) is not None
 
 
 def document_of(policy: str, version: int, active_from: date, terms: PolicyTerms) -> bytes:

@@ -16,12 +16,23 @@ MAX_CARRY_YEARS = 10
 MAX_CLASS = 9
 MAX_RATIFY_HOURS = 720
 MAX_CLOCK_DAYS = 3660
+BY_CLASS, BY_POSITION = "priority", "iep"  # rules that need more of a method, or of a round
 STANDARD, EMERGENCY = "standard", "emergency"  # the classes of clocks
 
 STANDARD_CLOCKS = {
     STANDARD: Clocks(screened=5, decided=15, secured=20, cleared=25, dispatched=27, delivered=30),
     EMERGENCY: Clocks(screened=1, decided=2, secured=3, cleared=4, dispatched=5, delivered=8),
 }
+STANDARD_TERMS = PolicyTerms(
+    method=Method(rule="pro_rata"),
+    protected_g={},
+    quorum=(QuorumStep(above_g=0, approvals=1),),
+    emergency=None,
+    clocks=STANDARD_CLOCKS,
+    release_days=90,
+    carry_years=2,
+    largest_minimum="1",
+)
 _OTHERS = ""  # of `Method.inside`: every class that is not named
 
 
@@ -57,16 +68,16 @@ def fault_of(terms: PolicyTerms) -> Fault | None:
     return next((fault for check in checks if (fault := check()) is not None), None)
 
 
-def quorum_for(quorum: tuple[QuorumStep, ...], awarded_g: int) -> int:
-    """The approvals that a decision needs which awards so much."""
-    return [step.approvals for step in quorum if step.above_g == 0 or awarded_g > step.above_g][-1]
+def admits(largest_minimum: str, minimum_g: int, accepted_g: int) -> bool:
+    """Whether a request may insist on so much of what was accepted."""
+    return minimum_g <= rational(largest_minimum) * accepted_g
 
 
 def _method(method: Method) -> Fault | None:
     at = "/terms/method"
     if method.rule not in RULES:
         return _unknown_rule(f"{at}/rule", method.rule)
-    if method.inside and not RULES[method.rule].by_class:
+    if method.inside and method.rule != BY_CLASS:
         return Refused(Reason.INSIDE_INVALID, f"{method.rule} does not go by class", f"{at}/inside", "no rule inside")
     for tier, rule in sorted(method.inside.items()):
         field = f"{at}/inside/{tier}"
@@ -74,7 +85,7 @@ def _method(method: Method) -> Fault | None:
             return Refused(Reason.INSIDE_INVALID, f"{tier!r} is no class", field, f"0 to {MAX_CLASS}, or an empty name for all others")
         if rule not in RULES:
             return _unknown_rule(field, rule)
-        if RULES[rule].by_class:
+        if rule == BY_CLASS:
             return Refused(Reason.INSIDE_INVALID, f"{rule} has classes of its own", field, "a rule that does not go by class")
     caps = [(f"{at}/cap", method.cap)] if method.cap is not None else []
     for field, cap in caps + [(f"{at}/caps/{partner}", cap) for partner, cap in sorted(method.caps.items())]:
@@ -84,7 +95,7 @@ def _method(method: Method) -> Fault | None:
 
 
 def _restraint(method: Method) -> Fault | None:
-    goes_by_positions = "iep" in (method.rule, *method.inside.values())
+    goes_by_positions = BY_POSITION in (method.rule, *method.inside.values())
     field = "/terms/method/restraint"
     if goes_by_positions and (method.restraint is None or not _is_part(method.restraint, least=Fraction(1, 100))):
         return Refused(Reason.RESTRAINT_INVALID, "iep goes by a part of base consumption", field, "a rational up to 1, such as 93/100")

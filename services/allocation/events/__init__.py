@@ -14,16 +14,21 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
     BidId,
     DecisionHash,
     DisruptionId,
+    HitId,
     KeyId,
+    ListName,
+    ObjectionId,
     PartnerCode,
     ProductId,
     RequestId,
+    ReviewId,
     RoundId,
     SubjectId,
     TenderId,
@@ -32,7 +37,9 @@ from services.allocation.events.ids import (
 from services.allocation.events.parties import (
     AgreementAmended,
     AgreementEnded,
+    AgreementResumed,
     AgreementSigned,
+    AgreementSuspended,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
     DisruptionDeclared,
@@ -42,6 +49,7 @@ from services.allocation.events.parties import (
     ProductTerms,
 )
 from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.report import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
@@ -54,6 +62,7 @@ from services.allocation.events.requests import (
     RequestWithdrawn,
     Statement,
 )
+from services.allocation.events.review import ReviewAssigned, ReviewConcluded, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
     Approval,
@@ -79,6 +88,20 @@ from services.allocation.events.rounds import (
     RoundReopened,
     Take,
 )
+from services.allocation.events.screening import (
+    CRITERIA,
+    Criterion,
+    Finding,
+    Hit,
+    ObjectionAnswered,
+    ObjectionRaised,
+    PartiesScreened,
+    PartyRole,
+    RequestScreened,
+    ScreeningHitDecided,
+    ScreeningListPutInForce,
+    ScreeningListWithdrawn,
+)
 from services.allocation.events.tender import (
     BidCommitted,
     BiddingClosed,
@@ -103,13 +126,16 @@ from services.allocation.events.tender import (
 )
 
 __all__ = [
+    "CRITERIA",
     "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
     "AgreementId",
     "AgreementRead",
+    "AgreementResumed",
     "AgreementSigned",
+    "AgreementSuspended",
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
@@ -134,24 +160,37 @@ __all__ = [
     "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
+    "Criterion",
     "DecisionHash",
+    "DecisionRatified",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
     "DisruptionId",
     "DisruptionRevised",
+    "EmergencyDecided",
+    "EmergencyEvent",
     "EmergencyPath",
     "Event",
+    "Finding",
+    "Hit",
+    "HitId",
     "InstrumentEnded",
     "InstrumentId",
     "InstrumentRegistered",
     "KeyId",
+    "ListName",
     "LoanAwarded",
     "LoanRequested",
     "Method",
+    "ObjectionAnswered",
+    "ObjectionId",
+    "ObjectionRaised",
+    "PartiesScreened",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PartyRole",
     "PolicyEvent",
     "PoolStock",
     "Position",
@@ -159,6 +198,8 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "RatificationMissed",
+    "ReadinessEvent",
     "Reads",
     "ReleaseOrder",
     "ReportEvent",
@@ -169,8 +210,14 @@ __all__ = [
     "RequestExpired",
     "RequestExpiryPostponed",
     "RequestId",
+    "RequestScreened",
     "RequestSubmitted",
     "RequestWithdrawn",
+    "ReviewAssigned",
+    "ReviewConcluded",
+    "ReviewEvent",
+    "ReviewId",
+    "ReviewRequested",
     "RoundApproved",
     "RoundCancelled",
     "RoundCertified",
@@ -181,6 +228,11 @@ __all__ = [
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "ScreeningEvent",
+    "ScreeningHitDecided",
+    "ScreeningListEvent",
+    "ScreeningListPutInForce",
+    "ScreeningListWithdrawn",
     "Statement",
     "SubjectId",
     "Take",
@@ -204,7 +256,7 @@ __all__ = [
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
 PartnerEvent = PartnerRegistered
-AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
@@ -224,7 +276,10 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited
+ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
+ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
+ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -234,7 +289,10 @@ type Event = (
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
+    | ScreeningListEvent
+    | ReviewEvent
     | ClockEvent
+    | ReadinessEvent
     | ReportEvent
     | BidEvent
     | TenderEvent
@@ -256,5 +314,7 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.document,)
         case ReportSent():
             return (event.report,)
+        case ScreeningListPutInForce():
+            return (event.document,)
         case _:
             return ()

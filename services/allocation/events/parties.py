@@ -49,6 +49,25 @@ class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     reason: str
 
 
+class AgreementSuspended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_suspended.v1"):
+    """Until it is resumed nothing is asked for, decided or certified under it, and what is released to the partner of its products is
+    held."""
+
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductId, ...]
+    hold: str  # "hld_01j...": what inventory puts on the partner, of each product
+    reason: str
+
+
+class AgreementResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_resumed.v1"):
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductId, ...]
+    hold: str  # that is lifted
+    reason: str
+
+
 # Disruptions
 
 

@@ -52,6 +52,7 @@ class EmergencyPath(msgspec.Struct, frozen=True, kw_only=True):
     """One approval certifies; another person ratifies within the hours, or what is released is held."""
 
     ratify_within_hours: int
+    max_g: Grams | None = None  # the most that such a decision may award
 
 
 class AgreementRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +132,8 @@ class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     quorum: tuple[QuorumStep, ...]
     emergency: EmergencyPath | None
     release_days: int  # how long the awards may be drawn, from the day the round is certified
+    protected_g: Grams = 0  # by the policy: inventory's own level may be higher
+    carry_years: int | None = None  # how long its rounding is remembered; None: for as long as the agreement
 
 
 class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_extended.v1"):

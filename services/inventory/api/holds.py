@@ -1,7 +1,7 @@
 """Holds: stops on releases, draws and dispatch. One that spans products is put on each product's stockpile, under one id."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ class HoldView(BaseModel):
 
     hold: str
     product: str
-    scope: HoldScope
+    scope: HoldScope | Literal["round"]  # of a round that is not ratified, which no operator lifts
     target: str | None
     reason: str
     authority: str

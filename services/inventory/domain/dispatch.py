@@ -8,7 +8,7 @@ import msgspec
 
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Draw, Stockpile, stopping_lot, stopping_partner
+from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner
 from services.inventory.events import (
     AwardForwarded,
     DrawDelivered,
@@ -89,6 +89,8 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
         hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
     if hold is not None:
         return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch")
+    if (held := held_round(state, draw.decision)) is not None:
+        return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
     if evaluate(RECEIPT_SHOWN, _evidence(command.gates), command.on).status != "met":
         return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
     if draw.weighed_g is None:

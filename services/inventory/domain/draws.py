@@ -10,7 +10,7 @@ from services.inventory.domain.evolve import pins_after
 from services.inventory.domain.loans import closed_gate, lent
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.releases import release_not_found, split_with_rights
-from services.inventory.domain.state import Release, Stockpile, stopping_lot, stopping_partner, unpinned_units
+from services.inventory.domain.state import Release, Stockpile, held_round, stopping_lot, stopping_partner, unpinned_units
 from services.inventory.events import DrawId, Event, LotId, Parcel, PinnedUnits, ReleaseId, StockDrawn, StockPinned, UnitCount
 from shared.decider import Refused
 
@@ -43,6 +43,8 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
     if (hold := stopping_partner(state, command.on, release.partner)) is not None:
         return Refused(Reason.ON_HOLD, f"{hold} stops this draw")
+    if (held := held_round(state, release.decision)) is not None:
+        return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
     loan = state.loans.get(command.release) if state.loans else None
     if loan is not None and (fault := closed_gate(loan, command.on)) is not None:
         return fault

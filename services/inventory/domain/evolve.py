@@ -52,6 +52,8 @@ from services.inventory.events import (
     RightAssigned,
     RightId,
     RightMatured,
+    RoundFreed,
+    RoundHeld,
     RoundReleased,
     RoundReleaseRefused,
     StockAdjusted,
@@ -112,6 +114,10 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, holds=holds, stops=state.stops.set(key, (*state.stops.get(key, ()), event.hold)))
         case HoldLifted():
             return _lifted(state, event)
+        case RoundHeld():
+            return replace(state, held=state.held.set(event.decision, event.round))
+        case RoundFreed():
+            return replace(state, held=state.held.delete(event.decision))
         case ProductRegistered():
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
@@ -139,7 +145,7 @@ def _drawn(state: Stockpile, event: StockDrawn) -> Stockpile:
         lots=lots,
         shelves=shelves,
         loans=state.loans if event.remaining_g else _open_loans(state, event.release),
-        draws=state.draws.set(event.draw, Draw(event.partner, event.release, event.parcels, event.mass_g)),
+        draws=state.draws.set(event.draw, Draw(event.partner, event.release, event.parcels, event.mass_g, release.decision)),
         drawn_g=state.drawn_g + event.mass_g,
         releases=_with_left(state.releases, event.release, left, release.rights_g, release.mass_g - event.mass_g),
     )
@@ -162,7 +168,7 @@ def _dispatched(state: Stockpile, event: DrawDispatched) -> Stockpile:
 
 
 def _released(state: Stockpile, event: StockReleased) -> Stockpile:
-    release = Release(event.partner, event.units, event.rights_g, event.mass_g, event.expires_on)
+    release = Release(event.partner, event.units, event.rights_g, event.mass_g, event.expires_on, event.decision)
     shelves = state.shelves
     for count in event.units:
         shelves = _reserve(shelves, count, count.units)

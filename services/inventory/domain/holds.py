@@ -8,7 +8,7 @@ import msgspec
 from services.inventory.domain.authority import lifted
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile
-from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId
+from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
 from shared.authority import Capacity
 from shared.decider import Refused
 
@@ -43,6 +43,36 @@ class ExpireHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
+class HoldRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nobody has ratified what was decided in an emergency."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class FreeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It was ratified after all."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A partner's agreement on the product is suspended: what is released to it stays here until it is resumed."""
+
+    hold: HoldId
+    partner: str
+    agreement: str
+    reason: str
+
+
+class FreePartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    hold: HoldId
+    reason: str
+
+
 def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", "/target")
@@ -75,8 +105,43 @@ def lift_hold(command: LiftHold, state: Stockpile) -> Sequence[Event] | Refusal:
     return lifted(event, state.holds[command.hold].stops, command.capacity)
 
 
+def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.hold in state.holds:
+        return []
+    return [
+        HoldPutOn(
+            product=product,
+            hold=command.hold,
+            scope="partner",
+            target=command.partner,
+            reason=command.reason,
+            authority=f"suspension of {command.agreement}",
+            expires_on=None,
+        )
+    ]
+
+
+def free_partner(command: FreePartner, state: Stockpile) -> Sequence[Event]:
+    """Somebody may have lifted it before."""
+    if state.product is None or command.hold not in state.holds:
+        return []
+    return [HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)]
+
+
 def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
     hold = state.holds.get(command.hold)
     if state.product is None or hold is None or hold.expires_on is None or command.on <= hold.expires_on:
         return []
     return [HoldLifted(product=state.product, hold=command.hold, reason="expired", authority=None)]
+
+
+def hold_round(command: HoldRound, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.decision in state.held:
+        return []
+    return [RoundHeld(product=product, round=command.round, decision=command.decision, reason=command.reason)]
+
+
+def free_round(command: FreeRound, state: Stockpile) -> Sequence[Event]:
+    if (product := state.product) is None or command.decision not in state.held:
+        return []
+    return [RoundFreed(product=product, round=command.round, decision=command.decision, reason=command.reason)]

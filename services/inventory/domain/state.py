@@ -66,6 +66,7 @@ class Release(msgspec.Struct, frozen=True, gc=False):
     rights_g: int  # of rights
     mass_g: int  # both together
     expires_on: date  # inclusive
+    decision: str = ""  # that it was released under
     pins: tuple[PinnedUnits, ...] = ()  # the lots that it is met from, all of its `units`; none: it is met from any that are not pinned
 
 
@@ -76,6 +77,7 @@ class Draw(msgspec.Struct, frozen=True, gc=False):
     release: ReleaseId
     parcels: tuple[Parcel, ...]
     mass_g: int  # nominal
+    decision: str = ""  # that it was drawn under
     weighed_g: int | None = None
 
 
@@ -130,6 +132,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
     lent: immutables.Map[DrawId, LentDraw] = immutables.Map()
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
+    held: immutables.Map[str, str] = immutables.Map()  # decision that is not ratified -> its round
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
 
 
@@ -171,6 +174,11 @@ def stopping(state: Stockpile, on: date, *keys: str) -> HoldId | None:
 def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:
     """A hold in force on everything, the product or the partner."""
     return stopping(state, on, "all", "product", f"partner/{partner}") if state.stops else None
+
+
+def held_round(state: Stockpile, decision: str) -> str | None:
+    """The round whose decision is held until it is ratified."""
+    return state.held.get(decision) if state.held else None
 
 
 def stopping_lot(state: Stockpile, on: date, lot: LotId, depot: str) -> HoldId | None:

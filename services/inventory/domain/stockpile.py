@@ -16,7 +16,22 @@ from services.inventory.domain.dispatch import (
 )
 from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
-from services.inventory.domain.holds import ExpireHold, LiftHold, PutOnHold, expire_hold, lift_hold, put_on_hold
+from services.inventory.domain.holds import (
+    ExpireHold,
+    FreePartner,
+    FreeRound,
+    HoldPartner,
+    HoldRound,
+    LiftHold,
+    PutOnHold,
+    expire_hold,
+    free_partner,
+    free_round,
+    hold_partner,
+    hold_round,
+    lift_hold,
+    put_on_hold,
+)
 from services.inventory.domain.loans import (
     AnnounceLoan,
     CallOffLoan,
@@ -57,6 +72,10 @@ type Command = (
     | PutOnHold
     | LiftHold
     | ExpireHold
+    | HoldRound
+    | FreeRound
+    | HoldPartner
+    | FreePartner
     | ReleaseRound
     | LapseRelease
     | CancelRelease
@@ -110,6 +129,14 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return lift_hold(command, state)
         case ExpireHold():
             return expire_hold(command, state)
+        case HoldRound():
+            return hold_round(command, state)
+        case FreeRound():
+            return free_round(command, state)
+        case HoldPartner():
+            return hold_partner(command, state)
+        case FreePartner():
+            return free_partner(command, state)
         case AnnounceLoan():
             return announce_loan(command, state)
         case OpenLoanGate():

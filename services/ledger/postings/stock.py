@@ -33,6 +33,8 @@ from services.inventory.events import (
     RightAdded,
     RightAssigned,
     RightMatured,
+    RoundFreed,
+    RoundHeld,
     RoundReleased,
     RoundReleaseRefused,
     StockAdjusted,
@@ -87,6 +89,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited():
             return []  # it moves nothing: what it is about stands before it
+        case RoundHeld() | RoundFreed():
+            return []  # a hold changes no quantity
         case AwardForwarded():
             return []  # the event beside it says what moved
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():

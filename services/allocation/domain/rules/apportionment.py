@@ -14,16 +14,17 @@ Four decisions:
   round of more than 100 claims, half of those that fell short leave at once, those furthest from their minimum.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
+from itertools import compress
 from math import lcm
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.allocation.domain.rules.claims import (
+    RULES,
     Claim,
-    Counted,
     Method,
     Pool,
     RuleInputError,
@@ -33,7 +34,7 @@ from services.allocation.domain.rules.claims import (
 )
 from services.allocation.domain.rules.families import Branch, entitle, solve
 from services.allocation.domain.rules.order import order_keys
-from services.allocation.domain.rules.rounding import hand_out, is_tied, units_above
+from services.allocation.domain.rules.rounding import HandedOut, hand_out, is_tied, units_above
 
 # A carry is exact until its denominator passes this; then it is the nearest rational with a smaller one (off by less than 2^-128 g a
 # round). Unbounded, a denominator is the product of all rounds' totals: after some hundred rounds even Python's str(int) refuses it.
@@ -54,7 +55,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ties_won: int  # of those who lacked exactly this, how many got one
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What one claimant got in one step. `tie_rank`: its place (from 0) among those at the cut-off; None if it was not there."""
 
     units: int
@@ -87,19 +88,22 @@ def apportion(method: Method, pools: Sequence[Pool], claims: Collection[Claim]) 
     ordered = pools_in_order(pools, claims)
     stages = [_Stage(pool.id, unit_g) for pool in ordered for unit_g in sorted(pool.units, reverse=True)]
     stock = [pool.units[unit_g] for pool in ordered for unit_g in sorted(pool.units, reverse=True)]
-    contenders = _contenders(method, claims, stages)
+    by_id = sorted(claims, key=lambda claim: claim.id.encode())
+    tie_place = _order_of_ties(by_id)
+    largest_g = max(stage.unit_g for stage in stages)
     steps: list[Step] = []
     shares: list[Share] = []
     for tier in sorted({claim.priority_class for claim in claims}) if method.by_class else [None]:
         rule = method.rule if tier is None else method.rule_of(tier)
-        members = [each for each in contenders if tier in (None, each.claim.priority_class)]
-        tier_steps, tier_shares = _share_out(rule, tier, stages, stock, members, few=len(claims) <= FEW_CLAIMS)
+        members = [claim for claim in by_id if tier in (None, claim.priority_class)]
+        field = _field(rule, tier, members, stages, tie_place, largest_g)
+        tier_steps, tier_shares = _share_out(field, stages, stock, largest_g, few=len(claims) <= FEW_CLAIMS)
         steps += tier_steps
         shares += tier_shares
-        own = {each.claim.id: each.turn_at for each in members}
         for share in tier_shares:
-            for place, turn in zip(own[share.claim.id], share.turns, strict=True):
-                stock[place] -= turn.units
+            own = [number for number, stage in enumerate(stages) if _may_have_of(share.claim, stage.pool)]
+            for number, turn in zip(own, share.turns, strict=True):
+                stock[number] -= turn.units
     shares.sort(key=lambda share: share.claim.id.encode())
     left_g = sum(stage.unit_g * units for stage, units in zip(stages, stock, strict=True))
     return Apportionment(shares=tuple(shares), steps=tuple(steps), pools=tuple(ordered), left_g=left_g)
@@ -117,7 +121,7 @@ def retrace(method: Method, claim: Claim, steps: Sequence[Step], iteration: int,
         )
     share = _follow(method.rule_of(claim.priority_class), claim, own, iteration, tie_ranks, max(step.unit_g for step in steps))
     last = max(step.iteration for step in of_tier)
-    counts = _counted(method, claim, [step.unit_g for step in own])
+    counts = counted(claim, [step.unit_g for step in own], _limit_g(method.rule_of(claim.priority_class), claim))
     fell_short = share.award_g == 0 < claim.minimum_g and bool(counts) and counts[-1].most_g > 0
     if fell_short != (iteration < last):
         raise RuleInputError(
@@ -134,151 +138,174 @@ class _Stage(msgspec.Struct, frozen=True):
     unit_g: int
 
 
-class _Contender(msgspec.Struct, frozen=True):
-    """A claim, made ready. `turn_at`: of each stage that it takes part in, the how-manieth of its own that is."""
+class _Column(msgspec.Struct, frozen=True):
+    """What takes part in one stage, value by value: lists that are parallel. `places`: among the members of the class."""
 
-    claim: Claim
-    turn_at: dict[int, int]
-    counted: list[Counted]  # by turn
-    carry_g: Fraction  # at most one unit of the largest size
-    tie_place: int  # among all claims: the larger carry, the larger claim, the first id
+    places: list[int]
+    claims_g: list[int]
+    most_g: list[int]
+    rights: list[int]  # iep: in 1/right_unit grams
+    carries_over: list[int]  # numerators of the carries, at most one unit of the largest size
+    carries_under: list[int]
+    ties: list[int]  # the order in which ties are won
 
-    @property
-    def most_g(self) -> int:
-        return self.counted[-1].most_g if self.counted else 0
-
-
-class _Standing(msgspec.Struct):
-    """How one contender stands in the course of an iteration. Entitled to `entitled / denominator` grams."""
-
-    contender: _Contender
-    award_g: int = 0
-    entitled: int = 0
-    denominator: int = 1
-    turns: list[Turn] = []
-
-    @property
-    def fell_short(self) -> bool:
-        """Whether a minimum within reach was missed. One out of reach counts as no claim at all, so nobody gains by its leaving."""
-        return self.award_g < self.contender.claim.minimum_g and self.contender.most_g > 0
+    def of(self, alive: Sequence[bool]) -> "_Column":
+        mask = [alive[place] for place in self.places]
+        return _Column(*(list(compress(values, mask)) for values in msgspec.structs.astuple(self)))
 
 
-def _contenders(method: Method, claims: Collection[Claim], stages: Sequence[_Stage]) -> list[_Contender]:
-    """By id."""
-    ordered = sorted(claims, key=lambda claim: claim.id.encode())
-    largest_g = max(stage.unit_g for stage in stages)
-    carries = order_keys([claim.carry_g.numerator for claim in ordered], [claim.carry_g.denominator for claim in ordered])
-    in_ties = sorted(range(len(ordered)), key=lambda place: (-carries[place], -ordered[place].claim_g, place))
-    tie_place = {place: rank for rank, place in enumerate(in_ties)}
-    own: dict[tuple[str, ...] | None, dict[int, int]] = {}
-    found = []
-    for place, claim in enumerate(ordered):
-        if claim.pools not in own:
-            mine = [number for number, stage in enumerate(stages) if _may_have_of(claim, stage.pool)]
-            own[claim.pools] = {number: turn for turn, number in enumerate(mine)}
-        turn_at = own[claim.pools]
-        sizes = [stages[number].unit_g for number in turn_at]
-        counts = _counted(method, claim, sizes)
-        found.append(_Contender(claim, turn_at, counts, _capped(claim.carry_g, largest_g), tie_place[place]))
-    return found
+class _Field(msgspec.Struct, frozen=True):
+    """The claims of one class, made ready: a column a stage. `most_g`: what each could be given in the end."""
+
+    rule: str
+    tier: int | None
+    claims: list[Claim]
+    carries_g: list[Fraction]
+    most_g: list[int]
+    columns: list[_Column]
+    right_unit: int
+
+    def fell_short(self, awards_g: Sequence[int], alive: Sequence[bool]) -> list[int]:
+        """Who missed a minimum within reach. One out of reach counts as no claim at all, so nobody gains by its leaving."""
+        return [
+            place
+            for place, (claim, most_g) in enumerate(zip(self.claims, self.most_g, strict=True))
+            if awards_g[place] < claim.minimum_g and most_g and alive[place]
+        ]
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """One iteration. Each is entitled to `entitled / denominators` grams; `handed`: by stage, to whom of its column."""
+
+    steps: list[Step]
+    awards_g: list[int]
+    entitled: list[int]
+    denominators: list[int]
+    handed: list[tuple[list[int], HandedOut, dict[int, int]]]
+
+    def turns_of(self, places: Collection[int]) -> dict[int, list[Turn]]:
+        wanted: dict[int, list[Turn]] = {place: [] for place in places}
+        for column, handed, ranks in self.handed:
+            for at, (place, units) in enumerate(zip(column, handed.units, strict=True)):
+                if place in wanted:
+                    wanted[place].append(Turn(units=units, tie_rank=ranks.get(at)))
+        return wanted
+
+
+def _field(
+    rule: str, tier: int | None, claims: list[Claim], stages: Sequence[_Stage], tie_place: Mapping[str, int], largest_g: int
+) -> _Field:
+    """`claims`: by id."""
+    by_pools: dict[tuple[str, ...] | None, list[int]] = {}
+    by_right = RULES[rule].by_right
+    right_unit = lcm(*{claim.right_g.denominator for claim in claims if claim.right_g is not None}) if by_right else 1
+    carries = [_capped(claim.carry_g, largest_g) for claim in claims]
+    columns = [_Column([], [], [], [], [], [], []) for _ in stages]
+    most = [0] * len(claims)
+    for place, claim in enumerate(claims):
+        if claim.pools not in by_pools:
+            by_pools[claim.pools] = [number for number, stage in enumerate(stages) if _may_have_of(claim, stage.pool)]
+        own = by_pools[claim.pools]
+        counts = counted(claim, [stages[number].unit_g for number in own], _limit_g(rule, claim))
+        right = claim.right_g.numerator * (right_unit // claim.right_g.denominator) if by_right and claim.right_g is not None else 0
+        values = (right, carries[place].numerator, carries[place].denominator, tie_place[claim.id])
+        for number, count in zip(own, counts, strict=True):
+            for column, value in zip(msgspec.structs.astuple(columns[number]), (place, count.claim_g, count.most_g, *values), strict=True):
+                column.append(value)
+            most[place] = count.most_g
+    return _Field(rule, tier, claims, carries, most, columns, right_unit)
+
+
+def _order_of_ties(claims: Sequence[Claim]) -> dict[str, int]:
+    """The larger carry, the larger claim, the first id."""
+    carries = order_keys([claim.carry_g.numerator for claim in claims], [claim.carry_g.denominator for claim in claims])
+    places = sorted(range(len(claims)), key=lambda place: (-carries[place], -claims[place].claim_g, place))
+    return {claims[place].id: rank for rank, place in enumerate(places)}
 
 
 def _share_out(
-    rule: str, tier: int | None, stages: Sequence[_Stage], stock: Sequence[int], members: list[_Contender], *, few: bool
+    field: _Field, stages: Sequence[_Stage], stock: Sequence[int], largest_g: int, *, few: bool
 ) -> tuple[list[Step], list[Share]]:
     """Run the rule until everyone who is still in it reaches its minimum."""
     steps: list[Step] = []
-    gone: list[Share] = []
-    for iteration in range(len(members) + 1):
-        own_steps, standings = _hand_out(rule, tier, iteration, stages, stock, members)
-        steps += own_steps
-        if not (short := [standing for standing in standings if standing.fell_short]):
-            return steps, gone + [_share_of(standing, iteration, stages) for standing in standings]
-        leaving = _furthest_first(short)[: 1 if few else (len(short) + 1) // 2]
-        gone += [_share_of(standing, iteration, stages) for standing in leaving]
-        left = {standing.contender.claim.id for standing in leaving}
-        members = [each for each in members if each.claim.id not in left]
+    shares: list[Share] = []
+    alive = [True] * len(field.claims)
+    columns = field.columns
+    for iteration in range(len(field.claims) + 1):
+        run = _hand_out(field, iteration, stages, stock, columns)
+        steps += run.steps
+        short = field.fell_short(run.awards_g, alive)
+        leaving = _furthest_first(field, run, short)[: 1 if few else (len(short) + 1) // 2]
+        settled = leaving if short else [place for place, still in enumerate(alive) if still]
+        turns = run.turns_of(settled)
+        for place in settled:
+            entitlement_g = Fraction(run.entitled[place], run.denominators[place])
+            carry_g = field.carries_g[place]
+            shares.append(_settled(field.claims[place], entitlement_g, run.awards_g[place], carry_g, iteration, turns[place], largest_g))
+            alive[place] = False
+        if not short:
+            return steps, shares
+        columns = [column.of(alive) for column in columns]
     raise AssertionError("each iteration but the last takes a claimant out")
 
 
-def _hand_out(
-    rule: str, tier: int | None, iteration: int, stages: Sequence[_Stage], stock: Sequence[int], members: list[_Contender]
-) -> tuple[list[Step], list[_Standing]]:
-    """One iteration: the published steps, and how everyone stands after them."""
-    steps: list[Step] = []
-    standings = [_Standing(each, turns=[]) for each in members]
+def _hand_out(field: _Field, iteration: int, stages: Sequence[_Stage], stock: Sequence[int], columns: Sequence[_Column]) -> _Run:
+    """One iteration among those who are left in the columns."""
+    size = len(field.claims)
+    run = _Run([], [0] * size, [0] * size, [1] * size, [])
+    awards_g, entitled, denominators = run.awards_g, run.entitled, run.denominators
     pool, floors, scale, handed_g = None, list[int](), 1, 0
-    for number, stage in enumerate(stages):
-        eligible = [standing for standing in standings if number in standing.contender.turn_at]
+    for stage, units_left, column in zip(stages, stock, columns, strict=True):
+        places, unit_g = column.places, stage.unit_g
         if stage.pool != pool:
             pool, handed_g = stage.pool, 0
-            scale = lcm(*{standing.denominator for standing in eligible})
-            floors = [standing.entitled * (scale // standing.denominator) for standing in eligible]
-        counts = [standing.contender.counted[standing.contender.turn_at[number]] for standing in eligible]
-        demands = [(count.most_g - standing.award_g) // stage.unit_g for count, standing in zip(counts, eligible, strict=True)]
-        units = min(stock[number], sum(demands))
-        handed_g += units * stage.unit_g
-        found = solve(
-            rule,
-            sum(floors) + handed_g * scale,
-            [count.claim_g for count in counts],
-            [count.most_g for count in counts],
-            floors,
-            [standing.contender.claim.right_g or Fraction(0) for standing in eligible] if rule == "iep" else (),
-            scale,
-        )
-        for standing, numerator in zip(eligible, found.numerators, strict=True):
-            standing.entitled, standing.denominator = numerator, found.denominator
-        dues = [_due(standing, stage.unit_g) for standing in eligible]
-        handed = hand_out(units, [due[0] for due in dues], [due[1] for due in dues], demands)
-        rank = {place: rank for rank, place in enumerate(sorted(handed.tied, key=lambda place: eligible[place].contender.tie_place))}
-        for place, (standing, whole) in enumerate(zip(eligible, handed.units, strict=True)):
-            tie_rank = rank.get(place)
-            got = whole + (tie_rank is not None and tie_rank < handed.ties_won)
-            standing.award_g += got * stage.unit_g
-            standing.turns.append(Turn(units=got, tie_rank=tie_rank))
-        steps.append(
+            scale = lcm(*{denominators[place] for place in places})
+            floors = [entitled[place] * (scale // denominators[place]) for place in places]
+        so_far = [awards_g[place] for place in places]
+        demands = [(most - award) // unit_g for most, award in zip(column.most_g, so_far, strict=True)]
+        units = min(units_left, sum(demands))
+        handed_g += units * unit_g
+        supply = sum(floors) + handed_g * scale
+        found = solve(field.rule, supply, column.claims_g, column.most_g, floors, column.rights, field.right_unit, scale)
+        # What each lacks: entitlement plus carry less award, in units.
+        den = found.denominator
+        lacks = [
+            (numerator - award * den) * under + over * den
+            for numerator, award, over, under in zip(found.numerators, so_far, column.carries_over, column.carries_under, strict=True)
+        ]
+        handed = hand_out(units, lacks, [den * unit_g * under for under in column.carries_under], demands)
+        ranks = {at: rank for rank, at in enumerate(sorted(handed.tied, key=column.ties.__getitem__))}
+        for at, rank in ranks.items():
+            handed.units[at] += rank < handed.ties_won
+        for place, award, got, numerator in zip(places, so_far, handed.units, found.numerators, strict=True):
+            awards_g[place] = award + got * unit_g
+            entitled[place] = numerator
+            denominators[place] = den
+        run.handed.append((places, handed, ranks))
+        run.steps.append(
             Step(
-                priority_class=tier,
+                priority_class=field.tier,
                 iteration=iteration,
                 pool=stage.pool,
-                unit_g=stage.unit_g,
+                unit_g=unit_g,
                 parameter=found.parameter.value,
                 branch=found.parameter.branch,
                 cutoff=handed.cutoff,
                 ties_won=handed.ties_won,
             )
         )
-    return steps, standings
+    return run
 
 
-def _due(standing: _Standing, unit_g: int) -> tuple[int, int]:
-    """(numerator, denominator) of the units that the claimant lacks."""
-    carry_g = standing.contender.carry_g
-    lacks, denominator = standing.entitled - standing.award_g * standing.denominator, standing.denominator
-    if carry_g:
-        lacks = lacks * carry_g.denominator + carry_g.numerator * denominator
-        denominator *= carry_g.denominator
-    return lacks, denominator * unit_g
-
-
-def _furthest_first(short: list[_Standing]) -> list[_Standing]:
+def _furthest_first(field: _Field, run: _Run, short: Sequence[int]) -> list[int]:
     """Those that fell short, the one furthest from its minimum first."""
-    parts = order_keys(
-        [standing.entitled for standing in short], [standing.denominator * standing.contender.claim.minimum_g for standing in short]
-    )
+    minimums = [run.denominators[place] * field.claims[place].minimum_g for place in short]
+    parts = order_keys([run.entitled[place] for place in short], minimums)
     keys = {
-        place: (-parts[place], -standing.contender.carry_g, -standing.contender.claim.claim_g, standing.contender.claim.id.encode())
-        for place, standing in enumerate(short)
+        place: (-part, -field.carries_g[place], -field.claims[place].claim_g, field.claims[place].id.encode())
+        for place, part in zip(short, parts, strict=True)
     }
-    return [short[place] for place in sorted(keys, key=keys.__getitem__, reverse=True)]
-
-
-def _share_of(standing: _Standing, iteration: int, stages: Sequence[_Stage]) -> Share:
-    contender = standing.contender
-    largest_g = max(stage.unit_g for stage in stages)
-    entitlement_g = Fraction(standing.entitled, standing.denominator)
-    return _settled(contender.claim, entitlement_g, standing.award_g, contender.carry_g, iteration, standing.turns, largest_g)
+    return sorted(short, key=keys.__getitem__, reverse=True)
 
 
 def _follow(rule: str, claim: Claim, steps: Sequence[Step], iteration: int, tie_ranks: Sequence[int | None], largest_g: int) -> Share:
@@ -313,10 +340,6 @@ def _settled(
         if carry_g.denominator > MAX_CARRY_DENOMINATOR:
             carry_g = carry_g.limit_denominator(MAX_CARRY_DENOMINATOR)
     return Share(claim=claim, entitlement_g=entitlement_g, award_g=award_g, carry_g=carry_g, iteration=iteration, turns=tuple(turns))
-
-
-def _counted(method: Method, claim: Claim, sizes: Sequence[int]) -> list[Counted]:
-    return counted(claim, sizes, _limit_g(method.rule_of(claim.priority_class), claim))
 
 
 def _limit_g(rule: str, claim: Claim) -> int | None:

@@ -94,7 +94,7 @@ def pools_in_order(pools: Sequence[Pool], claims: Collection[Claim]) -> list[Poo
     return sorted(pools, key=lambda pool: (eligible[pool.id], pool.kind == "rights", pool.id.encode()))
 
 
-class Counted(msgspec.Struct, frozen=True):
+class Counted(msgspec.Struct, frozen=True, gc=False):
     """What of a claim counts when it has come so far: all that can be shipped of it, and the most that it may be given."""
 
     claim_g: int

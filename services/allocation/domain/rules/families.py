@@ -18,7 +18,6 @@ which it reaches the supply is looked for: exactly, in O(n log n).
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
-from math import lcm
 from typing import Literal
 
 import msgspec
@@ -73,17 +72,19 @@ def solve(
     claims: Sequence[int],
     most: Sequence[int],
     floors: Sequence[int],
-    rights: Sequence[Fraction] = (),
+    rights: Sequence[int] = (),
+    right_unit: int = 1,
     scale: int = 1,
 ) -> Entitled:
-    """What each is entitled to of `supply`, and the parameter. `supply` and `floors` are in 1/scale grams, the other lists in grams; each
-    is parallel to the claims. The supply is at least the floors; beyond what all may get it entitles nobody to more."""
+    """What each is entitled to of `supply`, and the parameter. `supply` and `floors` are in 1/scale grams, `rights` in 1/right_unit grams,
+    the other lists in grams; each is parallel to the claims. The supply is at least the floors; beyond what all may get it entitles nobody
+    to more."""
     if rule == "talmud":
         return _talmud(
             supply * 2, [claim * 2 * scale for claim in claims], [m * 2 * scale for m in most], [f * 2 for f in floors], scale * 2
         )
     tops = [m * scale for m in most] if scale > 1 else list(most)
-    weights, offsets, unit = _lines(rule, claims, rights, scale)
+    weights, offsets, unit = _lines(rule, claims, rights, right_unit, scale)
     x = _walk(supply, weights, offsets, floors, tops)
     if x is None:
         x = Fraction(scale, unit) if rule in _WEIGHTED else Fraction(0)
@@ -101,18 +102,17 @@ def divide(rule: str, supply: Fraction, claims: Mapping[str, int], caps: Mapping
     return {name: Fraction(numerator, found.denominator) for name, numerator in zip(claims, found.numerators, strict=True)}
 
 
-def _lines(rule: str, claims: Sequence[int], rights: Sequence[Fraction], scale: int) -> tuple[list[int], list[int], int]:
+def _lines(rule: str, claims: Sequence[int], rights: Sequence[int], right_unit: int, scale: int) -> tuple[Sequence[int], list[int], int]:
     """(weights, offsets, by how much the weights are more than what the parameter multiplies)."""
     match rule:
         case "iep":
-            unit = lcm(*{right.denominator for right in rights})
-            return [right.numerator * (unit // right.denominator) for right in rights], [0] * len(rights), unit
+            return rights, [0] * len(rights), right_unit
         case "equal_awards":
             return [1] * len(claims), [0] * len(claims), 1
         case "equal_losses":
             return [1] * len(claims), [claim * scale for claim in claims], 1
         case _:
-            return list(claims), [0] * len(claims), 1
+            return claims, [0] * len(claims), 1
 
 
 def _talmud(supply: int, claims: list[int], most: list[int], floors: list[int], scale: int) -> Entitled:
@@ -161,8 +161,7 @@ def _at(
 ) -> tuple[list[int], int]:
     """(numerators, denominator) of all entitlements at x."""
     over, under = x.numerator, x.denominator
-    numerators = [
-        max(floor * under, min(top * under, weight * over + offset * under))
-        for weight, offset, floor, top in zip(weights, offsets, floors, tops, strict=True)
-    ]
+    lines = [weight * over + offset * under for weight, offset in zip(weights, offsets, strict=True)]
+    lows, highs = [floor * under for floor in floors], [top * under for top in tops]
+    numerators = [low if line < low else high if line > high else line for line, low, high in zip(lines, lows, highs, strict=True)]
     return numerators, scale * under

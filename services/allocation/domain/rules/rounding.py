@@ -73,7 +73,7 @@ def _level(count: int, ceilings: Sequence[int], demands: Sequence[int]) -> int:
 
 
 def _count_above(level: int, ceilings: Sequence[int], demands: Sequence[int]) -> int:
-    return sum(top - level if top - level < demand else demand for top, demand in zip(ceilings, demands, strict=True) if top > level)
+    return sum(_above(level, ceilings, demands))
 
 
 def _above(level: int, ceilings: Sequence[int], demands: Sequence[int]) -> list[int]:

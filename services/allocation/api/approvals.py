@@ -1,0 +1,110 @@
+"""Approvals of rounds, and ratifications of what was decided in an emergency: signed by a person's own key, under their authority."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.allocation.api.authority import chains_held, companies_of, conflicts_of
+from services.allocation.api.fields import InstrumentField, RoundPath
+from services.allocation.api.lookups import find_round
+from services.allocation.domain.approver import Approver
+from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_emergency import RatifyRound
+from services.allocation.events import Approval, KeyId, RoundId, SubjectId
+from services.allocation.tables import RoundRow
+from shared.approval import Approval as SignedApproval
+from shared.approval import verify_approval
+from shared.auth import Caller, allow
+from shared.fields import Body
+from shared.http import Posting, Reading, Reads
+
+router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
+
+Approves = Annotated[Caller, allow("approver")]
+
+
+class ApprovalBody(Body):
+    """The file that `reserve approve` makes, and the authority that the approver cites."""
+
+    purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
+    key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
+    signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
+    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
+
+
+class ApprovalView(BaseModel):
+    subject: str
+    key: str
+    signature: str
+    approved_on: date
+
+
+class ApprovedView(BaseModel):
+    round: str
+    decision: str
+    approval: ApprovalView
+    authority: str  # that it was found to be under
+
+
+class RatifiedView(ApprovedView):
+    late: bool  # what was released was held, and is free now
+
+
+@router.post("/{round}/approvals", status_code=201)
+async def approve_round(round: RoundPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> ApprovedView:
+    async with reads.session() as session:
+        row = await find_round(session, round)
+        signing = await _signing_for(row, body, caller, session, reads)
+    accepted = await post.submit(f"book/{row.product}", ApproveRound(round=RoundId(round), signing=signing, on=post.today))
+    event, cited = (fact.event for fact in accepted.facts[:2])
+    return ApprovedView(round=round, decision=event.decision, approval=approval_view(event.approval), authority=cited.cited.authority)
+
+
+@router.post("/{round}/ratification", status_code=201)
+async def ratify_round(round: RoundPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> RatifiedView:
+    """By another person than those who decided it in an emergency; late, too: what is held is free again."""
+    async with reads.session() as session:
+        row = await find_round(session, round)
+        signing = await _signing_for(row, body, caller, session, reads)
+    accepted = await post.submit(f"book/{row.product}", RatifyRound(round=RoundId(round), signing=signing, on=post.today))
+    event, cited = (fact.event for fact in accepted.facts[:2])
+    return RatifiedView(
+        round=round,
+        decision=event.decision,
+        approval=approval_view(event.approval),
+        authority=cited.cited.authority,
+        late=event.late,
+    )
+
+
+def approval_view(approval: Approval) -> ApprovalView:
+    return ApprovalView(**msgspec.to_builtins(approval))
+
+
+async def _signing_for(row: RoundRow, body: ApprovalBody, caller: Caller, session: AsyncSession, reads: Reads) -> Signing:
+    return await signing_of(body, caller, session, reads, await companies_of(session, row))
+
+
+async def signing_of(body: ApprovalBody, caller: Caller, session: AsyncSession, reads: Reads, companies: Collection[str] = ()) -> Signing:
+    """`companies`: those that what is signed has a part of."""
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
+    approver, _ = await reads.state(f"approver/{caller.subject}")
+    assert isinstance(approver, Approver)
+    key = approver.keys.get(KeyId(approval.key_id))
+    return Signing(
+        approval=approval,
+        by=SubjectId(caller.subject),
+        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
+        signature_valid=key is not None and verify_approval(approval, key.public_key),
+        held=await chains_held(session, caller.subject, body.authority),
+        authority=body.authority,
+        conflicts=await conflicts_of(session, caller.subject),
+        companies=frozenset(companies),
+    )

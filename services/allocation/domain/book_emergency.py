@@ -1,0 +1,103 @@
+"""The emergency path: one approval certifies, and another person ratifies within the hours, or inventory holds what was released."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from services.allocation.domain.book_approvals import Signing, approval_of, authority_of, fault_of_signing
+from services.allocation.domain.book_authority import barred
+from services.allocation.domain.book_state import Book, Proposal, Reason, Round
+from services.allocation.events import (
+    Approval,
+    BookEvent,
+    DecisionHash,
+    DecisionRatified,
+    EmergencyDecided,
+    ProductId,
+    RatificationMissed,
+    RoundId,
+    RoundReopened,
+)
+from services.allocation.events.authority import Act
+from shared.authority import Exercise
+from shared.decider import CancelTimer, Refused, Timer
+
+RATIFICATION = "ratification"  # the purpose that a ratifying signature is for
+APPROVALS = 1  # that an emergency needs
+
+
+class RatifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    round: RoundId
+    signing: Signing
+    on: date
+
+
+class MissRatification(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, once the instant has passed."""
+
+    round: RoundId
+    decision: DecisionHash
+    ratify_by: datetime
+
+
+def emergency_decided(
+    round_id: RoundId, product: ProductId, round: Round, proposal: Proposal, approvals: Sequence[Approval], at: datetime
+) -> list[BookEvent]:
+    """What follows from certifying at that instant: nothing, if the round takes the ordinary path."""
+    if round.emergency is None:
+        return []
+    return [
+        EmergencyDecided(
+            round=round_id,
+            product=product,
+            decision=proposal.decision,
+            approved_by=tuple(approval.subject for approval in approvals),
+            mass_g=proposal.mass_g,
+            ratify_by=at.replace(microsecond=0) + timedelta(hours=round.emergency.ratify_within_hours),
+        )
+    ]
+
+
+def ratify_round(command: RatifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    """Late, too: what is held is free again."""
+    if (emergency := book.emergencies.get(command.round)) is None:
+        return Refused(Reason.NOT_TO_RATIFY, f"{command.round} holds no decision that is to be ratified")
+    signing = command.signing
+    if fault := fault_of_signing(signing, purpose=RATIFICATION, document=emergency.decision):
+        return fault
+    if signing.by == emergency.proposed_by or signing.by in emergency.approved_by:
+        return Refused(Reason.RATIFIED_BY_DECIDER, "who decided it does not ratify it", accepted="another person")
+    if conflict := barred(command.round, product, emergency.partners, signing.conflicts, signing.companies):
+        return conflict
+    exercise = Exercise(act=Act.RATIFY, by=signing.by, on=command.on, product=product, mass_g=emergency.mass_g)
+    if isinstance(authority := authority_of(signing, command.round, exercise), Refused):
+        return authority
+    ratified = DecisionRatified(
+        round=command.round,
+        product=product,
+        decision=emergency.decision,
+        approval=approval_of(signing, command.on),
+        late=emergency.missed,
+    )
+    return [ratified, authority]
+
+
+def miss_ratification(command: MissRatification, product: ProductId, book: Book) -> list[BookEvent]:
+    emergency = book.emergencies.get(command.round)
+    if emergency is None or emergency.missed or emergency.decision != command.decision:
+        return []
+    return [RatificationMissed(round=command.round, product=product, decision=command.decision, ratify_by=command.ratify_by)]
+
+
+def emergency_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case EmergencyDecided():
+            missed = MissRatification(round=event.round, decision=event.decision, ratify_by=event.ratify_by)
+            return [Timer.at_instant(f"ratify/{event.round}", event.ratify_by, missed)]
+        case DecisionRatified() if not event.late:
+            return [CancelTimer(f"ratify/{event.round}")]
+        case RoundReopened():
+            return [CancelTimer(f"ratify/{event.round}")]
+        case _:
+            return ()

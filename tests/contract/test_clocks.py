@@ -1,0 +1,198 @@
+"""Clocks to delivery, readiness registers, tasks and suspended agreements, as they are served on the real PostgreSQL and Kafka."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from stage import context, until
+from stockpile_story import RECEIPT, UNIT_G
+from test_allocation_service import PRODUCT, TODAY, UNKNOWN, Reserve, reserve
+
+from services.allocation.domain.clock import CheckClock
+from services.allocation.domain.readiness import CheckItem
+from services.allocation.events.readiness import ItemId
+from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, WeighDraw
+from services.inventory.domain.draws import DrawStock
+from services.inventory.events import DrawId, ReleaseId
+
+__all__ = ["reserve"]  # the stage
+
+
+async def a_clock(reserve: Reserve, request: str, wanted: Any) -> Any:
+    """The request's clock, once it is as wanted."""
+
+    async def found() -> Any:
+        answer = await reserve.clients["operator-1"].get(f"/v1/clocks/{request}")
+        return answer.json() if answer.is_success and wanted(answer.json()) else None
+
+    return await until(found)
+
+
+def reached(clock: Any) -> dict[str, Any]:
+    return {each["milestone"]: each["reached_on"] for each in clock["milestones"]}
+
+
+async def later(reserve: Reserve, stream: str, command: Any) -> None:
+    """As its timer would, on the day."""
+    decided = await reserve.allocation.kernel.writer.submit(stream, command, context())
+    assert hasattr(decided, "facts"), decided
+
+
+async def an_awarded_request(reserve: Reserve, units: int) -> str:
+    """JP's, released."""
+    round = await reserve.certified_round(units, supply=units)
+    await reserve.status(round, "released")
+    rows = (await reserve.get("partner-jp", "/v1/requests?limit=200"))["data"]
+    return str(next(row["request"] for row in rows if row["round"] == round))
+
+
+async def test_a_request_is_followed_from_its_submission_to_its_delivery(reserve: Reserve):
+    request = await an_awarded_request(reserve, 4)
+    clock = await a_clock(reserve, request, lambda clock: reached(clock)["secured"])
+    assert (clock["clock"], clock["next"], clock["limit_on"]) == ("standard", "cleared", str(TODAY + timedelta(days=20)))
+    draws = [DrawId(f"drw_{secrets.token_hex(4)}") for _ in range(2)]
+    release = ReleaseId(f"rel_{request.removeprefix('req_')}")
+    for draw in draws:
+        await reserve.happen(
+            DrawStock(draw=draw, release=release, partner="JP", mass_g=2 * UNIT_G, on=TODAY),
+            WeighDraw(draw=draw, weighed_g=2 * UNIT_G),
+            DispatchDraw(draw=draw, carrier="Linfox", consignee="Sojitz", gates=(RECEIPT,), on=TODAY),
+        )
+        half = await a_clock(reserve, request, lambda clock: clock["milestones"][4]["reached_g"])
+        assert half["milestones"][4]["of_g"] == 4 * UNIT_G
+    assert half["milestones"][4]["reached_on"] is None
+    for draw in draws:
+        await reserve.happen(
+            DeliverDraw(draw=draw, partner="JP", delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY)
+        )
+    whole = await a_clock(reserve, request, lambda clock: clock["status"] == "delivered")
+    assert (all(reached(whole).values()), reached(whole)["delivered"]) == (True, str(TODAY))
+    assert (whole["next"], whole["breached"]) == (None, False)
+    assert (await reserve.get("partner-jp", f"/v1/requests/{request}"))["clock"] == whole
+    assert (await reserve.clients["partner-eu"].get(f"/v1/clocks/{request}")).status_code == 404
+
+
+async def test_a_limit_that_is_near_is_a_task_and_one_that_has_passed_a_breach(reserve: Reserve):
+    request = await reserve.accepted_request("partner-us", 3)
+    await a_clock(reserve, request, lambda clock: True)
+    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=9)))
+    [task] = [each for each in (await reserve.get("partner-us", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
+    assert (task["what"], task["due_on"]) == (f"{request} is to be decided", str(TODAY + timedelta(days=12)))
+    assert not [each for each in (await reserve.get("partner-jp", "/v1/tasks"))["data"] if each["about"] == request]
+    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=13)))
+    [late] = (await reserve.get("operator-1", "/v1/clocks?breached=true&partner=US"))["data"]
+    assert (late["request"], late["next"]) == (request, "decided")
+    assert late["milestones"][1]["breach_told_on"] == str(TODAY + timedelta(days=13))
+    due = (await reserve.get("operator-1", f"/v1/clocks?due={TODAY + timedelta(days=12)}"))["data"]
+    assert request in {each["request"] for each in due}
+    assert not (await reserve.get("operator-1", f"/v1/clocks?due={TODAY}"))["data"]
+    await reserve.post("partner-us", f"/v1/requests/{request}/withdraw", {"reason": "met elsewhere"})
+    ended = await a_clock(reserve, request, lambda clock: clock["status"] == "ended")
+    assert (ended["ended"], ended["breached"]) == ("withdrawn", False)
+    assert request in {each["about"] for each in (await reserve.get("operator-1", "/v1/tasks?done=true"))["data"]}
+
+
+async def test_a_pause_moves_what_is_not_reached(reserve: Reserve):
+    request = await reserve.accepted_request("partner-us", 2)
+    await a_clock(reserve, request, lambda clock: True)
+    path, body = f"/v1/clocks/{request}", {"reason": "waits for the partner's letter of credit"}
+    assert await reserve.refused("operator-1", f"{path}/resume") == (409, "clock_not_paused")
+    tomorrow = body | {"since": str(TODAY + timedelta(days=1))}
+    assert await reserve.refused("operator-1", f"{path}/pause", tomorrow) == (422, "clock_pause_invalid")
+    assert await reserve.refused("partner-us", f"{path}/pause", body) == (403, "forbidden")
+    paused = await reserve.post("operator-1", f"{path}/pause", body)
+    assert (paused["status"], paused["limit_on"]) == ("paused", None)
+    assert (await reserve.get("partner-us", path))["pause_reason"] == body["reason"]
+    assert await reserve.refused("operator-1", f"{path}/pause", body) == (409, "clock_paused")
+    resumed = await reserve.post("operator-1", f"{path}/resume")
+    assert (resumed["status"], resumed["limit_on"]) == ("running", str(TODAY + timedelta(days=12)))
+    assert await reserve.refused("operator-1", f"/v1/clocks/req_{UNKNOWN}/pause", body) == (409, "clock_not_running")
+    assert (await reserve.clients["operator-1"].get(f"/v1/clocks/req_{UNKNOWN}")).status_code == 404
+
+
+async def test_screening_says_how_fast_it_is_to_be(reserve: Reserve):
+    request = await reserve.accepted_request("partner-us", 2)
+    screening = {"accepted_g": 2 * UNIT_G, "reasons": ["supply has stopped"]}
+    path = f"/v1/requests/{request}/accept"
+    assert await reserve.refused("operator-1", path, screening | {"clock": "leisurely"}) == (422, "clock_unknown")
+    await reserve.post("operator-1", path, screening | {"clock": "emergency"})
+    clock = await a_clock(reserve, request, lambda clock: clock["clock"] == "emergency")
+    assert clock["milestones"][5]["limit_on"] == str(TODAY + timedelta(days=8))
+
+
+async def test_what_is_cleared_says_how_soon_first_grams_arrive(reserve: Reserve):
+    [agreement] = [each["agreement"] for each in (await reserve.get("partner-eu", "/v1/agreements"))["data"]]
+    asked = f"/v1/readiness?agreement={agreement}&product={PRODUCT}"
+    nothing = await reserve.get("partner-eu", asked)
+    assert nothing["causes"][0]["kind"] == "permit"
+    kinds = ("nominee", "consignee", "permit", "security", "specification", "route", "carrier")
+    item = {"agreement": agreement, "product": PRODUCT, "name": "as agreed", "evidence": "file 12"}
+    until_on = TODAY + timedelta(days=60)
+    items = {kind: (await reserve.post("operator-1", "/v1/readiness/items", item | {"kind": kind}))["item"] for kind in kinds[:-1]}
+    carrier = item | {"kind": "carrier", "until": str(until_on)}
+    items["carrier"] = (await reserve.post("operator-1", "/v1/readiness/items", carrier))["item"]
+    ready = await reserve.get("partner-eu", f"{asked}&clock=emergency")
+    assert (ready["days"], ready["says"], ready["causes"]) == (3, "first grams in 3 days, since all is cleared", [])
+    what_if = await reserve.get("partner-eu", f"{asked}&on={until_on + timedelta(days=1)}")
+    assert [(cause["kind"], cause["status"]) for cause in what_if["causes"]] == [("carrier", "expired")]
+    assert what_if["days"] == 13
+    assert await reserve.refused("operator-1", "/v1/readiness/items", carrier) == (409, "readiness_cleared_already")
+    assert await reserve.refused("operator-1", "/v1/readiness/items", item | {"kind": "wish"}) == (422, "invalid_request")
+    assert await reserve.refused("operator-1", "/v1/readiness/items", item | {"kind": "route", "product": "tin"}) == (
+        404,
+        "product_not_found",
+    )
+    assert await reserve.refused("operator-1", f"/v1/readiness/items/rdy_{UNKNOWN}/renew", {"evidence": "x"}) == (
+        404,
+        "readiness_item_not_found",
+    )
+    assert (await reserve.clients["partner-jp"].get(asked)).json()["code"] == "agreement_not_found"
+    answer = await reserve.clients["operator-1"].get(f"{asked}&clock=leisurely")
+    assert (answer.status_code, answer.json()["code"]) == (422, "clock_unknown")
+    await _expiring(reserve, f"readiness/{agreement}.{PRODUCT}", items["carrier"])
+    await reserve.post("operator-1", f"/v1/readiness/items/{items['permit']}/withdraw", {"reason": "revoked"})
+    assert [cause["kind"] for cause in (await reserve.get("partner-eu", asked))["causes"]] == ["permit"]
+
+
+async def _expiring(reserve: Reserve, stream: str, item: str) -> None:
+    """It becomes a task, which its renewal ends."""
+    await later(reserve, stream, CheckItem(item=ItemId(item), on=TODAY + timedelta(days=30)))
+    [task] = (await reserve.get("operator-1", "/v1/tasks?kind=readiness"))["data"]
+    assert (task["what"], task["partner"]) == ("the carrier as agreed is to be renewed", "EU")
+    await reserve.post("operator-1", f"/v1/readiness/items/{item}/renew", {"evidence": "file 13"})
+    assert not (await reserve.get("operator-1", "/v1/tasks?kind=readiness"))["data"]
+
+
+async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_released(reserve: Reserve):
+    request = await an_awarded_request(reserve, 2)
+    round = await reserve.a_round(2)
+    await reserve.propose(round, 2)
+    [agreement] = [each["agreement"] for each in (await reserve.get("partner-jp", "/v1/agreements"))["data"]]
+    path, reason = f"/v1/agreements/{agreement}", {"reason": "arrears"}
+    await reserve.post("operator-1", f"{path}/suspend", reason)
+    assert (await reserve.get("partner-jp", path))["suspended"]
+    assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement}"
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": 2 * UNIT_G}) == (409, "agreement_missing")
+    assert await reserve.refused("operator-1", f"{path}/suspend", reason) == (409, "agreement_suspended")
+    asked = f"/v1/readiness?agreement={agreement}&product={PRODUCT}"
+    assert (await reserve.get("partner-jp", asked))["says"] == "no first grams, because the agreement is suspended"
+    release = ReleaseId(f"rel_{request.removeprefix('req_')}")
+    draw = DrawStock(draw=DrawId("drw_held"), release=release, partner="JP", mass_g=2 * UNIT_G, on=TODAY)
+
+    async def holds() -> list[Any]:
+        state, _ = await reserve.inventory.kernel.writer.state(f"stockpile/{PRODUCT}")
+        return list(state.stops.get("partner/JP", ()))
+
+    await until(holds)
+    refused = await reserve.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", draw, context())
+    assert refused.code == "on_hold"
+    await reserve.post("operator-1", f"{path}/resume", reason)
+
+    async def freed() -> bool:
+        return not await holds()
+
+    await until(freed)
+    await reserve.happen(draw)
+    assert await reserve.refused("operator-1", f"{path}/resume", reason) == (409, "agreement_not_suspended")
+    await reserve.propose(round, 2)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "enough"})

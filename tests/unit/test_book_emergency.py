@@ -1,0 +1,125 @@
+"""The emergency path: one approval certifies, and another person ratifies within the hours, or inventory is told to hold."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from book_story import ANOTHER, APPROVER, NOW, OPERATOR, ROUND, Story, a_proposal, authority
+
+from services.allocation.domain.book import timers
+from services.allocation.domain.book_emergency import MissRatification
+from services.allocation.domain.book_state import Reason
+from services.allocation.events import (
+    AuthorityCited,
+    DecisionRatified,
+    EmergencyDecided,
+    EmergencyPath,
+    QuorumStep,
+    RatificationMissed,
+    RoundCertified,
+    RoundReopened,
+)
+from shared.decider import CancelTimer, Timer
+
+RATIFY_BY = datetime(2026, 1, 8, 9, 30, tzinfo=UTC)
+IN_AN_EMERGENCY: dict[str, Any] = {
+    "emergency": EmergencyPath(ratify_within_hours=48),
+    "quorum": (QuorumStep(above_g=0, approvals=2),),
+}
+
+
+def decided() -> Story:
+    story = a_proposal(10, 30, supply=12, **IN_AN_EMERGENCY)
+    return story.given(story.approve(), story.certify(), story.close())
+
+
+def missed(story: Story) -> MissRatification:
+    return MissRatification(round=ROUND, decision=story.book.emergencies[ROUND].decision, ratify_by=RATIFY_BY)
+
+
+def ratify(story: Story, by: Any = ANOTHER, **changes: Any) -> Any:
+    """The round may have left the book."""
+    return story.ratify(by, decision=story.book.emergencies[ROUND].decision, **changes)
+
+
+def test_one_approval_certifies_and_sets_the_hour_by_which_another_ratifies():
+    story = a_proposal(10, 30, supply=12, **IN_AN_EMERGENCY)
+    _, cited = story.when(story.approve())
+    assert isinstance(cited, AuthorityCited)
+    assert cited.cited.act == "emergency_release"
+    decision = story.decision()
+    certified, told = story.when(story.certify())[-2:]
+    assert isinstance(certified, RoundCertified)
+    assert isinstance(told, EmergencyDecided)
+    assert (told.decision, told.approved_by, told.ratify_by) == (decision, (APPROVER,), RATIFY_BY)
+    [timer] = timers(told)
+    assert isinstance(timer, Timer)
+    assert (timer.name, timer.at, timer.command.decision) == (f"ratify/{ROUND}", RATIFY_BY, decision)
+
+
+def test_an_emergency_is_no_way_around_the_authority_for_one():
+    story = a_proposal(10, supply=5, **IN_AN_EMERGENCY)
+    usual = authority(APPROVER, acts=frozenset({"approve_decision"}))
+    story.refuses(story.approve(held=(usual,)), Reason.AUTHORITY_OTHER_ACT)
+    story.refuses(story.certify(), Reason.APPROVALS_MISSING)
+
+
+def test_the_ordinary_path_needs_all_its_approvals_and_nobody_ratifies_it():
+    story = a_proposal(10, supply=5, quorum=IN_AN_EMERGENCY["quorum"])
+    story.given(story.approve())
+    story.refuses(story.certify(), Reason.APPROVALS_MISSING)
+    story.given(story.approve(ANOTHER))
+    assert not any(isinstance(event, EmergencyDecided) for event in story.when(story.certify()))
+    story.refuses(story.ratify(OPERATOR), Reason.NOT_TO_RATIFY)
+
+
+def test_another_person_ratifies_under_an_authority_of_their_own():
+    story = decided()
+    ratified, cited = story.when(ratify(story))
+    assert isinstance(ratified, DecisionRatified)
+    assert (ratified.approval.subject, ratified.late) == (ANOTHER, False)
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.matter, cited.cited.act, cited.cited.by) == (ROUND, "ratify", ANOTHER)
+    assert timers(ratified) == [CancelTimer(f"ratify/{ROUND}")]
+    assert ROUND not in story.book.emergencies
+
+
+def test_who_decided_or_has_no_power_or_an_interest_does_not_ratify():
+    story = decided()
+    for by in (APPROVER, OPERATOR):
+        story.refuses(ratify(story, by), Reason.RATIFIED_BY_DECIDER)
+    story.refuses(ratify(story, held=()), Reason.AUTHORITY_MISSING)
+    story.refuses(ratify(story, conflicts=frozenset({"partner/us"})), Reason.CONFLICT)
+    story.refuses(ratify(story, signature_valid=False), Reason.SIGNATURE_INVALID)
+    story.refuses(ratify(story, purpose="decision"), Reason.OTHER_DECISION)
+
+
+def test_a_ratification_that_is_missed_is_told_once_and_may_come_late():
+    story = decided()
+    miss = missed(story)
+    [event] = story.when(miss)
+    assert isinstance(event, RatificationMissed)
+    assert event.ratify_by == RATIFY_BY
+    assert story.when(miss) == []
+    ratified, _ = story.when(ratify(story))
+    assert isinstance(ratified, DecisionRatified)
+    assert ratified.late
+    assert story.when(miss) == []
+
+
+def test_a_round_that_inventory_refuses_has_nothing_to_ratify():
+    story = a_proposal(10, 30, supply=12, **IN_AN_EMERGENCY)
+    story.given(story.approve(), story.certify())
+    miss = missed(story)
+    reopened = story.when(story.reopen())[-1]
+    assert isinstance(reopened, RoundReopened)
+    assert timers(reopened) == [CancelTimer(f"ratify/{ROUND}")]
+    assert story.when(miss) == []
+
+
+@pytest.mark.parametrize("hours", [1, 72])
+def test_the_hours_are_the_policys(hours: int):
+    story = a_proposal(10, supply=5, emergency=EmergencyPath(ratify_within_hours=hours))
+    told = story.given(story.approve()).when(story.certify())[-1]
+    assert isinstance(told, EmergencyDecided)
+    assert (told.ratify_by - NOW).total_seconds() == hours * 3600
