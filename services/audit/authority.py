@@ -15,6 +15,7 @@ from services.allocation.events.emergency import DecisionRatified, EmergencyDeci
 from services.allocation.events.policy import PolicyApproved
 from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundApproved, RoundExtended, RoundOpened, RoundProposed, RoundReleased
+from services.allocation.events.tender import TenderApproved
 from services.audit.approvers import instant
 from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
@@ -169,6 +170,8 @@ class Authority:
             case RoundReleased() if (round := self._rounds.pop(event.round, None)) is not None and event.round not in self._emergencies:
                 for request in round.requests:
                     self._asked.pop(request, None)
+            case TenderApproved():
+                self._needs(service, place, record, "tender", by=event.approval.subject)
             case PolicyApproved():
                 self._needs(service, place, record, "approve_policy", by=event.approval.subject)
             case _:

@@ -162,13 +162,13 @@ def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
         "office": "Minister",
         "under": None,
         "holder": "sub_approver",
-        "acts": ("approve_decision", "emergency_release", "ratify", "cancel_release", "lift_hold", "open_protected_stock"),
+        "acts": ("approve_decision", "emergency_release", "ratify", "cancel_release", "lift_hold", "open_protected_stock", "tender"),
         "products": (),
         "limit_g": 1000,
         "limit_minor": None,
         "currency": None,
         "valid_from": DAY_BEFORE,
-        "valid_until": LAST_DAY,
+        "valid_until": date(2027, 12, 31),
         "may_sub_delegate": False,
     }
     return allocation.InstrumentRegistered(**(given | changes))
