@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
 approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
+certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
 tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
 loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
 app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
+app.add_typer(certificate, name="certificate")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
 app.add_typer(tender, name="tender")
@@ -107,20 +109,29 @@ def approve(
 
 @app.command()
 def allocate(
-    rule: Annotated[str, typer.Option(help="pro_rata or priority")],
-    supply: Annotated[str, typer.Option(help="grams on offer")],
+    rule: Annotated[str, typer.Option(help="pro_rata, quota_capped, equal_awards, equal_losses, talmud, iep or priority")],
+    supply: Annotated[str, typer.Option(help="grams on offer, or units of several sizes: 5000000x10,50000x7")],
     claims: Annotated[str, typer.Option(help="grams by claimant: a=50,b=100")],
     unit: Annotated[str, typer.Option(help="the trade unit, in grams")] = "1",
+    inside: Annotated[str, typer.Option(help="the rule inside each class of priority: talmud, or 0=talmud,1=pro_rata")] = "",
+    classes: Annotated[str, typer.Option(help="classes of priority, 0 first: a=0,b=1")] = "",
+    caps: Annotated[str, typer.Option(help="the most that a claimant may get, in grams: a=40")] = "",
+    minimums: Annotated[str, typer.Option(help="less than this is of no use, in grams: a=10")] = "",
+    carries: Annotated[str, typer.Option(help="what rounding owes from earlier rounds, in grams: a=7/3,b=-1")] = "",
+    positions: Annotated[str, typer.Option(help="for iep: a=base:commitment:production:imports, in grams")] = "",
+    restraint: Annotated[str, typer.Option(help="for iep: permissible consumption as a part of the base, 93/100")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="the working, step by step")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The allocation rules as a calculator; no server is asked."""
-    from services.commands.allocate import show, work_out
+    from services.commands.allocate import Asked, show, work_out
 
-    awarded = work_out(rule, supply, claims, unit)
+    asked = Asked(rule, supply, claims, unit, inside, classes, caps, minimums, carries, positions, restraint)
+    awarded = work_out(asked, explained=explain)
     if as_json:
         typer.echo(json_text(awarded))
     else:
-        show(rule, claims, awarded)
+        show(asked, awarded)
 
 
 @tender.command("bid")
@@ -213,6 +224,28 @@ def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
 
     for name, value in verified(file, key, data).items():
         typer.echo(f"{name:<10} {value if value is not None else '-'}")
+
+
+@certificate.command("verify")
+def verify_certificate(
+    file: Path,
+    log_key: Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")] = None,
+    data: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Recomputes what the file allows, checks approvals and receipts, and says what it cannot check. Needs no network. Exit code 1 if
+    anything does not hold."""
+    from services.commands.certificate import checked, show
+    from services.commands.failure import CHECK_FAILED, fail
+
+    found = checked(file, log_key, data)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found)
+    if found.failed:
+        first = found.failed[0]
+        fail(f"{file} does not hold: {first.name}: {first.detail}", CHECK_FAILED)
 
 
 @audit.command("verify")

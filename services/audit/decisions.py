@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
+from math import floor
 from typing import Annotated, Any
 
 import msgspec
 
-from services.allocation.events import AwardGranted, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
+from services.allocation.events import AwardGranted, PartnerCode, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
 from services.audit.hashes import canonical
 from services.audit.positions import Group, Position, group_of, right_g
 from services.audit.rules import Claim, Outcome, Pool, UnknownRule, in_order, share
@@ -59,6 +60,7 @@ class _Terms(msgspec.Struct, frozen=True, kw_only=True):
     disruption: str | None
     offered: tuple[_Units, ...]
     inside: dict[str, str] = {}
+    cap: str | None = None
     restraint: str | None = None
     pools: tuple[_Pool, ...] | None = None  # None: of the first form, which knew one
 
@@ -133,6 +135,8 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
         yield from _faults_of_form(whole, decision, published)
         yield from _faults_against_the_journal(round, decision, lines)
         positions = msgspec.json.decode(whole.holdings.content, type=_Holdings).positions
+        if positions != tuple(Position(**msgspec.structs.asdict(position)) for position in round.opened.positions):
+            yield "it was decided with other positions than the round was opened with"
         yield from _faults_of_the_rule(decision, lines, positions)
     except (ValueError, ZeroDivisionError) as error:  # no JSON, not of this shape, a rational that is none
         yield f"the documents do not read as a decision: {error}"
@@ -177,6 +181,8 @@ def _faults_against_the_journal(round: ToCheck, decision: _Published, lines: lis
     stated = (terms.round, terms.product, terms.rule, terms.policy, terms.policy_version, terms.disruption)
     if stated != (opened.round, opened.product, opened.method.rule, opened.policy, opened.policy_version, opened.disruption):
         yield "its terms are not those of the round"
+    if (terms.inside, terms.cap, terms.restraint) != (opened.method.inside, opened.method.cap, opened.method.restraint):
+        yield "it does not share by the method of the round"
     if round.proposed.decision != round.certified.decision:
         yield "what was certified is not what was proposed"
     if round.proposed.supply_g != sum(units.unit_g * units.units for units in terms.offered):
@@ -184,8 +190,9 @@ def _faults_against_the_journal(round: ToCheck, decision: _Published, lines: lis
     awards = sorted((award.request, award.partner, award.mass_g) for award in round.granted)
     if awards != sorted((line.claimant.request, line.claimant.partner, line.award_g) for line in lines if line.award_g):
         yield "its lines are not the awards that were certified"
+    limits = _limits(round, decision, lines)
     for line in lines:
-        yield from _faults_of_claimant(round, line.claimant)
+        yield from _faults_of_claimant(round, line.claimant, limits.get(line.claimant.request))
     carried: dict[str, Fraction] = {}
     for line in lines:
         carried[line.claimant.partner] = carried.get(line.claimant.partner, Fraction(0)) + Fraction(line.claimant.carry_in_g)
@@ -194,7 +201,32 @@ def _faults_against_the_journal(round: ToCheck, decision: _Published, lines: lis
             yield f"{partner} comes in with a carry of {carry_g} g, and the round before left {round.carries_g.get(partner, '0')} g"
 
 
-def _faults_of_claimant(round: ToCheck, claimant: _Claimant) -> Iterator[str]:
+def _limits(round: ToCheck, decision: _Published, lines: Sequence[_Line]) -> dict[str, tuple[int, int | None]]:
+    """(what counts, cap) by request: a partner's requests use up what is left of its quota, and its cap, in the order of their ids."""
+    terms, method = decision.terms, round.opened.method
+    if terms.pools is None:
+        return {}  # the first form knew no caps
+    offered_g = sum(units.unit_g * units.units for units in terms.offered)
+    quotas = {partner: max(read.quota_g - read.used_g, 0) for partner, read in round.proposed.reads.agreements.items()}
+    parts = {partner: method.caps.get(partner, method.cap) for partner in quotas}
+    most = {partner: floor(Fraction(part) * offered_g) for partner, part in parts.items() if part is not None}
+    limits: dict[str, tuple[int, int | None]] = {}
+    for claimant in sorted((line.claimant for line in lines), key=lambda claimant: claimant.request):
+        asked, partner = round.asked.get(claimant.request), PartnerCode(claimant.partner)
+        if asked is None or partner not in quotas:
+            continue
+        rule = terms.inside.get(str(claimant.priority_class), terms.inside.get("", "pro_rata")) if terms.rule == "priority" else terms.rule
+        within_g = min(asked.accepted_g, quotas[partner])
+        quotas[partner] -= within_g
+        cap_g = within_g if rule == "quota_capped" else None
+        if partner in most:
+            cap_g = min(within_g, most[partner])
+            most[partner] -= cap_g
+        limits[claimant.request] = (asked.accepted_g if rule == "quota_capped" else within_g, cap_g)
+    return limits
+
+
+def _faults_of_claimant(round: ToCheck, claimant: _Claimant, limits: tuple[int, int | None] | None) -> Iterator[str]:
     asked = round.asked.get(claimant.request)
     if asked is None:
         yield f"{claimant.request} is not in the round"
@@ -204,6 +236,9 @@ def _faults_of_claimant(round: ToCheck, claimant: _Claimant) -> Iterator[str]:
         yield f"{claimant.request} is not what {asked.partner} asked for"
     if claimant.accepted_g > asked.accepted_g:
         yield f"{claimant.request} counts with {claimant.accepted_g} g, and {asked.accepted_g} g were accepted"
+    if limits is not None:
+        yield from _differ(claimant.request, "accepted_g", claimant.accepted_g, limits[0])
+        yield from _differ(claimant.request, "cap_g", claimant.cap_g, limits[1])
 
 
 def _faults_of_the_rule(decision: _Published, lines: list[_Line], positions: Sequence[Position]) -> Iterator[str]:

@@ -273,6 +273,19 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] == "superseded"
 
 
+async def test_past_rounds_are_decided_again_under_another_version_of_a_policy(reserve: Reserve):
+    round = await reserve.certified_round(10, 30, supply=20)
+    await reserve.status(round, "released")
+    await an_active_policy(reserve, "tried")
+    await reserve.post("operator-1", "/v1/policies/tried/versions", {"terms": {"method": {"rule": "equal_awards"}}})
+    answer = await reserve.clients["auditor-1"].post("/v1/policies/tried/versions/2/diff", json={"rounds": 20, "scenarios": []})
+    assert answer.is_success, answer.text
+    [case] = [case for case in answer.json()["cases"] if case["case"] == round]
+    got = {line["partner"]: (line["before_g"] // UNIT_G, line["after_g"] // UNIT_G) for line in case["lines"]}
+    assert got == {"JP": (5, 10), "US": (15, 10)}
+    assert (case["before"]["unused_g"], case["after"]["days_least"]) == (0, "20.0")
+
+
 async def test_a_decision_falls_when_another_version_of_its_policy_is_active(reserve: Reserve):
     await an_active_policy(reserve, "turning")
     round = await reserve.a_round(5, 5, policy="turning")

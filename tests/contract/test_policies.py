@@ -140,3 +140,37 @@ async def test_what_there_is_not_is_not_found(reserve: Reserve):
     assert (await reserve.clients["partner-jp"].get("/v1/policies")).status_code == 403
     past = {"active_from": "2020-01-01", "terms": {}}
     assert await reserve.refused("operator-1", "/v1/policies/past/versions", past) == (422, "date_in_past")
+
+
+async def test_a_version_is_compared_with_the_active_one_before_it_is_approved(reserve: Reserve):
+    await an_active_policy(reserve, "compared")
+    terms = {"method": {"rule": "equal_awards", "cap": "2/5"}}
+    await reserve.post("operator-1", "/v1/policies/compared/versions", {"terms": terms})
+    path = "/v1/policies/compared/versions/2/diff"
+    answer = await reserve.clients["approver-1"].post(path, json={"scenarios": ["japan-2026"]})
+    assert answer.is_success, answer.text
+    found = answer.json()
+    assert (found["active"], [case["product"] for case in found["cases"]]) == (1, ["ndpr-oxide", "dysprosium-oxide"])
+    case = found["cases"][0]
+    assert (case["before"]["policy"], case["after"]["policy"]) == ("compared v1", "compared v2")
+    for side, grams in (("before", "before_g"), ("after", "after_g")):
+        assert sum(line[grams] for line in case["lines"]) + case[side]["unused_g"] == case["offered_g"]
+    assert any(line["before_g"] != line["after_g"] for line in case["lines"])
+    text = (await reserve.clients["approver-1"].post(f"{path}?form=text", json={})).text
+    assert "rare-earths-2010" in text and "compared v2" in text
+
+
+async def test_a_first_version_is_compared_with_nothing(reserve: Reserve):
+    await reserve.post("operator-1", "/v1/policies/first/versions", {"terms": {"method": {"rule": "iep", "restraint": "93/100"}}})
+    answer = await reserve.clients["auditor-1"].post("/v1/policies/first/versions/1/diff", json={"scenarios": ["antimony-2024"]})
+    [case] = answer.json()["cases"]
+    assert case["before"] is None and case["after"]["not_decided"] is None
+    assert {line["before_g"] for line in case["lines"]} == {None}
+
+
+async def test_a_diff_over_what_there_is_not_is_refused(reserve: Reserve):
+    await reserve.post("operator-1", "/v1/policies/lost/versions", DRAFT)
+    assert await reserve.refused("operator-1", "/v1/policies/lost/versions/2/diff", {}) == (404, "policy_version_not_found")
+    unknown = {"scenarios": ["atlantis"]}
+    assert await reserve.refused("operator-1", "/v1/policies/lost/versions/1/diff", unknown) == (404, "scenario_not_found")
+    assert (await reserve.clients["partner-jp"].post("/v1/policies/lost/versions/1/diff", json={})).status_code == 403

@@ -79,6 +79,26 @@ def test_the_calculator_shows_a_table_to_people() -> None:
         ({"claims": "a=-1"}, "claims.a"),
         ({"claims": "a=x"}, "claims.a"),
         ({"claims": ""}, "claims"),
+        ({"supply": "5x10,5x2"}, "supply"),
+        ({"supply": "5x10,0x2"}, "supply"),
+        ({"supply": "5x10,x"}, "supply"),
+        ({"caps": "z=5"}, "caps"),
+        ({"caps": "a=-5"}, "claims.a.cap"),
+        ({"caps": "a=10", "minimums": "a=20"}, "caps.a"),
+        ({"minimums": "a=-1"}, "claims.a.minimum"),
+        ({"carries": "a=2"}, "carries.a"),
+        ({"carries": "a=-3/2"}, "carries.a"),
+        ({"carries": "a=0.5"}, "carries.a"),
+        ({"classes": "a=-1"}, "claims.a.priority_class"),
+        ({"inside": "talmud"}, "inside"),
+        ({"rule": "priority", "inside": "lottery"}, "inside."),
+        ({"rule": "priority", "inside": "0=priority"}, "inside.0"),
+        ({"rule": "priority", "inside": "x=talmud"}, "inside"),
+        ({"rule": "iep"}, "restraint"),
+        ({"rule": "iep", "restraint": "93/100"}, "positions.a"),
+        ({"rule": "iep", "restraint": "2"}, "restraint"),
+        ({"rule": "iep", "restraint": "93/100", "positions": "a=1:2:3"}, "positions.a"),
+        ({"restraint": "93/100"}, "restraint"),
     ],
 )
 def test_the_calculator_names_the_field_at_fault_in_one_line(change: dict[str, str], field: str) -> None:
@@ -88,6 +108,33 @@ def test_the_calculator_names_the_field_at_fault_in_one_line(change: dict[str, s
     assert result.stdout == ""
     assert result.stderr.startswith(f"reserve: {field}: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_the_calculator_shares_units_of_several_sizes_by_classes_with_caps_minimums_and_carries() -> None:
+    result = reserve(
+        *("allocate", "--rule", "priority", "--inside", "0=equal_awards", "--classes", "a=0,b=0,c=1", "--supply", "50x3,1x77"),
+        *("--claims", "a=100,b=200,c=300", "--caps", "b=110", "--minimums", "c=10", "--carries", "a=7/3", "--json"),
+    )
+    assert json.loads(result.stdout) == {"awards": {"a": 100, "b": 110, "c": 17}, "left": 0}
+
+
+def test_the_calculator_explains_each_step_in_words_and_numbers() -> None:
+    shown = reserve("allocate", "--rule", "pro_rata", "--supply", 4, "--claims", "a=5,b=3,c=9", "--minimums", "c=3", "--explain").stdout
+    for line in (
+        "in units of 1 g: each is entitled to 4/17 of its claim, none beyond its cap",
+        "  c, entitled to 36/17 g, does not reach its minimum of 3 g, and leaves",
+        "  units: a 3 (tied, number 1 of which 1 got one more), b 1 (tied, number 2 of which 1 got one more)",
+        "a: claim 5 g, entitled to 5/2 g, carry 0 g, award 3 g, carry now -1/2 g",
+        "0 g are left",
+    ):
+        assert line in shown
+
+
+def test_the_calculator_shows_rights_and_obligations_of_a_group_in_a_shortage() -> None:
+    asked = ("--claims", "a=100,b=200", "--positions", "a=600:200:0:300,b=300:100:150:100,c=100:0:170:0", "--restraint", "93/100")
+    found = json.loads(reserve("allocate", "--rule", "iep", "--supply", 90, *asked, "--explain", "--json").stdout)
+    assert found["awards"] == {"a": 90, "b": 0}
+    assert {"  a has a right to 118 g", "  b has an obligation of 41 g", "  c has an obligation of 77 g"} <= set(found["working"])
 
 
 # --- approver-key and approve

@@ -55,6 +55,7 @@ class CertificateView(BaseModel):
     approvals: list[CertifiedApproval]
     expires_on: date
     certified_in: str  # the event of which the ledger gives the receipt: "allocation/0/123"
+    certificate: str  # where all of this is with its receipts: "/v1/certificates/{decision}"
 
 
 @router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
@@ -68,7 +69,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
     if own is not None:
-        content = canonical(own_view(read_file(content), own))
+        content = canonical(own_view(read_file(content), set(own)))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 
@@ -121,6 +122,7 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
         approvals=approvals,
         expires_on=row.expires_on,
         certified_in=row.certified_in,
+        certificate=f"/v1/certificates/{row.decision}",
     )
 
 

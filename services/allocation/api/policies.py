@@ -5,12 +5,12 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.approvals import ApprovalBody
-from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField
+from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
@@ -36,7 +36,6 @@ from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
-VersionPath = Annotated[int, Path(ge=1, le=1_000_000)]
 Operates = Annotated[Caller, allow("operator")]
 Sees = Annotated[Caller, allow(*READERS)]
 

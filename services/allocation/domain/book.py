@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
+from services.allocation.domain.book_objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
 from services.allocation.domain.book_requests import (
     AcceptRequest,
     DeclineRequest,
@@ -17,6 +18,7 @@ from services.allocation.domain.book_requests import (
     request_timers,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
+from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
 from services.allocation.domain.book_state import Book, Reason, evolve
 from services.allocation.events import BookEvent, BookOpened, ProductId
 from shared.decider import CancelTimer, Decider, Refused, Timer
@@ -28,9 +30,9 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals  # from timers and reactions
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | ScreenParties  # nobody asks for them
 
-type Command = OpenBook | RequestCommand | RoundCommand
+type Command = OpenBook | RequestCommand | ScreeningCommand | ObjectionCommand | RoundCommand
 
 
 def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -43,6 +45,10 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     match command:
         case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)
+        case ScreenParties() | DecideHit():
+            decided = decide_screening(command, book.product, book)
+        case RaiseObjection() | AnswerObjection():
+            decided = decide_objection(command, book.product, book)
         case _:
             decided = decide_round(command, book.product, book)
     return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)

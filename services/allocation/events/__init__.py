@@ -21,10 +21,14 @@ from services.allocation.events.ids import (
     BidId,
     DecisionHash,
     DisruptionId,
+    HitId,
     KeyId,
+    ListName,
+    ObjectionId,
     PartnerCode,
     ProductId,
     RequestId,
+    ReviewId,
     RoundId,
     SubjectId,
     TenderId,
@@ -58,6 +62,7 @@ from services.allocation.events.requests import (
     RequestWithdrawn,
     Statement,
 )
+from services.allocation.events.review import ReviewAssigned, ReviewConcluded, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
     Approval,
@@ -83,6 +88,20 @@ from services.allocation.events.rounds import (
     RoundReopened,
     Take,
 )
+from services.allocation.events.screening import (
+    CRITERIA,
+    Criterion,
+    Finding,
+    Hit,
+    ObjectionAnswered,
+    ObjectionRaised,
+    PartiesScreened,
+    PartyRole,
+    RequestScreened,
+    ScreeningHitDecided,
+    ScreeningListPutInForce,
+    ScreeningListWithdrawn,
+)
 from services.allocation.events.tender import (
     BidCommitted,
     BiddingClosed,
@@ -107,6 +126,7 @@ from services.allocation.events.tender import (
 )
 
 __all__ = [
+    "CRITERIA",
     "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
@@ -140,6 +160,7 @@ __all__ = [
     "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
+    "Criterion",
     "DecisionHash",
     "DecisionRatified",
     "DisruptionDeclared",
@@ -151,16 +172,25 @@ __all__ = [
     "EmergencyEvent",
     "EmergencyPath",
     "Event",
+    "Finding",
+    "Hit",
+    "HitId",
     "InstrumentEnded",
     "InstrumentId",
     "InstrumentRegistered",
     "KeyId",
+    "ListName",
     "LoanAwarded",
     "LoanRequested",
     "Method",
+    "ObjectionAnswered",
+    "ObjectionId",
+    "ObjectionRaised",
+    "PartiesScreened",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PartyRole",
     "PolicyEvent",
     "PoolStock",
     "Position",
@@ -180,8 +210,14 @@ __all__ = [
     "RequestExpired",
     "RequestExpiryPostponed",
     "RequestId",
+    "RequestScreened",
     "RequestSubmitted",
     "RequestWithdrawn",
+    "ReviewAssigned",
+    "ReviewConcluded",
+    "ReviewEvent",
+    "ReviewId",
+    "ReviewRequested",
     "RoundApproved",
     "RoundCancelled",
     "RoundCertified",
@@ -192,6 +228,11 @@ __all__ = [
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "ScreeningEvent",
+    "ScreeningHitDecided",
+    "ScreeningListEvent",
+    "ScreeningListPutInForce",
+    "ScreeningListWithdrawn",
     "Statement",
     "SubjectId",
     "Take",
@@ -235,7 +276,10 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
+ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
+ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
+ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -245,6 +289,8 @@ type Event = (
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
+    | ScreeningListEvent
+    | ReviewEvent
     | ClockEvent
     | ReadinessEvent
     | ReportEvent
@@ -268,5 +314,7 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.document,)
         case ReportSent():
             return (event.report,)
+        case ScreeningListPutInForce():
+            return (event.document,)
         case _:
             return ()
