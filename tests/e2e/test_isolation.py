@@ -220,6 +220,7 @@ PARTNERS_LISTS = {
     "/allocation/v1/objections",
     "/allocation/v1/requests",
     "/allocation/v1/reviews",
+    "/allocation/v1/tasks",
     "/inventory/v1/draws",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",
