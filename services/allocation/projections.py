@@ -57,6 +57,7 @@ from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_proofs import project_proofs
 from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
@@ -81,6 +82,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
             await project_screening(connection, fact)
+            await project_proofs(connection, fact)
     await project_clocks(connection, facts)
 
 
