@@ -1,6 +1,7 @@
 """Who may have of which lots, over HTTP and on to inventory: a partner that excludes an origin is released from other lots, and from these
 alone."""
 
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,8 +12,9 @@ from stockpile_story import UNIT_G, hold, lot
 from test_allocation_service import PRODUCT, Reserve, a_reserve
 
 from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.holds import HoldPartner
 from services.inventory.domain.state import Stockpile
-from services.inventory.events import DrawId, LotId
+from services.inventory.events import DrawId, HoldId, LotId
 from shared.engines import Engines
 
 CHINESE = LotId("lot_cn")
@@ -77,3 +79,29 @@ async def test_what_is_on_hold_is_offered_to_nobody(reserve: Reserve):
     file = await reserve.get("auditor-1", f"/v1/rounds/{round}/decision")
     held = {each["source"]: each.get("pool") for each in file["holdings"]["content"]["held"]}
     assert held["lot_1"] == "lots" and held.get(CHINESE) is None
+
+
+async def test_a_hold_on_a_partner_stops_a_product_that_is_registered_later_and_a_suspension_does_not(reserve: Reserve):
+    name = reserve.inventory.kernel.service.name
+    async with reserve.stage.client(reserve.stage.urls[name], "operator-1") as inventory:
+
+        async def ask(path: str, body: Any) -> Any:
+            answer = await inventory.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        suspended = HoldPartner(hold=HoldId("hld_suspended"), partner="US", agreement="agr_1", reason="dispute")
+        await reserve.happen(suspended)
+        put = await ask("/v1/holds", {"scope": "depot", "target": "Fremantle", "reason": "fire", "authority": "Minister"})
+        told = {
+            "name": "Gallium",
+            "contents": {"Ga": "0.9999"},
+            "form": "metal",
+            "unit": "can",
+            "nominal_unit_g": 1000,
+            "specification": "4N",
+        }
+        await ask("/v1/products", {"product": "gallium", "nominal_unit_g": 1000} | told)
+    state, _ = await reserve.inventory.kernel.writer.state("stockpile/gallium")
+    assert isinstance(state, Stockpile)
+    assert {name: held.stops for name, held in state.holds.items()} == {put["hold"]: "depot/Fremantle"}
