@@ -58,6 +58,8 @@ from services.allocation.events.requests import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     Statement,
@@ -211,6 +213,8 @@ __all__ = [
     "RequestExpiryPostponed",
     "RequestId",
     "RequestScreened",
+    "RequestScreeningDue",
+    "RequestScreeningLate",
     "RequestSubmitted",
     "RequestWithdrawn",
     "ReviewAssigned",
@@ -260,7 +264,15 @@ AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | Agreement
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
-    RequestSubmitted | LoanRequested | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+    RequestSubmitted
+    | LoanRequested
+    | RequestScreeningDue
+    | RequestScreeningLate
+    | RequestAccepted
+    | RequestDeclined
+    | RequestWithdrawn
+    | RequestExpired
+    | RequestExpiryPostponed
 )
 RoundEvent = (
     RoundOpened
