@@ -39,6 +39,8 @@ from services.allocation.events import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     ReviewEvent,
@@ -140,7 +142,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ClockSet() | ReportSent():
+        case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")
