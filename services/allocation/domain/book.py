@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from services.allocation.domain.book_carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
 from services.allocation.domain.book_requests import (
@@ -28,9 +29,9 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals  # from timers and reactions
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand  # from timers and reactions
 
-type Command = OpenBook | RequestCommand | RoundCommand
+type Command = OpenBook | RequestCommand | RoundCommand | CarryCommand
 
 
 def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -43,13 +44,15 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     match command:
         case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)
+        case ExpireCarry() | EndCarry() | FollowAgreement():
+            decided = decide_carry(command, book.product, book)
         case _:
             decided = decide_round(command, book.product, book)
     return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)
 
 
 def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
-    return [*request_timers(event), *emergency_timers(event)]
+    return [*request_timers(event), *emergency_timers(event), *carry_timers(event)]
 
 
 DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -13,6 +13,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.carry import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
@@ -136,6 +137,9 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "CarryEvent",
+    "CarryExpired",
+    "CarrySet",
     "ClockEvent",
     "ClockSet",
     "ConflictDeclared",
@@ -235,7 +239,7 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent | CarryEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
