@@ -269,24 +269,62 @@ class Inbox:
     # Settling: commands first, then the tables that the source feeds, and the cursor
 
     async def _settle(self, lead: InboxLead, line: Line, ready: Sequence[Headed]) -> None:
+        """What follows from one event is settled in order, and so is what goes to one stream. What goes to others is settled beside it: a
+        round has thousands of awards, each with a stream of its own."""
         taken: list[tuple[Headed, Fact | None]] = []  # None: its stream is parked
+        beside: list[tuple[Headed, Fact | None, Sequence[Reaction]]] = []
+        streams: set[str] = set()
         stop: Stopped | None = None
+        unread: tuple[Stopped, Headed] | None = None  # the event of which it cannot be said what follows
         for headed in ready:
-            if headed.record.stream in line.parked_streams:
-                taken.append((headed, None))
-                continue
-            try:
-                taken.append((headed, await self._react(line.source, headed.record)))
-            except Stopped as error:
-                stop, line.stopped_at = error, headed
-                break
+            fact: Fact | None = None
+            reactions: Sequence[Reaction] = ()
+            if headed.record.stream not in line.parked_streams:
+                try:
+                    fact, reactions = await self._reactions(self.subscriptions[line.source].decode(headed.record))
+                except Stopped as error:
+                    unread = error, headed
+                    break
+            own = {reaction.stream for reaction in reactions}
+            if streams & own:
+                if (stop := await self._submit_beside(line, beside, taken)) is not None:
+                    break
+                beside, streams = [], set()
+            beside.append((headed, fact, reactions))
+            streams |= own
+        if stop is None:
+            stop = await self._submit_beside(line, beside, taken)
+        if stop is None and unread is not None:
+            stop, line.stopped_at = unread
         await self._save(lead, line, taken)
         if stop is not None:
             raise stop
 
+    async def _submit_beside(
+        self, line: Line, beside: Sequence[tuple[Headed, Fact | None, Sequence[Reaction]]], taken: list[tuple[Headed, Fact | None]]
+    ) -> Stopped | None:
+        """Adds the events to `taken`, up to the first whose commands cannot be settled. Those after it come again, and do nothing then."""
+        answers = await asyncio.gather(
+            *(self._submit_all(fact, reactions) for _, fact, reactions in beside if fact is not None), return_exceptions=True
+        )
+        settled = iter(answers)
+        for headed, fact, _ in beside:
+            answer = None if fact is None else next(settled)
+            if isinstance(answer, Stopped):
+                line.stopped_at = headed
+                return answer
+            if answer is not None:
+                raise answer
+            taken.append((headed, fact))
+        return None
+
     async def _react(self, source: str, record: Record) -> Fact:
-        """Settles the commands that follow from one event, in order, before the next event is looked at."""
         fact, reactions = await self._reactions(self.subscriptions[source].decode(record))
+        await self._submit_all(fact, reactions)
+        return fact
+
+    async def _submit_all(self, fact: Fact, reactions: Sequence[Reaction]) -> None:
+        """Settles the commands that follow from one event, in order. Raises `Stopped`."""
         for index, reaction in enumerate(reactions):
             command = type(reaction.command).__name__
             try:
@@ -296,7 +334,6 @@ class Inbox:
                 raise Stopped(f"{fact.place}: {command} on {reaction.stream} failed: {error}") from error
             if isinstance(answer, Refused):
                 raise Stopped(f"{fact.place}: {command} on {reaction.stream} was refused: {answer.code}")
-        return fact
 
     async def _reactions(self, fact: Fact) -> tuple[Fact, Sequence[Reaction]]:
         """The fact with the documents that it needs, and what follows from it."""

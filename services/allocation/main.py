@@ -2,6 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
+from services.allocation.api.screening_lists import IMPORTS
 from services.allocation.domain import (
     agreement,
     approver,
@@ -15,10 +16,14 @@ from services.allocation.domain import (
     policy,
     readiness,
     report,
+    review,
+    screening_list,
     tender,
 )
 from services.allocation.events.upcasts import UPCASTERS
-from services.allocation.projections import project, take_stock
+from services.allocation.party_screening import keep_screening
+from services.allocation.projections import project
+from services.allocation.projections_stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
@@ -45,7 +50,16 @@ PROBLEMS = {
     "policy_version_not_found": (404, "The policy has no such version"),
     "instrument_not_found": (404, "There is no such instrument"),
     "conflict_not_found": (404, "No such conflict is declared"),
+    "list_not_found": (404, "There is no such screening list in force"),
+    "screening_hit_not_found": (404, "There is no such hit"),
+    "objection_not_found": (404, "There is no such objection"),
+    "review_not_found": (404, "There is no such review"),
     # what cannot be asked
+    "list_invalid": (422, "The file is no screening list"),
+    "list_too_large": (422, "A screening list does not have so many entries"),
+    "list_entry_twice": (422, "A screening list has each entry once"),
+    "list_name_empty": (422, "A name has letters"),
+    "objection_acceptance_invalid": (422, "An upheld objection brings another acceptance, and no other answer does"),
     "quantity_invalid": (422, "The quantity is not one that can be"),
     "date_in_past": (422, "The day has passed"),
     "agreement_without_products": (422, "An agreement is about at least one product"),
@@ -109,6 +123,19 @@ PROBLEMS = {
     "bid_over_cap": (422, "The bid is for more than one bidder may have"),
     "bid_differs_from_commitment": (422, "The bid is not the one that was sealed"),
     # what the state of things does not allow
+    "list_already_in_force": (409, "The screening list is in force as it is"),
+    "list_not_in_force": (409, "No version of the screening list is in force"),
+    "screening_missing": (409, "The request's parties are still to be screened"),
+    "screening_hit_open": (409, "A hit is still to be decided"),
+    "party_barred": (409, "A party is on a screening list"),
+    "objection_too_late": (409, "The day for objections has passed"),
+    "objection_already_open": (409, "The last objection has no answer yet"),
+    "objection_already_answered": (409, "The objection has its answer"),
+    "round_not_certified": (409, "The round is not certified"),
+    "review_already_concluded": (409, "The review is concluded"),
+    "review_not_assigned": (409, "The review has no reviewer yet"),
+    "review_of_another_reviewer": (403, "The review is another reviewer's"),
+    "reviewer_was_involved": (403, "Nobody reviews a decision that they had a part in"),
     "policy_not_active": (409, "No version of the policy is active"),
     "policy_changed": (409, "Another version of the policy is active"),
     "policy_without_emergency": (409, "The policy has no emergency path"),
@@ -186,6 +213,8 @@ SERVICE = Service(
         clock.DECIDER,
         readiness.DECIDER,
         report.DECIDER,
+        screening_list.DECIDER,
+        review.DECIDER,
         tender.DECIDER,
         bid.DECIDER,
     ),
@@ -200,4 +229,6 @@ SERVICE = Service(
     router=router,
     problems=PROBLEMS,
     documents=events.documents_of,
+    tasks=(keep_screening,),
+    imports=(IMPORTS,),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestAccepted, RequestSubmitted
+from services.allocation.screening_projection import keep_acceptances
 from shared.record import Fact
 from shared.waves import Wave, together
 
@@ -71,7 +72,7 @@ def _return_requests(facts: Sequence[Fact]) -> Wave:
 def _accept(facts: Sequence[Fact]) -> Wave:
     """Of several acceptances of a request the last one counts."""
     latest = {fact.event.request: (fact.event.request, fact.event.accepted_g, _json(fact.event.reasons)) for fact in facts}
-    return _wave(_ACCEPT, list(latest.values()))
+    return together(_wave(_ACCEPT, list(latest.values())), keep_acceptances(facts))
 
 
 def _grant(facts: Sequence[Fact]) -> Wave:

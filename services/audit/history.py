@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from services.audit import hashes
 from services.audit.approvers import Approvers
+from services.audit.authority import Authority
 from services.audit.books import Books
 from services.audit.checkpoints import Checkpoints
 from services.audit.decisions import faults_of
 from services.audit.deliveries import Deliveries
+from services.audit.emergencies import Emergencies
 from services.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
 from services.audit.facilities import Facilities
 from services.audit.holdings import Holdings
@@ -44,7 +46,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if any(each.unsettled for each in (walk.rounds, walk.tenders, walk.approvers, walk.facilities, walk.deliveries)):
+    if any(each.unsettled for each in (walk.rounds, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)):
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -106,6 +108,8 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
+        self.authority = Authority(findings)
+        self._emergencies = Emergencies(findings, self.approvers)
         self.tenders = Tenders(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
@@ -140,6 +144,8 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self.authority.finish()
+        self._emergencies.finish()
         self.approvers.finish()
         self.facilities.finish()
         self.deliveries.finish()
@@ -253,6 +259,8 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
+            self.authority.see(line.service, place, record, event)
+            self._emergencies.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
             self.deliveries.see(place, event)

@@ -40,6 +40,7 @@ class Check(StrEnum):
     ADVANCES = "every advance is within its commitment, and its conditions are met or waived"
     MONEY = "what events change in a loan's books sums to zero, and to what the loan says"
     LENT = "material that was lent is out, returned, paid for or replaced"
+    AUTHORITY = "everything done under an authority cites one that covers it, by a person without an interest in it"
     APPROVALS = "approvers other than the proposer signed it"
 
 

@@ -207,8 +207,10 @@ def _agreements(proposed: RoundProposed) -> dict[str, str]:
 
 
 def _needed(opened: RoundOpened, mass_g: int) -> int:
-    """Approvals that a decision needs which awards so much."""
+    """Approvals that a decision needs which awards so much; in an emergency one."""
     needed = 1
+    if opened.emergency is not None:
+        return needed
     for step in opened.quorum:
         if mass_g > step.above_g or step.above_g == 0:
             needed = max(needed, step.approvals)

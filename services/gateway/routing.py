@@ -8,7 +8,7 @@ from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
 
 IDENTITY = "identity"
 _IDENTITY_ROOTS = frozenset({b"oauth", b".well-known"})  # at the issuer's root, where RFC 8414 puts them
-_IMPORTS = frozenset({("loans", b"/v1/loan-imports")})  # which take larger bodies
+_IMPORTS = frozenset({("loans", b"/v1/loan-imports"), ("allocation", b"/v1/screening-list-imports")})  # which take larger bodies
 _INTERNAL = frozenset({b"metrics", b"livez", b"readyz"})
 
 

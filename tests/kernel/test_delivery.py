@@ -154,6 +154,18 @@ async def test_a_service_that_was_away_takes_all_of_it_in_order(pair: Pair) -> N
     assert await pair.amounts() == [1, 2, 3, 4]
 
 
+async def test_what_follows_for_many_streams_is_settled_together_and_for_one_in_order(pair: Pair) -> None:
+    names = ["a", "b", "c", "a", "b", "c", "a", "a", "b"]
+    async with pair.counter() as counter:
+        for amount, name in enumerate(names, 1):
+            await add(counter, amount, to=name)
+        async with pair.tally():
+            await pair.sees(len(names))
+    of_each = {name: [amount for amount, each in enumerate(names, 1) if each == name] for name in "abc"}
+    recorded = [(record.stream, msgspec.json.decode(bytes(record.data))["amount"]) for record in await pair.stage.records(pair.sink)]
+    assert {name: [amount for stream, amount in recorded if stream == f"tally/{name}"] for name in "abc"} == of_each
+
+
 async def test_a_correlation_runs_from_the_first_request_through_kafka_to_the_last_event(pair: Pair) -> None:
     trace = "ab" * 16
     async with pair.tally(), pair.counter() as counter:

@@ -35,11 +35,13 @@ from services.ledger.keys import open_key, seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.postings import postings
 from shared.approval import approve, key_id, public_key_hex
+from shared.authority import Cited, Kind
 from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.codec import type_of
 from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data
 from shared.record import canonical as canonical_event
 
+DAY_BEFORE = date(2026, 1, 1)  # any that is long before
 TODAY = date(2026, 1, 6)
 LAST_DAY = date(2026, 1, 20)
 DAY_AFTER = date(2026, 1, 21)
@@ -151,6 +153,43 @@ def approval(subject: str = "sub_approver", key: Ed25519PrivateKey = APPROVER_KE
     return allocation.Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
 
 
+def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
+    """An act under which the approver decides."""
+    given: Any = {
+        "instrument": "ins_1",
+        "kind": Kind.ACT,
+        "title": "Reserve Act",
+        "office": "Minister",
+        "under": None,
+        "holder": "sub_approver",
+        "acts": ("approve_decision", "emergency_release", "ratify", "cancel_release", "lift_hold", "open_protected_stock", "tender"),
+        "products": (),
+        "limit_g": 1000,
+        "limit_minor": None,
+        "currency": None,
+        "valid_from": DAY_BEFORE,
+        "valid_until": date(2027, 12, 31),
+        "may_sub_delegate": False,
+    }
+    return allocation.InstrumentRegistered(**(given | changes))
+
+
+def a_citation(**changes: Any) -> allocation.AuthorityCited:
+    """That the approver acted under it."""
+    given: Any = {
+        "authority": "ins_1",
+        "version": 1,
+        "under": (),
+        "act": "approve_decision",
+        "by": "sub_approver",
+        "product": ANTIMONY,
+        "mass_g": 100,
+        "amount_minor": None,
+        "currency": None,
+    }
+    return allocation.AuthorityCited(matter="rnd_1", cited=Cited(**(given | changes)))
+
+
 def told() -> Story:
     """The whole story, as it ought to be. A test changes steps by their names."""
     key: Any = key_id(public_key_hex(APPROVER_KEY))
@@ -197,6 +236,7 @@ def told() -> Story:
                 **everything,
             )
         ),
+        "instrument": Step(event=an_instrument(), stream="instrument/ins_1", shard=1, on=DAY_BEFORE),
         "key": Step(
             event=allocation.ApproverKeyEnrolled(subject="sub_approver", key=key, public_key=public_key_hex(APPROVER_KEY)),  # type: ignore[arg-type]
             stream="approver/sub_approver",
@@ -259,6 +299,7 @@ def told() -> Story:
             )
         ),
         "approve": book(allocation.RoundApproved(decision=DECISION, approval=approval(), **round)),
+        "cite": book(a_citation()),
         "grant_jp": grant(jp),
         "grant_us": grant(us),
         "certify": book(

@@ -68,7 +68,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
     if own is not None:
-        content = canonical(own_view(read_file(content), own))
+        content = canonical(own_view(read_file(content), set(own)))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 

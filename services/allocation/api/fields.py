@@ -26,6 +26,8 @@ type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
 type CurrencyField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
+type RoundField = Annotated[str, StringConstraints(pattern=f"^rnd_{TYPEID}$")]
+
 AgreementPath = Annotated[str, Path(pattern=f"^agr_{TYPEID}$")]
 DisruptionPath = Annotated[str, Path(pattern=f"^dis_{TYPEID}$")]
 RequestPath = Annotated[str, Path(pattern=f"^req_{TYPEID}$")]

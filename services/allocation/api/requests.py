@@ -1,6 +1,6 @@
 """Requests: a partner submits and withdraws its own, which their nominee sees too; an operator screens them all."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,10 +12,11 @@ from services.allocation.api.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request
 from services.allocation.api.terms import terms_of
-from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.events import RequestId, Statement
+from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
 from services.allocation.figures import STANDARD, WARN_DAYS, figures
+from services.allocation.party_screening import lists_in_force, requests_behind, screen, versions
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
@@ -56,9 +57,26 @@ class RequestBody(Body):
     return_on: Day | None = None  # of a loan: the last day on which it comes back in kind
 
 
+class FindingBody(Body):
+    answer: Literal["met", "not_met", "not_stated"]
+    finding: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class FindingsBody(Body):
+    """By the questions of 10 CFR 626.7."""
+
+    event: FindingBody | None = None  # what happened
+    impact: FindingBody | None = None
+    alternatives: FindingBody | None = None  # sources that were sought elsewhere
+    quantity: FindingBody | None = None
+    quality: FindingBody | None = None
+    duration: FindingBody | None = None
+
+
 class AcceptanceBody(Body):
     accepted_g: PositiveGrams
     reasons: Texts
+    findings: FindingsBody = FindingsBody()
     clock: ClockField | None = None  # "emergency", "standard": how fast it is to be delivered; the standard, if it is not said
 
 
@@ -159,17 +177,35 @@ async def accept_request(
     post: Posting,
     reads: Reading,
 ) -> RequestChange:
+    """What of it counts in a round, and why. Its parties are looked up in the screening lists in force, if they have not been."""
     async with reads.session() as session:
         row = await find_request(session, request, None)
+        lists = await lists_in_force(session)
+        behind = await requests_behind(session, versions(lists), request)
+    if behind:
+        await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)
+    screening = Findings(
+        findings=_findings(body.findings),
+        not_pre_cleared=(),
+        by=SubjectId(caller.subject),
+        objections_until=post.today + timedelta(days=figures().objection_days),
+    )
     command = AcceptRequest(
         request=RequestId(request),
         accepted_g=body.accepted_g,
         reasons=tuple(body.reasons),
+        lists=versions(lists),
+        screening=screening,
         clock=_clock(body.clock or STANDARD, row),
         on=post.today,
     )
     accepted = await post.submit(f"book/{row.product}", command)
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
+
+
+def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
+    told = {name: getattr(body, name) for name in CRITERIA}
+    return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
 
 
 def _clock(clock: str, row: RequestRow) -> ClockTerms:

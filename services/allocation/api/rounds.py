@@ -1,5 +1,6 @@
 """Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -16,7 +17,9 @@ from services.allocation.api.approvals import ApprovalView, approval_view
 from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
-from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
+from services.allocation.api.lookups import find_round, find_surroundings, own_requests, read_policy
+from services.allocation.api.objections import open_objections
+from services.allocation.api.supply import find_stock
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
@@ -26,7 +29,8 @@ from services.allocation.domain.book_rounds import (
     approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
-from services.allocation.domain.proposal import Prepared, offer
+from services.allocation.domain.proposal import Prepared
+from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import (
     AwardGranted,
     KeyId,
@@ -38,7 +42,7 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
+from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
@@ -91,6 +95,7 @@ class RoundView(BaseModel):
     left_g: int | None
     approvals: list[ApprovalView]
     awards: list[AwardView]
+    open_objections: list[str]  # to what was accepted of its requests: they stop nothing
     expires_on: date | None
     certified_in: str | None
     ratification: str | None  # of a round that was decided in an emergency: due, missed, ratified
@@ -130,13 +135,12 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(reads, session, row, book, found, post.today)
-        lots = await available_units(session, row.product)
-        stock = await session.get(StockRow, row.product)
+        stock = await find_stock(session, row.product, post.today)
     prepared = None
     if found is not None and stock is not None and _can_be_worked_out(book, found, around, body.supply_g):
-        offered = offer(body.supply_g, lots, around, stock.nominal_unit_g)
         salts = [secrets.token_hex(16) for _ in range(len(found.requests) + 1)]
-        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
+        offer = await asyncio.to_thread(offer_from, stock, asked_in(book, found), body.supply_g, post.today)
+        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offer, salts)
     command = ProposeRound(
         round=RoundId(round),
         supply_g=body.supply_g,
@@ -255,6 +259,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
+            open_objections=await open_objections(session, row.requests, sight.partner),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
@@ -266,7 +271,8 @@ def _needed(row: RoundRow) -> int:
 
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
     requests = await own_requests(session, view.requests, sight)
-    awards = [award for award in view.awards if award.request in requests]
+    own = set(requests)
+    awards = [award for award in view.awards if award.request in own]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's

@@ -7,6 +7,7 @@ import msgspec
 from services.allocation.domain.book_carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
+from services.allocation.domain.book_objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
 from services.allocation.domain.book_requests import (
     AcceptRequest,
     DeclineRequest,
@@ -18,6 +19,7 @@ from services.allocation.domain.book_requests import (
     request_timers,
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
+from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
 from services.allocation.domain.book_state import Book, Reason, evolve
 from services.allocation.events import BookEvent, BookOpened, ProductId
 from shared.decider import CancelTimer, Decider, Refused, Timer
@@ -29,9 +31,9 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand  # from timers and reactions
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties  # nobody asks for them
 
-type Command = OpenBook | RequestCommand | RoundCommand | CarryCommand
+type Command = OpenBook | RequestCommand | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand
 
 
 def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -46,6 +48,10 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
             decided = decide_request(command, book.product, book)
         case ExpireCarry() | EndCarry() | FollowAgreement():
             decided = decide_carry(command, book.product, book)
+        case ScreenParties() | DecideHit():
+            decided = decide_screening(command, book.product, book)
+        case RaiseObjection() | AnswerObjection():
+            decided = decide_objection(command, book.product, book)
         case _:
             decided = decide_round(command, book.product, book)
     return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)

@@ -13,6 +13,7 @@ import msgspec
 
 from services.allocation.domain.book_authority import lapsed_with
 from services.allocation.domain.book_state import Book, Round, evolve, partners_of, proposal_of
+from services.allocation.domain.screening_state import bars_now
 from services.allocation.events import (
     AgreementId,
     AgreementRead,
@@ -22,6 +23,7 @@ from services.allocation.events import (
     DisruptionId,
     InstrumentId,
     KeyId,
+    PartiesScreened,
     PartnerCode,
     ProductId,
     Reads,
@@ -33,6 +35,7 @@ from services.allocation.events import (
     RoundCertified,
     RoundId,
     RoundReopened,
+    ScreeningHitDecided,
 )
 
 
@@ -132,7 +135,9 @@ def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -
     lapses: dict[RoundId, BookEvent] = {}
     for event in events:
         match event:
-            case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
+            case PartiesScreened() | ScreeningHitDecided() if not bars_now(book.requests[event.request].screening, event):
+                pass
+            case RequestAccepted() | RequestDeclined() | RequestWithdrawn() | RequestExpired() | PartiesScreened() | ScreeningHitDecided():
                 round_id = book.requests[event.request].round
                 round = None if round_id is None else book.rounds[round_id]
                 if round_id is not None and round is not None and round.proposal is not None and not round.certified:

@@ -5,6 +5,7 @@ from itertools import batched, pairwise
 
 import msgspec
 
+from services.allocation.domain.book_screening import party_barred
 from services.allocation.domain.book_state import Book, Reason
 from services.allocation.domain.policy_terms import BY_POSITION, MAX_APPROVALS, MAX_RELEASE_DAYS, admits
 from services.allocation.domain.rules import RULES
@@ -120,7 +121,7 @@ def _unfit(book: Book, request_id: RequestId, field: str, command: OpenRound) ->
             field=field,
             accepted=f"a minimum of at most {command.largest_minimum} of what was accepted",
         )
-    return None
+    return party_barred(request_id, request, field)
 
 
 def _without_position(command: OpenRound, book: Book) -> list[str]:

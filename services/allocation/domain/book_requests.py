@@ -6,22 +6,29 @@ from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.book_state import Book, Reason, Request
+from services.allocation.domain.book_screening import party_barred, unscreened
+from services.allocation.domain.book_state import Book, Reason, Request, changeable, is_certified
 from services.allocation.events import (
     AgreementId,
     BookEvent,
     ClockSet,
+    Criterion,
+    Finding,
+    ListName,
     LoanRequested,
     PartnerCode,
+    PartyRole,
     ProductId,
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
     RequestId,
+    RequestScreened,
     RequestSubmitted,
     RequestWithdrawn,
     Statement,
+    SubjectId,
 )
 from services.allocation.events.clocks import Milestone
 from shared.decider import CancelTimer, Refused, Timer
@@ -46,6 +53,15 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands behind an acceptance, and how long the partner may object to it."""
+
+    findings: dict[Criterion, Finding]
+    not_pre_cleared: tuple[PartyRole, ...]
+    by: SubjectId
+    objections_until: date
+
+
 class ClockTerms(msgspec.Struct, frozen=True, kw_only=True):
     """The clock that an accepted request is under."""
 
@@ -61,6 +77,8 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request: RequestId
     accepted_g: int
     reasons: tuple[str, ...]
+    lists: dict[ListName, int] = {}  # screening lists in force on the day
+    screening: Findings | None = None  # None: only the quantity is new
     clock: ClockTerms | None = None  # None: nobody counts its days
     on: date
 
@@ -90,15 +108,15 @@ def decide_request(command: RequestCommand, product: ProductId, book: Book) -> l
         case SubmitRequest():
             return _submit(command, product)
         case AcceptRequest():
-            return _accept(command, product, book)
+            return accept(command, product, book)
         case DeclineRequest():
-            if isinstance(request := _changeable(book, command.request), Refused):
+            if isinstance(request := changeable(book, command.request), Refused):
                 return request
             if not command.reasons:
-                return _reasons_missing()
+                return reasons_missing()
             return [RequestDeclined(request=command.request, product=product, partner=request.partner, reasons=command.reasons)]
         case WithdrawRequest():
-            if isinstance(request := _changeable(book, command.request), Refused):
+            if isinstance(request := changeable(book, command.request), Refused):
                 return request
             return [RequestWithdrawn(request=command.request, product=product, partner=request.partner, reason=command.reason)]
         case ExpireRequest():
@@ -128,7 +146,7 @@ def _expire(command: ExpireRequest, product: ProductId, book: Book) -> list[Book
     request = book.requests.get(command.request)
     if request is None or command.on <= request.needed_by:
         return []
-    if _is_certified(book, command.request):  # inventory's answer closes it, or frees it; that day is not known yet
+    if is_certified(book, request):  # inventory's answer closes it, or frees it; that day is not known yet
         due = command.on + timedelta(days=1)
         return [RequestExpiryPostponed(request=command.request, product=product, partner=request.partner, due=due)]
     return [RequestExpired(request=command.request, product=product, partner=request.partner, needed_by=request.needed_by)]
@@ -174,8 +192,8 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
     return submitted
 
 
-def _accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
-    if isinstance(request := _changeable(book, command.request), Refused):
+def accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(request := changeable(book, command.request), Refused):
         return request
     if request.needed_by < command.on:
         return Refused(Reason.REQUEST_EXPIRED, f"{command.request} was needed by {request.needed_by}")
@@ -188,11 +206,30 @@ def _accept(command: AcceptRequest, product: ProductId, book: Book) -> list[Book
             accepted=f"{least_g} to {request.mass_g} g; with less to give, decline it",
         )
     if not command.reasons:
-        return _reasons_missing()
+        return reasons_missing()
+    if fault := unscreened(command.request, request, command.lists) or party_barred(command.request, request):
+        return fault
     accepted = RequestAccepted(
         request=command.request, product=product, partner=request.partner, accepted_g=command.accepted_g, reasons=command.reasons
     )
-    return [accepted] if command.clock is None else [accepted, _clock_set(command.request, product, request, command.clock)]
+    events: list[BookEvent] = [accepted]
+    if command.screening is not None:
+        events.append(_request_screened(command.request, product, request, command.screening))
+    if command.clock is not None:
+        events.append(_clock_set(command.request, product, request, command.clock))
+    return events
+
+
+def _request_screened(request_id: RequestId, product: ProductId, request: Request, screening: Findings) -> RequestScreened:
+    return RequestScreened(
+        request=request_id,
+        product=product,
+        partner=request.partner,
+        findings=screening.findings,
+        not_pre_cleared=screening.not_pre_cleared,
+        screened_by=screening.by,
+        objections_until=screening.objections_until,
+    )
 
 
 def _clock_set(request_id: RequestId, product: ProductId, request: Request, terms: ClockTerms) -> ClockSet:
@@ -208,19 +245,5 @@ def _clock_set(request_id: RequestId, product: ProductId, request: Request, term
     )
 
 
-def _changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
-    request = book.requests.get(request_id)
-    if request is None:
-        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
-    if _is_certified(book, request_id):
-        return Refused(Reason.REQUEST_CERTIFIED, f"{request_id} is in {request.round}, which is certified")
-    return request
-
-
-def _is_certified(book: Book, request_id: RequestId) -> bool:
-    request = book.requests.get(request_id)
-    return request is not None and request.round is not None and book.rounds[request.round].certified
-
-
-def _reasons_missing() -> Refused[Reason]:
+def reasons_missing() -> Refused[Reason]:
     return Refused(Reason.REASONS_MISSING, "no reason is given", field="/reasons", accepted="at least one reason")

@@ -27,6 +27,7 @@ from services.allocation.domain.book_lapses import (
     void_decision,
 )
 from services.allocation.domain.book_opening import OpenRound, open_round
+from services.allocation.domain.book_screening import parties_barred
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import (
@@ -170,6 +171,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.ROUND_EMPTY, f"no request is left in {command.round}")
     if late := _late(book, round, command.on):
         return late
+    if barring := parties_barred(book, round):
+        return barring
     if superseded := _superseded(command.round, round, command.surroundings):
         return superseded
     if missing := sorted(partners_of(book, round) - command.surroundings.terms.keys()):
@@ -270,6 +273,8 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return superseded
     if late := _late(book, round, command.on):
         return late
+    if barring := parties_barred(book, round):
+        return barring
     if proposal.reads != reads_of(book, round, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
     if (order := command.order) is None or name_of(order) != proposal.release_order:

@@ -8,6 +8,7 @@ import immutables
 import msgspec
 
 from services.allocation.domain.carry import Carries, Carry, carries_told, carry_g, with_carry
+from services.allocation.domain.screening_state import Objection, Screening, decided, screened
 from services.allocation.events import (
     AgreementId,
     Approval,
@@ -29,6 +30,10 @@ from services.allocation.events import (
     LoanAwarded,
     LoanRequested,
     Method,
+    ObjectionAnswered,
+    ObjectionId,
+    ObjectionRaised,
+    PartiesScreened,
     PartnerCode,
     Position,
     ProductId,
@@ -40,6 +45,7 @@ from services.allocation.events import (
     RequestExpired,
     RequestExpiryPostponed,
     RequestId,
+    RequestScreened,
     RequestSubmitted,
     RequestWithdrawn,
     RoundApproved,
@@ -51,9 +57,11 @@ from services.allocation.events import (
     RoundProposed,
     RoundReleased,
     RoundReopened,
+    ScreeningHitDecided,
     SubjectId,
 )
 from shared.authority import Cited
+from shared.decider import Refused
 
 
 class Reason(StrEnum):
@@ -72,6 +80,14 @@ class Reason(StrEnum):
     REQUEST_IN_ROUND = "request_in_another_round"
     ACCEPTED_INVALID = "accepted_mass_invalid"
     REASONS_MISSING = "reasons_missing"
+    SCREENING_MISSING = "screening_missing"
+    HIT_OPEN = "screening_hit_open"
+    PARTY_BARRED = "party_barred"
+    HIT_NOT_FOUND = "screening_hit_not_found"
+    OBJECTION_LATE = "objection_too_late"
+    OBJECTION_OPEN = "objection_already_open"
+    OBJECTION_CLOSED = "objection_already_answered"
+    OBJECTION_ACCEPTANCE = "objection_acceptance_invalid"
     ROUND_CLOSED = "round_closed"
     ROUND_EMPTY = "round_without_requests"
     ROUND_TOO_LARGE = "round_too_large"
@@ -124,6 +140,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     least_contents: dict[str, str] = {}
     excluded_origins: tuple[str, ...] = ()
     round: RoundId | None = None
+    screening: Screening = Screening()
+    objections_until: date | None = None  # None: there is nothing to object to yet
     awarded_g: int = 0  # by its round, once that is certified
 
 
@@ -189,6 +207,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     carries: Carries = immutables.Map()  # none of them 0
     emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
+    objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)
@@ -221,6 +240,17 @@ def evolve(book: Book, event: BookEvent) -> Book:
             request = book.requests[event.request]
             accepted = replace(request, accepted_g=event.accepted_g, revision=request.revision + 1)
             return replace(book, requests=book.requests.set(event.request, accepted))
+        case RequestScreened():
+            with_until = replace(book.requests[event.request], objections_until=event.objections_until)
+            return replace(book, requests=book.requests.set(event.request, with_until))
+        case PartiesScreened():
+            return _with_screening(book, event.request, screened(book.requests[event.request].screening, event))
+        case ScreeningHitDecided():
+            return _with_screening(book, event.request, decided(book.requests[event.request].screening, event))
+        case ObjectionRaised():
+            return replace(book, objections=book.objections.set(event.objection, Objection(event.request, event.partner)))
+        case ObjectionAnswered():
+            return replace(book, objections=book.objections.delete(event.objection))
         case RequestDeclined() | RequestWithdrawn() | RequestExpired():
             return _without_request(book, event.request)
         case RoundOpened():
@@ -319,6 +349,28 @@ def proposal_of(round: Round) -> Proposal:
 
 def partners_of(book: Book, round: Round) -> set[PartnerCode]:
     return {book.requests[request].partner for request in round.requests}
+
+
+def changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
+    """The request, unless it is closed, or a decision on it is final."""
+    request = book.requests.get(request_id)
+    if request is None:
+        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
+    if is_certified(book, request):
+        return Refused(Reason.REQUEST_CERTIFIED, f"{request_id} is in {request.round}, which is certified")
+    return request
+
+
+def is_certified(book: Book, request: Request) -> bool:
+    return request.round is not None and book.rounds[request.round].certified
+
+
+def _with_screening(book: Book, request_id: RequestId, screening: Screening) -> Book:
+    """What bars a request is something that a decision has read, as it were: it had read that nothing does."""
+    request = book.requests[request_id]
+    revision = request.revision + (screening.bars and not request.screening.bars)
+    changed = msgspec.structs.replace(request, screening=screening, revision=revision)
+    return msgspec.structs.replace(book, requests=book.requests.set(request_id, changed))
 
 
 def _cited(book: Book, event: AuthorityCited) -> Book:

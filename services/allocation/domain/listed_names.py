@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from services.allocation.domain.party_names import LONG_WORD, Match, Words, distinctive, key_of, match, words_of
+from services.allocation.domain.party_names import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
 
 MAX_ENTRIES = 50_000
 MAX_ALIASES = 100
@@ -80,7 +80,8 @@ class ListedNames:
         place = len(self._names)
         self._names.append((entry, words))
         self._by_key.setdefault(key_of(words), []).append(place)
-        self._by_letters.setdefault("".join(words), []).append(place)
+        for letters in letters_of(words):
+            self._by_letters.setdefault(letters, []).append(place)
         for word in set(distinctive(words)):
             self._by_word.setdefault(word, []).append(place)
 
@@ -95,7 +96,9 @@ class ListedNames:
         return [Found(self.entries[entry], found[entry]) for entry in sorted(found)]
 
     def _candidates(self, words: Words) -> set[int]:
-        places = {*self._by_key.get(key_of(words), ()), *self._by_letters.get("".join(words), ())}
+        places = set(self._by_key.get(key_of(words), ()))
+        for letters in letters_of(words):
+            places.update(self._by_letters.get(letters, ()))
         for word in distinctive(words):
             for listed in self._like(word):
                 places.update(self._by_word[listed])

@@ -62,17 +62,24 @@ def distinctive(words: Words) -> Words:
     return tuple(word for word in words if word not in COMMON) or words
 
 
+def letters_of(words: Words) -> set[str]:
+    """A name without its spaces: of all its words, and of the distinctive ones if these are not too short to tell anything."""
+    told = "".join(distinctive(words))
+    return {"".join(words), told} if len(told) >= LEAST_LETTERS else {"".join(words)}
+
+
 def match(one: Words, other: Words) -> Match | None:
     """How like two names are; None: they are not.
 
-    exact: the same words, in any order. near: the same letters if spaces are left out; or each distinctive word of the name that has fewer
-    of them has a word of its own among the other's that is the same or, in long words, one letter off.
+    exact: the same words, in any order. near: the same letters if spaces are left out, of all words or the distinctive ones; or each
+    distinctive word of the name that has fewer of them has a word of its own among the other's that is the same or, in long words, one
+    letter off.
     """
     if not one or not other:
         return None
     if key_of(one) == key_of(other):
         return "exact"
-    if "".join(one) == "".join(other):
+    if not letters_of(one).isdisjoint(letters_of(other)):
         return "near"
     few, many = sorted((distinctive(one), distinctive(other)), key=len)
     if sum(map(len, few)) < LEAST_LETTERS:

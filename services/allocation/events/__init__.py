@@ -22,10 +22,14 @@ from services.allocation.events.ids import (
     BidId,
     DecisionHash,
     DisruptionId,
+    HitId,
     KeyId,
+    ListName,
+    ObjectionId,
     PartnerCode,
     ProductId,
     RequestId,
+    ReviewId,
     RoundId,
     SubjectId,
     TenderId,
@@ -59,6 +63,7 @@ from services.allocation.events.requests import (
     RequestWithdrawn,
     Statement,
 )
+from services.allocation.events.review import ReviewAssigned, ReviewConcluded, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
     Approval,
@@ -84,6 +89,20 @@ from services.allocation.events.rounds import (
     RoundReopened,
     Take,
 )
+from services.allocation.events.screening import (
+    CRITERIA,
+    Criterion,
+    Finding,
+    Hit,
+    ObjectionAnswered,
+    ObjectionRaised,
+    PartiesScreened,
+    PartyRole,
+    RequestScreened,
+    ScreeningHitDecided,
+    ScreeningListPutInForce,
+    ScreeningListWithdrawn,
+)
 from services.allocation.events.tender import (
     BidCommitted,
     BiddingClosed,
@@ -108,6 +127,7 @@ from services.allocation.events.tender import (
 )
 
 __all__ = [
+    "CRITERIA",
     "ActingOfficerNamed",
     "AgreementAmended",
     "AgreementEnded",
@@ -144,6 +164,7 @@ __all__ = [
     "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
+    "Criterion",
     "DecisionHash",
     "DecisionRatified",
     "DisruptionDeclared",
@@ -155,16 +176,25 @@ __all__ = [
     "EmergencyEvent",
     "EmergencyPath",
     "Event",
+    "Finding",
+    "Hit",
+    "HitId",
     "InstrumentEnded",
     "InstrumentId",
     "InstrumentRegistered",
     "KeyId",
+    "ListName",
     "LoanAwarded",
     "LoanRequested",
     "Method",
+    "ObjectionAnswered",
+    "ObjectionId",
+    "ObjectionRaised",
+    "PartiesScreened",
     "PartnerCode",
     "PartnerEvent",
     "PartnerRegistered",
+    "PartyRole",
     "PolicyEvent",
     "PoolStock",
     "Position",
@@ -184,8 +214,14 @@ __all__ = [
     "RequestExpired",
     "RequestExpiryPostponed",
     "RequestId",
+    "RequestScreened",
     "RequestSubmitted",
     "RequestWithdrawn",
+    "ReviewAssigned",
+    "ReviewConcluded",
+    "ReviewEvent",
+    "ReviewId",
+    "ReviewRequested",
     "RoundApproved",
     "RoundCancelled",
     "RoundCertified",
@@ -196,6 +232,11 @@ __all__ = [
     "RoundProposed",
     "RoundReleased",
     "RoundReopened",
+    "ScreeningEvent",
+    "ScreeningHitDecided",
+    "ScreeningListEvent",
+    "ScreeningListPutInForce",
+    "ScreeningListWithdrawn",
     "Statement",
     "SubjectId",
     "Take",
@@ -239,7 +280,10 @@ RoundEvent = (
     | RoundReopened
     | RoundReleased
 )
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | AuthorityCited | EmergencyEvent | CarryEvent
+ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
+ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
+ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent
 ReportEvent = ReportSent
 type Event = (
     PartnerEvent
@@ -249,6 +293,8 @@ type Event = (
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
+    | ScreeningListEvent
+    | ReviewEvent
     | ClockEvent
     | ReadinessEvent
     | ReportEvent
@@ -272,5 +318,7 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.document,)
         case ReportSent():
             return (event.report,)
+        case ScreeningListPutInForce():
+            return (event.document,)
         case _:
             return ()

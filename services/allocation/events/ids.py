@@ -14,6 +14,10 @@ BidId = NewType("BidId", str)  # "bid_01j...": of one bidder in one tender
 KeyId = NewType("KeyId", str)  # names an approver's public key: 16 hex digits
 SubjectId = NewType("SubjectId", str)  # an opaque subject of the identity provider, never a person's name
 DecisionHash = NewType("DecisionHash", str)  # SHA-256 of a decision's published part, 64 hex digits
+ListName = NewType("ListName", str)  # of a screening list: "entity-list"
+HitId = NewType("HitId", str)  # "hit_01j..."
+ObjectionId = NewType("ObjectionId", str)  # "obj_01j..."
+ReviewId = NewType("ReviewId", str)  # "rev_01j..."
 
 
 def is_tender(round: str) -> bool:

@@ -1,0 +1,112 @@
+"""Screening: the lists that are in force, what the parties of a request have on them, what an operator found, what a partner objects to."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, SubjectId
+from shared.record import Grams
+
+type PartyRole = Literal["nominee", "consignee", "end_user"]
+type Criterion = Literal["event", "impact", "alternatives", "quantity", "quality", "duration"]
+CRITERIA: tuple[Criterion, ...] = ("event", "impact", "alternatives", "quantity", "quality", "duration")
+
+
+# The lists
+
+
+class ScreeningListPutInForce(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_put_in_force.v1"):
+    """From now on the parties of requests are looked up in it. The names stand in its document alone."""
+
+    list: ListName
+    version: int  # 1, 2, ... of this list: a later one takes the place of the one before
+    document: str  # SHA-256 of the list
+    entries: int
+    reason: str
+    put_by: SubjectId
+
+
+class ScreeningListWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_withdrawn.v1"):
+    list: ListName
+    version: int  # the one that was in force
+    reason: str
+    withdrawn_by: SubjectId
+
+
+# What the parties of a request have on them. None of it is told to its partner: no event names one.
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """The name of a party is like one on a list."""
+
+    hit: HitId  # the same for as long as the party, the entry and what the entry says are
+    role: PartyRole
+    list: ListName
+    entry: str  # of the list
+    match: Literal["exact", "near"]
+
+
+class PartiesScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.parties_screened.v1"):
+    """The parties of a request were looked up in all lists in force. What was hit before, and is not named here, is on no list any more."""
+
+    request: RequestId
+    product: ProductId
+    lists: dict[ListName, int]  # their versions
+    hits: tuple[Hit, ...]
+    beyond: int  # hits that the event has no room for: a request with so many cannot be accepted
+
+
+class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_decided.v1"):
+    """By a person: the party is another than the one on the list (cleared), or that one (confirmed). A later word replaces an earlier."""
+
+    request: RequestId
+    product: ProductId
+    hit: HitId
+    outcome: Literal["cleared", "confirmed"]
+    reason: str
+    decided_by: SubjectId
+
+
+# What an operator found, and what the partner says to it
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    answer: Literal["met", "not_met", "not_stated"]
+    finding: str
+
+
+class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screened.v1"):
+    """With an acceptance: what stands behind the quantity, by the questions of 10 CFR 626.7."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    findings: dict[Criterion, Finding]  # those that were looked at
+    not_pre_cleared: tuple[PartyRole, ...]  # parties that the agreement's readiness register did not have as cleared on that day
+    screened_by: SubjectId
+    objections_until: date  # the last day on which the partner may object
+
+
+class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_raised.v1"):
+    """The partner does not agree with what was accepted. It stays, whatever is answered; the round goes on."""
+
+    objection: ObjectionId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    accepted_g: Grams  # what it objects to
+    reasons: tuple[str, ...]
+    raised_by: SubjectId
+
+
+class ObjectionAnswered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_answered.v1"):
+    """Upheld with another acceptance beside it; or, where a round has decided on the request meanwhile, as a word alone."""
+
+    objection: ObjectionId
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    upheld: bool
+    reasons: tuple[str, ...]
+    answered_by: SubjectId

@@ -1,0 +1,218 @@
+"""What screening, objections and reviews have come to, and who had a part in what."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.allocation.events import (
+    ObjectionAnswered,
+    ObjectionRaised,
+    PartiesScreened,
+    RequestDeclined,
+    RequestScreened,
+    ReviewAssigned,
+    ReviewConcluded,
+    ReviewRequested,
+    RoundApproved,
+    RoundCertified,
+    RoundOpened,
+    RoundProposed,
+    ScreeningHitDecided,
+    ScreeningListPutInForce,
+    ScreeningListWithdrawn,
+)
+from shared.postgres import Connection
+from shared.record import Fact
+from shared.waves import Wave
+
+_KEEP_ACCEPTANCES = """
+    INSERT INTO acceptances (place, request, position, command, accepted_g, reasons, accepted_on, screened_by)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::jsonb[], $7::date[], $8::text[])"""
+_SCREENERS = """
+    INSERT INTO involvements (id, matter, subject, part)
+    SELECT request || '/' || subject || '/screener', request, subject, 'screener'
+    FROM unnest($1::text[], $2::text[]) AS accepted(request, subject)
+    ON CONFLICT DO NOTHING"""
+
+
+async def project_screening(connection: Connection, fact: Fact) -> None:
+    execute = connection.execute
+    on = date.fromisoformat(fact.record.effective_on)
+    match fact.event:
+        case ScreeningListPutInForce() as event:
+            await execute("UPDATE screening_lists SET in_force = false WHERE list = $1", event.list)
+            await execute(
+                """INSERT INTO screening_lists (id, list, version, document, entries, in_force, reason, put_on)
+                   VALUES ($1, $2, $3, $4, $5, true, $6, $7)""",
+                f"{event.list}/{event.version}",
+                event.list,
+                event.version,
+                event.document,
+                event.entries,
+                event.reason,
+                on,
+            )
+        case ScreeningListWithdrawn() as event:
+            await execute(
+                "UPDATE screening_lists SET in_force = false, reason = $2, withdrawn_on = $3 WHERE id = $1",
+                f"{event.list}/{event.version}",
+                event.reason,
+                on,
+            )
+        case PartiesScreened() as event:
+            await _screened(connection, event, on)
+        case ScreeningHitDecided() as event:
+            await execute(
+                "UPDATE screening_hits SET status = $2, reason = $3, decided_by = $4, decided_on = $5 WHERE hit = $1",
+                event.hit,
+                event.outcome,
+                event.reason,
+                event.decided_by,
+                on,
+            )
+            await _involve(connection, event.request, event.decided_by, "screener")
+        case RequestScreened() as event:
+            await execute(
+                """UPDATE acceptances SET findings = $3, not_pre_cleared = $4, objections_until = $5
+                   WHERE request = $1 AND command = $2""",
+                event.request,
+                fact.record.command_id,
+                _json(event.findings),
+                _json(event.not_pre_cleared),
+                event.objections_until,
+            )
+        case RequestDeclined() as event:
+            await _involve(connection, event.request, fact.record.actor, "screener")
+        case ObjectionRaised() as event:
+            await execute(
+                """INSERT INTO objections (objection, request, product, partner, accepted_g, reasons, raised_on, status)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, 'open')""",
+                event.objection,
+                event.request,
+                event.product,
+                event.partner,
+                event.accepted_g,
+                _json(event.reasons),
+                on,
+            )
+        case ObjectionAnswered() as event:
+            await execute(
+                "UPDATE objections SET status = $2, answer = $3, answered_by = $4, answered_on = $5 WHERE objection = $1",
+                event.objection,
+                "upheld" if event.upheld else "not_upheld",
+                _json(event.reasons),
+                event.answered_by,
+                on,
+            )
+            await _involve(connection, event.request, event.answered_by, "screener")
+        case RoundOpened() as event:
+            await _involve(connection, event.round, fact.record.actor, "opener")
+        case RoundProposed() as event:
+            await _involve(connection, event.round, event.proposed_by, "proposer")
+        case RoundApproved() as event:
+            await _involve(connection, event.round, event.approval.subject, "approver")
+        case RoundCertified() as event:
+            await _involve(connection, event.round, fact.record.actor, "certifier")
+        case ReviewRequested() | ReviewAssigned() | ReviewConcluded() as event:
+            await _review(connection, event, on)
+        case _:
+            pass
+
+
+def keep_acceptances(facts: Sequence[Fact]) -> Wave:
+    """Each of them stays, also once another counts."""
+    kept = [
+        (
+            fact.place,
+            fact.event.request,
+            fact.record.position,
+            fact.record.command_id,
+            fact.event.accepted_g,
+            _json(fact.event.reasons),
+            date.fromisoformat(fact.record.effective_on),
+            fact.record.actor,
+        )
+        for fact in facts
+    ]
+    columns = [list(column) for column in zip(*kept, strict=True)]
+    return Wave((_KEEP_ACCEPTANCES, _SCREENERS), [*columns, [row[1] for row in kept], [row[7] for row in kept]])
+
+
+async def _screened(connection: Connection, event: PartiesScreened, on: date) -> None:
+    await connection.execute(
+        """INSERT INTO request_screenings (request, lists, beyond, screened_on) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (request) DO UPDATE SET lists = $2, beyond = $3, screened_on = $4""",
+        event.request,
+        _json(event.lists),
+        event.beyond,
+        on,
+    )
+    await connection.execute(
+        "UPDATE screening_hits SET status = 'gone' WHERE request = $1 AND hit <> ALL($2::text[])",
+        event.request,
+        [hit.hit for hit in event.hits],
+    )
+    for hit in event.hits:  # one that is back after it had gone is open, whatever was said of it then
+        await connection.execute(
+            """INSERT INTO screening_hits AS h (hit, request, product, role, list, version, entry, match, found_on, status)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open')
+               ON CONFLICT (hit) DO UPDATE SET
+                   version = $6, match = $8, status = CASE h.status WHEN 'gone' THEN 'open' ELSE h.status END,
+                   reason = CASE h.status WHEN 'gone' THEN NULL ELSE h.reason END,
+                   decided_by = CASE h.status WHEN 'gone' THEN NULL ELSE h.decided_by END,
+                   decided_on = CASE h.status WHEN 'gone' THEN NULL ELSE h.decided_on END""",
+            hit.hit,
+            event.request,
+            event.product,
+            hit.role,
+            hit.list,
+            event.lists[hit.list],
+            hit.entry,
+            hit.match,
+            on,
+        )
+
+
+async def _review(connection: Connection, event: ReviewRequested | ReviewAssigned | ReviewConcluded, on: date) -> None:
+    match event:
+        case ReviewRequested():
+            await connection.execute(
+                """INSERT INTO reviews (review, round, product, decision, partner, grounds, requested_by, requested_on, status)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'requested')""",
+                event.review,
+                event.round,
+                event.product,
+                event.decision,
+                event.partner,
+                _json(event.grounds),
+                event.requested_by,
+                on,
+            )
+        case ReviewAssigned():
+            await connection.execute(
+                "UPDATE reviews SET status = 'assigned', reviewer = $2 WHERE review = $1", event.review, event.reviewer
+            )
+        case ReviewConcluded():
+            await connection.execute(
+                "UPDATE reviews SET status = 'concluded', outcome = $2, findings = $3, concluded_on = $4 WHERE review = $1",
+                event.review,
+                event.outcome,
+                _json(event.findings),
+                on,
+            )
+
+
+async def _involve(connection: Connection, matter: str, subject: str, part: str) -> None:
+    await connection.execute(
+        "INSERT INTO involvements (id, matter, subject, part) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        f"{matter}/{subject}/{part}",
+        matter,
+        subject,
+        part,
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,135 @@
+"""Read tables of screening and reviews."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from services.allocation.tables import Table
+
+
+def _json(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_type=JSONB, nullable=nullable)
+
+
+class HitStatus(StrEnum):
+    OPEN = "open"
+    CLEARED = "cleared"
+    CONFIRMED = "confirmed"
+    GONE = "gone"  # the lists in force do not have it any more
+
+
+class ObjectionStatus(StrEnum):
+    OPEN = "open"
+    UPHELD = "upheld"
+    NOT_UPHELD = "not_upheld"
+
+
+class ReviewStatus(StrEnum):
+    REQUESTED = "requested"
+    ASSIGNED = "assigned"
+    CONCLUDED = "concluded"
+
+
+class ScreeningListRow(Table, table=True):
+    """A version of a list. At most one of a list is in force."""
+
+    __tablename__ = "screening_lists"
+    id: str = Field(primary_key=True)  # "{list}/{version}"
+    list: str = Field(index=True)
+    version: int
+    document: str  # SHA-256
+    entries: int
+    in_force: bool
+    reason: str  # for putting it in force or, once it is withdrawn, for that
+    put_on: date
+    withdrawn_on: date | None = None
+
+
+class RequestScreeningRow(Table, table=True):
+    """The lists in which a request's parties were looked up last."""
+
+    __tablename__ = "request_screenings"
+    request: str = Field(primary_key=True)
+    lists: dict[str, int] = _json()  # list -> version
+    beyond: int  # hits that are not among `screening_hits`
+    screened_on: date
+
+
+class ScreeningHitRow(Table, table=True):
+    __tablename__ = "screening_hits"
+    hit: str = Field(primary_key=True)
+    request: str = Field(index=True)
+    product: str
+    role: str
+    list: str
+    version: int  # of the list in which it was found last
+    entry: str
+    match: str
+    found_on: date
+    status: str
+    reason: str | None = None
+    decided_by: str | None = None
+    decided_on: date | None = None
+
+
+class AcceptanceRow(Table, table=True):
+    """What was accepted of a request, one time after the other."""
+
+    __tablename__ = "acceptances"
+    place: str = Field(primary_key=True)  # where the journal has it: "allocation/0/123"
+    request: str = Field(index=True)
+    position: int = Field(sa_type=sa.BigInteger)  # in its shard, which is one for all of a request
+    command: str  # by which its findings are known
+    accepted_g: int = Field(sa_type=sa.BigInteger)
+    reasons: list[str] = _json()
+    accepted_on: date
+    screened_by: str
+    findings: dict[str, dict[str, str]] | None = _json(nullable=True)
+    not_pre_cleared: list[str] | None = _json(nullable=True)
+    objections_until: date | None = None
+
+
+class ObjectionRow(Table, table=True):
+    __tablename__ = "objections"
+    objection: str = Field(primary_key=True)
+    request: str = Field(index=True)
+    product: str
+    partner: str = Field(index=True)
+    accepted_g: int = Field(sa_type=sa.BigInteger)  # what it objects to
+    reasons: list[str] = _json()
+    raised_on: date
+    status: str
+    answer: list[str] | None = _json(nullable=True)  # its reasons
+    answered_by: str | None = None
+    answered_on: date | None = None
+
+
+class InvolvementRow(Table, table=True):
+    """Who had a part in what: such a person reviews no decision of it."""
+
+    __tablename__ = "involvements"
+    id: str = Field(primary_key=True)  # "{matter}/{subject}/{part}"
+    matter: str = Field(index=True)  # a round or a request
+    subject: str
+    part: str  # "opener", "proposer", "approver", "certifier", "screener"
+
+
+class ReviewRow(Table, table=True):
+    __tablename__ = "reviews"
+    review: str = Field(primary_key=True)
+    round: str = Field(index=True)
+    product: str
+    decision: str
+    partner: str | None = Field(index=True)
+    grounds: list[str] = _json()
+    requested_by: str
+    requested_on: date
+    status: str
+    reviewer: str | None = None
+    outcome: str | None = None
+    findings: list[str] | None = _json(nullable=True)
+    concluded_on: date | None = None

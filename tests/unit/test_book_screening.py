@@ -1,0 +1,251 @@
+"""Screening in a book: hits bar a request until a person has cleared them; objections are answered, and stay."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from book_story import ANTIMONY, JP, OPERATOR, ROUND, TODAY, UNIT_G, Story, a_book, a_proposal, accept, open_round, request_id, submit
+
+from services.allocation.domain.book_objections import AnswerObjection, RaiseObjection
+from services.allocation.domain.book_requests import Findings, WithdrawRequest
+from services.allocation.domain.book_rounds import CancelRound
+from services.allocation.domain.book_screening import DecideHit, Screened, ScreenParties
+from services.allocation.domain.book_state import Reason
+from services.allocation.events import (
+    ApprovalsLapsed,
+    Finding,
+    Hit,
+    HitId,
+    ListName,
+    ObjectionAnswered,
+    ObjectionId,
+    ObjectionRaised,
+    PartiesScreened,
+    RequestAccepted,
+    RequestScreened,
+    ScreeningHitDecided,
+    SubjectId,
+)
+
+LISTS = {ListName("entity-list"): 1}
+PARTNER = SubjectId("sub_partner")
+UNTIL = TODAY + timedelta(days=10)
+
+
+def hit(name: str = "1", **changes: Any) -> Hit:
+    told: dict[str, Any] = {"hit": f"hit_{name}", "role": "nominee", "list": "entity-list", "entry": f"E-{name}", "match": "near"}
+    return Hit(**(told | changes))
+
+
+def screen(*hits: Hit, name: str = "jp", lists: dict[ListName, int] = LISTS, beyond: int = 0) -> ScreenParties:
+    return ScreenParties(screened=(Screened(request=request_id(name), lists=lists, hits=hits, beyond=beyond),))
+
+
+def decide_hit(outcome: Any, hit: str = "1", name: str = "jp") -> DecideHit:
+    return DecideHit(request=request_id(name), hit=HitId(f"hit_{hit}"), outcome=outcome, reason="looked at", by=OPERATOR)
+
+
+def findings(**changes: Any) -> Findings:
+    told: dict[str, Any] = {"findings": {}, "not_pre_cleared": (), "by": OPERATOR, "objections_until": UNTIL}
+    return Findings(**(told | changes))
+
+
+def objection(name: str = "1", **changes: Any) -> RaiseObjection:
+    told: dict[str, Any] = {
+        "objection": f"obj_{name}",
+        "request": request_id("jp"),
+        "reasons": ("more is needed",),
+        "by": PARTNER,
+        "on": UNTIL,
+    }
+    return RaiseObjection(**(told | changes))
+
+
+def answer(upheld: bool, units: int | None = None, name: str = "1", **changes: Any) -> AnswerObjection:
+    told: dict[str, Any] = {
+        "objection": f"obj_{name}",
+        "upheld": upheld,
+        "accepted_g": None if units is None else units * UNIT_G,
+        "reasons": ("looked at again",),
+        "by": OPERATOR,
+        "lists": {},
+        "on": TODAY,
+    }
+    return AnswerObjection(**(told | changes))
+
+
+def test_a_request_without_hits_is_accepted_once_it_is_screened_by_the_lists_in_force():
+    story = a_book(submit())
+    story.refuses(accept(lists=LISTS), Reason.SCREENING_MISSING)
+    assert story.when(screen()) == [PartiesScreened(request=request_id("jp"), product=ANTIMONY, lists=LISTS, hits=(), beyond=0)]
+    story.when(accept(lists=LISTS))
+
+
+def test_an_open_hit_bars_a_request_until_it_is_cleared():
+    story = a_book(submit(), screen(hit()))
+    assert "hit_1" in story.refuses(accept(lists=LISTS), Reason.HIT_OPEN).detail
+    assert story.when(decide_hit("cleared")) == [
+        ScreeningHitDecided(
+            request=request_id("jp"), product=ANTIMONY, hit=HitId("hit_1"), outcome="cleared", reason="looked at", decided_by=OPERATOR
+        )
+    ]
+    story.when(accept(lists=LISTS))
+
+
+def test_a_confirmed_hit_bars_a_request_until_another_word():
+    story = a_book(submit(), screen(hit()), decide_hit("confirmed"))
+    story.refuses(accept(lists=LISTS), Reason.PARTY_BARRED)
+    story.given(decide_hit("cleared"))
+    story.when(accept(lists=LISTS))
+
+
+def test_hits_that_an_event_has_no_room_for_bar_a_request():
+    story = a_book(submit(), screen(hit(), beyond=1), decide_hit("cleared"))
+    story.refuses(accept(lists=LISTS), Reason.PARTY_BARRED)
+
+
+def test_a_hit_that_nobody_found_is_not_decided():
+    story = a_book(submit(), screen(hit()))
+    story.refuses(decide_hit("cleared", "2"), Reason.HIT_NOT_FOUND)
+    story.refuses(decide_hit("cleared", name="us"), Reason.REQUEST_CLOSED)
+
+
+def test_the_next_version_of_a_list_leaves_what_was_cleared_and_opens_what_is_new():
+    later = {ListName("entity-list"): 2}
+    story = a_book(submit(), screen(hit("1"), hit("2")), decide_hit("cleared", "1"))
+    story.given(screen(hit("1"), hit("3"), lists=later))
+    assert story.book.requests[request_id("jp")].screening.hits == {"hit_1": "cleared", "hit_3": "open"}
+    story.refuses(accept(lists=LISTS), Reason.SCREENING_MISSING)
+
+
+def test_a_list_that_goes_takes_its_hits_along():
+    story = a_book(submit(), screen(hit()), decide_hit("confirmed"), screen(lists={}))
+    story.when(accept())
+
+
+def test_screening_again_with_the_same_says_nothing_new():
+    story = a_book(submit(), screen(hit()))
+    assert story.when(screen(hit())) == []
+    story.given(WithdrawRequest(request=request_id("jp"), reason="met elsewhere"))
+    assert story.when(screen(hit("2"))) == []
+    assert Story().when(screen(hit())) == []
+
+
+def test_a_request_with_a_hit_comes_into_no_round():
+    story = a_book(submit(), accept(), screen(hit()))
+    assert story.refuses(open_round("jp"), Reason.HIT_OPEN).field == "/requests/0"
+
+
+def test_a_decision_falls_when_a_party_of_its_round_is_hit_and_is_made_again_when_that_is_cleared():
+    story = a_proposal(10, 10)
+    story.given(story.approve())
+    lapsed = story.when(screen(hit()))[1]
+    assert isinstance(lapsed, ApprovalsLapsed)
+    assert (lapsed.cause, lapsed.decision_stands) == (f"request {request_id('jp')}", False)
+    story.refuses(story.propose(), Reason.HIT_OPEN)
+    story.given(decide_hit("cleared"))
+    story.given(story.propose())
+    story.given(story.approve())
+    story.when(story.certify())
+
+
+def test_screening_that_finds_nothing_leaves_a_decision_standing():
+    story = a_proposal(10, 10)
+    story.given(story.approve())
+    assert [type(event) for event in story.when(screen())] == [PartiesScreened]
+    story.when(story.certify())
+
+
+def test_what_was_found_stands_beside_an_acceptance():
+    found = {"event": Finding(answer="met", finding="exports stopped"), "duration": Finding(answer="not_stated", finding="no end is named")}
+    story = a_book(submit())
+    accepted, screened = story.when(accept(screening=findings(findings=found, not_pre_cleared=("nominee",))))
+    assert isinstance(accepted, RequestAccepted)
+    assert screened == RequestScreened(
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        findings=found,
+        not_pre_cleared=("nominee",),
+        screened_by=OPERATOR,
+        objections_until=UNTIL,
+    )
+
+
+def test_a_partner_objects_until_the_day_and_not_after():
+    story = a_book(submit(), accept(units=4, screening=findings()))
+    story.refuses(objection(on=UNTIL + timedelta(days=1)), Reason.OBJECTION_LATE)
+    story.refuses(objection(reasons=()), Reason.REASONS_MISSING)
+    assert story.when(objection()) == [
+        ObjectionRaised(
+            objection=ObjectionId("obj_1"),
+            request=request_id("jp"),
+            product=ANTIMONY,
+            partner=JP,
+            accepted_g=4 * UNIT_G,
+            reasons=("more is needed",),
+            raised_by=PARTNER,
+        )
+    ]
+    story.refuses(objection("2"), Reason.OBJECTION_OPEN)
+
+
+def test_what_was_not_accepted_is_not_objected_to():
+    story = a_book(submit())
+    story.refuses(objection(), Reason.REQUEST_NOT_ACCEPTED)
+    story.refuses(objection(request=request_id("us")), Reason.REQUEST_CLOSED)
+    story.given(accept())
+    story.refuses(objection(), Reason.OBJECTION_LATE)  # it was accepted before there were objections
+
+
+def test_an_upheld_objection_brings_another_acceptance():
+    story = a_book(submit(), accept(units=4, screening=findings()), objection())
+    story.refuses(answer(True), Reason.OBJECTION_ACCEPTANCE)
+    story.refuses(answer(False, 6), Reason.OBJECTION_ACCEPTANCE)
+    story.refuses(answer(True, 11), Reason.ACCEPTED_INVALID)
+    story.refuses(answer(True, 6, reasons=()), Reason.REASONS_MISSING)
+    answered, accepted = story.when(answer(True, 6))
+    assert answered == ObjectionAnswered(
+        objection=ObjectionId("obj_1"),
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        upheld=True,
+        reasons=("looked at again",),
+        answered_by=OPERATOR,
+    )
+    assert isinstance(accepted, RequestAccepted)
+    assert story.book.requests[request_id("jp")].accepted_g == 6 * UNIT_G
+    story.refuses(answer(True, 6), Reason.OBJECTION_CLOSED)
+
+
+def test_an_objection_that_is_not_upheld_leaves_the_acceptance():
+    story = a_book(submit(), accept(units=4, screening=findings()), objection())
+    assert [type(event) for event in story.when(answer(False))] == [ObjectionAnswered]
+    assert story.book.requests[request_id("jp")].accepted_g == 4 * UNIT_G
+    story.when(objection("2"))  # another may follow
+
+
+def test_an_objection_stops_no_round_and_is_answered_after_it():
+    story = a_book(submit(), accept(units=4, screening=findings()), objection(), open_round("jp"))
+    story.given(story.propose(4))
+    story.given(story.approve())
+    story.given(story.certify())
+    story.refuses(answer(True, 6), Reason.OBJECTION_ACCEPTANCE)  # the decision is final
+    story.given(story.close())
+    assert [type(event) for event in story.when(answer(True))] == [ObjectionAnswered]
+
+
+def test_an_upheld_objection_has_a_decision_that_counted_on_the_acceptance_made_again():
+    story = a_book(submit(), accept(units=4, screening=findings()), objection(), open_round("jp"))
+    story.given(story.propose(4))
+    assert [type(event) for event in story.when(answer(True, 6))] == [ObjectionAnswered, RequestAccepted, ApprovalsLapsed]
+    story.given(CancelRound(round=ROUND, reason="superseded"))
+
+
+@pytest.mark.parametrize("barring", [decide_hit("confirmed"), None], ids=["confirmed", "open"])
+def test_no_objection_brings_in_a_barred_party(barring: DecideHit | None):
+    story = a_book(submit(), accept(units=4, screening=findings()), objection(), screen(hit()))
+    if barring is not None:
+        story.given(barring)
+    story.refuses(answer(True, 6, lists=LISTS), Reason.HIT_OPEN if barring is None else Reason.PARTY_BARRED)
