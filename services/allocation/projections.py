@@ -39,6 +39,8 @@ from services.allocation.events import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     ReviewEvent,
@@ -59,6 +61,7 @@ from services.allocation.projections_carry import project_carry
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_proofs import project_proofs
 from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
@@ -83,6 +86,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
             await project_screening(connection, fact)
+            await project_proofs(connection, fact)
     await project_clocks(connection, facts)
 
 
@@ -138,7 +142,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ClockSet() | ReportSent():
+        case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")

@@ -46,6 +46,8 @@ from services.allocation.events import (
     RequestExpiryPostponed,
     RequestId,
     RequestScreened,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     RoundApproved,
@@ -310,7 +312,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return replace(book, emergencies=book.emergencies.set(event.round, missed))
         case DecisionRatified():
             return replace(book, emergencies=book.emergencies.delete(event.round))
-        case ClockSet():
+        case ClockSet() | RequestScreeningDue() | RequestScreeningLate():
             return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
             return book  # its timer remembers

@@ -59,6 +59,8 @@ from services.allocation.events.requests import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     Statement,
@@ -215,6 +217,8 @@ __all__ = [
     "RequestExpiryPostponed",
     "RequestId",
     "RequestScreened",
+    "RequestScreeningDue",
+    "RequestScreeningLate",
     "RequestSubmitted",
     "RequestWithdrawn",
     "ReviewAssigned",
@@ -264,7 +268,15 @@ AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | Agreement
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
-    RequestSubmitted | LoanRequested | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+    RequestSubmitted
+    | LoanRequested
+    | RequestScreeningDue
+    | RequestScreeningLate
+    | RequestAccepted
+    | RequestDeclined
+    | RequestWithdrawn
+    | RequestExpired
+    | RequestExpiryPostponed
 )
 RoundEvent = (
     RoundOpened
