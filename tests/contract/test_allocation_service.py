@@ -244,13 +244,21 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     hold = PutOnHold(
         hold=HoldId("hld_us"), scope="partner", target="US", reason="court order", authority="Minister", expires_on=None, on=TODAY
     )
-    await reserve.happen(hold)
-    round = await reserve.certified_round(3, 3, supply=4)
+    round = await reserve.a_round(3, 3)
+    await reserve.propose(round, 4)
+    await reserve.approve(round)
+    await reserve.happen(hold)  # what is known of holds before the proposal, its supply heeds
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     seen = await reserve.status(round, "open")
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
     assert [row["status"] for row in withdrawn] == ["withdrawn"]
     await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", TODAY)))
+
+    async def lifted() -> bool:
+        return not await reserve.allocation.kernel.pool.fetchval("SELECT count(*) FROM stops")
+
+    await until(lifted)
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")

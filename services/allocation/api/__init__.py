@@ -29,6 +29,7 @@ from services.allocation.api import (
     screening_lists,
     screenings,
     stock,
+    superseding,
     tasks,
     tenders,
 )
@@ -43,6 +44,7 @@ for _part in (
     requests,
     round_opening,
     rounds,
+    superseding,
     approvals,
     decisions,
     certificates,
