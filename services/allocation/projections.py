@@ -8,6 +8,7 @@ from typing import Any, assert_never
 import msgspec
 
 from services.allocation.events import (
+    AfterwardsEvent,
     AgreementAmended,
     AgreementEnded,
     AgreementEvent,
@@ -22,6 +23,7 @@ from services.allocation.events import (
     AwardWithdrawn,
     BidEvent,
     BookOpened,
+    CarryEvent,
     ClockEvent,
     ClockSet,
     DisruptionDeclared,
@@ -55,7 +57,9 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
+from services.allocation.projections_afterwards import project_afterwards
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_carry import project_carry
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
@@ -95,8 +99,14 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, EmergencyEvent):
         await project_emergency(connection, event)
         return
+    if isinstance(event, AfterwardsEvent):
+        await project_afterwards(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, CarryEvent):
+        await project_carry(connection, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
