@@ -293,14 +293,13 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if parcels.total() != data["mass_g"]:
                 return "its parcels are not the whole"
             stock.available.subtract(parcels)
-            if (fault := _draw_pins(stock, data["release"], parcels)) is not None:
-                return fault
             stock.drawn[data["draw"]] = dict(parcels)
             stock.weighed[data["draw"]] = data["mass_g"]
             sizes: Counter[int] = Counter()
             for parcel in data["parcels"]:
                 sizes[parcel["nominal_unit_g"]] += parcel["mass_g"]
-            return _take(stock, data, sizes, 0, day)
+            fault = _draw_pins(stock, data["release"], parcels)
+            return _take(stock, data, sizes, 0, day) or fault
         case "right_added":
             stock.rights[data["right"]] = data["mass_g"]
         case "right_matured":
@@ -358,7 +357,7 @@ def _pin(stock: Stock, data: Json) -> str | None:
     release["pins"] = Counter({pin["lot"]: pin["units"] * pin["nominal_unit_g"] for pin in data["lots"]})
     sizes: Counter[int] = Counter()
     for lot, mass_g in release["pins"].items():
-        sizes[stock.unit_g[lot]] += mass_g
+        sizes[stock.unit_g.get(lot, 0)] += mass_g
     if sizes != +release["units"]:
         return f"the pins are {dict(sizes)} and the release is {dict(release['units'])}"
     pinned = _pinned(stock)
