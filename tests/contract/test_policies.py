@@ -13,6 +13,7 @@ from test_allocation_service import TODAY, Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
 from services.commands.signable import read_signable
+from services.demo.instruments import empower
 from shared.approval import public_key_hex
 from shared.engines import Engines
 
@@ -33,6 +34,7 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
         reserve = Reserve(stage, allocation, allocation, clients)
         key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
         await reserve.post("admin-1", "/v1/approver-keys", key)
+        await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
         yield reserve
 
 

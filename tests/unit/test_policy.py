@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import may
 
 from services.allocation.domain.policy import (
     ActivateVersion,
@@ -26,6 +27,7 @@ from services.allocation.domain.policy import (
 )
 from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policy_terms import Reason as TermsReason
+from services.allocation.events.authority import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
     Clocks,
@@ -39,6 +41,7 @@ from services.allocation.events.policy import (
 )
 from services.allocation.events.rounds import Method, QuorumStep
 from shared.approval import approve
+from shared.authority import Fault
 from shared.decider import CancelTimer, Refused, Timer
 
 TODAY = date(2026, 1, 6)
@@ -95,6 +98,7 @@ class Story:
             "by": by,
             "key": "enrolled",
             "signature_valid": True,
+            "capacity": may(by, on, acts=frozenset({"approve_policy"})),
             "on": on,
         }
         return ApproveVersion(**(told | changes))
@@ -107,7 +111,9 @@ class Story:
 def test_a_version_is_active_once_another_person_has_approved_it():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
     assert story.policy.active_on(TODAY) is None
-    approved, activated = story.when(story.approve())
+    approved, cited, activated = story.when(story.approve())
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.matter, cited.cited.act) == ("standing/1", "approve_policy")
     assert isinstance(approved, PolicyApproved)
     assert activated == PolicyActivated(policy="standing", version=1, products=())
     assert story.policy.active_on(TODAY) == 1
@@ -123,7 +129,7 @@ def test_what_is_signed_is_the_canonical_document():
 def test_a_version_of_a_later_day_waits_for_it():
     story = Story().approved().given(NoteUse(product=ProductId("antimony-metal")))
     story.given(draft(2, LATER), SubmitVersion(version=2, by=OPERATOR))
-    [approved] = story.when(story.approve(2))
+    [approved, _] = story.when(story.approve(2))
     [timer] = timers(approved)
     assert timer == Timer("activate/2", LATER, ActivateVersion(version=2, on=LATER))
     assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (1, 2)
@@ -141,7 +147,7 @@ def test_of_two_that_begin_on_one_day_the_later_is_active():
 
 def test_approved_after_its_day_it_is_active_from_the_approval():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
-    [approved, _] = story.when(story.approve(on=LATER))
+    [approved, *_] = story.when(story.approve(on=LATER))
     assert isinstance(approved, PolicyApproved)
     assert approved.active_from == LATER
     assert story.policy.active_on(LATER - timedelta(days=1)) is None
@@ -169,6 +175,10 @@ def test_an_approval_that_cannot_count_is_refused():
     story.refuses(story.approve(key="revoked"), Reason.KEY_REVOKED)
     story.refuses(story.approve(signature_valid=False), Reason.SIGNATURE_INVALID)
     story.refuses(msgspec.structs.replace(story.approve(), by=SubjectId("sub_third")), Reason.APPROVER_DIFFERS)
+    story.refuses(story.approve(capacity=None), Fault.MISSING)
+    story.refuses(story.approve(capacity=may(APPROVER, TODAY, acts=frozenset({"ratify"}))), Fault.OTHER_ACT)
+    one_product = may(APPROVER, TODAY, acts=frozenset({"approve_policy"}), products=frozenset({"antimony-metal"}))
+    story.refuses(story.approve(capacity=one_product), Fault.OTHER_PRODUCT)
     decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
     story.refuses(story.approve(approval=decision), Reason.OTHER_DOCUMENT)
     another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.approvals import ApprovalBody
+from services.allocation.api.authority import chains_held
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.approver import Approver
@@ -28,6 +29,7 @@ from services.allocation.tables import PolicyRow, PolicyVersionRow
 from shared.approval import Approval as SignedApproval
 from shared.approval import verify_approval
 from shared.auth import Caller, allow
+from shared.authority import Capacity
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.journal import Document
@@ -177,17 +179,21 @@ async def approve_version(
     post: Posting,
     reads: Reading,
 ) -> VersionChange:
-    """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
+    """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it, and it takes an authority over all
+    products."""
     approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     approver, _ = await reads.state(f"approver/{caller.subject}")
     assert isinstance(approver, Approver)
     key = approver.keys.get(KeyId(approval.key_id))
+    async with reads.session() as session:
+        held = await chains_held(session, caller.subject, body.authority)
     command = ApproveVersion(
         version=version,
         approval=approval,
         by=SubjectId(caller.subject),
         key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
         signature_valid=key is not None and verify_approval(approval, key.public_key),
+        capacity=Capacity(by=caller.subject, on=post.today, held=held, named=body.authority),
         on=post.today,
     )
     event = (await post.submit(f"policy/{policy}", command)).facts[0].event

@@ -11,6 +11,7 @@ import msgspec
 
 from services.allocation.domain.policy_terms import Reason as TermsReason
 from services.allocation.domain.policy_terms import fault_of
+from services.allocation.events.authority import Act, AuthorityCited
 from services.allocation.events.ids import KeyId, ProductId, SubjectId
 from services.allocation.events.policy import (
     PolicyActivated,
@@ -26,6 +27,7 @@ from services.allocation.events.policy import (
 )
 from services.allocation.events.rounds import Approval
 from shared.approval import Approval as SignedApproval
+from shared.authority import Capacity, Fault, cite
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.record import canonical
 
@@ -67,6 +69,7 @@ class ApproveVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: SubjectId
     key: Literal["enrolled", "revoked", "unknown"]
     signature_valid: bool
+    capacity: Capacity  # in what capacity they approve it
     on: date
 
 
@@ -112,7 +115,8 @@ class Reason(StrEnum):
 
 
 type Status = Literal["draft", "submitted", "approved", "withdrawn"]
-type Refusal = Refused[Reason] | Refused[TermsReason]
+type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[Fault]
+type StreamEvent = PolicyEvent | AuthorityCited
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +157,7 @@ def document_of(policy: str, version: int, active_from: date, terms: PolicyTerms
     return canonical(PolicyDocument(policy=policy, version=version, active_from=active_from, terms=terms))
 
 
-def decide(command: Command, policy: Policy) -> list[PolicyEvent] | Refusal:
+def decide(command: Command, policy: Policy) -> list[StreamEvent] | Refusal:
     match command:
         case DraftVersion():
             return _draft(command, policy)
@@ -180,7 +184,7 @@ def decide(command: Command, policy: Policy) -> list[PolicyEvent] | Refusal:
             assert_never(command)
 
 
-def evolve(policy: Policy, event: PolicyEvent) -> Policy:
+def evolve(policy: Policy, event: StreamEvent) -> Policy:
     replace = msgspec.structs.replace
     match event:
         case PolicyDrafted():
@@ -211,13 +215,15 @@ def evolve(policy: Policy, event: PolicyEvent) -> Policy:
             return replace(policy, activated=event.version)
         case PolicyWithdrawn():
             return replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
+        case AuthorityCited():
+            return policy  # told with the approval
         case PolicyUsed():
             return replace(policy, products=policy.products | {event.product})
         case _:
             assert_never(event)
 
 
-def timers(event: PolicyEvent) -> list[Timer | CancelTimer]:
+def timers(event: StreamEvent) -> list[Timer | CancelTimer]:
     """A version whose day is still to come; one that has begun is activated by its approval, and its timer then finds nothing to do."""
     match event:
         case PolicyApproved():
@@ -228,7 +234,7 @@ def timers(event: PolicyEvent) -> list[Timer | CancelTimer]:
             return []
 
 
-def _draft(command: DraftVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _draft(command: DraftVersion, policy: Policy) -> list[StreamEvent] | Refusal:
     open_ones = [number for number, version in policy.versions.items() if version.status in ("draft", "submitted")]
     if open_ones:
         return Refused(
@@ -251,7 +257,7 @@ def _draft(command: DraftVersion, policy: Policy) -> list[PolicyEvent] | Refusal
     ]
 
 
-def _revise(command: ReviseVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _revise(command: ReviseVersion, policy: Policy) -> list[StreamEvent] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
@@ -272,7 +278,7 @@ def _revise(command: ReviseVersion, policy: Policy) -> list[PolicyEvent] | Refus
     ]
 
 
-def _approve(command: ApproveVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _approve(command: ApproveVersion, policy: Policy) -> list[StreamEvent] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
@@ -293,6 +299,9 @@ def _approve(command: ApproveVersion, policy: Policy) -> list[PolicyEvent] | Ref
         return Refused(Reason.SIGNATURE_INVALID, f"key {signed.key_id} did not sign this", field="/signature")
     if command.by in found.authors:
         return Refused(Reason.BY_DRAFTER, "who wrote a policy does not approve it", accepted="another approver")
+    cited = cite(command.capacity, Act.APPROVE_POLICY)
+    if isinstance(cited, Refused):
+        return cited
     active_from = max(found.active_from, command.on)
     approved = PolicyApproved(
         policy=_name(policy),
@@ -302,10 +311,11 @@ def _approve(command: ApproveVersion, policy: Policy) -> list[PolicyEvent] | Ref
         approval=Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on),
     )
     begins = active_from <= command.on and evolve(policy, approved).active_on(command.on) == command.version
-    return [approved, *(_activated(policy, command.version) if begins else [])]
+    authority = AuthorityCited(matter=f"{_name(policy)}/{command.version}", cited=cited)
+    return [approved, authority, *(_activated(policy, command.version) if begins else [])]
 
 
-def _withdraw(command: WithdrawVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _withdraw(command: WithdrawVersion, policy: Policy) -> list[StreamEvent] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
@@ -323,7 +333,7 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[PolicyEvent] | R
     ]
 
 
-def _activated(policy: Policy, version: int) -> list[PolicyEvent]:
+def _activated(policy: Policy, version: int) -> list[StreamEvent]:
     if policy.activated == version:
         return []
     return [PolicyActivated(policy=_name(policy), version=version, products=tuple(sorted(policy.products)))]
