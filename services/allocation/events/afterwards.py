@@ -1,4 +1,4 @@
-"""After an award: a partner gives one back, or another decision takes the place of its round's.
+"""What may become of a decision once it is released: a partner gives an award back, or another decision takes its place.
 
 The decision stays what it was, and provable: nothing that was decided is undone, only what has not been drawn yet.
 """
