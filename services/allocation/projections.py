@@ -8,6 +8,7 @@ from typing import Any, assert_never
 import msgspec
 
 from services.allocation.events import (
+    AfterwardsEvent,
     AgreementAmended,
     AgreementEnded,
     AgreementEvent,
@@ -55,6 +56,7 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
+from services.allocation.projections_afterwards import project_afterwards
 from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
@@ -94,6 +96,9 @@ project = InWaves(waves_of, otherwise=_project)  # requests come by the hundred,
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
     if isinstance(event, EmergencyEvent):
         await project_emergency(connection, event)
+        return
+    if isinstance(event, AfterwardsEvent):
+        await project_afterwards(connection, event)
         return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)

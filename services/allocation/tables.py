@@ -46,6 +46,7 @@ class AwardStatus(StrEnum):
     GRANTED = "granted"  # inventory has not answered yet
     RELEASED = "released"
     WITHDRAWN = "withdrawn"
+    RENOUNCED = "renounced"  # given back by its partner
 
 
 class ReportStatus(StrEnum):
@@ -222,6 +223,7 @@ class RoundRow(Table, table=True):
     ratification: str | None = None  # of one that was decided in an emergency: due, missed, ratified
     ratify_by: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
     ratified_by: str | None = None
+    superseded_by: str | None = None  # the round that decides again
     reason: str | None  # why it was cancelled, reopened, or lost its last decision
 
 

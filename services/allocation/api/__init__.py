@@ -28,6 +28,7 @@ from services.allocation.api import (
     screening_lists,
     screenings,
     stock,
+    superseding,
     tasks,
     tenders,
 )
@@ -42,6 +43,7 @@ for _part in (
     requests,
     round_opening,
     rounds,
+    superseding,
     approvals,
     decisions,
     certificates,

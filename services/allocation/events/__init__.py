@@ -3,6 +3,7 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.afterwards import AwardRenounced, DecisionSuperseded
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
@@ -130,6 +131,7 @@ from services.allocation.events.tender import (
 __all__ = [
     "CRITERIA",
     "ActingOfficerNamed",
+    "AfterwardsEvent",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -148,6 +150,7 @@ __all__ = [
     "Award",
     "AwardGranted",
     "AwardId",
+    "AwardRenounced",
     "AwardWithdrawn",
     "BidCommitted",
     "BidEvent",
@@ -165,6 +168,7 @@ __all__ = [
     "Criterion",
     "DecisionHash",
     "DecisionRatified",
+    "DecisionSuperseded",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
@@ -293,6 +297,7 @@ ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
 BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent
 ReportEvent = ReportSent
+AfterwardsEvent = AwardRenounced | DecisionSuperseded
 type Event = (
     PartnerEvent
     | AgreementEvent
@@ -306,6 +311,7 @@ type Event = (
     | ClockEvent
     | ReadinessEvent
     | ReportEvent
+    | AfterwardsEvent
     | BidEvent
     | TenderEvent
 )
