@@ -13,7 +13,7 @@ from shared.service import Kernel
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 5.0
 
 clocks_overdue = Gauge("reserve_allocation_clocks_overdue", "Running clocks whose next limit has passed", ["clock"])
 tasks_overdue = Gauge("reserve_allocation_tasks_overdue", "Tasks that are not done, and whose day has passed", ["kind"])
@@ -39,8 +39,8 @@ async def _look(kernel: Kernel, clocks: set[str], kinds: set[str]) -> None:
     async with briefly(kernel.pool, LOOK_SECONDS) as connection:
         overdue = {row["clock"]: row["overdue"] for row in await connection.fetch(_CLOCKS, today)}
         tasks = {row["kind"]: row["overdue"] for row in await connection.fetch(_TASKS, today)}
-    clocks |= overdue.keys()
-    kinds |= tasks.keys()
+    clocks.update(overdue)
+    kinds.update(tasks)
     for clock in clocks:
         clocks_overdue.labels(clock).set(overdue.get(clock, 0))
     for kind in kinds:
