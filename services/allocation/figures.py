@@ -23,6 +23,10 @@ class Figures(BaseSettings):
     clock_warn_days: dict[str, int] = {"emergency": 1, "standard": 3}  # before a limit; of another clock, WARN_DAYS
 
     objection_days: int = 10  # after an acceptance, in which its partner may object to it
+    # By when it is somebody's task to have done it, in days.
+    hit_days: int = 2
+    objection_answer_days: int = 10
+    review_days: int = 30
     # What it usually takes to clear an item, in days; those of `lead_working` are counted Monday to Friday. A defence export permit takes
     # up to 15 working days, a sensitive one 35; the others are assumptions, to be replaced by what is seen.
     lead_days: dict[ItemKind, int] = {

@@ -23,6 +23,7 @@ from services.allocation.events import (
     AwardWithdrawn,
     BidEvent,
     BookOpened,
+    CarryEvent,
     ClockEvent,
     ClockSet,
     DisruptionDeclared,
@@ -58,6 +59,7 @@ from services.allocation.events import (
 )
 from services.allocation.projections_afterwards import project_afterwards
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_carry import project_carry
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
@@ -102,6 +104,9 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, CarryEvent):
+        await project_carry(connection, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)

@@ -165,6 +165,20 @@ class CitationRow(Table, table=True):
     cited_on: date
 
 
+class CarryRow(Table, table=True):
+    """What rounding is remembered, by product and agreement."""
+
+    __tablename__ = "carries"
+    id: str = Field(primary_key=True)  # "{product}/{agreement}"
+    product: str
+    agreement: str
+    partner: str = Field(index=True)
+    carry_g: str
+    expires_on: date | None
+    cause: str  # the round that left it: "rnd_01j..."
+    since: date
+
+
 class BookRow(Table, table=True):
     __tablename__ = "books"
     product: str = Field(primary_key=True)

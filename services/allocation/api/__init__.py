@@ -8,6 +8,7 @@ from services.allocation.api import (
     approver_keys,
     awards,
     bids,
+    carries,
     certificates,
     clocks,
     decisions,
@@ -63,5 +64,6 @@ for _part in (
     stock,
     tenders,
     bids,
+    carries,
 ):
     router.include_router(_part.router)

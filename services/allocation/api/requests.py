@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from services.allocation.api.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request, read_policy
+from services.allocation.api.pre_clearance import pre_clearance
 from services.allocation.api.terms import terms_of
 from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
@@ -185,11 +186,12 @@ async def accept_request(
         row = await find_request(session, request, None)
         lists = await lists_in_force(session)
         behind = await requests_behind(session, versions(lists), request)
+        not_pre_cleared = tuple(party.role for party in await pre_clearance(session, row, post.today) if not party.cleared)
     if behind:
         await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)
     screening = Findings(
         findings=_findings(body.findings),
-        not_pre_cleared=(),
+        not_pre_cleared=not_pre_cleared,
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
     )

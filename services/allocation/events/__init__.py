@@ -14,6 +14,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.carry import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
@@ -161,6 +162,9 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "CarryEvent",
+    "CarryExpired",
+    "CarrySet",
     "ClockEvent",
     "ClockSet",
     "ConflictDeclared",
@@ -295,7 +299,7 @@ RoundEvent = (
 ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
 ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent
 ReportEvent = ReportSent
 AfterwardsEvent = AwardRenounced | DecisionSuperseded
 type Event = (
