@@ -9,7 +9,8 @@ from stockpile_story import RECEIPT, UNIT_G
 from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 
 from services.allocation.domain.book_reminders import RemindOfScreening
-from services.allocation.domain.clock import MILESTONES, CheckClock, EndClock, StartClock
+from services.allocation.domain.clock import CheckClock, EndClock, StartClock
+from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.domain.readiness import CheckItem
 from services.allocation.events import PartnerCode, ProductId, RequestId
 from services.allocation.events.readiness import ItemId
