@@ -12,13 +12,12 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.approvals import ApprovalBody, ApprovalView
-from services.allocation.api.authority import chains_held, conflicts_of, find_chains
+from services.allocation.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.allocation.api.authority import find_chains
 from services.allocation.api.bids import BidView, bids_seen, opened_bids
 from services.allocation.api.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, PartnerField, ProductField, TenderPath, limited_to
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
-from services.allocation.domain.approver import Approver
 from services.allocation.domain.sealed_bid import PRICE
 from services.allocation.domain.tender import (
     ApproveTender,
@@ -47,10 +46,8 @@ from services.allocation.events import (
 )
 from services.allocation.tables import AwardStatus, StockRow
 from services.allocation.tender_tables import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
-from shared.authority import Capacity, Chain
+from shared.authority import Chain
 from shared.fields import Body, Instant, PositiveGrams, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
@@ -247,26 +244,8 @@ async def approve_tender(
     tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    approver, _ = await reads.state(f"approver/{caller.subject}")
-    assert isinstance(approver, Approver)
-    key = approver.keys.get(KeyId(approval.key_id))
     async with reads.session() as session:
-        capacity = Capacity(
-            by=caller.subject,
-            on=post.today,
-            held=await chains_held(session, caller.subject, body.authority),
-            named=body.authority,
-            conflicts=await conflicts_of(session, caller.subject),
-        )
-    command = ApproveTender(
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        capacity=capacity,
-        on=post.today,
-    )
+        command = ApproveTender(signing=await signing_of(body, caller, post, session, reads))
     accepted = await post.submit(f"tender/{tender}", command)
     approved, cited = (fact.event for fact in accepted.facts)
     return ApprovedTenderView(
