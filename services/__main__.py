@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
 approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
+certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
 tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
 loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
 app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
+app.add_typer(certificate, name="certificate")
 app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
 app.add_typer(tender, name="tender")
@@ -222,6 +224,28 @@ def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
 
     for name, value in verified(file, key, data).items():
         typer.echo(f"{name:<10} {value if value is not None else '-'}")
+
+
+@certificate.command("verify")
+def verify_certificate(
+    file: Path,
+    log_key: Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")] = None,
+    data: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Recomputes what the file allows, checks approvals and receipts, and says what it cannot check. Needs no network. Exit code 1 if
+    anything does not hold."""
+    from services.commands.certificate import checked, show
+    from services.commands.failure import CHECK_FAILED, fail
+
+    found = checked(file, log_key, data)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found)
+    if found.failed:
+        first = found.failed[0]
+        fail(f"{file} does not hold: {first.name}: {first.detail}", CHECK_FAILED)
 
 
 @audit.command("verify")

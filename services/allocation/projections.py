@@ -1,4 +1,4 @@
-"""Read tables from events: the own ones in the journal's transaction, the stock from inventory's."""
+"""Read tables from the service's own events, in the journal's transaction."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -57,12 +57,12 @@ from services.allocation.projections_authority import project_authority
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
+from services.allocation.projections_proofs import project_proofs
 from services.allocation.projections_readiness import project_readiness
 from services.allocation.projections_requests import RUNS, waves_of
 from services.allocation.report_projection import project_reports
 from services.allocation.screening_projection import project_screening
 from services.allocation.tender_projection import project_tender
-from services.inventory import events as inventory
 from shared.postgres import Connection
 from shared.record import Fact
 from shared.waves import InWaves, write_wave
@@ -82,6 +82,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
                 await _project_one(connection, fact, fact.event, on)
             await project_reports(connection, fact)
             await project_screening(connection, fact)
+            await project_proofs(connection, fact)
     await project_clocks(connection, facts)
 
 
@@ -337,82 +338,3 @@ async def _drop_decision(connection: Connection, round: str, reason: str) -> Non
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-# Inventory's events
-
-
-async def take_stock(connection: Connection, facts: Sequence[Fact]) -> None:
-    """What may be offered of each product, from the events of its stockpile."""
-    for fact in facts:
-        match fact.event:
-            case inventory.ProductRegistered() as event:
-                await connection.execute(
-                    "INSERT INTO stock (product, nominal_unit_g, protected_g, reserved_rights_g) VALUES ($1, $2, 0, 0)",
-                    event.product,
-                    event.nominal_unit_g,
-                )
-            case inventory.ProtectedStockSet() as event:
-                await connection.execute(
-                    """INSERT INTO protected_levels (place, product, before_g, mass_g, set_on, authority, reason)
-                       SELECT $1, product, protected_g, $3, $4, $5, $6 FROM stock WHERE product = $2""",
-                    fact.place,
-                    event.product,
-                    event.mass_g,
-                    date.fromisoformat(fact.record.effective_on),
-                    event.authority,
-                    event.reason,
-                )
-                await connection.execute("UPDATE stock SET protected_g = $2 WHERE product = $1", event.product, event.mass_g)
-            case inventory.LotTakenIn() as event if event.status == "available":
-                await _move_units(connection, event.product, event.nominal_unit_g, event.units)
-            case inventory.AssayRecorded() as event if event.units:
-                change = event.units if event.to_status == "available" else -event.units
-                await _move_units(connection, event.product, event.mass_g // event.units, change)
-            case inventory.StockAdjusted() as event if event.status == "available":
-                await _move_units(connection, event.product, event.nominal_unit_g, event.change_units)
-            case inventory.StockReleased() as event:
-                await _reserve(connection, event.product, event.units, event.rights_g)
-            case inventory.ReleaseLapsed() | inventory.ReleaseCancelled() as event:
-                await _give_back(connection, event.product, event.units, event.rights_g)
-            case inventory.DrawReturned() as event:
-                for parcel in event.available:
-                    await _move_units(connection, event.product, parcel.nominal_unit_g, parcel.units)
-            case inventory.RightAdded() as event:
-                await connection.execute(
-                    'INSERT INTO rights ("right", product, kind, window_to, mass_g) VALUES ($1, $2, $3, $4, $5)',
-                    event.right,
-                    event.product,
-                    event.kind,
-                    event.window_to,
-                    event.mass_g,
-                )
-            case inventory.RightMatured() as event:
-                await connection.execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.remaining_g)
-            case inventory.RightAssigned() as event:
-                await connection.execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.right_remaining_g)
-                await _give_back(connection, event.product, event.units, event.mass_g if event.source == "rights" else 0)
-            case _:
-                pass  # changes nothing that may be offered
-
-
-async def _reserve(connection: Connection, product: str, units: Sequence[inventory.UnitCount], rights_g: int) -> None:
-    for count in units:
-        await _move_units(connection, product, count.nominal_unit_g, -count.units)
-    await connection.execute("UPDATE stock SET reserved_rights_g = reserved_rights_g + $2 WHERE product = $1", product, rights_g)
-
-
-async def _give_back(connection: Connection, product: str, units: Sequence[inventory.UnitCount], rights_g: int) -> None:
-    for count in units:
-        await _move_units(connection, product, count.nominal_unit_g, count.units)
-    await connection.execute("UPDATE stock SET reserved_rights_g = reserved_rights_g - $2 WHERE product = $1", product, rights_g)
-
-
-async def _move_units(connection: Connection, product: str, unit_g: int, change: int) -> None:
-    await connection.execute(
-        """INSERT INTO stock_units (product, unit_g, units) VALUES ($1, $2, $3)
-           ON CONFLICT (product, unit_g) DO UPDATE SET units = stock_units.units + $3""",
-        product,
-        unit_g,
-        change,
-    )

@@ -312,6 +312,43 @@ class StockUnitsRow(Table, table=True):
     units: int = Field(sa_type=sa.BigInteger)
 
 
+class LotRow(Table, table=True):
+    """A lot that was taken in since this table is there; of older ones only `stock_units` knows. One that is used up stays: a draw may come
+    back."""
+
+    __tablename__ = "lots"
+    lot: str = Field(primary_key=True)
+    product: str = Field(index=True)
+    depot: str
+    unit_g: int = _grams()
+    units: int = Field(sa_type=sa.BigInteger)  # in stock: available if in specification, else quarantined
+    pinned_units: int = Field(sa_type=sa.BigInteger)  # of these, that releases are pinned to
+    in_specification: bool
+    origin: str
+    contents: dict[str, str] = _json()  # of the ruling assay: element -> share of the mass
+    expires_on: date | None  # the last day on which it may be drawn
+
+
+class PinRow(Table, table=True):
+    """Units of a lot that a release is met from, and nobody else."""
+
+    __tablename__ = "pins"
+    release: str = Field(primary_key=True)
+    lot: str = Field(primary_key=True)
+    units: int = Field(sa_type=sa.BigInteger)
+
+
+class StopRow(Table, table=True):
+    """A hold that is on a product's stockpile."""
+
+    __tablename__ = "stops"
+    product: str = Field(primary_key=True)
+    hold: str = Field(primary_key=True)
+    scope: str
+    target: str | None
+    expires_on: date | None  # inclusive
+
+
 class RightRow(Table, table=True):
     """What is left of a right. Only firm ones enter a round."""
 
@@ -320,4 +357,5 @@ class RightRow(Table, table=True):
     product: str = Field(index=True)
     kind: str
     window_to: date
+    window_from: date | None = None  # None: it was added before this was kept
     mass_g: int = _grams()

@@ -12,6 +12,7 @@ from services.allocation.events import (
     Award,
     DecisionRatified,
     LoanAwarded,
+    PoolStock,
     RatificationMissed,
     ReleaseOrder,
     RoundCertified,
@@ -19,6 +20,7 @@ from services.allocation.events import (
 )
 from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
+from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.stock import TakeInLot
 from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
@@ -49,27 +51,35 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)
+    awards, pools = _ordered(event, documents)
     command = ReleaseRound(
         product=product,
         round=event.round if isinstance(event, RoundCertified) else event.tender,
         decision=event.decision,
         awards=tuple(
             AwardedRelease(
-                release=release_of(award.award), award=award.award, request=award.request, partner=award.partner, mass_g=award.mass_g
+                release=release_of(award.award),
+                award=award.award,
+                request=award.request,
+                partner=award.partner,
+                mass_g=award.mass_g,
+                takes=tuple(Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in award.takes),
             )
-            for award in _awards(event, documents)
+            for award in awards
         ),
+        pools=tuple(ReleasePool(pool=pool.pool, source=pool.kind, lots=tuple(map(LotId, pool.lots))) for pool in pools),
         expires_on=event.expires_on,
         on=date.fromisoformat(fact.record.effective_on),
     )
     return (Reaction(f"stockpile/{product}", command),)
 
 
-def _awards(event: RoundCertified | TenderCertified, documents: Mapping[str, bytes]) -> tuple[Award, ...]:
-    """Raises `KeyError`, which stops the line, where its source does not have the document."""
+def _ordered(event: RoundCertified | TenderCertified, documents: Mapping[str, bytes]) -> tuple[tuple[Award, ...], tuple[PoolStock, ...]]:
+    """What is awarded, and of what. Raises `KeyError`, which stops the line, where its source does not have the document."""
     if event.release_order is None:
-        return event.awards  # as a round's stood before there were release orders
-    return msgspec.json.decode(documents[event.release_order], type=ReleaseOrder).awards
+        return event.awards, ()  # as a round's stood before there were release orders
+    order = msgspec.json.decode(documents[event.release_order], type=ReleaseOrder)
+    return order.awards, order.pools
 
 
 def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reaction:

@@ -8,7 +8,8 @@ from services.loans.domain import delivery, equity, facility, loan, material, of
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.problems import PROBLEMS
-from services.loans.projections import project, take_approver_keys, take_products
+from services.loans.projections import project, take_approvers, take_products
+from services.loans.projections.authority import AUTHORITY_TYPES
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.service import Service, subscription
@@ -23,9 +24,9 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            ALLOCATION_TYPES,
+            ALLOCATION_TYPES | AUTHORITY_TYPES,
             react=react_to_allocation,
-            take=take_approver_keys,
+            take=take_approvers,
             upcasters=ALLOCATION_UPCASTERS,
         ),
         subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_products),

@@ -1,6 +1,9 @@
 """The problems that loans answer with, besides those of every service: code -> (HTTP status, title)."""
 
+from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
+
 PROBLEMS = {
+    **AUTHORITY_PROBLEMS,
     # facilities
     "facility_not_found": (404, "There is no such facility"),
     "facility_already_open": (409, "The facility is open already"),

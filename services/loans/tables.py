@@ -8,6 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from shared.authority_tables import AuthorityColumns, ConflictColumns
+
 
 class Table(SQLModel, registry=registry()):
     """What the tables share: a registry of their own, so that no other service's tables are among them."""
@@ -262,6 +264,14 @@ class ApproverKeyRow(Table, table=True):
     key: str = Field(primary_key=True)
     public_key: str
     revoked: bool
+
+
+class AuthorityRow(AuthorityColumns, Table, table=True):
+    __tablename__ = "authorities"
+
+
+class ConflictRow(ConflictColumns, Table, table=True):
+    __tablename__ = "conflicts"
 
 
 # Facility loans

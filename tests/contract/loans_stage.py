@@ -1,6 +1,7 @@
 """Loans beside allocation, whose approvers sign, on the real PostgreSQL and Kafka: what tests of several files share."""
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from stage import Running, Stage, a_stage, free_port, until
 from test_allocation_service import Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
+from services.demo.instruments import empower
 from services.loans.main import SERVICE as LOANS
 from shared.approval import approve, public_key_hex
 from shared.clock import SystemClock, day_of
@@ -78,9 +80,17 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
             answer = await admin.post("/v1/approver-keys", json=enrolled, headers={"Idempotency-Key": "enrol"})
             assert answer.is_success, answer.text
 
+            async def register(instrument: dict[str, Any]) -> Any:
+                made = await admin.post("/v1/instruments", json=instrument, headers={"Idempotency-Key": secrets.token_hex(8)})
+                assert made.is_success, made.text
+                return made.json()
+
+            [delegation] = await empower(register, {lender.subject("approver-1"): "approver"})
+
         async def known() -> Any:
             async with stage.sql(names["loans"]) as sql:
-                return await sql.fetchval("SELECT count(*) FROM approver_keys")
+                keys = await sql.fetchval("SELECT count(*) FROM approver_keys")
+                return keys and await sql.fetchval("SELECT count(*) FROM authorities WHERE id = $1", delegation)
 
         await until(known)
         yield lender

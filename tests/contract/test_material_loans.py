@@ -182,7 +182,8 @@ async def _begin(lending: Lending) -> None:
     await reserve.post("operator-1", "/v1/agreements", {"partner": "JP", "products": [terms], "priority_class": 0} | days)
     key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
     await reserve.post("admin-1", "/v1/approver-keys", key)
-    await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
+    [delegation] = await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
+    await until(lambda: lending.loans.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", delegation))
     await an_active_policy(reserve, POLICY)
     limits = [
         {"key": "total", "limit_minor": 10**12},

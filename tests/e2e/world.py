@@ -134,7 +134,7 @@ class World:
     async def registered(self, instrument: dict[str, Any]) -> Any:
         """An instrument that inventory and loans know of as well."""
         made = await self.post(self.admin, "/allocation/v1/instruments", instrument)
-        for path in ("/inventory/v1/products", "/loans/v1/facilities"):
+        for path in ("/inventory/v1/releases", "/loans/v1/loans"):
             await self.operator.get(path, at_least=made.position)
         return made.body
 

@@ -275,12 +275,15 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             units = Counter({count["nominal_unit_g"]: count["units"] * count["nominal_unit_g"] for count in data["units"]})
             if units.total() + data["rights_g"] != data["mass_g"]:
                 return "its parts are not the whole"
-            stock.releases[data["release"]] = {"units": units, "rights_g": data["rights_g"], "until": data["expires_on"]}
-            for size in units:  # an assay may have failed what is reserved of another size
+            stock.releases[data["release"]] = {"units": units, "rights_g": data["rights_g"], "until": data["expires_on"], "pins": Counter()}
+            for size in units:  # an assay may have failed what is reserved of another size, or is pinned
                 reserved = sum(release["units"][size] for release in stock.releases.values())
+                reserved -= sum(mass_g for lot, mass_g in _pinned(stock).items() if lot in stock.quarantined and stock.unit_g[lot] == size)
                 there = sum(mass_g for lot, mass_g in stock.available.items() if stock.unit_g[lot] == size)
                 if reserved > there:
                     return f"{reserved} g in units of {size} g are reserved of {there}"
+        case "stock_pinned":
+            return _pin(stock, data)
         case "stock_drawn":
             parcels: Counter[str] = Counter()
             for parcel in data["parcels"]:
@@ -290,6 +293,8 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if parcels.total() != data["mass_g"]:
                 return "its parcels are not the whole"
             stock.available.subtract(parcels)
+            if (fault := _draw_pins(stock, data["release"], parcels)) is not None:
+                return fault
             stock.drawn[data["draw"]] = dict(parcels)
             stock.weighed[data["draw"]] = data["mass_g"]
             sizes: Counter[int] = Counter()
@@ -336,6 +341,41 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
                 for parcel in data[status]:
                     _shelf(stock, status)[parcel["lot"]] += parcel["mass_g"]
     return None
+
+
+def _pinned(stock: Stock) -> Counter[str]:
+    """Lot -> grams that releases are pinned to."""
+    pinned: Counter[str] = Counter()
+    for release in stock.releases.values():
+        pinned.update(release["pins"])
+    return pinned
+
+
+def _pin(stock: Stock, data: Json) -> str | None:
+    release = stock.releases.get(data["release"])
+    if release is None:
+        return "its release is not open"
+    release["pins"] = Counter({pin["lot"]: pin["units"] * pin["nominal_unit_g"] for pin in data["lots"]})
+    sizes: Counter[int] = Counter()
+    for lot, mass_g in release["pins"].items():
+        sizes[stock.unit_g[lot]] += mass_g
+    if sizes != +release["units"]:
+        return f"the pins are {dict(sizes)} and the release is {dict(release['units'])}"
+    pinned = _pinned(stock)
+    over = [lot for lot in release["pins"] if pinned[lot] > stock.available[lot] + stock.quarantined[lot]]
+    return f"more of {over[0]} is pinned than it has" if over else None
+
+
+def _draw_pins(stock: Stock, release_id: str, parcels: Counter[str]) -> str | None:
+    """A draw is of its release's own pins, if it has any, and never of another's. What it takes is off its pins."""
+    release = stock.releases.get(release_id)
+    if release is not None and release["pins"]:
+        if any(mass_g > release["pins"][lot] for lot, mass_g in parcels.items()):
+            return f"{dict(parcels)} is drawn, and its release is pinned to {dict(release['pins'])}"
+        release["pins"] = release["pins"] - parcels
+    pinned = _pinned(stock)
+    taken = [lot for lot in parcels if stock.available[lot] < pinned[lot]]
+    return f"what is drawn of {taken[0]} is pinned for another" if taken else None
 
 
 def _take(stock: Stock, data: Json, units: Counter[int], rights_g: int, day: str) -> str | None:

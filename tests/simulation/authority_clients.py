@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from simulation.clients import Approver
 
 ROOT: Any = "ins_act"
+OFFICER = "officer"  # of the facility: approves loans, holdings and material loans
 KEEPER = "keeper"  # of the stock: lifts holds, opens what is protected, takes releases back
 
 
 async def empower(client: Client, approvers: Sequence["Approver"]) -> None:
     await client.do("allocation", f"instrument/{ROOT}", _instrument(ROOT, None, "minister", ()))
     await client.until(lambda: ROOT in client.allocation.instruments)
-    for holder in (*(approver.subject for approver in approvers), KEEPER):
+    for holder in (*(approver.subject for approver in approvers), KEEPER, OFFICER):
         await delegate(client, holder)
 
 

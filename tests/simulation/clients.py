@@ -18,8 +18,9 @@ from services.allocation.domain.book_rounds import CancelRound, CertifyRound, Pr
 from services.allocation.domain.book_state import Book, partners_of
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
-from services.allocation.domain.proposal import offer, prepare
+from services.allocation.domain.proposal import prepare
 from services.allocation.domain.signing import Signing
+from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -86,7 +87,7 @@ def _lot(client: Client) -> TakeInLot:
         depot=client.dice.choice(("north", "south")),
         units=client.dice.randrange(3, 15),
         nominal_unit_g=client.dice.choice((UNIT_G, UNIT_G, 4 * UNIT_G)),
-        origin="somewhere",
+        origin=client.dice.choice(("AU", "CN")),
         custody_model="segregated",
         assay=_assay(client, True),
         on=date.min,
@@ -119,9 +120,15 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
         request, days = client.new_id("req"), client.dice.choice((0, 1, 3, 6, 12, 30))
 
         lent_for = client.dice.choice((0, 0, 5, 12))  # days; 0: it is no loan
+        excluded = client.dice.choice(((), ("CN",)))
 
         async def submit(
-            process: "Running", on: date, request: Any = request, days: int = days, lent_for: int = lent_for
+            process: "Running",
+            on: date,
+            request: Any = request,
+            days: int = days,
+            lent_for: int = lent_for,
+            excluded: tuple[str, ...] = excluded,
         ) -> tuple[Any, tuple[Document, ...]]:
             around = client.allocation.surroundings(product, [partner], on)
             terms = around.terms.get(partner)
@@ -139,6 +146,7 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
                 end_user="a smelter",
                 end_use="solder",
                 return_on=on + timedelta(days=days + lent_for) if lent_for else None,
+                excluded_origins=excluded,
                 on=on,
             )
             return command, ()
@@ -211,11 +219,10 @@ async def hold_round(client: Client, product: Any, round_id: Any, approvers: lis
         round = book.rounds.get(round_id)
         partners = [] if round is None else sorted(partners_of(book, round))
         around = client.allocation.surroundings(product, partners, on, round_id)
-        lots = client.allocation.free_units(product)
         supply_g = max(1, around.free_g * share // 4)
         prepared = None
         if round is not None and round.requests and partners_of(book, round) <= around.terms.keys() and around.free_g > 0:
-            offered = offer(supply_g, lots, around, UNIT_G)
+            offered = offer_from(client.allocation.stock.stock(product, UNIT_G), asked_in(book, round), supply_g, on)
             salts = [salt.hex() for salt in client.world.chance.bytes(len(round.requests) + 1)]
             prepared = prepare(round_id, product, book, round, around, offered, salts)
         command = ProposeRound(

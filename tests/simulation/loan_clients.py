@@ -50,6 +50,7 @@ from shared.approval import approve
 from shared.conditions import ShareAtLeast, Shown
 from shared.journal import Document
 from shared.writer import Accepted
+from simulation.authority_clients import OFFICER, capacity
 from simulation.client import Client, with_document
 
 FACILITY: Any = "cmf"
@@ -212,9 +213,9 @@ def terms(client: Client) -> LoanTerms:
     )
 
 
-def signing(document: Document, purpose: str) -> Signing:
-    signed = approve(document.name, KEY, approver="officer", purpose=purpose)
-    return Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)
+def signing(client: Client, document: str, purpose: str) -> Signing:
+    signed = approve(document, KEY, approver=OFFICER, purpose=purpose)
+    return Signing(approval=signed, by=OFFICER, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
 
 
 async def lend(client: Client, until_s: float) -> None:
@@ -241,7 +242,7 @@ async def lend(client: Client, until_s: float) -> None:
         else:
             propose = ProposeLoan(loan=loan, terms=proposed, document=document.name, by="operator", on=date.min)
             await client.do("loans", stream, with_document(document, propose))
-            await client.do("loans", stream, ApproveLoan(signing=signing(document, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, document.name, "loan_proposal"), on=date.min))
         for _ in range(client.dice.randrange(4, 25)):
             if client.world.loop.time() >= until_s:
                 return
@@ -255,7 +256,7 @@ async def lend(client: Client, until_s: float) -> None:
 async def _do_something(client: Client, stream: str, state: Any, proposal: Document) -> None:
     if state.status == "proposed":
         if client.dice.random() < 0.7:
-            await client.do("loans", stream, ApproveLoan(signing=signing(proposal, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal"), on=date.min))
         else:
             await client.do("loans", stream, WithdrawLoan(reason="no headroom"))
     elif state.status == "approved":
@@ -317,9 +318,7 @@ async def _act(client: Client, stream: str, state: Any) -> None:
         if client.dice.random() < 0.2:
             await client.do("loans", stream, WithdrawAct(act=name, reason="second thoughts"))
             return
-        document = state.acts[name].document
-        signed = approve(document, KEY, approver="officer", purpose="loan_act")
-        said = Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)
+        said = signing(client, state.acts[name].document, "loan_act")
         await client.do("loans", stream, ApproveAct(act=name, signing=said, on=date.min))
         return
     content: Any = client.dice.choice(
@@ -410,10 +409,10 @@ async def hold(client: Client, until_s: float) -> None:
             if state.status == "proposed" and dice.random() < 0.1:
                 await client.do("loans", stream, WithdrawHolding(reason="second thoughts"))
             elif state.status == "proposed":
-                await client.do("loans", stream, ApproveHolding(signing=signing(document, "equity_proposal"), on=date.min))
+                await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal"), on=date.min))
             elif state.status == "committed" and state.write_downs and dice.random() < 0.5:
                 flow = min(state.write_downs)
-                signed = signing(_write_down(holding, flow), "equity_write_down")
+                signed = signing(client, _write_down(holding, flow).name, "equity_write_down")
                 await client.do("loans", stream, ApproveWriteDown(flow=flow, signing=signed, on=date.min))
             elif state.status == "committed":
                 await client.do("loans", stream, _flow(client, holding, state))

@@ -26,6 +26,8 @@ def grams(evidence: "Evidence") -> Iterator[str]:
         loan, partner = stream.partition("/")[2], ""
         for record in records:
             kind, data = record["type"].split(".")[1], record["data"]
+            if kind == "authority_cited":
+                continue
             partner = data["partner"]
             faults = [*_moved(kind, data, pending, settled), *_changed(books, kind, data)]
             match kind:

@@ -2,12 +2,8 @@
 
 import asyncio
 from datetime import date, timedelta
-from hashlib import sha256
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from services.loans.domain.approvals import Signing
 from services.loans.domain.facility import OpenFacility, RecordRate
 from services.loans.domain.material_held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
 from services.loans.domain.material_returns import AssayReturn, ReceiveReturn
@@ -23,15 +19,14 @@ from services.loans.domain.material_terms import (
 )
 from services.loans.events.facility import Limit
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
-from shared.approval import approve
 from shared.journal import Document
 from shared.writer import Accepted
 from simulation.client import Client, with_document
+from simulation.loan_clients import signing
 from simulation.tables import UNIT_G
 
 FACILITY: Any = "lending"
 STREAM = f"facility/{FACILITY}"
-KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"a lending officer").digest())
 
 
 async def lend_material(client: Client, until_s: float) -> None:
@@ -61,7 +56,7 @@ async def _go_on(client: Client, stream: str, state: Any) -> None:
         case "proposed" if client.dice.random() < 0.1:
             await client.do("loans", stream, WithdrawMaterialLoan(reason="no longer"))
         case "proposed":
-            await client.do("loans", stream, ApproveTerms(signing=_signing(state.proposal.document, PURPOSE), on=date.min))
+            await client.do("loans", stream, ApproveTerms(signing=signing(client, state.proposal.document, PURPOSE), on=date.min))
         case "lent":
             turn = client.dice.choice((_bring, _bring, _assay, _assay, _assay, _assay, _defer, _secure, _settle))
             await turn(client, stream, state)
@@ -118,7 +113,7 @@ async def _assay(client: Client, stream: str, state: Any) -> None:
 async def _defer(client: Client, stream: str, state: Any) -> None:
     if state.deferrals:
         name = client.dice.choice(sorted(state.deferrals))
-        signed = ApproveDeferral(deferral=name, signing=_signing(state.deferrals[name].document, DEFERRAL), on=date.min)
+        signed = ApproveDeferral(deferral=name, signing=signing(client, state.deferrals[name].document, DEFERRAL), on=date.min)
         await client.do("loans", stream, signed)
         return
     name, due_on = client.new_id("dfr"), state.due_on + timedelta(days=client.dice.randrange(1, 9))
@@ -151,8 +146,3 @@ async def _settle(client: Client, stream: str, state: Any) -> None:
 
 def _report(client: Client, content: str, *, fit: bool = True) -> Assay:
     return Assay(report=client.new_id("rep"), laboratory="lab", assayed_on=date(2026, 1, 5), contents={"Sb": content}, in_specification=fit)
-
-
-def _signing(document: str, purpose: str) -> Signing:
-    signed = approve(document, KEY, approver="officer", purpose=purpose)
-    return Signing(approval=signed, by="officer", key="enrolled", signature_valid=True)

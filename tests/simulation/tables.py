@@ -1,6 +1,5 @@
 """What the services' own tables tell their APIs, in memory: so much as the simulated clients ask for; and the ledger's log."""
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -18,6 +17,7 @@ from services.ledger.postings import postings
 from shared.authority import Authority, Chain, chain_of
 from shared.journal import Document
 from shared.record import Fact, leaf_data
+from simulation.stock_tables import StockTables
 
 UNIT_G = 1000  # of every product
 NOWHERE = "nowhere"  # a depot that the rules allow, and a constraint does not
@@ -99,9 +99,7 @@ class AllocationTables:
         self.instruments: dict[str, Authority] = {}
         self.disruptions: dict[str, int] = {}  # version of each
         self.disruption_of: dict[str, str | None] = {}  # round -> its disruption
-        self.units: defaultdict[str, Counter[int]] = defaultdict(Counter)  # product -> unit size -> free units
-        self.protected_g: Counter[str] = Counter()
-        self.rights_g: Counter[str] = Counter()  # product -> firm, and not reserved
+        self.stock = StockTables()
 
     def project(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
@@ -145,38 +143,7 @@ class AllocationTables:
                     pass
 
     def take_stock(self, facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            match event := fact.event:
-                case inventory.LotTakenIn() if event.status == "available":
-                    self.units[event.product][event.nominal_unit_g] += event.units
-                case inventory.AssayRecorded() if event.units and event.from_status != event.to_status:
-                    unit_g = event.mass_g // event.units
-                    self.units[event.product][unit_g] += event.units if event.to_status == "available" else -event.units
-                case inventory.StockAdjusted() if event.status == "available":
-                    self.units[event.product][event.nominal_unit_g] += event.change_units
-                case inventory.StockReleased():
-                    self.rights_g[event.product] -= event.rights_g
-                    for count in event.units:
-                        self.units[event.product][count.nominal_unit_g] -= count.units
-                case inventory.ReleaseLapsed() | inventory.ReleaseCancelled():
-                    self.rights_g[event.product] += event.rights_g
-                    for count in event.units:
-                        self.units[event.product][count.nominal_unit_g] += count.units
-                case inventory.RightAdded():
-                    self.rights_g[event.product] += event.mass_g
-                case inventory.RightMatured():
-                    self.rights_g[event.product] -= event.settled_g
-                case inventory.RightAssigned() if event.source == "lots":
-                    self.rights_g[event.product] -= event.mass_g
-                    for count in event.units:
-                        self.units[event.product][count.nominal_unit_g] += count.units
-                case inventory.DrawReturned():
-                    for parcel in event.available:
-                        self.units[event.product][parcel.nominal_unit_g] += parcel.units
-                case inventory.ProtectedStockSet():
-                    self.protected_g[event.product] = event.mass_g
-                case _:
-                    pass
+        self.stock.take(facts)
 
     def chains(self, instruments: Sequence[str]) -> dict[str, Chain]:
         found = {instrument: chain_of(self.instruments, instrument) for instrument in instruments}
@@ -186,9 +153,6 @@ class AllocationTables:
         """What is in force of it."""
         held = [each.id for each in self.instruments.values() if each.holder == holder and each.ended_on is None]
         return tuple(self.chains(sorted(held)).values())
-
-    def free_units(self, product: str) -> dict[int, int]:
-        return {unit_g: units for unit_g, units in self.units[product].items() if units > 0}
 
     def surroundings(self, product: str, partners: Sequence[str], on: date, round: str | None = None) -> Surroundings:
         terms: dict[Any, TermsRead] = {}
@@ -207,9 +171,9 @@ class AllocationTables:
         return Surroundings(
             terms=terms,
             disruption_version=self.disruptions.get(self.disruption_of.get(round or "") or ""),
-            lots_g=sum(unit_g * units for unit_g, units in self.free_units(product).items()),
-            rights_g=max(0, self.rights_g[product]),
-            protected_g=self.protected_g[product],
+            lots_g=sum(unit_g * units for unit_g, units in self.stock.free_units(product).items()),
+            rights_g=max(0, self.stock.rights_g[product]),
+            protected_g=self.stock.protected_g[product],
         )
 
 

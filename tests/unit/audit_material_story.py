@@ -10,6 +10,7 @@ from services.allocation.events import ApproverKeyEnrolled
 from services.loans.domain.material import DECIDER
 from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack
 from services.loans.domain.material_terms import CommitMaterialLoan
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReserved, Limit, RateRecorded
 from services.loans.events.material import ReturnId
 from shared.approval import key_id, public_key_hex
@@ -76,7 +77,8 @@ def lent() -> Story:
         assert not isinstance(events, Refused), events
         for event in events:
             loan = DECIDER.evolve(loan, event)
-            story[name if name not in story else f"{name}_then"] = Step(event=event, stream=f"material/{LOAN}")
+            named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_then"
+            story[named] = Step(event=event, stream=f"material/{LOAN}")
     return story
 
 

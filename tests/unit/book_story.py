@@ -15,8 +15,10 @@ from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book_rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
-from services.allocation.domain.proposal import Prepared, offer, prepare
+from services.allocation.domain.eligibility import Right, Stock
+from services.allocation.domain.proposal import Prepared, prepare
 from services.allocation.domain.signing import Signing
+from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import (
     AgreementId,
     BookEvent,
@@ -139,6 +141,20 @@ def surroundings(lots: int = 100, rights: int = 0, protected: int = 0, **changes
     return Surroundings(**(told | changes))
 
 
+def stock_around(around: Surroundings, free_units: dict[int, int]) -> Stock:
+    """Lots that nobody knows one by one, and a right that reaches everyone."""
+    right = Right(right="rgt_1", mass_g=around.rights_g, window_from=None, window_to=date.max)
+    return Stock(
+        nominal_unit_g=UNIT_G,
+        lots=[],
+        rights=[right],
+        stops=[],
+        free_units=free_units,
+        reserved_rights_g=0,
+        protected_g=around.protected_g,
+    )
+
+
 class Story:
     """A book to which commands happen, one after the other."""
 
@@ -168,7 +184,7 @@ class Story:
     def prepared(self, units: int, around: Surroundings | None = None, round: RoundId = ROUND) -> Prepared:
         around = around or surroundings()
         found = self.book.rounds[round]
-        offered = offer(units * UNIT_G, {UNIT_G: around.lots_g // UNIT_G}, around, UNIT_G)
+        offered = offer_from(stock_around(around, {UNIT_G: around.lots_g // UNIT_G}), asked_in(self.book, found), units * UNIT_G, TODAY)
         salts = [f"{place:032x}" for place in range(len(found.requests) + 1)]
         return prepare(round, ANTIMONY, self.book, found, around, offered, salts)
 

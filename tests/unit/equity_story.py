@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Any
 
+from powers import may
+
 from services.loans.domain.approvals import Signing
 from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, CommitHolding, ProposeHolding
 from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding
@@ -49,7 +51,7 @@ def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
 
 def signing(by: str, document: str = DOCUMENT, purpose: str = PROPOSAL, **said: Any) -> Signing:
     approval = Approval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
-    return Signing(**({"approval": approval, "by": by, "key": "enrolled", "signature_valid": True} | said))
+    return Signing(**({"approval": approval, "by": by, "key": "enrolled", "signature_valid": True, "capacity": may(by, TODAY)} | said))
 
 
 def approve(by: str = "approver-1", **said: Any) -> ApproveHolding:

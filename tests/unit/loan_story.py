@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import may
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.loan import DECIDER, Loan
@@ -91,7 +92,7 @@ def named(document: str) -> str:
 
 def signing(document: str, purpose: str = "loan_proposal", by: str = "sub_approver", **changes: Any) -> Signing:
     given: dict[str, Any] = {"approval": approve(document, KEY, approver=by, purpose=purpose), "by": by, "key": "enrolled"}
-    return Signing(**given | {"signature_valid": True} | changes)
+    return Signing(**given | {"signature_valid": True, "capacity": may(by, START)} | changes)
 
 
 def learn(*learnt: Evidence, forgotten: tuple[str, ...] = (), on: date = START) -> LearnEvidence:

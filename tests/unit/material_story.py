@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import may
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.material import DECIDER
@@ -107,6 +108,7 @@ def signing(document: str, purpose: str, by: str = "approver-1", **changes: Any)
         "by": by,
         "key": "enrolled",
         "signature_valid": True,
+        "capacity": may(by, TODAY),
     }
     return Signing(**(told | changes))
 

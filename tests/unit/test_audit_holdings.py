@@ -8,6 +8,7 @@ from audit_loan_story import TODAY, facility, reserved, signed, told_with_loans
 from audit_story import OTHER_KEY, Step, Story, Told
 from equity_story import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
 from msgspec.structs import replace
+from powers import may
 from test_audit import before, changed, failures
 
 from services.loans.domain.approvals import Signing
@@ -15,6 +16,7 @@ from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, Comm
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import Holding
 from services.loans.domain.equity_write_downs import WRITE_DOWN, ApproveWriteDown
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId, HoldingFigures
 from shared.approval import Approval
 from shared.decider import Refused
@@ -25,7 +27,7 @@ SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
 def signing(purpose: str) -> Signing:
     approved = signed(DOCUMENT, purpose)
     said = Approval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
-    return Signing(approval=said, by=said.approver, key="enrolled", signature_valid=True)
+    return Signing(approval=said, by=said.approver, key="enrolled", signature_valid=True, capacity=may(said.approver, TODAY))
 
 
 def may_be_written_down() -> ApproveWriteDown:
@@ -55,7 +57,8 @@ def held() -> Story:
         assert not isinstance(events, Refused), events
         for event in events:
             holding = DECIDER.evolve(holding, event)
-            story[name if name not in story else f"{name}_closes"] = Step(event=event, stream=f"equity/{HOLDING}")
+            named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_closes"
+            story[named] = Step(event=event, stream=f"equity/{HOLDING}")
     return story
 
 

@@ -23,6 +23,7 @@ from book_story import (
     accept,
     open_round,
     request_id,
+    stock_around,
     submit,
     surroundings,
     terms,
@@ -35,7 +36,8 @@ from services.allocation.domain.book_rounds import CancelRound, CloseRound, Prop
 from services.allocation.domain.book_state import Reason, proposal_of
 from services.allocation.domain.decision import read_file
 from services.allocation.domain.decision_check import recompute
-from services.allocation.domain.proposal import offer
+from services.allocation.domain.eligibility import Asked
+from services.allocation.domain.supply import offer_from
 from services.allocation.events import (
     AgreementRead,
     ApprovalsLapsed,
@@ -202,11 +204,12 @@ def test_firm_rights_can_be_offered_though_all_lots_are_protected():
 def test_an_offer_is_of_whole_units_the_largest_first():
     around = surroundings(lots_g=12 * UNIT_G, rights_g=2 * UNIT_G)
     lots = {UNIT_G: 2, 5 * UNIT_G: 2}
+    anything = Asked(request=request_id("a"), partner=JP, needed_by=TODAY)
 
     def offered(supply_g):
         return {
             pool.pool: [(units.unit_g // UNIT_G, units.units) for units in pool.offered]
-            for pool in offer(supply_g, lots, around, UNIT_G).pools
+            for pool in offer_from(stock_around(around, lots), [anything], supply_g, TODAY).pools
         }
 
     assert offered(14 * UNIT_G + 1) == {"lots": [(5, 2), (1, 2)], "rights": [(1, 2)]}

@@ -8,6 +8,7 @@ import pytest
 from equity_story import (
     COMMITTED_ON,
     DOCUMENT,
+    HOLDING,
     TERMS,
     TODAY,
     approve,
@@ -29,6 +30,7 @@ from services.loans.domain.equity import DECIDER, CancelUncalled, CommitHolding,
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import Holding, HoldingStatus, Reason, units_on
 from services.loans.domain.equity_write_downs import WithdrawWriteDown
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     EquityFlowId,
     HoldingApproved,
@@ -56,9 +58,11 @@ def refused(command: Any, holding: Holding, reason: Any, field: str | None = Non
 
 
 def test_a_second_person_approves_and_the_facility_is_asked_for_the_whole_commitment():
-    (event,) = decided(approve(), happen(propose()))
+    event, cited = decided(approve(), happen(propose()))
     assert isinstance(event, HoldingApproved)
     assert (event.commitment_minor, event.facility) == (500_000, "cmf")
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.matter, cited.cited.act, cited.cited.amount_minor) == (HOLDING, "commit_holding", 500_000)
     assert event.keys == ("instrument/equity", "account/national_interest", "borrower/larvotto", "project/hillgrove", "element/Sb")
 
 
@@ -229,11 +233,13 @@ def test_a_write_down_that_is_too_much_by_now_is_refused():
 
 
 def test_what_is_written_off_is_held_no_more_and_closes():
-    off, closed = decided(approve_write_down(), committed(subscribe(10, 100), write_down(None)))
+    off, closed, cited = decided(approve_write_down(), committed(subscribe(10, 100), write_down(None)))
     assert isinstance(off, HoldingWrittenOff)
     assert (off.units, off.amount_minor, off.after.units, off.after.cost_minor) == (10, 100, 0, 0)
     assert (off.approval.subject, off.document) == ("approver-1", DOCUMENT)
     assert isinstance(closed, HoldingClosed)
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.cited.act, cited.cited.amount_minor, cited.cited.currency) == ("write_off", 100, "AUD")
     later = committed(subscribe(10, 100, date(2026, 3, 1)), subscribe(10, 100, date(2026, 6, 1), "s2"))
     refused(write_down(None, date(2026, 4, 1)), later, Reason.DATE_INVALID, "/on")
 

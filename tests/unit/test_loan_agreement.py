@@ -66,7 +66,7 @@ def test_an_act_that_is_withdrawn_is_approved_no_more():
 
 def test_a_proposal_is_approved_by_a_second_person_and_committed_by_its_facility():
     loan, happened = told(propose(), APPROVE, CommitLoan(on=START))
-    assert names(happened) == ["LoanProposed", "LoanApproved", "LoanCommitted"]
+    assert names(happened) == ["LoanProposed", "LoanApproved", "AuthorityCited", "LoanCommitted"]
     assert happened[1].keys == (
         "instrument/loan",
         "account/national_interest",
@@ -217,12 +217,12 @@ def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
 
 def test_a_commitment_s_ends_are_timers():
     _, happened = told(propose(), APPROVE, CommitLoan(on=START))
-    assert {timer.name: timer.due for timer in timers(happened[2])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
+    assert {timer.name: timer.due for timer in timers(happened[3])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
 
 
 def test_a_fee_on_what_is_not_advanced_is_billed_when_the_first_period_ends():
     loan, happened = told(propose(commitment_fee_pct="1"), APPROVE, CommitLoan(on=START))
-    (period,) = (timer for timer in timers(happened[2]) if timer.name == "period")
+    (period,) = (timer for timer in timers(happened[3]) if timer.name == "period")
     assert isinstance(period, Timer)
     assert period.due == date(2026, 2, 6)
     loan, happened = told(period.command, loan=loan)
@@ -234,7 +234,7 @@ def test_a_condition_subsequent_that_is_not_met_by_its_day_is_said_to_be_missed(
     late = LookAtSubsequent(name="insurance", on=date(2026, 4, 1))
     loan, happened = told(propose(subsequents=(insured,)), APPROVE, CommitLoan(on=START), late)
     assert (names(happened)[-1], happened[-1].seen.evaluation.status) == ("SubsequentMissed", "open")
-    assert {timer.name: timer.due for timer in timers(happened[2])}["subsequent/insurance"] == date(2026, 4, 1)  # type: ignore[union-attr]
+    assert {timer.name: timer.due for timer in timers(happened[3])}["subsequent/insurance"] == date(2026, 4, 1)  # type: ignore[union-attr]
     for on, learnt in ((date(2026, 3, 31), ()), (date(2026, 4, 1), (evidence("insurance"),))):
         told_of, _ = told(learn(*learnt), loan=loan) if learnt else (loan, [])
         assert DECIDER.decide(LookAtSubsequent(name="insurance", on=on), told_of) == []
@@ -258,7 +258,7 @@ def test_a_condition_is_amended_only_by_a_second_person_s_signature():
     assert refused(loan, pay_out()).code == "conditions_unmet"
     assert refused(loan, sign_act(by="sub_operator")).code == "approval_by_proposer"
     loan, happened = told(sign_act(), pay_out(), loan=loan)
-    assert names(happened) == ["ActApproved", "AdvanceCleared", "AdvancePaid"]
+    assert names(happened) == ["ActApproved", "AuthorityCited", "AdvanceCleared", "AdvancePaid"]
     assert loan.terms is not None
     assert loan.terms.precedents[0].text == "75% sold"
 
@@ -275,7 +275,7 @@ def test_an_advance_that_waited_for_what_is_waived_is_cleared_by_the_waiver():
     waived = WaiveCondition(name="permit", until=None)
     shown = [evidence("output", 100), evidence("offtake", 80)]
     loan, happened = told(act(waived), sign_act(), loan=committed(learn(*shown), request()))
-    assert names(happened) == ["ActProposed", "ActApproved", "AdvanceCleared"]
+    assert names(happened) == ["ActProposed", "ActApproved", "AuthorityCited", "AdvanceCleared"]
     assert told(pay_out(), loan=loan)[1]
 
 

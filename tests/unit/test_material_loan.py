@@ -196,7 +196,8 @@ def test_a_signature_counts_only_over_the_terms_by_a_key_that_stands():
 
 def test_the_facility_is_asked_for_the_contained_grams_and_the_loan_waits_for_its_answer():
     loan = proposed()
-    (approved,) = decide(loan, sign(loan))
+    approved, cited = decide(loan, sign(loan))
+    assert (cited.cited.act, cited.cited.product, cited.cited.mass_g) == ("lend_material", loan.product, loan.mass_g)
     assert (approved.contained_g, approved.facility) == (9_965_000, "lending")
     assert set(approved.keys) == {"instrument/material", "partner/JP", "element/Sb"}
     loan = happen(loan, sign(loan))

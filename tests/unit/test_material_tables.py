@@ -52,7 +52,7 @@ from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow
 from shared.decider import Refused
 from shared.engines import Engines
 
-MIGRATION = importlib.import_module("migrations.loans.versions.0001_journal_and_read_tables")
+MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 LATER = days(45)
 
 
@@ -71,7 +71,8 @@ async def tables(servers: Engines) -> AsyncIterator[AsyncConnection]:
 
 def _migrate(connection: sa.Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
-        MIGRATION.upgrade()
+        for migration in MIGRATIONS:
+            migration.upgrade()
 
 
 def to_lent() -> list[Any]:

@@ -23,7 +23,7 @@ from services.loans.tables import ProjectFactRow, ProjectRow, metadata
 from shared.decider import Refused
 from shared.engines import Engines
 
-MIGRATION = importlib.import_module("migrations.loans.versions.0001_journal_and_read_tables")
+MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ async def tables(servers: Engines) -> AsyncIterator[AsyncConnection]:
 
 def _migrate(connection: sa.Connection) -> None:
     with Operations.context(MigrationContext.configure(connection)):
-        MIGRATION.upgrade()
+        for migration in MIGRATIONS:
+            migration.upgrade()
 
 
 async def happen(tables: AsyncConnection, *commands: Command) -> Project:

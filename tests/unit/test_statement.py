@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loan_story import SHOWN, START, act, learn, lent, minor, months, named, pay_out, payment, propose, request, sign_act, signing, told
 from test_standing_properties import account_of, contracts, days, happenings
 
-from services.loans.api.statement_page import PAGE_HEADERS, page_of
+from services.loans.api.statement_page import page_of
 from services.loans.domain.dated_facts import Contract, DatedFact
 from services.loans.domain.loan_advances import CancelCommitment
 from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
@@ -16,6 +16,7 @@ from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, ResetRa
 from services.loans.domain.standing import books_on, plus
 from services.loans.domain.statement import lines_of, owed_by_books, told_in
 from services.loans.events.loan import PaymentId, WriteOff
+from shared.print_page import PAGE_HEADERS
 
 YEAR_END = date(2026, 12, 31)
 LINE: dict[str, Any] = {

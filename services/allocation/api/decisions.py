@@ -55,6 +55,7 @@ class CertificateView(BaseModel):
     approvals: list[CertifiedApproval]
     expires_on: date
     certified_in: str  # the event of which the ledger gives the receipt: "allocation/0/123"
+    certificate: str  # where all of this is with its receipts: "/v1/certificates/{decision}"
 
 
 @router.get("/{round}/decision", response_class=Response, responses=DECISION_FILE)
@@ -121,6 +122,7 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
         approvals=approvals,
         expires_on=row.expires_on,
         certified_in=row.certified_in,
+        certificate=f"/v1/certificates/{row.decision}",
     )
 
 

@@ -1,5 +1,6 @@
 """Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -16,8 +17,9 @@ from services.allocation.api.approvals import ApprovalView, approval_view
 from services.allocation.api.authority import find_chains
 from services.allocation.api.decisions import AwardLine, award_lines, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
-from services.allocation.api.lookups import available_units, find_round, find_surroundings, own_requests, read_policy
+from services.allocation.api.lookups import find_round, find_surroundings, own_requests, read_policy
 from services.allocation.api.objections import open_objections
+from services.allocation.api.supply import find_stock
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
@@ -27,7 +29,8 @@ from services.allocation.domain.book_rounds import (
     approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
-from services.allocation.domain.proposal import Prepared, offer
+from services.allocation.domain.proposal import Prepared
+from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import (
     AwardGranted,
     KeyId,
@@ -39,7 +42,7 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, StockRow
+from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
@@ -132,13 +135,12 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(reads, session, row, book, found, post.today)
-        lots = await available_units(session, row.product)
-        stock = await session.get(StockRow, row.product)
+        stock = await find_stock(session, row.product, post.today)
     prepared = None
     if found is not None and stock is not None and _can_be_worked_out(book, found, around, body.supply_g):
-        offered = offer(body.supply_g, lots, around, stock.nominal_unit_g)
         salts = [secrets.token_hex(16) for _ in range(len(found.requests) + 1)]
-        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offered, salts)
+        offer = await asyncio.to_thread(offer_from, stock, asked_in(book, found), body.supply_g, post.today)
+        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offer, salts)
     command = ProposeRound(
         round=RoundId(round),
         supply_g=body.supply_g,

@@ -101,10 +101,10 @@ class Profile(_Document, frozen=True, kw_only=True):
 
 
 class Barred(_Document, frozen=True, kw_only=True):
-    """Why the requests of a profile may not have of a lot or right."""
+    """Why the requests of a profile may not have of these lots or rights. `profile` None: nobody may."""
 
-    source: str
-    profile: str
+    sources: tuple[str, ...]
+    profile: str | None
     why: str  # "origin CN excluded", "Sb 0.9965 < 0.9985", "on hold"
 
 

@@ -20,13 +20,12 @@ from services.allocation.domain.decision import (
     Opened,
     Pool,
     Terms,
-    Units,
     canonical,
     compose,
     decision_hash,
 )
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, rational
-from services.allocation.events import Award, DecisionHash, PartnerCode, ProductId, ReleaseOrder, RequestId, RoundId, Take
+from services.allocation.events import Award, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId, Take
 from shared import record
 
 
@@ -42,34 +41,12 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """What a round hands out: its pools, the pools that each request may have of (by id; a request that is not named, of all), and the
-    stock behind them."""
+    stock behind them. `lots`: by pool, those that its releases are then pinned to; none named at all: any will do for everyone."""
 
     pools: tuple[Pool, ...]
     eligible: Mapping[RequestId, tuple[str, ...]]
     holdings: Holdings
-
-
-def offer(supply_g: int, lots: Mapping[int, int], surroundings: Surroundings, nominal_unit_g: int) -> Offer:
-    """The whole units that make up at most `supply_g`, for everyone in the round.
-
-    They are of lots (unit size in grams -> units) down to the protected stock, then of firm rights in the product's own unit. What does not
-    make up a unit is not offered.
-    """
-    counts = dict[int, int]()
-    rest_g = supply_g
-    spare_g = max(surroundings.lots_g - surroundings.protected_g, 0)
-    for unit_g in sorted(lots, reverse=True):
-        units = min(rest_g // unit_g, spare_g // unit_g, lots[unit_g])
-        counts[unit_g] = units
-        rest_g -= units * unit_g
-        spare_g -= units * unit_g
-    of_lots = tuple(Units(unit_g=unit_g, units=units) for unit_g, units in counts.items() if units)
-    rights = min(rest_g, surroundings.rights_g) // nominal_unit_g
-    pools = [Pool(pool="lots", kind="lots", restricted="", offered=of_lots)] if of_lots else []
-    if rights or not pools:
-        pools.append(Pool(pool="rights", kind="rights", restricted="", offered=(Units(unit_g=nominal_unit_g, units=rights),)))
-    available_g = surroundings.lots_g + surroundings.rights_g
-    return Offer(pools=tuple(pools), eligible={}, holdings=Holdings(available_g=available_g, protected_g=surroundings.protected_g))
+    lots: Mapping[str, tuple[str, ...]] = {}
 
 
 def prepare(
@@ -105,7 +82,9 @@ def prepare(
     file = compose(terms, holdings, opened)
     published, whole = canonical(file.decision), canonical(file)
     lines = [line.content for line in file.lines]
-    order = ReleaseOrder(round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g))
+    order = ReleaseOrder(
+        round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g), pools=_stock_of(offer)
+    )
     proposed = Proposed(
         decision=DecisionHash(decision_hash(file)),
         file=sha256(whole).hexdigest(),
@@ -186,6 +165,10 @@ def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
 
 def _capped(carry_g: Fraction, cap_g: int) -> Fraction:
     return max(Fraction(-cap_g), min(carry_g, Fraction(cap_g)))
+
+
+def _stock_of(offer: Offer) -> tuple[PoolStock, ...]:
+    return tuple(PoolStock(pool=pool.pool, kind=pool.kind, lots=offer.lots.get(pool.pool, ())) for pool in offer.pools)
 
 
 def _award(line: Line) -> Award:

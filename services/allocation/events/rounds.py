@@ -94,11 +94,12 @@ class Award(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolStock(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pool is made of: these lots and rights, and nothing else, meet what is taken of it."""
+    """What a pool is made of. Its lots, and nothing else, meet what is taken of it, if it names any; a pool of lots that names none is of
+    all that the other pools do not name. Rights stand in for each other, so a pool of rights names none."""
 
     pool: str
+    kind: Literal["lots", "rights"]
     lots: tuple[str, ...] = ()
-    rights: tuple[str, ...] = ()
 
 
 class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Response
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.loans.domain.approvals import Signing
-from services.loans.tables import ApproverKeyRow
+from services.loans.tables import ApproverKeyRow, AuthorityRow, ConflictRow
 from shared.approval import Approval, verify_approval
 from shared.auth import Caller
-from shared.fields import Body
+from shared.authority_tables import capacity_of
+from shared.fields import TYPEID, Body
 from shared.http import Reads
 from shared.postgres_journal import read_document
 
@@ -26,6 +27,9 @@ class ApprovalBody(Body):
     approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
     key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
     signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
+    authority: Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")] | None = Field(
+        default=None, description="the instrument that is acted under; left out: the narrowest that covers it"
+    )
 
 
 class ApprovalView(BaseModel):
@@ -35,15 +39,17 @@ class ApprovalView(BaseModel):
     approved_on: date
 
 
-async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller) -> Signing:
-    approval = msgspec.convert(body.model_dump(), Approval)
+async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), Approval)
     async with reads.session() as session:
+        capacity = await capacity_of(session, AuthorityRow, ConflictRow, by=caller.subject, on=on, named=body.authority)
         key = await session.get(ApproverKeyRow, (caller.subject, approval.key_id))
     return Signing(
         approval=approval,
         by=caller.subject,
         key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
         signature_valid=key is not None and verify_approval(approval, key.public_key),
+        capacity=capacity,
     )
 
 

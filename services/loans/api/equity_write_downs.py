@@ -95,7 +95,7 @@ async def approve_write_down(
     post: Posting,
     reads: Reading,
 ) -> BookedView:
-    command = ApproveWriteDown(flow=EquityFlowId(flow), signing=await signing_of(reads, body, caller), on=post.today)
+    command = ApproveWriteDown(flow=EquityFlowId(flow), signing=await signing_of(reads, body, caller, post.today), on=post.today)
     return booked(await post.submit(f"equity/{holding}", command))
 
 

@@ -134,7 +134,7 @@ async def approve_act(
     reads: Reading,
 ) -> ActApprovedView:
     """It has its effect at once."""
-    command = ApproveAct(act=ActId(act), signing=await signing_of(reads, body, caller), on=post.today)
+    command = ApproveAct(act=ActId(act), signing=await signing_of(reads, body, caller, post.today), on=post.today)
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return ActApprovedView(
         act=act,

@@ -204,7 +204,7 @@ async def show_deferral_document(loan: MaterialPath, deferral: DeferralPath, cal
 async def approve_deferral(
     loan: MaterialPath, deferral: DeferralPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading
 ) -> DeferredView:
-    command = ApproveDeferral(deferral=DeferralId(deferral), signing=await signing_of(reads, body, caller), on=post.today)
+    command = ApproveDeferral(deferral=DeferralId(deferral), signing=await signing_of(reads, body, caller, post.today), on=post.today)
     return of_event(DeferredView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 

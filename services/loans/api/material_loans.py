@@ -327,7 +327,7 @@ async def show_terms(loan: MaterialPath, caller: SeesMaterial, reads: Reading) -
 @router.post("/{loan}/approvals", status_code=201)
 async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> ApprovedView:
     """The signature of a second person, for the purpose "material_loan". The facility is asked for headroom next."""
-    command = ApproveTerms(signing=await signing_of(reads, body, caller), on=post.today)
+    command = ApproveTerms(signing=await signing_of(reads, body, caller, post.today), on=post.today)
     event = (await post.submit(stream_of(loan), command)).facts[0].event
     return ApprovedView(
         loan=loan,

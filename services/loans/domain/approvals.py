@@ -1,11 +1,15 @@
-"""Approvals: whether a second person's signature is over what was proposed, for loans, holdings and material loans alike."""
+"""Approvals: whether a second person's signature is over what was proposed, and under what authority they give it; for loans, holdings and
+material loans alike. The acts are those that allocation registers instruments for."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from services.loans.events.authority import AuthorityCited
 from shared.approval import Approval as SignedApproval
+from shared.authority import Capacity, Fault, cite, interest_in
 from shared.decider import Refused
 
 type KeyStatus = Literal["enrolled", "revoked", "unknown"]
@@ -29,6 +33,7 @@ class Signing(msgspec.Struct, frozen=True, kw_only=True):
     by: str  # the subject of the caller
     key: KeyStatus
     signature_valid: bool
+    capacity: Capacity | None = None  # in which they approve; None: nobody may
 
 
 def fault_of(signing: Signing, *, purpose: str, document: str, proposed_by: str) -> Refused[ApprovalReason] | None:
@@ -49,3 +54,27 @@ def fault_of(signing: Signing, *, purpose: str, document: str, proposed_by: str)
     if not signing.signature_valid:
         return Refused(ApprovalReason.SIGNATURE_INVALID, "the signature is not the key's over this document", "/signature")
     return None
+
+
+def cited_by(
+    capacity: Capacity | None,
+    act: str,
+    matter: str,
+    *,
+    amount_minor: int | None = None,
+    currency: str | None = None,
+    companies: Sequence[str] = (),
+) -> AuthorityCited | Refused[Fault]:
+    """What stands behind an approval of money. `companies`: those that it is about."""
+    concerns = [interest_in("company", name) for name in companies]
+    cited = cite(capacity, act, amount_minor=amount_minor, currency=currency, concerns=concerns)
+    return cited if isinstance(cited, Refused) else AuthorityCited(matter=matter, cited=cited)
+
+
+def cited_for_material(
+    capacity: Capacity | None, act: str, matter: str, *, product: str, mass_g: int, partner: str
+) -> AuthorityCited | Refused[Fault]:
+    """What stands behind an approval of metal."""
+    concerns = (interest_in("product", product), interest_in("partner", partner))
+    cited = cite(capacity, act, product=product, mass_g=mass_g, concerns=concerns)
+    return cited if isinstance(cited, Refused) else AuthorityCited(matter=matter, cited=cited)

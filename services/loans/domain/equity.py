@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import msgspec
 
-from services.loans.domain.approvals import Signing, fault_of
+from services.loans.domain.approvals import Signing, cited_by, fault_of
 from services.loans.domain.equity_flows import FlowCommand, ReceiveDividend, ReverseDividend, ValueHolding, closing, decide_flow
 from services.loans.domain.equity_state import Decided, Holding, HoldingStatus, Reason, evolve, keys_of
 from services.loans.domain.equity_write_downs import (
@@ -162,18 +162,27 @@ def _approve(command: ApproveHolding, holding: Holding, id: HoldingId, terms: Ho
     fault = fault_of(command.signing, purpose=PROPOSAL, document=holding.document, proposed_by=holding.proposed_by)
     if fault is not None:
         return fault
+    cited = cited_by(
+        command.signing.capacity,
+        "commit_holding",
+        id,
+        amount_minor=terms.commitment_minor,
+        currency=terms.currency,
+        companies=(terms.company, terms.project),
+    )
+    if isinstance(cited, Refused):
+        return cited
     signed = command.signing.approval
-    return [
-        HoldingApproved(
-            holding=id,
-            document=holding.document,
-            approval=Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=command.on),
-            facility=terms.facility,
-            currency=terms.currency,
-            commitment_minor=terms.commitment_minor,
-            keys=keys_of(terms),
-        )
-    ]
+    approved = HoldingApproved(
+        holding=id,
+        document=holding.document,
+        approval=Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=command.on),
+        facility=terms.facility,
+        currency=terms.currency,
+        commitment_minor=terms.commitment_minor,
+        keys=keys_of(terms),
+    )
+    return [approved, cited]
 
 
 DECIDER = Decider(kind="equity", initial=Holding(), commands=Command, decide=decide, evolve=evolve)

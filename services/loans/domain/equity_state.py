@@ -10,6 +10,7 @@ import msgspec
 
 from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.facility import Reason as FacilityReason
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     DividendReceived,
     DividendReversed,
@@ -33,6 +34,7 @@ from services.loans.events.equity import (
     WriteDownProposed,
     WriteDownWithdrawn,
 )
+from shared.authority import Fault
 from shared.decider import Refused
 
 
@@ -65,7 +67,7 @@ class Reason(StrEnum):
     TOO_MANY = "too_many_moves"
 
 
-type Decided = Sequence[EquityEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason]
+type Decided = Sequence[EquityEvent | AuthorityCited] | Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
@@ -141,8 +143,10 @@ def closes(holding: Holding) -> HoldingClosed | None:
     )
 
 
-def evolve(holding: Holding, event: EquityEvent) -> Holding:
+def evolve(holding: Holding, event: EquityEvent | AuthorityCited) -> Holding:
     match event:
+        case AuthorityCited():
+            return holding
         case HoldingProposed():
             return Holding(id=event.holding, terms=event.terms, document=event.document, proposed_by=event.proposed_by)
         case HoldingApproved():

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.approvals import Signing, fault_of
+from services.loans.domain.approvals import Signing, cited_by, fault_of
 from services.loans.domain.equity_flows import closing, held_fault
 from services.loans.domain.equity_state import Decided, Holding, ProposedWriteDown, Reason, sellable_on
 from services.loans.events.equity import (
@@ -99,6 +99,16 @@ def _approve(command: ApproveWriteDown, holding: Holding, id: HoldingId, terms: 
         return changed
     figures = holding.figures
     amount = figures.cost_minor if proposed.amount_minor is None else proposed.amount_minor
+    cited = cited_by(
+        command.signing.capacity,
+        "write_off" if proposed.amount_minor is None else "write_down",
+        id,
+        amount_minor=amount,
+        currency=terms.currency,
+        companies=(terms.company, terms.project),
+    )
+    if isinstance(cited, Refused):
+        return cited
     signed = command.signing.approval
     approval = Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=command.on)
     change = HoldingChange(cost_minor=-amount, written_down_minor=amount)
@@ -117,7 +127,8 @@ def _approve(command: ApproveWriteDown, holding: Holding, id: HoldingId, terms: 
                 approval=approval,
                 change=change,
                 after=after,
-            )
+            ),
+            cited,
         ]
     written_off = HoldingWrittenOff(
         holding=id,
@@ -133,7 +144,7 @@ def _approve(command: ApproveWriteDown, holding: Holding, id: HoldingId, terms: 
         change=change,
         after=msgspec.structs.replace(after, units=0),
     )
-    return closing(holding, written_off)
+    return [*closing(holding, written_off), cited]
 
 
 def _not_found(flow: EquityFlowId) -> Refused[Reason]:

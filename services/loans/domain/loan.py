@@ -17,6 +17,7 @@ from services.loans.domain.loan_books import cancelled, enter
 from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
 from services.loans.domain.standing import opened
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -77,7 +78,7 @@ _PARTS = {
 }
 
 
-def evolve(loan: Loan, event: LoanEvent) -> Loan:
+def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
     match event:
         case LoanProposed():
             return Loan(
@@ -154,7 +155,7 @@ def evolve(loan: Loan, event: LoanEvent) -> Loan:
             return _replace(loan, covenants=loan.covenants.set(event.kind, stands))
         case Regraded():
             return _replace(loan, provision_minor=event.provision_minor)
-        case SubsequentMissed():
+        case SubsequentMissed() | AuthorityCited():
             return loan
         case LoanDefaulted():
             return _replace(loan, status=LoanStatus.DEFAULTED)
@@ -171,7 +172,7 @@ def _imported(event: LoanImported) -> Loan:
     return _replace(evolve(Loan(), proposed), status=LoanStatus.APPROVED, imported=event)
 
 
-def timers(event: LoanEvent) -> Sequence[Timer | CancelTimer]:
+def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
     """A period is closed when it ends; arrears are looked at on the days that their bucket may change; availability ends by itself."""
     match event:
         case LoanCommitted():

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.approvals import Signing
+from services.loans.domain.approvals import Signing, cited_by
 from services.loans.domain.approvals import fault_of as fault_of_signing
 from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.loan_advances import now_cleared
@@ -35,6 +35,7 @@ from services.loans.domain.loan_state import (
 )
 from services.loans.domain.loan_terms import MAX_RATE_PCT, fault_of_room, fault_of_schedule, fault_of_terms, rate_invalid
 from services.loans.domain.standing import figures_on, opened
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
     Act,
     ActApproved,
@@ -58,6 +59,7 @@ from services.loans.events.loan import (
     WaiveCovenant,
     WriteOff,
 )
+from shared.authority import Fault
 from shared.conditions import fault_of as fault_of_condition
 from shared.decider import Refused
 
@@ -169,17 +171,18 @@ def _approve(command: ApproveLoan, loan: Loan) -> Decided:
     fault = fault_of_signing(command.signing, purpose=PROPOSAL, document=loan.document, proposed_by=loan.proposed_by)
     if fault is not None:
         return fault
-    return [
-        LoanApproved(
-            loan=loan.id,
-            document=loan.document,
-            approval=_approval(command.signing, command.on),
-            facility=loan.terms.facility,
-            currency=loan.terms.currency,
-            commitment_minor=loan.terms.commitment_minor,
-            keys=keys_of(loan.terms),
-        )
-    ]
+    if isinstance(cited := _cited(command.signing, "commit_loan", loan.id, loan.terms, loan.terms.commitment_minor), Refused):
+        return cited
+    approved = LoanApproved(
+        loan=loan.id,
+        document=loan.document,
+        approval=_approval(command.signing, command.on),
+        facility=loan.terms.facility,
+        currency=loan.terms.currency,
+        commitment_minor=loan.terms.commitment_minor,
+        keys=keys_of(loan.terms),
+    )
+    return [approved, cited]
 
 
 def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
@@ -247,6 +250,8 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
         return fault
     if (late := _fault_of_act(act.content, loan, command.on)) is not None:  # what could be when it was proposed
         return late
+    if isinstance(cited := _cited(command.signing, *_power_for(act.content, loan.id, loan.terms)), Refused):
+        return cited
     approved = ActApproved(
         loan=loan.id,
         act=command.act,
@@ -260,7 +265,7 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
     approved = entered(loan, approved, command.on)
     changed = with_act(loan, act.content)
     cleared = now_cleared(changed, seen_precedents(changed, command.on)) if loan.status is LoanStatus.COMMITTED else []
-    return [approved, *arrears(loan, approved.after), *cleared]
+    return [approved, cited, *arrears(loan, approved.after), *cleared]
 
 
 def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
@@ -299,6 +304,24 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
             return None
         case _:
             assert_never(content)
+
+
+def _power_for(content: Act, loan: LoanId, terms: LoanTerms) -> tuple[str, LoanId, LoanTerms, int]:
+    """What an act needs power to do, and of how much money: of what is written off, or of the loan that is changed."""
+    match content:
+        case AmendCondition() | Restructure():
+            return "amend_conditions", loan, terms, terms.commitment_minor
+        case WaiveCondition() | WaiveCovenant():
+            return "waive_condition", loan, terms, terms.commitment_minor
+        case WriteOff(amount_minor=amount):
+            return "write_off", loan, terms, amount
+        case _:
+            assert_never(content)
+
+
+def _cited(signing: Signing, act: str, loan: LoanId, terms: LoanTerms, amount_minor: int) -> AuthorityCited | Refused[Fault]:
+    parties = (terms.borrower, terms.project)
+    return cited_by(signing.capacity, act, loan, amount_minor=amount_minor, currency=terms.currency, companies=parties)
 
 
 def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:

@@ -1,6 +1,6 @@
 """State of a facility loan, and why it refuses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -13,6 +13,7 @@ from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.dated_facts import Contract
 from services.loans.domain.facility import Reason as FacilityReason
 from services.loans.domain.standing import Account
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
     Act,
     ActId,
@@ -33,6 +34,7 @@ from services.loans.events.loan import (
     WaiveCovenant,
     WriteOff,
 )
+from shared.authority import Fault
 from shared.conditions import Evidence, evaluate, passes, waive
 from shared.decider import Refused
 
@@ -75,8 +77,8 @@ class Reason(StrEnum):
     STILL_OWED = "loan_still_owed"
 
 
-type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason]
-type Decided = list[LoanEvent] | Refusal
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
+type Decided = Sequence[LoanEvent | AuthorityCited] | Refusal
 
 
 class OpenAdvance(msgspec.Struct, frozen=True):

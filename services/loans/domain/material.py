@@ -61,6 +61,7 @@ from services.loans.domain.material_terms import (
     withdraw,
     withdraw_offer,
 )
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.material import (
     ClosingCause,
     DeferralApproved,
@@ -98,12 +99,12 @@ type Command = (
 )
 
 
-def decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
+def decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent | AuthorityCited] | Refusal:
     events = _decide(command, loan)
     return events if isinstance(events, Refused) else _and_closed(events, loan)
 
 
-def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
+def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent | AuthorityCited] | Refusal:
     match command:
         case OfferMaterialLoan():
             return offer(command, loan)
@@ -153,7 +154,7 @@ def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent] | R
             assert_never(command)
 
 
-def _and_closed(events: Sequence[MaterialEvent], loan: MaterialLoan) -> Sequence[MaterialEvent]:
+def _and_closed(events: Sequence[MaterialEvent | AuthorityCited], loan: MaterialLoan) -> Sequence[MaterialEvent | AuthorityCited]:
     """Once nothing is out, on its way back or still to be drawn, the loan is closed: whatever it was that came last."""
     after = loan
     for event in events:
@@ -172,7 +173,7 @@ def _and_closed(events: Sequence[MaterialEvent], loan: MaterialLoan) -> Sequence
     return [*events, closed]
 
 
-def _cause(last: MaterialEvent, loan: MaterialLoan) -> ClosingCause:
+def _cause(last: MaterialEvent | AuthorityCited, loan: MaterialLoan) -> ClosingCause:
     match last:
         case MaterialCashSettled():
             return "cash_settled"
@@ -182,7 +183,7 @@ def _cause(last: MaterialEvent, loan: MaterialLoan) -> ClosingCause:
             return "returned" if loan.returned_g else "never_drawn"
 
 
-def timers(event: MaterialEvent) -> Sequence[Timer | CancelTimer]:
+def timers(event: MaterialEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
     match event:
         case MaterialLoanCommitted() | DeferralApproved():
             due = event.due_on + timedelta(days=1)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.loans.domain.material_owed import Further, Owed, Tranche, owed
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.material import (
     Assay,
     ContainedChange,
@@ -153,8 +154,10 @@ def owed_on(loan: MaterialLoan, on: date) -> Owed:
     return owed(loan.tranches, loan.terms.premium, loan.further, on)
 
 
-def evolve(loan: MaterialLoan, event: MaterialEvent) -> MaterialLoan:
+def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> MaterialLoan:
     match event:
+        case AuthorityCited():
+            return loan
         case MaterialLoanOffered():
             return MaterialLoan(
                 id=event.loan,

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import msgspec
 
-from services.loans.domain.approvals import ApprovalReason, Signing, fault_of
+from services.loans.domain.approvals import ApprovalReason, Signing, cited_for_material, fault_of
 from services.loans.domain.instalments import round_half_even
 from services.loans.domain.material_state import DEFERRAL, PURPOSE, MaterialLoan, Reason, agreed
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import Approval
 from services.loans.events.material import (
     DeferralApproved,
@@ -25,13 +26,14 @@ from services.loans.events.material import (
     MaterialTermsApproved,
     MaterialTermsProposed,
 )
+from shared.authority import Fault
 from shared.decider import Refused
 from shared.record import MAX_INTEGER, canonical
 
 MAX_STEP_DAYS = 3660
 MAX_PCT = 1000
 
-type Refusal = Refused[Reason] | Refused[ApprovalReason]
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
 
 
 class OfferMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -207,7 +209,7 @@ def _fault(command: ProposeTerms, loan: MaterialLoan) -> Refused[Reason] | None:
     return None
 
 
-def approve_terms(command: ApproveTerms, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
+def approve_terms(command: ApproveTerms, loan: MaterialLoan) -> Sequence[MaterialEvent | AuthorityCited] | Refusal:
     if loan.id is None:
         return not_found()
     if loan.status in ("closed", "withdrawn"):
@@ -220,6 +222,8 @@ def approve_terms(command: ApproveTerms, loan: MaterialLoan) -> Sequence[Materia
     terms = proposal.terms
     if terms.due_on <= command.on:
         return Refused(Reason.DATE_IN_PAST, f"{terms.due_on} is no day to come: propose again")
+    if isinstance(cited := _cited(command.signing, "lend_material", loan.id, loan), Refused):
+        return cited
     return [
         MaterialTermsApproved(
             loan=loan.id,
@@ -230,7 +234,8 @@ def approve_terms(command: ApproveTerms, loan: MaterialLoan) -> Sequence[Materia
             element=terms.element,
             contained_g=nominal_g(loan, terms),
             keys=("instrument/material", f"partner/{loan.partner}", f"element/{terms.element}"),
-        )
+        ),
+        cited,
     ]
 
 
@@ -306,7 +311,7 @@ def propose_deferral(command: ProposeDeferral, loan: MaterialLoan) -> Sequence[M
     ]
 
 
-def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
+def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[MaterialEvent | AuthorityCited] | Refusal:
     if (fault := not_lent(loan)) is not None:
         return fault
     assert loan.id is not None and loan.due_on is not None
@@ -319,6 +324,8 @@ def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[M
         return _not_later(loan.due_on)
     if asked.due_on <= command.on:
         return Refused(Reason.DATE_IN_PAST, f"{asked.due_on} is no day to come: propose again")
+    if isinstance(cited := _cited(command.signing, "amend_conditions", loan.id, loan), Refused):
+        return cited
     return [
         DeferralApproved(
             loan=loan.id,
@@ -330,7 +337,8 @@ def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[M
             due_on=asked.due_on,
             premium_pct=asked.premium_pct,
             from_on=command.on,
-        )
+        ),
+        cited,
     ]
 
 
@@ -345,6 +353,10 @@ def exact(text: str) -> Fraction | None:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         return None
+
+
+def _cited(signing: Signing, act: str, id: MaterialLoanId, loan: MaterialLoan) -> AuthorityCited | Refused[Fault]:
+    return cited_for_material(signing.capacity, act, id, product=loan.product, mass_g=loan.mass_g, partner=loan.partner)
 
 
 def signed(signing: Signing, on: date) -> Approval:

@@ -1,5 +1,6 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
@@ -7,7 +8,7 @@ from services.loans.events.material import DeferralProposed, MaterialEvent, Mate
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent
+type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent | AuthorityCited
 
 _PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, WriteDownProposed, MaterialTermsProposed, DeferralProposed)
 

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_args
 
 from services.allocation import events as allocation
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
+from services.loans.projections.authority import project_citation, take_authorities
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
@@ -37,17 +39,19 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(EquityEvent), _each(project_equity)),
     (get_args(MaterialEvent), _each(project_material)),
     ((*get_args(OfftakeEvent), *get_args(DeliveryEvent)), _each(project_offtake)),
+    ((AuthorityCited,), _each(project_citation)),
 )
 
 
 async def project(connection: Connection, facts: Sequence[Fact]) -> None:
-    for kinds, project_part in _PARTS:  # no two write the same table
+    for kinds, project_part in _PARTS:  # no two write the same table, but that what was cited is a step of its loan
         if own := [fact for fact in facts if isinstance(fact.event, kinds)]:
             await project_part(connection, own)
 
 
-async def take_approver_keys(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Allocation's: who may approve, with which keys."""
+async def take_approvers(connection: Connection, facts: Sequence[Fact]) -> None:
+    """Allocation's: who may approve, with which keys, and under what authority."""
+    await take_authorities(connection, facts)
     for fact in facts:
         match fact.event:
             case allocation.ApproverKeyEnrolled() as event:

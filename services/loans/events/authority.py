@@ -1,0 +1,12 @@
+"""By what authority a person acted in loans."""
+
+import msgspec
+
+from shared.authority import Cited
+
+
+class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loans.authority_cited.v1"):
+    """With what was done under it, in the same commit and after it, for the same command."""
+
+    matter: str  # the loan, holding or material loan that was acted on
+    cited: Cited

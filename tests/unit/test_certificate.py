@@ -1,0 +1,304 @@
+"""`reserve certificate verify`: a certificate holds, or the first thing that does not is named; what it cannot show is never passed."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
+
+from services.__main__ import app
+from services.allocation.domain.certificate import Certificate, CertifiedApproval, Missing, Proof
+from services.allocation.domain.decision import (
+    Claimant,
+    DecisionFile,
+    Holdings,
+    Opened,
+    Terms,
+    Units,
+    canonical,
+    compose,
+    decision_hash,
+    partner_view,
+)
+from services.allocation.events import Approval, ApproverKeyEnrolled, ApproverKeyRevoked, RoundApproved, RoundCertified, RoundProposed
+from services.allocation.events.rounds import Reads
+from services.ledger.keys import seed_key
+from services.ledger.merkle import hash_leaf, hash_node
+from services.ledger.receipt import Opening, make_receipt
+from services.ledger.signers import FileSigner
+from shared.approval import approve, key_id, public_key_hex
+from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.codec import type_of
+from shared.record import canonical as canonical_event
+from shared.record import event_hash
+from shared.signed_note import parse_verifier_key
+
+TODAY = date(2026, 1, 6)
+KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(name * 32) for name in (b"k", b"o"))
+NO_EVENT = hash_leaf(b"of somebody else")
+
+
+def decided() -> DecisionFile:
+    terms = Terms(
+        round="rnd_1",
+        product="antimony-metal",
+        rule="talmud",
+        policy="standing",
+        policy_version=1,
+        disruption=None,
+        offered=(Units(unit_g=1, units=100),),
+    )
+    claimants = [
+        Opened(
+            salt=f"{number:032x}",
+            content=Claimant(request=f"req_{partner}", partner=partner, agreement=None, agreement_version=None, asked_g=80, accepted_g=80),
+        )
+        for number, partner in enumerate(["JP", "US"])
+    ]
+    return compose(terms, Opened(salt="00" * 16, content=Holdings(available_g=100, protected_g=0)), claimants)
+
+
+FILE = decided()
+NAME: Any = decision_hash(FILE)
+
+
+def approval(key: Ed25519PrivateKey = KEY, subject: str = "sub_approver") -> Approval:
+    signed: Any = approve(NAME, key, approver=subject)
+    return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
+
+
+def history() -> dict[str, Any]:
+    """What the journal has, in its order."""
+    ids: Any = {"round": "rnd_1", "product": "antimony-metal", "decision": NAME}
+    key: Any = {"subject": "sub_approver", "key": key_id(public_key_hex(KEY))}
+    reads = Reads(agreements={}, carries_g={}, disruption_version=None, protected_g=0)
+    proposed: dict[str, Any] = {"proposed_by": "sub_operator", "carries_g": {}, "awarded_g": {}}
+    return {
+        "enrolled": ApproverKeyEnrolled(public_key=public_key_hex(KEY), **key),
+        "proposed": RoundProposed(file="f" * 64, release_order=None, supply_g=100, left_g=0, awards=2, reads=reads, **ids, **proposed),
+        "approved": RoundApproved(approval=approval(), **ids),
+        "certified": RoundCertified(release_order=None, awards=(), expires_on=TODAY, approvals=(approval(),), **ids),
+    }
+
+
+class Log:
+    """A ledger of these events, one a leaf."""
+
+    def __init__(self, folder: Path, events: dict[str, Any]) -> None:
+        self._folder = folder
+        self.openings = {kind: self._opening(place, event) for place, (kind, event) in enumerate(events.items(), start=1)}
+        self._leaves = [hash_leaf(opening.leaf) for opening in self.openings.values()]
+        self._leaves += [NO_EVENT] * (8 - len(self._leaves))
+
+    def _opening(self, position: int, event: Any) -> Opening:
+        columns = {
+            "actor": "sub_operator",
+            "causation_id": "",
+            "command_id": f"{position:064x}",
+            "correlation_id": "",
+            "data": msgspec.Raw(canonical_event(event)),
+            "effective_on": str(TODAY),
+            "partner": None,
+            "partner_seq": None,
+            "position": position,
+            "recorded_at": f"{TODAY}T00:00:00.000000Z",
+            "shard": 0,
+            "stream": "book/antimony-metal",
+            "type": type_of(type(event)),
+            "version": position,
+        }
+        hashed, salt = canonical_event(columns), b"s" * 16
+        return Opening(f"allocation/0/{position}", salt, event_hash(salt, hashed), hashed)
+
+    def proof(self, kind: str) -> Proof:
+        opening = self.openings[kind]
+        index = self._leaves.index(hash_leaf(opening.leaf))
+        level, at, path = self._leaves, index, []
+        while len(level) > 1:
+            path.append(level[at ^ 1])
+            level, at = [hash_node(left, right) for left, right in zip(level[::2], level[1::2], strict=True)], at // 2
+        key = parse_verifier_key((self._folder / "keys" / "ledger.vkey").read_text().strip())
+        note = sign_checkpoint(Checkpoint(key.name, TreeHead(8, level[0])), FileSigner(self._folder / "keys" / "ledger.pem"))
+        return Proof(kind=kind, place=opening.place, receipt=make_receipt(opening, index, path, note))  # type: ignore[arg-type]
+
+
+def certificate_of(folder: Path, file: DecisionFile = FILE, events: dict[str, Any] | None = None, **changes: Any) -> Certificate:
+    log = Log(folder, events or history())
+    given = approval()
+    told: dict[str, Any] = {
+        "decision": NAME,
+        "round": "rnd_1",
+        "product": "antimony-metal",
+        "expires_on": TODAY,
+        "file": msgspec.Raw(canonical(file)),
+        "approvals": (
+            CertifiedApproval(
+                subject=given.subject, key=given.key, public_key=public_key_hex(KEY), signature=given.signature, approved_on=TODAY
+            ),
+        ),
+        "proofs": tuple(log.proof(kind) for kind in log.openings),
+    }
+    return Certificate(**(told | changes))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    seed_key(tmp_path)
+    return tmp_path
+
+
+def verify(folder: Path, content: bytes | Certificate, *more: object) -> Result:
+    file = folder / "certificate.json"
+    file.write_bytes(canonical(content) if isinstance(content, Certificate) else content)
+    return CliRunner().invoke(app, ["certificate", "verify", str(file), "--data", str(folder), *map(str, more)])
+
+
+def found(folder: Path, certificate: Certificate, *more: object) -> dict[str, Any]:
+    result = verify(folder, certificate, "--json", *more)
+    return json.loads(result.stdout) | {"exit_code": result.exit_code}
+
+
+def names(items: list[dict[str, str]]) -> list[str]:
+    return [item["name"] for item in items]
+
+
+APPROVAL = f"approval of sub_approver by key {key_id(public_key_hex(KEY))}"
+
+
+# --- what holds
+
+
+def test_a_whole_certificate_holds_and_says_what_it_cannot_show(folder: Path) -> None:
+    checked = found(folder, certificate_of(folder))
+    assert (checked["exit_code"], checked["failed"]) == (0, [])
+    assert {"file", "decision", f"{APPROVAL}/signature", f"{APPROVAL}/enrolled", "certified/approvals", "proposer"} <= set(
+        names(checked["passed"])
+    )
+    assert names(checked["not_checkable"]) == [f"{APPROVAL}/revoked"]
+
+
+def test_a_partner_recomputes_its_own_award_and_passes_nothing_that_it_cannot_see(folder: Path) -> None:
+    own = certificate_of(folder, partner_view(FILE, "JP"), missing=(Missing(part="proposed allocation/0/2", why="it tells of others"),))
+    checked = found(folder, msgspec.structs.replace(own, proofs=tuple(proof for proof in own.proofs if proof.kind != "proposed")))
+    assert (checked["exit_code"], checked["failed"]) == (0, [])
+    assert "file/lines/req_JP/award_g" in names(checked["passed"])
+    assert {"file/steps", "file/holdings", "proposer", "proposed allocation/0/2"} <= set(names(checked["not_checkable"]))
+    assert "proposer" not in names(checked["passed"])
+
+
+def test_without_the_logs_key_no_receipt_is_passed(folder: Path) -> None:
+    certificate = certificate_of(folder)
+    (folder / "keys" / "ledger.vkey").unlink()
+    checked = found(folder, certificate)
+    assert checked["exit_code"] == 0
+    assert {"receipt of certified allocation/0/4", "certified", f"{APPROVAL}/enrolled"} <= set(names(checked["not_checkable"]))
+    assert not any(name.startswith(("receipt", "certified")) for name in names(checked["passed"]))
+
+
+def test_a_key_that_was_revoked_later_still_counts(folder: Path) -> None:
+    key: Any = {"subject": "sub_approver", "key": key_id(public_key_hex(KEY))}
+    checked = found(folder, certificate_of(folder, events=history() | {"revoked": ApproverKeyRevoked(products=(), reason="left", **key)}))
+    assert checked["failed"] == []
+    assert f"{APPROVAL}/revoked" in names(checked["passed"])
+
+
+# --- what does not
+
+
+def test_a_key_that_was_revoked_before_does_not_count(folder: Path) -> None:
+    key: Any = {"subject": "sub_approver", "key": key_id(public_key_hex(KEY))}
+    told = history()
+    told = {"revoked": ApproverKeyRevoked(products=(), reason="lost", **key)} | told
+    checked = found(folder, certificate_of(folder, events=told))
+    assert (checked["exit_code"], names(checked["failed"])) == (1, [f"{APPROVAL}/revoked"])
+
+
+def test_a_key_that_was_enrolled_after_it_signed_does_not_count(folder: Path) -> None:
+    told = history()
+    late = {kind: told[kind] for kind in ("proposed", "approved", "certified", "enrolled")}
+    assert names(found(folder, certificate_of(folder, events=late))["failed"]) == [f"{APPROVAL}/enrolled"]
+
+
+def test_whoever_proposed_it_may_not_have_approved_it(folder: Path) -> None:
+    told = history()
+    told["proposed"] = msgspec.structs.replace(told["proposed"], proposed_by="sub_approver")
+    assert names(found(folder, certificate_of(folder, events=told))["failed"]) == ["proposer"]
+
+
+def change_award(certificate: Certificate) -> Certificate:
+    return msgspec.structs.replace(certificate, file=msgspec.Raw(bytes(certificate.file).replace(b'"award_g":50', b'"award_g":51', 1)))
+
+
+def change_approval(**changes: Any) -> Callable[[Certificate], Certificate]:
+    return lambda told: msgspec.structs.replace(told, approvals=(msgspec.structs.replace(told.approvals[0], **changes),))
+
+
+def change_receipt(kind: str, old: str, new: str) -> Callable[[Certificate], Certificate]:
+    def change(told: Certificate) -> Certificate:
+        proofs = [
+            msgspec.structs.replace(proof, receipt=proof.receipt.replace(old, new, 1)) if proof.kind == kind else proof
+            for proof in told.proofs
+        ]
+        return msgspec.structs.replace(told, proofs=tuple(proofs))
+
+    return change
+
+
+def swap_receipts(told: Certificate) -> Certificate:
+    first, second, *rest = told.proofs
+    swapped = (msgspec.structs.replace(first, receipt=second.receipt), msgspec.structs.replace(second, receipt=first.receipt))
+    return msgspec.structs.replace(told, proofs=(*swapped, *rest))
+
+
+def relabel(told: Certificate) -> Certificate:
+    enrolled, *rest = told.proofs
+    return msgspec.structs.replace(told, proofs=(msgspec.structs.replace(enrolled, kind="revoked"), *rest))
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        (lambda told: msgspec.structs.replace(told, decision="0" * 64), "decision"),
+        (lambda told: msgspec.structs.replace(told, round="rnd_2"), "round"),
+        (lambda told: msgspec.structs.replace(told, product="gallium-7n"), "product"),
+        (lambda told: msgspec.structs.replace(told, expires_on=date(2027, 1, 1)), "certified/expires_on"),
+        (lambda told: msgspec.structs.replace(told, file=msgspec.Raw(b"{}")), "file"),
+        (lambda told: msgspec.structs.replace(told, approvals=()), "certified/approvals"),
+        (change_award, "file/lines/0/content/award_g"),
+        (change_approval(signature="0" * 128), "certified/approvals"),
+        (change_approval(subject="sub_another"), "certified/approvals"),
+        (change_approval(approved_on=date(2026, 1, 7)), "certified/approvals"),
+        (change_approval(public_key=public_key_hex(OTHER)), f"{APPROVAL}/public_key"),
+        (change_receipt("certified", "c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v9"), "receipt of certified allocation/0/4"),
+        (change_receipt("approved", "index 2", "index 3"), "receipt of approved allocation/0/3"),
+        (change_receipt("enrolled", "\n8\n", "\n9\n"), "receipt of enrolled allocation/0/1"),
+        (swap_receipts, "receipt of enrolled allocation/0/1/place"),
+        (relabel, "receipt of revoked allocation/0/1/kind"),
+    ],
+)
+def test_a_certificate_with_one_thing_changed_fails_and_names_it_first(
+    folder: Path, change: Callable[[Certificate], Certificate], first: str
+) -> None:
+    told = certificate_of(folder)
+    changed = change(told)
+    assert changed != told
+    checked = found(folder, changed)
+    assert (checked["exit_code"], names(checked["failed"])[:1]) == (1, [first])
+
+
+def test_the_first_difference_is_told_in_one_line(folder: Path) -> None:
+    result = verify(folder, change_award(certificate_of(folder)))
+    assert result.exit_code == 1
+    assert "does not hold: file/lines/0/content/award_g: it says 51, worked out 50" in result.stderr
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff"])
+def test_what_is_no_certificate_is_refused(folder: Path, data: bytes) -> None:
+    result = verify(folder, data)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is no certificate" in result.stderr
