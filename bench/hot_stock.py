@@ -20,16 +20,22 @@ SUPPLY_G = 1_000_000_000 * UNIT_G
 async def release_stock(parties: Parties, folder: Path, products: list[str]) -> list[str]:
     """The release of each product. Raises what the calls raise."""
     await agree_on_stock(parties, products)
+    subject, key_file = await empowered_approver(parties, folder)
+    for product in products:
+        await _round(parties, parties.approvers[0], subject, key_file, product)
+    releases = await until("the releases", lambda: _released(parties, products))
+    return [releases[product] for product in products]
+
+
+async def empowered_approver(parties: Parties, folder: Path) -> tuple[str, Path]:
+    """(subject, key file) of the first approver, who may approve, and has approved a policy."""
     approver = parties.approvers[0]
     subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
     public_key, _ = new_key(key_file)
     await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
     await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
     await _policy(parties, approver, subject, key_file)
-    for product in products:
-        await _round(parties, approver, subject, key_file, product)
-    releases = await until("the releases", lambda: _released(parties, products))
-    return [releases[product] for product in products]
+    return subject, key_file
 
 
 async def agree_on_stock(parties: Parties, products: list[str]) -> None:

@@ -9,6 +9,7 @@ from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
 from bench.requests import requests
+from bench.rounds import rounds
 from bench.schedules import schedules
 from bench.served import served
 from bench.standing import standing
@@ -20,6 +21,7 @@ from bench.writer import writer
 BENCHES: Mapping[str, Bench] = {
     "served": served,
     "requests": requests,
+    "rounds": rounds,
     "state": state,
     "writer": writer,
     "tree": tree,

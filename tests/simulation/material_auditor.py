@@ -27,7 +27,7 @@ def grams(evidence: "Evidence") -> Iterator[str]:
         for record in records:
             kind, data = record["type"].split(".")[1], record["data"]
             if kind == "authority_cited":
-                continue
+                continue  # of what stands before it
             partner = data["partner"]
             faults = [*_moved(kind, data, pending, settled), *_changed(books, kind, data)]
             match kind:
