@@ -28,6 +28,7 @@ from services.allocation.projections import project
 from services.allocation.projections_stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
+from services.allocation.watch import watch_clocks
 from services.inventory import events as inventory_events
 from shared.service import Service, subscription
 
@@ -237,6 +238,6 @@ SERVICE = Service(
     router=router,
     problems=PROBLEMS,
     documents=events.documents_of,
-    tasks=(keep_screening,),
+    tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )
