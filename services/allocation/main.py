@@ -152,7 +152,6 @@ PROBLEMS = {
     "policy_not_draft": (409, "The version is no draft"),
     "policy_not_submitted": (409, "The version is not submitted"),
     "policy_withdrawn": (409, "The version is withdrawn"),
-    "approval_of_another_document": (409, "The approval is of something else"),
     "ratification_not_due": (409, "Nothing is to be ratified"),
     "instrument_already_registered": (409, "The instrument is registered already"),
     "instrument_ended": (409, "The instrument has ended"),

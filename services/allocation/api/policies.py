@@ -9,11 +9,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.approvals import ApprovalBody
-from services.allocation.api.authority import chains_held
+from services.allocation.api.approvals import ApprovalBody, signing_of
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy
-from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
     ApproveVersion,
     DraftVersion,
@@ -23,13 +21,10 @@ from services.allocation.domain.policy import (
     document_of,
 )
 from services.allocation.domain.policy_terms import STANDARD_CLOCKS
-from services.allocation.events.ids import KeyId, SubjectId
+from services.allocation.events.ids import SubjectId
 from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
-from shared.authority import Capacity
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
 from shared.journal import Document
@@ -179,23 +174,9 @@ async def approve_version(
     post: Posting,
     reads: Reading,
 ) -> VersionChange:
-    """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it, and it takes an authority over all
-    products."""
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    approver, _ = await reads.state(f"approver/{caller.subject}")
-    assert isinstance(approver, Approver)
-    key = approver.keys.get(KeyId(approval.key_id))
+    """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
     async with reads.session() as session:
-        held = await chains_held(session, caller.subject, body.authority)
-    command = ApproveVersion(
-        version=version,
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        capacity=Capacity(by=caller.subject, on=post.today, held=held, named=body.authority),
-        on=post.today,
-    )
+        command = ApproveVersion(version=version, signing=await signing_of(body, caller, post, session, reads))
     event = (await post.submit(f"policy/{policy}", command)).facts[0].event
     return VersionChange(policy=policy, version=version, status="approved", document=event.document, active_from=event.active_from)
 
