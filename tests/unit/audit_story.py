@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import ACTS, INSTRUMENT
 
 from services.allocation import events as allocation
 from services.allocation.domain.decision import (
@@ -176,6 +177,17 @@ def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
     return allocation.InstrumentRegistered(**(given | changes))
 
 
+def lenders_powers() -> allocation.InstrumentRegistered:
+    """What the approvers of loans act under, as `powers.may` has it."""
+    always: Any = {"valid_from": date(2020, 1, 1), "valid_until": date(2099, 12, 31), "limit_g": None}
+    return an_instrument(instrument=INSTRUMENT, holder="approver-1", acts=tuple(sorted(ACTS)), **always)
+
+
+def lenders_officer() -> allocation.ActingOfficerNamed:
+    given: Any = {"instrument": INSTRUMENT, "officer": "sub_approver", "valid_from": date(2020, 1, 1), "valid_until": date(2099, 12, 31)}
+    return allocation.ActingOfficerNamed(**given)
+
+
 def a_citation(**changes: Any) -> allocation.AuthorityCited:
     """That the approver acted under it."""
     given: Any = {
@@ -239,6 +251,8 @@ def told() -> Story:
             )
         ),
         "instrument": Step(event=an_instrument(), stream="instrument/ins_1", shard=1, on=DAY_BEFORE),
+        "lenders_powers": Step(event=lenders_powers(), stream=f"instrument/{INSTRUMENT}", shard=1, on=DAY_BEFORE),
+        "lenders_officer": Step(event=lenders_officer(), stream=f"instrument/{INSTRUMENT}", shard=1, on=DAY_BEFORE),
         "key": Step(
             event=allocation.ApproverKeyEnrolled(subject="sub_approver", key=key, public_key=public_key_hex(APPROVER_KEY)),  # type: ignore[arg-type]
             stream="approver/sub_approver",
