@@ -120,13 +120,15 @@ def award(file: DecisionFile, request: str) -> allocation.Award:
     line = next(line.content for line in file.lines if line.content.claimant.request == request)
     partner: Any = line.claimant.partner
     name: Any = request
-    return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g)  # type: ignore[arg-type]
+    takes = tuple(allocation.Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ())
+    return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g, takes=takes)  # type: ignore[arg-type]
 
 
 def ordered(file: DecisionFile) -> allocation.ReleaseOrder:
     """What inventory releases by."""
     awards = tuple(award(file, line.content.claimant.request) for line in file.lines if line.content.award_g)
-    return allocation.ReleaseOrder(round="rnd_1", product=ANTIMONY, awards=awards)
+    pools = tuple(allocation.PoolStock(pool=pool.pool, kind=pool.kind) for pool in file.decision.terms.pools or ())
+    return allocation.ReleaseOrder(round="rnd_1", product=ANTIMONY, awards=awards, pools=pools)
 
 
 ORDER = ordered(DECIDED)
