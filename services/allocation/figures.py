@@ -2,9 +2,11 @@
 
 from functools import cache
 
+import msgspec
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.allocation.domain.first_grams import Lead
+from services.allocation.domain.policy_terms import STANDARD_CLOCKS
 from services.allocation.events.clocks import Milestone
 from services.allocation.events.readiness import ItemKind
 
@@ -15,15 +17,16 @@ WARN_DAYS = 3
 class Figures(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RESERVE_ALLOCATION_", extra="ignore")
 
-    # Clocks to delivery: the last day of each milestone by class, counted from the submission. Korea delivers in 8 days in an emergency,
-    # and in 30 otherwise; the milestones between are this reserve's own.
-    clocks: dict[str, dict[Milestone, int]] = {
-        "emergency": {"screened": 1, "decided": 2, "secured": 3, "cleared": 5, "dispatched": 6, "delivered": 8},
-        "standard": {"screened": 5, "decided": 12, "secured": 14, "cleared": 20, "dispatched": 23, "delivered": 30},
-    }
+    # Clocks to delivery, where no policy is named: the last day of each milestone by class, counted from the submission. Korea delivers in
+    # 8 days in an emergency, and in 30 otherwise; the milestones between are this reserve's own.
+    clocks: dict[str, dict[Milestone, int]] = msgspec.to_builtins(STANDARD_CLOCKS)
     clock_warn_days: dict[str, int] = {"emergency": 1, "standard": 3}  # before a limit; of another clock, WARN_DAYS
 
     objection_days: int = 10  # after an acceptance, in which its partner may object to it
+    # By when it is somebody's task to have done it, in days.
+    hit_days: int = 2
+    objection_answer_days: int = 10
+    review_days: int = 30
     # What it usually takes to clear an item, in days; those of `lead_working` are counted Monday to Friday. A defence export permit takes
     # up to 15 working days, a sensitive one 35; the others are assumptions, to be replaced by what is seen.
     lead_days: dict[ItemKind, int] = {

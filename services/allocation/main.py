@@ -15,9 +15,11 @@ from services.allocation.domain import (
     partner,
     policy,
     readiness,
+    renouncing,
     report,
     review,
     screening_list,
+    superseding,
     tender,
 )
 from services.allocation.events.upcasts import UPCASTERS
@@ -102,6 +104,11 @@ PROBLEMS = {
     "instrument_chain_too_long": (422, "An instrument does not stand under so many"),
     "acting_officer_invalid": (422, "The officer cannot act under it so"),
     # what nobody gave the power for
+    "award_not_released": (409, "The award is not released"),
+    "award_already_renounced": (409, "The award was given back"),
+    "round_not_released": (409, "The round is not released"),
+    "decision_already_superseded": (409, "The decision is superseded already"),
+    "round_decides_nothing_again": (409, "The other round does not decide this again"),
     "authority_missing": (403, "No authority covers this"),
     "authority_of_another": (403, "The authority is another person's"),
     "authority_other_act": (403, "The authority is for other acts"),
@@ -213,6 +220,8 @@ SERVICE = Service(
         clock.DECIDER,
         readiness.DECIDER,
         report.DECIDER,
+        renouncing.DECIDER,
+        superseding.DECIDER,
         screening_list.DECIDER,
         review.DECIDER,
         tender.DECIDER,

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 import msgspec
 
 from services.allocation.events import (
+    AfterwardsEvent,
     AgreementAmended,
     AgreementEnded,
     AgreementEvent,
@@ -22,6 +23,7 @@ from services.allocation.events import (
     AwardWithdrawn,
     BidEvent,
     BookOpened,
+    CarryEvent,
     ClockEvent,
     ClockSet,
     DisruptionDeclared,
@@ -38,6 +40,8 @@ from services.allocation.events import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     ReviewEvent,
@@ -53,7 +57,9 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
+from services.allocation.projections_afterwards import project_afterwards
 from services.allocation.projections_authority import project_authority
+from services.allocation.projections_carry import project_carry
 from services.allocation.projections_clocks import project_clocks
 from services.allocation.projections_emergency import project_emergency
 from services.allocation.projections_policy import project_policy
@@ -93,8 +99,14 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, EmergencyEvent):
         await project_emergency(connection, event)
         return
+    if isinstance(event, AfterwardsEvent):
+        await project_afterwards(connection, event)
+        return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, CarryEvent):
+        await project_carry(connection, event, on)
         return
     if isinstance(event, PolicyEvent):
         await project_policy(connection, event, fact.record.version)
@@ -135,7 +147,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ClockSet() | ReportSent():
+        case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")

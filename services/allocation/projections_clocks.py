@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from services.allocation.events import RequestDeclined, RequestExpired, RequestScreeningDue, RequestScreeningLate, RequestWithdrawn
 from services.allocation.events.clocks import (
     ClockAdvanced,
     ClockBreached,
@@ -106,11 +107,17 @@ async def project_clocks(connection: Connection, facts: Sequence[Fact]) -> None:
     done: dict[str, date | None] = {}
     for fact in facts:
         event = fact.event
+        _tasks(event, date.fromisoformat(fact.record.effective_on), tasks, done)
         if not isinstance(event, ClockEvent):
             continue
         clock = clocks.setdefault(event.request, _Clock(request=event.request, product=event.product, partner=event.partner))
         clock.take(event)
-        _tasks(event, date.fromisoformat(fact.record.effective_on), tasks, done)
+    await _keep(connection, clocks)
+    await raise_tasks(connection, tasks.values())
+    await end_tasks(connection, done)
+
+
+async def _keep(connection: Connection, clocks: dict[str, _Clock]) -> None:
     if not clocks:
         return
     rows = [msgspec.structs.astuple(clock) for clock in clocks.values()]
@@ -118,13 +125,17 @@ async def project_clocks(connection: Connection, facts: Sequence[Fact]) -> None:
     await connection.execute(KEEP, *columns)
     if standing := {clock.request: clock.status for clock in clocks.values() if clock.status is not None}:
         await connection.execute(STAND, list(standing), list(standing.values()))
-    await raise_tasks(connection, tasks.values())
-    await end_tasks(connection, done)
 
 
-def _tasks(event: ClockEvent, on: date, tasks: dict[str, Task], done: dict[str, date | None]) -> None:
+def _tasks(event: Any, on: date, tasks: dict[str, Task], done: dict[str, date | None]) -> None:
     """What is warned of is to be done; a breach changes why."""
     match event:
+        case RequestScreeningDue(request=request, screen_by=screen_by):
+            tasks[_name(request, "screened")] = _task(event, "screened", screen_by, on, f"its limit is {screen_by}")
+        case RequestScreeningLate(request=request, screen_by=screen_by):
+            tasks[_name(request, "screened")] = _task(event, "screened", screen_by, on, f"its limit, {screen_by}, has passed")
+        case ClockStarted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
+            done[_name(event.request, "screened")] = on
         case ClockWarned(milestone=milestone, limit_on=limit_on):
             tasks[_name(event.request, milestone)] = _task(event, milestone, limit_on, on, f"its limit is {limit_on}")
         case ClockBreached(milestone=milestone, limit_on=limit_on):
@@ -137,7 +148,9 @@ def _tasks(event: ClockEvent, on: date, tasks: dict[str, Task], done: dict[str, 
             pass
 
 
-def _task(event: ClockWarned | ClockBreached, milestone: str, limit_on: date, on: date, why: str) -> Task:
+def _task(
+    event: RequestScreeningDue | RequestScreeningLate | ClockWarned | ClockBreached, milestone: str, limit_on: date, on: date, why: str
+) -> Task:
     return Task(
         task=_name(event.request, milestone),
         kind="clock",

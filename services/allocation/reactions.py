@@ -5,6 +5,7 @@ from typing import Any
 
 from services.allocation import clock_reactions
 from services.allocation.domain.book import OpenBook
+from services.allocation.domain.book_carries import EndCarry, FollowAgreement
 from services.allocation.domain.book_lapses import (
     AgreementChanged,
     AuthorityEnded,
@@ -111,11 +112,18 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
     match fact.event:
         case AgreementSigned(agreement=agreement, partner=partner, products=products):
             return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
-        case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped):
-            return _agreement_changed(agreement, partner, version, [*(terms.product for terms in products), *dropped])
+        case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped, valid_until=valid_until):
+            named = [terms.product for terms in products]
+            return [
+                *_agreement_changed(agreement, partner, version, [*named, *dropped]),
+                *(_in_book(product, FollowAgreement(agreement=agreement, valid_until=valid_until)) for product in named),
+                *(_in_book(product, EndCarry(agreement=agreement)) for product in dropped),
+            ]
+        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+            ended = [_in_book(product, EndCarry(agreement=agreement)) for product in products]
+            return [*_agreement_changed(agreement, partner, version, products), *ended]
         case (
-            AgreementEnded(agreement=agreement, partner=partner, products=products)
-            | AgreementSuspended(agreement=agreement, partner=partner, products=products)
+            AgreementSuspended(agreement=agreement, partner=partner, products=products)
             | AgreementResumed(agreement=agreement, partner=partner, products=products)
         ):
             return _agreement_changed(agreement, partner, version, products)

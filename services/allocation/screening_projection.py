@@ -1,17 +1,20 @@
 """What screening, objections and reviews have come to, and who had a part in what."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
 from services.allocation.events import (
+    Hit,
     ObjectionAnswered,
     ObjectionRaised,
     PartiesScreened,
     RequestDeclined,
+    RequestExpired,
     RequestScreened,
+    RequestWithdrawn,
     ReviewAssigned,
     ReviewConcluded,
     ReviewRequested,
@@ -23,6 +26,8 @@ from services.allocation.events import (
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
+from services.allocation.figures import figures
+from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 from shared.record import Fact
 from shared.waves import Wave
@@ -73,6 +78,7 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 on,
             )
             await _involve(connection, event.request, event.decided_by, "screener")
+            await end_tasks(connection, {f"hit/{event.hit}": on})
         case RequestScreened() as event:
             await execute(
                 """UPDATE acceptances SET findings = $3, not_pre_cleared = $4, objections_until = $5
@@ -83,8 +89,10 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 _json(event.not_pre_cleared),
                 event.objections_until,
             )
-        case RequestDeclined() as event:
-            await _involve(connection, event.request, fact.record.actor, "screener")
+        case RequestDeclined() | RequestWithdrawn() | RequestExpired() as event:
+            if isinstance(event, RequestDeclined):
+                await _involve(connection, event.request, fact.record.actor, "screener")
+            await _no_longer(connection, event.request, (), on)
         case ObjectionRaised() as event:
             await execute(
                 """INSERT INTO objections (objection, request, product, partner, accepted_g, reasons, raised_on, status)
@@ -97,6 +105,8 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 _json(event.reasons),
                 on,
             )
+            due_on = on + timedelta(days=figures().objection_answer_days)
+            await raise_tasks(connection, [_objection_task(event, on, due_on)])
         case ObjectionAnswered() as event:
             await execute(
                 "UPDATE objections SET status = $2, answer = $3, answered_by = $4, answered_on = $5 WHERE objection = $1",
@@ -107,6 +117,7 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 on,
             )
             await _involve(connection, event.request, event.answered_by, "screener")
+            await end_tasks(connection, {f"objection/{event.objection}": on})
         case RoundOpened() as event:
             await _involve(connection, event.round, fact.record.actor, "opener")
         case RoundProposed() as event:
@@ -149,11 +160,8 @@ async def _screened(connection: Connection, event: PartiesScreened, on: date) ->
         event.beyond,
         on,
     )
-    await connection.execute(
-        "UPDATE screening_hits SET status = 'gone' WHERE request = $1 AND hit <> ALL($2::text[])",
-        event.request,
-        [hit.hit for hit in event.hits],
-    )
+    open_before = await _open_hits(connection, event.request)
+    await _no_longer(connection, event.request, tuple(hit.hit for hit in event.hits), on)
     for hit in event.hits:  # one that is back after it had gone is open, whatever was said of it then
         await connection.execute(
             """INSERT INTO screening_hits AS h (hit, request, product, role, list, version, entry, match, found_on, status)
@@ -174,6 +182,64 @@ async def _screened(connection: Connection, event: PartiesScreened, on: date) ->
             on,
         )
 
+    new = await _open_hits(connection, event.request) - open_before
+    await raise_tasks(connection, [_hit_task(event, hit, on) for hit in event.hits if hit.hit in new])
+
+
+async def _open_hits(connection: Connection, request: str) -> set[str]:
+    rows = await connection.fetch("SELECT hit FROM screening_hits WHERE request = $1 AND status = 'open'", request)
+    return {row["hit"] for row in rows}
+
+
+async def _no_longer(connection: Connection, request: str, hits: Sequence[str], on: date) -> None:
+    """All other hits of the request are hits no more: no list has them, or the request is closed and nothing has to be decided."""
+    query = """UPDATE screening_hits SET status = 'gone' WHERE request = $1 AND hit <> ALL($2::text[]) AND status <> 'gone'
+               RETURNING hit"""
+    gone = await connection.fetch(query, request, list(hits))
+    await end_tasks(connection, {f"hit/{row['hit']}": on for row in gone})
+
+
+def _hit_task(event: PartiesScreened, hit: Hit, on: date) -> Task:
+    return Task(
+        task=f"hit/{hit.hit}",
+        kind="screening",
+        about=event.request,
+        partner=None,  # partners are told nothing of hits
+        product=event.product,
+        what=f"clear or confirm {hit.hit}",
+        why=f"the name of the {hit.role.replace('_', ' ')} is like {hit.entry} on {hit.list}",
+        due_on=on + timedelta(days=figures().hit_days),
+        raised_on=on,
+    )
+
+
+def _objection_task(event: ObjectionRaised, on: date, due_on: date) -> Task:
+    return Task(
+        task=f"objection/{event.objection}",
+        kind="objection",
+        about=event.request,
+        partner=event.partner,
+        product=event.product,
+        what=f"answer {event.objection}",
+        why=f"{event.partner} objects to what was accepted",
+        due_on=due_on,
+        raised_on=on,
+    )
+
+
+def _review_task(event: ReviewRequested, on: date) -> Task:
+    return Task(
+        task=f"review/{event.review}",
+        kind="review",
+        about=event.round,
+        partner=event.partner,
+        product=event.product,
+        what=f"assign and conclude {event.review}",
+        why=f"{event.partner or 'an operator'} asks for a review of the decision",
+        due_on=on + timedelta(days=figures().review_days),
+        raised_on=on,
+    )
+
 
 async def _review(connection: Connection, event: ReviewRequested | ReviewAssigned | ReviewConcluded, on: date) -> None:
     match event:
@@ -190,6 +256,7 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
                 event.requested_by,
                 on,
             )
+            await raise_tasks(connection, [_review_task(event, on)])
         case ReviewAssigned():
             await connection.execute(
                 "UPDATE reviews SET status = 'assigned', reviewer = $2 WHERE review = $1", event.review, event.reviewer
@@ -202,6 +269,7 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
                 _json(event.findings),
                 on,
             )
+            await end_tasks(connection, {f"review/{event.review}": on})
 
 
 async def _involve(connection: Connection, matter: str, subject: str, part: str) -> None:

@@ -46,6 +46,7 @@ class AwardStatus(StrEnum):
     GRANTED = "granted"  # inventory has not answered yet
     RELEASED = "released"
     WITHDRAWN = "withdrawn"
+    RENOUNCED = "renounced"  # given back by its partner
 
 
 class ReportStatus(StrEnum):
@@ -164,6 +165,20 @@ class CitationRow(Table, table=True):
     cited_on: date
 
 
+class CarryRow(Table, table=True):
+    """What rounding is remembered, by product and agreement."""
+
+    __tablename__ = "carries"
+    id: str = Field(primary_key=True)  # "{product}/{agreement}"
+    product: str
+    agreement: str
+    partner: str = Field(index=True)
+    carry_g: str
+    expires_on: date | None
+    cause: str  # the round that left it: "rnd_01j..."
+    since: date
+
+
 class BookRow(Table, table=True):
     __tablename__ = "books"
     product: str = Field(primary_key=True)
@@ -222,6 +237,7 @@ class RoundRow(Table, table=True):
     ratification: str | None = None  # of one that was decided in an emergency: due, missed, ratified
     ratify_by: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
     ratified_by: str | None = None
+    superseded_by: str | None = None  # the round that decides again
     reason: str | None  # why it was cancelled, reopened, or lost its last decision
 
 

@@ -17,8 +17,9 @@ import msgspec
 
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_state import Book, QuotaUsed, Request, Round
+from services.allocation.domain.carry import Carry
 from services.allocation.domain.proposal import Offer, Prepared, prepare
-from services.allocation.events import AgreementId, PartnerCode, ProductId, RequestId, RoundId
+from services.allocation.events import AgreementId, ProductId, RequestId, RoundId
 from shared.service import Kernel
 
 SMALL = 200  # requests: a round of so many is worked out at once
@@ -33,7 +34,7 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
     round: Round
     requests: dict[RequestId, Request]
     quota_used: dict[AgreementId, QuotaUsed]
-    carries_g: dict[PartnerCode, str]
+    carries: dict[AgreementId, Carry]
     surroundings: Surroundings
     offer: Offer
     salts: Sequence[str]
@@ -58,7 +59,7 @@ async def work_out(
         round=msgspec.structs.replace(round, proposal=None),
         requests={request: book.requests[request] for request in round.requests},
         quota_used=dict(book.quota_used),
-        carries_g=dict(book.carries_g),
+        carries=dict(book.carries),
         surroundings=surroundings,
         offer=offer,
         salts=salts,
@@ -127,7 +128,7 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
             requests=immutables.Map(work.requests),
             rounds=immutables.Map({work.round_id: work.round}),
             quota_used=immutables.Map(work.quota_used),
-            carries_g=immutables.Map(work.carries_g),
+            carries=immutables.Map(work.carries),
         )
         prepared = prepare(work.round_id, work.product, book, work.round, work.surroundings, work.offer, work.salts)
         _send(answers, msgspec.msgpack.encode(prepared))

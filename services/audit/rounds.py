@@ -8,6 +8,7 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.events import (
     AwardGranted,
+    CarryExpired,
     RequestAccepted,
     RequestExpired,
     RequestId,
@@ -54,7 +55,7 @@ class Rounds:
         self._asked: dict[str, Asked] = {}
         self._opened: dict[str, RoundOpened] = {}
         self._proposed: dict[str, RoundProposed] = {}
-        self._carries: dict[str, dict[str, str]] = {}  # product -> partner -> grams
+        self._carries: dict[str, dict[str, str]] = {}  # product -> agreement -> grams
         self._carries_before: dict[str, dict[str, str]] = {}  # round -> of its product, before it
         self._requests: dict[str, list[RequestId]] = {}  # by round
         self._granted: dict[_Decided, dict[str, AwardGranted]] = {}  # awards by id, until they are released
@@ -99,6 +100,8 @@ class Rounds:
                 self._certify(place, record, event)
             case RoundReopened():
                 self._reopen(event)
+            case CarryExpired():
+                self._carries.get(event.product, {}).pop(event.agreement, None)
             case allocation.RoundReleased():
                 self._close(event)
             case RequestWithdrawn() | RequestExpired():
@@ -126,16 +129,18 @@ class Rounds:
             self._findings.look(Check.DECISIONS, False, place, f"{event.round} is certified, and was never opened and proposed")
         else:
             before = self._carries.get(event.product, {})
+            agreements = _agreements(proposed)
+            carries_g = {partner: before[agreement] for partner, agreement in agreements.items() if agreement in before}
             asked: dict[str, Asked] = {request: self._asked[request] for request in self._requests[event.round] if request in self._asked}
             granted = tuple(self._granted.get((event.round, event.decision), {}).values())
             self.to_check.append(
-                ToCheck(place=place, opened=opened, proposed=proposed, certified=event, granted=granted, asked=asked, carries_g=before)
+                ToCheck(place=place, opened=opened, proposed=proposed, certified=event, granted=granted, asked=asked, carries_g=carries_g)
             )
             self._given[event.round] = [award.request for award in granted]
             needed = _needed(opened, sum(award.mass_g for award in granted))
             self._approvals.append(_ToVerify(place, event, proposed.proposed_by, needed, instant(record)))
             self._carries_before[event.round] = before
-            self._carries[event.product] = before | dict(proposed.carries_g)
+            self._carries[event.product] = before | {agreements[partner]: carry for partner, carry in proposed.carries_g.items()}
         self._settle((event.round, event.decision))
 
     def _reopen(self, event: RoundReopened) -> None:
@@ -143,10 +148,10 @@ class Rounds:
         self._certified.pop((event.round, event.decision), None)
         self._granted.pop((event.round, event.decision), None)
         before = self._carries_before.pop(event.round, {})
-        partners = self._proposed[event.round].carries_g if event.round in self._proposed else {}
+        changed = set(_agreements(self._proposed[event.round]).values()) if event.round in self._proposed else set()
         carries = self._carries.get(event.product, {})
-        self._carries[event.product] = {partner: carry for partner, carry in carries.items() if partner not in partners} | {
-            partner: before[partner] for partner in partners if partner in before
+        self._carries[event.product] = {agreement: carry for agreement, carry in carries.items() if agreement not in changed} | {
+            agreement: before[agreement] for agreement in changed if agreement in before
         }
 
     def _close(self, event: allocation.RoundReleased) -> None:
@@ -193,6 +198,12 @@ class Rounds:
         if len(approvers) < each.needed:
             faults.append(f"{len(approvers)} approved, and {each.needed} were needed")
         self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
+
+
+def _agreements(proposed: RoundProposed) -> dict[str, str]:
+    """The agreement that each partner's rounding is remembered under."""
+    read = proposed.reads.agreements
+    return {partner: read[partner].agreement if partner in read else partner for partner in proposed.carries_g}
 
 
 def _needed(opened: RoundOpened, mass_g: int) -> int:

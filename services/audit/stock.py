@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from services.audit.pins import Pins
 from services.audit.report import Check, Findings
 from services.inventory.events import (
     DrawDelivered,
@@ -39,6 +40,7 @@ class Stock:
 
     def __init__(self, findings: Findings, checkpoints: Mapping[str, CheckpointSigned]) -> None:
         self._findings = findings
+        self._pins = Pins()
         self._checkpoints = checkpoints
         self._releases: dict[str, _Open] = {}
         self._gone: dict[str, str] = {}  # release -> how its rest went back
@@ -46,6 +48,8 @@ class Stock:
         self._under_way: dict[str, tuple[str, int, str]] = {}  # draw -> (partner, weighed_g, carrier)
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
+        if (fault := self._pins.fault(event)) is not None:
+            self._findings.look(Check.DRAWS, False, place, fault)
         match event:
             case StockReleased():
                 fine = event.release not in self._releases and event.mass_g == event.rights_g + _units_g(event.units)

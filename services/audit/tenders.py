@@ -19,6 +19,7 @@ from services.allocation.events import (
     TenderOpened,
     TenderProposed,
     TenderReopened,
+    TenderTerms,
     is_tender,
 )
 from services.audit.approvers import Approvers, instant
@@ -57,9 +58,9 @@ class Tenders:
         self._opened: dict[str, TenderOpened] = {}
         self._bids: dict[str, _Bid] = {}
         self._proposed: dict[_Decided, TenderProposed] = {}
+        self._cited: set[tuple[str, str, tuple[Any, ...]]] = set()  # tender, by whom, and over what: see `authority.py` for the rest
         self._granted: dict[_Decided, dict[str, TenderAwardGranted]] = {}
         self._certified: dict[_Decided, _Certified] = {}
-        self._cited: set[tuple[str, str]] = set()  # tender, by whom
         self._released: dict[_Decided, list[tuple[str, StockReleased]]] = {}
         self._whole: dict[_Decided, tuple[str, RoundReleased]] = {}
         self.to_check: list[ToCheck] = []
@@ -73,7 +74,8 @@ class Tenders:
             case TenderProposed():
                 self._proposed[event.tender, event.decision] = event
             case AuthorityCited() if is_tender(event.matter):
-                self._cited.add((event.matter, event.cited.by))
+                cited = event.cited
+                self._cited.add((event.matter, cited.by, (cited.product, cited.mass_g, cited.amount_minor, cited.currency)))
             case TenderAwardGranted():
                 self._granted.setdefault((event.tender, event.decision), {})[event.award] = event
             case TenderCertified():
@@ -155,10 +157,12 @@ class Tenders:
                 revealed=revealed,
             )
         )
-        self._verify(certified, proposed, opened.terms.approvals_needed)
+        self._verify(certified, proposed, opened.terms)
 
-    def _verify(self, certified: _Certified, proposed: TenderProposed, needed: int) -> None:
-        event = certified.event
+    def _verify(self, certified: _Certified, proposed: TenderProposed, terms: TenderTerms) -> None:
+        event, needed = certified.event, terms.approvals_needed
+        mass_g, amount_minor = (sum(getattr(award, what) for award in proposed.awards) for what in ("mass_g", "amount_minor"))
+        sold = (event.product, mass_g, amount_minor, terms.currency)
         faults = [
             fault
             for approval in event.approvals
@@ -169,7 +173,9 @@ class Tenders:
         approvers = {approval.subject for approval in event.approvals}
         if len(approvers) < needed:
             faults.append(f"{len(approvers)} approved, and {needed} were needed")
-        faults += [f"{each} cited no authority" for each in sorted(approvers) if (event.tender, each) not in self._cited]
+        faults += [
+            f"{each} cited no authority over what is sold" for each in sorted(approvers) if (event.tender, each, sold) not in self._cited
+        ]
         self._findings.look(Check.APPROVALS, not faults, certified.place, "; ".join(faults))
 
     def _settle(self, decided: _Decided, released: list[tuple[str, StockReleased]]) -> None:

@@ -39,6 +39,8 @@ ALLOCATION_TYPES = frozenset(
         allocation.RatificationMissed,
         allocation.DecisionRatified,
         allocation.AgreementSuspended,
+        allocation.AwardRenounced,
+        allocation.DecisionSuperseded,
         allocation.AgreementResumed,
     )
 )

@@ -10,7 +10,9 @@ from services.allocation.events import (
     AgreementResumed,
     AgreementSuspended,
     Award,
+    AwardRenounced,
     DecisionRatified,
+    DecisionSuperseded,
     LoanAwarded,
     PoolStock,
     RatificationMissed,
@@ -19,9 +21,9 @@ from services.allocation.events import (
     TenderCertified,
 )
 from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
-from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
+from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.pinning import ReleasePool, Take
-from services.inventory.domain.releases import AwardedRelease, ReleaseRound
+from services.inventory.domain.releases import AwardedRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.stock import TakeInLot
 from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
 from services.ledger.events import CheckpointSigned
@@ -48,6 +50,12 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
         return (Reaction(f"stockpile/{event.product}", free),) if event.late else ()
     if isinstance(event, AgreementSuspended | AgreementResumed):
         return [_suspend(event, product) for product in event.products]
+    if isinstance(event, AwardRenounced):
+        back = TakeBackRelease(release=release_of(event.award), decision=event.decision, reason=f"given back: {event.reason}")
+        return (Reaction(f"stockpile/{event.product}", back),)
+    if isinstance(event, DecisionSuperseded):
+        reason = f"superseded by {event.by_round}: {event.reason}"
+        return (Reaction(f"stockpile/{event.product}", TakeBackDecision(decision=event.decision, reason=reason)),)
     if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)
@@ -117,7 +125,9 @@ def react_to_loans(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reac
             )
             return (Reaction(f"stockpile/{event.product}", opened),)
         case MaterialLoanWithdrawn() as event:
-            off = CallOffLoan(release=ReleaseId(event.release), decision=event.decision, reason=f"the loan was withdrawn: {event.reason}")
+            off = TakeBackRelease(
+                release=ReleaseId(event.release), decision=event.decision, reason=f"the loan was withdrawn: {event.reason}"
+            )
             return (Reaction(f"stockpile/{event.product}", off),)
         case ReturnSettled() as event:
             return (Reaction(f"stockpile/{event.product}", _returned(event, fact)),)

@@ -244,13 +244,21 @@ async def test_a_round_that_inventory_refuses_comes_back_open_and_can_be_decided
     hold = PutOnHold(
         hold=HoldId("hld_us"), scope="partner", target="US", reason="court order", authority="Minister", expires_on=None, on=TODAY
     )
-    await reserve.happen(hold)
-    round = await reserve.certified_round(3, 3, supply=4)
+    round = await reserve.a_round(3, 3)
+    await reserve.propose(round, 4)
+    await reserve.approve(round)
+    await reserve.happen(hold)  # what is known of holds before the proposal, its supply heeds
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     seen = await reserve.status(round, "open")
     assert (seen["decision"], seen["awards"], seen["reason"]) == (None, [], "refused by inventory: on_hold")
     withdrawn = [row for row in (await reserve.get("partner-us", "/v1/awards?limit=200"))["data"] if row["round"] == round]
     assert [row["status"] for row in withdrawn] == ["withdrawn"]
     await reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", TODAY)))
+
+    async def lifted() -> bool:
+        return not await reserve.allocation.kernel.pool.fetchval("SELECT count(*) FROM stops")
+
+    await until(lifted)
     await reserve.propose(round, 4)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
@@ -434,3 +442,34 @@ async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
 async def test_a_nominee_of_another_partner_sees_nothing(reserve: Reserve):
     request = await reserve.accepted_request("partner-us", 1)
     assert (await reserve.clients["nominee-sojitz"].get(f"/v1/requests/{request}")).status_code == 404
+
+
+async def test_a_partner_sees_what_rounding_is_remembered_of_it_until_its_agreement_ends(reserve: Reserve):
+    requests = [await reserve.accepted_request("partner-eu", 1), await reserve.accepted_request("partner-jp", 2)]
+    opening = {"product": PRODUCT, "requests": requests, "policy": POLICY}
+    round: str = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    await reserve.propose(round, 1)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+    [agreement] = (await reserve.get("partner-eu", "/v1/agreements"))["data"]
+    [carry] = (await reserve.get("partner-eu", "/v1/carries"))["data"]
+    assert (carry["product"], carry["agreement"], carry["partner"], carry["cause"]) == (PRODUCT, agreement["agreement"], "EU", round)
+    assert carry["carry_g"] in ("5000000/3", "-10000000/3")  # it was due a third of a unit
+    assert carry["expires_on"] == agreement["valid_until"]
+    assert {row["partner"] for row in (await reserve.get("operator-1", "/v1/carries?limit=200"))["data"]} >= {"EU"}
+    shorter = str(TODAY + timedelta(days=30))
+    amendment = {key: agreement[key] for key in ("products", "priority_class")} | {"valid_until": shorter, "reason": "review"}
+    path = f"/v1/agreements/{agreement['agreement']}"
+    await reserve.post("operator-1", f"{path}/amend", amendment)
+
+    async def follows() -> bool:
+        return [row["expires_on"] for row in (await reserve.get("partner-eu", "/v1/carries"))["data"]] == [shorter]
+
+    await until(follows)
+    await reserve.post("operator-1", f"{path}/end", {"reason": "not renewed"})
+
+    async def forgotten() -> bool:
+        return (await reserve.get("partner-eu", "/v1/carries"))["data"] == []
+
+    await until(forgotten)

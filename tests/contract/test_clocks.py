@@ -8,6 +8,7 @@ from stage import context, until
 from stockpile_story import RECEIPT, UNIT_G
 from test_allocation_service import PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 
+from services.allocation.domain.book_reminders import RemindOfScreening
 from services.allocation.domain.clock import CheckClock
 from services.allocation.domain.readiness import CheckItem
 from services.allocation.events.readiness import ItemId
@@ -49,7 +50,7 @@ async def an_awarded_request(reserve: Reserve, units: int) -> str:
 async def test_a_request_is_followed_from_its_submission_to_its_delivery(reserve: Reserve):
     request = await an_awarded_request(reserve, 4)
     clock = await a_clock(reserve, request, lambda clock: reached(clock)["secured"])
-    assert (clock["clock"], clock["next"], clock["limit_on"]) == ("standard", "cleared", str(TODAY + timedelta(days=20)))
+    assert (clock["clock"], clock["next"], clock["limit_on"]) == ("standard", "cleared", str(TODAY + timedelta(days=25)))
     draws = [DrawId(f"drw_{secrets.token_hex(4)}") for _ in range(2)]
     release = ReleaseId(f"rel_{request.removeprefix('req_')}")
     for draw in draws:
@@ -75,15 +76,15 @@ async def test_a_request_is_followed_from_its_submission_to_its_delivery(reserve
 async def test_a_limit_that_is_near_is_a_task_and_one_that_has_passed_a_breach(reserve: Reserve):
     request = await reserve.accepted_request("partner-us", 3)
     await a_clock(reserve, request, lambda clock: True)
-    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=9)))
+    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=12)))
     [task] = [each for each in (await reserve.get("partner-us", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
-    assert (task["what"], task["due_on"]) == (f"{request} is to be decided", str(TODAY + timedelta(days=12)))
+    assert (task["what"], task["due_on"]) == (f"{request} is to be decided", str(TODAY + timedelta(days=15)))
     assert not [each for each in (await reserve.get("partner-jp", "/v1/tasks"))["data"] if each["about"] == request]
-    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=13)))
+    await later(reserve, f"clock/{request}", CheckClock(on=TODAY + timedelta(days=16)))
     [late] = (await reserve.get("operator-1", "/v1/clocks?breached=true&partner=US"))["data"]
     assert (late["request"], late["next"]) == (request, "decided")
-    assert late["milestones"][1]["breach_told_on"] == str(TODAY + timedelta(days=13))
-    due = (await reserve.get("operator-1", f"/v1/clocks?due={TODAY + timedelta(days=12)}"))["data"]
+    assert late["milestones"][1]["breach_told_on"] == str(TODAY + timedelta(days=16))
+    due = (await reserve.get("operator-1", f"/v1/clocks?due={TODAY + timedelta(days=15)}"))["data"]
     assert request in {each["request"] for each in due}
     assert not (await reserve.get("operator-1", f"/v1/clocks?due={TODAY}"))["data"]
     await reserve.post("partner-us", f"/v1/requests/{request}/withdraw", {"reason": "met elsewhere"})
@@ -105,9 +106,23 @@ async def test_a_pause_moves_what_is_not_reached(reserve: Reserve):
     assert (await reserve.get("partner-us", path))["pause_reason"] == body["reason"]
     assert await reserve.refused("operator-1", f"{path}/pause", body) == (409, "clock_paused")
     resumed = await reserve.post("operator-1", f"{path}/resume")
-    assert (resumed["status"], resumed["limit_on"]) == ("running", str(TODAY + timedelta(days=12)))
+    assert (resumed["status"], resumed["limit_on"]) == ("running", str(TODAY + timedelta(days=15)))
     assert await reserve.refused("operator-1", f"/v1/clocks/req_{UNKNOWN}/pause", body) == (409, "clock_not_running")
     assert (await reserve.clients["operator-1"].get(f"/v1/clocks/req_{UNKNOWN}")).status_code == 404
+
+
+async def test_a_request_that_nobody_screens_is_a_task(reserve: Reserve):
+    body = {"product": PRODUCT, "mass_g": UNIT_G, "daily_consumption_g": UNIT_G, "needed_by": str(TODAY + timedelta(days=60))}
+    parties = {"nominee": "Sojitz", "consignee": "Toyo Logistics", "end_user": "Kyushu Smelting", "end_use": "flame retardants"}
+    request = (await reserve.post("partner-us", "/v1/requests", body | parties))["request"]
+    screen_by = TODAY + timedelta(days=5)
+    for days in (5, 6):
+        remind = RemindOfScreening(request=request, screen_by=screen_by, on=TODAY + timedelta(days=days))
+        await later(reserve, f"book/{PRODUCT}", remind)
+    [task] = [each for each in (await reserve.get("operator-1", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
+    assert (task["what"], task["why"]) == (f"{request} is to be screened", f"its limit, {screen_by}, has passed")
+    await reserve.post("operator-1", f"/v1/requests/{request}/decline", {"reasons": ["no stock"]})
+    assert not [each for each in (await reserve.get("operator-1", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
 
 
 async def test_screening_says_how_fast_it_is_to_be(reserve: Reserve):
@@ -118,6 +133,7 @@ async def test_screening_says_how_fast_it_is_to_be(reserve: Reserve):
     await reserve.post("operator-1", path, screening | {"clock": "emergency"})
     clock = await a_clock(reserve, request, lambda clock: clock["clock"] == "emergency")
     assert clock["milestones"][5]["limit_on"] == str(TODAY + timedelta(days=8))
+    assert await reserve.refused("operator-1", path, screening | {"policy": "unheard-of"}) == (409, "policy_not_active")
 
 
 async def test_what_is_cleared_says_how_soon_first_grams_arrive(reserve: Reserve):
@@ -132,10 +148,10 @@ async def test_what_is_cleared_says_how_soon_first_grams_arrive(reserve: Reserve
     carrier = item | {"kind": "carrier", "until": str(until_on)}
     items["carrier"] = (await reserve.post("operator-1", "/v1/readiness/items", carrier))["item"]
     ready = await reserve.get("partner-eu", f"{asked}&clock=emergency")
-    assert (ready["days"], ready["says"], ready["causes"]) == (3, "first grams in 3 days, since all is cleared", [])
+    assert (ready["days"], ready["says"], ready["causes"]) == (4, "first grams in 4 days, since all is cleared", [])
     what_if = await reserve.get("partner-eu", f"{asked}&on={until_on + timedelta(days=1)}")
     assert [(cause["kind"], cause["status"]) for cause in what_if["causes"]] == [("carrier", "expired")]
-    assert what_if["days"] == 13
+    assert what_if["days"] == 3 + 5
     assert await reserve.refused("operator-1", "/v1/readiness/items", carrier) == (409, "readiness_cleared_already")
     assert await reserve.refused("operator-1", "/v1/readiness/items", item | {"kind": "wish"}) == (422, "invalid_request")
     assert await reserve.refused("operator-1", "/v1/readiness/items", item | {"kind": "route", "product": "tin"}) == (

@@ -223,6 +223,48 @@ async def test_a_review_is_made_by_someone_who_was_not_in_the_decision(reserve: 
     await reserve.status(round, "released")  # nothing was stopped
 
 
+async def tasks_about(reserve: Reserve, about: str, *, done: bool = False) -> list[str]:
+    rows = (await reserve.get("operator-1", "/v1/tasks", limit="200", done=str(done).lower()))["data"]
+    return sorted(row["kind"] for row in rows if row["about"] == about and row["kind"] != "clock")
+
+
+async def test_what_is_to_be_decided_answered_and_reviewed_is_a_task_until_it_is_done(reserve: Reserve):
+    await put_in_force(reserve, entry("Harima Flame Retardants"))
+    request = await submitted(reserve)
+    [hit] = await hits_of(reserve, request, "open", 1)
+    assert await tasks_about(reserve, request) == ["screening"]
+    assert request not in {row["about"] for row in (await reserve.get("partner-jp", "/v1/tasks", kind="screening"))["data"]}
+    await reserve.post("operator-1", f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
+    assert await tasks_about(reserve, request) == []
+    await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
+    objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
+    assert await tasks_about(reserve, request) == ["objection"]
+    await reserve.post("operator-1", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["it is enough"]})
+    assert await tasks_about(reserve, request) == []
+    other = await submitted(reserve)
+    await hits_of(reserve, other, "open", 1)
+    await reserve.post("partner-jp", f"/v1/requests/{other}/withdraw", {"reason": "met elsewhere"})
+    assert await tasks_about(reserve, other) == []
+    assert await tasks_about(reserve, other, done=True) == ["screening"]
+    await withdraw(reserve)
+
+
+async def test_parties_that_the_agreement_has_not_cleared_are_named_and_stop_nothing(reserve: Reserve):
+    [agreement] = (await reserve.get("partner-jp", "/v1/agreements"))["data"]
+    until = str(TODAY + timedelta(days=200))
+    item = {"agreement": agreement["agreement"], "product": PRODUCT, "kind": "consignee", "evidence": "the register", "until": until}
+    await reserve.post("operator-1", "/v1/readiness/items", item | {"name": "KYUSHU SMELTING K.K."})
+    request = await submitted(reserve)
+    shown = await reserve.get("partner-jp", f"/v1/requests/{request}/screening")
+    assert [(party["role"], party["cleared"], party["until"]) for party in shown["pre_cleared"]] == [
+        ("nominee", False, None),
+        ("consignee", True, until),
+    ]
+    await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
+    shown = await reserve.get("operator-1", f"/v1/requests/{request}/screening")
+    assert [each["not_pre_cleared"] for each in shown["acceptances"]] == [["nominee"]]
+
+
 async def test_what_is_not_certified_is_not_reviewed(reserve: Reserve):
     round = await reserve.a_round(2, 2)
     assert await reserve.refused("partner-jp", "/v1/reviews", {"round": round, "grounds": ["early"]}) == (409, "round_not_certified")

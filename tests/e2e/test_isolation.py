@@ -71,6 +71,10 @@ async def estate(world: World) -> Estate:
     right = await world.right_to(product, UNIT_G)
     hold = await world.held("lot", lot)
     open_request = await world.requested("EU", product, UNIT_G, nominee=SECRET)
+    await world.accepted(open_request, UNIT_G)
+    objecting = {"reasons": [SECRET]}
+    objection = await world.post(world.partner("EU"), f"/allocation/v1/requests/{open_request}/objections", objecting)
+    review = await world.post(world.partner("EU"), "/allocation/v1/reviews", {"round": row["round"], "grounds": [SECRET]})
 
     shared_product = await world.registered_product()
     await world.taken_in(shared_product, 3)
@@ -96,17 +100,21 @@ async def estate(world: World) -> Estate:
         "award": row["award"],
         "disruption": disruption["disruption"],
         "draw": drawn["draw"],
+        "hit": "hit_01jh7qmxw4e0aayfkn3d1a2b3c",
         "hold": hold,
         "instrument": (await world.rows(world.operator, "/allocation/v1/instruments"))[0]["instrument"],
         "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
+        "list": "entity-list",
         "lot": lot,
         "name": row["decision"],
+        "objection": objection["objection"],
         "partner": "EU",
         "path": "entries/000.p/1",
         "position": position,
         "product": product,
         "release": release,
         "request": open_request,
+        "review": review["review"],
         "right": right,
         "round": row["round"],
         "shard": shard,
@@ -185,8 +193,11 @@ PARTNERS_OWN = {
     "/allocation/v1/agreements/{agreement}",
     "/allocation/v1/awards/{award}",
     "/allocation/v1/disruptions/{disruption}",
+    "/allocation/v1/objections/{objection}",
     "/allocation/v1/partners/{partner}",
     "/allocation/v1/requests/{request}",
+    "/allocation/v1/requests/{request}/screening",
+    "/allocation/v1/reviews/{review}",
     "/allocation/v1/rounds/{round}",
     "/allocation/v1/rounds/{round}/certificate",
     "/allocation/v1/rounds/{round}/decision",
@@ -206,7 +217,10 @@ PARTNERS_LISTS = {
     "/allocation/v1/agreements",
     "/allocation/v1/awards",
     "/allocation/v1/disruptions",
+    "/allocation/v1/objections",
     "/allocation/v1/requests",
+    "/allocation/v1/reviews",
+    "/allocation/v1/tasks",
     "/inventory/v1/draws",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",
@@ -223,7 +237,9 @@ BORROWERS_OWN = sorted(
 ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
 PARTNERS_DRAW_AND_ASK = {
     "/inventory/v1/releases/{release}/draws",
+    "/allocation/v1/requests/{request}/objections",
     "/allocation/v1/requests/{request}/withdraw",
+    "/allocation/v1/reviews",
     "/loans/v1/material-loans/{loan}/deferrals",
 }
 
@@ -258,7 +274,9 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
 
 BODIES: dict[str, Any] = {
     "/v1/releases/{release}/draws": lambda estate: {"mass_g": UNIT_G},
+    "/v1/requests/{request}/objections": lambda estate: {"reasons": ["not ours"]},
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
+    "/v1/reviews": lambda estate: {"round": estate.ids["round"], "grounds": ["not ours"]},
     "/v1/requests": lambda estate: estate.world.request_body(estate.product, UNIT_G),
     "/v1/draws/{draw}/dispatch": lambda estate: DISPATCH,
     "/v1/material-loans/{loan}/deferrals": lambda estate: {

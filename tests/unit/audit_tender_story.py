@@ -32,6 +32,17 @@ TERMS = allocation.TenderTerms(
     approvals_needed=1,
     release_days=31,
 )
+CITED = Cited(
+    authority="ins_1",
+    version=1,
+    under=(),
+    act="tender",
+    by="sub_approver",
+    product=ANTIMONY,
+    mass_g=20,
+    amount_minor=22,
+    currency="AUD",
+)
 BIDS = {"JP": (("1100", 1),), "US": (("1100", 1), ("1000", 1)), "EU": (("1200", 2),)}
 
 
@@ -92,17 +103,6 @@ def _steps(prepared: PreparedTender) -> Story:
         signature=signed.signature,
         approved_on=DECIDED_ON,
     )
-    cited = Cited(
-        authority="ins_1",
-        version=1,
-        under=(),
-        act="tender",
-        by="sub_approver",
-        product=ANTIMONY,
-        mass_g=20,
-        amount_minor=20,
-        currency="AUD",
-    )
     steps: Story = {"opened": tender(allocation.TenderOpened(tender=TENDER, terms=TERMS), SEALED_ON)}
     for partner in BIDS:
         steps[f"sealed_{partner}"] = bid(committed(partner), SEALED_ON)
@@ -123,7 +123,7 @@ def _steps(prepared: PreparedTender) -> Story:
         )
     )
     steps["approved"] = tender(allocation.TenderApproved(tender=TENDER, decision=found.decision, approval=approval))
-    steps["cited"] = tender(allocation.AuthorityCited(matter=TENDER, cited=cited))
+    steps["cited"] = tender(allocation.AuthorityCited(matter=TENDER, cited=CITED))
     for award in found.awards:
         steps[f"granted_{award.partner}"] = tender(
             allocation.TenderAwardGranted(

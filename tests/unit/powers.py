@@ -17,6 +17,7 @@ ACTS = frozenset(
         "waive_condition",
         "write_off",
         "write_down",
+        "tender",
     }
 )
 INSTRUMENT = "ins_01jh7qmxw4e0aayfkn3d1a2b3c"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from audit_story import APPROVER_KEY, OTHER_KEY, TODAY
-from audit_tender_story import REVEALED_ON, SEALED_ON, TERMS, cleared, told_with_tender
+from audit_tender_story import CITED, REVEALED_ON, SEALED_ON, TERMS, cleared, told_with_tender
 from msgspec.structs import replace
 from test_audit import failures
 
@@ -79,7 +79,13 @@ async def test_an_approval_that_does_not_count_is_found(tmp_path: Path):
         assert (await failures_of(tmp_path / str(number), certified={"approvals": approvals}))["approvals"] == ["certified"]
     assert (await failures_of(tmp_path / "nobody", certified={"approvals": ()}))["approvals"] == ["certified"]
     assert (await failures_of(tmp_path / "proposer", proposed={"proposed_by": "sub_approver"}))["approvals"] == ["certified"]
-    assert (await failures_of(tmp_path / "uncited", cited=None))["approvals"] == ["certified"]
+    assert (await failures_of(tmp_path / "uncited", cited=None))["authority"] == ["approved"]
+
+
+async def test_an_authority_that_was_cited_over_something_else_is_found(tmp_path: Path):
+    for changed in ({"mass_g": 10}, {"amount_minor": 21}, {"currency": "JPY"}, {"product": "gallium-4n"}, {"by": "sub_operator"}):
+        cited = replace(CITED, **changed)
+        assert (await failures_of(tmp_path / str(changed), cited={"cited": cited}))["approvals"] == ["certified"], changed
 
 
 def told_approvals(signature: str) -> Any:

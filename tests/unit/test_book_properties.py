@@ -29,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.allocation.domain.book import Command, decide
+from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book_lapses import AgreementChanged, LapseApprovals, ProtectedStockChanged
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import CancelRound, CloseRound, ReopenRound
@@ -119,7 +120,7 @@ def check(book: Book) -> None:
     for round_id, round in book.rounds.items():
         assert all(book.requests[request].round == round_id for request in round.requests)
         assert round.certified == (book.awaiting_release == round_id)
-    assert all(0 < abs(Fraction(carry_g)) <= UNIT_G for carry_g in book.carries_g.values())
+    assert all(0 < abs(Fraction(carry.carry_g)) <= UNIT_G for carry in book.carries.values())
 
 
 @settings(max_examples=150, deadline=None)
@@ -166,6 +167,12 @@ def test_commands_from_timers_and_reactions_never_refuse(steps: list[Step], on: 
         for decision in [*decisions, DecisionHash("ab" * 32)]:
             commands.append(CloseRound(round=round, decision=decision))
             commands.append(ReopenRound(round=round, decision=decision, reason="stock_short"))
+    for agreement in [*story.book.carries, AgreementId("agr_never")]:
+        commands += [
+            ExpireCarry(agreement=agreement, on=on),
+            EndCarry(agreement=agreement),
+            FollowAgreement(agreement=agreement, valid_until=on),
+        ]
     for command in commands:
         for book in (story.book, msgspec.structs.replace(Book())):
             decided = decide(command, book)

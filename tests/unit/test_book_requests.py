@@ -21,14 +21,19 @@ from book_story import (
 )
 
 from services.allocation.domain.book import DECIDER, OpenBook
-from services.allocation.domain.book_requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book_reminders import RemindOfScreening
+from services.allocation.domain.book_requests import ClockTerms, DeclineRequest, ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_state import Reason
+from services.allocation.domain.clock import MILESTONES
 from services.allocation.events import (
     BookOpened,
+    ClockSet,
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     Statement,
@@ -176,6 +181,47 @@ def test_the_expiry_of_a_request_in_a_certified_round_is_looked_at_again_on_the_
     assert DECIDER.timers(postponed) == [Timer("expire/req_jp", due, expire(on=due))]
 
 
+def test_a_request_whose_day_passes_while_its_round_awaits_release_expires_once_the_round_is_open_again():
+    story = a_certified_round(10, 10)
+    [postponed] = story.when(expire())
+    story.when(story.reopen())
+    [timer] = DECIDER.timers(postponed)
+    assert isinstance(timer, Timer)
+    assert [type(event) for event in story.when(timer.command)] == [RequestExpired]
+    [round] = story.book.rounds.values()
+    assert round.requests == {request_id("us")}
+
+
+def test_who_screens_is_reminded_once_on_the_last_day_and_once_after_it():
+    by = TODAY + timedelta(days=5)
+    story = a_book()
+    [submitted] = story.when(submit(screen_by=by))
+    timers = DECIDER.timers(submitted)
+    for told, late in ((RequestScreeningDue, 0), (RequestScreeningLate, 1)):
+        reminder = RemindOfScreening(request=request_id("jp"), screen_by=by, on=by + timedelta(days=late))
+        assert Timer("screen/req_jp", reminder.on, reminder) in timers
+        [event] = story.when(reminder)
+        assert isinstance(event, told)
+        timers = DECIDER.timers(event)
+    assert timers == []
+
+
+def test_what_is_screened_or_closed_needs_no_reminder():
+    by = TODAY + timedelta(days=5)
+    reminder = RemindOfScreening(request=request_id("jp"), screen_by=by, on=by)
+    for story in (Story(), a_book(), a_book(submit(screen_by=by), accept()), a_book(submit(screen_by=by), withdraw())):
+        assert story.when(reminder) == []
+    [accepted, *_] = a_book(submit(screen_by=by)).when(accept())
+    assert CancelTimer("screen/req_jp") in DECIDER.timers(accepted)
+
+
+def test_an_acceptance_says_which_clock_the_request_is_under():
+    terms = ClockTerms(clock="emergency", submitted_on=TODAY, limits_days=dict.fromkeys(MILESTONES, 8), warn_days=1)
+    _, clock = a_book(submit()).when(accept(clock=terms))
+    assert isinstance(clock, ClockSet)
+    assert (clock.clock, clock.submitted_on, clock.loan) == ("emergency", TODAY, False)
+
+
 def test_a_request_expires_on_the_day_after_it_was_needed():
     story = a_book(submit())
     assert story.when(expire(on=NEEDED_BY)) == []
@@ -193,4 +239,4 @@ def test_submitting_sets_the_timer_that_expires_the_request_and_closing_it_forge
     [submitted] = story.when(submit())
     assert DECIDER.timers(submitted) == [Timer("expire/req_jp", TOO_LATE, expire())]
     [withdrawn] = story.when(withdraw())
-    assert DECIDER.timers(withdrawn) == [CancelTimer("expire/req_jp")]
+    assert DECIDER.timers(withdrawn) == [CancelTimer("expire/req_jp"), CancelTimer("screen/req_jp")]

@@ -45,6 +45,7 @@ from services.allocation.events import (
     AwardGranted,
     AwardId,
     AwardWithdrawn,
+    CarrySet,
     DecisionHash,
     RequestExpired,
     RoundCancelled,
@@ -301,7 +302,8 @@ def test_a_certified_round_grants_each_award_and_shows_the_days_of_cover_it_buys
     story = a_proposal(10, 30, supply=10)
     story.given(story.approve())
     decision = story.decision()
-    jp, us, certified = story.when(story.certify())
+    jp, us, *carries, certified = story.when(story.certify())
+    assert [(carry.partner, carry.carry_g) for carry in carries if isinstance(carry, CarrySet)] == [(JP, "2500000"), (US, "-2500000")]
     assert isinstance(jp, AwardGranted)
     assert isinstance(us, AwardGranted)
     assert (jp.partner, jp.mass_g, jp.days_of_cover) == (JP, 2 * UNIT_G, "10.0")
@@ -387,7 +389,7 @@ def test_another_year_of_the_agreement_has_a_quota_of_its_own():
 
 def test_what_rounding_took_is_carried_to_the_next_round():
     story = a_certified_round(10, 10, supply=1)
-    assert {partner: Fraction(carry) for partner, carry in story.book.carries_g.items()} == {
+    assert {carry.partner: Fraction(carry.carry_g) for carry in story.book.carries.values()} == {
         JP: -Fraction(UNIT_G, 2),
         US: Fraction(UNIT_G, 2),
     }
@@ -432,13 +434,14 @@ def test_a_round_that_inventory_refuses_is_open_again_as_if_never_certified():
     story.given(story.approve())
     story.given(story.certify())
     decision = story.decision()
-    withdrawn, reopened = story.when(story.reopen())
+    withdrawn, *carries, reopened = story.when(story.reopen())
+    assert [carry.carry_g for carry in carries if isinstance(carry, CarrySet)] == ["0", "0"]
     assert withdrawn == AwardWithdrawn(
         award=AwardId("awd_jp"), round=ROUND, request=request_id("jp"), product=ANTIMONY, partner=JP, reason="stock_short"
     )
     assert reopened == RoundReopened(round=ROUND, product=ANTIMONY, decision=decision, reason="stock_short")
     assert story.book.rounds == before.rounds
-    assert story.book.carries_g == before.carries_g
+    assert story.book.carries == before.carries
     assert story.book.used_g(terms(JP).agreement, date(2026, 1, 1)) == 0
     story.given(story.propose(2))
     story.given(story.approve())

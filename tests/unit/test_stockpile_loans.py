@@ -26,9 +26,9 @@ from stockpile_story import (
 )
 
 from services.inventory.domain.dispatch import ReturnDraw
-from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, CallOffLoan, OpenLoanGate, TakeInReturn
+from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import LapseRelease
+from services.inventory.domain.releases import LapseRelease, TakeBackRelease
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import (
     DrawId,
@@ -154,7 +154,7 @@ def test_a_draw_that_has_left_is_forgotten_here_and_a_sale_says_nothing_when_it_
         draw(units=4),
         take_back(),
         LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER),
-        CallOffLoan(release=ReleaseId("rel_a"), decision=DECISION, reason="x"),
+        TakeBackRelease(release=ReleaseId("rel_a"), decision=DECISION, reason="x"),
     ],
 )
 def test_with_its_release_the_loan_leaves_the_stockpile(end: Any):
@@ -162,9 +162,9 @@ def test_with_its_release_the_loan_leaves_the_stockpile(end: Any):
 
 
 def test_a_loan_that_is_called_off_frees_its_stock_once():
-    off = CallOffLoan(release=ReleaseId("rel_a"), decision=DECISION, reason="withdrawn")
+    off = TakeBackRelease(release=ReleaseId("rel_a"), decision=DECISION, reason="withdrawn")
     story = lent()
-    assert story.when(CallOffLoan(release=ReleaseId("rel_a"), decision="cd" * 32, reason="of another decision")) == []
+    assert story.when(TakeBackRelease(release=ReleaseId("rel_a"), decision="cd" * 32, reason="of another decision")) == []
     [cancelled] = story.when(off)
     assert isinstance(cancelled, ReleaseCancelled) and cancelled.mass_g == 4 * UNIT_G
     assert story.when(off) == []

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 import pytest
 from stockpile_story import (
     ANTIMONY,
@@ -22,8 +23,18 @@ from stockpile_story import (
 
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay
-from services.inventory.events import AssayRecorded, LotId, LotTakenIn, ProductRegistered, ProtectedStockSet, StockAdjusted
+from services.inventory.domain.stock import AdjustStock, RecordAssay, StandingHold
+from services.inventory.domain.stockpile import timers
+from services.inventory.events import (
+    AssayRecorded,
+    HoldId,
+    HoldPutOn,
+    LotId,
+    LotTakenIn,
+    ProductRegistered,
+    ProtectedStockSet,
+    StockAdjusted,
+)
 from shared.record import MAX_INTEGER
 
 
@@ -39,6 +50,16 @@ def test_a_product_is_registered():
     [event] = Story().when(register())
     assert isinstance(event, ProductRegistered)
     assert (event.product, event.nominal_unit_g) == (ANTIMONY, UNIT_G)
+
+
+def test_a_product_is_registered_with_the_holds_that_were_there_before_it():
+    told = {"target": "JP", "reason": "court order", "authority": "Minister", "expires_on": TODAY}
+    standing = StandingHold(hold=HoldId("hld_1"), scope="partner", **told)
+    story = Story()
+    _, held = story.when(msgspec.structs.replace(register(), holds=(standing,)))
+    assert isinstance(held, HoldPutOn) and (held.product, held.hold, held.target) == (ANTIMONY, "hld_1", "JP")
+    assert dict(story.state.stops) == {"partner/JP": ("hld_1",)}
+    assert timers(held)
 
 
 def test_a_product_is_registered_once():

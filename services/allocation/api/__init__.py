@@ -8,6 +8,7 @@ from services.allocation.api import (
     approver_keys,
     awards,
     bids,
+    carries,
     certificates,
     clocks,
     decisions,
@@ -28,6 +29,7 @@ from services.allocation.api import (
     screening_lists,
     screenings,
     stock,
+    superseding,
     tasks,
     tenders,
 )
@@ -42,6 +44,7 @@ for _part in (
     requests,
     round_opening,
     rounds,
+    superseding,
     approvals,
     decisions,
     certificates,
@@ -61,5 +64,6 @@ for _part in (
     stock,
     tenders,
     bids,
+    carries,
 ):
     router.include_router(_part.router)

@@ -9,9 +9,12 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, AwardPath, ProductField, sight_of
 from services.allocation.api.lookups import sees_request
+from services.allocation.domain.renouncing import RenounceAward
+from services.allocation.events import AwardId, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
 from services.allocation.tables import AwardRow, AwardStatus, RequestRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reading, page
+from shared.fields import ReasonBody
+from shared.http import Cursor, Limit, Page, Posting, Reading, page
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/awards", tags=["awards"])
@@ -67,3 +70,26 @@ async def show_award(award: AwardPath, caller: Annotated[Caller, allow(*READERS,
         if row is None or not await sees_request(session, sight_of(caller), row.request):
             raise Problem("award_not_found", f"there is no award {award}", field="path:award")
     return view_award(row)
+
+
+@router.post("/{award}/renounce")
+async def renounce_award(
+    award: AwardPath, body: ReasonBody, caller: Annotated[Caller, allow("partner")], post: Posting, reads: Reading
+) -> AwardView:
+    """The partner gives back what it has not drawn: it is available again. Its quota stays used."""
+    async with reads.session() as session:
+        row = await session.get(AwardRow, award)
+        if row is None or not await sees_request(session, sight_of(caller), row.request):
+            raise Problem("award_not_found", f"there is no award {award}", field="path:award")
+    command = RenounceAward(
+        award=AwardId(award),
+        round=RoundId(row.round),
+        request=RequestId(row.request),
+        product=ProductId(row.product),
+        partner=PartnerCode(row.partner),
+        decision=DecisionHash(row.decision),
+        status=row.status,
+        reason=body.reason,
+    )
+    await post.submit(f"award/{award}", command)
+    return view_award(row).model_copy(update={"status": AwardStatus.RENOUNCED})

@@ -89,6 +89,7 @@ async def valid_terms(session: AsyncSession, product: str, partners: Collection[
             year_from=year_from(row.valid_from, on),
             quota_g=terms["yearly_quota_g"],
             priority_class=row.priority_class,
+            valid_until=row.valid_until,
         )
         for row in (await session.exec(valid)).all()
         for terms in row.products

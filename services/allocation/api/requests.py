@@ -9,18 +9,20 @@ from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
 from services.allocation.api.clocks import ClockView, clock_of
-from services.allocation.api.fields import READERS, ClockField, ProductField, RequestPath, Texts, own_partner, sight_of
-from services.allocation.api.lookups import find_request
+from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
+from services.allocation.api.lookups import find_request, read_policy
+from services.allocation.api.pre_clearance import pre_clearance
 from services.allocation.api.terms import terms_of
 from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
+from services.allocation.events.clocks import Milestone
 from services.allocation.figures import STANDARD, WARN_DAYS, figures
 from services.allocation.party_screening import lists_in_force, requests_behind, screen, versions
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.problems import Problem
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -78,6 +80,7 @@ class AcceptanceBody(Body):
     reasons: Texts
     findings: FindingsBody = FindingsBody()
     clock: ClockField | None = None  # "emergency", "standard": how fast it is to be delivered; the standard, if it is not said
+    policy: PolicyField | None = None  # whose clocks it is under; the reserve's own, if none is named
 
 
 class DeclineBody(Body):
@@ -153,6 +156,7 @@ async def submit_request(
         excluded_origins=tuple(sorted(set(body.excluded_origins))),
         statement=Statement(**body.statement.model_dump()),
         return_on=body.return_on,
+        screen_by=post.today + timedelta(days=figures().clocks[STANDARD]["screened"]),
         on=post.today,
     )
     accepted = await post.submit(f"book/{body.product}", command)
@@ -182,11 +186,12 @@ async def accept_request(
         row = await find_request(session, request, None)
         lists = await lists_in_force(session)
         behind = await requests_behind(session, versions(lists), request)
+        not_pre_cleared = tuple(party.role for party in await pre_clearance(session, row, post.today) if not party.cleared)
     if behind:
         await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)
     screening = Findings(
         findings=_findings(body.findings),
-        not_pre_cleared=(),
+        not_pre_cleared=not_pre_cleared,
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
     )
@@ -196,7 +201,7 @@ async def accept_request(
         reasons=tuple(body.reasons),
         lists=versions(lists),
         screening=screening,
-        clock=_clock(body.clock or STANDARD, row),
+        clock=await _clock(body, row, reads, post.today),
         on=post.today,
     )
     accepted = await post.submit(f"book/{row.product}", command)
@@ -208,13 +213,22 @@ def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
     return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
 
 
-def _clock(clock: str, row: RequestRow) -> ClockTerms:
-    """Raises Problem `clock_unknown`."""
-    limits_days = figures().clocks.get(clock)
-    if limits_days is None:
-        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(figures().clocks)))
+async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms:
+    """Raises Problem `clock_unknown`, `policy_not_active`."""
+    clock = body.clock or STANDARD
+    clocks = figures().clocks if body.policy is None else await _clocks_of(reads, body.policy, on)
+    if (limits_days := clocks.get(clock)) is None:
+        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
     warn_days = figures().clock_warn_days.get(clock, WARN_DAYS)
     return ClockTerms(clock=clock, submitted_on=row.submitted_on, limits_days=limits_days, warn_days=warn_days)
+
+
+async def _clocks_of(reads: Reads, name: str, on: date) -> dict[str, dict[Milestone, int]]:
+    policy = await read_policy(reads, name)
+    if (version := policy.active_on(on)) is None:
+        raise Problem("policy_not_active", f"no version of {name} is active on {on}", field="/policy")
+    clocks: dict[str, dict[Milestone, int]] = msgspec.to_builtins(policy.versions[version].terms.clocks)
+    return clocks
 
 
 @router.post("/{request}/decline")

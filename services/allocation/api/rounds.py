@@ -100,6 +100,7 @@ class RoundView(BaseModel):
     certified_in: str | None
     ratification: str | None  # of a round that was decided in an emergency: due, missed, ratified
     ratify_by: datetime | None
+    superseded_by: str | None
     reason: str | None
 
 

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.fields import READERS, RequestPath, sight_of
 from services.allocation.api.lookups import find_request
 from services.allocation.api.objections import ObjectionView, view_objection
+from services.allocation.api.pre_clearance import PreClearanceView, pre_clearance
 from services.allocation.api.screening_hits import HitView
 from services.allocation.events import Criterion, PartyRole
 from services.allocation.screening_tables import AcceptanceRow, HitStatus, ObjectionRow, RequestScreeningRow, ScreeningHitRow
@@ -45,11 +46,12 @@ class PartiesView(BaseModel):
 
 
 class ScreeningView(BaseModel):
-    """`parties`: told to the Reserve's own people alone."""
+    """`pre_cleared`: as of today. `parties`: told to the Reserve's own people alone."""
 
     request: str
     acceptances: list[AcceptanceView]  # the last one counts
     objections: list[ObjectionView]
+    pre_cleared: list[PreClearanceView]
     parties: PartiesView | None
 
 
@@ -59,13 +61,14 @@ async def show_screening(
 ) -> ScreeningView:
     sight = sight_of(caller)
     async with reads.session() as session:
-        await find_request(session, request, sight.partner, sight.nominee)
+        row = await find_request(session, request, sight.partner, sight.nominee)
         accepted = select(AcceptanceRow).where(AcceptanceRow.request == request).order_by(col(AcceptanceRow.position))
         objections = select(ObjectionRow).where(ObjectionRow.request == request).order_by(col(ObjectionRow.objection))
         return ScreeningView(
             request=request,
-            acceptances=[AcceptanceView.model_validate(row, from_attributes=True) for row in await session.exec(accepted)],
-            objections=[view_objection(row) for row in await session.exec(objections)],
+            acceptances=[AcceptanceView.model_validate(each, from_attributes=True) for each in await session.exec(accepted)],
+            objections=[view_objection(each) for each in await session.exec(objections)],
+            pre_cleared=await pre_clearance(session, row, reads.today),
             parties=await _parties(session, request) if sight.partner is None else None,
         )
 

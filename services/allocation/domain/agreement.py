@@ -173,11 +173,12 @@ def evolve(agreement: Agreement, event: AgreementEvent) -> Agreement:
 def year_from(valid_from: date, on: date) -> date:
     """The first day of the agreement's year that `on` falls in. Begun on 29 February, a common year begins on 1 March."""
     assert valid_from <= on, f"{on} is before the agreement"
-    this_year = _anniversary(valid_from, on.year)
-    return this_year if this_year <= on else _anniversary(valid_from, on.year - 1)
+    this_year = anniversary(valid_from, on.year)
+    return this_year if this_year <= on else anniversary(valid_from, on.year - 1)
 
 
-def _anniversary(day: date, year: int) -> date:
+def anniversary(day: date, year: int) -> date:
+    """That day in another year; of 29 February, in a common year, the day after it."""
     try:
         return day.replace(year=year)
     except ValueError:  # 29 February in a common year

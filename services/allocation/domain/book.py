@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from services.allocation.domain.book_carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book_emergency import MissRatification, emergency_timers
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
 from services.allocation.domain.book_objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
+from services.allocation.domain.book_reminders import RemindOfScreening, remind, reminder_timers
 from services.allocation.domain.book_requests import (
     AcceptRequest,
     DeclineRequest,
@@ -30,9 +32,10 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | ScreenParties  # nobody asks for them
+# From timers and reactions: nobody asks for them.
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening
 
-type Command = OpenBook | RequestCommand | ScreeningCommand | ObjectionCommand | RoundCommand
+type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand
 
 
 def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -45,6 +48,10 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
     match command:
         case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)
+        case ExpireCarry() | EndCarry() | FollowAgreement():
+            decided = decide_carry(command, book.product, book)
+        case RemindOfScreening():
+            decided = remind(command, book.product, book)
         case ScreenParties() | DecideHit():
             decided = decide_screening(command, book.product, book)
         case RaiseObjection() | AnswerObjection():
@@ -55,7 +62,7 @@ def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
 
 
 def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
-    return [*request_timers(event), *emergency_timers(event)]
+    return [*request_timers(event), *reminder_timers(event), *emergency_timers(event), *carry_timers(event)]
 
 
 DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

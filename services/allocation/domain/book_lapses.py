@@ -19,6 +19,7 @@ from services.allocation.events import (
     AgreementRead,
     ApprovalsLapsed,
     BookEvent,
+    CarryExpired,
     DisruptionId,
     InstrumentId,
     KeyId,
@@ -46,6 +47,7 @@ class TermsRead(msgspec.Struct, frozen=True, kw_only=True):
     year_from: date
     quota_g: int
     priority_class: int
+    valid_until: date | None = None  # the last day; None: it is not known
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +115,11 @@ def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
             for partner in partners
             if (terms := surroundings.terms.get(partner)) is not None
         },
-        carries_g={partner: book.carries_g[partner] for partner in partners if partner in book.carries_g},
+        carries_g={
+            partner: carry.carry_g
+            for partner in partners
+            if (terms := surroundings.terms.get(partner)) is not None and (carry := book.carries.get(terms.agreement)) is not None
+        },
         disruption_version=surroundings.disruption_version,
         protected_g=surroundings.protected_g,
     )
@@ -136,7 +142,7 @@ def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -
                 round = None if round_id is None else book.rounds[round_id]
                 if round_id is not None and round is not None and round.proposal is not None and not round.certified:
                     lapses[round_id] = void_decision(round_id, product, round, f"request {event.request}")
-            case RoundCertified() | RoundReopened():
+            case RoundCertified() | RoundReopened() | CarryExpired():
                 after = reduce(evolve, events, book)
                 for other, round in _proposals(after):
                     if (cause := _changed_inside(after, round)) is not None:
@@ -201,7 +207,7 @@ def _changed_inside(book: Book, round: Round) -> str | None:
     for partner, read in reads.agreements.items():
         if book.used_g(read.agreement, read.year_from) != read.used_g:
             return f"quota of {read.agreement}"
-        if book.carries_g.get(partner) != reads.carries_g.get(partner):
+        if book.carry_g(read.agreement) != reads.carries_g.get(partner, "0"):
             return f"carry of {partner}"
     return None
 

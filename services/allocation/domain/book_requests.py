@@ -50,6 +50,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     excluded_origins: tuple[str, ...] = ()
     statement: Statement = Statement()
     return_on: date | None = None  # None: it is not a loan, and nothing comes back
+    screen_by: date | None = None  # the last day to screen it; None: nobody minds
     on: date
 
 
@@ -185,6 +186,7 @@ def _submit(command: SubmitRequest, product: ProductId) -> list[BookEvent] | Ref
             least_contents=command.least_contents,
             excluded_origins=command.excluded_origins,
             statement=command.statement,
+            screen_by=command.screen_by,
         )
     ]
     if command.return_on is not None:

@@ -9,6 +9,7 @@ import msgspec
 
 from services.allocation.domain.book_approvals import ApproveRound, approve_round
 from services.allocation.domain.book_authority import counts
+from services.allocation.domain.book_carries import carried, restored
 from services.allocation.domain.book_emergency import (
     APPROVALS,
     MissRatification,
@@ -289,6 +290,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     expires_on = command.on + timedelta(days=round.release_days)
     return [
         *(event for award in order.awards for event in _grant(award, command.round, product, book, proposal.decision, expires_on)),
+        *carried(command.round, product, book, round, _last_days(command.surroundings), command.on),
         RoundCertified(
             round=command.round,
             product=product,
@@ -300,6 +302,10 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         ),
         *emergency_decided(command.round, product, round, proposal, approvals, command.at),
     ]
+
+
+def _last_days(surroundings: Surroundings) -> dict[PartnerCode, date | None]:
+    return {partner: terms.valid_until for partner, terms in surroundings.terms.items()}
 
 
 def name_of(order: ReleaseOrder) -> str:
@@ -349,7 +355,7 @@ def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEv
     if (round := _certified(book, command.round, command.decision)) is None:
         return []
     reopened = RoundReopened(round=command.round, product=product, decision=command.decision, reason=command.reason)
-    return [*_withdrawn(command, product, book, round), reopened]
+    return [*_withdrawn(command, product, book, round), *restored(command.round, product, book, round), reopened]
 
 
 def _withdrawn(command: ReopenRound, product: ProductId, book: Book, round: Round) -> Iterator[AwardWithdrawn]:

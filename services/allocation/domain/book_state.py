@@ -7,6 +7,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
+from services.allocation.domain.carry import Carries, Carry, carries_told, carry_g, with_carry
 from services.allocation.domain.screening_state import Objection, Screening, decided, screened
 from services.allocation.events import (
     AgreementId,
@@ -17,6 +18,8 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     BookOpened,
+    CarryExpired,
+    CarrySet,
     ClockSet,
     DecisionHash,
     DecisionRatified,
@@ -43,6 +46,8 @@ from services.allocation.events import (
     RequestExpiryPostponed,
     RequestId,
     RequestScreened,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     RoundApproved,
@@ -175,6 +180,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
     proposal: Proposal | None = None
     certified: bool = False
+    carries_before: dict[AgreementId, Carry] = {}  # those that its certification changed, should inventory refuse it
 
 
 class Emergency(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +206,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     requests: immutables.Map[RequestId, Request] = immutables.Map()
     rounds: immutables.Map[RoundId, Round] = immutables.Map()
     quota_used: immutables.Map[AgreementId, QuotaUsed] = immutables.Map()
-    carries_g: immutables.Map[PartnerCode, str] = immutables.Map()  # rationals, none of them 0
+    carries: Carries = immutables.Map()  # none of them 0
     emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
     objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
@@ -208,6 +214,9 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)
         return used.mass_g if used is not None and used.year_from == year_from else 0
+
+    def carry_g(self, agreement: AgreementId) -> str:
+        return carry_g(self.carries, agreement)
 
 
 def evolve(book: Book, event: BookEvent) -> Book:
@@ -303,7 +312,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return replace(book, emergencies=book.emergencies.set(event.round, missed))
         case DecisionRatified():
             return replace(book, emergencies=book.emergencies.delete(event.round))
-        case ClockSet():
+        case ClockSet() | RequestScreeningDue() | RequestScreeningLate():
             return book  # the clock is a stream of its own
         case RequestExpiryPostponed():
             return book  # its timer remembers
@@ -313,6 +322,10 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _awarded(book, event.request, 0)
         case LoanAwarded():
             return book  # told to the partner
+        case CarrySet():
+            return _carry_set(book, event)
+        case CarryExpired():
+            return replace(book, carries=book.carries.delete(event.agreement)) if event.agreement in book.carries else book
         case RoundCertified():
             return _certified(book, event)
         case RoundReopened():
@@ -382,7 +395,7 @@ def _certified(book: Book, event: RoundCertified) -> Book:
         book,
         rounds=book.rounds.set(event.round, msgspec.structs.replace(round, certified=True)),
         quota_used=quota_used,
-        carries_g=_with_carries(book, proposal.carries_g),
+        carries=carries_told(book.carries, proposal.reads, proposal.carries_g),
         awaiting_release=event.round,
     )
 
@@ -396,22 +409,23 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g))
     return msgspec.structs.replace(
         book,
-        rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None)),
+        rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None, carries_before={})),
         quota_used=quota_used,
-        carries_g=_with_carries(book, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        carries=carries_told(book.carries, reads, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
         emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,
     )
 
 
-def _with_carries(book: Book, carries_g: dict[PartnerCode, str]) -> immutables.Map[PartnerCode, str]:
-    carries = book.carries_g
-    for partner, carry_g in carries_g.items():
-        if carry_g != "0":
-            carries = carries.set(partner, carry_g)
-        elif partner in carries:
-            carries = carries.delete(partner)
-    return carries
+def _carry_set(book: Book, event: CarrySet) -> Book:
+    """A round that is certified in the same commit remembers what was before it."""
+    rounds = book.rounds
+    round = rounds.get(RoundId(event.cause))
+    if round is not None and not round.certified and (before := book.carries.get(event.agreement)) is not None:
+        kept = round.carries_before | {event.agreement: before}
+        rounds = rounds.set(RoundId(event.cause), msgspec.structs.replace(round, carries_before=kept))
+    carry = Carry(partner=event.partner, carry_g=event.carry_g, remembered_until=event.remembered_until, expires_on=event.expires_on)
+    return msgspec.structs.replace(book, rounds=rounds, carries=with_carry(book.carries, event.agreement, carry))
 
 
 def _with_proposal(book: Book, round_id: RoundId, proposal: Proposal | None) -> Book:

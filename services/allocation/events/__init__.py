@@ -3,6 +3,7 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
+from services.allocation.events.afterwards import AwardRenounced, DecisionSuperseded
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
@@ -13,6 +14,7 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
+from services.allocation.events.carry import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
@@ -58,6 +60,8 @@ from services.allocation.events.requests import (
     RequestDeclined,
     RequestExpired,
     RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
     RequestSubmitted,
     RequestWithdrawn,
     Statement,
@@ -128,6 +132,7 @@ from services.allocation.events.tender import (
 __all__ = [
     "CRITERIA",
     "ActingOfficerNamed",
+    "AfterwardsEvent",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -146,6 +151,7 @@ __all__ = [
     "Award",
     "AwardGranted",
     "AwardId",
+    "AwardRenounced",
     "AwardWithdrawn",
     "BidCommitted",
     "BidEvent",
@@ -156,6 +162,9 @@ __all__ = [
     "BiddingClosed",
     "BookEvent",
     "BookOpened",
+    "CarryEvent",
+    "CarryExpired",
+    "CarrySet",
     "ClockEvent",
     "ClockSet",
     "ConflictDeclared",
@@ -163,6 +172,7 @@ __all__ = [
     "Criterion",
     "DecisionHash",
     "DecisionRatified",
+    "DecisionSuperseded",
     "DisruptionDeclared",
     "DisruptionEnded",
     "DisruptionEvent",
@@ -211,6 +221,8 @@ __all__ = [
     "RequestExpiryPostponed",
     "RequestId",
     "RequestScreened",
+    "RequestScreeningDue",
+    "RequestScreeningLate",
     "RequestSubmitted",
     "RequestWithdrawn",
     "ReviewAssigned",
@@ -260,7 +272,15 @@ AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | Agreement
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
-    RequestSubmitted | LoanRequested | RequestAccepted | RequestDeclined | RequestWithdrawn | RequestExpired | RequestExpiryPostponed
+    RequestSubmitted
+    | LoanRequested
+    | RequestScreeningDue
+    | RequestScreeningLate
+    | RequestAccepted
+    | RequestDeclined
+    | RequestWithdrawn
+    | RequestExpired
+    | RequestExpiryPostponed
 )
 RoundEvent = (
     RoundOpened
@@ -279,8 +299,9 @@ RoundEvent = (
 ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
 ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent
+BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent
 ReportEvent = ReportSent
+AfterwardsEvent = AwardRenounced | DecisionSuperseded
 type Event = (
     PartnerEvent
     | AgreementEvent
@@ -294,6 +315,7 @@ type Event = (
     | ClockEvent
     | ReadinessEvent
     | ReportEvent
+    | AfterwardsEvent
     | BidEvent
     | TenderEvent
 )

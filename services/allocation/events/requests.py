@@ -37,6 +37,7 @@ class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     least_contents: dict[str, str]  # element -> the least share of the mass that is of use, a decimal: {"Sb": "0.9985"}
     excluded_origins: tuple[str, ...]  # ISO 3166-1 alpha-2 codes of countries whose metal it cannot use
     statement: Statement
+    screen_by: date | None = None  # the last day to screen it; None: none was set
 
 
 class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.loan_requested.v1"):
@@ -46,6 +47,22 @@ class LoanRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     product: ProductId
     partner: PartnerCode
     return_on: date
+
+
+class RequestScreeningDue(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screening_due.v1"):
+    """Its last day to be screened has begun."""
+
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    screen_by: date
+
+
+class RequestScreeningLate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screening_late.v1"):
+    request: RequestId
+    product: ProductId
+    partner: PartnerCode
+    screen_by: date
 
 
 class RequestAccepted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_accepted.v1"):

@@ -1,20 +1,23 @@
 """Products: what is reserved, with its balances, and the stock that rounds must leave."""
 
+from datetime import date
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 
 from services.inventory.api.authority import capacity_to_act
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
-from services.inventory.domain.stock import RegisterProduct, SetProtectedStock
+from services.inventory.domain.holds import SUSPENSION
+from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, StandingHold
 from services.inventory.events import Form, ProductId
-from services.inventory.tables import ProductRow
+from services.inventory.tables import HoldRow, ProductRow
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -83,7 +86,8 @@ def _view(row: ProductRow) -> ProductView:
 
 
 @router.post("", status_code=201)
-async def register_product(body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProductView:
+async def register_product(body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading) -> ProductView:
+    """With the holds that are on everything, a partner or a depot: they stop the new product too."""
     command = RegisterProduct(
         product=ProductId(body.product),
         name=body.name,
@@ -92,9 +96,22 @@ async def register_product(body: ProductBody, caller: Annotated[Caller, allow("o
         unit=body.unit,
         nominal_unit_g=body.nominal_unit_g,
         specification=body.specification,
+        holds=await _standing_holds(reads, post.today),
     )
     await post.submit(stream_of(body.product), command)
     return ProductView(**body.model_dump(), balances=Balances())
+
+
+async def _standing_holds(reads: Reads, on: date) -> tuple[StandingHold, ...]:
+    standing = select(HoldRow).where(
+        col(HoldRow.scope).in_(("all", "partner", "depot")),
+        col(HoldRow.lifted_on).is_(None),
+        or_(col(HoldRow.expires_on).is_(None), col(HoldRow.expires_on) >= on),
+        ~col(HoldRow.authority).startswith(SUSPENSION),
+    )
+    async with reads.session() as session:
+        rows = {row.hold: row for row in (await session.exec(standing.order_by(col(HoldRow.hold)))).all()}
+    return tuple(msgspec.convert(row, StandingHold, from_attributes=True) for row in rows.values())
 
 
 @router.get("")

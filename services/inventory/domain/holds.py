@@ -12,6 +12,7 @@ from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, Hold
 from shared.authority import Capacity
 from shared.decider import Refused
 
+SUSPENSION = "suspension of "  # begins the authority of a hold that follows from an agreement, and is on that agreement's products alone
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
 
 
@@ -115,7 +116,7 @@ def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
             scope="partner",
             target=command.partner,
             reason=command.reason,
-            authority=f"suspension of {command.agreement}",
+            authority=f"{SUSPENSION}{command.agreement}",
             expires_on=None,
         )
     ]

@@ -19,7 +19,6 @@ from services.inventory.events import (
     LoanGateOpened,
     MaterialLent,
     ProductId,
-    ReleaseCancelled,
     ReleaseId,
     ReturnRefused,
     ReturnTakenIn,
@@ -50,14 +49,6 @@ class OpenLoanGate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     decision: str
     partner: str
     gate: GateEvidence
-
-
-class CallOffLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """There will be no loan: what its release had reserved is available again."""
-
-    release: ReleaseId
-    decision: str
-    reason: str
 
 
 class TakeInReturn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -93,23 +84,6 @@ def open_gate(command: OpenLoanGate, state: Stockpile) -> Sequence[Event]:
     return [
         LoanGateOpened(
             product=command.product, release=command.release, decision=command.decision, partner=command.partner, gate=command.gate
-        )
-    ]
-
-
-def call_off(command: CallOffLoan, state: Stockpile) -> Sequence[Event]:
-    loan, release = state.loans.get(command.release), state.releases.get(command.release)
-    if state.product is None or release is None or loan is None or loan.decision != command.decision:
-        return []
-    return [
-        ReleaseCancelled(
-            product=state.product,
-            release=command.release,
-            partner=release.partner,
-            units=release.units,
-            rights_g=release.rights_g,
-            mass_g=release.mass_g,
-            reason=command.reason,
         )
     ]
 

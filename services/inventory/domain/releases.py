@@ -215,18 +215,50 @@ def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
 
 
 def cancel_release(command: CancelRelease, state: Stockpile) -> Sequence[Event] | Refusal:
-    if state.product is None or (release := state.releases.get(command.release)) is None:
+    if state.product is None or command.release not in state.releases:
         return release_not_found(command.release)
-    event = ReleaseCancelled(
+    return taken_back(_cancelled(command.release, state, command.reason), command.capacity)
+
+
+class TakeBackRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Its partner, or whoever was to lend it, wants it no more. Never `Refused`: nobody waits for an answer."""
+
+    release: ReleaseId
+    decision: str
+    reason: str
+
+
+class TakeBackDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Another decision takes its place. Never `Refused`."""
+
+    decision: str
+    reason: str
+
+
+def take_back_release(command: TakeBackRelease, state: Stockpile) -> Sequence[Event]:
+    release = state.releases.get(command.release)
+    if release is None or release.decision != command.decision:
+        return []
+    return [_cancelled(command.release, state, command.reason)]
+
+
+def take_back_decision(command: TakeBackDecision, state: Stockpile) -> Sequence[Event]:
+    named = sorted(name for name, release in state.releases.items() if release.decision == command.decision)
+    return [_cancelled(name, state, command.reason) for name in named]
+
+
+def _cancelled(name: ReleaseId, state: Stockpile, reason: str) -> ReleaseCancelled:
+    release = state.releases[name]
+    assert state.product is not None, "what is released is registered"
+    return ReleaseCancelled(
         product=state.product,
-        release=command.release,
+        release=name,
         partner=release.partner,
         units=release.units,
         rights_g=release.rights_g,
         mass_g=release.mass_g,
-        reason=command.reason,
+        reason=reason,
     )
-    return taken_back(event, command.capacity)
 
 
 def release_not_found(release: ReleaseId) -> Refusal:

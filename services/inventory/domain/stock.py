@@ -15,6 +15,9 @@ from services.inventory.events import (
     CustodyModel,
     Event,
     Form,
+    HoldId,
+    HoldPutOn,
+    HoldScope,
     LotId,
     LotTakenIn,
     ProductId,
@@ -29,6 +32,17 @@ from shared.decider import Refused
 from shared.record import MAX_INTEGER
 
 
+class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold on everything, a partner or a depot, from before there was the product."""
+
+    hold: HoldId
+    scope: HoldScope
+    target: str | None
+    reason: str
+    authority: str
+    expires_on: date | None
+
+
 class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
     name: str
@@ -37,6 +51,7 @@ class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unit: str
     nominal_unit_g: int
     specification: str
+    holds: tuple[StandingHold, ...] = ()
 
 
 class TakeInLot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -93,7 +108,8 @@ def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Eve
             unit=command.unit,
             nominal_unit_g=command.nominal_unit_g,
             specification=command.specification,
-        )
+        ),
+        *(HoldPutOn(product=command.product, **msgspec.structs.asdict(hold)) for hold in command.holds),
     ]
 
 

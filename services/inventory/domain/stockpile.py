@@ -34,16 +34,25 @@ from services.inventory.domain.holds import (
 )
 from services.inventory.domain.loans import (
     AnnounceLoan,
-    CallOffLoan,
     OpenLoanGate,
     TakeInReturn,
     announce_loan,
-    call_off,
     open_gate,
     take_in_return,
 )
 from services.inventory.domain.reasons import Refusal
-from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, cancel_release, lapse_release, release_round
+from services.inventory.domain.releases import (
+    CancelRelease,
+    LapseRelease,
+    ReleaseRound,
+    TakeBackDecision,
+    TakeBackRelease,
+    cancel_release,
+    lapse_release,
+    release_round,
+    take_back_decision,
+    take_back_release,
+)
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
 from services.inventory.domain.state import NEVER, Stockpile
 from services.inventory.domain.stock import (
@@ -86,7 +95,8 @@ type Command = (
     | DeliverDraw
     | AnnounceLoan
     | OpenLoanGate
-    | CallOffLoan
+    | TakeBackRelease
+    | TakeBackDecision
     | TakeInReturn
 )
 
@@ -141,8 +151,10 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return announce_loan(command, state)
         case OpenLoanGate():
             return open_gate(command, state)
-        case CallOffLoan():
-            return call_off(command, state)
+        case TakeBackRelease():
+            return take_back_release(command, state)
+        case TakeBackDecision():
+            return take_back_decision(command, state)
         case TakeInReturn():
             return take_in_return(command, state)
         case _:

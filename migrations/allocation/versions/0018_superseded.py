@@ -1,0 +1,17 @@
+"""A round may be superseded by another."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("rounds", sa.Column("superseded_by", sa.String))
+
+
+def downgrade() -> None:
+    op.drop_column("rounds", "superseded_by")

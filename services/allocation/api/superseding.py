@@ -1,0 +1,57 @@
+"""Superseding: what is left of a released decision is taken back, and another round decides again. Both stay provable."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.allocation.api.authority import chains_held
+from services.allocation.api.fields import InstrumentField, RoundField, RoundPath
+from services.allocation.api.lookups import find_round
+from services.allocation.domain.superseding import SupersedeDecision
+from services.allocation.events import DecisionHash, ProductId, RoundId, SubjectId
+from services.allocation.tables import RoundRow, RoundStatus
+from shared.auth import Caller, allow
+from shared.fields import Body, Text
+from shared.http import Posting, Reading
+
+router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
+
+
+class SupersessionBody(Body):
+    by_round: RoundField  # of the same product, open: it decides again
+    reason: Text
+    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the operator's that covers it")
+
+
+class SupersessionView(BaseModel):
+    round: str
+    decision: str
+    superseded_by: str
+
+
+@router.post("/{round}/supersede")
+async def supersede_decision(
+    round: RoundPath, body: SupersessionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> SupersessionView:
+    """Under an authority to cancel releases. What partners have drawn, they keep."""
+    async with reads.session() as session:
+        row = await find_round(session, round)
+        other = await session.get(RoundRow, body.by_round)
+        held = await chains_held(session, caller.subject, body.authority)
+    command = SupersedeDecision(
+        round=RoundId(round),
+        product=ProductId(row.product),
+        decision=DecisionHash(row.decision) if row.decision is not None and row.status == RoundStatus.RELEASED else None,
+        awarded_g=row.awarded_g or 0,
+        by_round=RoundId(body.by_round),
+        other=ProductId(other.product) if other is not None and other.status in (RoundStatus.OPEN, RoundStatus.PROPOSED) else None,
+        by=SubjectId(caller.subject),
+        held=held,
+        named=body.authority,
+        reason=body.reason,
+        on=post.today,
+    )
+    accepted = await post.submit(f"superseded/{round}", command)
+    event = accepted.facts[0].event
+    return SupersessionView(round=round, decision=event.decision, superseded_by=event.by_round)
