@@ -3,11 +3,13 @@
 from datetime import date
 
 from services.allocation.events import ReportSent, RoundCertified, RoundReopened
+from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 from shared.record import Fact
 
 
 async def project_reports(connection: Connection, fact: Fact) -> None:
+    on = date.fromisoformat(fact.record.effective_on)
     match fact.event:
         case RoundCertified() as event:
             await connection.execute(
@@ -16,11 +18,13 @@ async def project_reports(connection: Connection, fact: Fact) -> None:
                 event.round,
                 event.product,
                 event.decision,
-                date.fromisoformat(fact.record.effective_on),
+                on,
             )
+            await raise_tasks(connection, [_task(event, on)])
         case RoundReopened() as event:
             await connection.execute("UPDATE reports SET status = 'withdrawn' WHERE round = $1 AND status = 'sent'", event.round)
             await connection.execute("DELETE FROM reports WHERE round = $1 AND status = 'due'", event.round)
+            await end_tasks(connection, {f"report/{event.round}": on})
         case ReportSent() as event:
             await connection.execute(
                 """INSERT INTO reports_sent (report, round, decision, addressee, reference, sent_on, sent_by, place)
@@ -42,3 +46,18 @@ async def project_reports(connection: Connection, fact: Fact) -> None:
                 event.report,
                 event.sent_on,
             )
+            await end_tasks(connection, {f"report/{event.round}": event.sent_on})
+
+
+def _task(event: RoundCertified, on: date) -> Task:
+    return Task(
+        task=f"report/{event.round}",
+        kind="report",
+        about=event.round,
+        partner=None,
+        product=event.product,
+        what="send the report on the release to the Minister, and say that it was sent",
+        why=f"{event.round} was certified on {on}",
+        due_on=on,  # the report is there from then on
+        raised_on=on,
+    )

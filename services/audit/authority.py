@@ -17,6 +17,7 @@ from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundApproved, RoundExtended, RoundOpened, RoundProposed, RoundReleased
 from services.allocation.events.tender import TenderApproved
 from services.audit.approvers import instant
+from services.audit.authority_loans import LoanAuthority
 from services.audit.evidence import Recorded
 from services.audit.report import Check, Findings
 from services.inventory.events import HoldLifted, ProtectedStockSet, ReleaseCancelled
@@ -63,6 +64,8 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None  # who must have cited it; None: whoever sent the command
     product: str | None = None
     mass_g: int | None = None  # None: it is not compared
+    amount_minor: int | None = None
+    currency: str | None = None
     concerns: frozenset[str] = frozenset()
     at: datetime
 
@@ -77,6 +80,7 @@ class _Round(msgspec.Struct):
 class Authority:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self._loans = LoanAuthority()
         self._instruments: dict[str, _Instrument] = {}
         self._first_at: datetime | None = None
         self._interests: dict[tuple[str, str], list[_Interest]] = {}  # (official, what) -> each time that it was declared
@@ -110,7 +114,19 @@ class Authority:
                 concerns = frozenset({_interest("partner", event.partner)})
                 self._needs(service, place, record, "cancel_release", product=event.product, mass_g=event.mass_g, concerns=concerns)
             case _:
-                pass
+                for need in self._loans.see(event):
+                    self._needs(
+                        service,
+                        place,
+                        record,
+                        need.act,
+                        by=need.by,
+                        product=need.product,
+                        mass_g=need.mass_g,
+                        amount_minor=need.amount_minor,
+                        currency=need.currency,
+                        concerns=frozenset(_interest(about, name) for about, name in need.concerns),
+                    )
 
     def finish(self) -> None:
         """All is seen that there is."""
@@ -201,6 +217,8 @@ class Authority:
         by: str | None = None,
         product: str | None = None,
         mass_g: int | None = None,
+        amount_minor: int | None = None,
+        currency: str | None = None,
         concerns: frozenset[str] = frozenset(),
     ) -> None:
         due = Due(
@@ -210,6 +228,8 @@ class Authority:
             by=by or record.actor,
             product=product,
             mass_g=mass_g,
+            amount_minor=amount_minor,
+            currency=currency,
             concerns=concerns | ({_interest("product", product)} if product is not None else set()),
             at=instant(record),
         )
@@ -231,6 +251,9 @@ class Authority:
             yield f"what is cited is not over {due.product}"
         if due.mass_g is not None and not any(each.mass_g == due.mass_g for each in fitting):
             yield f"what is cited is not of {due.mass_g} g"
+        money = (due.amount_minor, due.currency)
+        if due.amount_minor is not None and not any((each.amount_minor, each.currency) == money for each in fitting):
+            yield f"what is cited is not of {due.amount_minor} {due.currency}"
         for concern in sorted(due.concerns):
             for interest in self._interests.get((str(due.by), concern), []):
                 gone = interest.withdrawn_at is not None and interest.withdrawn_at <= due.at

@@ -3,6 +3,7 @@
 From a request to a released round, and every way back.
 """
 
+import asyncio
 import base64
 import secrets
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from stockpile_story import UNIT_G, lot, register
 from services.allocation.domain.decision import decision_hash, read_file
 from services.allocation.domain.decision_check import recompute, recompute_own
 from services.allocation.main import SERVICE as ALLOCATION
+from services.allocation.working_out import SMALL
 from services.demo.instruments import empower
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.stock import SetProtectedStock
@@ -152,6 +154,7 @@ async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) 
         parties = (
             "operator-1",
             "approver-1",
+            "approver-2",
             "admin-1",
             "auditor-1",
             "partner-jp",
@@ -442,6 +445,67 @@ async def test_a_nominee_sees_its_own_lines_and_no_others(reserve: Reserve):
 async def test_a_nominee_of_another_partner_sees_nothing(reserve: Reserve):
     request = await reserve.accepted_request("partner-us", 1)
     assert (await reserve.clients["nominee-sojitz"].get(f"/v1/requests/{request}")).status_code == 404
+
+
+async def free_g(reserve: Reserve) -> int:
+    return sum(row["free_g"] for row in await reserve.get("operator-1", "/v1/stock") if row["product"] == PRODUCT)
+
+
+async def test_an_award_that_is_given_back_is_available_again_and_is_given_back_once(reserve: Reserve):
+    round = await reserve.certified_round(4, 6, supply=10)
+    await reserve.status(round, "released")
+    before_g = await free_g(reserve)
+    award = next(row["award"] for row in (await reserve.get("partner-jp", "/v1/awards?limit=200"))["data"] if row["round"] == round)
+    path = f"/v1/awards/{award}/renounce"
+    assert await reserve.refused("partner-us", path, {"reason": "not mine"}) == (404, "award_not_found")
+    renounced = await reserve.post("partner-jp", path, {"reason": "met elsewhere"})
+    assert renounced["status"] == "renounced"
+    assert await reserve.refused("partner-jp", path, {"reason": "again"}) == (409, "award_already_renounced")
+
+    async def back() -> bool:
+        return await free_g(reserve) == before_g + 4 * UNIT_G
+
+    await until(back)
+
+
+async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(reserve: Reserve):
+    await empower(reserve.register, {reserve.subject("operator-1"): "operator"})
+    old = await reserve.certified_round(5, 5, supply=8)
+    await reserve.status(old, "released")
+    before_g = await free_g(reserve)
+    new = await reserve.a_round(5, 5)
+    path = f"/v1/rounds/{old}/supersede"
+    because = {"by_round": new, "reason": "a review found an error"}
+    assert await reserve.refused("operator-1", path, because | {"by_round": old}) == (409, "round_decides_nothing_again")
+    superseded = await reserve.post("operator-1", path, because)
+    assert superseded["superseded_by"] == new
+    assert await reserve.refused("operator-1", path, because) == (409, "decision_already_superseded")
+
+    async def back() -> bool:
+        return await free_g(reserve) == before_g + 8 * UNIT_G
+
+    await until(back)
+    await reserve.propose(new, 10)
+    await reserve.approve(new)
+    await reserve.post("operator-1", f"/v1/rounds/{new}/certify")
+    await reserve.status(new, "released")
+    for round in (old, new):
+        certificate = await reserve.get("auditor-1", f"/v1/rounds/{round}/certificate")
+        file = read_file(msgspec.json.encode(await reserve.get("auditor-1", f"/v1/rounds/{round}/decision")))
+        assert (recompute(file), decision_hash(file)) == ([], certificate["decision"])
+    assert (await reserve.get("auditor-1", f"/v1/rounds/{old}"))["superseded_by"] == new
+
+
+async def test_a_large_round_is_worked_out_elsewhere_and_decides_the_same(reserve: Reserve):
+    requests = await asyncio.gather(*(reserve.accepted_request("partner-us", 1) for _ in range(SMALL + 1)))
+    round = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": POLICY}))["round"]
+    proposed = await reserve.propose(round, 50)
+    file = read_file(msgspec.json.encode(await reserve.get("auditor-1", f"/v1/rounds/{round}/decision")))
+    assert (recompute(file), decision_hash(file), len(file.lines)) == ([], proposed["decision"], SMALL + 1)
+    assert sum(line["award_g"] for line in proposed["awards"]) == 50 * UNIT_G
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
 
 
 async def test_a_partner_sees_what_rounding_is_remembered_of_it_until_its_agreement_ends(reserve: Reserve):

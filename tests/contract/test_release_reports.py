@@ -8,6 +8,10 @@ from test_allocation_service import TODAY, Reserve, reserve
 __all__ = ["reserve"]  # the stage
 
 
+async def open_tasks(reserve: Reserve) -> list[str]:
+    return [task["task"] for task in (await reserve.get("operator-1", "/v1/tasks?limit=200"))["data"] if task["done_on"] is None]
+
+
 async def test_a_release_owes_the_minister_a_report_until_it_is_sent(reserve: Reserve):
     round = await reserve.certified_round(10, 30, supply=20)
     path = f"/v1/rounds/{round}/report"
@@ -18,14 +22,20 @@ async def test_a_release_owes_the_minister_a_report_until_it_is_sent(reserve: Re
     ]
     assert (report["stock"]["offered_g"], report["stock"]["left_of_offer_g"]) == (20 * UNIT_G, 0)
     assert [approval["subject"] for approval in report["approvals"]] == [reserve.subject("approver-1")]
+    [authority] = [approval["authority"] for approval in report["approvals"]]
+    assert (authority["act"], authority["mass_g"]) == ("approve_decision", 20 * UNIT_G)
+    assert [link["kind"] for link in authority["chain"]] == ["delegation", "direction", "act"]
+    assert (report["emergency"], report["objections"], report["reviews"]) == (None, [], [])
     assert report["proof"]["decision"] == (await reserve.get("operator-1", f"/v1/rounds/{round}"))["decision"]
     due = [each["round"] for each in (await reserve.get("operator-1", "/v1/reports?status=due&limit=200"))["data"]]
     assert round in due
+    assert f"report/{round}" in await open_tasks(reserve)
     letter = {"addressee": "Minister for Resources", "sent_on": str(TODAY)}
     sent = await reserve.post("operator-1", f"{path}/sent", letter)
     assert await reserve.get("auditor-1", f"/v1/reports/{sent['report']}") == report
     [owed] = [each for each in (await reserve.get("operator-1", "/v1/reports?limit=200"))["data"] if each["round"] == round]
     assert (owed["status"], owed["report"], owed["sent_on"]) == ("sent", sent["report"], str(TODAY))
+    assert f"report/{round}" not in await open_tasks(reserve)
     assert await reserve.refused("operator-1", f"{path}/sent", letter) == (409, "report_already_sent")
     await reserve.status(round, "released")
 
@@ -37,6 +47,7 @@ async def test_a_report_is_a_page_for_print_and_no_partners_business(reserve: Re
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["etag"].strip('"') in page.text
     assert "<script" not in page.text
+    assert "By what authority" in page.text
     for who in ("partner-jp", "admin-1"):
         assert (await reserve.clients[who].get(path)).status_code == 403
         assert (await reserve.clients[who].get("/v1/reports")).status_code == 403

@@ -265,6 +265,8 @@ async def test_a_bidder_recomputes_its_own_award_and_sees_no_other(hall: Hall):
     tender = await hall.bidden(JP=(("2500", 7),), US=(("2500", 7),), EU=(("2500", 1),))
     await hall.propose(tender)
     assert (await hall.reserve.clients["partner-jp"].get(f"/v1/tenders/{tender}/decision")).status_code == 404
+    listed = {each["tender"]: each for each in (await hall.reserve.get("partner-jp", "/v1/tenders?limit=200"))["data"]}
+    assert (listed[tender]["status"], listed[tender]["decision"]) == ("proposed", None)
     await hall.approve(tender)
     await hall.certify(tender)
     await hall.status(tender, "released")
@@ -302,6 +304,7 @@ async def test_a_tender_that_inventory_refuses_is_proposed_and_approved_again(ha
     await hall.certify(tender)
     seen = await hall.status(tender, "closed")
     assert (seen["decision"], seen["reason"]) == (None, "refused by inventory: on_hold")
+    assert (await hall.reserve.get("partner-jp", f"/v1/tenders/{tender}"))["reason"] is None  # it is about another partner
     assert {award["status"] for award in seen["awards"]} == {"withdrawn"}
     await hall.reserve.happen(LiftHold(hold=HoldId("hld_us"), reason="lifted", capacity=may("keeper", on)))
     await hall.propose(tender)

@@ -70,6 +70,8 @@ async def estate(world: World) -> Estate:
     agreement = await world.agreed_with("EU", product)
     right = await world.right_to(product, UNIT_G)
     hold = await world.held("lot", lot)
+    letter = {"addressee": "Minister for Resources", "sent_on": world.in_days(0)}
+    sent = await world.post(world.operator, f"/allocation/v1/rounds/{row['round']}/report/sent", letter)
     open_request = await world.requested("EU", product, UNIT_G, nominee=SECRET)
     await world.accepted(open_request, UNIT_G)
     objecting = {"reasons": [SECRET]}
@@ -113,6 +115,7 @@ async def estate(world: World) -> Estate:
         "position": position,
         "product": product,
         "release": release,
+        "report": sent["report"],
         "request": open_request,
         "review": review["review"],
         "right": right,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import loan_auditor, material_auditor
+from simulation import loan_auditor, material_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -43,6 +43,7 @@ def audit(evidence: Evidence) -> list[str]:
         ledger,
         documents,
         timers,
+        tender_auditor.tenders,
         messages,
         loan_auditor.headroom,
         loan_auditor.money,
@@ -293,14 +294,13 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if parcels.total() != data["mass_g"]:
                 return "its parcels are not the whole"
             stock.available.subtract(parcels)
-            if (fault := _draw_pins(stock, data["release"], parcels)) is not None:
-                return fault
             stock.drawn[data["draw"]] = dict(parcels)
             stock.weighed[data["draw"]] = data["mass_g"]
             sizes: Counter[int] = Counter()
             for parcel in data["parcels"]:
                 sizes[parcel["nominal_unit_g"]] += parcel["mass_g"]
-            return _take(stock, data, sizes, 0, day)
+            fault = _draw_pins(stock, data["release"], parcels)
+            return _take(stock, data, sizes, 0, day) or fault
         case "right_added":
             stock.rights[data["right"]] = data["mass_g"]
         case "right_matured":
@@ -358,7 +358,7 @@ def _pin(stock: Stock, data: Json) -> str | None:
     release["pins"] = Counter({pin["lot"]: pin["units"] * pin["nominal_unit_g"] for pin in data["lots"]})
     sizes: Counter[int] = Counter()
     for lot, mass_g in release["pins"].items():
-        sizes[stock.unit_g[lot]] += mass_g
+        sizes[stock.unit_g.get(lot, 0)] += mass_g
     if sizes != +release["units"]:
         return f"the pins are {dict(sizes)} and the release is {dict(release['units'])}"
     pinned = _pinned(stock)
@@ -472,6 +472,7 @@ def ledger(evidence: Evidence) -> Iterator[str]:
 _PROPOSED = ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed", "material_terms_proposed", "deferral_proposed")
 STAND_ON = (
     ("allocation", "round_proposed", ("decision", "file", "release_order")),
+    ("allocation", "tender_proposed", ("decision", "file", "release_order")),
     *(("loans", kind, ("document",)) for kind in _PROPOSED),
 )
 
@@ -525,7 +526,8 @@ def conversations(evidence: Evidence) -> Iterator[str]:
                 found = [each["type"] for each in by_cause.get((consumer, place), []) if each["type"] in types]
                 if len(found) != 1:
                     yield f"from {record['type']} at {place} came {found} in {consumer}"
-    awarded = {record["data"]["award"]: record["data"] for record in _of_type(evidence, "allocation", "award_granted")}
+    granted = (record["data"] for kind in ("award_granted", "tender_award_granted") for record in _of_type(evidence, "allocation", kind))
+    awarded = {data["award"]: data for data in granted}
     for record in _of_type(evidence, "inventory", "stock_released"):
         award = awarded.get(record["data"]["award"])
         if award is None or (award["mass_g"], award["partner"]) != (record["data"]["mass_g"], record["data"]["partner"]):
@@ -533,6 +535,8 @@ def conversations(evidence: Evidence) -> Iterator[str]:
 
 
 def _expected(record: Json) -> list[tuple[str, tuple[str, ...]]]:
+    if of_tender := tender_auditor.follow_ups(record):
+        return of_tender
     match record["type"]:
         case "inventory.product_registered.v1":
             return [("allocation", ("allocation.book_opened.v1",))]

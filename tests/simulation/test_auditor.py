@@ -143,6 +143,22 @@ def _forget_what_is_lent(evidence: Evidence) -> None:
         del evidence.balances[name]
 
 
+def _pin_other_lots(evidence: Evidence) -> None:
+    """A release that is drawn from its one lot was pinned to another of that size."""
+    records = [record for shard in evidence.journals["inventory"].values() for record in shard]
+    drawn = {record["data"]["release"] for record in records if record["type"].startswith("inventory.stock_drawn.")}
+    lots = [record["data"] for record in records if record["type"].startswith("inventory.lot_taken_in.")]
+    for record in records:
+        if record["type"].startswith("inventory.stock_pinned.") and record["data"]["release"] in drawn and len(record["data"]["lots"]) == 1:
+            [pin] = record["data"]["lots"]
+            for lot in lots:
+                like = (lot["product"], lot["nominal_unit_g"]) == (record["data"]["product"], pin["nominal_unit_g"])
+                if like and lot["lot"] != pin["lot"]:
+                    pin["lot"] = lot["lot"]
+                    return
+    raise DidNotHappen
+
+
 def _let_days_pass(evidence: Evidence) -> Evidence:
     if not evidence.timers["allocation"]:
         raise DidNotHappen
@@ -222,6 +238,8 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.money, lambda evidence: evidence.balances.clear()),
     (loan_auditor.deliveries, _change("delivery_valued", amount_minor=1)),
     (loan_auditor.deliveries, _change("delivery_credited", amount_minor=1)),
+    (auditor.stocks, _pin_other_lots),
+    (auditor.stocks, _change("stock_pinned", lots=[])),
     (loan_auditor.deliveries, lambda evidence: _drop(evidence, "delivery_credited")),
     (loan_auditor.deliveries, _agree_otherwise),
     (material_auditor.grams, _change("material_lent", mass_g=1)),

@@ -28,7 +28,7 @@ from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
-from simulation import authority_clients, clients, loan_clients, material_clients
+from simulation import authority_clients, clients, loan_clients, material_clients, tender_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
 from simulation.client import Client, Operation
@@ -277,6 +277,7 @@ class World:
         work.append(clients.send_out(client("depots"), WORK_SECONDS))
         work += loan_clients.at_work(client, dice, WORK_SECONDS)
         work.append(material_clients.lend_material(client("lender"), WORK_SECONDS))
+        work.append(tender_clients.hold_tenders(client("tenders"), products[0], partners, approvers, WORK_SECONDS))
         work.append(clients.meddle(client("meddler"), products, partners, approvers, WORK_SECONDS))
         return work
 

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from audit_story import APPROVER_KEY, LAST_DAY, TODAY, Step, Story, told
+from audit_story import APPROVER_KEY, LAST_DAY, TODAY, Step, Story, a_citation, an_instrument, told
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import ACTS, INSTRUMENT
 
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReleased, HeadroomReserved, Limit, LimitsSet, RateRecorded
 from services.loans.events.loan import (
     ActApproved,
@@ -118,6 +120,12 @@ def loan(event: Any) -> Step:
     return Step(event=event, stream="loan/lon_7")
 
 
+def cited(act: str, amount_minor: int) -> Step:
+    """By whoever signs for the loan, under the act that empowers them for loans."""
+    said: Any = {"authority": INSTRUMENT, "product": None, "mass_g": None, "act": act, "amount_minor": amount_minor, "currency": "AUD"}
+    return loan(AuthorityCited(matter="lon_7", cited=a_citation(**said).cited))
+
+
 def signed(document: str, purpose: str, *, subject: str = "sub_approver", key: Ed25519PrivateKey = APPROVER_KEY) -> Approval:
     approval = approve(document, key, approver=subject, purpose=purpose)
     return Approval(subject=subject, key=approval.key_id, signature=approval.signature, approved_on=TODAY)
@@ -224,6 +232,7 @@ def a_loan() -> Story:
                 **money,
             )
         ),
+        "cite_loan": cited("commit_loan", 50),
         "reserve_loan": facility(reserved("lon_7", "AUD", 50, 50)),
         "commit_loan": loan(
             LoanCommitted(
@@ -239,6 +248,7 @@ def a_loan() -> Story:
         ),
         "ask_waiver": loan(act("act_1", waiver, WAIVER)),
         "waive": loan(act_approved("act_1", waiver, WAIVER)),
+        "cite_waiver": cited("waive_condition", 50),
         "ask_advance": loan(AdvanceRequested(amount_minor=30, purpose="a mill", **requested, **LOAN)),
         "clear": loan(AdvanceCleared(seen=seen(), **requested, **LOAN)),
         "advance": loan(advance(30, 20)),
@@ -307,6 +317,7 @@ def a_loan() -> Story:
                 principal_minor=11,
             )
         ),
+        "cite_write_off": cited("write_off", 5),
         "cancel_rest": loan(CommitmentCancelled(facility=CMF, amount_minor=20, on=TODAY, cause="cancelled", reason="enough", **money)),
         "give_back_rest": facility(given_back("lon_7", "AUD", 20, 20, 30)),
     }
@@ -315,4 +326,6 @@ def a_loan() -> Story:
 def told_with_loans() -> Story:
     story = told()
     last = story.pop("last_sign")
-    return story | lent() | a_loan() | {"last_sign": last}
+    empowered = an_instrument(instrument=INSTRUMENT, acts=tuple(sorted(ACTS)), limit_g=None)
+    instrument = Step(event=empowered, stream=f"instrument/{INSTRUMENT}", shard=1)
+    return story | {"loans_instrument": instrument} | lent() | a_loan() | {"last_sign": last}

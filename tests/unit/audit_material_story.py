@@ -3,10 +3,11 @@
 from typing import Any
 
 from audit_loan_story import told_with_loans
-from audit_story import Step, Story
+from audit_story import DAY_BEFORE, Step, Story
 from material_story import DUE, KEY, LOAN, UNIT_G, ask, bring, check, days, draw, grant, offer, propose, sign, take_in
+from powers import INSTRUMENT
 
-from services.allocation.events import ApproverKeyEnrolled
+from services.allocation.events import ActingOfficerNamed, ApproverKeyEnrolled
 from services.loans.domain.material import DECIDER
 from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack
 from services.loans.domain.material_terms import CommitMaterialLoan
@@ -40,7 +41,11 @@ def lending() -> Story:
         ),
     }
     key = Step(event=ApproverKeyEnrolled(**enrolled), stream="approver/approver-1", shard=1)
-    return {"lenders_key": key} | {name: Step(event=event, stream="facility/lending", shard=1) for name, event in told.items()}
+    acting: Any = {"instrument": INSTRUMENT, "officer": "approver-1", "valid_from": DAY_BEFORE, "valid_until": days(61, DUE)}
+    officer = Step(event=ActingOfficerNamed(**acting), stream=f"instrument/{INSTRUMENT}", shard=1)
+    return {"lenders_key": key, "lenders_officer": officer} | {
+        name: Step(event=event, stream="facility/lending", shard=1) for name, event in told.items()
+    }
 
 
 def lent() -> Story:

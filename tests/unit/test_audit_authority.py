@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_loan_story import told_with_loans
+from audit_material_story import told_with_material
 from audit_story import (
     ANTIMONY,
     DAY_AFTER,
@@ -24,6 +26,7 @@ from audit_story import (
 )
 from msgspec.structs import replace
 from test_audit import audited, before, failures
+from test_audit_holdings import told_with_equity
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
@@ -206,3 +209,31 @@ async def test_goods_that_move_while_the_round_is_held_are_found(tmp_path: Path)
     story = before(story, "draw", held=held)
     story = before(story, "last_sign", missed=replace(missed, on=DAY_AFTER))
     assert await at(story, tmp_path) == ["draw", "dispatch", "assign"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cites"),
+    [
+        ("approve_loan", "cite_loan"),
+        ("waive", "cite_waiver"),
+        ("write_off", "cite_write_off"),
+        ("equity_approve_holding", "equity_approve_holding_cites"),
+        ("equity_write_down", "equity_write_down_cites"),
+        ("grams_agree", "grams_agree_cites"),
+        ("grams_grant_later", "grams_grant_later_cites"),
+    ],
+)
+async def test_what_loans_approve_without_an_authority_is_found(name: str, cites: str, tmp_path: Path):
+    story = told_with_equity() if name.startswith("equity") else told_with_material()
+    without = {step: what for step, what in story.items() if step != cites}
+    assert await at(story, tmp_path / "with") == []
+    assert await at(without, tmp_path / "without") == [name]
+
+
+@pytest.mark.parametrize("changes", [{"amount_minor": 49}, {"currency": "USD"}, {"act": "write_off"}, {"by": "sub_other"}], ids=str)
+async def test_a_loan_that_cites_another_amount_act_or_person_is_found(changes: dict[str, Any], tmp_path: Path):
+    story = told_with_loans()
+    cites = story["cite_loan"]
+    assert isinstance(cites, Step)
+    changed = replace(cites, event=replace(cites.event, cited=replace(cites.event.cited, **changes)))
+    assert await at(story | {"cite_loan": changed}, tmp_path)

@@ -168,8 +168,6 @@ def test_a_loan_that_is_called_off_frees_its_stock_once():
     [cancelled] = story.when(off)
     assert isinstance(cancelled, ReleaseCancelled) and cancelled.mass_g == 4 * UNIT_G
     assert story.when(off) == []
-    sale = a_stockpile(lot(units=10), a_round(award("a", "JP", 4)))
-    assert sale.when(off) == []
 
 
 def test_what_comes_back_is_a_lot_that_names_its_loan():

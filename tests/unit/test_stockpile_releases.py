@@ -24,7 +24,7 @@ from stockpile_story import (
 )
 
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import AwardedRelease, LapseRelease
+from services.inventory.domain.releases import AwardedRelease, LapseRelease, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.state import in_stock_g, reserved_g
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
@@ -49,6 +49,28 @@ def refusal_of(story: Story, *awards: AwardedRelease, **changes) -> str:
     assert (event.product, event.round, event.decision) == (ANTIMONY, "rnd_1", "ab" * 32)
     assert story.state == before
     return event.reason
+
+
+def test_what_is_left_of_a_superseded_decision_is_available_again_and_no_other_decisions():
+    other = "cd" * 32
+    story = a_stockpile(
+        lot(units=20),
+        a_round(award("a", "JP", 3), award("b", "US", 4)),
+        msgspec.structs.replace(a_round(award("c", "JP", 5)), decision=other),
+    )
+    story.given(draw(units=1))
+    cancelled = story.when(TakeBackDecision(decision="ab" * 32, reason="superseded"))
+    assert [(event.release, event.mass_g) for event in cancelled] == [("rel_a", 2 * UNIT_G), ("rel_b", 4 * UNIT_G)]
+    assert list(story.state.releases) == ["rel_c"]
+    assert story.when(TakeBackDecision(decision="ab" * 32, reason="superseded")) == []
+
+
+def test_an_award_that_is_given_back_frees_what_is_left_of_it_once():
+    back = TakeBackRelease(release=ReleaseId("rel_a"), decision="ab" * 32, reason="given back")
+    story = a_stockpile(lot(units=10), a_round(award("a", "JP", 4)), draw(units=1))
+    [cancelled] = story.when(back)
+    assert cancelled.mass_g == 3 * UNIT_G
+    assert story.when(back) == []
 
 
 def lapse(on: date, release: str = "rel_a") -> LapseRelease:

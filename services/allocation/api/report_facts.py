@@ -3,14 +3,24 @@ the byte: it says nothing of when it was made."""
 
 from collections import defaultdict
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions import CertifiedApproval, approvals_of, award_line, decision_file
+from services.allocation.api.decisions import award_line, decision_file
 from services.allocation.api.disruptions import DisruptionView
+from services.allocation.api.report_standing import (
+    EmergencyView,
+    ObjectionView,
+    ReportedApproval,
+    ReviewView,
+    approvals_with_authority,
+    emergency_of,
+    objections_to,
+    reviews_of,
+)
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.decision import DecisionFile
 from services.allocation.tables import AwardRow, DisruptionRow, ProtectedLevelRow, ReportRow, RequestRow, RoundRow
@@ -23,6 +33,8 @@ class LineView(BaseModel):
     request: str
     partner: str
     nominee: str
+    consignee: str
+    end_user: str
     end_use: str
     asked_g: int
     accepted_g: int
@@ -65,9 +77,11 @@ class StockView(BaseModel):
 
 class RuleView(BaseModel):
     rule: str
+    method: dict[str, Any]  # the rule, with what it is limited by
     policy: str
     policy_version: int
     approvals_needed: int
+    quorum: list[dict[str, Any]]  # more approvals for what awards more
 
 
 class ProofView(BaseModel):
@@ -90,7 +104,10 @@ class ReportView(BaseModel):
     lines: list[LineView]
     stock: StockView
     proposed_by: str
-    approvals: list[CertifiedApproval]
+    approvals: list[ReportedApproval]
+    emergency: EmergencyView | None  # None: decided in the ordinary way
+    objections: list[ObjectionView]
+    reviews: list[ReviewView]
     proof: ProofView
 
 
@@ -110,12 +127,22 @@ async def report_of(reads: Reads, session: AsyncSession, row: RoundRow, owed: Re
         certified_on=owed.certified_on,
         expires_on=row.expires_on,
         disruption=None if disruption is None else DisruptionView.model_validate(disruption, from_attributes=True),
-        decided_by=RuleView(rule=row.rule, policy=row.policy, policy_version=row.policy_version, approvals_needed=row.approvals_needed),
+        decided_by=RuleView(
+            rule=row.rule,
+            method=row.method,
+            quorum=row.quorum,
+            policy=row.policy,
+            policy_version=row.policy_version,
+            approvals_needed=row.approvals_needed,
+        ),
         partners=totals,
         lines=lines,
         stock=await _stock(session, row, owed, file),
         proposed_by=row.proposed_by,
-        approvals=await approvals_of(session, row),
+        approvals=await approvals_with_authority(session, row),
+        emergency=await emergency_of(session, row),
+        objections=await objections_to(session, row),
+        reviews=await reviews_of(session, row),
         proof=ProofView(decision=row.decision, file=row.file, certified_in=row.certified_in, check=_how_to_check(row)),
     )
 
@@ -137,6 +164,8 @@ async def _lines(session: AsyncSession, row: RoundRow, file: DecisionFile) -> tu
                 request=line.request,
                 partner=line.partner,
                 nominee=request.nominee,
+                consignee=request.consignee,
+                end_user=request.end_user,
                 end_use=request.end_use,
                 asked_g=request.mass_g,
                 accepted_g=line.accepted_g,

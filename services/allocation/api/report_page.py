@@ -18,6 +18,7 @@ def page_of(report: Mapping[str, Any], document: str) -> str:
             *_how(report),
             *_stock(report["stock"]),
             *_approved(report),
+            *_since(report),
             *_proof(report, document),
         ],
     )
@@ -78,8 +79,9 @@ def _how(report: Mapping[str, Any]) -> Iterable[str]:
     yield facts(
         [
             ("Rule", decided["rule"]),
+            *((f"Its {name}", str(each)) for name, each in decided["method"].items() if name != "rule" and each),
             ("Policy", f"{decided['policy']}, version {decided['policy_version']}"),
-            ("Approvals needed", str(decided["approvals_needed"])),
+            ("Approvals needed", _quorum(decided)),
         ]
     )
 
@@ -114,6 +116,62 @@ def _approved(report: Mapping[str, Any]) -> Iterable[str]:
         ((each["subject"], each["key"], str(each["approved_on"]), each["signature"]) for each in report["approvals"]),
     )
     yield note("People are named by opaque subjects: the administrator knows who they are.")
+    yield heading("By what authority")
+    for each in report["approvals"]:
+        if each["authority"] is None:
+            yield paragraph(f"{each['subject']} approved before approvals cited an authority.")
+        else:
+            yield from _authority(each["authority"])
+
+
+def _authority(cited: Mapping[str, Any]) -> Iterable[str]:
+    yield paragraph(f"{cited['by']}, to {cited['act']}, on {cited['cited_on']} ({cited['place']}):")
+    yield table(
+        ("Instrument", "Kind", "Office", "Limits"),
+        ((f"{link['title']} ({link['instrument']})", link["kind"], link["office"], _limits(link)) for link in cited["chain"]),
+    )
+
+
+def _since(report: Mapping[str, Any]) -> Iterable[str]:
+    yield heading("Emergency")
+    if (emergency := report["emergency"]) is None:
+        yield paragraph("The release was decided in the ordinary way.")
+    else:
+        yield facts(
+            [
+                ("Decided", "in an emergency, on one approval"),
+                ("To be ratified by", str(emergency["ratify_by"])),
+                ("Ratification", emergency["ratification"] or ""),
+                ("Ratified by", emergency["ratified_by"] or "nobody yet"),
+            ]
+        )
+        if emergency["authority"] is not None:
+            yield from _authority(emergency["authority"])
+    yield heading("Objections and reviews")
+    if not report["objections"] and not report["reviews"]:
+        yield paragraph("There is none.")
+    if report["objections"]:
+        yield table(
+            ("Objection", "Partner", "To", "Reasons", "Status"),
+            (
+                (
+                    each["objection"],
+                    each["partner"],
+                    f"{_grams(each['accepted_g'])} of {each['request']}",
+                    "; ".join(each["reasons"]),
+                    each["status"],
+                )
+                for each in report["objections"]
+            ),
+        )
+    if report["reviews"]:
+        yield table(
+            ("Review", "Asked for by", "Grounds", "Status", "Outcome"),
+            (
+                (each["review"], each["partner"] or "an operator", "; ".join(each["grounds"]), each["status"], each["outcome"] or "")
+                for each in report["reviews"]
+            ),
+        )
 
 
 def _proof(report: Mapping[str, Any], document: str) -> Iterable[str]:
@@ -129,6 +187,18 @@ def _proof(report: Mapping[str, Any], document: str) -> Iterable[str]:
     )
     yield heading("How to check it")
     yield from (paragraph(f"{number}. {step}") for number, step in enumerate(proof["check"], 1))
+
+
+def _quorum(decided: Mapping[str, Any]) -> str:
+    steps = [f"{step['approvals']} above {_grams(step['above_g'])}" for step in decided["quorum"]]
+    return "; ".join(steps) or str(decided["approvals_needed"])
+
+
+def _limits(link: Mapping[str, Any]) -> str:
+    limits = [] if link["limit_g"] is None else [_grams(link["limit_g"])]
+    if link["limit_minor"] is not None:
+        limits.append(f"{_count(link['limit_minor'])} minor units of {link['currency']}")
+    return ", ".join(limits) or "none"
 
 
 def _count(grams: int) -> str:

@@ -2,24 +2,33 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.approvals import ApprovalBody, ApprovalView
-from services.allocation.api.authority import chains_held, conflicts_of, find_chains
-from services.allocation.api.bids import BidView, bids_seen, opened_bids
+from services.allocation.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.allocation.api.authority import find_chains
+from services.allocation.api.bids import bids_seen, opened_bids
 from services.allocation.api.decisions import DECISION_FILE
-from services.allocation.api.fields import READERS, PartnerField, ProductField, TenderPath, limited_to
+from services.allocation.api.fields import READERS, ProductField, TenderPath, limited_to
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
-from services.allocation.domain.approver import Approver
-from services.allocation.domain.sealed_bid import PRICE
+from services.allocation.api.tender_views import (
+    ApprovedTenderView,
+    CancelledTenderView,
+    CertifiedTenderView,
+    GrantedView,
+    OpenedTenderView,
+    ProposedTenderView,
+    TenderAwardView,
+    TenderBody,
+    TenderSummary,
+    TenderView,
+    view_awards,
+    view_terms,
+)
 from services.allocation.domain.tender import (
     ApproveTender,
     CancelTender,
@@ -30,7 +39,7 @@ from services.allocation.domain.tender_decision import (
     own_lines,
     read_tender_file,
 )
-from services.allocation.domain.tender_opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS, OpenTender
+from services.allocation.domain.tender_opening import OpenTender
 from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import (
@@ -38,20 +47,17 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
     SubjectId,
-    TenderAward,
     TenderAwardGranted,
     TenderCertified,
     TenderId,
     TenderProposed,
     TenderTerms,
 )
-from services.allocation.tables import AwardStatus, StockRow
+from services.allocation.tables import StockRow
 from services.allocation.tender_tables import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
-from shared.authority import Capacity, Chain
-from shared.fields import Body, Instant, PositiveGrams, ReasonBody
+from shared.authority import Chain
+from shared.fields import ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
 from shared.postgres_journal import read_document
@@ -62,121 +68,6 @@ router = APIRouter(prefix="/v1/tenders", tags=["tenders"])
 
 Operates = Annotated[Caller, allow("operator")]
 Sees = Annotated[Caller, allow(*READERS, "partner")]
-
-type Price = Annotated[str, StringConstraints(pattern=PRICE)]
-type AuthorityField = Annotated[str, StringConstraints(pattern="^[!-~]{1,100}$")]
-
-
-class TenderBody(Body):
-    """Prices are decimals, in minor units of the currency for a kilogram: `"2550.5"`. `unit_g`: the product's own unit unless it says."""
-
-    product: ProductField
-    units: Annotated[StrictInt, Field(ge=1, le=MAX_UNITS)]
-    unit_g: PositiveGrams | None = None
-    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
-    reserve_price: Price
-    pricing: Annotated[str, StringConstraints(pattern="^(pay_as_bid|uniform)$")] = "pay_as_bid"
-    tie_rule: Annotated[str, StringConstraints(pattern="^(pro_rata|lot)$")] = "pro_rata"
-    cap_units: Annotated[StrictInt, Field(ge=1, le=MAX_UNITS)] | None = None  # all that is on offer, unless it says
-    bidders: Annotated[list[PartnerField], Field(min_length=1, max_length=MAX_BIDDERS)]
-    commit_until: Instant
-    reveal_until: Instant
-    approvals_needed: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
-    release_days: Annotated[StrictInt, Field(ge=1, le=MAX_RELEASE_DAYS)] = 90
-
-
-class TermsView(BaseModel):
-    product: str
-    unit_g: int
-    units: int
-    currency: str
-    reserve_price: str
-    pricing: str
-    tie_rule: str
-    cap_units: int
-    bidders: list[str]  # a partner sees itself
-    commit_until: str
-    reveal_until: str
-    approvals_needed: int
-    release_days: int
-
-
-class TenderAwardView(BaseModel):
-    award: str
-    bid: str
-    partner: str
-    units: int
-    mass_g: int
-    amount_minor: int  # due
-
-
-class GrantedView(TenderAwardView):
-    status: AwardStatus
-
-
-class TenderView(BaseModel):
-    """A partner sees its own bid and award; of others' bids nobody sees anything before bidding has closed."""
-
-    tender: str
-    product: str
-    status: TenderStatus
-    terms: TermsView
-    opened_on: date
-    bids: list[BidView]
-    decision: str | None
-    proposed_by: str | None
-    left_units: int | None
-    approvals: list[ApprovalView]
-    awards: list[GrantedView]
-    expires_on: date | None
-    certified_in: str | None
-    reason: str | None
-
-
-class OpenedTenderView(BaseModel):
-    tender: str
-    status: TenderStatus
-    terms: TermsView
-
-
-class ProposedTenderView(BaseModel):
-    tender: str
-    status: TenderStatus
-    decision: str
-    left_units: int
-    awards: list[TenderAwardView]
-
-
-class ApprovedTenderView(BaseModel):
-    tender: str
-    decision: str
-    approval: ApprovalView
-    authority: str  # that it was approved under
-
-
-class CertifiedTenderView(BaseModel):
-    tender: str
-    status: TenderStatus
-    decision: str
-    expires_on: date
-    awards: list[TenderAwardView]
-    approvals: list[ApprovalView]
-    certified_in: str
-
-
-class CancelledTenderView(BaseModel):
-    tender: str
-    status: TenderStatus
-    reason: str
-
-
-class TenderSummary(BaseModel):
-    tender: str
-    product: str
-    status: TenderStatus
-    opened_on: date
-    decision: str | None
-    expires_on: date | None
 
 
 @router.post("", status_code=201)
@@ -213,7 +104,7 @@ async def open_tender(body: TenderBody, caller: Operates, post: Posting, reads: 
         at=post.now,
     )
     accepted = await post.submit(f"tender/{tender}", command)
-    return OpenedTenderView(tender=tender, status=TenderStatus.OPEN, terms=_terms(accepted.facts[0].event.terms, None))
+    return OpenedTenderView(tender=tender, status=TenderStatus.OPEN, terms=view_terms(accepted.facts[0].event.terms, None))
 
 
 @router.post("/{tender}/propose")
@@ -238,7 +129,7 @@ async def propose_tender(tender: TenderPath, caller: Operates, post: Posting, re
         status=TenderStatus.PROPOSED,
         decision=event.decision,
         left_units=event.left_units,
-        awards=_awards(event.awards),
+        awards=view_awards(event.awards),
     )
 
 
@@ -247,26 +138,8 @@ async def approve_tender(
     tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    approver, _ = await reads.state(f"approver/{caller.subject}")
-    assert isinstance(approver, Approver)
-    key = approver.keys.get(KeyId(approval.key_id))
     async with reads.session() as session:
-        capacity = Capacity(
-            by=caller.subject,
-            on=post.today,
-            held=await chains_held(session, caller.subject, body.authority),
-            named=body.authority,
-            conflicts=await conflicts_of(session, caller.subject),
-        )
-    command = ApproveTender(
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        capacity=capacity,
-        on=post.today,
-    )
+        command = ApproveTender(signing=await signing_of(body, caller, post, session, reads))
     accepted = await post.submit(f"tender/{tender}", command)
     approved, cited = (fact.event for fact in accepted.facts)
     return ApprovedTenderView(
@@ -323,7 +196,7 @@ async def list_tenders(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[TenderSummary]:
-    """A partner sees those that it may bid in."""
+    """A partner sees those that it may bid in; of a decision, nothing before it is certified."""
     query = select(TenderRow)
     if (partner := limited_to(caller)) is not None:
         query = query.where(col(TenderRow.terms).contains({"bidders": [partner]}))
@@ -336,7 +209,7 @@ async def list_tenders(
             session,
             query,
             key=col(TenderRow.tender),
-            view=lambda row: TenderSummary.model_validate(row, from_attributes=True),
+            view=lambda row: _summary(row, partner),
             cursor=cursor,
             limit=limit,
             request=request,
@@ -353,13 +226,12 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
         awards = select(TenderAwardRow).where(TenderAwardRow.tender == tender)
         if partner is not None:
             awards = awards.where(TenderAwardRow.partner == partner)
-        final = row.status in (TenderStatus.CERTIFIED, TenderStatus.RELEASED)
-        hidden = partner is not None and not final
+        hidden = _is_hidden(row, partner)
         return TenderView(
             tender=row.tender,
             product=row.product,
             status=TenderStatus(row.status),
-            terms=_terms(msgspec.convert(row.terms, TenderTerms), partner),
+            terms=view_terms(msgspec.convert(row.terms, TenderTerms), partner),
             opened_on=row.opened_on,
             bids=await bids_seen(session, row, partner),
             decision=None if hidden else row.decision,
@@ -377,7 +249,7 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
             ],
             expires_on=row.expires_on,
             certified_in=row.certified_in,
-            reason=row.reason,
+            reason=None if partner is not None and row.status != TenderStatus.CANCELLED else row.reason,  # it may name another partner
         )
 
 
@@ -387,7 +259,7 @@ async def show_tender_decision(tender: TenderPath, caller: Sees, reads: Reading)
     partner = limited_to(caller)
     async with reads.session() as session:
         row = await _find_row(session, tender, partner)
-    if row.file is None or (partner is not None and row.status not in (TenderStatus.CERTIFIED, TenderStatus.RELEASED)):
+    if row.file is None or _is_hidden(row, partner):
         raise Problem("decision_not_found", f"{tender} has no decision", field="path:tender")
     async with reads.kernel.pool.acquire() as connection:
         document = await read_document(connection, row.file)
@@ -396,6 +268,16 @@ async def show_tender_decision(tender: TenderPath, caller: Sees, reads: Reading)
     if partner is not None:
         content = canonical(own_lines(read_tender_file(content), partner))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
+
+
+def _is_hidden(row: TenderRow, partner: PartnerCode | None) -> bool:
+    """Whether the decision is not for this partner to see yet."""
+    return partner is not None and row.status not in (TenderStatus.CERTIFIED, TenderStatus.RELEASED)
+
+
+def _summary(row: TenderRow, partner: PartnerCode | None) -> TenderSummary:
+    summary = TenderSummary.model_validate(row, from_attributes=True)
+    return summary.model_copy(update={"decision": None}) if _is_hidden(row, partner) else summary
 
 
 async def find_tender(reads: Reads, tender: str) -> Tender:
@@ -431,12 +313,3 @@ async def _revoked(reads: Reads, found: Tender) -> tuple[KeyId, ...]:
         if approver.keys[approval.key].revoked:
             revoked.append(approval.key)
     return tuple(revoked)
-
-
-def _terms(terms: TenderTerms, partner: PartnerCode | None) -> TermsView:
-    plain: dict[str, Any] = msgspec.to_builtins(terms)
-    return TermsView(**(plain | {"bidders": list(terms.bidders) if partner is None else [partner]}))
-
-
-def _awards(awards: Sequence[TenderAward]) -> list[TenderAwardView]:
-    return [TenderAwardView(**msgspec.to_builtins(award)) for award in awards]

@@ -1,4 +1,4 @@
-"""What may still become of a decision once it is certified and released: a partner gives an award back, or another decision takes its place.
+"""What may become of a decision once it is released: a partner gives an award back, or another decision takes its place.
 
 The decision stays what it was, and provable: nothing that was decided is undone, only what has not been drawn yet.
 """
