@@ -62,7 +62,7 @@ def stocked(product: str, releases: int) -> Iterator[Command]:
             depot="Port Selby SA",
             units=CAN_NOT_END,
             nominal_unit_g=UNIT_G,
-            origin="Australia",
+            origin="AU",
             custody_model="mass_balance",
             assay=ASSAY,
             on=TODAY,

@@ -78,7 +78,7 @@ async def _stock(operator: Client, product: str) -> None:
             "depot": "Port Selby SA",
             "units": 2 * SUPPLY_G // UNIT_G,
             "nominal_unit_g": UNIT_G,
-            "origin": "Australia",
+            "origin": "AU",
             "custody_model": "mass_balance",
             "assay": {
                 "report": "B-1",

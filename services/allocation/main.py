@@ -28,6 +28,7 @@ from services.allocation.projections import project
 from services.allocation.projections_stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
+from services.allocation.watch import watch_clocks
 from services.inventory import events as inventory_events
 from shared.service import Service, subscription
 
@@ -151,7 +152,6 @@ PROBLEMS = {
     "policy_not_draft": (409, "The version is no draft"),
     "policy_not_submitted": (409, "The version is not submitted"),
     "policy_withdrawn": (409, "The version is withdrawn"),
-    "approval_of_another_document": (409, "The approval is of something else"),
     "ratification_not_due": (409, "Nothing is to be ratified"),
     "instrument_already_registered": (409, "The instrument is registered already"),
     "instrument_ended": (409, "The instrument has ended"),
@@ -238,6 +238,6 @@ SERVICE = Service(
     router=router,
     problems=PROBLEMS,
     documents=events.documents_of,
-    tasks=(keep_screening,),
+    tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )

@@ -98,7 +98,8 @@ async def screen(
     Raises what the writer does, or the database.
     """
     searched = {name: _Searched(row, await _kept.names(kernel, row.document)) for name, row in lists.items()}
-    command = ScreenParties(screened=tuple(_screened(row, searched) for row in rows))
+    found = await asyncio.to_thread(lambda: tuple(_screened(row, searched) for row in rows))  # others are answered meanwhile
+    command = ScreenParties(screened=found)
     now = versions(lists)
     # A list never comes back in an old version, so no request goes from one state of the lists to another twice.
     steps = [[row.request, before.get(row.request, {}), now] for row in rows]

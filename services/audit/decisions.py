@@ -94,7 +94,13 @@ class _Take(msgspec.Struct, frozen=True):
     units: int
 
 
+class _Held(msgspec.Struct, frozen=True):
+    source: str
+    pool: str | None
+
+
 class _Holdings(msgspec.Struct, frozen=True):
+    held: tuple[_Held, ...] = ()
     positions: tuple[Position, ...] = ()
 
 
@@ -127,14 +133,18 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
     if sha256(published).hexdigest() != round.certified.decision or sha256(file).hexdigest() != round.proposed.file:
         yield "the documents are not the ones that were decided"
         return
-    yield from _faults_of_order(round, order)
+    ordered = list(_faults_of_order(round, order))
+    yield from ordered
     try:
         whole = msgspec.json.decode(file, type=_File)
         decision = msgspec.json.decode(published, type=_Published)
         lines = [msgspec.json.decode(opened.content, type=_Line) for opened in whole.lines]
         yield from _faults_of_form(whole, decision, published)
         yield from _faults_against_the_journal(round, decision, lines)
-        positions = msgspec.json.decode(whole.holdings.content, type=_Holdings).positions
+        holdings = msgspec.json.decode(whole.holdings.content, type=_Holdings)
+        if order is not None and not ordered:
+            yield from _faults_of_takes(msgspec.json.decode(order, type=ReleaseOrder), decision.terms, lines, holdings)
+        positions = holdings.positions
         if positions != tuple(Position(**msgspec.structs.asdict(position)) for position in round.opened.positions):
             yield "it was decided with other positions than the round was opened with"
         yield from _faults_of_the_rule(decision, lines, positions)
@@ -162,6 +172,19 @@ def _faults_of_order(round: ToCheck, order: bytes | None) -> Iterator[str]:
     ordered = sorted((award.award, award.request, award.partner, award.mass_g) for award in read.awards)
     if ordered != sorted((award.award, award.request, award.partner, award.mass_g) for award in round.granted):
         yield "its release order is not what was granted"
+
+
+def _faults_of_takes(order: ReleaseOrder, terms: _Terms, lines: Sequence[_Line], holdings: _Holdings) -> Iterator[str]:
+    """Approvers sign the decision alone: what inventory takes of which lots must be what stands there."""
+    taken = {award.request: [(take.pool, take.unit_g, take.units) for take in award.takes] for award in order.awards}
+    stated = {line.claimant.request: [(take.pool, take.unit_g, take.units) for take in line.takes or ()] for line in lines if line.award_g}
+    if taken != stated:
+        yield "its release order takes of other pools than the decision says"
+    if [(pool.pool, pool.kind) for pool in order.pools] != [(pool.pool, pool.kind) for pool in terms.pools or ()]:
+        yield "its release order has other pools than the decision"
+    for pool in order.pools:
+        if pool.lots and sorted(pool.lots) != sorted(held.source for held in holdings.held if held.pool == pool.pool):
+            yield f"its release order makes {pool.pool} of other lots than the decision does"
 
 
 def _faults_of_form(whole: _File, decision: _Published, published: bytes) -> Iterator[str]:

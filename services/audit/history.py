@@ -22,6 +22,7 @@ from services.audit.loans import Loans
 from services.audit.material import Material
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
+from services.audit.screening import Screening
 from services.audit.stock import Stock
 from services.audit.tender_decisions import faults_of as faults_of_tender
 from services.audit.tenders import Tenders
@@ -110,6 +111,7 @@ class _Walk:
         self._material = Material(findings, self.approvers)
         self.authority = Authority(findings)
         self._emergencies = Emergencies(findings, self.approvers)
+        self._screening = Screening(findings)
         self.tenders = Tenders(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
@@ -261,6 +263,7 @@ class _Walk:
             self.rounds.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
+            self._screening.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
             self.deliveries.see(place, event)

@@ -163,7 +163,7 @@ async def repay_in_kind(stage: Stage) -> None:
         "depot": PORT_SELBY,
         "units": DELIVERED_UNITS,
         "nominal_unit_g": CONCENTRATE_UNIT_G,
-        "origin": "Australia",
+        "origin": "AU",
         "custody_model": "segregated",
         "assay": {
             "report": "SAO-26-2044",

@@ -214,7 +214,7 @@ def _goods(stage: Stage, units: int, content: str, serials: str) -> dict[str, An
         "units": units,
         "nominal_unit_g": RETURN_UNIT_G,
         "serials": [f"{serials}{number:02}" for number in range(1, units + 1)],
-        "origin": "Belgium",
+        "origin": "BE",
         "custody_model": "segregated",
         "assay": _assay(stage, content, f"own-{serials}", "the borrower's own (invented)"),
         "received_on": _today(stage),

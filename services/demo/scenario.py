@@ -113,13 +113,13 @@ ANTIMONY = Product(
     specification="Sb 99.65% min, As 0.10% max, Pb 0.15% max",
     protected_g=60 * T,
     lots=(
-        Lot(depot=PORT_SELBY, units=36, serials="SB-P", origin="Australia", report="SAO-25-1107", contents={"Sb": "0.9968"}),
-        Lot(depot=KARRAK_FLAT, units=34, serials="SB-K", origin="Australia", report="SAO-25-1131", contents={"Sb": "0.9985"}),
+        Lot(depot=PORT_SELBY, units=36, serials="SB-P", origin="AU", report="SAO-25-1107", contents={"Sb": "0.9968"}),
+        Lot(depot=KARRAK_FLAT, units=34, serials="SB-K", origin="AU", report="SAO-25-1131", contents={"Sb": "0.9985"}),
         Lot(
             depot=ARDENT_CREEK,
             units=12,
             serials="SB-A",
-            origin="Australia",
+            origin="AU",
             report="SAO-25-1190",
             in_specification=False,
             contents={"Sb": "0.9931"},
@@ -160,7 +160,7 @@ GALLIUM = Product(
     unit_g=50 * KG,
     specification="Ga 99.99% min, solid, below 29 C",
     protected_g=400 * KG,
-    lots=(Lot(depot=KARRAK_FLAT, units=48, serials="GA-K", origin="Australia", report="SAO-25-1202", contents={"Ga": "0.9999"}),),
+    lots=(Lot(depot=KARRAK_FLAT, units=48, serials="GA-K", origin="AU", report="SAO-25-1202", contents={"Ga": "0.9999"}),),
     rights=(
         Right(
             project="Alcoa gallium project",
@@ -209,7 +209,7 @@ NDPR = Product(
             depot=PORT_SELBY,
             units=70,
             serials="NP-P",
-            origin="Australia",
+            origin="AU",
             custody_model="identity_preserved",
             report="SAO-25-1144",
             contents={"Nd": "0.6401", "Pr": "0.2062"},
@@ -218,7 +218,7 @@ NDPR = Product(
             depot=ARDENT_CREEK,
             units=20,
             serials="NP-A",
-            origin="Australia",
+            origin="AU",
             custody_model="mass_balance",
             report="SAO-25-1171",
             contents={"Nd": "0.6399", "Pr": "0.2060"},
@@ -267,7 +267,7 @@ DYSPROSIUM = Product(
     unit_g=50 * KG,
     specification="Dy2O3 99.5% of TREO",
     protected_g=500 * KG,
-    lots=(Lot(depot=ARDENT_CREEK, units=60, serials="DY-A", origin="Australia", report="SAO-25-1188", contents={"Dy": "0.8671"}),),
+    lots=(Lot(depot=ARDENT_CREEK, units=60, serials="DY-A", origin="AU", report="SAO-25-1188", contents={"Dy": "0.8671"}),),
     rights=(
         Right(
             project="Lynas processing",

@@ -154,6 +154,7 @@ async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) 
         parties = (
             "operator-1",
             "approver-1",
+            "approver-2",
             "admin-1",
             "auditor-1",
             "partner-jp",

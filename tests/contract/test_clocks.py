@@ -6,12 +6,15 @@ from typing import Any
 
 from stage import context, until
 from stockpile_story import RECEIPT, UNIT_G
-from test_allocation_service import PRODUCT, TODAY, UNKNOWN, Reserve, reserve
+from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 
 from services.allocation.domain.book_reminders import RemindOfScreening
-from services.allocation.domain.clock import CheckClock
+from services.allocation.domain.clock import CheckClock, EndClock, StartClock
+from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.domain.readiness import CheckItem
+from services.allocation.events import PartnerCode, ProductId, RequestId
 from services.allocation.events.readiness import ItemId
+from services.allocation.watch import clocks_overdue
 from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.events import DrawId, ReleaseId
@@ -123,6 +126,47 @@ async def test_a_request_that_nobody_screens_is_a_task(reserve: Reserve):
     assert (task["what"], task["why"]) == (f"{request} is to be screened", f"its limit, {screen_by}, has passed")
     await reserve.post("operator-1", f"/v1/requests/{request}/decline", {"reasons": ["no stock"]})
     assert not [each for each in (await reserve.get("operator-1", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
+
+
+async def test_what_is_overdue_is_seen_from_outside(reserve: Reserve):
+    request = RequestId(f"req_{UNKNOWN}")
+    long_ago = TODAY - timedelta(days=40)
+    limits = dict.fromkeys(MILESTONES, 8)
+    start = StartClock(
+        request=request,
+        product=ProductId(PRODUCT),
+        partner=PartnerCode("EU"),
+        clock="watched",
+        submitted_on=long_ago,
+        limits_days=limits,
+        warn_days=1,
+        loan=False,
+        on=long_ago,
+    )
+    await later(reserve, f"clock/{request}", start)
+    await until(lambda: clocks_overdue.labels("watched")._value.get() == 1)
+    await later(
+        reserve, f"clock/{request}", EndClock(request=request, product=start.product, partner=start.partner, on=TODAY, cause="expired")
+    )
+    await until(lambda: clocks_overdue.labels("watched")._value.get() == 0)
+
+
+async def test_a_disruption_that_ends_voids_what_was_decided_for_it_and_another_decision_knows(reserve: Reserve):
+    told = {"instrument": "MOFCOM No. 1/2026", "products": [PRODUCT], "declared_scope": "military use", "observed_scope": "all use"}
+    hit = {"partners": ["JP"], "starts_on": str(TODAY), "evidence": ["notice"]}
+    disruption = (await reserve.post("operator-1", "/v1/disruptions", told | hit))["disruption"]
+    request = await reserve.accepted_request("partner-jp", 3)
+    opening = {"product": PRODUCT, "requests": [request], "policy": POLICY, "disruption": disruption}
+    round = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    await reserve.propose(round, 3)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/disruptions/{disruption}/end", {"ends_on": str(TODAY), "reason": "exports go on"})
+    assert (await reserve.status(round, "open"))["reason"] == f"lapsed: disruption {disruption}"
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "round_not_proposed")
+    await reserve.propose(round, 3)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
 
 
 async def test_screening_says_how_fast_it_is_to_be(reserve: Reserve):

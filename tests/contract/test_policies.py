@@ -13,6 +13,7 @@ from test_allocation_service import TODAY, Reserve, renamed
 
 from services.allocation.main import SERVICE as ALLOCATION
 from services.commands.signable import read_signable
+from services.demo.instruments import empower
 from shared.approval import public_key_hex
 from shared.engines import Engines
 
@@ -33,6 +34,7 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
         reserve = Reserve(stage, allocation, allocation, clients)
         key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
         await reserve.post("admin-1", "/v1/approver-keys", key)
+        await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
         yield reserve
 
 
@@ -102,7 +104,7 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     )
     assert await reserve.refused("approver-1", f"{path}/approvals", signed | {"purpose": "decision"}) == (
         409,
-        "approval_of_another_document",
+        "approval_of_another_decision",
     )
     stranger = await signed_policy(reserve, path, key=Ed25519PrivateKey.generate())
     assert await reserve.refused("approver-1", f"{path}/approvals", stranger) == (404, "approver_key_not_found")

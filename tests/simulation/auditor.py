@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, loan_auditor, material_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -44,16 +44,17 @@ def audit(evidence: Evidence) -> list[str]:
         documents,
         timers,
         tender_auditor.tenders,
+        afterwards_auditor.afterwards,
         messages,
         loan_auditor.headroom,
         loan_auditor.money,
         loan_auditor.deliveries,
         material_auditor.grams,
     )
-    return [fault for check in checks for fault in _faults(check, evidence)]
+    return [fault for check in checks for fault in faults(check, evidence)]
 
 
-def _faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
+def faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
     try:
         for fault in check(evidence):
             yield f"{check.__name__}: {fault}"
@@ -294,14 +295,13 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if parcels.total() != data["mass_g"]:
                 return "its parcels are not the whole"
             stock.available.subtract(parcels)
-            if (fault := _draw_pins(stock, data["release"], parcels)) is not None:
-                return fault
             stock.drawn[data["draw"]] = dict(parcels)
             stock.weighed[data["draw"]] = data["mass_g"]
             sizes: Counter[int] = Counter()
             for parcel in data["parcels"]:
                 sizes[parcel["nominal_unit_g"]] += parcel["mass_g"]
-            return _take(stock, data, sizes, 0, day)
+            fault = _draw_pins(stock, data["release"], parcels)
+            return _take(stock, data, sizes, 0, day) or fault
         case "right_added":
             stock.rights[data["right"]] = data["mass_g"]
         case "right_matured":
@@ -359,7 +359,7 @@ def _pin(stock: Stock, data: Json) -> str | None:
     release["pins"] = Counter({pin["lot"]: pin["units"] * pin["nominal_unit_g"] for pin in data["lots"]})
     sizes: Counter[int] = Counter()
     for lot, mass_g in release["pins"].items():
-        sizes[stock.unit_g[lot]] += mass_g
+        sizes[stock.unit_g.get(lot, 0)] += mass_g
     if sizes != +release["units"]:
         return f"the pins are {dict(sizes)} and the release is {dict(release['units'])}"
     pinned = _pinned(stock)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.approver import EnrolKey, RevokeKey
-from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import CancelRound, CertifyRound, ProposeRound
@@ -19,6 +19,7 @@ from services.allocation.domain.book_state import Book, partners_of
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
 from services.allocation.domain.proposal import prepare
+from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
@@ -30,9 +31,11 @@ from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterPr
 from services.inventory.events import Assay, GateEvidence
 from shared.approval import Approval as SignedApproval
 from shared.approval import approve, key_id, public_key_hex, verify_approval
+from shared.authority import Capacity
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Accepted, Unavailable
+from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from simulation.authority_clients import capacity, replace_authority
 from simulation.client import Client, NotNow
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
@@ -272,20 +275,19 @@ async def approve_round(client: Client, product: str, round_id: Any, approver: A
     if round is None or round.proposal is None:
         return
     signed = approve(round.proposal.decision, approver.key, approver=approver.subject)
-    command = ApproveRound(round=round_id, signing=signing_of(client, signed, approver), on=date.min)
+
+    async def command(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return ApproveRound(round=round_id, signing=signing_of(client, signed, approver, on), companies=()), ()
+
     await client.do("allocation", f"book/{product}", command)
 
 
-def signing_of(client: Client, signed: SignedApproval, approver: Approver) -> Signing:
+def signing_of(client: Client, signed: SignedApproval, approver: Approver, on: date) -> Signing:
     return Signing(
         approval=signed,
-        by=approver.subject,
         key="enrolled",
         signature_valid=verify_approval(signed, approver.public_key),
-        held=client.allocation.held_by(approver.subject),
-        authority=None,
-        conflicts=frozenset(),
-        companies=frozenset(),
+        capacity=Capacity(by=approver.subject, on=on, held=client.allocation.held_by(approver.subject)),
     )
 
 
@@ -346,7 +348,7 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
     while client.world.loop.time() < until_s:
         await client.pause(0.6)
         product, partner = client.dice.choice(products), client.dice.choice(partners)
-        match client.dice.randrange(12):
+        match client.dice.randrange(16):
             case number if number < len(at_a_stockpile):
                 await at_a_stockpile[number](client, product)
                 if client.dice.random() < 0.15:
@@ -360,6 +362,12 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
                 await replace_authority(client, products, approvers)
             case 10:
                 await tell_disruption(client, products, partner)
+            case 11 | 12:
+                await suspend_or_resume(client, partner)
+            case 13:
+                await give_back(client, product)
+            case 14:
+                await supersede(client, product)
             case _:
                 book = await read_book(client, product)
                 if book is not None and book.requests:

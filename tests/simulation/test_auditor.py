@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import auditor, loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, tender_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -102,6 +102,17 @@ def _dispatch_before_its_receipt(evidence: Evidence) -> None:
     evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
 
 
+def _open_again(evidence: Evidence, kind: str) -> None:
+    """A release of the decision is made once more, at the end."""
+    decision = _first(evidence, kind)["data"]["decision"]
+    records, released = _records_with(evidence, "stock_released")
+    again = [record for record in released if record["data"]["decision"] == decision]
+    if not again:
+        raise DidNotHappen(kind)
+    award = _first(evidence, kind)["data"].get("award", again[0]["data"]["award"])
+    records.append(copy.deepcopy(again[0]) | {"data": again[0]["data"] | {"award": award}})
+
+
 def _draw_twice(evidence: Evidence) -> None:
     _lengthen(evidence, "stock_drawn")
 
@@ -141,6 +152,22 @@ def _forget_what_is_lent(evidence: Evidence) -> None:
         raise DidNotHappen
     for name in lent:
         del evidence.balances[name]
+
+
+def _pin_other_lots(evidence: Evidence) -> None:
+    """A release that is drawn from its one lot was pinned to another of that size."""
+    records = [record for shard in evidence.journals["inventory"].values() for record in shard]
+    drawn = {record["data"]["release"] for record in records if record["type"].startswith("inventory.stock_drawn.")}
+    lots = [record["data"] for record in records if record["type"].startswith("inventory.lot_taken_in.")]
+    for record in records:
+        if record["type"].startswith("inventory.stock_pinned.") and record["data"]["release"] in drawn and len(record["data"]["lots"]) == 1:
+            [pin] = record["data"]["lots"]
+            for lot in lots:
+                like = (lot["product"], lot["nominal_unit_g"]) == (record["data"]["product"], pin["nominal_unit_g"])
+                if like and lot["lot"] != pin["lot"]:
+                    pin["lot"] = lot["lot"]
+                    return
+    raise DidNotHappen
 
 
 def _let_days_pass(evidence: Evidence) -> Evidence:
@@ -193,6 +220,9 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.stocks, _change_column("release_lapsed", effective_on="2026-01-01")),
     (auditor.stocks, lambda evidence: evidence.balances.clear()),
     (auditor.receipts, _dispatch_before_its_receipt),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "award_renounced")),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "decision_superseded")),
+    (afterwards_auditor.afterwards, _change("agreement_suspended", hold="hld_another")),
     (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
     (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
     (auditor.conversations, _change("award_granted", mass_g=1)),
@@ -222,6 +252,8 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (loan_auditor.money, lambda evidence: evidence.balances.clear()),
     (loan_auditor.deliveries, _change("delivery_valued", amount_minor=1)),
     (loan_auditor.deliveries, _change("delivery_credited", amount_minor=1)),
+    (auditor.stocks, _pin_other_lots),
+    (auditor.stocks, _change("stock_pinned", lots=[])),
     (loan_auditor.deliveries, lambda evidence: _drop(evidence, "delivery_credited")),
     (loan_auditor.deliveries, _agree_otherwise),
     (material_auditor.grams, _change("material_lent", mass_g=1)),
@@ -260,6 +292,6 @@ def test_a_check_finds_what_was_tampered_with(
             tampered = tamper(tampered) or tampered
         except DidNotHappen:
             continue
-        assert list(check(tampered))
+        assert list(auditor.faults(check, tampered))
         return
     pytest.fail("it happens in no run")

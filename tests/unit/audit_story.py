@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from powers import ACTS, INSTRUMENT
 
 from services.allocation import events as allocation
 from services.allocation.domain.decision import (
@@ -119,13 +120,15 @@ def award(file: DecisionFile, request: str) -> allocation.Award:
     line = next(line.content for line in file.lines if line.content.claimant.request == request)
     partner: Any = line.claimant.partner
     name: Any = request
-    return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g)  # type: ignore[arg-type]
+    takes = tuple(allocation.Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ())
+    return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g, takes=takes)  # type: ignore[arg-type]
 
 
 def ordered(file: DecisionFile) -> allocation.ReleaseOrder:
     """What inventory releases by."""
     awards = tuple(award(file, line.content.claimant.request) for line in file.lines if line.content.award_g)
-    return allocation.ReleaseOrder(round="rnd_1", product=ANTIMONY, awards=awards)
+    pools = tuple(allocation.PoolStock(pool=pool.pool, kind=pool.kind) for pool in file.decision.terms.pools or ())
+    return allocation.ReleaseOrder(round="rnd_1", product=ANTIMONY, awards=awards, pools=pools)
 
 
 ORDER = ordered(DECIDED)
@@ -172,6 +175,17 @@ def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
         "may_sub_delegate": False,
     }
     return allocation.InstrumentRegistered(**(given | changes))
+
+
+def lenders_powers() -> allocation.InstrumentRegistered:
+    """What the approvers of loans act under, as `powers.may` has it."""
+    always: Any = {"valid_from": date(2020, 1, 1), "valid_until": date(2099, 12, 31), "limit_g": None}
+    return an_instrument(instrument=INSTRUMENT, holder="approver-1", acts=tuple(sorted(ACTS)), **always)
+
+
+def lenders_officer() -> allocation.ActingOfficerNamed:
+    given: Any = {"instrument": INSTRUMENT, "officer": "sub_approver", "valid_from": date(2020, 1, 1), "valid_until": date(2099, 12, 31)}
+    return allocation.ActingOfficerNamed(**given)
 
 
 def a_citation(**changes: Any) -> allocation.AuthorityCited:
@@ -237,6 +251,8 @@ def told() -> Story:
             )
         ),
         "instrument": Step(event=an_instrument(), stream="instrument/ins_1", shard=1, on=DAY_BEFORE),
+        "lenders_powers": Step(event=lenders_powers(), stream=f"instrument/{INSTRUMENT}", shard=1, on=DAY_BEFORE),
+        "lenders_officer": Step(event=lenders_officer(), stream=f"instrument/{INSTRUMENT}", shard=1, on=DAY_BEFORE),
         "key": Step(
             event=allocation.ApproverKeyEnrolled(subject="sub_approver", key=key, public_key=public_key_hex(APPROVER_KEY)),  # type: ignore[arg-type]
             stream="approver/sub_approver",

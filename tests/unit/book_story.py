@@ -8,7 +8,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
-from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
 from services.allocation.domain.book_opening import OpenRound
@@ -17,6 +17,7 @@ from services.allocation.domain.book_rounds import CertifyRound, CloseRound, Pro
 from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
 from services.allocation.domain.eligibility import Right, Stock
 from services.allocation.domain.proposal import Prepared, prepare
+from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import (
     AgreementId,
@@ -34,7 +35,7 @@ from services.allocation.events import (
 from services.allocation.events.authority import Act
 from shared.approval import Approval as SignedApproval
 from shared.approval import approve
-from shared.authority import Authority, Chain, Kind
+from shared.authority import Authority, Capacity, Chain, Kind
 from shared.decider import Refused
 
 TONNE = 1_000_000
@@ -72,17 +73,10 @@ def authority(holder: SubjectId, **changes: Any) -> Chain:
 
 
 def signing(signed: SignedApproval, **changes: Any) -> Signing:
-    """By the approver's own key, who has every authority and no conflict."""
-    told: dict[str, Any] = {
-        "approval": signed,
-        "by": SubjectId(signed.approver),
-        "key": "enrolled",
-        "signature_valid": True,
-        "held": (authority(SubjectId(signed.approver)),),
-        "authority": None,
-        "conflicts": frozenset(),
-        "companies": frozenset({"Sojitz"}),
-    }
+    """By the approver's own key, who has every authority and no conflict. `changes`: also of the capacity that they act in."""
+    capacity: dict[str, Any] = {"by": signed.approver, "on": TODAY, "held": (authority(SubjectId(signed.approver)),)}
+    capacity |= {name: changes.pop(name) for name in Capacity.__struct_fields__ if name in changes}
+    told: dict[str, Any] = {"approval": signed, "key": "enrolled", "signature_valid": True, "capacity": Capacity(**capacity)}
     return Signing(**(told | changes))
 
 
@@ -210,13 +204,14 @@ class Story:
         return proposal_of(self.book.rounds[round]).decision
 
     def approve(self, by: SubjectId = APPROVER, round: RoundId = ROUND, **changes: Any) -> ApproveRound:
-        return ApproveRound(round=round, signing=signing(approve(self.decision(round), KEYS[by], approver=by), **changes), on=TODAY)
+        signed = approve(self.decision(round), KEYS[by], approver=by)
+        return ApproveRound(round=round, signing=signing(signed, **changes), companies={"Sojitz"})
 
     def ratify(
         self, by: SubjectId = ANOTHER, round: RoundId = ROUND, decision: str | None = None, purpose: str = RATIFICATION, **changes: Any
     ) -> RatifyRound:
         signed = approve(decision or self.decision(round), KEYS[by], approver=by, purpose=purpose)
-        return RatifyRound(round=round, signing=signing(signed, **changes), on=TODAY)
+        return RatifyRound(round=round, signing=signing(signed, **changes), companies={"Sojitz"})
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
         proposal = self.book.rounds[round].proposal if round in self.book.rounds else None

@@ -17,6 +17,7 @@ from audit_story import (
     DECIDED,
     DECISION,
     LAST_DAY,
+    ORDER,
     OTHER_KEY,
     TODAY,
     Step,
@@ -41,6 +42,7 @@ from services.audit import hashes
 from services.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.inventory import events as inventory
 from shared.approval import key_id, public_key_hex
+from shared.record import canonical as canonical_event
 
 
 def changed(story: Story, name: str, **fields: Any) -> None:
@@ -554,6 +556,34 @@ async def test_a_decision_by_another_rule_than_the_rounds_is_found(tmp_path: Pat
     story = told()
     changed(story, "open", method=allocation.Method(rule="priority"))
     assert failed(await audited(tmp_path, story)) == {Check.DECISIONS}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            lambda order: replace(order, awards=tuple(replace(award, takes=()) for award in order.awards)),
+            "its release order takes of other pools than the decision says",
+        ),
+        (lambda order: replace(order, pools=order.pools[1:]), "its release order has other pools than the decision"),
+        (
+            lambda order: replace(order, pools=tuple(replace(pool, lots=("lot_other",)) for pool in order.pools)),
+            "of other lots than the decision does",
+        ),
+    ],
+    ids=["takes", "pools", "lots"],
+)
+async def test_a_release_order_of_other_lots_than_the_decision_is_found(
+    tmp_path: Path, change: Callable[[allocation.ReleaseOrder], allocation.ReleaseOrder], why: str
+) -> None:
+    content = canonical_event(change(ORDER))
+    story, name = told(), sha256(content).hexdigest()
+    changed(story, "propose", release_order=name)
+    changed(story, "certify", release_order=name)
+    history = Told(story, tmp_path)
+    history.documents[name] = content
+    what = next(result for result in (await history.audited()).checks if result.check == "decisions").failures[0].what
+    assert why in what
 
 
 async def test_what_is_certified_otherwise_than_proposed_is_found(tmp_path: Path) -> None:

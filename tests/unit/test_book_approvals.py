@@ -1,10 +1,11 @@
 """Approvals: by a key of the approver's own, never the proposer's, of this decision and no other."""
 
 import msgspec
-from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, TODAY, a_proposal, a_round, signing
+from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, a_proposal, a_round, signing
 
 from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_state import Reason
+from services.allocation.domain.signing import SigningReason
 from services.allocation.events import RoundApproved
 from shared.approval import approve
 
@@ -24,39 +25,39 @@ def test_an_approver_approves_the_proposed_decision():
 
 def test_the_proposers_own_approval_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=OPERATOR), Reason.BY_PROPOSER)
+    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
 
 
 def test_an_approval_of_another_decision_is_refused():
     story = a_proposal(10, supply=5)
     other = approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)
-    assert story.refuses(story.approve(approval=other), Reason.OTHER_DECISION).accepted == story.decision()
+    assert story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION).accepted == f"decision {story.decision()}"
 
 
 def test_an_approval_for_another_purpose_is_refused():
     story = a_proposal(10, supply=5)
     other = approve(story.decision(), KEYS[APPROVER], approver=APPROVER, purpose="waiver")
-    story.refuses(story.approve(approval=other), Reason.OTHER_DECISION)
+    story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION)
 
 
 def test_an_approval_handed_in_by_somebody_else_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), Reason.APPROVER_DIFFERS)
+    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), SigningReason.APPROVER_DIFFERS)
 
 
 def test_an_approval_by_a_revoked_key_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="revoked"), Reason.KEY_REVOKED)
+    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
 
 
 def test_an_approval_by_a_key_that_was_never_enrolled_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="unknown"), Reason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
 
 
 def test_a_signature_that_the_key_did_not_make_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(signature_valid=False), Reason.SIGNATURE_INVALID)
+    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
 
 
 def test_a_second_approval_by_the_same_approver_is_refused():
@@ -90,7 +91,7 @@ def test_an_approval_whose_key_is_revoked_by_now_does_not_count():
 
 
 def test_a_round_that_is_not_proposed_is_not_approved():
-    command = ApproveRound(round=ROUND, signing=signing(approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)), on=TODAY)
+    command = ApproveRound(round=ROUND, signing=signing(approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)), companies=())
     story = a_round(10)
     story.refuses(command, Reason.ROUND_NOT_PROPOSED)
     story.refuses(msgspec.structs.replace(command, round="rnd_never"), Reason.ROUND_CLOSED)

@@ -10,7 +10,7 @@ from book_story import ANOTHER, ANTIMONY, APPROVER, ROUND, TODAY, UNIT_G, Story,
 from services.allocation.domain.book_lapses import AuthorityEnded, LapseApprovals
 from services.allocation.domain.book_state import Reason
 from services.allocation.events import ApprovalsLapsed, AuthorityCited, InstrumentId, RoundApproved, RoundCertified
-from shared.authority import Acting, Cited, Link
+from shared.authority import Acting, Cited, Fault, Link
 
 OWN = f"ins_{APPROVER}"
 
@@ -42,15 +42,15 @@ def test_an_approval_cites_the_authority_that_it_is_under():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"acts": frozenset({"ratify"})}, Reason.AUTHORITY_OTHER_ACT),
-        ({"products": frozenset({"gallium"})}, Reason.AUTHORITY_OTHER_PRODUCT),
-        ({"valid_until": date(2026, 1, 5)}, Reason.AUTHORITY_OUT_OF_DATE),
-        ({"ended_on": TODAY}, Reason.AUTHORITY_OUT_OF_DATE),
-        ({"limit_g": 5 * UNIT_G - 1}, Reason.AUTHORITY_OVER_LIMIT),
+        ({"acts": frozenset({"ratify"})}, Fault.OTHER_ACT),
+        ({"products": frozenset({"gallium"})}, Fault.OTHER_PRODUCT),
+        ({"valid_until": date(2026, 1, 5)}, Fault.OUT_OF_DATE),
+        ({"ended_on": TODAY}, Fault.OUT_OF_DATE),
+        ({"limit_g": 5 * UNIT_G - 1}, Fault.OVER_LIMIT),
     ],
     ids=str,
 )
-def test_an_approval_that_no_authority_covers_is_refused(change: dict[str, Any], reason: Reason):
+def test_an_approval_that_no_authority_covers_is_refused(change: dict[str, Any], reason: Fault):
     story = a_proposal(10, supply=5)
     story.refuses(story.approve(held=(authority(APPROVER, **change),)), reason)
     story.given(story.approve(held=(authority(APPROVER, **change), authority(APPROVER))))
@@ -58,9 +58,9 @@ def test_an_approval_that_no_authority_covers_is_refused(change: dict[str, Any],
 
 def test_without_any_authority_or_with_another_persons_nobody_approves():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(held=()), Reason.AUTHORITY_MISSING)
-    story.refuses(story.approve(held=(authority(ANOTHER),)), Reason.AUTHORITY_MISSING)
-    story.refuses(story.approve(held=(authority(ANOTHER),), authority=f"ins_{ANOTHER}"), Reason.AUTHORITY_OF_ANOTHER)
+    story.refuses(story.approve(held=()), Fault.MISSING)
+    story.refuses(story.approve(held=(authority(ANOTHER),)), Fault.MISSING)
+    story.refuses(story.approve(held=(authority(ANOTHER),), named=f"ins_{ANOTHER}"), Fault.OF_ANOTHER)
     acting = Acting(subject=APPROVER, valid_from=TODAY, valid_until=TODAY)
     story.given(story.approve(held=(authority(ANOTHER, acting=(acting,)),)))
 
@@ -68,7 +68,7 @@ def test_without_any_authority_or_with_another_persons_nobody_approves():
 @pytest.mark.parametrize("conflict", ["partner/jp", f"product/{ANTIMONY}", "company/sojitz", f"round/{ROUND}"])
 def test_a_conflict_of_interest_bars_from_approving(conflict: str):
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(conflicts=frozenset({conflict})), Reason.CONFLICT)
+    story.refuses(story.approve(conflicts=frozenset({conflict})), Fault.CONFLICT)
     story.given(story.approve(conflicts=frozenset({"partner/eu", "company/another"})))
 
 

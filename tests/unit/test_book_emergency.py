@@ -9,6 +9,7 @@ from book_story import ANOTHER, APPROVER, NOW, OPERATOR, ROUND, Story, a_proposa
 from services.allocation.domain.book import timers
 from services.allocation.domain.book_emergency import MissRatification
 from services.allocation.domain.book_state import Reason
+from services.allocation.domain.signing import SigningReason
 from services.allocation.events import (
     AuthorityCited,
     DecisionRatified,
@@ -19,6 +20,7 @@ from services.allocation.events import (
     RoundCertified,
     RoundReopened,
 )
+from shared.authority import Fault
 from shared.decider import CancelTimer, Timer
 
 RATIFY_BY = datetime(2026, 1, 8, 9, 30, tzinfo=UTC)
@@ -60,7 +62,7 @@ def test_one_approval_certifies_and_sets_the_hour_by_which_another_ratifies():
 def test_an_emergency_is_no_way_around_the_authority_for_one():
     story = a_proposal(10, supply=5, **IN_AN_EMERGENCY)
     usual = authority(APPROVER, acts=frozenset({"approve_decision"}))
-    story.refuses(story.approve(held=(usual,)), Reason.AUTHORITY_OTHER_ACT)
+    story.refuses(story.approve(held=(usual,)), Fault.OTHER_ACT)
     story.refuses(story.certify(), Reason.APPROVALS_MISSING)
 
 
@@ -88,10 +90,10 @@ def test_who_decided_or_has_no_power_or_an_interest_does_not_ratify():
     story = decided()
     for by in (APPROVER, OPERATOR):
         story.refuses(ratify(story, by), Reason.RATIFIED_BY_DECIDER)
-    story.refuses(ratify(story, held=()), Reason.AUTHORITY_MISSING)
-    story.refuses(ratify(story, conflicts=frozenset({"partner/us"})), Reason.CONFLICT)
-    story.refuses(ratify(story, signature_valid=False), Reason.SIGNATURE_INVALID)
-    story.refuses(ratify(story, purpose="decision"), Reason.OTHER_DECISION)
+    story.refuses(ratify(story, held=()), Fault.MISSING)
+    story.refuses(ratify(story, conflicts=frozenset({"partner/us"})), Fault.CONFLICT)
+    story.refuses(ratify(story, signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.refuses(ratify(story, purpose="decision"), SigningReason.OTHER_DECISION)
 
 
 def test_a_ratification_that_is_missed_is_told_once_and_may_come_late():

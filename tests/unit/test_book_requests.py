@@ -24,7 +24,7 @@ from services.allocation.domain.book import DECIDER, OpenBook
 from services.allocation.domain.book_reminders import RemindOfScreening
 from services.allocation.domain.book_requests import ClockTerms, DeclineRequest, ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_state import Reason
-from services.allocation.domain.clock import MILESTONES
+from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.events import (
     BookOpened,
     ClockSet,

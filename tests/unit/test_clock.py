@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from services.allocation.domain.clock import (
     DECIDER,
-    MILESTONES,
     AdvanceClock,
     CheckClock,
-    Clock,
     Command,
     EndClock,
     PauseClock,
@@ -22,9 +20,8 @@ from services.allocation.domain.clock import (
     SetClockBack,
     StartClock,
     decide,
-    evolve,
-    standing,
 )
+from services.allocation.domain.clock_state import MILESTONES, Clock, evolve, standing
 from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId
 from services.allocation.events.clocks import (
     ClockAdvanced,

@@ -107,7 +107,7 @@ def test_an_alias_is_as_good_as_a_name_and_an_exact_match_counts_first():
     names = ListedNames([entry("Norinco", 1, "China North Industries", "Nor Inco"), entry("Unheard", 2)])
     assert [(found.entry.entry, found.match) for found in names.find("North Industries China Ltd")] == [("e1", "exact")]
     assert [(found.entry.entry, found.match) for found in names.find("NORINCO")] == [("e1", "exact")]
-    assert names.find("Kyushu Smelting") == []
+    assert names.find("Kyushu Smelting") == ()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from book_story import signing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.policy import (
@@ -26,6 +27,8 @@ from services.allocation.domain.policy import (
 )
 from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policy_terms import Reason as TermsReason
+from services.allocation.domain.signing import SigningReason
+from services.allocation.events import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
     Clocks,
@@ -89,15 +92,7 @@ class Story:
 
     def approve(self, version: int = 1, by: SubjectId = APPROVER, on: date = TODAY, **changes: Any) -> ApproveVersion:
         signed = approve(self.policy.versions[version].document, KEY, approver=by, purpose="policy")
-        told: dict[str, Any] = {
-            "version": version,
-            "approval": signed,
-            "by": by,
-            "key": "enrolled",
-            "signature_valid": True,
-            "on": on,
-        }
-        return ApproveVersion(**(told | changes))
+        return ApproveVersion(version=version, signing=signing(signed, **({"on": on} | changes)))
 
     def approved(self, version: int = 1, active_from: date = TODAY, **changes: Any) -> "Story":
         self.given(draft(version, active_from, **changes), SubmitVersion(version=version, by=OPERATOR))
@@ -107,7 +102,9 @@ class Story:
 def test_a_version_is_active_once_another_person_has_approved_it():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
     assert story.policy.active_on(TODAY) is None
-    approved, activated = story.when(story.approve())
+    approved, cited, activated = story.when(story.approve())
+    assert isinstance(cited, AuthorityCited)
+    assert (cited.matter, cited.cited.act, cited.cited.by) == ("standing", "approve_policy", APPROVER)
     assert isinstance(approved, PolicyApproved)
     assert activated == PolicyActivated(policy="standing", version=1, products=())
     assert story.policy.active_on(TODAY) == 1
@@ -123,7 +120,7 @@ def test_what_is_signed_is_the_canonical_document():
 def test_a_version_of_a_later_day_waits_for_it():
     story = Story().approved().given(NoteUse(product=ProductId("antimony-metal")))
     story.given(draft(2, LATER), SubmitVersion(version=2, by=OPERATOR))
-    [approved] = story.when(story.approve(2))
+    approved, _ = story.when(story.approve(2))
     [timer] = timers(approved)
     assert timer == Timer("activate/2", LATER, ActivateVersion(version=2, on=LATER))
     assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (1, 2)
@@ -141,7 +138,7 @@ def test_of_two_that_begin_on_one_day_the_later_is_active():
 
 def test_approved_after_its_day_it_is_active_from_the_approval():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
-    [approved, _] = story.when(story.approve(on=LATER))
+    [approved, _, _] = story.when(story.approve(on=LATER))
     assert isinstance(approved, PolicyApproved)
     assert approved.active_from == LATER
     assert story.policy.active_on(LATER - timedelta(days=1)) is None
@@ -157,22 +154,25 @@ def test_a_draft_may_be_revised_and_what_is_submitted_may_not():
     story.given(SubmitVersion(version=1, by=OPERATOR))
     story.refuses(revision, Reason.NOT_DRAFT)
     story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_DRAFT)
-    story.refuses(story.approve(by=SubjectId("sub_other")), Reason.BY_DRAFTER)  # who revised it wrote it too
-    story.refuses(story.approve(by=OPERATOR), Reason.BY_DRAFTER)
+    story.refuses(story.approve(by=SubjectId("sub_other")), SigningReason.BY_PROPOSER)  # who revised it wrote it too
+    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
 
 
 def test_an_approval_that_cannot_count_is_refused():
     story = Story().given(draft())
     story.refuses(story.approve(), Reason.NOT_SUBMITTED)
     story.given(SubmitVersion(version=1, by=OPERATOR))
-    story.refuses(story.approve(key="unknown"), Reason.KEY_NOT_FOUND)
-    story.refuses(story.approve(key="revoked"), Reason.KEY_REVOKED)
-    story.refuses(story.approve(signature_valid=False), Reason.SIGNATURE_INVALID)
-    story.refuses(msgspec.structs.replace(story.approve(), by=SubjectId("sub_third")), Reason.APPROVER_DIFFERS)
+    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
+    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.refuses(
+        story.approve(by=APPROVER, capacity=signing(story.approve().signing.approval, by="sub_third").capacity),
+        SigningReason.APPROVER_DIFFERS,
+    )
     decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
-    story.refuses(story.approve(approval=decision), Reason.OTHER_DOCUMENT)
+    story.refuses(story.approve(approval=decision), SigningReason.OTHER_DECISION)
     another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")
-    story.refuses(story.approve(approval=another), Reason.OTHER_DOCUMENT)
+    story.refuses(story.approve(approval=another), SigningReason.OTHER_DECISION)
 
 
 def test_an_active_version_that_is_withdrawn_gives_way_to_the_one_before():

@@ -77,6 +77,16 @@ def test_a_lot_of_which_nobody_says_in_a_code_where_it_is_from_is_for_nobody_who
     assert offer.pools[0].restricted == "of origin People's Republic"
 
 
+def test_who_excludes_an_origin_is_pinned_though_there_is_no_lot_of_it_today():
+    assert offered(stock(lot("lot_1")), asked("req_1", excluded_origins=("CN",)), asked("req_2")).lots == {"lots": ("lot_1",)}
+
+
+def test_a_release_is_pinned_too_where_the_lots_that_are_not_for_it_are_not_offered():
+    some = stock(lot("lot_1"), lot("lot_2", 4, origin="CN"))
+    alone = offered(some, asked("req_1", excluded_origins=("CN",)))
+    assert (units(alone), alone.lots) == ({"lots": {UNIT_G: 10}}, {"lots": ("lot_1",)})
+
+
 def test_who_asks_for_more_of_an_element_has_only_of_the_lots_that_contain_it():
     lots = [lot("lot_1", contents={"Sb": "0.9965"}), lot("lot_2", contents={"Sb": "0.9990"}), lot("lot_3", contents={"As": "0.1"})]
     offer = offered(stock(*lots), asked("req_1", least_contents={"Sb": "0.9985"}), asked("req_2"))
@@ -91,6 +101,11 @@ def test_a_lot_that_expires_before_it_is_needed_is_not_for_that_request():
     assert offer.eligible == {"req_2": ()}
     assert whys(offer) == {(("lot_1",), "p2", "expires on 2026-02-01, before it is needed")}
     assert offer.pools[0].restricted == "expires on 2026-02-01"
+
+
+def test_a_release_is_pinned_where_a_lot_would_expire_before_anybody_needs_it():
+    some = stock(lot("lot_1"), lot("lot_2", expires_on=date(2026, 2, 1)))
+    assert offered(some, asked("req_1")).lots == {"lots": ("lot_1",)}
 
 
 def test_a_right_is_for_those_that_its_deliveries_reach_in_time():

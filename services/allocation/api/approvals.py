@@ -1,6 +1,5 @@
 """Approvals of rounds, and ratifications of what was decided in an emergency: signed by a person's own key, under their authority."""
 
-from collections.abc import Collection
 from datetime import date
 from typing import Annotated
 
@@ -9,19 +8,19 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority import chains_held, companies_of, conflicts_of
+from services.allocation.api.authority import capacity_of, companies_of
 from services.allocation.api.fields import InstrumentField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.approver import Approver
-from services.allocation.domain.book_approvals import ApproveRound, Signing
+from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_emergency import RatifyRound
-from services.allocation.events import Approval, KeyId, RoundId, SubjectId
-from services.allocation.tables import RoundRow
+from services.allocation.domain.signing import Signing
+from services.allocation.events import Approval, KeyId, RoundId
 from shared.approval import Approval as SignedApproval
 from shared.approval import verify_approval
 from shared.auth import Caller, allow
 from shared.fields import Body
-from shared.http import Posting, Reading, Reads
+from shared.http import Post, Posting, Reading, Reads
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
@@ -61,8 +60,10 @@ class RatifiedView(ApprovedView):
 async def approve_round(round: RoundPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> ApprovedView:
     async with reads.session() as session:
         row = await find_round(session, round)
-        signing = await _signing_for(row, body, caller, session, reads)
-    accepted = await post.submit(f"book/{row.product}", ApproveRound(round=RoundId(round), signing=signing, on=post.today))
+        signing = await signing_of(body, caller, post, session, reads)
+        companies = await companies_of(session, row)
+    command = ApproveRound(round=RoundId(round), signing=signing, companies=companies)
+    accepted = await post.submit(f"book/{row.product}", command)
     event, cited = (fact.event for fact in accepted.facts[:2])
     return ApprovedView(round=round, decision=event.decision, approval=approval_view(event.approval), authority=cited.cited.authority)
 
@@ -72,8 +73,10 @@ async def ratify_round(round: RoundPath, body: ApprovalBody, caller: Approves, p
     """By another person than those who decided it in an emergency; late, too: what is held is free again."""
     async with reads.session() as session:
         row = await find_round(session, round)
-        signing = await _signing_for(row, body, caller, session, reads)
-    accepted = await post.submit(f"book/{row.product}", RatifyRound(round=RoundId(round), signing=signing, on=post.today))
+        signing = await signing_of(body, caller, post, session, reads)
+        companies = await companies_of(session, row)
+    command = RatifyRound(round=RoundId(round), signing=signing, companies=companies)
+    accepted = await post.submit(f"book/{row.product}", command)
     event, cited = (fact.event for fact in accepted.facts[:2])
     return RatifiedView(
         round=round,
@@ -88,23 +91,14 @@ def approval_view(approval: Approval) -> ApprovalView:
     return ApprovalView(**msgspec.to_builtins(approval))
 
 
-async def _signing_for(row: RoundRow, body: ApprovalBody, caller: Caller, session: AsyncSession, reads: Reads) -> Signing:
-    return await signing_of(body, caller, session, reads, await companies_of(session, row))
-
-
-async def signing_of(body: ApprovalBody, caller: Caller, session: AsyncSession, reads: Reads, companies: Collection[str] = ()) -> Signing:
-    """`companies`: those that what is signed has a part of."""
+async def signing_of(body: ApprovalBody, caller: Caller, post: Post, session: AsyncSession, reads: Reads) -> Signing:
     approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
     approver, _ = await reads.state(f"approver/{caller.subject}")
     assert isinstance(approver, Approver)
     key = approver.keys.get(KeyId(approval.key_id))
     return Signing(
         approval=approval,
-        by=SubjectId(caller.subject),
         key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
         signature_valid=key is not None and verify_approval(approval, key.public_key),
-        held=await chains_held(session, caller.subject, body.authority),
-        authority=body.authority,
-        conflicts=await conflicts_of(session, caller.subject),
-        companies=frozenset(companies),
+        capacity=await capacity_of(session, caller.subject, post.today, body.authority),
     )

@@ -7,7 +7,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.tables import ConflictRow, InstrumentRow, RequestRow, RoundRow
-from shared.authority import Acting, Authority, Chain, Kind, chain_of
+from shared.authority import Acting, Authority, Capacity, Chain, Kind, chain_of
 
 
 def authority_of(row: InstrumentRow) -> Authority:
@@ -56,6 +56,12 @@ async def chains_held(session: AsyncSession, subject: str, named: str | None = N
     instruments = set((await session.exec(own)).all()) | ({named} if named is not None else set())
     chains = await find_chains(session, instruments)
     return tuple(chains[instrument] for instrument in sorted(chains))
+
+
+async def capacity_of(session: AsyncSession, subject: str, on: date, named: str | None = None) -> Capacity:
+    """In what capacity a person may act, as the tables have it. `named`: the one authority that they say they act under."""
+    held = await chains_held(session, subject, named)
+    return Capacity(by=subject, on=on, held=held, named=named, conflicts=await conflicts_of(session, subject))
 
 
 async def conflicts_of(session: AsyncSession, official: str) -> frozenset[str]:

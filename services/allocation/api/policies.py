@@ -9,10 +9,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.approvals import ApprovalBody
+from services.allocation.api.approvals import ApprovalBody, signing_of
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy
-from services.allocation.domain.approver import Approver
 from services.allocation.domain.policy import (
     ApproveVersion,
     DraftVersion,
@@ -22,11 +21,9 @@ from services.allocation.domain.policy import (
     document_of,
 )
 from services.allocation.domain.policy_terms import STANDARD_CLOCKS
-from services.allocation.events.ids import KeyId, SubjectId
+from services.allocation.events.ids import SubjectId
 from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
@@ -178,18 +175,8 @@ async def approve_version(
     reads: Reading,
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    approver, _ = await reads.state(f"approver/{caller.subject}")
-    assert isinstance(approver, Approver)
-    key = approver.keys.get(KeyId(approval.key_id))
-    command = ApproveVersion(
-        version=version,
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        on=post.today,
-    )
+    async with reads.session() as session:
+        command = ApproveVersion(version=version, signing=await signing_of(body, caller, post, session, reads))
     event = (await post.submit(f"policy/{policy}", command)).facts[0].event
     return VersionChange(policy=policy, version=version, status="approved", document=event.document, active_from=event.active_from)
 

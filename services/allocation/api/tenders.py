@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.approvals import ApprovalBody, ApprovalView
-from services.allocation.api.authority import chains_held, conflicts_of, find_chains
+from services.allocation.api.approvals import ApprovalBody, ApprovalView, signing_of
+from services.allocation.api.authority import find_chains
 from services.allocation.api.bids import bids_seen, opened_bids
 from services.allocation.api.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, ProductField, TenderPath, limited_to
@@ -29,7 +29,6 @@ from services.allocation.api.tender_views import (
     view_awards,
     view_terms,
 )
-from services.allocation.domain.approver import Approver
 from services.allocation.domain.tender import (
     ApproveTender,
     CancelTender,
@@ -56,10 +55,8 @@ from services.allocation.events import (
 )
 from services.allocation.tables import StockRow
 from services.allocation.tender_tables import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
 from shared.auth import Caller, allow
-from shared.authority import Capacity, Chain
+from shared.authority import Chain
 from shared.fields import ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
 from shared.journal import Document
@@ -141,26 +138,8 @@ async def approve_tender(
     tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    approver, _ = await reads.state(f"approver/{caller.subject}")
-    assert isinstance(approver, Approver)
-    key = approver.keys.get(KeyId(approval.key_id))
     async with reads.session() as session:
-        capacity = Capacity(
-            by=caller.subject,
-            on=post.today,
-            held=await chains_held(session, caller.subject, body.authority),
-            named=body.authority,
-            conflicts=await conflicts_of(session, caller.subject),
-        )
-    command = ApproveTender(
-        approval=approval,
-        by=SubjectId(caller.subject),
-        key="unknown" if key is None else "revoked" if key.revoked else "enrolled",
-        signature_valid=key is not None and verify_approval(approval, key.public_key),
-        capacity=capacity,
-        on=post.today,
-    )
+        command = ApproveTender(signing=await signing_of(body, caller, post, session, reads))
     accepted = await post.submit(f"tender/{tender}", command)
     approved, cited = (fact.event for fact in accepted.facts)
     return ApprovedTenderView(

@@ -22,7 +22,9 @@ from services.allocation.domain.book_requests import (
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
 from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
 from services.allocation.domain.book_state import Book, Reason, evolve
+from services.allocation.domain.signing import SigningReason
 from services.allocation.events import BookEvent, BookOpened, ProductId
+from shared.authority import Fault
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
@@ -32,19 +34,22 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
+type _Decided = list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]
+
 # From timers and reactions: nobody asks for them.
 _TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening
 
 type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand
 
 
-def decide(command: Command, book: Book) -> list[BookEvent] | Refused[Reason]:
+def decide(command: Command, book: Book) -> _Decided:
     if isinstance(command, OpenBook):
         return [BookOpened(product=command.product)] if book.product is None else []
     if book.product is None:
         if isinstance(command, _TOTAL):
             return []
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
+    decided: _Decided
     match command:
         case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
             decided = decide_request(command, book.product, book)

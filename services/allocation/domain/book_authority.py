@@ -3,42 +3,28 @@
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from services.allocation.domain.book_state import Proposal, Reason, Round, proposal_of
-from services.allocation.domain.official import Matter, conflicts_with
-from services.allocation.events import Approval, ApprovalsLapsed, AuthorityCited, InstrumentId, PartnerCode, ProductId, RoundId, SubjectId
+from services.allocation.domain.book_state import Proposal, Round, proposal_of
+from services.allocation.events import Approval, ApprovalsLapsed, InstrumentId, PartnerCode, ProductId, RoundId
 from services.allocation.events.authority import Act
-from shared.authority import Chain, Cited, Exercise, Uncovered, fault_of, narrowest
-from shared.decider import Refused
+from shared.authority import Chain, Cited, Exercise, fault_of, interest_in
 
 
-def barred(
-    round_id: RoundId, product: ProductId, partners: Collection[PartnerCode], conflicts: frozenset[str], companies: frozenset[str]
-) -> Refused[Reason] | None:
-    """`conflicts`: what the person has declared, by key; `companies`: those that the round's requests name."""
-    matter = Matter(round=round_id, product=product, partners=partners, companies=companies)
-    if not (found := sorted(conflicts & conflicts_with(matter))):
-        return None
-    return Refused(Reason.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
+def concerns_of(round_id: RoundId, product: ProductId, partners: Collection[PartnerCode], companies: Collection[str]) -> list[str]:
+    """Whom and what a round's decision is about: an interest in any of it bars from deciding."""
+    named = {"round": (round_id,), "product": (product,), "partner": partners, "company": companies}
+    return [interest_in(about, name) for about, names in named.items() for name in names]
 
 
-def cited(held: tuple[Chain, ...], named: str | None, round_id: RoundId, exercise: Exercise) -> AuthorityCited | Refused[Reason]:
-    """The authority that covers the act, or why none does."""
-    found = narrowest(held, exercise, named)
-    if isinstance(found, Uncovered):
-        return Refused(Reason(found.fault), found.detail, field="/authority", accepted=found.accepted)
-    return AuthorityCited(matter=round_id, cited=found)
+def act_of(round: Round) -> Act:
+    return Act.APPROVE_DECISION if round.emergency is None else Act.EMERGENCY_RELEASE
 
 
 def counts(approval: Approval, product: ProductId, round: Round, proposal: Proposal, authorities: Mapping[str, Chain], on: date) -> bool:
     """Whether what the approval cited covers it on this day too. `authorities`: what is cited, as it is now."""
     if (found := proposal.cited.get(approval.subject)) is None:
         return False
-    return fault_of(authorities.get(found.authority, ()), approving(approval.subject, product, round, proposal, on)) is None
-
-
-def approving(by: SubjectId, product: ProductId, round: Round, proposal: Proposal, on: date) -> Exercise:
-    act = Act.APPROVE_DECISION if round.emergency is None else Act.EMERGENCY_RELEASE
-    return Exercise(act=act, by=by, on=on, product=product, mass_g=proposal.mass_g)
+    exercise = Exercise(act=act_of(round), by=approval.subject, on=on, product=product, mass_g=proposal.mass_g)
+    return fault_of(authorities.get(found.authority, ()), exercise) is None
 
 
 def lapsed_with(instrument: InstrumentId, round_id: RoundId, product: ProductId, round: Round) -> ApprovalsLapsed | None:

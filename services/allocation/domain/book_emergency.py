@@ -1,15 +1,16 @@
 """The emergency path: one approval certifies, and another person ratifies within the hours, or inventory holds what was released."""
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
-from services.allocation.domain.book_approvals import Signing, approval_of, authority_of, fault_of_signing
-from services.allocation.domain.book_authority import barred
+from services.allocation.domain.book_authority import concerns_of
 from services.allocation.domain.book_state import Book, Proposal, Reason, Round
+from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing
 from services.allocation.events import (
     Approval,
+    AuthorityCited,
     BookEvent,
     DecisionHash,
     DecisionRatified,
@@ -20,7 +21,7 @@ from services.allocation.events import (
     RoundReopened,
 )
 from services.allocation.events.authority import Act
-from shared.authority import Exercise
+from shared.authority import Fault, cite
 from shared.decider import CancelTimer, Refused, Timer
 
 RATIFICATION = "ratification"  # the purpose that a ratifying signature is for
@@ -30,7 +31,7 @@ APPROVALS = 1  # that an emergency needs
 class RatifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     signing: Signing
-    on: date
+    companies: Collection[str]  # that the round's requests name
 
 
 class MissRatification(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -59,28 +60,26 @@ def emergency_decided(
     ]
 
 
-def ratify_round(command: RatifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+def ratify_round(
+    command: RatifyRound, product: ProductId, book: Book
+) -> list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
     """Late, too: what is held is free again."""
     if (emergency := book.emergencies.get(command.round)) is None:
         return Refused(Reason.NOT_TO_RATIFY, f"{command.round} holds no decision that is to be ratified")
     signing = command.signing
-    if fault := fault_of_signing(signing, purpose=RATIFICATION, document=emergency.decision):
+    fault = fault_of_signing(signing, purpose=RATIFICATION, document=emergency.decision, proposed_by=())
+    if fault is not None:
         return fault
     if signing.by == emergency.proposed_by or signing.by in emergency.approved_by:
         return Refused(Reason.RATIFIED_BY_DECIDER, "who decided it does not ratify it", accepted="another person")
-    if conflict := barred(command.round, product, emergency.partners, signing.conflicts, signing.companies):
-        return conflict
-    exercise = Exercise(act=Act.RATIFY, by=signing.by, on=command.on, product=product, mass_g=emergency.mass_g)
-    if isinstance(authority := authority_of(signing, command.round, exercise), Refused):
-        return authority
+    concerns = concerns_of(command.round, product, emergency.partners, command.companies)
+    cited = cite(signing.capacity, Act.RATIFY, product=product, mass_g=emergency.mass_g, concerns=concerns)
+    if isinstance(cited, Refused):
+        return cited
     ratified = DecisionRatified(
-        round=command.round,
-        product=product,
-        decision=emergency.decision,
-        approval=approval_of(signing, command.on),
-        late=emergency.missed,
+        round=command.round, product=product, decision=emergency.decision, approval=approval_of(signing), late=emergency.missed
     )
-    return [ratified, authority]
+    return [ratified, AuthorityCited(matter=command.round, cited=cited)]
 
 
 def miss_ratification(command: MissRatification, product: ProductId, book: Book) -> list[BookEvent]:

@@ -30,6 +30,7 @@ from services.allocation.domain.book_opening import OpenRound, open_round
 from services.allocation.domain.book_screening import parties_barred
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
+from services.allocation.domain.signing import SigningReason
 from services.allocation.events import (
     Award,
     AwardGranted,
@@ -53,7 +54,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from shared.authority import Chain
+from shared.authority import Chain, Fault
 from shared.decider import Refused
 from shared.record import canonical
 
@@ -129,7 +130,9 @@ type RoundCommand = (
 )
 
 
-def decide_round(command: RoundCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+def decide_round(
+    command: RoundCommand, product: ProductId, book: Book
+) -> list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
     match command:
         case OpenRound():
             return open_round(command, product, book)

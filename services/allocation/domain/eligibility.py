@@ -95,6 +95,7 @@ class Source(msgspec.Struct, frozen=True):
     trait: str  # what restricts it, for everyone to read
     faults: tuple[str | None, ...]  # by profile, why not
     eligible: int
+    barred: bool = False  # for everyone, since it is on hold or has expired
 
 
 def profiles_of(stock: Stock, asked: Sequence[Asked], on: date) -> tuple[list[Asks], list[list[RequestId]]]:
@@ -162,6 +163,7 @@ def sources_of_lots(stock: Stock, asks: Sequence[Asks], on: date) -> list[Source
                 trait=_trait_of_lots(asks, faults, origin, contents, expires_on),
                 faults=tuple(faults),
                 eligible=_eligible(faults),
+                barred=barred is not None,
             )
         )
     return sources

@@ -11,6 +11,7 @@ from services.allocation.domain.party_names import LONG_WORD, Match, Words, dist
 MAX_ENTRIES = 50_000
 MAX_ALIASES = 100
 MAX_NAME = 500
+REMEMBERED_NAMES = 10_000
 
 type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
@@ -66,6 +67,7 @@ class ListedNames:
         self._by_key: dict[str, list[int]] = {}
         self._by_letters: dict[str, list[int]] = {}
         self._by_word: dict[str, list[int]] = {}
+        self._found: dict[str, tuple[Found, ...]] = {}  # the same parties are named again and again
         self._spellings: dict[str, set[str]] = {}  # a word with a letter less -> the words that it may be
         for place, entry in enumerate(entries):
             for name in (entry.name, *entry.aliases):
@@ -85,15 +87,22 @@ class ListedNames:
         for word in set(distinctive(words)):
             self._by_word.setdefault(word, []).append(place)
 
-    def find(self, name: str) -> list[Found]:
+    def find(self, name: str) -> tuple[Found, ...]:
         """The entries that the name is like, by entry; an exact match counts before a near one."""
+        if (found := self._found.get(name)) is None:
+            if len(self._found) >= REMEMBERED_NAMES:
+                self._found.clear()
+            found = self._found[name] = self._search(name)
+        return found
+
+    def _search(self, name: str) -> tuple[Found, ...]:
         words = words_of(name)
         found: dict[str, Match] = {}
         for place in sorted(self._candidates(words)):
             entry, listed = self._names[place]
             if found.get(entry) != "exact" and (like := match(words, listed)) is not None:
                 found[entry] = like
-        return [Found(self.entries[entry], found[entry]) for entry in sorted(found)]
+        return tuple(Found(self.entries[entry], found[entry]) for entry in sorted(found))
 
     def _candidates(self, words: Words) -> set[int]:
         places = set(self._by_key.get(key_of(words), ()))

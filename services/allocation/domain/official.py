@@ -1,6 +1,5 @@
 """Official: a person who decides, by an opaque subject, and what they have declared that they have an interest in."""
 
-from collections.abc import Collection
 from enum import StrEnum
 from typing import assert_never
 
@@ -48,26 +47,6 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 class Official(msgspec.Struct, frozen=True):
     conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `interest_in` gives
-
-
-class Matter(msgspec.Struct, frozen=True, kw_only=True):
-    """What is decided, by all that somebody may have an interest in."""
-
-    round: str
-    product: str
-    partners: Collection[str]
-    companies: Collection[str]
-
-
-def conflicts_with(matter: Matter) -> frozenset[str]:
-    """The keys of the conflicts that bar from it."""
-    named: dict[ConflictAbout, Collection[str]] = {
-        "round": (matter.round,),
-        "product": (matter.product,),
-        "partner": matter.partners,
-        "company": matter.companies,
-    }
-    return frozenset(interest_in(about, name) for about, names in named.items() for name in names)
 
 
 def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:

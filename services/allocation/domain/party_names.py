@@ -7,6 +7,7 @@ into another: a list that matters has the spellings of a name among its aliases.
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 type Match = Literal["exact", "near"]
@@ -116,6 +117,7 @@ def _paired(few: Sequence[str], many: Sequence[str]) -> bool:
     return all(pair(place, set()) for place in range(len(few)))
 
 
+@cache
 def _plain(letter: str) -> str:
     """A Latin, Greek or Cyrillic letter without its marks. In other scripts the marks make another sound of it: they stay."""
     if letter in _WITHOUT_MARKS:

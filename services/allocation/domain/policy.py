@@ -11,7 +11,9 @@ import msgspec
 
 from services.allocation.domain.policy_terms import Reason as TermsReason
 from services.allocation.domain.policy_terms import fault_of
-from services.allocation.events.ids import KeyId, ProductId, SubjectId
+from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing
+from services.allocation.events.authority import Act, AuthorityCited
+from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
     PolicyActivated,
     PolicyApproved,
@@ -24,10 +26,11 @@ from services.allocation.events.policy import (
     PolicyUsed,
     PolicyWithdrawn,
 )
-from services.allocation.events.rounds import Approval
-from shared.approval import Approval as SignedApproval
+from shared.authority import Fault, cite
 from shared.decider import CancelTimer, Decider, Refused, Timer
 from shared.record import canonical
+
+type _Event = PolicyEvent | AuthorityCited
 
 PURPOSE = "policy"  # of an approver's signature
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -60,14 +63,8 @@ class SubmitVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ApproveVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`key` and `signature_valid`: what the approver's own stream says of the key, and whether the signature is by it."""
-
     version: int
-    approval: SignedApproval
-    by: SubjectId
-    key: Literal["enrolled", "revoked", "unknown"]
-    signature_valid: bool
-    on: date
+    signing: Signing
 
 
 class WithdrawVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -103,16 +100,10 @@ class Reason(StrEnum):
     NOT_SUBMITTED = "policy_not_submitted"
     WITHDRAWN = "policy_withdrawn"
     DATE_IN_PAST = "date_in_past"
-    SIGNATURE_INVALID = "approval_signature_invalid"
-    KEY_NOT_FOUND = "approver_key_not_found"
-    KEY_REVOKED = "approver_key_revoked"
-    APPROVER_DIFFERS = "approval_of_another_approver"
-    BY_DRAFTER = "approval_by_proposer"
-    OTHER_DOCUMENT = "approval_of_another_document"
 
 
 type Status = Literal["draft", "submitted", "approved", "withdrawn"]
-type Refusal = Refused[Reason] | Refused[TermsReason]
+type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[SigningReason] | Refused[Fault]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +144,7 @@ def document_of(policy: str, version: int, active_from: date, terms: PolicyTerms
     return canonical(PolicyDocument(policy=policy, version=version, active_from=active_from, terms=terms))
 
 
-def decide(command: Command, policy: Policy) -> list[PolicyEvent] | Refusal:
+def decide(command: Command, policy: Policy) -> list[_Event] | Refusal:
     match command:
         case DraftVersion():
             return _draft(command, policy)
@@ -180,7 +171,7 @@ def decide(command: Command, policy: Policy) -> list[PolicyEvent] | Refusal:
             assert_never(command)
 
 
-def evolve(policy: Policy, event: PolicyEvent) -> Policy:
+def evolve(policy: Policy, event: _Event) -> Policy:
     replace = msgspec.structs.replace
     match event:
         case PolicyDrafted():
@@ -211,13 +202,17 @@ def evolve(policy: Policy, event: PolicyEvent) -> Policy:
             return replace(policy, activated=event.version)
         case PolicyWithdrawn():
             return replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
+        case AuthorityCited():
+            return policy  # told with the approval
         case PolicyUsed():
             return replace(policy, products=policy.products | {event.product})
+        case AuthorityCited():
+            return policy  # an approval counts at once: nobody looks at what it cited again
         case _:
             assert_never(event)
 
 
-def timers(event: PolicyEvent) -> list[Timer | CancelTimer]:
+def timers(event: _Event) -> list[Timer | CancelTimer]:
     """A version whose day is still to come; one that has begun is activated by its approval, and its timer then finds nothing to do."""
     match event:
         case PolicyApproved():
@@ -228,7 +223,7 @@ def timers(event: PolicyEvent) -> list[Timer | CancelTimer]:
             return []
 
 
-def _draft(command: DraftVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _draft(command: DraftVersion, policy: Policy) -> list[_Event] | Refusal:
     open_ones = [number for number, version in policy.versions.items() if version.status in ("draft", "submitted")]
     if open_ones:
         return Refused(
@@ -251,7 +246,7 @@ def _draft(command: DraftVersion, policy: Policy) -> list[PolicyEvent] | Refusal
     ]
 
 
-def _revise(command: ReviseVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _revise(command: ReviseVersion, policy: Policy) -> list[_Event] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
@@ -272,40 +267,30 @@ def _revise(command: ReviseVersion, policy: Policy) -> list[PolicyEvent] | Refus
     ]
 
 
-def _approve(command: ApproveVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _approve(command: ApproveVersion, policy: Policy) -> list[_Event] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
     if found.status != "submitted":
         return Refused(Reason.NOT_SUBMITTED, f"version {command.version} is {found.status}", accepted="a version that is submitted")
-    signed = command.approval
-    if signed.purpose != PURPOSE or signed.document != found.document:
-        return Refused(
-            Reason.OTHER_DOCUMENT, f"the {signed.purpose} {signed.document} is not what is submitted", "/document", found.document
-        )
-    if signed.approver != command.by:
-        return Refused(Reason.APPROVER_DIFFERS, "the approval is not the caller's own", field="/approver")
-    if command.key == "unknown":
-        return Refused(Reason.KEY_NOT_FOUND, f"{command.by} has no key {signed.key_id}", field="/key_id", accepted="a key that is enrolled")
-    if command.key == "revoked":
-        return Refused(Reason.KEY_REVOKED, f"key {signed.key_id} is revoked", field="/key_id", accepted="a key that is enrolled")
-    if not command.signature_valid:
-        return Refused(Reason.SIGNATURE_INVALID, f"key {signed.key_id} did not sign this", field="/signature")
-    if command.by in found.authors:
-        return Refused(Reason.BY_DRAFTER, "who wrote a policy does not approve it", accepted="another approver")
-    active_from = max(found.active_from, command.on)
+    signing, on = command.signing, command.signing.capacity.on
+    if (fault := fault_of_signing(signing, purpose=PURPOSE, document=found.document, proposed_by=found.authors)) is not None:
+        return fault
+    if isinstance(cited := cite(signing.capacity, Act.APPROVE_POLICY), Refused):
+        return cited
+    active_from = max(found.active_from, on)
     approved = PolicyApproved(
         policy=_name(policy),
         version=command.version,
         document=found.document,
         active_from=active_from,
-        approval=Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on),
+        approval=approval_of(signing),
     )
-    begins = active_from <= command.on and evolve(policy, approved).active_on(command.on) == command.version
-    return [approved, *(_activated(policy, command.version) if begins else [])]
+    begins = active_from <= on and evolve(policy, approved).active_on(on) == command.version
+    return [approved, AuthorityCited(matter=_name(policy), cited=cited), *(_activated(policy, command.version) if begins else [])]
 
 
-def _withdraw(command: WithdrawVersion, policy: Policy) -> list[PolicyEvent] | Refusal:
+def _withdraw(command: WithdrawVersion, policy: Policy) -> list[_Event] | Refusal:
     found = _version(policy, command.version)
     if isinstance(found, Refused):
         return found
@@ -323,7 +308,7 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[PolicyEvent] | R
     ]
 
 
-def _activated(policy: Policy, version: int) -> list[PolicyEvent]:
+def _activated(policy: Policy, version: int) -> list[_Event]:
     if policy.activated == version:
         return []
     return [PolicyActivated(policy=_name(policy), version=version, products=tuple(sorted(policy.products)))]

@@ -75,7 +75,14 @@ def offer_from(stock: Stock, asked: Sequence[Asked], supply_g: int, on: date) ->
                 spare_g -= count * unit_g if pool.kind == "lots" else 0
         if units:
             offered.append((pool, tuple(units)))
-    return _offer(stock, offered, sources, profiles, everyone, usable)
+    return _offer(stock, offered, sources, profiles, everyone, usable, pinned=_is_choosy(asks, sources, everyone))
+
+
+def _is_choosy(asks: Sequence[Asks], sources: Sequence[Source], everyone: int) -> bool:
+    """Whether a release of this round must be of particular lots. Where a request asks for anything it must, though all lots would do
+    today: another may be taken in before it is drawn."""
+    divided = any(source.kind == "lots" and not source.barred and source.eligible != everyone for source in sources)
+    return divided or any(each.excluded or each.least for each in asks)
 
 
 def _weight(eligible: int, weight: Sequence[int]) -> int:
@@ -142,6 +149,8 @@ def _offer(
     profiles: Sequence[Sequence[RequestId]],
     everyone: int,
     usable: Mapping[int, int],
+    *,
+    pinned: bool,
 ) -> Offer:
     named = {"lots": 0, "rights": 0}
     pools: list[Pool] = []
@@ -153,10 +162,8 @@ def _offer(
         restricted = "" if pool.eligible == everyone else _words(pool)
         pools.append(Pool(pool=name, kind=pool.kind, restricted=restricted, offered=units))
         pool_of |= {id(source): name for source in pool.sources}
-        if pool.kind == "lots":
+        if pool.kind == "lots" and pinned:
             lots[name] = tuple(lot for source in pool.sources for lot in source.names) if pool.listed else ()
-    if all(pool.eligible == everyone for pool, _ in offered if pool.kind == "lots") and len(lots) < 2:
-        lots = {}  # everyone may have any of them
     if not pools:
         pools.append(Pool(pool="rights", kind="rights", restricted="", offered=(Units(unit_g=stock.nominal_unit_g, units=0),)))
     eligible: dict[RequestId, tuple[str, ...]] = {}

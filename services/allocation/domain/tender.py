@@ -8,7 +8,7 @@ import msgspec
 
 from services.allocation.domain.clearing import minor_a_unit
 from services.allocation.domain.sealed_bid import price_of
-from services.allocation.domain.signing import KeyStatus, SigningReason, fault_of_signing
+from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing
 from services.allocation.domain.tender_decision import PURPOSE
 from services.allocation.domain.tender_opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
 from services.allocation.domain.tender_state import Proposal, Reason, Tender, evolve
@@ -35,8 +35,7 @@ from services.allocation.events import (
     TenderTerms,
 )
 from services.allocation.events.authority import Act
-from shared.approval import Approval as SignedApproval
-from shared.authority import Capacity, Chain, Exercise, Fault, cite, fault_of, interest_in
+from shared.authority import Chain, Exercise, Fault, cite, fault_of, interest_in
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
@@ -66,12 +65,7 @@ class ProposeTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ApproveTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    approval: SignedApproval
-    by: SubjectId
-    key: KeyStatus
-    signature_valid: bool
-    capacity: Capacity  # in what capacity they approve it
-    on: date
+    signing: Signing
 
 
 class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -219,23 +213,15 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
         return found
     if (proposal := tender.proposal) is None:
         return Refused(Reason.NOT_PROPOSED, f"{found.id} has no decision to approve")
-    proposed, signed = proposal.proposed, command.approval
-    fault = fault_of_signing(
-        signed,
-        by=command.by,
-        key=command.key,
-        signature_valid=command.signature_valid,
-        purpose=PURPOSE,
-        document=proposed.decision,
-        proposed_by=proposed.proposed_by,
-    )
+    proposed, signing = proposal.proposed, command.signing
+    fault = fault_of_signing(signing, purpose=PURPOSE, document=proposed.decision, proposed_by=(proposed.proposed_by,))
     if fault is not None:
         return fault
-    if any(command.by == approval.subject or signed.key_id == approval.key for approval in proposal.approvals.values()):
-        return Refused(Reason.APPROVED_BEFORE, f"{command.by} has approved this decision already")
-    approval = Approval(subject=command.by, key=KeyId(signed.key_id), signature=signed.signature, approved_on=command.on)
+    key = signing.approval.key_id
+    if any(signing.by == approval.subject or key == approval.key for approval in proposal.approvals.values()):
+        return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
     cited = cite(
-        command.capacity,
+        signing.capacity,
         Act.TENDER,
         product=found.terms.product,
         mass_g=proposal.mass_g,
@@ -246,7 +232,7 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
     if isinstance(cited, Refused):
         return cited
     return [
-        TenderApproved(tender=found.id, decision=proposed.decision, approval=approval),
+        TenderApproved(tender=found.id, decision=proposed.decision, approval=approval_of(signing)),
         AuthorityCited(matter=found.id, cited=cited),
     ]
 

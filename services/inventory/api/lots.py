@@ -27,7 +27,7 @@ class DeliveryBody(Body):
     units: PositiveUnits
     nominal_unit_g: PositiveGrams
     serials: Annotated[tuple[Serial, ...], Field(max_length=1000)] = ()  # one a unit, or none
-    origin: Text
+    origin: Text  # ISO 3166-1 alpha-2; a lot that says it in other words is for nobody who excludes an origin
     custody_model: CustodyModel
     assay: AssayBody
     expires_on: Day | None = None  # the last day on which it may be drawn

@@ -1,0 +1,154 @@
+"""Authority over HTTP: who has a power approves, who has none or an interest does not, and an emergency is ratified by another."""
+
+from typing import Any
+
+import msgspec
+import test_allocation_service
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from policy_stage import an_active_policy
+from stage import until
+from stockpile_story import UNIT_G
+from test_allocation_service import PRODUCT, Reserve
+
+from shared.approval import approve, public_key_hex
+
+reserve = test_allocation_service.reserve  # the stage is the same
+SECOND = Ed25519PrivateKey.generate()
+OWN: dict[str, Any] = {}  # what the second approver holds
+
+
+def instrument(reserve: Reserve, **changes: Any) -> dict[str, Any]:
+    body = {
+        "kind": "act",
+        "title": "Reserve Act",
+        "office": "Minister",
+        "holder": "office:minister",
+        "acts": ["approve_decision", "emergency_release", "ratify"],
+        "products": [PRODUCT],
+        "limit_g": 1000 * UNIT_G,
+        "valid_from": "2025-01-01",
+        "valid_until": "2099-12-31",
+        "may_sub_delegate": True,
+    }
+    return body | changes
+
+
+async def delegated(reserve: Reserve, **changes: Any) -> Any:
+    """To the second approver, under an act of its own."""
+    act = await reserve.register(instrument(reserve))
+    told = {"kind": "delegation", "under": act["instrument"], "holder": reserve.subject("approver-2"), "may_sub_delegate": False}
+    return await reserve.register(instrument(reserve, **(told | changes)))
+
+
+async def signature(reserve: Reserve, round: str, purpose: str = "decision") -> Any:
+    """Of the second approver, with a key of their own."""
+    if not OWN:
+        key = {"subject": reserve.subject("approver-2"), "public_key": public_key_hex(SECOND)}
+        OWN["key"] = await reserve.post("admin-1", "/v1/approver-keys", key)
+    decision = (await reserve.get("operator-1", f"/v1/rounds/{round}"))["decision"]
+    return msgspec.to_builtins(approve(decision, SECOND, approver=reserve.subject("approver-2"), purpose=purpose))
+
+
+async def a_proposal(reserve: Reserve, units: int = 4) -> str:
+    round = await reserve.a_round(units, units)
+    await reserve.propose(round, units)
+    return round
+
+
+async def test_an_instrument_that_is_wider_than_what_it_stands_under_is_refused(reserve: Reserve):
+    act = await reserve.register(instrument(reserve))
+    under = {"kind": "delegation", "under": act["instrument"], "holder": "office:secretary"}
+    for change, code in (
+        ({"products": []}, "instrument_wider_than_parent"),
+        ({"limit_g": 1001 * UNIT_G}, "instrument_wider_than_parent"),
+        ({"acts": ["write_off"]}, "instrument_wider_than_parent"),
+        ({"valid_until": "2024-12-31"}, "instrument_dates_reversed"),
+        ({"limit_minor": 5}, "instrument_limit_invalid"),
+        ({"kind": "act"}, "instrument_root_invalid"),
+        ({"acts": ["levy_taxes"]}, "invalid_request"),
+    ):
+        assert await reserve.refused("admin-1", "/v1/instruments", instrument(reserve, **under) | change) == (422, code)
+    assert await reserve.refused("operator-1", "/v1/instruments", instrument(reserve, **under)) == (403, "forbidden")
+    last = await reserve.register(instrument(reserve, **under))
+    seen = await reserve.get("auditor-1", f"/v1/instruments/{last['instrument']}")
+    assert [each["instrument"] for each in seen["above"]] == [act["instrument"]]
+    await reserve.post("admin-1", f"/v1/instruments/{act['instrument']}/end", {"reason": "repealed"})
+    assert await reserve.refused("admin-1", "/v1/instruments", instrument(reserve, **under)) == (409, "instrument_ended")
+
+
+async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserve):
+    round = await a_proposal(reserve)
+    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
+    assert await reserve.refused("approver-2", path, signed) == (403, "authority_missing")
+    others = (await reserve.get("operator-1", "/v1/instruments", holder=reserve.subject("approver-1")))["data"][0]["instrument"]
+    assert await reserve.refused("approver-2", path, signed | {"authority": others}) == (403, "authority_of_another")
+    too_small = await delegated(reserve, limit_g=UNIT_G)
+    assert await reserve.refused("approver-2", path, signed) == (403, "authority_over_limit")
+    enough = await delegated(reserve)
+    assert await reserve.refused("approver-2", path, signed | {"authority": too_small["instrument"]}) == (403, "authority_over_limit")
+    approved = await reserve.post("approver-2", path, signed)
+    assert approved["authority"] == enough["instrument"]
+
+    await reserve.post("admin-1", f"/v1/instruments/{enough['instrument']}/end", {"reason": "another office"})
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing")
+
+    async def lapsed() -> bool:
+        return not (await reserve.get("operator-1", f"/v1/rounds/{round}"))["approvals"]
+
+    await until(lapsed)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+
+
+async def test_an_acting_officer_approves_on_the_named_days(reserve: Reserve):
+    round = await a_proposal(reserve)
+    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
+    held = await reserve.register(instrument(reserve, holder="office:secretary"))
+    acting = {"officer": reserve.subject("approver-2"), "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
+    await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/acting", acting)
+    assert (await reserve.post("approver-2", path, signed))["authority"] == held["instrument"]
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "tried"})
+    await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/end", {"reason": "tried"})
+
+
+async def test_a_declared_conflict_bars_until_somebody_else_withdraws_it(reserve: Reserve):
+    round = await a_proposal(reserve)
+    who = reserve.subject("approver-1")
+    conflicts, conflict = f"/v1/officials/{who}/conflicts", {"about": "company", "name": "sojitz", "reason": "holds shares"}
+    await reserve.post("approver-1", conflicts, conflict)
+    assert await reserve.refused("approver-1", conflicts, conflict) == (409, "conflict_already_declared")
+    approvals = f"/v1/rounds/{round}/approvals"
+    assert await reserve.refused("approver-1", approvals, await reserve.approval(round)) == (403, "conflict_of_interest")
+    assert await reserve.refused("approver-1", f"{conflicts}/withdraw", conflict) == (403, "forbidden")
+    assert await reserve.refused("operator-1", conflicts, conflict) == (403, "forbidden")
+    assert (await reserve.clients["operator-1"].get(conflicts)).status_code == 403
+    assert len((await reserve.get("auditor-1", conflicts))["data"]) == 1
+    await reserve.post("admin-1", f"{conflicts}/withdraw", conflict | {"reason": "sold"})
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+
+
+async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another_person(reserve: Reserve):
+    emergency = {"ratify_within_hours": 48, "max_g": 100 * UNIT_G}
+    await an_active_policy(reserve, "urgent", quorum=[{"above_g": 0, "approvals": 2}], emergency=emergency)
+    requests = [await reserve.accepted_request("partner-jp", 2)]
+    opening = {"product": PRODUCT, "requests": requests, "policy": "urgent", "emergency": True}
+    round = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    await reserve.propose(round, 2)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    seen = await reserve.status(round, "released")
+    assert (seen["ratification"], seen["ratify_by"] is not None) == ("due", True)
+
+    path = f"/v1/rounds/{round}/ratification"
+    own = msgspec.to_builtins(approve(seen["decision"], reserve.key, approver=reserve.subject("approver-1"), purpose="ratification"))
+    assert await reserve.refused("approver-1", path, own) == (403, "ratification_by_decider")
+    signed = await signature(reserve, round, "ratification")
+    held = await delegated(reserve, acts=["ratify"])
+    assert await reserve.refused("approver-2", path, signed | {"purpose": "decision"}) == (409, "approval_of_another_decision")
+    ratified = await reserve.post("approver-2", path, signed)
+    assert (ratified["authority"], ratified["late"]) == (held["instrument"], False)
+    assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["ratification"] == "ratified"
+    assert await reserve.refused("approver-2", path, signed) == (409, "ratification_not_due")
