@@ -291,6 +291,22 @@ def test_a_certificate_with_one_thing_changed_fails_and_names_it_first(
     assert (checked["exit_code"], names(checked["failed"])[:1]) == (1, [first])
 
 
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "0" * 128,
+        approve(NAME, OTHER, approver="sub_approver").signature,
+        approve("0" * 64, KEY, approver="sub_approver").signature,
+        approve(NAME, KEY, approver="sub_another").signature,
+        approve(NAME, KEY, approver="sub_approver", purpose="tender").signature,
+    ],
+)
+def test_a_signature_by_another_key_or_over_something_else_is_found_without_any_receipt(folder: Path, signature: str) -> None:
+    certificate = change_approval(signature=signature)(certificate_of(folder))
+    (folder / "keys" / "ledger.vkey").unlink()
+    assert names(found(folder, certificate)["failed"]) == [f"{APPROVAL}/signature"]
+
+
 def test_the_first_difference_is_told_in_one_line(folder: Path) -> None:
     result = verify(folder, change_award(certificate_of(folder)))
     assert result.exit_code == 1
