@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, loan_auditor, material_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -44,16 +44,17 @@ def audit(evidence: Evidence) -> list[str]:
         documents,
         timers,
         tender_auditor.tenders,
+        afterwards_auditor.afterwards,
         messages,
         loan_auditor.headroom,
         loan_auditor.money,
         loan_auditor.deliveries,
         material_auditor.grams,
     )
-    return [fault for check in checks for fault in _faults(check, evidence)]
+    return [fault for check in checks for fault in faults(check, evidence)]
 
 
-def _faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
+def faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
     try:
         for fault in check(evidence):
             yield f"{check.__name__}: {fault}"
