@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, loan_auditor, material_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -44,6 +44,7 @@ def audit(evidence: Evidence) -> list[str]:
         documents,
         timers,
         tender_auditor.tenders,
+        afterwards_auditor.afterwards,
         messages,
         loan_auditor.headroom,
         loan_auditor.money,

@@ -36,6 +36,7 @@ from shared.authority import Capacity
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Accepted, Unavailable
+from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from simulation.authority_clients import capacity, replace_authority
 from simulation.client import Client, NotNow, Prepare
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
@@ -367,7 +368,7 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
     while client.world.loop.time() < until_s:
         await client.pause(0.6)
         product, partner = client.dice.choice(products), client.dice.choice(partners)
-        match client.dice.randrange(12):
+        match client.dice.randrange(16):
             case number if number < len(at_a_stockpile):
                 await at_a_stockpile[number](client, product)
                 if client.dice.random() < 0.15:
@@ -381,6 +382,12 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
                 await replace_authority(client, products, approvers)
             case 10:
                 await tell_disruption(client, products, partner)
+            case 11 | 12:
+                await suspend_or_resume(client, partner)
+            case 13:
+                await give_back(client, product)
+            case 14:
+                await supersede(client, product)
             case _:
                 book = await read_book(client, product)
                 if book is not None and book.requests:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import auditor, loan_auditor, material_auditor
+from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -100,6 +100,17 @@ def _dispatch_before_its_receipt(evidence: Evidence) -> None:
     _first(evidence, "draw_dispatched")
     checkpoints = [place for place in evidence.order if place[0] == "ledger"]
     evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
+
+
+def _open_again(evidence: Evidence, kind: str) -> None:
+    """A release of the decision is made once more, at the end."""
+    decision = _first(evidence, kind)["data"]["decision"]
+    records, released = _records_with(evidence, "stock_released")
+    again = [record for record in released if record["data"]["decision"] == decision]
+    if not again:
+        raise DidNotHappen(kind)
+    award = _first(evidence, kind)["data"].get("award", again[0]["data"]["award"])
+    records.append(copy.deepcopy(again[0]) | {"data": again[0]["data"] | {"award": award}})
 
 
 def _draw_twice(evidence: Evidence) -> None:
@@ -209,6 +220,9 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.stocks, _change_column("release_lapsed", effective_on="2026-01-01")),
     (auditor.stocks, lambda evidence: evidence.balances.clear()),
     (auditor.receipts, _dispatch_before_its_receipt),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "award_renounced")),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "decision_superseded")),
+    (afterwards_auditor.afterwards, _change("agreement_suspended", hold="hld_another")),
     (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
     (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
     (auditor.conversations, _change("award_granted", mass_g=1)),

@@ -14,6 +14,7 @@ from powers import may
 from services.allocation.domain import bid as bids
 from services.allocation.domain import tender as tenders
 from services.allocation.domain.bid import Bid, CommitBid, RevealBid, VoidBid
+from services.allocation.domain.signing import Signing
 from services.allocation.domain.tender import (
     ApproveTender,
     CancelTender,
@@ -95,15 +96,8 @@ def proposing(by: str = "sub_operator", **changes: Any) -> ProposeTender:
 
 def approving(by: str = "sub_approver", **changes: Any) -> ApproveTender:
     signed = approve(DECISION, KEY, approver=by, purpose="tender")
-    told: dict[str, Any] = {
-        "approval": signed,
-        "by": by,
-        "key": "enrolled",
-        "signature_valid": True,
-        "capacity": may(by, ON),
-        "on": ON,
-    }
-    return ApproveTender(**(told | changes))
+    told: dict[str, Any] = {"approval": signed, "key": "enrolled", "signature_valid": True, "capacity": may(by, ON)}
+    return ApproveTender(signing=Signing(**(told | changes)))
 
 
 def certifying(**changes: Any) -> CertifyTender:
@@ -263,7 +257,7 @@ def test_who_approved_once_does_not_count_twice():
     [
         ({"agreements": {"JP": 1}}, "decision_stale"),
         ({"agreements": {"JP": 1, "US": 2}}, "decision_stale"),
-        ({"revoked": (approving().approval.key_id,)}, "approvals_missing"),
+        ({"revoked": (approving().signing.approval.key_id,)}, "approvals_missing"),
         ({"authorities": {}}, "approvals_missing"),
     ],
 )
