@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
+from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_opening import OpenRound
@@ -448,11 +448,7 @@ async def mature(client: Client, product: str) -> None:
 
 
 async def change_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:
-    """Mostly amends them; sometimes suspends them for a while, or ends them, and signs others."""
-    if client.dice.random() < 0.2:
-        await client.do("allocation", f"agreement/agr_{partner}", SuspendAgreement(hold=client.new_id("hld"), reason="arrears"))
-        await client.pause(1.5)
-        await client.do("allocation", f"agreement/agr_{partner}", ResumeAgreement(reason="paid"))
+    """Mostly amends them; sometimes ends them, and signs others."""
     if client.dice.random() < 0.15:
         await client.do("allocation", f"agreement/agr_{partner}", EndAgreement(reason="a change of policy"))
         return
