@@ -51,10 +51,10 @@ def audit(evidence: Evidence) -> list[str]:
         loan_auditor.deliveries,
         material_auditor.grams,
     )
-    return [fault for check in checks for fault in _faults(check, evidence)]
+    return [fault for check in checks for fault in faults(check, evidence)]
 
 
-def _faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
+def faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
     try:
         for fault in check(evidence):
             yield f"{check.__name__}: {fault}"
