@@ -12,13 +12,12 @@ from services.allocation.domain.tender_opening import OpenTender
 from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import BidStep, TenderTerms
-from shared.approval import approve, verify_approval
+from shared.approval import approve
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Unavailable
-from simulation.authority_clients import capacity
 from simulation.client import Client, NotNow
-from simulation.clients import Approver
+from simulation.clients import Approver, signing_of
 from simulation.tables import UNIT_G
 
 if TYPE_CHECKING:
@@ -142,12 +141,8 @@ async def _approve(client: Client, tender: Any, approver: Approver) -> None:
     if not isinstance(found, Tender) or found.proposal is None:
         return
     signed = approve(found.proposal.proposed.decision, approver.key, approver=approver.subject, purpose="tender")
-    command = ApproveTender(
-        approval=signed,
-        by=approver.subject,
-        key="enrolled",
-        signature_valid=verify_approval(signed, approver.public_key),
-        capacity=capacity(client, approver.subject),
-        on=date.min,
-    )
+
+    async def command(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return ApproveTender(signing=signing_of(client, signed, approver, on)), ()
+
     await client.do("allocation", f"tender/{tender}", command)
