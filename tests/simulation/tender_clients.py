@@ -142,7 +142,7 @@ async def _approve(client: Client, tender: Any, approver: Approver) -> None:
         return
     signed = approve(found.proposal.proposed.decision, approver.key, approver=approver.subject, purpose="tender")
 
-    async def approval(process: "Running", on: date) -> Prepared:
+    async def command(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         return ApproveTender(signing=signing_of(client, signed, approver, on)), ()
 
-    await client.do("allocation", f"tender/{tender}", approval)
+    await client.do("allocation", f"tender/{tender}", command)
