@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.allocation.domain.bid import Bid, CommitBid, RevealBid, stream_of
 from services.allocation.domain.sealed_bid import SealedBid, seal
+from services.allocation.domain.signing import Signing
 from services.allocation.domain.tender import ApproveTender, CancelTender, CertifyTender, ProposeTender
 from services.allocation.domain.tender_opening import OpenTender
 from services.allocation.domain.tender_proposal import prepare_tender
@@ -144,12 +145,11 @@ async def _approve(client: Client, tender: Any, approver: Approver) -> None:
     if not isinstance(found, Tender) or found.proposal is None:
         return
     signed = approve(found.proposal.proposed.decision, approver.key, approver=approver.subject, purpose="tender")
-    command = ApproveTender(
+    signing = Signing(
         approval=signed,
-        by=approver.subject,
         key="enrolled",
         signature_valid=verify_approval(signed, approver.public_key),
         capacity=capacity(client, approver.subject),
-        on=date.min,
     )
+    command = ApproveTender(signing=signing)
     await client.do("allocation", f"tender/{tender}", command)
