@@ -20,6 +20,7 @@ from services.audit.holdings import Holdings
 from services.audit.journals import Journal
 from services.audit.loans import Loans
 from services.audit.material import Material
+from services.audit.policies import Policies
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.screening import Screening
@@ -47,7 +48,10 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
-    if any(each.unsettled for each in (walk.rounds, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)):
+    if any(
+        each.unsettled
+        for each in (walk.rounds, walk.policies, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)
+    ):
         await walk.read_ahead()
     walk.finish()
     await walk.check_decisions()
@@ -112,6 +116,7 @@ class _Walk:
         self.authority = Authority(findings)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
+        self.policies = Policies(findings, self.approvers)
         self.tenders = Tenders(findings, self.approvers)
         self.tree = hashes.Tree()
         self.events = 0
@@ -148,6 +153,7 @@ class _Walk:
         self.rounds.finish()
         self.authority.finish()
         self._emergencies.finish()
+        self.policies.finish()
         self.approvers.finish()
         self.facilities.finish()
         self.deliveries.finish()
@@ -264,6 +270,7 @@ class _Walk:
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)
+            self.policies.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)
             self.deliveries.see(place, event)

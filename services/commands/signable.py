@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from services.allocation.domain import policy
-from services.allocation.domain.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decision import DecisionFile, Pool, UnreadableDecision, decision_hash, read_file
 from services.allocation.domain.tender_decision import PURPOSE as TENDER
 from services.allocation.domain.tender_decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
 from services.allocation.events.policy import PolicyDocument
@@ -141,8 +141,17 @@ def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
         ("round", terms.round),
         ("product", terms.product),
         ("rule", f"{terms.rule}, policy {terms.policy} version {terms.policy_version}"),
+        *((f"class {tier or 'others'}", rule) for tier, rule in (terms.inside or {}).items()),
+        *([("cap", f"{terms.cap} of what is offered, for any one partner")] if terms.cap else []),
+        *([("restraint", f"{terms.restraint} of base consumption")] if terms.restraint else []),
+        *((f"pool {pool.pool}", _of_pool(pool)) for pool in terms.pools or ()),
         ("awards", ", ".join(awards) or "none shown"),
     ]
+
+
+def _of_pool(pool: Pool) -> str:
+    units = " and ".join(f"{units.units} x {units.unit_g} g" for units in pool.offered) or "nothing"
+    return f"{units}{f', {pool.restricted}' if pool.restricted else ''}"
 
 
 def _of_tender(file: TenderFile) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from services.demo.loan_scenario import (
     FIRST_DUE,
     THIRD_DUE,
 )
-from services.demo.scenario import BEGINS, DAY_OF_DISPATCH, DAY_OF_DRAWS, DAY_OF_ROUNDS
+from services.demo.scenario import BEGINS, DAY_OF_DISPATCH, DAY_OF_DRAWS, DAY_OF_ROUNDS, PRODUCTS
 from services.demo.stage import Stage
 
 
@@ -39,6 +39,7 @@ async def _a_disruption(stage: Stage) -> int:
 
     clock.move_to(DAY_OF_ROUNDS)
     screen.act("Four rounds decide who gets what", DAY_OF_ROUNDS)
+    await policies.compare(stage, PRODUCTS[0])
     await rounds.hold_rounds(stage)
 
     clock.move_to(DAY_OF_DRAWS)

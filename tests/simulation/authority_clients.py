@@ -31,7 +31,8 @@ def capacity(client: Client, who: str = KEEPER) -> Capacity:
 
 async def delegate(client: Client, holder: Any) -> None:
     instrument = client.new_id("ins")
-    above = client.allocation.chains([ROOT])[ROOT]
+    if not (above := await client.until(lambda: client.allocation.chains([ROOT]).get(ROOT))):
+        return  # the Act was never heard of: such a run decides nothing
     await client.do("allocation", f"instrument/{instrument}", _instrument(instrument, ROOT, holder, above))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import auditor, loan_auditor, material_auditor
+from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, tender_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -100,6 +100,17 @@ def _dispatch_before_its_receipt(evidence: Evidence) -> None:
     _first(evidence, "draw_dispatched")
     checkpoints = [place for place in evidence.order if place[0] == "ledger"]
     evidence.order[:] = [place for place in evidence.order if place[0] != "ledger"] + checkpoints
+
+
+def _open_again(evidence: Evidence, kind: str) -> None:
+    """A release of the decision is made once more, at the end."""
+    decision = _first(evidence, kind)["data"]["decision"]
+    records, released = _records_with(evidence, "stock_released")
+    again = [record for record in released if record["data"]["decision"] == decision]
+    if not again:
+        raise DidNotHappen(kind)
+    award = _first(evidence, kind)["data"].get("award", again[0]["data"]["award"])
+    records.append(copy.deepcopy(again[0]) | {"data": again[0]["data"] | {"award": award}})
 
 
 def _draw_twice(evidence: Evidence) -> None:
@@ -209,6 +220,9 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.stocks, _change_column("release_lapsed", effective_on="2026-01-01")),
     (auditor.stocks, lambda evidence: evidence.balances.clear()),
     (auditor.receipts, _dispatch_before_its_receipt),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "award_renounced")),
+    (afterwards_auditor.afterwards, lambda evidence: _open_again(evidence, "decision_superseded")),
+    (afterwards_auditor.afterwards, _change("agreement_suspended", hold="hld_another")),
     (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
     (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
     (auditor.conversations, _change("award_granted", mass_g=1)),
@@ -256,6 +270,13 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.conversations, lambda evidence: _drop(evidence, "project_watched")),
     (auditor.documents, _change("loan_proposed", document="00" * 32)),
     (auditor.timers, _forget_a_loans_timer),
+    (tender_auditor.tenders, lambda evidence: _drop(evidence, "bidding_closed")),
+    (tender_auditor.tenders, lambda evidence: _drop(evidence, "bid_voided")),
+    (tender_auditor.tenders, lambda evidence: _lengthen(evidence, "bid_revealed")),
+    (tender_auditor.tenders, _change("tender_award_granted", units=1000)),
+    (auditor.conversations, _change("tender_award_granted", mass_g=1)),
+    (auditor.conversations, lambda evidence: _drop(evidence, "tender_reopened")),
+    (auditor.documents, _change("tender_proposed", file="00" * 32)),
     (auditor.messages, _lose_a_message),
     (auditor.messages, _publish_another),
 ]
@@ -271,6 +292,6 @@ def test_a_check_finds_what_was_tampered_with(
             tampered = tamper(tampered) or tampered
         except DidNotHappen:
             continue
-        assert list(check(tampered))
+        assert list(auditor.faults(check, tampered))
         return
     pytest.fail("it happens in no run")

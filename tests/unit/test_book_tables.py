@@ -198,7 +198,7 @@ async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncC
     assert facts_of(A_LIFE)[1] == told.state
 
 
-@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("size", [7, 10_000])
 async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: AsyncConnection, size: int):
     """Many stories of whatever may be asked of a stockpile, each read in batches of this size."""
     connection = await driver(tables)

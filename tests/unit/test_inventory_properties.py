@@ -98,13 +98,28 @@ class Chance:
         pools = (pool("p1", *lots[:cut]), pool("p2", *lots[cut : cut + 2]), pool("r1"), *rest)
         taking = []
         for awarded in awards:
-            size = self.pick((UNIT_G, UNIT_G, TONNE))
-            takes = [Take(pool=self.pick(pools).pool, unit_g=size, units=self.pick((1, 1, 2, 3))) for _ in range(self.pick((1, 1, 2)))]
+            takes = [self.take(self.pick(pools)) for _ in range(self.pick((1, 1, 2)))]
             mass_g = sum(take.unit_g * take.units for take in takes)
             taking.append(msgspec.structs.replace(awarded, takes=tuple(takes), mass_g=mass_g))
         return a_round(*taking, pools=pools, on=on, expires_on=on + timedelta(days=self.pick((5, 14))))
 
+    def take(self, of: ReleasePool) -> Take:
+        """Likely of a size that the pool has."""
+        sizes = [self.state.lots[name].nominal_unit_g for name in of.lots]
+        return Take(pool=of.pool, unit_g=self.pick(sizes or (UNIT_G, TONNE)), units=self.pick((1, 1, 2, 3)))
+
     def draw(self) -> DrawStock:
+        """Half the time of what a release has left, all of it."""
+        if self.state.releases and self.pick((True, False)):
+            release = self.pick(sorted(self.state.releases))
+            return DrawStock(
+                draw=DrawId(f"drw_{self.serial}"),
+                release=release,
+                partner=None,
+                mass_g=self.state.releases[release].mass_g,
+                assign_rights=self.pick((True, False)),
+                on=TODAY,
+            )
         return DrawStock(
             draw=DrawId(f"drw_{self.serial}"),
             release=self.known(self.state.releases),
@@ -137,7 +152,9 @@ class Chance:
             case 17:
                 return AdjustStock(lot=self.known(state.lots), change_units=self.pick(UNITS), cause="stock_take", reason="count")
             case 18:
-                return SetProtectedStock(mass_g=self.pick((0, UNIT_G, self.mass_g())), authority="Minister", reason="floor", capacity=MAY)
+                return SetProtectedStock(
+                    mass_g=self.pick((0, 0, UNIT_G, self.mass_g())), authority="Minister", reason="floor", capacity=MAY
+                )
             case 19:
                 return right(f"rgt_{self.serial}", self.pick(UNITS), kind=self.pick(("firm_offtake", "firm_offtake", "option")))
             case 20:

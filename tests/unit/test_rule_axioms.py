@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.rules import Position, RuleInputError, divide, group_of, right_g
+from services.allocation.domain.rules import Claim, Method, Pool, Position, RuleInputError, apportion, divide, group_of, right_g
 
 BY_CLAIMS = ["equal_awards", "equal_losses", "pro_rata", "quota_capped", "talmud"]
 DUAL_OF = {"pro_rata": "pro_rata", "quota_capped": "quota_capped", "equal_awards": "equal_losses", "talmud": "talmud"}
@@ -55,6 +55,27 @@ def amounts(*texts: str) -> dict[str, Fraction]:
 )
 def test_an_estate_of_three_wives(rule: str, supply: int, shares: tuple[str, str, str]) -> None:
     assert divide(rule, Fraction(supply), ESTATE) == amounts(*shares)
+
+
+@pytest.mark.parametrize(
+    ("rule", "awards"),
+    [
+        ("pro_rata", ((17, 33, 50), (33, 67, 100), (50, 100, 150))),
+        ("quota_capped", ((17, 33, 50), (33, 67, 100), (50, 100, 150))),
+        ("equal_awards", ((33, 33, 34), (66, 67, 67), (100, 100, 100))),  # of equal remainders, the larger claims' are met
+        ("equal_losses", ((0, 0, 100), (0, 50, 150), (0, 100, 200))),
+        ("talmud", ((33, 33, 34), (50, 75, 75), (50, 100, 150))),
+        ("priority", ((100, 0, 0), (100, 100, 0), (100, 200, 0))),  # a before b before c
+        ("iep", ((17, 33, 50), (33, 67, 100), (50, 100, 150))),  # each has a right to what it claims
+    ],
+)
+def test_the_estate_in_whole_grams_under_every_rule(rule: str, awards: tuple[tuple[int, ...], ...]) -> None:
+    for supply, expected in zip((100, 200, 300), awards, strict=True):
+        claims = [Claim(name, grams, priority_class=place, right_g=Fraction(grams)) for place, (name, grams) in enumerate(ESTATE.items())]
+        result = apportion(Method(rule), [Pool(id="estate", units={1: supply})], claims)
+        assert tuple(share.award_g for share in result.shares) == expected
+        assert all(share.carry_g == share.entitlement_g - share.award_g for share in result.shares)
+        assert sum(share.entitlement_g for share in result.shares) == supply
 
 
 def test_the_contested_garment_is_shared_three_quarters_to_one() -> None:

@@ -42,6 +42,7 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
+from services.allocation.party_screening import screen_round
 from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
@@ -165,6 +166,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
 @router.post("/{round}/certify")
 async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
+    await screen_round(post.kernel, round)
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)

@@ -202,6 +202,8 @@ def evolve(policy: Policy, event: _Event) -> Policy:
             return replace(policy, activated=event.version)
         case PolicyWithdrawn():
             return replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
+        case AuthorityCited():
+            return policy  # told with the approval
         case PolicyUsed():
             return replace(policy, products=policy.products | {event.product})
         case AuthorityCited():

@@ -1,0 +1,63 @@
+"""Inventory asks for an authority over HTTP, by what allocation tells it: on the real PostgreSQL and Kafka."""
+
+import secrets
+from typing import Any
+
+import httpx
+from stage import until
+from stockpile_story import UNIT_G
+from test_allocation_service import PRODUCT, Reserve, reserve
+
+from services.allocation.events.authority import Act
+from services.demo.instruments import delegate, register_direction
+from services.inventory.events import AuthorityCited
+
+__all__ = ["reserve"]  # the stage
+
+
+async def answered(client: httpx.AsyncClient, path: str, body: Any) -> tuple[int, str | None]:
+    answer = await client.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+    return answer.status_code, None if answer.is_success else answer.json()["code"]
+
+
+async def test_stock_is_opened_and_a_hold_lifted_under_an_authority_only(reserve: Reserve):
+    name = reserve.inventory.kernel.service.name
+    known = reserve.inventory.kernel.pool
+    direction = await register_direction(reserve.register)
+    protected, level = f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 90 * UNIT_G, "reason": "a review"}
+    async with reserve.stage.client(reserve.stage.urls[name], "operator-1") as operator:
+        put = await operator.post(
+            "/v1/holds",
+            json={"scope": "depot", "target": "Port Selby", "reason": "heat", "authority": "keeper"},
+            headers={"Idempotency-Key": "h"},
+        )
+        assert put.is_success, put.text
+        lift = f"/v1/holds/{put.json()['hold']}/lift"
+        assert await answered(operator, protected, level) == (403, "authority_missing")
+        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "authority_missing")
+        assert await answered(operator, lift, {"reason": "cooled", "authority": "Minister"}) == (422, "invalid_request")
+
+        subject = reserve.subject("operator-1")
+        small = await delegate(reserve.register, direction, subject, "depot", (Act.OPEN_PROTECTED_STOCK,), limit_g=UNIT_G)
+        await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", small))
+        assert await answered(operator, protected, level) == (403, "authority_over_limit")
+        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "authority_other_act")
+
+        wide = await delegate(reserve.register, direction, subject, "operations", (Act.OPEN_PROTECTED_STOCK, Act.LIFT_HOLD))
+        await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", wide))
+        assert await answered(operator, protected, level | {"authority": small}) == (403, "authority_over_limit")
+        conflict = {"about": "product", "name": PRODUCT, "reason": "shares"}
+        await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts", conflict)
+        await until(lambda: known.fetchval("SELECT true FROM conflicts WHERE official = $1", subject))
+        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "conflict_of_interest")
+        await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts/withdraw", conflict | {"reason": "sold"})
+        await until(lambda: known.fetchval("SELECT count(*) = 0 FROM conflicts WHERE official = $1", subject))
+
+        assert await answered(operator, lift, {"reason": "cooled"}) == (200, None)
+        assert await answered(operator, protected, level) == (200, None)
+    events = [event async for _, event in reserve.inventory.kernel.journal.read_stream(f"stockpile/{PRODUCT}")]
+    cited = [event.cited for event in events if isinstance(event, AuthorityCited)]
+    assert [(each.act, each.authority, each.under[0].authority) for each in cited[-2:]] == [
+        ("lift_hold", wide, direction),
+        ("open_protected_stock", wide, direction),
+    ]
