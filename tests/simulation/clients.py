@@ -22,7 +22,7 @@ from services.allocation.domain.partner import RegisterPartner
 from services.allocation.domain.proposal import prepare
 from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
-from services.allocation.events import Method, ProductTerms, QuorumStep, ReleaseOrder
+from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -202,6 +202,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 policy="standing",
                 policy_version=1,
                 quorum=(QuorumStep(above_g=0, approvals=client.dice.randrange(1, 3)),),
+                emergency=client.dice.choice((None, None, EmergencyPath(ratify_within_hours=24))),
                 release_days=client.dice.choice((1, 2, 4, 9, 30)),
                 on=date.min,
             )
