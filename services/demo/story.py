@@ -1,6 +1,6 @@
 """The story, act by act. Everything goes through the gateway, with each party's own token."""
 
-from services.demo import drawing, lending, material, policies, receipts, rounds, stocking
+from services.demo import certificates, drawing, lending, material, policies, receipts, rounds, stocking
 from services.demo.loan_scenario import (
     DAY_OF_DEFERRAL,
     DAY_OF_DELIVERY,
@@ -54,6 +54,7 @@ async def _a_disruption(stage: Stage) -> int:
 
     screen.act("Nobody has to take the Reserve's word", DAY_OF_DISPATCH)
     verified = await receipts.verify_receipts(stage)
+    await certificates.recompute_own_award(stage)
 
     screen.act("What is not drawn in time goes back")
     await drawing.lapse(stage)
