@@ -7,6 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -27,10 +28,12 @@ from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_document
 from shared.record import canonical
 from shared.service import Kernel
-from shared.writer import CommandFailed, Context, Overloaded, Unavailable
+from shared.writer import Accepted, CommandFailed, Context, Overloaded, Unavailable
 
-TOGETHER = 50  # requests that one command screens
+TOGETHER = 200  # requests that one command screens
 POLL_SECONDS = 1.0
+MOST_POLL_SECONDS = 5.0
+LOOKS = 20  # a look that takes longer is made less often: within bounds, a twentieth of the time
 AFTER_A_FAULT_SECONDS = 5.0
 KEPT_LISTS = 16  # versions whose names a process has at hand
 
@@ -92,8 +95,9 @@ def parties_of(row: RequestRow) -> dict[PartyRole, str]:
 
 async def screen(
     kernel: Kernel, product: str, rows: Sequence[RequestRow], before: Mapping[str, dict[str, int]], lists: ListsInForce
-) -> None:
+) -> int:
     """Has the parties of the requests looked up in the lists in force. `before`: by request, the versions in which they were last.
+    Gives how much of it was news.
 
     Raises what the writer does, or the database.
     """
@@ -111,12 +115,14 @@ async def screen(
         causation_id=f"screening/{product}",
         effective_on=day_of(kernel.clock.now(), kernel.settings.zone).isoformat(),
     )
-    await kernel.writer.submit(f"book/{product}", command, context)
+    answer = await kernel.writer.submit(f"book/{product}", command, context)
+    return len(answer.facts) if isinstance(answer, Accepted) else 0
 
 
 async def keep_screening(kernel: Kernel) -> None:
     """The service's task. Several processes may do it at once: what one has done, the others' commands change no more."""
     while True:
+        began = monotonic()
         try:
             done = await _screen_some(kernel)
         except (Unavailable, Overloaded, DBAPIError, *UNREACHABLE) as error:
@@ -127,25 +133,29 @@ async def keep_screening(kernel: Kernel) -> None:
             await asyncio.sleep(AFTER_A_FAULT_SECONDS)
             done = 0
         if done == 0:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(min(max(POLL_SECONDS, LOOKS * (monotonic() - began)), MOST_POLL_SECONDS))
 
 
-async def _screen_some(kernel: Kernel) -> int:
-    """How many requests were behind."""
+async def screen_round(kernel: Kernel, round: str) -> None:
+    """Before a decision is final: a list may have come into force a moment ago. What is found bars its request."""
+    while await _screen_some(kernel, round=round):
+        pass
+
+
+async def _screen_some(kernel: Kernel, *, round: str | None = None) -> int:
+    """How many requests were behind, and are not any more."""
     async with AsyncSession(kernel.engine, expire_on_commit=False) as session:
         lists = await lists_in_force(session)
-        behind = await requests_behind(session, versions(lists))
+        behind = await requests_behind(session, versions(lists), round=round)
     by_product: dict[str, list[RequestRow]] = {}
     for row, _ in behind:
         by_product.setdefault(row.product, []).append(row)
     before = {row.request: screened for row, screened in behind}
-    for product, rows in sorted(by_product.items()):
-        await screen(kernel, product, rows, before, lists)
-    return len(behind)
+    return sum([await screen(kernel, product, rows, before, lists) for product, rows in sorted(by_product.items())])
 
 
 async def requests_behind(
-    session: AsyncSession, lists: Mapping[ListName, int], request: str | None = None
+    session: AsyncSession, lists: Mapping[ListName, int], *, request: str | None = None, round: str | None = None
 ) -> list[tuple[RequestRow, dict[str, int]]]:
     """Open requests whose parties were looked up in other versions than these, or never; with the versions in which they were."""
     theirs = col(RequestScreeningRow.lists)
@@ -158,6 +168,8 @@ async def requests_behind(
     )
     if request is not None:
         query = query.where(RequestRow.request == request)
+    if round is not None:
+        query = query.where(RequestRow.round == round)
     query = query.where(or_(theirs.is_(None), theirs != dict(lists))) if lists else query.where(theirs != {})
     return [(row, screened or {}) for row, screened in (await session.exec(query)).all()]
 

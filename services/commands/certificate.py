@@ -165,6 +165,7 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
     shown = sorted((each.subject, each.key, each.signature, str(each.approved_on)) for each in certificate.approvals)
     told = sorted(tuple(each[name] for name in ("subject", "key", "signature", "approved_on")) for each in data.get("approvals", []))
     yield _same("certified/approvals", shown, told)
+    yield "not_checkable", Found("certified/stands", "whether inventory refused it, or another decision took its place, is told later")
 
 
 def _approval(certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded]) -> Iterator[Looked]:

@@ -117,6 +117,20 @@ async def test_an_accepted_request_that_is_hit_leaves_its_decision_without_appro
     await withdraw(reserve)
 
 
+async def test_a_list_that_came_into_force_a_moment_ago_counts_when_a_decision_is_certified(reserve: Reserve):
+    request = await submitted(reserve)
+    await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
+    opening = {"product": PRODUCT, "requests": [request], "policy": POLICY}
+    round: str = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    await reserve.propose(round, 2)
+    await reserve.approve(round)
+    await put_in_force(reserve, entry("Harima Flame Retardants"))
+    code = (await reserve.refused("operator-1", f"/v1/rounds/{round}/certify"))[1]
+    assert code in ("round_not_proposed", "screening_hit_open")
+    await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
+    await withdraw(reserve)
+
+
 async def test_a_list_is_kept_whole_and_the_same_again_is_refused(reserve: Reserve):
     body = {"list": "watch-list", "reason": "of 6 January", "entries": [entry("Beta", 2), entry("Alpha", 1, "Alfa")]}
     first = await reserve.post("operator-1", "/v1/screening-list-imports", body)
@@ -192,8 +206,11 @@ async def test_an_open_objection_is_shown_in_the_round_and_does_not_stop_it(rese
     request = await submitted(reserve)
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
-    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))["round"]
-    assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["open_objections"] == [objection]
+    other = await reserve.accepted_request("partner-jp", 2, nominee="JOGMEC")
+    opening = {"product": PRODUCT, "requests": [request, other], "policy": POLICY}
+    round: str = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    for who, seen in (("operator-1", [objection]), ("partner-jp", [objection]), ("nominee-sojitz", [objection]), ("nominee-jogmec", [])):
+        assert (await reserve.get(who, f"/v1/rounds/{round}"))["open_objections"] == seen
     await reserve.propose(round, 2)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")

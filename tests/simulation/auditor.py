@@ -51,10 +51,10 @@ def audit(evidence: Evidence) -> list[str]:
         loan_auditor.deliveries,
         material_auditor.grams,
     )
-    return [fault for check in checks for fault in _faults(check, evidence)]
+    return [fault for check in checks for fault in faults(check, evidence)]
 
 
-def _faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
+def faults(check: Callable[[Evidence], Iterator[str]], evidence: Evidence) -> Iterator[str]:
     try:
         for fault in check(evidence):
             yield f"{check.__name__}: {fault}"
@@ -189,6 +189,7 @@ class Stock:
 
     def __init__(self) -> None:
         self.taken_in = self.adjusted = self.dispatched = self.dispatched_weighed = 0
+        self.under_way: dict[str, int] = {}  # draw -> weighed grams that are with its carrier
         self.available: Counter[str] = Counter()  # lot -> grams
         self.unit_g: dict[str, int] = {}  # lot -> the size of its units
         self.quarantined: Counter[str] = Counter()
@@ -222,7 +223,8 @@ def _balanced(evidence: Evidence, product: str, stock: Stock) -> Iterator[str]:
         ("quarantined", title.get("reserve/quarantined", (0, 0))[0], stock.quarantined.total()),
         ("as partners' goods", _posted(title, "partner/", levels=2), here + stock.dispatched_weighed),
         ("in depots", _posted(custody, "depot/"), stock.available.total() + stock.quarantined.total() + here),
-        ("with carriers", _posted(custody, "carrier/"), stock.dispatched_weighed),
+        ("with carriers", _posted(custody, "carrier/"), sum(stock.under_way.values())),
+        ("with holders", _posted(custody, "holder/"), stock.dispatched_weighed - sum(stock.under_way.values())),
         ("of titles in all", _posted(title, ""), 0),
         ("of custody in all", _posted(custody, ""), 0),
     ):
@@ -326,6 +328,9 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if data["difference_g"] != data["weighed_g"] - stock.weighed[data["draw"]]:
                 return "the difference is another"
             stock.weighed[data["draw"]] = data["weighed_g"]
+        case "draw_delivered":
+            if stock.under_way.pop(data["draw"], None) != data["weighed_g"]:
+                return "no such goods are under way"
         case "draw_dispatched" | "draw_returned":
             parcels_of = stock.drawn.pop(data["draw"], None)
             if parcels_of is None:
@@ -337,6 +342,7 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if kind == "draw_dispatched":
                 stock.dispatched += data["mass_g"]
                 stock.dispatched_weighed += weighed_g
+                stock.under_way[data["draw"]] = weighed_g
                 return None if data["weighed_g"] == weighed_g else f"{weighed_g} g were weighed"
             for status in ("available", "quarantined"):
                 for parcel in data[status]:
@@ -628,6 +634,14 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
         match kind:
             case "request_submitted":
                 wanted["allocation", stream, f"expire/{data['request']}"] = _day_after(data["needed_by"])
+            case "request_screening_due":
+                wanted["allocation", stream, f"screen/{data['request']}"] = _day_after(data["screen_by"])
+            case "request_screening_late" | "request_accepted":
+                wanted.pop(("allocation", stream, f"screen/{data['request']}"), None)
+            case kind if kind.startswith("clock_") and kind != "clock_set":
+                wanted.pop(("allocation", stream, "check"), None)
+                if (due := data["now"]["check_on"]) is not None:
+                    wanted["allocation", stream, "check"] = due
             case "request_expiry_postponed":
                 wanted["allocation", stream, f"expire/{data['request']}"] = data["due"]
             case "request_declined" | "request_withdrawn" | "request_expired":

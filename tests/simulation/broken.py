@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,14 +15,14 @@ from services.loans.domain import facility
 from shared.broker import BrokerUnreachable
 from shared.decider import Decider
 from shared.inbox import Inbox
-from shared.journal import Append, Changes, Cursor, Head, Unreachable
+from shared.journal import Append, Changes, Cursor, Head, TimerRow, Unreachable
 from shared.lines import Fork, Line
 from shared.messages import Headed
 from shared.record import Fact, Record
 from shared.relay import Relay
 from shared.timers import Timers
 from shared.writer import CommandFailed, Context, Unavailable, Writer
-from simulation.sim_journal import DataRefused, SimInboxLead, SimJournal
+from simulation.sim_journal import DataRefused, SimInboxLead, SimJournal, SimTimersLead
 from simulation.world import Kernel
 
 # The relay
@@ -443,6 +444,15 @@ class TimerForgottenBeforeItIsSettled(Timers):
         await super().fire(Forgotten(), timer)  # type: ignore[arg-type]
 
 
+class InstantsPassedOver(SimTimersLead):
+    async def due(self, day: date, now: datetime) -> list[TimerRow]:
+        return [row for row in await super().due(day, now) if row.at is None]
+
+
+class TimersOfDaysOnly(SimJournal):
+    leads: ClassVar[Any] = {**SimJournal.leads, "timers": InstantsPassedOver}
+
+
 # The rules
 
 
@@ -512,6 +522,7 @@ KERNELS: dict[str, Broken] = {
     "a gap is not filled": Broken("^ledger: entry", Kernel(inbox=GapsPassedOver)),
     "a lost tail is not missed": Broken("does not come to rest: .* has taken", Kernel(inbox=SilenceIsTakenForTheEnd)),
     "timer forgotten before it is settled": Broken("^timers: .* was due", Kernel(timers=TimerForgottenBeforeItIsSettled)),
+    "timers of an instant are passed over": Broken("^tenders: .* was to", Kernel(journal=TimersOfDaysOnly)),
     "dispatch without a receipt": Broken("went out at .* without a receipt", Kernel(deciders=_without_the_receipt_gate)),
     "headroom is looked up in a table": Broken("^headroom: .* are committed under", Kernel(deciders=_headroom_looked_up_elsewhere)),
 }

@@ -13,16 +13,17 @@ from services.allocation.domain.agreement import AmendAgreement, EndAgreement, S
 from services.allocation.domain.approver import EnrolKey, RevokeKey
 from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_opening import OpenRound
-from services.allocation.domain.book_requests import AcceptRequest, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import CancelRound, CertifyRound, ProposeRound
 from services.allocation.domain.book_state import Book, partners_of
+from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
 from services.allocation.domain.proposal import prepare
 from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
-from services.allocation.events import Method, ProductTerms, QuorumStep, ReleaseOrder
-from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, ReturnDraw, WeighDraw
+from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.releases import CancelRelease
@@ -37,7 +38,7 @@ from shared.journal import Document, Unreachable
 from shared.writer import Accepted, Unavailable
 from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from simulation.authority_clients import capacity, replace_authority
-from simulation.client import Client, NotNow
+from simulation.client import Client, NotNow, Prepare
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
 
 if TYPE_CHECKING:
@@ -190,8 +191,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
             if request.accepted_g is None and client.dice.random() < 0.05:
                 await client.do("allocation", stream, DeclineRequest(request=request_id, reasons=("not a use that counts",)))
             elif request.accepted_g is None:
-                accept = AcceptRequest(request=request_id, accepted_g=request.mass_g, reasons=("fine",), on=date.min)
-                await client.do("allocation", stream, accept)
+                await client.do("allocation", stream, accept(request_id, request.mass_g))
         ready = [name for name, request in sorted(book.requests.items()) if request.accepted_g is not None and request.round is None]
         if ready and client.dice.random() < 0.8:
             opening = OpenRound(
@@ -202,6 +202,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 policy="standing",
                 policy_version=1,
                 quorum=(QuorumStep(above_g=0, approvals=client.dice.randrange(1, 3)),),
+                emergency=client.dice.choice((None, None, EmergencyPath(ratify_within_hours=24))),
                 release_days=client.dice.choice((1, 2, 4, 9, 30)),
                 on=date.min,
             )
@@ -315,15 +316,28 @@ async def _book(process: "Running", product: str) -> Book:
     return book
 
 
+def accept(request: Any, mass_g: int) -> Prepare:
+    """Under a clock whose limits come one a day, so that most of them pass while the run goes on."""
+
+    async def screen(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        limits_days = {milestone: day for day, milestone in enumerate(MILESTONES)}
+        clock = ClockTerms(clock="hasty", submitted_on=on, limits_days=limits_days, warn_days=1)
+        return AcceptRequest(request=request, accepted_g=mass_g, reasons=("fine",), clock=clock, on=on), ()
+
+    return screen
+
+
 async def send_out(client: Client, until_s: float) -> None:
     """An operator at the depots: weighs what is drawn, sends it out or takes it back."""
     loop = asyncio.get_running_loop()
     while loop.time() < until_s:
         await client.pause(0.6)
         for draw, row in list(client.inventory.draws.items()):
+            stream = f"stockpile/{row.product}"
+            if row.status == "dispatched" and client.dice.random() < 0.2:
+                await client.do("inventory", stream, sign_for(draw))
             if row.status != "drawn" or client.dice.random() < 0.4:
                 continue
-            stream = f"stockpile/{row.product}"
             if not row.weighed and client.dice.random() < 0.8:
                 weighed_g = row.mass_g + client.dice.randrange(-5, 6)
                 await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g))  # type: ignore[arg-type]
@@ -331,6 +345,13 @@ async def send_out(client: Client, until_s: float) -> None:
                 await client.do("inventory", stream, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
             else:
                 await dispatch(client, draw, row, stream)
+
+
+def sign_for(draw: Any) -> Prepare:
+    async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return DeliverDraw(draw=draw, partner=None, delivered_on=on, received_by="a warehouse", evidence="a receipt", on=on), ()
+
+    return deliver
 
 
 async def dispatch(client: Client, draw: Any, row: DrawRow, stream: str) -> None:

@@ -73,6 +73,8 @@ class InventoryTables:
                     self.draws[event.draw].weighed = True
                 case inventory.DrawDispatched():
                     self.draws[event.draw].status = "dispatched"
+                case inventory.DrawDelivered():
+                    self.draws[event.draw].status = "delivered"
                 case inventory.DrawReturned():
                     self.draws[event.draw].status = "returned"
                 case _:

@@ -1,4 +1,4 @@
-"""Clients at work: tenders, in seconds where life has days. Some bids are never revealed, and some clocks jump past the time to do it."""
+"""Clients at work: tenders, whose bids are sealed for seconds and revealed for days. Some never are, and some clocks jump past the time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,13 +12,12 @@ from services.allocation.domain.tender_opening import OpenTender
 from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import BidStep, TenderTerms
-from shared.approval import approve, verify_approval
+from shared.approval import approve
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
 from shared.writer import Unavailable
-from simulation.authority_clients import capacity
 from simulation.client import Client, NotNow
-from simulation.clients import Approver
+from simulation.clients import Approver, signing_of
 from simulation.tables import UNIT_G
 
 if TYPE_CHECKING:
@@ -29,14 +28,14 @@ type Prepared = tuple[Any, tuple[Document, ...]]
 
 async def hold_tenders(client: Client, product: Any, partners: Sequence[Any], approvers: Sequence[Approver], until_s: float) -> None:
     while asyncio.get_running_loop().time() < until_s:
-        await client.pause(4.0)
+        await client.pause(1.0)
         tender = client.new_id("tnd")
         await client.do("allocation", f"tender/{tender}", _opening(client, tender, product, tuple(partners)))
         found = await client.read("allocation", f"tender/{tender}")
         if isinstance(found, Tender) and found.terms is not None:
             terms = found.terms
-            await asyncio.gather(*(_bid(client, tender, partner, terms) for partner in partners))
-            await client.until(lambda terms=terms: client.world.now() > terms.reveal_until, 10.0)  # type: ignore[misc]
+            await asyncio.gather(*(_bid(client, tender, partner, terms) for partner in terms.bidders))
+            await client.until(lambda terms=terms: client.world.now() > terms.reveal_until + timedelta(seconds=1), 16.0)  # type: ignore[misc]
             await _decide(client, tender, terms, approvers)
 
 
@@ -44,7 +43,7 @@ def _opening(client: Client, tender: Any, product: Any, partners: tuple[Any, ...
     units, price = client.dice.randrange(1, 6), client.dice.randrange(1, 4)
     pricing, tie_rule = client.dice.choice(("uniform", "pay_as_bid")), client.dice.choice(("pro_rata", "lot"))
     release_days = client.dice.choice((1, 4, 30))
-    seconds = client.dice.choice((1, 2, 3))
+    seconds, days = client.dice.choice((1, 2, 4)), client.dice.choice((0, 1, 1, 2))
 
     async def open_tender(process: "Running", on: date) -> Prepared:
         around = client.allocation.surroundings(product, partners, on)
@@ -57,10 +56,10 @@ def _opening(client: Client, tender: Any, product: Any, partners: tuple[Any, ...
             reserve_price=str(price),
             pricing=pricing,  # type: ignore[arg-type]
             tie_rule=tie_rule,  # type: ignore[arg-type]
-            cap_units=max(1, units - 1),
-            bidders=partners,
+            cap_units=min(2, units),
+            bidders=tuple(sorted(around.terms)) or partners,
             commit_until=now + timedelta(seconds=seconds),
-            reveal_until=now + timedelta(seconds=2 * seconds),
+            reveal_until=now + timedelta(days=days, seconds=seconds),
             approvals_needed=1,
             release_days=release_days,
         )
@@ -75,9 +74,7 @@ def _opening(client: Client, tender: Any, product: Any, partners: tuple[Any, ...
 async def _bid(client: Client, tender: Any, partner: Any, terms: TenderTerms) -> None:
     stream, salt = stream_of(tender, partner), client.world.chance.bytes(1)[0].hex()
     price = client.dice.randrange(1, 6)
-    steps = (BidStep(price=str(price + 1), units=1), BidStep(price=str(price), units=client.dice.randrange(1, 3)))[
-        client.dice.randrange(2) :
-    ]
+    steps = tuple(BidStep(price=str(each), units=1) for each in (price + 1, price))[client.dice.randrange(2) :]
     commitment = seal(SealedBid(tender=tender, bidder=partner, steps=steps), salt)
     bid = client.new_id("bid")
 
@@ -88,9 +85,9 @@ async def _bid(client: Client, tender: Any, partner: Any, terms: TenderTerms) ->
         return RevealBid(tender=tender, partner=partner, salt=salt, steps=steps, terms=terms, at=process.now()), ()
 
     await client.do("allocation", stream, commit)
-    await client.until(lambda: client.world.now() >= terms.commit_until, 5.0)
-    if client.dice.random() < 0.8:
-        await client.do("allocation", stream, reveal, tries=3)
+    await client.until(lambda: client.world.now() >= terms.commit_until, 8.0)
+    if client.dice.random() < 0.9:
+        await client.do("allocation", stream, reveal)
 
 
 async def _decide(client: Client, tender: Any, terms: TenderTerms, approvers: Sequence[Approver]) -> None:
@@ -144,12 +141,8 @@ async def _approve(client: Client, tender: Any, approver: Approver) -> None:
     if not isinstance(found, Tender) or found.proposal is None:
         return
     signed = approve(found.proposal.proposed.decision, approver.key, approver=approver.subject, purpose="tender")
-    command = ApproveTender(
-        approval=signed,
-        by=approver.subject,
-        key="enrolled",
-        signature_valid=verify_approval(signed, approver.public_key),
-        capacity=capacity(client, approver.subject),
-        on=date.min,
-    )
+
+    async def command(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        return ApproveTender(signing=signing_of(client, signed, approver, on)), ()
+
     await client.do("allocation", f"tender/{tender}", command)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor
+from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, tender_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -270,6 +270,13 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.conversations, lambda evidence: _drop(evidence, "project_watched")),
     (auditor.documents, _change("loan_proposed", document="00" * 32)),
     (auditor.timers, _forget_a_loans_timer),
+    (tender_auditor.tenders, lambda evidence: _drop(evidence, "bidding_closed")),
+    (tender_auditor.tenders, lambda evidence: _drop(evidence, "bid_voided")),
+    (tender_auditor.tenders, lambda evidence: _lengthen(evidence, "bid_revealed")),
+    (tender_auditor.tenders, _change("tender_award_granted", units=1000)),
+    (auditor.conversations, _change("tender_award_granted", mass_g=1)),
+    (auditor.conversations, lambda evidence: _drop(evidence, "tender_reopened")),
+    (auditor.documents, _change("tender_proposed", file="00" * 32)),
     (auditor.messages, _lose_a_message),
     (auditor.messages, _publish_another),
 ]
@@ -285,6 +292,6 @@ def test_a_check_finds_what_was_tampered_with(
             tampered = tamper(tampered) or tampered
         except DidNotHappen:
             continue
-        assert list(check(tampered))
+        assert list(auditor.faults(check, tampered))
         return
     pytest.fail("it happens in no run")

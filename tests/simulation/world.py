@@ -28,7 +28,7 @@ from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
-from simulation import authority_clients, clients, loan_clients, material_clients, tender_clients
+from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, tender_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
 from simulation.client import Client, Operation
@@ -267,7 +267,9 @@ class World:
         work: list[Any] = [clients.stock_up(client(f"depot-{product}"), product) for product in products]
         work += [clients.sign_terms(client(f"desk-{partner}"), partner, products) for partner in partners]
         work += [clients.enrol(client(f"enrol-{approver.subject}"), approver) for approver in approvers]
-        work.append(authority_clients.empower(client("administrator"), approvers))
+        ratifier = clients.Approver("ratifier")
+        work.append(authority_clients.empower(client("administrator"), [*approvers, ratifier]))
+        work.append(emergency_clients.ratify(client("ratifier"), products, ratifier, WORK_SECONDS))
         work += [clients.run_rounds(client(f"rounds-{product}"), product, approvers, WORK_SECONDS) for product in products]
         work += [
             clients.ask_for_stock(client(f"{partner}-{product}"), partner, product, dice.randrange(1, 6), WORK_SECONDS)

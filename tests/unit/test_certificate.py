@@ -179,7 +179,7 @@ def test_a_whole_certificate_holds_and_says_what_it_cannot_show(folder: Path) ->
     assert {"file", "decision", f"{APPROVAL}/signature", f"{APPROVAL}/enrolled", "certified/approvals", "proposer"} <= set(
         names(checked["passed"])
     )
-    assert names(checked["not_checkable"]) == [f"{APPROVAL}/revoked"]
+    assert names(checked["not_checkable"]) == ["certified/stands", f"{APPROVAL}/revoked"]
 
 
 def test_a_partner_recomputes_its_own_award_and_passes_nothing_that_it_cannot_see(folder: Path) -> None:
@@ -289,6 +289,22 @@ def test_a_certificate_with_one_thing_changed_fails_and_names_it_first(
     assert changed != told
     checked = found(folder, changed)
     assert (checked["exit_code"], names(checked["failed"])[:1]) == (1, [first])
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "0" * 128,
+        approve(NAME, OTHER, approver="sub_approver").signature,
+        approve("0" * 64, KEY, approver="sub_approver").signature,
+        approve(NAME, KEY, approver="sub_another").signature,
+        approve(NAME, KEY, approver="sub_approver", purpose="tender").signature,
+    ],
+)
+def test_a_signature_by_another_key_or_over_something_else_is_found_without_any_receipt(folder: Path, signature: str) -> None:
+    certificate = change_approval(signature=signature)(certificate_of(folder))
+    (folder / "keys" / "ledger.vkey").unlink()
+    assert names(found(folder, certificate)["failed"]) == [f"{APPROVAL}/signature"]
 
 
 def test_the_first_difference_is_told_in_one_line(folder: Path) -> None:

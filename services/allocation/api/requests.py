@@ -185,7 +185,7 @@ async def accept_request(
     async with reads.session() as session:
         row = await find_request(session, request, None)
         lists = await lists_in_force(session)
-        behind = await requests_behind(session, versions(lists), request)
+        behind = await requests_behind(session, versions(lists), request=request)
         not_pre_cleared = tuple(party.role for party in await pre_clearance(session, row, post.today) if not party.cleared)
     if behind:
         await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)

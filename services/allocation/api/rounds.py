@@ -42,6 +42,7 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
+from services.allocation.party_screening import screen_round
 from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
@@ -165,6 +166,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
 @router.post("/{round}/certify")
 async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
+    await screen_round(post.kernel, round)
     async with reads.session() as session:
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
@@ -260,7 +262,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
-            open_objections=await open_objections(session, row.requests, sight.partner),
+            open_objections=await open_objections(session, row.requests),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
@@ -275,6 +277,7 @@ async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> R
     own = set(requests)
     awards = [award for award in view.awards if award.request in own]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
+    changes["open_objections"] = await open_objections(session, requests)
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
     if view.status not in (RoundStatus.CERTIFIED, RoundStatus.RELEASED):
