@@ -198,11 +198,11 @@ class _Lent:
         }
 
     async def _approved(self, path: str, signed: object) -> bool | None:
-        """As soon as the approver's key has arrived from allocation."""
+        """As soon as the approver's key and authority have arrived from allocation."""
         try:
             await self.parties.approvers[0].post(f"{path}/approvals", signed)
         except ProblemAnswer as problem:
-            if problem.code != "approver_key_not_found":
+            if problem.code not in ("approver_key_not_found", "authority_missing"):
                 raise
             return None
         return True
