@@ -6,6 +6,7 @@ from services.allocation.api.screening_lists import IMPORTS
 from services.allocation.domain import (
     agreement,
     approver,
+    approver_key,
     bid,
     book,
     clock,
@@ -213,6 +214,7 @@ SERVICE = Service(
         agreement.DECIDER,
         disruption.DECIDER,
         approver.DECIDER,
+        approver_key.DECIDER,
         instrument.DECIDER,
         official.DECIDER,
         policy.DECIDER,

@@ -1,5 +1,6 @@
 """Authority over HTTP: who has a power approves, who has none or an interest does not, and an emergency is ratified by another."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -99,6 +100,15 @@ async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserv
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     await reserve.status(round, "released")
+
+
+async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reserve):
+    public_key = public_key_hex(Ed25519PrivateKey.generate())
+    bodies = [{"subject": f"sub_{number}", "public_key": public_key} for number in range(8)]
+    answers = await asyncio.gather(
+        *(reserve.clients["admin-1"].post("/v1/approver-keys", json=each, headers={"Idempotency-Key": each["subject"]}) for each in bodies)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * 7]
 
 
 async def test_an_acting_officer_approves_on_the_named_days(reserve: Reserve):

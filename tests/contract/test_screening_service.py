@@ -206,8 +206,11 @@ async def test_an_open_objection_is_shown_in_the_round_and_does_not_stop_it(rese
     request = await submitted(reserve)
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
-    round: str = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))["round"]
-    assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["open_objections"] == [objection]
+    other = await reserve.accepted_request("partner-jp", 2, nominee="JOGMEC")
+    opening = {"product": PRODUCT, "requests": [request, other], "policy": POLICY}
+    round: str = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
+    for who, seen in (("operator-1", [objection]), ("partner-jp", [objection]), ("nominee-sojitz", [objection]), ("nominee-jogmec", [])):
+        assert (await reserve.get(who, f"/v1/rounds/{round}"))["open_objections"] == seen
     await reserve.propose(round, 2)
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")

@@ -80,8 +80,7 @@ async def estate(world: World) -> Estate:
 
     shared_product = await world.registered_product()
     await world.taken_in(shared_product, 3)
-    for partner in ("JP", "EU"):
-        await world.agreed_with(partner, shared_product)
+    agreed = {partner: await world.agreed_with(partner, shared_product) for partner in ("JP", "EU")}
     requests = [
         await world.requested("JP", shared_product, 2 * UNIT_G),
         await world.requested("EU", shared_product, 3 * UNIT_G, nominee=SECRET),
@@ -112,6 +111,7 @@ async def estate(world: World) -> Estate:
         "objection": objection["objection"],
         "partner": "EU",
         "path": "entries/000.p/1",
+        "policy": await world.policy(release_days=90),
         "position": position,
         "product": product,
         "release": release,
@@ -123,9 +123,10 @@ async def estate(world: World) -> Estate:
         "shard": shard,
         "source": source,
         "subject": await world.subject("approver-1"),
+        "version": "1",
     }
     private = {ids[name] for name in ("agreement", "award", "disruption", "draw", "release", "request", "round")}
-    shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"]}
+    shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"], agreed["EU"]}
     private |= {ids["loan"], material, "borrower/hillgrove-mines"}
     return Estate(world, ids, material, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
 
@@ -219,6 +220,7 @@ PARTNERS_OWN = {
 PARTNERS_LISTS = {
     "/allocation/v1/agreements",
     "/allocation/v1/awards",
+    "/allocation/v1/carries",
     "/allocation/v1/disruptions",
     "/allocation/v1/objections",
     "/allocation/v1/requests",

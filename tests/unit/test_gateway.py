@@ -245,11 +245,14 @@ async def test_a_body_over_the_limit_ends_at_the_gateway(setting: Setting) -> No
 
 
 def test_only_a_route_that_is_named_for_imports_takes_a_larger_body() -> None:
-    services = frozenset({"loans", "inventory"})
-    limits = {
-        path: found.body_limit_bytes for path in (b"/loans/v1/loan-imports", b"/loans/v1/loans") if (found := destination(path, services))
+    services = frozenset({"loans", "inventory", "allocation"})
+    expected = {
+        b"/loans/v1/loan-imports": IMPORT_LIMIT_BYTES,
+        b"/loans/v1/loans": BODY_LIMIT_BYTES,
+        b"/allocation/v1/screening-list-imports": IMPORT_LIMIT_BYTES,
+        b"/allocation/v1/screening-lists": BODY_LIMIT_BYTES,
     }
-    assert limits == {b"/loans/v1/loan-imports": IMPORT_LIMIT_BYTES, b"/loans/v1/loans": BODY_LIMIT_BYTES}
+    assert {path: found.body_limit_bytes for path in expected if (found := destination(path, services))} == expected
     other = destination(b"/inventory/v1/loan-imports", services)
     assert other is not None
     assert other.body_limit_bytes == BODY_LIMIT_BYTES

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, KeyPath, SubjectField
 from services.allocation.domain.approver import EnrolKey, RevokeKey
+from services.allocation.domain.approver_key import ClaimKey
 from services.allocation.events import KeyId, ProductId, SubjectId
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.approval import key_id
@@ -55,6 +56,8 @@ async def enrol_key(
         others = select(ApproverKeyRow.key).where(ApproverKeyRow.key == key, ApproverKeyRow.subject != body.subject).limit(1)
         if (await session.exec(others)).first() is not None:
             raise Problem("approver_key_already_enrolled", "a key is one person's own", field="/public_key", accepted="another key")
+    claim = ClaimKey(subject=SubjectId(body.subject), key=key)
+    await post.submit(f"approver_key/{key}", claim, part="claim")  # of two who enrol it at once, one is refused
     command = EnrolKey(subject=SubjectId(body.subject), key=key, public_key=body.public_key)
     await post.submit(f"approver/{body.subject}", command)
     return KeyChange(key=key, subject=body.subject, revoked=False)

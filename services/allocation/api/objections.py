@@ -136,11 +136,9 @@ async def show_objection(objection: ObjectionPath, caller: Annotated[Caller, all
     return view_objection(row)
 
 
-async def open_objections(session: AsyncSession, requests: Collection[str], partner: str | None) -> list[str]:
-    """Those that have no answer yet: of this partner, or all."""
+async def open_objections(session: AsyncSession, requests: Collection[str]) -> list[str]:
+    """Those that have no answer yet."""
     query = select(ObjectionRow.objection).where(col(ObjectionRow.request).in_(requests), ObjectionRow.status == ObjectionStatus.OPEN.value)
-    if partner is not None:
-        query = query.where(ObjectionRow.partner == partner)
     return sorted((await session.exec(query)).all())
 
 

@@ -262,7 +262,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
-            open_objections=await open_objections(session, row.requests, sight.partner),
+            open_objections=await open_objections(session, row.requests),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
@@ -277,6 +277,7 @@ async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> R
     own = set(requests)
     awards = [award for award in view.awards if award.request in own]
     changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
+    changes["open_objections"] = await open_objections(session, requests)
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's
     if view.status not in (RoundStatus.CERTIFIED, RoundStatus.RELEASED):

@@ -42,6 +42,7 @@ from services.allocation.events.parties import (
     AgreementResumed,
     AgreementSigned,
     AgreementSuspended,
+    ApproverKeyClaimed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
     DisruptionDeclared,
@@ -144,6 +145,7 @@ __all__ = [
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
+    "ApproverKeyClaimed",
     "ApproverKeyEnrolled",
     "ApproverKeyRevoked",
     "AuthorityCited",
@@ -307,6 +309,7 @@ type Event = (
     | AgreementEvent
     | DisruptionEvent
     | ApproverEvent
+    | ApproverKeyClaimed
     | AuthorityEvent
     | PolicyEvent
     | BookEvent

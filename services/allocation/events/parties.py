@@ -113,6 +113,13 @@ class ApproverKeyEnrolled(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     public_key: str  # Ed25519, 64 hex digits
 
 
+class ApproverKeyClaimed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_claimed.v1"):
+    """A key is one person's own, for ever: in a stream of the key's, so that of two who enrol it at once one is refused."""
+
+    subject: SubjectId
+    key: KeyId
+
+
 class ApproverKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revoked.v1"):
     subject: SubjectId
     key: KeyId
