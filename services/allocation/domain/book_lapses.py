@@ -172,7 +172,8 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
                 return None
             return void_decision(round_id, product, round, f"disruption {disruption}")
         case ProtectedStockChanged(mass_g=mass_g):
-            return void_decision(round_id, product, round, "protected stock") if reads.protected_g != mass_g else None
+            level_g = max(mass_g, round.protected_g)  # the policy's own stands below it
+            return void_decision(round_id, product, round, "protected stock") if reads.protected_g != level_g else None
         case KeyRevoked(key=key):
             if key not in proposal.approvals:
                 return None
