@@ -10,13 +10,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, AgreementField, ClockField, ProductField, limited_to
-from services.allocation.clock_tables import ItemStatus, ReadinessItemRow
 from services.allocation.domain.first_grams import Cleared, FirstGrams, first_grams
 from services.allocation.domain.readiness import ClearItem, RenewItem, WithdrawItem
 from services.allocation.events import AgreementId, PartnerCode, ProductId, SubjectId
 from services.allocation.events.readiness import ItemId, ItemKind, ReadinessCleared, ReadinessRenewed, ReadinessWithdrawn
 from services.allocation.figures import STANDARD, figures
 from services.allocation.tables import AgreementRow
+from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http import Posting, Reading, Reads
