@@ -26,7 +26,7 @@ from services.allocation.domain import (
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.party_screening import keep_screening
 from services.allocation.projections import project
-from services.allocation.projections_stock import take_stock
+from services.allocation.projections.stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.allocation.watch import watch_clocks

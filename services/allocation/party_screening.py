@@ -21,8 +21,8 @@ from typeid import TypeID
 from services.allocation.domain.book_screening import MAX_HITS, Screened, ScreenParties
 from services.allocation.domain.listed_names import Entry, ListedNames, ScreeningListFile
 from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestId
-from services.allocation.screening_tables import RequestScreeningRow, ScreeningListRow
 from services.allocation.tables import RequestRow, RequestStatus
+from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
 from shared.clock import day_of
 from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_document

@@ -24,7 +24,7 @@ from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_requests import WithdrawRequest
 from services.allocation.events import DecisionHash, ReportSent, RoundId, SubjectId
 from services.allocation.projections import project
-from services.allocation.projections_stock import take_stock
+from services.allocation.projections.stock import take_stock
 from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId

@@ -15,7 +15,7 @@ from services.allocation.domain.sealed_bid import MAX_STEPS, PRICE, SALT
 from services.allocation.domain.tender_opening import MAX_UNITS
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import BidId, BidRevealed, BidStep, PartnerCode, TenderId, TenderTerms
-from services.allocation.tender_tables import BidRow, TenderRow
+from services.allocation.tables.tenders import BidRow, TenderRow
 from shared.auth import Caller, allow
 from shared.fields import Body
 from shared.http import Posting, Reading, Reads

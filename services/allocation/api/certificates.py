@@ -13,8 +13,8 @@ from services.allocation.api.fields import READERS, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.certificate import Certificate, CertifiedApproval, Missing, Proof
 from services.allocation.domain.decision import canonical, own_view, read_file
-from services.allocation.proof_tables import ProofRow
 from services.allocation.tables import ApproverKeyRow, RoundRow
+from services.allocation.tables.proofs import ProofRow
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
 from shared.print_page import PAGE_HEADERS, Format, wants_page

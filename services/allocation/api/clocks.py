@@ -9,10 +9,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, PartnerField, ProductField, RequestPath, limited_to
-from services.allocation.clock_tables import ClockRow, ClockStatus
 from services.allocation.domain.clock import PauseClock, ResumeClock
 from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.events.clocks import Milestone
+from services.allocation.tables.clocks import ClockRow, ClockStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
 from shared.http import Cursor, Limit, Page, Posting, Reading, page

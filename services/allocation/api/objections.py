@@ -14,7 +14,7 @@ from services.allocation.api.lookups import find_request
 from services.allocation.domain.book_objections import AnswerObjection, RaiseObjection
 from services.allocation.events import ObjectionId, RequestId, SubjectId
 from services.allocation.party_screening import lists_in_force, versions
-from services.allocation.screening_tables import ObjectionRow, ObjectionStatus
+from services.allocation.tables.screening import ObjectionRow, ObjectionStatus
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body, PositiveGrams
 from shared.http import Cursor, Limit, Page, Posting, Reading, page

@@ -8,11 +8,11 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import valid_terms
-from services.allocation.clock_tables import ItemStatus, ReadinessItemRow
 from services.allocation.domain.party_names import match, words_of
 from services.allocation.events import PartnerCode, PartyRole
 from services.allocation.party_screening import parties_of
 from services.allocation.tables import RequestRow
+from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
 
 REGISTERED: tuple[PartyRole, ...] = ("nominee", "consignee")  # the parties that a register has
 

@@ -8,9 +8,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions import CertifiedApproval, approvals_of
-from services.allocation.proof_tables import ProofRow
-from services.allocation.screening_tables import ObjectionRow, ReviewRow
 from services.allocation.tables import CitationRow, InstrumentRow, RoundRow
+from services.allocation.tables.proofs import ProofRow
+from services.allocation.tables.screening import ObjectionRow, ReviewRow
 from shared.authority import Cited
 
 

@@ -13,8 +13,8 @@ from services.allocation.api.fields import READERS, RoundField, Sight, SubjectFi
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.review import AssignReview, ConcludeReview, RequestReview
 from services.allocation.events import DecisionHash, ProductId, ReviewId, RoundId, SubjectId
-from services.allocation.screening_tables import InvolvementRow, ReviewRow, ReviewStatus
 from services.allocation.tables import RoundRow
+from services.allocation.tables.screening import InvolvementRow, ReviewRow, ReviewStatus
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body
 from shared.http import Cursor, Limit, Page, Posting, Reading, page

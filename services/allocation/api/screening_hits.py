@@ -11,8 +11,8 @@ from services.allocation.api.fields import READERS, ProductField, RequestField
 from services.allocation.domain.book_screening import DecideHit
 from services.allocation.events import HitId, PartyRole, RequestId, SubjectId
 from services.allocation.party_screening import entry_of, parties_of
-from services.allocation.screening_tables import HitStatus, ScreeningHitRow, ScreeningListRow
 from services.allocation.tables import RequestRow
+from services.allocation.tables.screening import HitStatus, ScreeningHitRow, ScreeningListRow
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, page

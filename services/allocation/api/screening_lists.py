@@ -14,7 +14,7 @@ from services.allocation.api.fields import READERS
 from services.allocation.domain.listed_names import Entry, ListedNames, ListError, ScreeningListFile
 from services.allocation.domain.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import ListName, SubjectId
-from services.allocation.screening_tables import ScreeningListRow
+from services.allocation.tables.screening import ScreeningListRow
 from shared.auth import Caller, allow
 from shared.fields import ReasonBody
 from shared.http import Cursor, Limit, Page, Posting, Reading, import_body, page

@@ -14,7 +14,7 @@ from services.allocation.api.objections import ObjectionView, view_objection
 from services.allocation.api.pre_clearance import PreClearanceView, pre_clearance
 from services.allocation.api.screening_hits import HitView
 from services.allocation.events import Criterion, PartyRole
-from services.allocation.screening_tables import AcceptanceRow, HitStatus, ObjectionRow, RequestScreeningRow, ScreeningHitRow
+from services.allocation.tables.screening import AcceptanceRow, HitStatus, ObjectionRow, RequestScreeningRow, ScreeningHitRow
 from shared.auth import Caller, allow
 from shared.http import Reading
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, limited_to
-from services.allocation.clock_tables import TaskRow
+from services.allocation.tables.clocks import TaskRow
 from shared.auth import Caller, allow
 from shared.fields import Day
 from shared.http import Cursor, Limit, Page, Reading, page

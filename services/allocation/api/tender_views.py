@@ -14,7 +14,7 @@ from services.allocation.domain.sealed_bid import PRICE
 from services.allocation.domain.tender_opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS
 from services.allocation.events import PartnerCode, TenderAward, TenderTerms
 from services.allocation.tables import AwardStatus
-from services.allocation.tender_tables import TenderStatus
+from services.allocation.tables.tenders import TenderStatus
 from shared.fields import Body, Instant, PositiveGrams
 
 type Price = Annotated[str, StringConstraints(pattern=PRICE)]

@@ -54,7 +54,7 @@ from services.allocation.events import (
     TenderTerms,
 )
 from services.allocation.tables import StockRow
-from services.allocation.tender_tables import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
+from services.allocation.tables.tenders import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
 from shared.auth import Caller, allow
 from shared.authority import Chain
 from shared.fields import ReasonBody

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestAccepted, RequestSubmitted
-from services.allocation.screening_projection import keep_acceptances
+from services.allocation.projections.screening import keep_acceptances
 from shared.record import Fact
 from shared.waves import Wave, together
 

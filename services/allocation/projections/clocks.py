@@ -19,7 +19,7 @@ from services.allocation.events.clocks import (
     ClockWarned,
     Progress,
 )
-from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
+from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 from shared.record import Fact
 

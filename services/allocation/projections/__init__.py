@@ -58,18 +58,18 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
-from services.allocation.projections_afterwards import project_afterwards
-from services.allocation.projections_authority import project_authority
-from services.allocation.projections_carry import project_carry
-from services.allocation.projections_clocks import project_clocks
-from services.allocation.projections_emergency import project_emergency
-from services.allocation.projections_policy import project_policy
-from services.allocation.projections_proofs import project_proofs
-from services.allocation.projections_readiness import project_readiness
-from services.allocation.projections_requests import RUNS, waves_of
-from services.allocation.report_projection import project_reports
-from services.allocation.screening_projection import project_screening
-from services.allocation.tender_projection import project_tender
+from services.allocation.projections.afterwards import project_afterwards
+from services.allocation.projections.authority import project_authority
+from services.allocation.projections.carry import project_carry
+from services.allocation.projections.clocks import project_clocks
+from services.allocation.projections.emergency import project_emergency
+from services.allocation.projections.policy import project_policy
+from services.allocation.projections.proofs import project_proofs
+from services.allocation.projections.readiness import project_readiness
+from services.allocation.projections.reports import project_reports
+from services.allocation.projections.requests import RUNS, waves_of
+from services.allocation.projections.screening import project_screening
+from services.allocation.projections.tenders import project_tender
 from shared.postgres import Connection
 from shared.record import Fact
 from shared.waves import InWaves, write_wave

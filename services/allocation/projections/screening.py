@@ -27,7 +27,7 @@ from services.allocation.events import (
     ScreeningListWithdrawn,
 )
 from services.allocation.figures import figures
-from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
+from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 from shared.record import Fact
 from shared.waves import Wave

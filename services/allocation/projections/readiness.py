@@ -11,7 +11,7 @@ from services.allocation.events.readiness import (
     ReadinessRenewed,
     ReadinessWithdrawn,
 )
-from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
+from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.allocation.events import ReportSent, RoundCertified, RoundReopened
-from services.allocation.projections_tasks import Task, end_tasks, raise_tasks
+from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
 from shared.postgres import Connection
 from shared.record import Fact
 
