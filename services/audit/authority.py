@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from services.allocation.events import authority as told
+from services.allocation.events.afterwards import DecisionSuperseded
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided
 from services.allocation.events.policy import PolicyApproved
 from services.allocation.events.requests import RequestSubmitted
@@ -108,6 +109,8 @@ class Authority:
                 self._protected_g[event.product] = event.mass_g
                 if event.mass_g < before_g:
                     self._needs(service, place, record, "open_protected_stock", product=event.product, mass_g=before_g - event.mass_g)
+            case DecisionSuperseded():
+                self._needs(service, place, record, "cancel_release", by=event.superseded_by, product=event.product)
             case HoldLifted() if event.authority is not None:  # None: it expired
                 self._needs(service, place, record, "lift_hold", product=event.product)
             case ReleaseCancelled() if not record.actor.startswith("service:"):  # else a loan was called off
@@ -169,7 +172,8 @@ class Authority:
     def _see_round(self, service: str, place: str, record: Recorded, event: Any) -> None:
         match event:
             case RequestSubmitted():
-                self._asked[event.request] = frozenset({_interest("partner", event.partner), _interest("company", event.nominee)})
+                companies = {_interest("company", name) for name in (event.nominee, event.consignee, event.end_user) if name}
+                self._asked[event.request] = frozenset({_interest("partner", event.partner), *companies})
             case RoundOpened():
                 self._rounds[event.round] = _Round(event.product, list(event.requests), event.emergency is not None)
             case RoundExtended() if (round := self._rounds.get(event.round)) is not None:

@@ -123,7 +123,7 @@ def _commitment(opened: _Opened) -> str:
 
 
 def _faults_against_the_journal(tender: ToCheck, decision: _Published, lines: list[_Line], order: _Order) -> Iterator[str]:
-    terms = tender.opened.terms
+    terms = msgspec.structs.replace(tender.opened.terms, bidders=())  # a decision does not tell its readers of each other
     if decision.tender != tender.opened.tender or bytes(decision.terms) != canonical(msgspec.to_builtins(terms)):
         yield "its terms are not those that the tender was opened with"
     if decision.left_units != tender.proposed.left_units:

@@ -477,6 +477,11 @@ async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(
     path = f"/v1/rounds/{old}/supersede"
     because = {"by_round": new, "reason": "a review found an error"}
     assert await reserve.refused("operator-1", path, because | {"by_round": old}) == (409, "round_decides_nothing_again")
+    conflicts = f"/v1/officials/{reserve.subject('operator-1')}/conflicts"
+    conflict = {"about": "partner", "name": "US", "reason": "holds shares"}
+    await reserve.post("admin-1", conflicts, conflict)
+    assert await reserve.refused("operator-1", path, because) == (403, "conflict_of_interest")
+    await reserve.post("admin-1", f"{conflicts}/withdraw", conflict)
     superseded = await reserve.post("operator-1", path, because)
     assert superseded["superseded_by"] == new
     assert await reserve.refused("operator-1", path, because) == (409, "decision_already_superseded")

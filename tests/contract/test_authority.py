@@ -135,6 +135,10 @@ async def test_a_declared_conflict_bars_until_somebody_else_withdraws_it(reserve
     assert (await reserve.clients["operator-1"].get(conflicts)).status_code == 403
     assert len((await reserve.get("auditor-1", conflicts))["data"]) == 1
     await reserve.post("admin-1", f"{conflicts}/withdraw", conflict | {"reason": "sold"})
+    for company in ("Toyo Logistics", "kyushu smelting"):  # consignee, end user
+        await reserve.post("approver-1", conflicts, conflict | {"name": company})
+        assert await reserve.refused("approver-1", approvals, await reserve.approval(round)) == (403, "conflict_of_interest")
+        await reserve.post("admin-1", f"{conflicts}/withdraw", conflict | {"name": company, "reason": "sold"})
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     await reserve.status(round, "released")

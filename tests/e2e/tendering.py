@@ -1,5 +1,6 @@
-"""A tender over the whole deployment, from the offer to the releases."""
+"""Tenders over the whole deployment, from the offer to the releases."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,41 +23,48 @@ def instant(world: World, days: int) -> str:
 
 async def a_tender(world: World) -> str:
     """The tender, released: JP has bought what it bid for, and US what was left."""
+    tender, bought = await sold(world, BIDS, revealed=("JP", "US"))
+    unit_minor = 2500 * UNIT_G // 1000
+    assert bought == {"JP": (3, 3 * unit_minor), "US": (1, unit_minor)}
+    return tender
+
+
+async def sold(
+    world: World, bids: Mapping[str, Sequence[tuple[str, int]]], *, revealed: Sequence[str], pricing: str = "uniform"
+) -> tuple[str, dict[str, tuple[int, int]]]:
+    """(tender, {partner: (units, amount in minor units)}): a tender of four units that is released to those who revealed what they bid."""
     product = await world.registered_product()
     await world.taken_in(product, 4)
-    for partner in BIDS:
+    for partner in bids:
         await world.agreed_with(partner, product)
     terms = {
         "product": product,
         "units": 4,
         "currency": "AUD",
         "reserve_price": "2400",
-        "pricing": "uniform",
+        "pricing": pricing,
         "cap_units": 3,
-        "bidders": list(BIDS),
+        "bidders": list(bids),
         "commit_until": instant(world, 1),
         "reveal_until": instant(world, 3),
     }
     opened = await world.post(world.operator, TENDERS, terms)
     tender: str = opened["tender"]
-    for partner, steps in BIDS.items():
+    for partner, steps in bids.items():
         bid = SealedBid(tender=tender, bidder=partner, steps=tuple(BidStep(price=price, units=units) for price, units in steps))  # type: ignore[arg-type]
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/commitments", {"commitment": seal(bid, SALT)})
     world.move_on(2)
-    for partner in ("JP", "US"):
-        steps_sent = [{"price": price, "units": units} for price, units in BIDS[partner]]
+    for partner in revealed:
+        steps_sent = [{"price": price, "units": units} for price, units in bids[partner]]
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/reveals", {"salt": SALT, "steps": steps_sent})
     world.move_on(2)
     await _status(world, tender, "closed")
     proposed = await eventually(lambda: _proposed(world, tender))
-    unit_minor = 2500 * UNIT_G // 1000
-    bought = {each["partner"]: (each["units"], each["amount_minor"]) for each in proposed["awards"]}
-    assert bought == {"JP": (3, 3 * unit_minor), "US": (1, unit_minor)}
     approval = await world.approval(proposed["decision"], purpose="tender")
     await world.post(world.clients["approver-1"], f"{TENDERS}/{tender}/approvals", approval)
     await world.post(world.operator, f"{TENDERS}/{tender}/certify")
     await _status(world, tender, "released")
-    return tender
+    return tender, {each["partner"]: (each["units"], each["amount_minor"]) for each in proposed["awards"]}
 
 
 async def _proposed(world: World, tender: str) -> Any:

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ground import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from running import eventually
 from tokens import bad_tokens, of_two_roles
 from world import DISPATCH, UNIT_G, World, product_body
@@ -17,51 +18,12 @@ from services.client import ProblemAnswer
 from shared.approval import approve, public_key_hex
 
 MAX_INTEGER = 2**53 - 1
-NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has
 DRAW = "/inventory/v1/releases/{release}/draws"
 LOTS = "/inventory/v1/lots"
-REQUESTS = "/allocation/v1/requests"
-APPROVALS = "/allocation/v1/rounds/{round}/approvals"
 
 ONE_UNIT = {"mass_g": UNIT_G}
+REVOKED = Ed25519PrivateKey.generate()  # a key that approver-2 had
 WHY = {"reason": "under inquiry", "authority": "Reserve Act s 12"}
-
-
-class Ground(msgspec.Struct, frozen=True):
-    """What bad input is thrown at: all that it needs to be taken is there, but for what is wrong with it."""
-
-    world: World
-    product: str
-    lot: str
-    release: str  # JP's, open, of 100 units
-    drawn: str  # JP's: drawn and not weighed
-    lapsed: str  # JP's release, lapsed
-    held: str  # JP's release, of a product that is on hold
-    request: str  # JP's, accepted, in no round
-    round: str  # proposed by one who is an approver too
-    decision: str
-    proposer: str  # approver-1's subject
-    revoked: Ed25519PrivateKey  # a key that approver-2 had
-    http: httpx.AsyncClient
-
-    def fill(self, text: str) -> str:
-        names = {name: getattr(self, name) for name in ("product", "lot", "release", "drawn", "lapsed", "held", "request", "round")}
-        return text.format_map(names)
-
-    async def sends(self, who: str, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str) -> httpx.Response:
-        """One POST, as it is: not repeated, nothing made good."""
-        content = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
-        sent = {
-            "Authorization": f"Bearer {await self.world.clients[who].token()}",
-            "Content-Type": "application/json",
-            "Idempotency-Key": secrets.token_hex(8),
-        }
-        return await self.http.post(self.fill(path), content=content, headers={**sent, **headers})
-
-    async def heads(self) -> Any:
-        """Of the journals that commands are for. The ledger's goes on by itself, when it signs what it has recorded."""
-        found = await self.world.heads()
-        return {name: found[name] for name in ("inventory", "allocation", "loans")}
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +48,8 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     decided = await world.requested("JP", product, UNIT_G)
     await world.accepted(decided, UNIT_G)
     round = await world.opened(product, [decided])
-    revoked = Ed25519PrivateKey.generate()
     second = await world.subject("approver-2")
-    key = (await world.post(world.admin, "/allocation/v1/approver-keys", {"subject": second, "public_key": public_key_hex(revoked)}))["key"]
+    key = (await world.post(world.admin, "/allocation/v1/approver-keys", {"subject": second, "public_key": public_key_hex(REVOKED)}))["key"]
     await world.post(world.admin, f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})
 
     async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
@@ -100,23 +61,19 @@ async def ground(world: World) -> AsyncIterator[Ground]:
         )
         answer.raise_for_status()
         decision = answer.json()["decision"]
-        ground = Ground(world, product, lot, release, drawn, lapsed, held, request, round, decision, proposer, revoked, http)
+        there = {
+            "product": product,
+            "lot": lot,
+            "release": release,  # JP's, open, of 100 units
+            "drawn": drawn,  # JP's: drawn and not weighed
+            "lapsed": lapsed,  # JP's release, lapsed
+            "held": held,  # JP's release, of a product that is on hold
+            "request": request,  # JP's, accepted, in no round
+            "round": round,  # proposed by approver-1
+            "decision": decision,
+        }
         await world.at_rest()
-        yield ground
-
-
-class Bad(msgspec.Struct, frozen=True):
-    """`body` may name parts of the ground, as the path may. `raw`: the body's bytes as they are."""
-
-    name: str
-    who: str
-    path: str
-    status: int
-    code: str
-    field: str | None
-    body: Any = None
-    raw: bytes | None = None
-    headers: dict[str, str] = {}
+        yield Ground(world, http, there)
 
 
 def draw_of(name: str, mass: str, field: str | None = "/mass_g", code: str = "invalid_request", status: int = 422) -> Bad:
@@ -293,26 +250,7 @@ STATES = [
 
 @pytest.mark.parametrize("bad", [*QUANTITIES, *TEXTS, *UNKNOWN, *STATES], ids=lambda bad: bad.name)
 async def test_it_is_refused_with_its_code_and_changes_nothing(ground: Ground, bad: Bad) -> None:
-    before = await ground.heads()
-    answer = await send(ground, bad)
-    assert_problem(answer, bad.status, bad.code, bad.field)
-    assert await ground.heads() == before
-
-
-async def send(ground: Ground, bad: Bad) -> httpx.Response:
-    body = bad.body
-    if body is not None:
-        body = {name: ground.fill(value) if isinstance(value, str) else value for name, value in body.items()}
-    return await ground.sends(bad.who, bad.path, body, raw=bad.raw, **bad.headers)
-
-
-def assert_problem(answer: httpx.Response, status: int, code: str, field: str | None) -> None:
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    problem = answer.json()
-    assert (answer.status_code, problem["code"], problem.get("field")) == (status, code, field), problem
-    assert problem["status"] == status
-    assert problem["type"] == f"urn:reserve:problem:{code}"
-    assert problem["title"] and problem["detail"]
+    await bad.is_refused(ground)
 
 
 PAST = [
@@ -355,19 +293,14 @@ PAST = [
 @pytest.mark.parametrize(("path", "who", "field", "body"), PAST, ids=[path.rpartition("/")[2] for path, *_ in PAST])
 async def test_a_day_that_has_passed_is_refused(ground: Ground, path: str, who: str, field: str, body: Any) -> None:
     before = await ground.heads()
-    given = {
-        name: value.replace("{product}", ground.product) if isinstance(value, str) else value for name, value in body(ground.world).items()
-    }
-    if "products" in given:
-        given["products"] = [terms | {"product": ground.product} for terms in given["products"]]
-    assert_problem(await ground.sends(who, path, given), 422, "date_in_past", field)
+    assert_problem(await ground.sends(who, path, body(ground.world)), 422, "date_in_past", field)
     assert await ground.heads() == before
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "06/01/2026", "2026-01-06T00:00:00Z", "1e9", "9999-12-31", ""])
 async def test_what_is_no_day_is_refused(ground: Ground, day: str) -> None:
     before = await ground.heads()
-    body = ground.world.request_body(ground.product, UNIT_G, needed_by=day)
+    body = ground.world.request_body(ground["product"], UNIT_G, needed_by=day)
     assert_problem(await ground.sends("partner-jp", REQUESTS, body), 422, "invalid_request", "/needed_by")
     assert await ground.heads() == before
 
@@ -377,7 +310,7 @@ async def test_an_agreement_names_partners_and_products_that_there_are(ground: G
     world = ground.world
     body = {
         "partner": "XX",
-        "products": [{"product": ground.product, "yearly_quota_g": 1, "share": "1/4"}],
+        "products": [{"product": ground["product"], "yearly_quota_g": 1, "share": "1/4"}],
         "priority_class": 1,
         "valid_from": world.in_days(0),
         "valid_until": world.in_days(9),
@@ -394,30 +327,30 @@ class TestApprovals:
     """Of a decision that approver-1 proposed, when they acted as an operator."""
 
     async def test_a_proposer_does_not_approve(self, ground: Ground) -> None:
-        await self.refused(ground, "approver-1", await ground.world.approval(ground.decision), 403, "approval_by_proposer", None)
+        await self.refused(ground, "approver-1", await ground.world.approval(ground["decision"]), 403, "approval_by_proposer", None)
 
     async def test_an_approval_of_another_decision_does_not_count(self, ground: Ground) -> None:
         other = await ground.world.approval("0" * 64, "approver-2")
         await self.refused(ground, "approver-2", other, 409, "approval_of_another_decision", None)
 
     async def test_an_approval_of_another_decision_cannot_be_relabelled(self, ground: Ground) -> None:
-        other = await ground.world.approval("0" * 64, "approver-2") | {"document": ground.decision}
+        other = await ground.world.approval("0" * 64, "approver-2") | {"document": ground["decision"]}
         await self.refused(ground, "approver-2", other, 422, "approval_signature_invalid", "/signature")
 
     async def test_a_revoked_key_approves_nothing(self, ground: Ground) -> None:
-        signed = approve(ground.decision, ground.revoked, approver=await ground.world.subject("approver-2"))
+        signed = approve(ground["decision"], REVOKED, approver=await ground.world.subject("approver-2"))
         await self.refused(ground, "approver-2", msgspec.to_builtins(signed), 409, "approver_key_revoked", "/key_id")
 
     async def test_an_unknown_key_approves_nothing(self, ground: Ground) -> None:
-        signed = approve(ground.decision, Ed25519PrivateKey.generate(), approver=await ground.world.subject("approver-2"))
+        signed = approve(ground["decision"], Ed25519PrivateKey.generate(), approver=await ground.world.subject("approver-2"))
         await self.refused(ground, "approver-2", msgspec.to_builtins(signed), 404, "approver_key_not_found", "/key_id")
 
     async def test_nobody_hands_in_anothers_approval(self, ground: Ground) -> None:
-        approval = await ground.world.approval(ground.decision, "approver-1")
+        approval = await ground.world.approval(ground["decision"], "approver-1")
         await self.refused(ground, "approver-2", approval, 403, "approval_of_another_approver", "/approver")
 
     async def test_an_operator_is_no_approver(self, ground: Ground) -> None:
-        approval = await ground.world.approval(ground.decision, "approver-2")
+        approval = await ground.world.approval(ground["decision"], "approver-2")
         await self.refused(ground, "operator-2", approval, 403, "forbidden", None)
 
     async def refused(self, ground: Ground, who: str, approval: Any, status: int, code: str, field: str | None) -> None:
@@ -455,7 +388,7 @@ class TestKeys:
     async def test_a_command_without_a_key_is_refused(self, ground: Ground) -> None:
         before = await ground.heads()
         headers = {"Authorization": f"Bearer {await ground.world.partner('JP').token()}"}
-        answer = await ground.http.post(ground.fill(DRAW), json={"mass_g": UNIT_G}, headers=headers)
+        answer = await ground.http.post(ground.filled(DRAW), json={"mass_g": UNIT_G}, headers=headers)
         assert_problem(answer, 400, "idempotency_key_missing", "header:idempotency-key")
         assert await ground.heads() == before
 
@@ -480,7 +413,7 @@ async def test_a_body_over_the_limit_is_refused_also_when_its_length_is_not_told
 
     before = await ground.heads()
     headers = {"Authorization": f"Bearer {await ground.world.partner('JP').token()}", "Idempotency-Key": "in pieces"}
-    assert_problem(await ground.http.post(ground.fill(DRAW), content=in_pieces(), headers=headers), 413, "body_too_large", None)
+    assert_problem(await ground.http.post(ground.filled(DRAW), content=in_pieces(), headers=headers), 413, "body_too_large", None)
     assert await ground.heads() == before
 
 
@@ -488,8 +421,8 @@ async def test_good_commands_beside_bad_ones_all_succeed_and_are_all_that_is_rec
     good = 20
     before = await ground.heads()
     bad = [*QUANTITIES, *TEXTS, *UNKNOWN, *STATES]
-    draws = [ground.world.drawn("JP", ground.release, UNIT_G) for _ in range(good)]
-    drawn, answers = await asyncio.gather(asyncio.gather(*draws), asyncio.gather(*(send(ground, each) for each in bad)))
+    draws = [ground.world.drawn("JP", ground["release"], UNIT_G) for _ in range(good)]
+    drawn, answers = await asyncio.gather(asyncio.gather(*draws), asyncio.gather(*(each.sent(ground) for each in bad)))
     assert [answer.json()["code"] for answer in answers] == [each.code for each in bad]
     assert len({answer["draw"] for answer in drawn}) == good
     after = await ground.heads()
@@ -502,5 +435,5 @@ async def test_what_was_refused_stays_refused_under_its_key(ground: Ground) -> N
     key = secrets.token_hex(8)
     for _ in range(2):
         with pytest.raises(ProblemAnswer) as raised:
-            await ground.world.drawn("JP", ground.release, 1000 * UNIT_G, key=key)
+            await ground.world.drawn("JP", ground["release"], 1000 * UNIT_G, key=key)
         assert raised.value.code == "release_exceeded"

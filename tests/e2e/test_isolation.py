@@ -22,12 +22,15 @@ from lending import (
     subscribed_holding,
 )
 from running import eventually
+from tendering import SALT, TENDERS, sold
 from tokens import of_two_roles
 from world import DISPATCH, UNIT_G, World
 
 from services.api_documents import WITH_API, openapi
 
 SECRET = "Ruhr Antimon"  # stands in what the EU alone may read
+BIDS = {"EU": [("2600", 3)], "US": [("2511", 1)]}  # Japan may not bid
+READINESS = "/allocation/v1/readiness"
 
 
 class Estate(msgspec.Struct, frozen=True):
@@ -42,6 +45,8 @@ class Estate(msgspec.Struct, frozen=True):
 
     def at(self, address: str) -> str:
         path = address.format_map(self.ids | ({"loan": self.material} if "/material-loans/" in address else {}))
+        if path == READINESS:
+            return f"{path}?agreement={self.ids['agreement']}&product={self.ids['product']}"
         return f"{path}?from={self.world.in_days(0)}&until={self.world.in_days(0)}" if path.endswith("/statements") else path
 
     def marks_in(self, answer: httpx.Response) -> set[str]:
@@ -50,6 +55,7 @@ class Estate(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="module")
 async def estate(world: World) -> Estate:
+    tender, _ = await sold(world, BIDS, revealed=tuple(BIDS), pricing="pay_as_bid")  # days pass in it
     product, lot, release = await world.stocked_release("EU", 2)
     [row] = [row for row in await world.rows(world.operator, "/inventory/v1/releases", product=product) if row["release"] == release]
     drawn = await world.drawn("EU", release, UNIT_G)
@@ -69,6 +75,8 @@ async def estate(world: World) -> Estate:
     )
     agreement = await world.agreed_with("EU", product)
     right = await world.right_to(product, UNIT_G)
+    cleared = {"agreement": agreement, "product": product, "kind": "nominee", "name": SECRET, "evidence": "register"}
+    item = (await world.post(world.operator, f"{READINESS}/items", cleared))["item"]
     hold = await world.held("lot", lot)
     letter = {"addressee": "Minister for Resources", "sent_on": world.in_days(0)}
     sent = await world.post(world.operator, f"/allocation/v1/rounds/{row['round']}/report/sent", letter)
@@ -99,10 +107,12 @@ async def estate(world: World) -> Estate:
         "deferral": deferral,
         "agreement": agreement,
         "award": row["award"],
+        "decision": row["decision"],
         "disruption": disruption["disruption"],
         "draw": drawn["draw"],
         "hit": "hit_01jh7qmxw4e0aayfkn3d1a2b3c",
         "hold": hold,
+        "item": item,
         "instrument": (await world.rows(world.operator, "/allocation/v1/instruments"))[0]["instrument"],
         "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
         "list": "entity-list",
@@ -123,9 +133,12 @@ async def estate(world: World) -> Estate:
         "shard": shard,
         "source": source,
         "subject": await world.subject("approver-1"),
+        "tender": tender,
         "version": "1",
     }
-    private = {ids[name] for name in ("agreement", "award", "disruption", "draw", "release", "request", "round")}
+    private = {
+        ids[name] for name in ("agreement", "award", "decision", "disruption", "draw", "item", "release", "request", "round", "tender")
+    }
     shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"], agreed["EU"]}
     private |= {ids["loan"], material, "borrower/hillgrove-mines"}
     return Estate(world, ids, material, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
@@ -196,15 +209,20 @@ OPERATIONS = [
 PARTNERS_OWN = {
     "/allocation/v1/agreements/{agreement}",
     "/allocation/v1/awards/{award}",
+    "/allocation/v1/certificates/{decision}",
+    "/allocation/v1/clocks/{request}",
     "/allocation/v1/disruptions/{disruption}",
     "/allocation/v1/objections/{objection}",
     "/allocation/v1/partners/{partner}",
+    READINESS,
     "/allocation/v1/requests/{request}",
     "/allocation/v1/requests/{request}/screening",
     "/allocation/v1/reviews/{review}",
     "/allocation/v1/rounds/{round}",
     "/allocation/v1/rounds/{round}/certificate",
     "/allocation/v1/rounds/{round}/decision",
+    "/allocation/v1/tenders/{tender}",
+    "/allocation/v1/tenders/{tender}/decision",
     "/inventory/v1/draws/{draw}",
     "/inventory/v1/releases/{release}",
     "/ledger/v1/receipts/{source}/{shard}/{position}",
@@ -221,11 +239,13 @@ PARTNERS_LISTS = {
     "/allocation/v1/agreements",
     "/allocation/v1/awards",
     "/allocation/v1/carries",
+    "/allocation/v1/clocks",
     "/allocation/v1/disruptions",
     "/allocation/v1/objections",
     "/allocation/v1/requests",
     "/allocation/v1/reviews",
     "/allocation/v1/tasks",
+    TENDERS,
     "/inventory/v1/draws",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",
@@ -240,11 +260,15 @@ BORROWERS_OWN = sorted(
     if method == "GET" and path.startswith("/v1/loans/{loan}") and path != NOT_FOR_BORROWERS
 )
 ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
-PARTNERS_DRAW_AND_ASK = {
+PARTNERS_MOVE_AND_ASK = {
+    "/inventory/v1/draws/{draw}/delivery",
     "/inventory/v1/releases/{release}/draws",
+    "/allocation/v1/awards/{award}/renounce",
     "/allocation/v1/requests/{request}/objections",
     "/allocation/v1/requests/{request}/withdraw",
     "/allocation/v1/reviews",
+    "/allocation/v1/tenders/{tender}/commitments",
+    "/allocation/v1/tenders/{tender}/reveals",
     "/loans/v1/material-loans/{loan}/deferrals",
 }
 
@@ -269,7 +293,7 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
             answer = await ask(http, token, method, address + answer.links["next"]["url"])
     elif address == "/allocation/v1/requests":
         assert (answer.status_code, answer.json()["code"]) == (409, "agreement_missing")  # the EU's agreement is no help to Japan
-    elif address in (PARTNERS_OWN if method == "GET" else PARTNERS_DRAW_AND_ASK):
+    elif address in (PARTNERS_OWN if method == "GET" else PARTNERS_MOVE_AND_ASK):
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("_not_found")
         assert SECRET not in answer.text
@@ -283,7 +307,11 @@ BODIES: dict[str, Any] = {
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
     "/v1/reviews": lambda estate: {"round": estate.ids["round"], "grounds": ["not ours"]},
     "/v1/requests": lambda estate: estate.world.request_body(estate.product, UNIT_G),
+    "/v1/draws/{draw}/delivery": lambda estate: {"delivered_on": estate.world.in_days(0), "received_by": "not ours", "evidence": "CMR 1"},
     "/v1/draws/{draw}/dispatch": lambda estate: DISPATCH,
+    "/v1/awards/{award}/renounce": lambda estate: {"reason": "not ours"},
+    "/v1/tenders/{tender}/commitments": lambda estate: {"commitment": "0" * 64},
+    "/v1/tenders/{tender}/reveals": lambda estate: {"salt": SALT, "steps": [{"price": "2600", "units": 1}]},
     "/v1/material-loans/{loan}/deferrals": lambda estate: {
         "condition": "supply_disruption",
         "evidence": "not ours",
@@ -364,6 +392,15 @@ async def test_of_a_shared_round_a_partner_sees_its_own_part(estate: Estate, htt
     assert answer.status_code == 200
     assert estate.marks_in(answer) == set()
     assert '"EU"' not in answer.text
+
+
+@pytest.mark.parametrize("part", ["", "/decision"])
+async def test_of_a_tender_a_bidder_sees_its_own_bid(estate: Estate, http: httpx.AsyncClient, part: str) -> None:
+    for partner, other in (("US", "EU"), ("EU", "US")):
+        answer = await ask(http, await estate.world.partner(partner).token(), "GET", f"{TENDERS}/{estate.ids['tender']}{part}")
+        assert answer.status_code == 200
+        assert (f'"{partner}"' in answer.text, f'"{other}"' in answer.text) == (True, False)
+        assert ('"2600"' in answer.text) == (partner == "EU")  # 2511 is the lowest that was accepted: a decision publishes that
 
 
 @pytest.mark.parametrize("address", sorted(PARTNERS_LISTS | PARTNERS_OWN))

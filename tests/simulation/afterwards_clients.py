@@ -1,7 +1,6 @@
 """Clients at work: second thoughts about what is decided already. Awards are given back, decisions superseded, agreements suspended."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -9,7 +8,7 @@ import msgspec
 from services.allocation.domain.agreement import ResumeAgreement, SuspendAgreement
 from services.allocation.domain.renouncing import RenounceAward
 from services.allocation.domain.superseding import SupersedeDecision
-from simulation.authority_clients import KEEPER
+from simulation.authority_clients import capacity
 from simulation.client import Client
 
 
@@ -45,11 +44,10 @@ async def supersede(client: Client, product: Any) -> None:
         awarded_g=0,
         by_round=client.dice.choice(others),
         other=product,
-        by=KEEPER,  # type: ignore[arg-type]
-        held=client.allocation.held_by(KEEPER),
-        named=None,
+        partners=frozenset(),
+        companies=frozenset(),
+        capacity=capacity(client),
         reason="an error was found",
-        on=date.min,
     )
     await client.do("allocation", f"superseded/{old['round']}", command)
 

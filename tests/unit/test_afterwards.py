@@ -16,10 +16,9 @@ from services.allocation.events import (
     ProductId,
     RequestId,
     RoundId,
-    SubjectId,
 )
 from services.allocation.events.authority import Act
-from shared.authority import Authority, Fault, Kind
+from shared.authority import Authority, Capacity, Fault, Kind, interest_in
 from shared.decider import Refused
 
 DECISION, AGAIN = DecisionHash("ab" * 32), DecisionHash("cd" * 32)
@@ -55,6 +54,10 @@ def authority(**changes: Any) -> Authority:
     return Authority(**(told | changes))
 
 
+def capacity(**changes: Any) -> Capacity:
+    return Capacity(**({"by": "operator-1", "on": TODAY, "held": ((authority(),),)} | changes))
+
+
 def supersede(**changes: Any) -> SupersedeDecision:
     told: dict[str, Any] = {
         "round": RoundId("rnd_1"),
@@ -63,11 +66,10 @@ def supersede(**changes: Any) -> SupersedeDecision:
         "awarded_g": 50,
         "by_round": RoundId("rnd_2"),
         "other": ANTIMONY,
-        "by": SubjectId("operator-1"),
-        "held": ((authority(),),),
-        "named": None,
+        "partners": frozenset({PartnerCode("JP")}),
+        "companies": frozenset({"Sojitz"}),
+        "capacity": capacity(),
         "reason": "a review found an error",
-        "on": TODAY,
     }
     return SupersedeDecision(**(told | changes))
 
@@ -112,6 +114,14 @@ def test_a_decision_is_superseded_by_another_open_round_of_its_product_only():
 
 
 def test_nobody_supersedes_without_an_authority_that_covers_it():
-    assert refusal(superseding.decide(supersede(held=()), Superseded())) == Fault.MISSING
+    assert refusal(superseding.decide(supersede(capacity=capacity(held=())), Superseded())) == Fault.MISSING
     short = ((authority(limit_g=49),),)
-    assert refusal(superseding.decide(supersede(held=short), Superseded())) == Fault.OVER_LIMIT
+    assert refusal(superseding.decide(supersede(capacity=capacity(held=short)), Superseded())) == Fault.OVER_LIMIT
+
+
+def test_nobody_supersedes_who_has_an_interest_in_whom_the_decision_is_about():
+    for about, name in (("round", "rnd_1"), ("product", ANTIMONY), ("partner", "JP"), ("company", "sojitz")):
+        interested = capacity(conflicts=frozenset({interest_in(about, name)}))
+        assert refusal(superseding.decide(supersede(capacity=interested), Superseded())) == Fault.CONFLICT
+    elsewhere = capacity(conflicts=frozenset({interest_in("partner", "US")}))
+    assert not isinstance(superseding.decide(supersede(capacity=elsewhere), Superseded()), Refused)

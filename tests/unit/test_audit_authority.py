@@ -118,7 +118,9 @@ async def test_a_delegation_of_what_may_not_be_delegated_or_wider_than_its_paren
     assert await at(story, tmp_path) == ["instrument", "cite"]
 
 
-@pytest.mark.parametrize("conflict", [("partner", "US"), ("company", "trading co"), ("product", ANTIMONY), ("round", "rnd_1")])
+@pytest.mark.parametrize(
+    "conflict", [("partner", "US"), ("company", "trading co"), ("company", "smelter"), ("product", ANTIMONY), ("round", "rnd_1")]
+)
 async def test_who_had_declared_a_conflict_is_found_to_have_approved(conflict: tuple[Any, str], tmp_path: Path):
     about, name = conflict
     said: Any = {"official": "sub_approver", "about": about, "name": name}
@@ -151,6 +153,13 @@ async def test_stock_that_is_taken_back_without_an_authority_is_found(tmp_path: 
     story = told()
     found = failures(await audited(tmp_path, before(story, "lapse", cancel=stock(taken_back))))
     assert "authority" in found
+
+
+async def test_a_decision_that_is_superseded_without_an_authority_is_found(tmp_path: Path):
+    again: Any = {"round": "rnd_1", "product": ANTIMONY, "decision": DECISION, "by_round": "rnd_2", "superseded_by": "sub_operator"}
+    superseded = allocation.DecisionSuperseded(**again, reason="an error")
+    step = Step(event=superseded, stream="superseded/rnd_1", shard=0, on=TODAY)
+    assert await at(before(told(), "close", supersede=step), tmp_path) == ["supersede"]
 
 
 # Emergencies

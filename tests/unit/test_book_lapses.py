@@ -132,6 +132,13 @@ def test_a_decision_falls_when_the_protected_stock_changes():
     assert lapsed(story.when(news(ProtectedStockChanged(mass_g=UNIT_G)))).cause == "protected stock"
 
 
+def test_a_decision_stands_when_what_is_protected_changes_below_the_policy_s_own_level():
+    story = a_round(10, protected_g=3 * UNIT_G)
+    story.given(story.propose(5, surroundings(protected=3)))
+    assert story.when(news(ProtectedStockChanged(mass_g=2 * UNIT_G))) == []
+    assert lapsed(story.when(news(ProtectedStockChanged(mass_g=4 * UNIT_G)))).cause == "protected stock"
+
+
 def test_a_revoked_key_takes_its_own_approval_and_the_decision_stands():
     story = a_proposal(10, approvals_needed=2)
     first = story.approve()

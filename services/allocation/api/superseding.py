@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.allocation.api.authority import chains_held
+from services.allocation.api.authority import capacity_of, companies_of, partners_of
 from services.allocation.api.fields import InstrumentField, RoundField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.superseding import SupersedeDecision
-from services.allocation.events import DecisionHash, ProductId, RoundId, SubjectId
+from services.allocation.events import DecisionHash, ProductId, RoundId
 from services.allocation.tables import RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Text
@@ -34,11 +34,12 @@ class SupersessionView(BaseModel):
 async def supersede_decision(
     round: RoundPath, body: SupersessionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> SupersessionView:
-    """Under an authority to cancel releases. What partners have drawn, they keep."""
+    """Under an authority to cancel releases, and with no interest in whom the decision is about. What partners have drawn, they keep."""
     async with reads.session() as session:
         row = await find_round(session, round)
         other = await session.get(RoundRow, body.by_round)
-        held = await chains_held(session, caller.subject, body.authority)
+        capacity = await capacity_of(session, caller.subject, post.today, body.authority)
+        partners, companies = await partners_of(session, row), await companies_of(session, row)
     command = SupersedeDecision(
         round=RoundId(round),
         product=ProductId(row.product),
@@ -46,11 +47,10 @@ async def supersede_decision(
         awarded_g=row.awarded_g or 0,
         by_round=RoundId(body.by_round),
         other=ProductId(other.product) if other is not None and other.status in (RoundStatus.OPEN, RoundStatus.PROPOSED) else None,
-        by=SubjectId(caller.subject),
-        held=held,
-        named=body.authority,
+        partners=partners,
+        companies=companies,
+        capacity=capacity,
         reason=body.reason,
-        on=post.today,
     )
     accepted = await post.submit(f"superseded/{round}", command)
     event = accepted.facts[0].event

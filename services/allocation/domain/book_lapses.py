@@ -59,6 +59,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     rights_g: int  # firm, and not reserved by any release
     protected_g: int  # of lots
     policy_stands: bool = True  # the version that the round was opened under is still the active one
+    largest_minimum: str = "1"  # by that version: the most of what was accepted that a request may insist on
 
     @property
     def free_g(self) -> int:
@@ -172,7 +173,8 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
                 return None
             return void_decision(round_id, product, round, f"disruption {disruption}")
         case ProtectedStockChanged(mass_g=mass_g):
-            return void_decision(round_id, product, round, "protected stock") if reads.protected_g != mass_g else None
+            level_g = max(mass_g, round.protected_g)  # the policy's own stands below it
+            return void_decision(round_id, product, round, "protected stock") if reads.protected_g != level_g else None
         case KeyRevoked(key=key):
             if key not in proposal.approvals:
                 return None

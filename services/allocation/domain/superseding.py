@@ -1,19 +1,19 @@
 """Superseding: a certified decision whose rest is taken back, since another round decides again. Both stay provable."""
 
-from datetime import date
 from enum import StrEnum
 
 import msgspec
 
-from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, ProductId, RoundId, SubjectId
+from services.allocation.domain.book_authority import concerns_of
+from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
 from services.allocation.events.authority import Act
-from shared.authority import Chain, Exercise, Fault, Uncovered, narrowest
+from shared.authority import Capacity, Fault, cite
 from shared.decider import Decider, Refused
 
 
 class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`decision`: of the round, if inventory has released it. `other`: the product of `by_round`, if that is still to be decided.
-    `held`: the authorities of the caller, `named`: the one that it acts under."""
+    `partners` and `companies`: those that the round's requests name."""
 
     round: RoundId
     product: ProductId
@@ -21,11 +21,10 @@ class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     awarded_g: int
     by_round: RoundId
     other: ProductId | None
-    by: SubjectId
-    held: tuple[Chain, ...]
-    named: str | None
+    partners: frozenset[PartnerCode]
+    companies: frozenset[str]
+    capacity: Capacity
     reason: str
-    on: date
 
 
 class Reason(StrEnum):
@@ -55,17 +54,17 @@ def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refu
             field="/by_round",
             accepted="an open round of the same product",
         )
-    exercise = Exercise(act=Act.CANCEL_RELEASE, by=command.by, on=command.on, product=command.product, mass_g=command.awarded_g)
-    cited = narrowest(command.held, exercise, command.named)
-    if isinstance(cited, Uncovered):
-        return Refused(cited.fault, cited.detail, field="/authority", accepted=cited.accepted)
+    concerns = concerns_of(command.round, command.product, command.partners, command.companies)
+    cited = cite(command.capacity, Act.CANCEL_RELEASE, product=command.product, mass_g=command.awarded_g, concerns=concerns)
+    if isinstance(cited, Refused):
+        return cited
     return [
         DecisionSuperseded(
             round=command.round,
             product=command.product,
             decision=command.decision,
             by_round=command.by_round,
-            superseded_by=command.by,
+            superseded_by=SubjectId(command.capacity.by),
             reason=command.reason,
         ),
         AuthorityCited(matter=command.round, cited=cited),

@@ -60,7 +60,8 @@ class BidLine(_Document, frozen=True, kw_only=True):
 
 
 class Published(_Document, frozen=True, kw_only=True):
-    """`lines`: the bids' commitments in the order of their digits, which tells nothing about who is who."""
+    """`terms`: without the bidders, who are not told of each other. `lines`: the bids' commitments in the order of their digits, which
+    tells nothing about who is who."""
 
     format: Literal["reserve.tender_decision.v1"] = "reserve.tender_decision.v1"
     tender: TenderId
@@ -195,7 +196,7 @@ def _published(tender: TenderId, terms: TenderTerms, cleared: Cleared, lines: Se
     cut_off = cleared.cut_off
     return Published(
         tender=tender,
-        terms=terms,
+        terms=msgspec.structs.replace(terms, bidders=()),
         cut_off_price=None if cut_off is None else decimal_text(cut_off.price),
         wanted_units=0 if cut_off is None else cut_off.wanted_units,
         cut_off_units=0 if cut_off is None else cut_off.units,

@@ -247,15 +247,20 @@ async def deliver_draw(
     reads: Reading,
 ) -> DeliveryView:
     """The consignee has signed for the goods. A partner tells it of its own, an operator of any."""
+    partner = draws_for(caller)
+    async with reads.session() as session:
+        row = await session.get(DrawRow, draw)
+    if row is None or partner not in (None, row.partner):
+        raise not_found("draw", draw)
     command = DeliverDraw(
         draw=DrawId(draw),
-        partner=draws_for(caller),
+        partner=partner,
         delivered_on=body.delivered_on,
         received_by=body.received_by,
         evidence=body.evidence,
         on=post.today,
     )
-    accepted = await post.submit(await stockpile_of(reads, "draw", draw), command, effective_on=body.delivered_on)
+    accepted = await post.submit(stream_of(row.product), command, effective_on=body.delivered_on)
     event = accepted.facts[0].event
     return DeliveryView(
         draw=draw,
