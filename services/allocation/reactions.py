@@ -113,15 +113,14 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         case AgreementSigned(agreement=agreement, partner=partner, products=products):
             return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
         case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped, valid_until=valid_until):
-            named = [terms.product for terms in products]
+            change = AgreementChanged(agreement=agreement, partner=partner, version=version)
             return [
-                *_agreement_changed(agreement, partner, version, [*named, *dropped]),
-                *(_in_book(product, FollowAgreement(agreement=agreement, valid_until=valid_until)) for product in named),
-                *(_in_book(product, EndCarry(agreement=agreement)) for product in dropped),
+                *(_in_book(terms.product, FollowAgreement(change=change, valid_until=valid_until)) for terms in products),
+                *(_in_book(product, EndCarry(change=change)) for product in dropped),
             ]
         case AgreementEnded(agreement=agreement, partner=partner, products=products):
-            ended = [_in_book(product, EndCarry(agreement=agreement)) for product in products]
-            return [*_agreement_changed(agreement, partner, version, products), *ended]
+            change = AgreementChanged(agreement=agreement, partner=partner, version=version)
+            return [_in_book(product, EndCarry(change=change)) for product in products]
         case (
             AgreementSuspended(agreement=agreement, partner=partner, products=products)
             | AgreementResumed(agreement=agreement, partner=partner, products=products)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.allocation.domain.book import timers
 from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
-from services.allocation.domain.book_lapses import Surroundings
+from services.allocation.domain.book_lapses import AgreementChanged, Surroundings
 from services.allocation.domain.book_state import Book, evolve
 from services.allocation.events import AgreementId, ApprovalsLapsed, CarryExpired, CarrySet, RoundCertified, RoundId
 from shared.decider import CancelTimer, Timer
@@ -19,6 +19,7 @@ from shared.decider import CancelTimer, Timer
 ENDS = date(2026, 12, 31)
 OF_JP, OF_US = AgreementId("agr_JP"), AgreementId("agr_US")
 HALF = "2500000"  # of a unit of 5 t
+CHANGE = AgreementChanged(agreement=OF_US, partner=US, version=9)
 
 
 def around(**changes: Any) -> Surroundings:
@@ -96,27 +97,43 @@ def test_its_timer_forgets_it_the_day_after_its_last():
     assert story.when(ExpireCarry(agreement=OF_US, on=due)) == []
 
 
-def test_it_ends_with_its_agreement_and_what_was_decided_with_it_falls():
+def decided_with_it() -> Story:
     story = certified()
     story.given(story.close())
     story.given(submit("us2", US, 10), accept("us2", 10), open_round("us2", round=RoundId("rnd_2")))
-    story.given(story.propose(1, around=around(), round=RoundId("rnd_2")))
-    expired, lapsed = story.when(EndCarry(agreement=OF_US))
+    return story.given(story.propose(1, around=around(), round=RoundId("rnd_2")))
+
+
+def test_it_ends_with_its_agreement_and_what_was_decided_with_it_falls_once():
+    lapsed, expired = decided_with_it().when(EndCarry(change=CHANGE))
     assert isinstance(expired, CarryExpired)
     assert expired.cause == "agreement_ended"
     assert timers(expired) == [CancelTimer(f"carry/{OF_US}")]
     assert isinstance(lapsed, ApprovalsLapsed)
+    assert lapsed.cause == f"agreement {OF_US}"
+
+
+def test_what_was_decided_with_it_falls_with_it_alone_too():
+    expired, lapsed = decided_with_it().when(ExpireCarry(agreement=OF_US, on=date(2100, 1, 1)))
+    assert isinstance(expired, CarryExpired)
+    assert isinstance(lapsed, ApprovalsLapsed)
     assert lapsed.cause == f"carry of {US}"
+
+
+def test_an_amended_agreement_takes_it_along_and_what_was_decided_falls():
+    lapsed, told = decided_with_it().when(FollowAgreement(change=CHANGE, valid_until=date(2027, 6, 30)))
+    assert isinstance(lapsed, ApprovalsLapsed)
+    assert isinstance(told, CarrySet)
 
 
 def test_an_amended_agreement_takes_it_along():
     story = certified()
     longer = date(2027, 6, 30)
-    [told] = story.when(FollowAgreement(agreement=OF_US, valid_until=longer))
+    [told] = story.when(FollowAgreement(change=CHANGE, valid_until=longer))
     assert isinstance(told, CarrySet)
     assert (told.carry_g, told.before_g, told.expires_on) == (HALF, HALF, longer)
-    assert story.when(FollowAgreement(agreement=OF_US, valid_until=longer)) == []
-    [told] = story.when(FollowAgreement(agreement=OF_US, valid_until=date(2040, 1, 1)))
+    assert story.when(FollowAgreement(change=CHANGE, valid_until=longer)) == []
+    [told] = story.when(FollowAgreement(change=CHANGE, valid_until=date(2040, 1, 1)))
     assert isinstance(told, CarrySet)
     assert told.expires_on == date(TODAY.year + 2, TODAY.month, TODAY.day)  # no longer than the policy says
 

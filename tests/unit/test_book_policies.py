@@ -32,6 +32,15 @@ def test_a_request_that_insists_on_more_than_the_policy_allows_enters_no_round(m
         assert refused.field == "/requests/0"
 
 
+def test_a_minimum_that_the_policy_admits_no_more_once_less_was_accepted_is_not_decided_on():
+    story = one_request(5).given(open_round("jp", largest_minimum="1/2"))
+    by_policy = surroundings(largest_minimum="1/2")
+    assert story.when(story.propose(around=by_policy))
+    story.given(accept("jp", 9))
+    story.refuses(story.propose(around=by_policy), Reason.MINIMUM_BEYOND_POLICY)
+    assert story.when(story.propose())
+
+
 def test_a_rule_that_goes_by_positions_has_one_of_each_partner():
     story = one_request()
     opening: dict[str, Any] = {"method": Method(rule="iep", restraint="93/100")}

@@ -170,8 +170,8 @@ def test_commands_from_timers_and_reactions_never_refuse(steps: list[Step], on: 
     for agreement in [*story.book.carries, AgreementId("agr_never")]:
         commands += [
             ExpireCarry(agreement=agreement, on=on),
-            EndCarry(agreement=agreement),
-            FollowAgreement(agreement=agreement, valid_until=on),
+            EndCarry(change=AgreementChanged(agreement=agreement, partner=JP, version=9)),
+            FollowAgreement(change=AgreementChanged(agreement=agreement, partner=JP, version=9), valid_until=on),
         ]
     for command in commands:
         for book in (story.book, msgspec.structs.replace(Book())):

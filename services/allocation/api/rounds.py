@@ -302,10 +302,12 @@ async def _surroundings(reads: Reads, session: AsyncSession, row: RoundRow, book
     if round is None:
         return found
     policy = await read_policy(reads, round.policy)
+    version = policy.versions.get(round.policy_version)
     return msgspec.structs.replace(
         found,
         protected_g=max(found.protected_g, round.protected_g),
         policy_stands=policy.stands(round.policy_version, on),
+        largest_minimum="1" if version is None else version.terms.largest_minimum,
     )
 
 

@@ -7,6 +7,7 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.agreement import anniversary
+from services.allocation.domain.book_lapses import AgreementChanged, LapseApprovals, lapses_outside
 from services.allocation.domain.book_state import Book, Round, proposal_of
 from services.allocation.domain.carry import NOTHING, Carry
 from services.allocation.events import AgreementId, BookEvent, CarryExpired, CarrySet, PartnerCode, ProductId, RoundId
@@ -21,15 +22,15 @@ class ExpireCarry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EndCarry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The agreement has ended, or is about this product no more."""
+    """The agreement has ended, or is about this product no more: its carry goes, and what was decided with it is void."""
 
-    agreement: AgreementId
+    change: AgreementChanged
 
 
 class FollowAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The agreement was amended: its carry ends with its new last day."""
+    """The agreement was amended: its carry ends with its new last day, and what was decided with the old terms is void."""
 
-    agreement: AgreementId
+    change: AgreementChanged
     valid_until: date
 
 
@@ -37,32 +38,21 @@ CarryCommand = ExpireCarry | EndCarry | FollowAgreement
 
 
 def decide_carry(command: CarryCommand, product: ProductId, book: Book) -> list[BookEvent]:
-    """Total: these come from timers and reactions."""
-    if (carry := book.carries.get(command.agreement)) is None:
-        return []
+    """Total: these come from timers and reactions. One event around the book is one command here, whatever all follows from it."""
     match command:
-        case ExpireCarry():
-            if carry.expires_on is None or command.on <= carry.expires_on:
+        case ExpireCarry(agreement=agreement, on=on):
+            carry = book.carries.get(agreement)
+            if carry is None or carry.expires_on is None or on <= carry.expires_on:
                 return []
-            return [_expired(product, command.agreement, carry, by_time=True)]
-        case EndCarry():
-            return [_expired(product, command.agreement, carry, by_time=False)]
-        case FollowAgreement():
-            expires_on = _earlier(carry.remembered_until, command.valid_until)
-            if expires_on == carry.expires_on:
-                return []
-            return [
-                CarrySet(
-                    product=product,
-                    agreement=command.agreement,
-                    partner=carry.partner,
-                    carry_g=carry.carry_g,
-                    before_g=carry.carry_g,
-                    remembered_until=carry.remembered_until,
-                    expires_on=expires_on,
-                    cause=command.agreement,
-                )
-            ]
+            return [_expired(product, agreement, carry, by_time=True)]
+        case EndCarry(change=change):
+            carry = book.carries.get(change.agreement)
+            ended = [] if carry is None else [_expired(product, change.agreement, carry, by_time=False)]
+            return [*lapses_outside(LapseApprovals(cause=change), product, book), *ended]
+        case FollowAgreement(change=change, valid_until=valid_until):
+            carry = book.carries.get(change.agreement)
+            followed = [] if carry is None else _followed(product, change.agreement, carry, valid_until)
+            return [*lapses_outside(LapseApprovals(cause=change), product, book), *followed]
         case _:
             assert_never(command)
 
@@ -120,6 +110,24 @@ def carry_timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
             return [CancelTimer(f"carry/{agreement}")]
         case _:
             return ()
+
+
+def _followed(product: ProductId, agreement: AgreementId, carry: Carry, valid_until: date) -> list[CarrySet]:
+    expires_on = _earlier(carry.remembered_until, valid_until)
+    if expires_on == carry.expires_on:
+        return []
+    return [
+        CarrySet(
+            product=product,
+            agreement=agreement,
+            partner=carry.partner,
+            carry_g=carry.carry_g,
+            before_g=carry.carry_g,
+            remembered_until=carry.remembered_until,
+            expires_on=expires_on,
+            cause=agreement,
+        )
+    ]
 
 
 def _expired(product: ProductId, agreement: AgreementId, carry: Carry, *, by_time: bool) -> CarryExpired:

@@ -59,6 +59,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     rights_g: int  # firm, and not reserved by any release
     protected_g: int  # of lots
     policy_stands: bool = True  # the version that the round was opened under is still the active one
+    largest_minimum: str = "1"  # by that version: the most of what was accepted that a request may insist on
 
     @property
     def free_g(self) -> int:

@@ -6,7 +6,7 @@ from itertools import batched, pairwise
 import msgspec
 
 from services.allocation.domain.book_screening import party_barred
-from services.allocation.domain.book_state import Book, Reason
+from services.allocation.domain.book_state import Book, Reason, Request, Round
 from services.allocation.domain.policy_terms import BY_POSITION, MAX_APPROVALS, MAX_RELEASE_DAYS, admits
 from services.allocation.domain.rules import RULES
 from services.allocation.events import (
@@ -115,13 +115,28 @@ def _unfit(book: Book, request_id: RequestId, field: str, command: OpenRound) ->
     if request.needed_by < command.on:
         return Refused(Reason.REQUEST_EXPIRED, f"{request_id} was needed by {request.needed_by}", field=field)
     if not admits(command.largest_minimum, request.minimum_g, request.accepted_g):
-        return Refused(
-            Reason.MINIMUM_BEYOND_POLICY,
-            f"{request_id} insists on {request.minimum_g} of {request.accepted_g} g",
-            field=field,
-            accepted=f"a minimum of at most {command.largest_minimum} of what was accepted",
-        )
+        return _insists(request_id, request, command.largest_minimum, field)
     return party_barred(request_id, request, field)
+
+
+def minimum_beyond(book: Book, round: Round, largest_minimum: str) -> Refused[Reason] | None:
+    """A request that insists on more than the policy allows, since less of it was accepted after the round had been opened."""
+    if largest_minimum == "1":
+        return None
+    for request_id in sorted(round.requests):
+        request = book.requests[request_id]
+        if not admits(largest_minimum, request.minimum_g, request.accepted_g or 0):
+            return _insists(request_id, request, largest_minimum, None)
+    return None
+
+
+def _insists(request_id: RequestId, request: Request, largest_minimum: str, field: str | None) -> Refused[Reason]:
+    return Refused(
+        Reason.MINIMUM_BEYOND_POLICY,
+        f"{request_id} insists on {request.minimum_g} of {request.accepted_g} g",
+        field=field,
+        accepted=f"a minimum of at most {largest_minimum} of what was accepted",
+    )
 
 
 def _without_position(command: OpenRound, book: Book) -> list[str]:

@@ -26,7 +26,7 @@ from services.allocation.domain.book_lapses import (
     revisions_of,
     void_decision,
 )
-from services.allocation.domain.book_opening import OpenRound, open_round
+from services.allocation.domain.book_opening import OpenRound, minimum_beyond, open_round
 from services.allocation.domain.book_screening import parties_barred
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
 from services.allocation.domain.cover import days_of_cover
@@ -178,6 +178,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return barring
     if superseded := _superseded(command.round, round, command.surroundings):
         return superseded
+    if insisting := minimum_beyond(book, round, command.surroundings.largest_minimum):
+        return insisting
     if missing := sorted(partners_of(book, round) - command.surroundings.terms.keys()):
         return Refused(Reason.AGREEMENT_MISSING, f"{', '.join(missing)} has no agreement on {product} that is valid on {command.on}")
     free_g = command.surroundings.free_g

@@ -1,6 +1,5 @@
 """State of a clock to delivery: what is reached, what is left to reach, and by when."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import assert_never, get_args
 
@@ -38,7 +37,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     partner: PartnerCode = PartnerCode("")
     clock: str | None = None  # None: news of the award came before that of the acceptance, or there was no clock then
     submitted_on: date = date.min
-    limits: Mapping[Milestone, date] = immutables.Map()
+    limits: immutables.Map[Milestone, date] = immutables.Map()
     warn_days: int = 0
     loan: bool = False
     decision: DecisionHash | None = None
@@ -75,7 +74,7 @@ def evolve(clock: Clock, event: ClockEvent) -> Clock:
                 clock,
                 clock=event.clock,
                 submitted_on=event.submitted_on,
-                limits=event.limits,
+                limits=immutables.Map(event.limits),
                 warn_days=event.warn_days,
                 loan=event.loan,
                 reached=clock.reached.set("screened", event.screened_on),
@@ -100,7 +99,7 @@ def evolve(clock: Clock, event: ClockEvent) -> Clock:
                 paused_since=None,
                 resumed_on=event.on,
                 paused_days=clock.paused_days + event.days,
-                limits={**clock.limits, **event.limits},
+                limits=clock.limits.update(event.limits),
                 warned=clock.warned - again,  # of another limit it is warned once more
                 breached=clock.breached - again,
             )
@@ -169,13 +168,13 @@ def _lost(clock: Clock, event: ClockSetBack) -> Clock:
 
 def _with_reached(clock: Clock, on: date) -> Clock:
     """The milestones that the whole award has reached, each with the day on which it did. While the clock is paused, days do not count."""
-    reached, limits = clock.reached, dict(clock.limits)
+    reached, limits = clock.reached, clock.limits
     for milestone in MILESTONES[1:]:
         whole = 0 < clock.of_g <= reached_g(clock, milestone)
         if whole and milestone not in reached:
             reached = reached.set(milestone, on)
             if clock.paused_since is not None and milestone in limits and on > clock.paused_since:
-                limits[milestone] += on - clock.paused_since
+                limits = limits.set(milestone, limits[milestone] + (on - clock.paused_since))
         elif not whole and milestone in reached:
             reached = reached.delete(milestone)
     return msgspec.structs.replace(clock, reached=reached, limits=limits)
