@@ -29,13 +29,11 @@ async def a_tender(world: World) -> str:
     return tender
 
 
-async def sold(
-    world: World, bids: Mapping[str, Sequence[tuple[str, int]]], *, revealed: Sequence[str], pricing: str = "uniform"
-) -> tuple[str, dict[str, tuple[int, int]]]:
-    """(tender, {partner: (units, amount in minor units)}): a tender of four units that is released to those who revealed what they bid."""
+async def an_open_tender(world: World, bidders: Sequence[str] = tuple(BIDS), pricing: str = "uniform") -> str:
+    """Of four units, which each of these partners may bid for."""
     product = await world.registered_product()
     await world.taken_in(product, 4)
-    for partner in bids:
+    for partner in bidders:
         await world.agreed_with(partner, product)
     terms = {
         "product": product,
@@ -44,12 +42,19 @@ async def sold(
         "reserve_price": "2400",
         "pricing": pricing,
         "cap_units": 3,
-        "bidders": list(bids),
+        "bidders": list(bidders),
         "commit_until": instant(world, 1),
         "reveal_until": instant(world, 3),
     }
-    opened = await world.post(world.operator, TENDERS, terms)
-    tender: str = opened["tender"]
+    tender: str = (await world.post(world.operator, TENDERS, terms))["tender"]
+    return tender
+
+
+async def sold(
+    world: World, bids: Mapping[str, Sequence[tuple[str, int]]], *, revealed: Sequence[str], pricing: str = "uniform"
+) -> tuple[str, dict[str, tuple[int, int]]]:
+    """(tender, {partner: (units, amount in minor units)}): a tender of four units that is released to those who revealed what they bid."""
+    tender = await an_open_tender(world, tuple(bids), pricing)
     for partner, steps in bids.items():
         bid = SealedBid(tender=tender, bidder=partner, steps=tuple(BidStep(price=price, units=units) for price, units in steps))  # type: ignore[arg-type]
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/commitments", {"commitment": seal(bid, SALT)})

@@ -6,6 +6,7 @@ things, so that it gets beyond 404.
 
 import asyncio
 import json
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
+from running import eventually
+from tendering import an_open_tender
 from world import UNIT_G, World
 
 from services.api_documents import FOLDER
+from services.demo.instruments import register_direction
 from services.registry import JOURNALED
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
@@ -52,8 +56,10 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source, shard, position = drawn["place"].split("/")
     ids = {
         "award": row["award"],
+        "decision": row["decision"],
         "draw": drawn["draw"],
         "lot": lot,
+        "name": row["decision"],
         "partner": "JP",
         "path": "0/000.p/1",
         "position": int(position),
@@ -67,7 +73,7 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
     }
     material, _ = await lent_material(world, "JP", 1)
     sections = {
-        "[parameters]": ids | await of_loans(world),
+        "[parameters]": ids | await of_allocation(world, product, row["round"]) | await of_loans(world),
         '[[operations]]\ninclude-path-regex = "^/v1/material-loans/"\n[operations.parameters]': {"loan": material},
     }
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
@@ -75,6 +81,60 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
         for heading, values in sections.items():
             out.write(f"{heading}\n" + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in values.items()))
     return file
+
+
+async def of_allocation(world: World, product: str, round: str) -> dict[str, str]:
+    """What paths name beside requests and rounds. `round`: a released one."""
+    agreement = await world.agreed_with("JP", product)
+    disruption = {
+        "instrument": "MOFCOM 2026-1",
+        "products": [product],
+        "declared_scope": "all exports",
+        "observed_scope": "Rotterdam",
+        "partners": ["JP"],
+        "starts_on": world.in_days(0),
+        "evidence": ["customs notice"],
+    }
+    item = {
+        "agreement": agreement,
+        "product": product,
+        "kind": "consignee",
+        "name": "Toyo Logistics",
+        "evidence": "the register",
+        "until": world.in_days(90),
+    }
+    letter = {"addressee": "Minister for Resources", "sent_on": world.in_days(0)}
+    accepted = await world.requested("JP", product, UNIT_G)
+    await world.accepted(accepted, UNIT_G)
+    objecting, doubting = {"reasons": ["too little"]}, {"round": round, "grounds": ["too little"]}
+    hit, listed = await a_hit(world, product)
+    return {
+        "agreement": agreement,
+        "disruption": (await world.post(world.operator, "/allocation/v1/disruptions", disruption))["disruption"],
+        "hit": hit,
+        "instrument": await register_direction(world.registered),
+        "item": (await world.post(world.operator, "/allocation/v1/readiness/items", item))["item"],
+        "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
+        "list": listed,
+        "objection": (await world.post(world.partner("JP"), f"/allocation/v1/requests/{accepted}/objections", objecting))["objection"],
+        "policy": await world.policy(release_days=30),
+        "report": (await world.post(world.operator, f"/allocation/v1/rounds/{round}/report/sent", letter))["report"],
+        "review": (await world.post(world.partner("JP"), "/allocation/v1/reviews", doubting))["review"],
+        "subject": await world.subject("approver-2"),
+        "tender": await an_open_tender(world),
+        "version": "1",
+    }
+
+
+async def a_hit(world: World, product: str) -> tuple[str, str]:
+    """(hit, list): the end user of a request of Japan's is listed."""
+    listed = f"list-{secrets.token_hex(4)}"
+    name = f"Zelenogorsk {secrets.token_hex(4)}"
+    entry = {"entry": "E-1", "name": name, "aliases": [], "source": "an example", "listed_on": "2026-01-06"}
+    await world.post(world.operator, "/allocation/v1/screening-list-imports", {"list": listed, "reason": "a test", "entries": [entry]})
+    request = await world.requested("JP", product, UNIT_G, end_user=name)
+    hits = await eventually(lambda: world.rows(world.operator, "/allocation/v1/screening-hits", of=request))
+    return hits[0]["hit"], listed
 
 
 async def of_loans(world: World) -> dict[str, str]:
