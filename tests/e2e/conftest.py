@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest.register_assert_rewrite("ground", "running", "world")
+pytest.register_assert_rewrite("refusals", "running", "world")
 
 from running import up  # noqa: E402
 from world import World, a_world  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from ground import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
+from refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tendering import SALT, TENDERS, instant
 from world import UNIT_G, World
 

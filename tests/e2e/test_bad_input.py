@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ground import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
+from refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from running import eventually
 from tokens import bad_tokens, of_two_roles
 from world import DISPATCH, UNIT_G, World, product_body

@@ -22,10 +22,11 @@ from test_stockpile_tables import A_LIFE, fact, facts_of
 from services.allocation.api.lookups import available_units, find_surroundings
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_requests import WithdrawRequest
-from services.allocation.events import DecisionHash, ReportSent, RoundId, SubjectId
+from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RoundId, SubjectId
 from services.allocation.projections import project
 from services.allocation.projections.stock import take_stock
 from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
+from services.allocation.tables.clocks import TaskRow
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId
 from shared.engines import Engines
@@ -154,6 +155,41 @@ async def test_a_certified_round_owes_a_report_until_it_is_sent(tables: AsyncCon
     await project(connection, [fact(report_sent(told.story.decision(), "cd" * 32), 91, "allocation")])
     [owed], sent = await told.rows(ReportRow), await told.rows(ReportSentRow)
     assert (owed.status, owed.report, [each.report for each in sent]) == ("sent", "cd" * 32, ["ab" * 32, "cd" * 32])
+
+
+async def test_a_report_that_was_sent_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):
+    """A rebuild goes shard by shard, and the report has a stream of its own."""
+    live, rebuilt = Story(), Told(tables)
+    for command in (OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp")):
+        live.when(command)
+    live.given(live.propose(1))
+    live.given(live.approve())
+    decision = live.decision()
+    await project(await driver(tables), [fact(report_sent(decision, "ab" * 32), 90, "allocation")])
+    await rebuilt.when(OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp"))
+    await rebuilt.when(rebuilt.story.propose(1))
+    await rebuilt.when(rebuilt.story.approve())
+    assert rebuilt.story.decision() == decision
+    await rebuilt.when(rebuilt.story.certify())
+    assert [(owed.status, owed.report) for owed in await rebuilt.rows(ReportRow)] == [("sent", "ab" * 32)]
+    assert [task.done_on for task in await rebuilt.rows(TaskRow)] == [TODAY]
+
+
+async def test_an_award_that_was_given_back_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):
+    told = await a_certified_round(tables)
+    decision = told.story.decision()
+    renounced = AwardRenounced(
+        award=AwardId("awd_jp"),
+        round=RoundId("rnd_1"),
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        decision=decision,
+        reason="met elsewhere",
+    )
+    await project(await driver(tables), [fact(renounced, 91, "allocation")])
+    await told.when(told.story.close())
+    assert [(award.award, award.status) for award in await told.rows(AwardRow)] == [("awd_jp", "renounced")]
 
 
 async def test_a_round_that_inventory_refused_owes_no_report_and_one_that_was_sent_is_withdrawn(tables: AsyncConnection):

@@ -1,4 +1,4 @@
-"""A round may be superseded by another."""
+"""Awards that were given back, and rounds that others superseded."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,8 +10,23 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("rounds", sa.Column("superseded_by", sa.String))
+    op.create_table(
+        "renounced_awards",
+        sa.Column("award", sa.String, primary_key=True),
+        sa.Column("decision", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("renounced_on", sa.Date, nullable=False),
+    )
+    op.create_table(
+        "superseded_rounds",
+        sa.Column("round", sa.String, primary_key=True),
+        sa.Column("by_round", sa.String, nullable=False),
+        sa.Column("decision", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("superseded_on", sa.Date, nullable=False),
+    )
 
 
 def downgrade() -> None:
-    op.drop_column("rounds", "superseded_by")
+    for table in ("superseded_rounds", "renounced_awards"):
+        op.drop_table(table)

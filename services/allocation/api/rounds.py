@@ -43,7 +43,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.party_screening import screen_round
-from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus
+from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, SupersededRoundRow
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
@@ -252,9 +252,11 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             ApprovalRow.round == round, ApprovalRow.decision == row.decision, col(ApprovalRow.lapsed).is_(False)
         )
         awards = select(AwardRow).where(AwardRow.round == round, AwardRow.decision == row.decision)
+        superseded = await session.get(SupersededRoundRow, round)
         view = RoundView(
             **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
             approvals_needed=_needed(row),
+            superseded_by=None if superseded is None else superseded.by_round,
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)
                 for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))

@@ -58,7 +58,7 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
-from services.allocation.projections.afterwards import project_afterwards
+from services.allocation.projections.afterwards import project_afterwards, release_awards
 from services.allocation.projections.authority import project_authority
 from services.allocation.projections.carry import project_carry
 from services.allocation.projections.clocks import project_clocks
@@ -101,7 +101,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         await project_emergency(connection, event)
         return
     if isinstance(event, AfterwardsEvent):
-        await project_afterwards(connection, event)
+        await project_afterwards(connection, event, on)
         return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
@@ -330,7 +330,7 @@ async def _project_round(
             await _drop_decision(connection, event.round, f"refused by inventory: {event.reason}")
         case RoundReleased():
             await execute("UPDATE rounds SET status = 'released' WHERE round = $1", event.round)
-            await execute("UPDATE awards SET status = 'released' WHERE round = $1 AND decision = $2", event.round, event.decision)
+            await release_awards(connection, event.round, event.decision)
             await execute("UPDATE requests SET round = NULL WHERE round = $1 AND status <> 'awarded'", event.round)
         case RoundCancelled():
             await execute("UPDATE rounds SET status = 'cancelled', reason = $2 WHERE round = $1", event.round, event.reason)

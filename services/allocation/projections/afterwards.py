@@ -1,12 +1,46 @@
-"""Read tables of what becomes of decisions after their rounds."""
+"""Read tables of what becomes of decisions after their rounds. Their events have streams of their own, and a rebuild may meet them before
+the round's: what they say stands in tables of their own, and an award takes its status from there, too."""
+
+from datetime import date
 
 from services.allocation.events import AfterwardsEvent, AwardRenounced, DecisionSuperseded
 from shared.postgres import Connection
 
 
-async def project_afterwards(connection: Connection, event: AfterwardsEvent) -> None:
+async def project_afterwards(connection: Connection, event: AfterwardsEvent, on: date) -> None:
     match event:
         case AwardRenounced():
-            await connection.execute("UPDATE awards SET status = 'renounced' WHERE award = $1", event.award)
+            await connection.execute(
+                """INSERT INTO renounced_awards (award, decision, reason, renounced_on) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (award) DO UPDATE SET decision = $2, reason = $3, renounced_on = $4""",
+                event.award,
+                event.decision,
+                event.reason,
+                on,
+            )
+            await connection.execute(
+                "UPDATE awards SET status = 'renounced' WHERE award = $1 AND decision = $2 AND status = 'released'",
+                event.award,
+                event.decision,
+            )
         case DecisionSuperseded():
-            await connection.execute("UPDATE rounds SET superseded_by = $2 WHERE round = $1", event.round, event.by_round)
+            await connection.execute(
+                "INSERT INTO superseded_rounds (round, by_round, decision, reason, superseded_on) VALUES ($1, $2, $3, $4, $5)",
+                event.round,
+                event.by_round,
+                event.decision,
+                event.reason,
+                on,
+            )
+
+
+async def release_awards(connection: Connection, round: str, decision: str) -> None:
+    """Of a round that inventory has released."""
+    await connection.execute(
+        """UPDATE awards SET status = CASE WHEN renounced.award IS NULL THEN 'released' ELSE 'renounced' END
+           FROM awards AS own LEFT JOIN renounced_awards AS renounced
+                ON renounced.award = own.award AND renounced.decision = own.decision
+           WHERE awards.award = own.award AND own.round = $1 AND own.decision = $2""",
+        round,
+        decision,
+    )

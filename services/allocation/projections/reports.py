@@ -1,4 +1,7 @@
-"""Which reports are due, and which were sent: a certified round owes one, and owes none once inventory has refused it."""
+"""Which reports are due, and which were sent: a certified round owes one, and owes none once inventory has refused it.
+
+That one was sent is told by a stream of its own, which a rebuild may meet before the round's.
+"""
 
 from datetime import date
 
@@ -21,6 +24,7 @@ async def project_reports(connection: Connection, fact: Fact) -> None:
                 on,
             )
             await raise_tasks(connection, [_task(event, on)])
+            await _sent(connection, event.round, event.decision)
         case RoundReopened() as event:
             await connection.execute("UPDATE reports SET status = 'withdrawn' WHERE round = $1 AND status = 'sent'", event.round)
             await connection.execute("DELETE FROM reports WHERE round = $1 AND status = 'due'", event.round)
@@ -38,15 +42,22 @@ async def project_reports(connection: Connection, fact: Fact) -> None:
                 event.sent_by,
                 fact.place,
             )
-            await connection.execute(
-                """UPDATE reports SET status = 'sent', report = $3, sent_on = $4
-                   WHERE round = $1 AND decision = $2 AND status <> 'withdrawn'""",
-                event.round,
-                event.decision,
-                event.report,
-                event.sent_on,
-            )
-            await end_tasks(connection, {f"report/{event.round}": event.sent_on})
+            await _sent(connection, event.round, event.decision)
+
+
+async def _sent(connection: Connection, round: str, decision: str) -> None:
+    """The last one that was sent of the decision, if there is one and the round still owes it."""
+    sent = await connection.fetchrow(
+        """UPDATE reports SET status = 'sent', report = last.report, sent_on = last.sent_on
+           FROM (SELECT report, sent_on FROM reports_sent WHERE round = $1 AND decision = $2
+                 ORDER BY split_part(place, '/', 3)::bigint DESC LIMIT 1) AS last
+           WHERE reports.round = $1 AND reports.decision = $2 AND reports.status <> 'withdrawn'
+           RETURNING (SELECT min(sent_on) FROM reports_sent WHERE round = $1 AND decision = $2) AS first_on""",
+        round,
+        decision,
+    )
+    if sent is not None:
+        await end_tasks(connection, {f"report/{round}": sent["first_on"]})
 
 
 def _task(event: RoundCertified, on: date) -> Task:

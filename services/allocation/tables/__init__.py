@@ -237,7 +237,6 @@ class RoundRow(Table, table=True):
     ratification: str | None = None  # of one that was decided in an emergency: due, missed, ratified
     ratify_by: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
     ratified_by: str | None = None
-    superseded_by: str | None = None  # the round that decides again
     reason: str | None  # why it was cancelled, reopened, or lost its last decision
 
 
@@ -291,6 +290,25 @@ class ReportSentRow(Table, table=True):
     sent_on: date
     sent_by: str
     place: str
+
+
+class RenouncedAwardRow(Table, table=True):
+    """An award that its partner gave back."""
+
+    __tablename__ = "renounced_awards"
+    award: str = Field(primary_key=True)
+    decision: str
+    reason: str
+    renounced_on: date
+
+
+class SupersededRoundRow(Table, table=True):
+    __tablename__ = "superseded_rounds"
+    round: str = Field(primary_key=True)
+    by_round: str  # decides again
+    decision: str  # of `round`
+    reason: str
+    superseded_on: date
 
 
 # Fed by inventory's events
