@@ -8,6 +8,8 @@ from hashlib import sha256
 
 import msgspec
 
+from simulation.loop import rest
+
 
 class Trace:
     """What happened, in order: its last lines, and a digest of all of them. Two runs of a seed have the same digest."""
@@ -107,7 +109,7 @@ class Chance:
 
     async def latency(self, times: float = 1.0) -> None:
         """A call's way there, or back: mostly short, sometimes long."""
-        await asyncio.sleep(self.random.expovariate(1.0) * self.rates.latency_s * times)
+        await rest(self.random.expovariate(1.0) * self.rates.latency_s * times)
 
     def bytes(self, count: int) -> list[bytes]:
         return [self.random.randbytes(16) for _ in range(count)]

@@ -39,6 +39,7 @@ class LogKeeper:
         self.tables: LedgerTables = journal.store.tables
         self.writer = writer
         self.today = today
+        self._leaves: list[bytes] = []  # hashed: of what is only added to
 
     async def run(self) -> None:
         while True:
@@ -61,7 +62,8 @@ class LogKeeper:
     async def _sign(self) -> bool:
         """False: another process has signed as much."""
         entries = tuple(self.tables.entries)
-        head = TreeHead(len(entries), root_of(hash_leaf(entry.leaf) for entry in entries))
+        self._leaves += [hash_leaf(entry.leaf) for entry in entries[len(self._leaves) :]]
+        head = TreeHead(len(entries), root_of(self._leaves))
         covers = {f"{entry.source}/{entry.shard}": entry.position for entry in entries}
         last = entries[-1]
         context = Context(
