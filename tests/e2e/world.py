@@ -338,7 +338,9 @@ class World:
         return hold
 
     async def lifted(self, hold: str) -> None:
-        await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
+        """Once allocation, whose rounds go by holds, has heard of it."""
+        lifted = await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
+        await self.operator.get("/allocation/v1/stock", at_least=lifted.position)
 
     # The books
 
