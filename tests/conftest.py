@@ -3,8 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from shared.engines import Engines, engines
+
+settings.register_profile("reserve", deadline=None)  # how long an example takes depends on who else works here
+settings.load_profile("reserve")
 
 
 @pytest.fixture(scope="session")
