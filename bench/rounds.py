@@ -16,7 +16,7 @@ from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, empowered_a
 from bench.receipts import drain
 from services.commands.approve import sign_document
 from services.demo.parties import Parties, Unexpected, all_rows, until
-from services.deployment import Deployment, Endpoints
+from services.deployment import Deployment
 from services.serving import serving
 
 PRODUCT, BESIDE = "bench-oxide", "bench-oxide-beside"
@@ -34,7 +34,7 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
             await agree_on_stock(parties, [PRODUCT, BESIDE])
             subject, key_file = await empowered_approver(parties, Path(folder))
-            measured = _Rounds(deployment, endpoints, parties, subject, key_file)
+            measured = _Rounds(deployment, parties, subject, key_file)
             async for each in measured.figures():
                 yield each
             await drain(parties.auditor)
@@ -42,9 +42,8 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
 
 
 class _Rounds:
-    def __init__(self, deployment: Deployment, endpoints: Endpoints, parties: Parties, subject: str, key_file: Path) -> None:
+    def __init__(self, deployment: Deployment, parties: Parties, subject: str, key_file: Path) -> None:
         self.deployment = deployment
-        self.url = endpoints.services["allocation"]
         self.parties = parties
         self.subject = subject
         self.key_file = key_file

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.authority import Authority, Capacity, chain_of
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 
 
 class AuthorityColumns(SQLModel):
@@ -33,8 +33,8 @@ async def keep_authority(connection: Connection, authority: Authority) -> None:
         """INSERT INTO authorities (id, subjects, content) VALUES ($1, $2, $3)
            ON CONFLICT (id) DO UPDATE SET subjects = $2, content = $3""",
         authority.id,
-        _json([authority.holder, *(each.subject for each in authority.acting)]),
-        _json(authority),
+        as_json([authority.holder, *(each.subject for each in authority.acting)]),
+        as_json(authority),
     )
 
 
@@ -74,7 +74,3 @@ async def capacity_of(
     chains = [chain_of(known, id) for id in ids]
     declared = (await session.exec(select(conflicts.key).where(conflicts.official == by))).all()
     return Capacity(by=by, on=on, held=tuple(chain for chain in chains if chain is not None), named=named, conflicts=frozenset(declared))
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, order="sorted").decode()

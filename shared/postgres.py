@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
+import msgspec
 
 from shared.journal import Unreachable
 from shared.record import Fact
@@ -96,3 +98,8 @@ def reachable(connection: Connection | None = None) -> Iterator[None]:
         if connection is None or is_gone(connection):
             raise Unreachable(repr(error)) from error
         raise
+
+
+def as_json(value: Any) -> str:
+    """For a `jsonb` parameter."""
+    return msgspec.json.encode(value).decode()

@@ -179,7 +179,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         revoked=await _revoked(reads, found),
         authorities=authorities,
         on=post.today,
-        at=post.kernel.clock.now(),
+        at=post.now,
     )
     accepted = await post.submit(f"book/{row.product}", command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))

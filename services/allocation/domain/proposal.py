@@ -24,7 +24,7 @@ from services.allocation.domain.decision import (
     compose,
     decision_hash,
 )
-from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, rational
+from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, capped, rational
 from services.allocation.events import Award, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId, Take
 from shared import record
 
@@ -160,11 +160,7 @@ def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
     for line in lines:
         partner = PartnerCode(line.claimant.partner)
         carries[partner] = carries.get(partner, Fraction(0)) + line.carry_out_g
-    return {partner: str(_capped(carry_g, cap_g).limit_denominator(MAX_CARRY_DENOMINATOR)) for partner, carry_g in carries.items()}
-
-
-def _capped(carry_g: Fraction, cap_g: int) -> Fraction:
-    return max(Fraction(-cap_g), min(carry_g, Fraction(cap_g)))
+    return {partner: str(capped(carry_g, cap_g).limit_denominator(MAX_CARRY_DENOMINATOR)) for partner, carry_g in carries.items()}
 
 
 def _stock_of(offer: Offer) -> tuple[PoolStock, ...]:

@@ -5,8 +5,6 @@ from datetime import date
 from itertools import groupby
 from typing import Any, assert_never
 
-import msgspec
-
 from services.allocation.events import (
     AfterwardsEvent,
     AgreementAmended,
@@ -70,7 +68,7 @@ from services.allocation.projections.reports import project_reports
 from services.allocation.projections.requests import RUNS, waves_of
 from services.allocation.projections.screening import project_screening
 from services.allocation.projections.tenders import project_tender
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 from shared.waves import InWaves, write_wave
 
@@ -167,7 +165,7 @@ async def _project_agreement(connection: Connection, event: AgreementEvent, vers
                    VALUES ($1, $2, $3, $4, $5, $6, false, false, $7)""",
                 event.agreement,
                 event.partner,
-                _json(event.products),
+                as_json(event.products),
                 event.priority_class,
                 event.valid_from,
                 event.valid_until,
@@ -177,7 +175,7 @@ async def _project_agreement(connection: Connection, event: AgreementEvent, vers
             await connection.execute(
                 "UPDATE agreements SET products = $2, priority_class = $3, valid_until = $4, version = $5 WHERE agreement = $1",
                 event.agreement,
-                _json(event.products),
+                as_json(event.products),
                 event.priority_class,
                 event.valid_until,
                 version,
@@ -204,12 +202,12 @@ async def _project_disruption(
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
                 event.disruption,
                 event.instrument,
-                _json(event.products),
+                as_json(event.products),
                 event.declared_scope,
                 event.observed_scope,
-                _json(event.partners),
+                as_json(event.partners),
                 event.starts_on,
-                _json(event.evidence),
+                as_json(event.evidence),
                 version,
             )
         case DisruptionRevised():
@@ -220,9 +218,9 @@ async def _project_disruption(
                 event.disruption,
                 event.declared_scope,
                 event.observed_scope,
-                _json(event.partners),
+                as_json(event.partners),
                 event.starts_on,
-                _json(event.evidence),
+                as_json(event.evidence),
                 version,
             )
         case DisruptionEnded():
@@ -233,7 +231,7 @@ async def _project_disruption(
 
 async def _close_request(connection: Connection, request: str, status: str, reasons: tuple[str, ...]) -> None:
     await connection.execute(
-        "UPDATE requests SET status = $2, reasons = $3, round = NULL WHERE request = $1", request, status, _json(reasons)
+        "UPDATE requests SET status = $2, reasons = $3, round = NULL WHERE request = $1", request, status, as_json(reasons)
     )
 
 
@@ -260,7 +258,7 @@ async def _project_round(
                    VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
                 event.round,
                 event.product,
-                _json(event.requests),
+                as_json(event.requests),
                 event.disruption,
                 event.method.rule,
                 event.policy,
@@ -268,14 +266,14 @@ async def _project_round(
                 event.quorum[0].approvals,
                 event.release_days,
                 on,
-                _json(event.method),
-                _json(event.positions),
-                _json(event.quorum),
-                None if event.emergency is None else _json(event.emergency),
+                as_json(event.method),
+                as_json(event.positions),
+                as_json(event.quorum),
+                None if event.emergency is None else as_json(event.emergency),
             )
             await execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
         case RoundExtended():
-            await execute("UPDATE rounds SET requests = requests || $2 WHERE round = $1", event.round, _json(event.requests))
+            await execute("UPDATE rounds SET requests = requests || $2 WHERE round = $1", event.round, as_json(event.requests))
             await execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
         case RoundProposed():
             await execute(
@@ -349,7 +347,3 @@ async def _drop_decision(connection: Connection, round: str, reason: str) -> Non
         round,
         reason,
     )
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

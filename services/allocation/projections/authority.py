@@ -3,8 +3,6 @@
 from datetime import date
 from typing import assert_never
 
-import msgspec
-
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
@@ -15,7 +13,7 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from shared.authority import Acting, interest_in
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -33,8 +31,8 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
                 event.office,
                 event.under,
                 event.holder,
-                _json(event.acts),
-                _json(event.products),
+                as_json(event.acts),
+                as_json(event.products),
                 event.limit_g,
                 event.limit_minor,
                 event.currency,
@@ -47,7 +45,7 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
             await execute(
                 "UPDATE instruments SET acting = acting || $2::jsonb, version = $3 WHERE instrument = $1",
                 event.instrument,
-                _json((officer,)),
+                as_json((officer,)),
                 fact.record.version,
             )
         case InstrumentEnded():
@@ -78,12 +76,8 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
                 cited.act,
                 cited.by,
                 cited.authority,
-                _json(cited),
+                as_json(cited),
                 on,
             )
         case _:
             assert_never(event)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

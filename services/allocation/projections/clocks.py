@@ -20,7 +20,7 @@ from services.allocation.events.clocks import (
     Progress,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 KEEP = """
@@ -121,7 +121,7 @@ async def _keep(connection: Connection, clocks: dict[str, _Clock]) -> None:
     if not clocks:
         return
     rows = [msgspec.structs.astuple(clock) for clock in clocks.values()]
-    columns = [[_json(value) if isinstance(value, dict) else value for value in column] for column in zip(*rows, strict=True)]
+    columns = [[as_json(value) if isinstance(value, dict) else value for value in column] for column in zip(*rows, strict=True)]
     await connection.execute(KEEP, *columns)
     if standing := {clock.request: clock.status for clock in clocks.values() if clock.status is not None}:
         await connection.execute(STAND, list(standing), list(standing.values()))
@@ -166,7 +166,3 @@ def _task(
 
 def _name(request: str, milestone: str) -> str:
     return f"clock/{request}/{milestone}"
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value, order="sorted").decode()

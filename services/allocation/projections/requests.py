@@ -5,10 +5,9 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestAccepted, RequestSubmitted
 from services.allocation.projections.screening import keep_acceptances
+from shared.postgres import as_json
 from shared.record import Fact
 from shared.waves import Wave, together
 
@@ -58,9 +57,9 @@ def _submitted(event: RequestSubmitted, on: date) -> tuple[Any, ...]:
         event.consignee,
         event.end_user,
         event.end_use,
-        _json(event.least_contents),
-        _json(event.excluded_origins),
-        _json(event.statement),
+        as_json(event.least_contents),
+        as_json(event.excluded_origins),
+        as_json(event.statement),
         on,
     )
 
@@ -71,7 +70,7 @@ def _return_requests(facts: Sequence[Fact]) -> Wave:
 
 def _accept(facts: Sequence[Fact]) -> Wave:
     """Of several acceptances of a request the last one counts."""
-    latest = {fact.event.request: (fact.event.request, fact.event.accepted_g, _json(fact.event.reasons)) for fact in facts}
+    latest = {fact.event.request: (fact.event.request, fact.event.accepted_g, as_json(fact.event.reasons)) for fact in facts}
     return together(_wave(_ACCEPT, list(latest.values())), keep_acceptances(facts))
 
 
@@ -106,10 +105,6 @@ def _withdraw(facts: Sequence[Fact]) -> Wave:
 def _wave(statement: str, rows: Sequence[Sequence[Any]]) -> Wave:
     """`rows` as the columns that the statement unnests."""
     return Wave((statement,), [list(column) for column in zip(*rows, strict=True)])
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 # What a run of events of one kind writes, in their order.

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
-
-import msgspec
 
 from services.allocation.events import (
     Hit,
@@ -28,7 +25,7 @@ from services.allocation.events import (
 )
 from services.allocation.figures import figures
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 from shared.waves import Wave
 
@@ -85,8 +82,8 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                    WHERE request = $1 AND command = $2""",
                 event.request,
                 fact.record.command_id,
-                _json(event.findings),
-                _json(event.not_pre_cleared),
+                as_json(event.findings),
+                as_json(event.not_pre_cleared),
                 event.objections_until,
             )
         case RequestDeclined() | RequestWithdrawn() | RequestExpired() as event:
@@ -102,7 +99,7 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 event.product,
                 event.partner,
                 event.accepted_g,
-                _json(event.reasons),
+                as_json(event.reasons),
                 on,
             )
             due_on = on + timedelta(days=figures().objection_answer_days)
@@ -112,7 +109,7 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
                 "UPDATE objections SET status = $2, answer = $3, answered_by = $4, answered_on = $5 WHERE objection = $1",
                 event.objection,
                 "upheld" if event.upheld else "not_upheld",
-                _json(event.reasons),
+                as_json(event.reasons),
                 event.answered_by,
                 on,
             )
@@ -141,7 +138,7 @@ def keep_acceptances(facts: Sequence[Fact]) -> Wave:
             fact.record.position,
             fact.record.command_id,
             fact.event.accepted_g,
-            _json(fact.event.reasons),
+            as_json(fact.event.reasons),
             date.fromisoformat(fact.record.effective_on),
             fact.record.actor,
         )
@@ -156,7 +153,7 @@ async def _screened(connection: Connection, event: PartiesScreened, on: date) ->
         """INSERT INTO request_screenings (request, lists, beyond, screened_on) VALUES ($1, $2, $3, $4)
            ON CONFLICT (request) DO UPDATE SET lists = $2, beyond = $3, screened_on = $4""",
         event.request,
-        _json(event.lists),
+        as_json(event.lists),
         event.beyond,
         on,
     )
@@ -252,7 +249,7 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
                 event.product,
                 event.decision,
                 event.partner,
-                _json(event.grounds),
+                as_json(event.grounds),
                 event.requested_by,
                 on,
             )
@@ -266,7 +263,7 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
                 "UPDATE reviews SET status = 'concluded', outcome = $2, findings = $3, concluded_on = $4 WHERE review = $1",
                 event.review,
                 event.outcome,
-                _json(event.findings),
+                as_json(event.findings),
                 on,
             )
             await end_tasks(connection, {f"review/{event.review}": on})
@@ -280,7 +277,3 @@ async def _involve(connection: Connection, matter: str, subject: str, part: str)
         subject,
         part,
     )
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -1,9 +1,7 @@
 """Read tables of tenders and their bids."""
 
 from datetime import date
-from typing import Any, assert_never
-
-import msgspec
+from typing import assert_never
 
 from services.allocation.events import (
     BidCommitted,
@@ -22,7 +20,7 @@ from services.allocation.events import (
     TenderReleased,
     TenderReopened,
 )
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -36,13 +34,13 @@ async def project_tender(connection: Connection, fact: Fact, event: BidEvent | T
                 *(event.bid, event.tender, event.partner, event.commitment, fact.place),
             )
         case BidRevealed():
-            await execute("UPDATE bids SET salt = $2, steps = $3 WHERE bid = $1", event.bid, event.salt, _json(event.steps))
+            await execute("UPDATE bids SET salt = $2, steps = $3 WHERE bid = $1", event.bid, event.salt, as_json(event.steps))
         case BidVoided():
             await execute("UPDATE bids SET void = true WHERE bid = $1", event.bid)
         case TenderOpened():
             await execute(
                 "INSERT INTO tenders (tender, product, status, terms, opened_on, bids_known) VALUES ($1, $2, 'open', $3, $4, false)",
-                *(event.tender, event.terms.product, _json(event.terms), on),
+                *(event.tender, event.terms.product, as_json(event.terms), on),
             )
         case BiddingClosed():
             await execute("UPDATE tenders SET status = 'closed', bids_known = true WHERE tender = $1", event.tender)
@@ -98,7 +96,3 @@ async def _grant(connection: Connection, event: TenderAwardGranted) -> None:
         *(event.award, event.tender, event.bid, event.product, event.partner, event.units, event.mass_g),
         *(event.amount_minor, event.currency, event.decision, event.expires_on),
     )
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

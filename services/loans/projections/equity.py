@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from services.loans.domain.equity_state import HoldingStatus
 from services.loans.events.equity import (
     DividendReceived,
@@ -24,7 +22,7 @@ from services.loans.events.equity import (
     WriteDownProposed,
     WriteDownWithdrawn,
 )
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -49,8 +47,8 @@ async def _insert(connection: Connection, event: HoldingProposed) -> None:
         event.terms.company,
         event.terms.project,
         event.terms.currency,
-        _json(event.terms),
-        _json(HoldingFigures()),
+        as_json(event.terms),
+        as_json(HoldingFigures()),
         event.document,
         event.proposed_by,
     )
@@ -60,18 +58,18 @@ def _changed(event: Any) -> dict[str, Any]:
     """Columns of the holding, as the event leaves them."""
     match event:
         case HoldingApproved():
-            return {"status": HoldingStatus.APPROVED.value, "approval": _json(event.approval), "reason": None}
+            return {"status": HoldingStatus.APPROVED.value, "approval": as_json(event.approval), "reason": None}
         case HoldingRefused():
             return {"status": HoldingStatus.PROPOSED.value, "approval": None, "reason": event.detail}
         case HoldingWithdrawn():
             return {"status": HoldingStatus.WITHDRAWN.value, "reason": event.reason}
         case HoldingCommitted():
-            return {"status": HoldingStatus.COMMITTED.value, "figures": _json(HoldingFigures(uncalled_minor=event.commitment_minor))}
+            return {"status": HoldingStatus.COMMITTED.value, "figures": as_json(HoldingFigures(uncalled_minor=event.commitment_minor))}
         case HoldingClosed():
             return {"status": HoldingStatus.CLOSED.value}
         case _:
             after = getattr(event, "after", None)
-            return {} if after is None else {"figures": _json(after)}
+            return {} if after is None else {"figures": as_json(after)}
 
 
 async def _flow(connection: Connection, event: Any) -> None:
@@ -84,10 +82,10 @@ async def _flow(connection: Connection, event: Any) -> None:
             await _insert_flow(connection, event, "divestment", event.received_on, -event.units, event.reference)
         case HoldingWrittenDown():
             await _insert_flow(connection, event, "write_down", event.on, 0, None)
-            await _close_write_down(connection, event.flow, "approved", _json(event.approval))
+            await _close_write_down(connection, event.flow, "approved", as_json(event.approval))
         case HoldingWrittenOff():
             await _insert_flow(connection, event, "write_off", event.on, -event.units, None)
-            await _close_write_down(connection, event.flow, "approved", _json(event.approval))
+            await _close_write_down(connection, event.flow, "approved", as_json(event.approval))
         case WriteDownProposed():
             await _propose_write_down(connection, event)
         case WriteDownWithdrawn():
@@ -147,7 +145,3 @@ async def _propose_write_down(connection: Connection, event: WriteDownProposed) 
 
 async def _close_write_down(connection: Connection, flow: str, status: str, approval: str | None) -> None:
     await connection.execute("UPDATE write_downs SET status = $2, approval = $3 WHERE flow = $1", flow, status, approval)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

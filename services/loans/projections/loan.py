@@ -44,7 +44,7 @@ from services.loans.events.loan import (
     SubsequentMissed,
 )
 from shared.codec import without_version
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 _ENTRIES = """
@@ -94,7 +94,7 @@ def _entry(fact: Fact, event: LoanEvent) -> tuple[Any, ...]:
         recorded_on,
         datetime.fromisoformat(fact.record.recorded_at),
         getattr(event, "amount_minor", None),
-        None if change is None else _json(change),
+        None if change is None else as_json(change),
         getattr(event, "reason", None) or getattr(event, "text", None) or getattr(event, "reference", None),
         fact.place,
     )
@@ -114,7 +114,7 @@ def _payment(event: PaymentRecorded | DeliveryCredited | RecoveryRecorded) -> tu
 def _stands(loan: str, version: int, figures: Figures | None) -> tuple[Any, ...]:
     if figures is None:
         return loan, version, None, None, None, None
-    return loan, version, _json(figures), figures.principal_minor, figures.overdue_minor, owed_minor(figures)
+    return loan, version, as_json(figures), figures.principal_minor, figures.overdue_minor, owed_minor(figures)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -130,7 +130,7 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await _insert(connection, fact, event.loan, "approved", event.terms, event.document, event.imported_by, event.reference)
         case LoanApproved():
             await execute(
-                "UPDATE loans SET status = 'approved', approval = $2, reason = NULL WHERE loan = $1", event.loan, _json(event.approval)
+                "UPDATE loans SET status = 'approved', approval = $2, reason = NULL WHERE loan = $1", event.loan, as_json(event.approval)
             )
         case LoanWithdrawn():
             await _set_status(connection, event.loan, "withdrawn", event.reason)
@@ -146,8 +146,8 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
             await execute(
                 "UPDATE loans SET seen = $2, seen_subsequents = $3 WHERE loan = $1",
                 event.loan,
-                _json(event.precedents),
-                _json(event.subsequents),
+                as_json(event.precedents),
+                as_json(event.subsequents),
             )
         case ActProposed() | ActApproved() | ActWithdrawn():
             await _project_act(connection, event)
@@ -202,7 +202,7 @@ async def _insert(
         terms.currency,
         terms.commitment_minor,
         terms.commitment_minor,
-        _json(terms),
+        as_json(terms),
         document,
         by,
         reference,
@@ -224,13 +224,15 @@ async def _project_act(connection: Connection, event: ActProposed | ActApproved 
                    VALUES ($1, $2, $3, $4, $5, $6, 'proposed')""",
                 event.act,
                 event.loan,
-                _json(event.content),
+                as_json(event.content),
                 event.reason,
                 event.document,
                 event.proposed_by,
             )
         case ActApproved():
-            await connection.execute("UPDATE acts SET status = 'approved', approval = $2 WHERE act = $1", event.act, _json(event.approval))
+            await connection.execute(
+                "UPDATE acts SET status = 'approved', approval = $2 WHERE act = $1", event.act, as_json(event.approval)
+            )
             if isinstance(event.content, AmendCondition):
                 await _amend(connection, event.loan, event.content)
         case ActWithdrawn():
@@ -244,7 +246,7 @@ async def _amend(connection: Connection, loan: str, amended: AmendCondition) -> 
         for each in terms.precedents
     )
     await connection.execute(
-        "UPDATE loans SET terms = $2 WHERE loan = $1", loan, _json(msgspec.structs.replace(terms, precedents=precedents))
+        "UPDATE loans SET terms = $2 WHERE loan = $1", loan, as_json(msgspec.structs.replace(terms, precedents=precedents))
     )
 
 
@@ -260,7 +262,7 @@ async def _project_advance(connection: Connection, event: AdvanceRequested | Adv
                 event.purpose,
             )
         case AdvanceCleared():
-            await execute("UPDATE advances SET status = 'cleared', seen = $2 WHERE advance = $1", event.advance, _json(event.seen))
+            await execute("UPDATE advances SET status = 'cleared', seen = $2 WHERE advance = $1", event.advance, as_json(event.seen))
         case AdvanceWithdrawn():
             await execute("UPDATE advances SET status = 'withdrawn' WHERE advance = $1", event.advance)
         case AdvancePaid():
@@ -268,10 +270,6 @@ async def _project_advance(connection: Connection, event: AdvanceRequested | Adv
                 "UPDATE advances SET status = 'paid', paid_on = $2, seen = $3 WHERE advance = $1",
                 event.advance,
                 event.paid_on,
-                _json(event.seen),
+                as_json(event.seen),
             )
             await execute("UPDATE loans SET undrawn_minor = $2 WHERE loan = $1", event.loan, event.undrawn_minor)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

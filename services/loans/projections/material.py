@@ -3,8 +3,6 @@
 from datetime import date
 from typing import Any, assert_never
 
-import msgspec
-
 from services.inventory.events import ProductRegistered
 from services.loans.events.material import (
     DeferralApproved,
@@ -34,7 +32,7 @@ from services.loans.events.material import (
     SecurityToppedUp,
 )
 from shared.codec import type_of, without_version
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 _OFFER = """
@@ -104,7 +102,7 @@ def _changed(event: MaterialEvent) -> tuple[_Columns, _Columns]:
         case MaterialOverdue():
             return {"overdue": True}, {}
         case SecurityMarked():
-            return {"call_minor": event.call_minor, "marked": _json(event)}, {}
+            return {"call_minor": event.call_minor, "marked": as_json(event)}, {}
         case SecurityToppedUp():
             return {"security_minor": event.value_minor, "call_minor": event.call_minor}, {}
         case MaterialDefaulted():
@@ -129,10 +127,10 @@ def _agreed(
         case MaterialTermsProposed(terms=terms):
             about = {"facility": terms.facility, "element": terms.element, "currency": terms.currency}
             secured = {"security_minor": terms.security.value_minor, "due_on": terms.due_on}
-            proposed = {"terms": _json(terms), "document": event.document, "proposed_by": event.proposed_by, "approval": None}
+            proposed = {"terms": as_json(terms), "document": event.document, "proposed_by": event.proposed_by, "approval": None}
             return {"status": "proposed", "reason": None} | about | secured | proposed
         case MaterialTermsApproved():
-            return {"status": "approved", "approval": _json(event.approval)}
+            return {"status": "approved", "approval": as_json(event.approval)}
         case MaterialLoanCommitted():
             return {"status": "committed", "committed_g": event.contained_g}
         case MaterialCommitmentRefused():
@@ -147,7 +145,7 @@ async def _deferral(connection: Connection, event: MaterialEvent) -> None:
             asked = (event.condition, event.evidence, event.due_on, event.premium_pct, event.document, event.proposed_by)
             await connection.execute(_DEFERRAL, event.deferral, event.loan, *asked)
         case DeferralApproved():
-            approved = {"status": "approved", "approval": _json(event.approval)}
+            approved = {"status": "approved", "approval": as_json(event.approval)}
             await _update(connection, "deferrals", "deferral", event.deferral, approved)
         case _:
             pass
@@ -156,11 +154,11 @@ async def _deferral(connection: Connection, event: MaterialEvent) -> None:
 async def _return(connection: Connection, event: MaterialEvent) -> None:
     match event:
         case ReturnReceived():
-            goods = (event.mass_g, event.received_on, event.pending_g, _json(event.lot), _json(event.own_assay))
+            goods = (event.mass_g, event.received_on, event.pending_g, as_json(event.lot), as_json(event.own_assay))
             await connection.execute(_RETURN, event.returned, event.loan, *goods)
             return
         case ReturnAssayed():
-            changed: _Columns = {event.by: _json(event.assay), "status": "split" if event.needs_umpire else "received"}
+            changed: _Columns = {event.by: as_json(event.assay), "status": "split" if event.needs_umpire else "received"}
         case ReturnSettled():
             changed = {"status": "settled", "content": event.content, "basis": event.basis, "contained_g": event.contained_g}
         case ReturnCredited():
@@ -184,8 +182,4 @@ async def _update(connection: Connection, table: str, key: str, id: str, changed
 
 async def take_product(connection: Connection, fact: Fact) -> None:
     if isinstance(event := fact.event, ProductRegistered):
-        await connection.execute(_PRODUCT, event.product, _json(event.contents), event.nominal_unit_g)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value, order="sorted").decode()
+        await connection.execute(_PRODUCT, event.product, as_json(event.contents), event.nominal_unit_g)

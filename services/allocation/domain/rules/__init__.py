@@ -11,6 +11,7 @@ from services.allocation.domain.rules.apportionment import (
     Step,
     Turn,
     apportion,
+    capped,
     retrace,
 )
 from services.allocation.domain.rules.claims import RULES, Claim, Method, Pool, Rule, RuleInputError, counted_g, find_rule, rational
@@ -33,6 +34,7 @@ __all__ = [
     "Step",
     "Turn",
     "apportion",
+    "capped",
     "counted_g",
     "divide",
     "find_rule",

@@ -199,7 +199,7 @@ def _field(
     by_pools: dict[tuple[str, ...] | None, list[int]] = {}
     by_right = RULES[rule].by_right
     right_unit = lcm(*{claim.right_g.denominator for claim in claims if claim.right_g is not None}) if by_right else 1
-    carries = [_capped(claim.carry_g, largest_g) for claim in claims]
+    carries = [capped(claim.carry_g, largest_g) for claim in claims]
     columns = [_Column([], [], [], [], [], [], []) for _ in stages]
     most = [0] * len(claims)
     for place, claim in enumerate(claims):
@@ -310,7 +310,7 @@ def _furthest_first(field: _Field, run: _Run, short: Sequence[int]) -> list[int]
 
 def _follow(rule: str, claim: Claim, steps: Sequence[Step], iteration: int, tie_ranks: Sequence[int | None], largest_g: int) -> Share:
     """One claim through its steps of one iteration, by what is published of them."""
-    carry_g = _capped(claim.carry_g, largest_g)
+    carry_g = capped(claim.carry_g, largest_g)
     entitlement_g, floor_g, award_g, turns = Fraction(0), Fraction(0), 0, list[Turn]()
     counts = counted(claim, [step.unit_g for step in steps], _limit_g(rule, claim))
     pool: object = None
@@ -336,7 +336,7 @@ def _settled(
     if award_g < claim.minimum_g:
         award_g, turns = 0, [Turn(units=0, tie_rank=turn.tie_rank) for turn in turns]
     else:
-        carry_g = _capped(carry_g + entitlement_g - award_g, largest_g)
+        carry_g = capped(carry_g + entitlement_g - award_g, largest_g)
         if carry_g.denominator > MAX_CARRY_DENOMINATOR:
             carry_g = carry_g.limit_denominator(MAX_CARRY_DENOMINATOR)
     return Share(claim=claim, entitlement_g=entitlement_g, award_g=award_g, carry_g=carry_g, iteration=iteration, turns=tuple(turns))
@@ -351,5 +351,5 @@ def _may_have_of(claim: Claim, pool: str | UnsetType) -> bool:
     return claim.pools is None or pool in claim.pools
 
 
-def _capped(carry_g: Fraction, cap_g: int) -> Fraction:
+def capped(carry_g: Fraction, cap_g: int) -> Fraction:
     return max(Fraction(-cap_g), min(carry_g, Fraction(cap_g))) if carry_g else carry_g
