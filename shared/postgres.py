@@ -101,5 +101,5 @@ def reachable(connection: Connection | None = None) -> Iterator[None]:
 
 
 def as_json(value: Any) -> str:
-    """For a `jsonb` parameter."""
-    return msgspec.json.encode(value).decode()
+    """For a `jsonb` parameter. Sorted, for sets: else a rebuild in another process would write their members in another order."""
+    return msgspec.json.encode(value, order="sorted").decode()

@@ -46,10 +46,10 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
-    UnitCount,
 )
 from services.ledger.events import CheckpointSigned
 from shared.checkpoint import parse_checkpoint
+from shared.postgres import as_json
 from shared.record import Fact
 from shared.signed_note import parse_note
 from shared.waves import InWaves, Wave
@@ -244,7 +244,7 @@ class _Batch:
             case DrawDispatched():
                 sums.drawn_g -= event.mass_g
                 sums.dispatched_g += event.mass_g
-                self.put(DISPATCH_DRAW, event.draw, event.carrier, event.consignee, _json(event.gates))
+                self.put(DISPATCH_DRAW, event.draw, event.carrier, event.consignee, as_json(event.gates))
             case DrawDelivered():
                 self.put(DELIVER_DRAW, event.draw, event.delivered_on, event.received_by, event.evidence)
             case DrawReturned():
@@ -262,14 +262,14 @@ class _Batch:
                 self.put(
                     REGISTER_PRODUCT,
                     event.product,
-                    *(event.name, _json(event.contents), event.form, event.unit, event.nominal_unit_g, event.specification),
+                    *(event.name, as_json(event.contents), event.form, event.unit, event.nominal_unit_g, event.specification),
                 )
             case ProtectedStockSet():
                 self.put(PROTECT, event.product, event.mass_g)
             case LoanAnnounced():
                 self.put(ANNOUNCE_LOAN, event.release, event.award, event.decision, event.return_on)
             case LoanGateOpened():
-                self.put(OPEN_GATE, event.release, event.decision, _json(event.gate))
+                self.put(OPEN_GATE, event.release, event.decision, as_json(event.gate))
             case StockPinned():
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
@@ -287,7 +287,7 @@ class _Batch:
             self.units[parcel.lot] -= parcel.units
         self.put(REDUCE_RELEASE, event.release, event.remaining_g)
         place = (on, fact.record.shard, fact.record.position)
-        self.put(DRAW, event.draw, event.product, event.release, event.partner, event.mass_g, _json(event.parcels), *place)
+        self.put(DRAW, event.draw, event.product, event.release, event.partner, event.mass_g, as_json(event.parcels), *place)
 
     def _assigned(self, fact: Fact, event: RightAssigned, sums: _Balances, on: date) -> None:
         if event.source == "rights":
@@ -306,11 +306,11 @@ class _Batch:
         sums.released_g += event.mass_g - event.rights_g
         sums.released_rights_g += event.rights_g
         award = (event.product, event.partner, event.round, event.decision, event.award, event.request)
-        self.put(RELEASE, event.release, *award, _json(event.units), event.rights_g, event.mass_g, on, event.expires_on, None)
+        self.put(RELEASE, event.release, *award, as_json(event.units), event.rights_g, event.mass_g, on, event.expires_on, None)
 
     def _pinned(self, event: StockPinned) -> None:
         """A release of this commit has its lots from the first; a round may have thousands."""
-        lots = _json(event.lots)
+        lots = as_json(event.lots)
         if (row := self.rows[RELEASE].get(event.release)) is not None:
             self.rows[RELEASE][event.release] = (*row[:-1], lots)
         else:
@@ -321,13 +321,13 @@ class _Batch:
             case LotTakenIn():
                 sums.restock(event.status, event.mass_g)
                 self.units[event.lot] += event.units
-                kept = (event.product, event.depot, event.status, event.units, event.nominal_unit_g, _json(event.serials))
-                told = (event.origin, event.custody_model, _json(event.assay), event.expires_on, event.right, on)
+                kept = (event.product, event.depot, event.status, event.units, event.nominal_unit_g, as_json(event.serials))
+                told = (event.origin, event.custody_model, as_json(event.assay), event.expires_on, event.right, on)
                 self.put(TAKE_IN_LOT, event.lot, *kept, *told)
             case AssayRecorded():
                 sums.restock(event.from_status, -event.mass_g)
                 sums.restock(event.to_status, event.mass_g)
-                self.put(ASSAY_LOT, event.lot, event.to_status, _json(event.assay))
+                self.put(ASSAY_LOT, event.lot, event.to_status, as_json(event.assay))
             case StockAdjusted():
                 sums.restock(event.status, event.change_g)
                 self.units[event.lot] += event.change_units
@@ -368,10 +368,6 @@ class _Batch:
                 self.put(LIFT_HOLD, row, on, event.reason)
             case _:
                 assert_never(event)
-
-
-def _json(value: Sequence[Parcel | UnitCount | Any] | Any) -> str:
-    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def _partners(facts: Sequence[Fact]) -> list[Wave]:

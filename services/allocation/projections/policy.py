@@ -2,8 +2,6 @@
 
 from typing import assert_never
 
-import msgspec
-
 from services.allocation.events.policy import (
     PolicyActivated,
     PolicyApproved,
@@ -14,7 +12,7 @@ from services.allocation.events.policy import (
     PolicyUsed,
     PolicyWithdrawn,
 )
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 
 
 async def project_policy(connection: Connection, event: PolicyEvent, stream_version: int) -> None:
@@ -35,7 +33,7 @@ async def project_policy(connection: Connection, event: PolicyEvent, stream_vers
                 event.version,
                 event.active_from,
                 event.document,
-                msgspec.json.encode(event.terms).decode(),
+                as_json(event.terms),
                 event.drafted_by,
             )
         case PolicyRevised():
@@ -45,7 +43,7 @@ async def project_policy(connection: Connection, event: PolicyEvent, stream_vers
                 event.version,
                 event.active_from,
                 event.document,
-                msgspec.json.encode(event.terms).decode(),
+                as_json(event.terms),
             )
         case PolicySubmitted():
             await execute(

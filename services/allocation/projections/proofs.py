@@ -12,7 +12,7 @@ from services.allocation.events import (
     RoundCertified,
     RoundProposed,
 )
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -47,5 +47,5 @@ async def project_proofs(connection: Connection, fact: Fact) -> None:
         decision,
         approver,
         fact.record.command_id,
-        msgspec.json.encode(detail).decode(),
+        as_json(detail),
     )

@@ -7,10 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 
-import msgspec
-
 from services.inventory import events as inventory
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 _Run = inventory.StockReleased | inventory.StockPinned | inventory.StockDrawn
@@ -99,7 +97,7 @@ async def _take_lot(connection: Connection, event: _OfLots) -> None:
                 """INSERT INTO lots (lot, product, depot, unit_g, units, pinned_units, in_specification, origin, contents, expires_on)
                    VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)""",
                 *(event.lot, event.product, event.depot, event.nominal_unit_g, event.units, event.status == "available"),
-                *(event.origin, msgspec.json.encode(event.assay.contents).decode(), event.expires_on),
+                *(event.origin, as_json(event.assay.contents), event.expires_on),
             )
             if event.status == "available":
                 await _move_units(connection, event.product, event.nominal_unit_g, event.units)
@@ -107,7 +105,7 @@ async def _take_lot(connection: Connection, event: _OfLots) -> None:
             pinned = await connection.fetchval("SELECT pinned_units FROM lots WHERE lot = $1", event.lot) or 0
             await execute(
                 "UPDATE lots SET in_specification = $2, contents = $3 WHERE lot = $1",
-                *(event.lot, event.to_status == "available", msgspec.json.encode(event.assay.contents).decode()),
+                *(event.lot, event.to_status == "available", as_json(event.assay.contents)),
             )
             if event.units:  # what is pinned was never on offer: its release has it, or is short
                 free = event.units - pinned

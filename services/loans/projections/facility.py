@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-import msgspec
-
 from services.loans.domain.facility import worth
 from services.loans.events.facility import FacilityOpened, HeadroomReleased, HeadroomReserved, Limit, LimitsSet, RateRecorded
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -35,7 +33,7 @@ async def project_facility(connection: Connection, fact: Fact) -> None:
                 event.asset,
                 event.amount,
                 event.value_minor,
-                msgspec.json.encode(event.keys).decode(),
+                as_json(event.keys),
             )
         case HeadroomReleased() if event.remaining:
             await connection.execute(

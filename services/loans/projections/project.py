@@ -2,10 +2,8 @@
 
 from datetime import date
 
-import msgspec
-
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
-from shared.postgres import Connection
+from shared.postgres import Connection, as_json
 from shared.record import Fact
 
 
@@ -52,6 +50,6 @@ async def _record(connection: Connection, event: ProjectFactRecorded) -> None:
         known.by,
         known.since,
         known.until,
-        msgspec.json.encode(event.evidence).decode(),
+        as_json(event.evidence),
         event.document,
     )
