@@ -319,36 +319,6 @@ def same_fields[View: BaseModel](model: type[View]) -> Callable[[Any], View]:
     return partial(model.model_validate, from_attributes=True)
 
 
-async def page[Row, View](
-    session: AsyncSession,
-    query: SelectOfScalar[Row],
-    *,
-    key: Any,
-    view: Callable[[Row], View],
-    cursor: str | None,
-    limit: int,
-    request: Request,
-    response: Response,
-    descending: bool = False,
-) -> Page[View]:
-    """Rows of `query` in the order of `key` (a unique column), after the cursor; sets the Link header."""
-    if cursor is not None:
-        after = _cursor_value(cursor, key)
-        query = query.where(key < after if descending else key > after)
-    rows = (await session.exec(query.order_by(key.desc() if descending else key).limit(limit + 1))).all()
-    following = None
-    if len(rows) > limit:
-        rows = rows[:limit]
-        following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
-        # Relative, so that it holds behind the gateway too.
-        response.headers["Link"] = f'<?{request.url.include_query_params(cursor=following, limit=limit).query}>; rel="next"'
-    return Page(data=[view(row) for row in rows], next=following)
-
-
-Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before")]
-Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
-
-
 def etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
