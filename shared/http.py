@@ -126,6 +126,9 @@ class Post:
     ) -> Accepted:
         """Has the command decided, once. `part` tells apart the commands of a request that sends several.
 
+        A `Problem` in place of a command is what a look-up says no with: it is the answer, unless the same request was answered before.
+        What a look-up reads may change after a first answer, and must not take it back.
+
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
         if self._fingerprint is None:
@@ -142,6 +145,8 @@ class Post:
             expected_version=self.expected_version,
             documents=tuple(documents),
         )
+        if isinstance(command, Problem):
+            command = Refused[Any](command.code, command.detail, command.field, command.accepted)
         try:
             answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
         except FingerprintMismatch as error:

@@ -195,14 +195,19 @@ async def accept_request(
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
     )
-    command = AcceptRequest(
-        request=RequestId(request),
-        accepted_g=body.accepted_g,
-        reasons=tuple(body.reasons),
-        lists=versions(lists),
-        screening=screening,
-        clock=await _clock(body, row, reads, post.today),
-        on=post.today,
+    clock = await _clock(body, row, reads, post.today)
+    command = (
+        clock
+        if isinstance(clock, Problem)
+        else AcceptRequest(
+            request=RequestId(request),
+            accepted_g=body.accepted_g,
+            reasons=tuple(body.reasons),
+            lists=versions(lists),
+            screening=screening,
+            clock=clock,
+            on=post.today,
+        )
     )
     accepted = await post.submit(f"book/{row.product}", command)
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
@@ -213,20 +218,23 @@ def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
     return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
 
 
-async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms:
-    """Raises Problem `clock_unknown`, `policy_not_active`."""
+async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms | Problem:
+    """Or the problem `clock_unknown`, `policy_not_active`."""
     clock = body.clock or STANDARD
     clocks = figures().clocks if body.policy is None else await _clocks_of(reads, body.policy, on)
+    if clocks is None:
+        return Problem("policy_not_active", f"no version of {body.policy} is active on {on}", field="/policy")
     if (limits_days := clocks.get(clock)) is None:
-        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
+        return Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
     warn_days = figures().clock_warn_days.get(clock, WARN_DAYS)
     return ClockTerms(clock=clock, submitted_on=row.submitted_on, limits_days=limits_days, warn_days=warn_days)
 
 
-async def _clocks_of(reads: Reads, name: str, on: date) -> dict[str, dict[Milestone, int]]:
+async def _clocks_of(reads: Reads, name: str, on: date) -> dict[str, dict[Milestone, int]] | None:
+    """None: no version of the policy is active on that day."""
     policy = await read_policy(reads, name)
     if (version := policy.active_on(on)) is None:
-        raise Problem("policy_not_active", f"no version of {name} is active on {on}", field="/policy")
+        return None
     clocks: dict[str, dict[Milestone, int]] = msgspec.to_builtins(policy.versions[version].terms.clocks)
     return clocks
 
