@@ -21,6 +21,7 @@ from services.allocation.events import (
     RoundReopened,
     is_tender,
 )
+from services.allocation.events.emergency import EmergencyDecided
 from services.audit.approvers import Approvers, instant
 from services.audit.decisions import Asked, ToCheck
 from services.audit.evidence import Recorded
@@ -60,12 +61,15 @@ class Rounds:
         self._requests: dict[str, list[RequestId]] = {}  # by round
         self._granted: dict[_Decided, dict[str, AwardGranted]] = {}  # awards by id, until they are released
         self._given: dict[str, list[RequestId]] = {}  # by round, what it awards something
+        self._certifying: dict[str, tuple[ToCheck, datetime]] = {}  # by book; since when
         self._certified: dict[_Decided, RoundCertified] = {}
         self._releases: dict[_Decided, _Releases] = {}
         self._approvals: list[_ToVerify] = []
         self.to_check: list[ToCheck] = []
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
+        if not isinstance(event, AwardGranted | EmergencyDecided):
+            self._decide(record.stream)
         match event:
             case StockReleased() | RoundReleased() if is_tender(event.round):
                 pass  # see `tenders.py`
@@ -113,35 +117,53 @@ class Rounds:
     def unsettled(self) -> bool:
         """Whether something was seen whose ground was not: it may stand after the cut, in a journal that the ledger was slower to take."""
         known = all(self._approvers.know(approval) for each in self._approvals for approval in each.certified.approvals)
-        return bool(self._releases) or not known
+        return bool(self._releases) or bool(self._certifying) or not known
 
     def finish(self) -> None:
         """All is seen that there is."""
+        for book in list(self._certifying):
+            self._decide(book)
         for decided in list(self._releases):
             self._settle(decided, last=True)
         for each in self._approvals:
             self._verify(each)
 
     def _certify(self, place: str, record: Recorded, event: RoundCertified) -> None:
-        self._certified[event.round, event.decision] = event
         opened, proposed = self._opened.get(event.round), self._proposed.get(event.round)
         if opened is None or proposed is None:
             self._findings.look(Check.DECISIONS, False, place, f"{event.round} is certified, and was never opened and proposed")
-        else:
-            before = self._carries.get(event.product, {})
-            agreements = _agreements(proposed)
-            carries_g = {partner: before[agreement] for partner, agreement in agreements.items() if agreement in before}
-            asked: dict[str, Asked] = {request: self._asked[request] for request in self._requests[event.round] if request in self._asked}
-            granted = tuple(self._granted.get((event.round, event.decision), {}).values())
-            self.to_check.append(
-                ToCheck(place=place, opened=opened, proposed=proposed, certified=event, granted=granted, asked=asked, carries_g=carries_g)
-            )
-            self._given[event.round] = [award.request for award in granted]
-            needed = _needed(opened, sum(award.mass_g for award in granted))
-            self._approvals.append(_ToVerify(place, event, proposed.proposed_by, needed, instant(record)))
-            self._carries_before[event.round] = before
-            self._carries[event.product] = before | {agreements[partner]: carry for partner, carry in proposed.carries_g.items()}
-        self._settle((event.round, event.decision))
+            self._certified[event.round, event.decision] = event
+            self._settle((event.round, event.decision))
+            return
+        before = self._carries.get(event.product, {})
+        agreements = _agreements(proposed)
+        known = ToCheck(
+            place=place,
+            opened=opened,
+            proposed=proposed,
+            certified=event,
+            granted=(),
+            asked={request: self._asked[request] for request in self._requests[event.round] if request in self._asked},
+            carries_g={partner: before[agreement] for partner, agreement in agreements.items() if agreement in before},
+        )
+        self._certifying[record.stream] = known, instant(record)
+        self._carries_before[event.round] = before
+        self._carries[event.product] = before | {agreements[partner]: carry for partner, carry in proposed.carries_g.items()}
+
+    def _decide(self, book: str) -> None:
+        """Nothing more is told of what the round gives that this book has certified: that is told beside it, before or after."""
+        if book not in self._certifying:
+            return
+        known, certified_at = self._certifying.pop(book)
+        event = known.certified
+        decided = event.round, event.decision
+        granted = tuple(self._granted.get(decided, {}).values())
+        self.to_check.append(msgspec.structs.replace(known, granted=granted))
+        self._given[event.round] = [award.request for award in granted]
+        needed = _needed(known.opened, sum(award.mass_g for award in granted))
+        self._approvals.append(_ToVerify(known.place, event, known.proposed.proposed_by, needed, certified_at))
+        self._certified[decided] = event
+        self._settle(decided)
 
     def _reopen(self, event: RoundReopened) -> None:
         """Inventory refused: carries are as before."""

@@ -627,8 +627,7 @@ def _inventory_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
 def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
     """A request that a round has given something has no more to wait for; its timer then does nothing."""
     wanted: dict[tuple[str, str, str], str] = {}
-    granted: dict[str, list[str]] = defaultdict(list)  # round -> requests that it gives something, in the commit that certifies it
-    closed: dict[str, list[str]] = {}  # the same, of those that are certified
+    granted: dict[str, list[str]] = defaultdict(list)  # round -> requests that it gives something
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         match kind:
@@ -646,12 +645,12 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
                 wanted["allocation", stream, f"expire/{data['request']}"] = data["due"]
             case "request_declined" | "request_withdrawn" | "request_expired":
                 wanted.pop(("allocation", stream, f"expire/{data['request']}"), None)
-            case "round_certified":
-                closed[data["round"]] = granted.pop(data["round"], [])
             case "award_granted":
                 granted[data["round"]].append(data["request"])
+            case "round_reopened":
+                granted.pop(data["round"], None)
             case "round_released":
-                for request in closed[data["round"]]:
+                for request in granted.pop(data["round"], ()):
                     wanted.pop(("allocation", stream, f"expire/{request}"), None)
     return wanted
 

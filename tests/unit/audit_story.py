@@ -316,8 +316,6 @@ def told() -> Story:
         ),
         "approve": book(allocation.RoundApproved(decision=DECISION, approval=approval(), **round)),
         "cite": book(a_citation()),
-        "grant_jp": grant(jp),
-        "grant_us": grant(us),
         "certify": book(
             allocation.RoundCertified(
                 decision=DECISION,
@@ -328,6 +326,8 @@ def told() -> Story:
                 **round,
             )
         ),
+        "grant_jp": grant(jp),
+        "grant_us": grant(us),
         "release_jp": stock(release("jp", "JP", jp.mass_g)),
         "release_us": stock(release("us", "US", us.mass_g)),
         "released": stock(

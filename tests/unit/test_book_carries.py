@@ -179,7 +179,7 @@ def test_no_carry_is_more_than_a_unit_and_together_they_are_what_rounding_moved(
         story.given(story.propose(supply, around=around(), round=round))
         story.given(story.approve(round=round))
         events = story.when(story.certify(around=around(), round=round))
-        assert isinstance(events[-1], RoundCertified)
+        assert any(isinstance(event, RoundCertified) for event in events)
         owed = [Fraction(carry.carry_g) for carry in story.book.carries.values()]
         assert all(0 < abs(carry_g) <= UNIT_G for carry_g in owed)
         assert sum(owed) == 0

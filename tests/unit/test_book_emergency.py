@@ -17,7 +17,6 @@ from services.allocation.events import (
     EmergencyPath,
     QuorumStep,
     RatificationMissed,
-    RoundCertified,
     RoundReopened,
 )
 from shared.authority import Fault
@@ -44,15 +43,18 @@ def ratify(story: Story, by: Any = ANOTHER, **changes: Any) -> Any:
     return story.ratify(by, decision=story.book.emergencies[ROUND].decision, **changes)
 
 
+def certified(story: Story) -> EmergencyDecided:
+    """What certifying says of it."""
+    return next(event for event in story.when(story.certify()) if isinstance(event, EmergencyDecided))
+
+
 def test_one_approval_certifies_and_sets_the_hour_by_which_another_ratifies():
     story = a_proposal(10, 30, supply=12, **IN_AN_EMERGENCY)
     _, cited = story.when(story.approve())
     assert isinstance(cited, AuthorityCited)
     assert cited.cited.act == "emergency_release"
     decision = story.decision()
-    certified, told = story.when(story.certify())[-2:]
-    assert isinstance(certified, RoundCertified)
-    assert isinstance(told, EmergencyDecided)
+    told = certified(story)
     assert (told.decision, told.approved_by, told.ratify_by) == (decision, (APPROVER,), RATIFY_BY)
     [timer] = timers(told)
     assert isinstance(timer, Timer)
@@ -122,6 +124,5 @@ def test_a_round_that_inventory_refuses_has_nothing_to_ratify():
 @pytest.mark.parametrize("hours", [1, 72])
 def test_the_hours_are_the_policys(hours: int):
     story = a_proposal(10, supply=5, emergency=EmergencyPath(ratify_within_hours=hours))
-    told = story.given(story.approve()).when(story.certify())[-1]
-    assert isinstance(told, EmergencyDecided)
+    told = certified(story.given(story.approve()))
     assert (told.ratify_by - NOW).total_seconds() == hours * 3600

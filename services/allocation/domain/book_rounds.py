@@ -293,8 +293,13 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     if len(approvals) < needed:
         return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
+    lent: list[BookEvent] = []
+    given: list[BookEvent] = []
+    for award in order.awards:
+        grants = given if book.requests[award.request].return_on is None else lent
+        grants += _grant(award, command.round, product, book, proposal.decision, expires_on)
     return [
-        *(event for award in order.awards for event in _grant(award, command.round, product, book, proposal.decision, expires_on)),
+        *lent,  # inventory is to know which awards are loans before it hears that the round is certified
         *carried(command.round, product, book, round, _last_days(command.surroundings), command.on),
         RoundCertified(
             round=command.round,
@@ -306,6 +311,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
             approvals=approvals,
         ),
         *emergency_decided(command.round, product, round, proposal, approvals, command.at),
+        *given,  # there may be thousands, and inventory has the release order: it need not wait until it has heard them all
     ]
 
 
