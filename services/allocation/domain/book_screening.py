@@ -76,7 +76,8 @@ def party_barred(request_id: RequestId, request: Request, field: str | None = No
 
 def parties_barred(book: Book, round: Round) -> Refused[Reason] | None:
     """Why a round may be given nothing as it is: what the parties of one of its requests have on lists."""
-    return next((fault for request in sorted(round.requests) if (fault := party_barred(request, book.requests[request]))), None)
+    barred = min((request for request in round.requests if book.requests[request].screening.bars), default=None)
+    return None if barred is None else party_barred(barred, book.requests[barred])
 
 
 def unscreened(request_id: RequestId, request: Request, lists: Mapping[ListName, int]) -> Refused[Reason] | None:
