@@ -165,6 +165,12 @@ def decide_round(
             assert_never(command)
 
 
+def lacks_decision(command: ProposeRound, product: ProductId, book: Book) -> bool:
+    """Whether the book would take a decision of this round. Where it would not, none need be worked out."""
+    decided = _propose(msgspec.structs.replace(command, proposed=None), product, book)
+    return isinstance(decided, Refused) and decided.code is Reason.DECISION_STALE
+
+
 def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
     """By a decision that awards so much."""
     return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
@@ -390,5 +396,5 @@ def _certified(book: Book, round_id: RoundId, decision: DecisionHash) -> Round |
 
 
 def _late(book: Book, round: Round, on: date) -> Refused[Reason] | None:
-    late = min((request_id for request_id in round.requests if book.requests[request_id].needed_by < on), default=None)
-    return None if late is None else Refused(Reason.REQUEST_EXPIRED, f"{late} was needed by {book.requests[late].needed_by}")
+    late = [request_id for request_id in round.requests if book.requests[request_id].needed_by < on]
+    return Refused(Reason.REQUEST_EXPIRED, f"{min(late)} was needed by {book.requests[min(late)].needed_by}") if late else None

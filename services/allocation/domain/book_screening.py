@@ -76,8 +76,8 @@ def party_barred(request_id: RequestId, request: Request, field: str | None = No
 
 def parties_barred(book: Book, round: Round) -> Refused[Reason] | None:
     """Why a round may be given nothing as it is: what the parties of one of its requests have on lists."""
-    barred = min((request for request in round.requests if book.requests[request].screening.bars), default=None)
-    return None if barred is None else party_barred(barred, book.requests[barred])
+    hit = [request for request in round.requests if (found := book.requests[request].screening).hits or found.beyond]  # of thousands, few
+    return next((fault for request in sorted(hit) if (fault := party_barred(request, book.requests[request]))), None)
 
 
 def unscreened(request_id: RequestId, request: Request, lists: Mapping[ListName, int]) -> Refused[Reason] | None:

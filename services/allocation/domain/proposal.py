@@ -11,7 +11,7 @@ from math import floor
 import msgspec
 
 from services.allocation.domain.book_lapses import Surroundings, reads_of
-from services.allocation.domain.book_rounds import Proposed, award_of, name_of
+from services.allocation.domain.book_rounds import Proposed, award_of
 from services.allocation.domain.book_state import Book, Round
 from services.allocation.domain.decision import (
     Claimant,
@@ -22,7 +22,6 @@ from services.allocation.domain.decision import (
     Terms,
     canonical,
     compose,
-    decision_hash,
 )
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, capped, rational
 from services.allocation.events import Award, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId, Take
@@ -85,10 +84,11 @@ def prepare(
     order = ReleaseOrder(
         round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g), pools=_stock_of(offer)
     )
+    release_order = record.canonical(order)
     proposed = Proposed(
-        decision=DecisionHash(decision_hash(file)),
+        decision=DecisionHash(sha256(published).hexdigest()),
         file=sha256(whole).hexdigest(),
-        release_order=name_of(order),
+        release_order=sha256(release_order).hexdigest(),
         supply_g=_offered_g(offer),
         left_g=file.decision.left_g,
         awards_g=_awards_g(order),
@@ -96,7 +96,7 @@ def prepare(
         revision=round.revision,
         reads=reads_of(book, round, surroundings),
     )
-    return Prepared(proposed=proposed, published=published, file=whole, release_order=record.canonical(order))
+    return Prepared(proposed=proposed, published=published, file=whole, release_order=release_order)
 
 
 def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offer) -> list[Claimant]:

@@ -25,7 +25,7 @@ class Screening(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bars(self) -> bool:
         """Whether the request can be given nothing as things stand."""
-        return bool(self.beyond or (self.hits and (self.open or self.confirmed)))  # few have hits, and rounds look at thousands
+        return bool(self.open or self.confirmed or self.beyond)
 
 
 class Objection(msgspec.Struct, frozen=True):
