@@ -332,3 +332,16 @@ async def test_the_same_bid_sent_twice_is_one(hall: Hall):
     answers = [await hall.reserve.post("partner-us", path, sealed, key=key) for _ in range(2)]
     answers.append(await hall.reserve.post("partner-us", path, sealed))
     assert answers[0] == answers[1] == answers[2]
+
+
+async def test_a_bid_sent_again_once_the_tender_is_over_gets_its_first_answer(hall: Hall):
+    tender = await hall.open(bidders=["US"])
+    sealed, path = hall.sealed(tender, "US", ("2500", 1)), f"/v1/tenders/{tender}"
+    committed = await hall.reserve.post("partner-us", f"{path}/commitments", sealed, key=f"{tender}-seal")
+    hall.wait()
+    revealed = await hall.reserve.post("partner-us", f"{path}/reveals", opened(("2500", 1)), key=f"{tender}-open")
+    await hall.reserve.post("operator-1", f"{path}/cancel", {"reason": "not needed"})
+    assert await hall.reserve.post("partner-us", f"{path}/commitments", sealed, key=f"{tender}-seal") == committed
+    assert await hall.reserve.post("partner-us", f"{path}/reveals", opened(("2500", 1)), key=f"{tender}-open") == revealed
+    assert await hall.reserve.refused("partner-us", f"{path}/commitments", sealed) == (409, "tender_closed")
+    assert await hall.refused_reveal(tender, "US", ("2500", 1)) == (409, "tender_closed")

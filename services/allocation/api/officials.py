@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import READERS, SubjectPath
 from services.allocation.domain.official import DeclareConflict, WithdrawConflict
@@ -14,7 +14,7 @@ from services.allocation.events.authority import ConflictAbout
 from services.allocation.tables import ConflictRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/officials", tags=["authority"])
@@ -41,10 +41,6 @@ class ConflictChange(BaseModel):
     declared: bool
 
 
-def _view(row: ConflictRow) -> ConflictView:
-    return ConflictView.model_validate(row, from_attributes=True)
-
-
 @router.post("/{subject}/conflicts", status_code=201)
 async def declare_conflict(
     subject: SubjectPath, body: ConflictBody, caller: Annotated[Caller, allow(*READERS)], post: Posting
@@ -68,20 +64,8 @@ async def withdraw_conflict(
 
 
 @router.get("/{subject}/conflicts")
-async def list_conflicts(
-    subject: SubjectPath,
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ConflictView]:
+async def list_conflicts(subject: SubjectPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[ConflictView]:
     """One's own; an auditor and an administrator see everybody's."""
     if subject != caller.subject and caller.roles.isdisjoint({"auditor", "administrator"}):
         raise Problem("forbidden", "another person's conflicts are for auditors and administrators", field="path:subject")
-    query = select(ConflictRow).where(ConflictRow.official == subject)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(ConflictRow.key), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(select(ConflictRow).where(ConflictRow.official == subject), ConflictRow.key, same_fields(ConflictView))

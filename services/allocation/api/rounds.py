@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -45,7 +45,7 @@ from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundSta
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.writer import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -208,30 +208,13 @@ class RoundSummary(BaseModel):
 @router.get("")
 async def list_rounds(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[RoundStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[RoundSummary]:
-    query = select(RoundRow)
-    if product is not None:
-        query = query.where(RoundRow.product == product)
-    if status is not None:
-        query = query.where(RoundRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(RoundRow.round),
-            view=lambda row: RoundSummary.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(RoundRow), RoundRow.round, same_fields(RoundSummary), only={RoundRow.product: product, RoundRow.status: status}
+    )
 
 
 @router.get("/{round}")
