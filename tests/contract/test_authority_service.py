@@ -155,6 +155,8 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     seen = await reserve.status(round, "released")
     assert (seen["ratification"], seen["ratify_by"] is not None) == ("due", True)
+    report = await reserve.get("auditor-1", f"/v1/rounds/{round}/report")
+    assert (seen["approvals_needed"], report["decided_by"]["approvals_needed"]) == (1, 1)
 
     path = f"/v1/rounds/{round}/ratification"
     own = msgspec.to_builtins(approve(seen["decision"], reserve.key, approver=reserve.subject("approver-1"), purpose="ratification"))

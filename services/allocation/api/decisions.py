@@ -11,9 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
+from services.allocation.domain.book_emergency import APPROVALS
+from services.allocation.domain.book_rounds import approvals_needed
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
 from services.allocation.domain.written_lines import WrittenLine
+from services.allocation.events import QuorumStep
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -108,6 +111,14 @@ async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedAp
         )
         for approval, public_key in await session.exec(approvals)
     ]
+
+
+def needed_approvals(row: RoundRow) -> int:
+    """By what is proposed, or else by the smallest award."""
+    if row.emergency is not None:
+        return APPROVALS
+    steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])
+    return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
 
 
 async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApproval]) -> CertificateView:

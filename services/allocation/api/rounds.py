@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.approvals import ApprovalView, approval_view
 from services.allocation.api.authority import find_chains
-from services.allocation.api.decisions import AwardLine, award_line, read_content
+from services.allocation.api.decisions import AwardLine, award_line, needed_approvals, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import find_round, find_surroundings, own_requests, read_policy
 from services.allocation.api.objections import open_objections
@@ -25,7 +25,6 @@ from services.allocation.domain.book_rounds import (
     CancelRound,
     CertifyRound,
     ProposeRound,
-    approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
 from services.allocation.domain.written_lines import first_lines
@@ -33,7 +32,6 @@ from services.allocation.events import (
     AwardGranted,
     KeyId,
     ProductId,
-    QuorumStep,
     ReleaseOrder,
     RoundCertified,
     RoundId,
@@ -230,7 +228,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         superseded = await session.get(SupersededRoundRow, round)
         view = RoundView(
             **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
-            approvals_needed=_needed(row),
+            approvals_needed=needed_approvals(row),
             superseded_by=None if superseded is None else superseded.by_round,
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)
@@ -242,11 +240,6 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             open_objections=await open_objections(session, row.requests),
         )
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
-
-
-def _needed(row: RoundRow) -> int:
-    steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])
-    return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
 
 
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
