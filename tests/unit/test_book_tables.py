@@ -22,7 +22,8 @@ from test_stockpile_tables import A_LIFE, fact, facts_of
 from services.allocation.api.lookups import available_units, find_surroundings
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_requests import WithdrawRequest
-from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RoundId, SubjectId
+from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
+from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
 from services.allocation.projections.stock import take_stock
 from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
@@ -173,6 +174,36 @@ async def test_a_report_that_was_sent_is_read_the_same_whichever_stream_comes_fi
     await rebuilt.when(rebuilt.story.certify())
     assert [(owed.status, owed.report) for owed in await rebuilt.rows(ReportRow)] == [("sent", "ab" * 32)]
     assert [task.done_on for task in await rebuilt.rows(TaskRow)] == [TODAY]
+
+
+@pytest.mark.parametrize("first", ["book", "clock"])
+async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_first(tables: AsyncConnection, first: str):
+    due = RequestScreeningDue(request=request_id("jp"), product=ANTIMONY, partner=JP, screen_by=TODAY)
+    started = ClockStarted(
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        now=Standing(next="decided", limit_on=TODAY, breached=False, check_on=None),
+        clock="standard",
+        submitted_on=TODAY,
+        screened_on=TODAY,
+        limits={"decided": TODAY},
+        warn_days=3,
+        loan=False,
+    )
+    told = Told(tables)
+
+    async def book() -> None:
+        await told.when(OpenBook(product=ANTIMONY), submit("jp", JP))
+        await project(await driver(tables), [fact(due, 90, "allocation")])
+        await told.when(accept("jp"))
+
+    async def clock() -> None:
+        await project(await driver(tables), [fact(started, 91, "allocation")])
+
+    for stream in (book, clock) if first == "book" else (clock, book):
+        await stream()
+    assert [(task.task, task.done_on) for task in await told.rows(TaskRow)] == [("clock/req_jp/screened", TODAY)]
 
 
 async def test_an_award_that_was_given_back_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):

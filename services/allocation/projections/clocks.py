@@ -128,14 +128,15 @@ async def _keep(connection: Connection, clocks: dict[str, _Clock]) -> None:
 
 
 def _tasks(event: Any, on: date, tasks: dict[str, Task], done: dict[str, date | None]) -> None:
-    """What is warned of is to be done; a breach changes why."""
+    """What is warned of is to be done; a breach changes why. Screening is done with the acceptance, which is written in `requests.py`: the
+    clock that it starts has a stream of its own, which a rebuild may meet before the book's."""
     match event:
         case RequestScreeningDue(request=request, screen_by=screen_by):
-            tasks[_name(request, "screened")] = _task(event, "screened", screen_by, on, f"its limit is {screen_by}")
+            tasks[screening_task(request)] = _task(event, "screened", screen_by, on, f"its limit is {screen_by}")
         case RequestScreeningLate(request=request, screen_by=screen_by):
-            tasks[_name(request, "screened")] = _task(event, "screened", screen_by, on, f"its limit, {screen_by}, has passed")
-        case ClockStarted() | RequestDeclined() | RequestWithdrawn() | RequestExpired():
-            done[_name(event.request, "screened")] = on
+            tasks[screening_task(request)] = _task(event, "screened", screen_by, on, f"its limit, {screen_by}, has passed")
+        case RequestDeclined() | RequestWithdrawn() | RequestExpired():
+            done[screening_task(event.request)] = on
         case ClockWarned(milestone=milestone, limit_on=limit_on):
             tasks[_name(event.request, milestone)] = _task(event, milestone, limit_on, on, f"its limit is {limit_on}")
         case ClockBreached(milestone=milestone, limit_on=limit_on):
@@ -162,6 +163,10 @@ def _task(
         due_on=limit_on,
         raised_on=on,
     )
+
+
+def screening_task(request: str) -> str:
+    return _name(request, "screened")
 
 
 def _name(request: str, milestone: str) -> str:
