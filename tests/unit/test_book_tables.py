@@ -176,8 +176,9 @@ async def test_a_report_that_was_sent_is_read_the_same_whichever_stream_comes_fi
     assert [task.done_on for task in await rebuilt.rows(TaskRow)] == [TODAY]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("first", ["book", "clock"])
-async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_first(tables: AsyncConnection, first: str):
+async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_first(tables: AsyncConnection, first: str, at_once: bool):
     due = RequestScreeningDue(request=request_id("jp"), product=ANTIMONY, partner=JP, screen_by=TODAY)
     started = ClockStarted(
         request=request_id("jp"),
@@ -191,19 +192,14 @@ async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_
         warn_days=3,
         loan=False,
     )
-    told = Told(tables)
-
-    async def book() -> None:
-        await told.when(OpenBook(product=ANTIMONY), submit("jp", JP))
-        await project(await driver(tables), [fact(due, 90, "allocation")])
-        await told.when(accept("jp"))
-
-    async def clock() -> None:
-        await project(await driver(tables), [fact(started, 91, "allocation")])
-
-    for stream in (book, clock) if first == "book" else (clock, book):
-        await stream()
-    assert [(task.task, task.done_on) for task in await told.rows(TaskRow)] == [("clock/req_jp/screened", TODAY)]
+    story = Story()
+    commits = [[event for command in (OpenBook(product=ANTIMONY), submit("jp", JP)) for event in story.when(command)], [due]]
+    commits.append(list(story.when(accept("jp"))))
+    book = [[event for commit in commits for event in commit]] if at_once else commits
+    for number, commit in enumerate([*book, [started]] if first == "book" else [[started], *book]):
+        facts = [fact(event, 10 * number + place, "allocation") for place, event in enumerate(commit)]
+        await project(await driver(tables), facts)
+    assert [(task.task, task.done_on) for task in await Told(tables).rows(TaskRow)] == [("clock/req_jp/screened", TODAY)]
 
 
 async def test_an_award_that_was_given_back_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):
