@@ -12,4 +12,5 @@ async def assert_no_order_matters(stage: Stage, *services: Running) -> None:
     for running in services:
         for order, turn in TURNS.items():
             compared = await rebuild_and_compare(running.kernel.service, stage.database_url, turn)
-            assert [each for each in compared if not each.equal] == [], order
+            different = [each for each in compared if not each.equal]
+            assert not different, f"{order}: {different}"
