@@ -291,24 +291,26 @@ def _nul_in_target(scope: Scope) -> bool:
 def _unfit_text(body: bytearray, content_type: bytes) -> Problem | None:
     if content_type.startswith(b"application/octet-stream"):
         return None
-    nul = Problem("nul_in_text", "A text in the body holds a NUL")
-    if b"\0" in body:
-        return nul
-    if content_type.startswith(b"application/x-www-form-urlencoded"):
-        return nul if b"%00" in body else None
-    if b"\\u" not in body:
+    form = content_type.startswith(b"application/x-www-form-urlencoded")
+    if b"\0" in body or (form and b"%00" in body):
+        return _nul_in_body()
+    if form or b"\\u" not in body:
         return None
     half = Problem("text_not_unicode", "A text in the body holds half of a surrogate pair")
     awaited = None  # where the low half must begin, after a high half
     for escape in _ESCAPE.finditer(body):
         unit = int(escape[1], 16) if escape[1] else -1
         if unit == 0:
-            return nul
+            return _nul_in_body()
         is_low = 0xDC00 <= unit <= 0xDFFF
         if is_low != (awaited == escape.start()) or (awaited is not None and not is_low):
             return half
         awaited = escape.end() if 0xD800 <= unit <= 0xDBFF else None
     return half if awaited is not None else None
+
+
+def _nul_in_body() -> Problem:
+    return Problem("nul_in_text", "A text in the body holds a NUL")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

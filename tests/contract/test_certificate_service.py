@@ -52,7 +52,8 @@ async def test_a_partner_and_its_nominee_see_their_own_lines_and_nothing_of_othe
         assert b'"US"' not in msgspec.json.encode(found)
         assert "it tells of other partners" in {missing.why for missing in found.missing if missing.part.startswith("proposed")}
     answer = await reserve.clients["partner-eu"].get(f"/v1/certificates/{decision}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "round_not_found")
+    assert (answer.status_code, answer.json()["code"]) == (404, "certificate_not_found")
+    assert round not in answer.text
 
 
 async def test_a_certificate_is_a_page_for_print_too(reserve: Reserve):

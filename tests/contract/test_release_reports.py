@@ -1,10 +1,13 @@
 """The report that a release owes, as it is served, on the real PostgreSQL and Kafka."""
 
+import re
 from datetime import timedelta
 
 from any_order import assert_no_order_matters
 from stockpile_story import UNIT_G
 from test_allocation_service import TODAY, Reserve, reserve
+
+from services.allocation.domain.certificate import read_certificate
 
 __all__ = ["reserve"]  # the stage
 
@@ -54,6 +57,16 @@ async def test_a_report_is_a_page_for_print_and_no_partners_business(reserve: Re
         assert (await reserve.clients[who].get("/v1/reports")).status_code == 403
     late = {"addressee": "Minister for Resources", "sent_on": str(TODAY + timedelta(days=1))}
     assert await reserve.refused("operator-1", f"{path}/sent", late) == (422, "report_day_invalid")
+    await reserve.status(round, "released")
+
+
+async def test_what_a_report_says_of_how_to_check_it_can_be_done(reserve: Reserve):
+    round = await reserve.certified_round(2, 2, supply=2)
+    check = (await reserve.get("auditor-1", f"/v1/rounds/{round}/report"))["proof"]["check"]
+    [path] = re.findall(r"GET /allocation(/v1/certificates/\S+)\.", check[0])
+    certificate = read_certificate((await reserve.clients["auditor-1"].get(path)).content)
+    assert certificate.round == round
+    assert check[1].startswith("reserve certificate verify")
     await reserve.status(round, "released")
 
 

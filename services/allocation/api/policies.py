@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
@@ -26,7 +26,7 @@ from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem
@@ -194,24 +194,18 @@ async def withdraw_version(
 
 
 @router.get("")
-async def list_policies(
-    caller: Sees, reads: Reading, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Page[PolicySummary]:
-    async with reads.session() as session:
-        found = await page(
-            session,
+async def list_policies(caller: Sees, pages: Paging) -> Page[PolicySummary]:
+    async with pages.session() as session:
+        found = await pages.of(
             select(PolicyRow),
-            key=col(PolicyRow.policy),
-            view=lambda row: PolicySummary(policy=row.policy, active=None, latest=row.latest),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+            PolicyRow.policy,
+            lambda row: PolicySummary(policy=row.policy, active=None, latest=row.latest),
+            session=session,
         )
         versions = select(PolicyVersionRow).where(col(PolicyVersionRow.policy).in_([row.policy for row in found.data]))
         rows = (await session.exec(versions)).all()
     for summary in found.data:
-        summary.active = active_of([row for row in rows if row.policy == summary.policy], reads.today)
+        summary.active = active_of([row for row in rows if row.policy == summary.policy], pages.today)
     return found
 
 

@@ -5,9 +5,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import ProductField, RoundPath
 from services.allocation.api.lookups import find_round
@@ -18,7 +18,7 @@ from services.allocation.events import DecisionHash, ProductId, RoundId, Subject
 from services.allocation.tables import ReportRow, ReportSentRow, ReportStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.print_page import PAGE, PAGE_HEADERS, Format, wants_page
@@ -119,31 +119,14 @@ async def _current(reads: Reads, round: str) -> tuple[ReportView, Document] | Pr
 @router.get("/v1/reports")
 async def list_reports(
     caller: SeesReports,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     status: Annotated[ReportStatus | None, Query()] = None,
     product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ReportSummary]:
     """What certified rounds owe. `status=due`: what is still to be sent."""
-    query = select(ReportRow)
-    if status is not None:
-        query = query.where(ReportRow.status == status.value)
-    if product is not None:
-        query = query.where(ReportRow.product == product)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ReportRow.round),
-            view=lambda row: ReportSummary.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(ReportRow), ReportRow.round, same_fields(ReportSummary), only={ReportRow.status: status, ReportRow.product: product}
+    )
 
 
 @router.get("/v1/reports/{report}", response_class=Response, responses=DOCUMENT)

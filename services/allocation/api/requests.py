@@ -4,9 +4,9 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
@@ -22,7 +22,7 @@ from services.allocation.party_screening import lists_in_force, requests_behind,
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads
 from shared.problems import Problem
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -270,28 +270,17 @@ async def withdraw_request(
 @router.get("")
 async def list_requests(
     caller: Annotated[Caller, allow(*READERS, "partner", "nominee")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[RequestStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[RequestView]:
     sight = sight_of(caller)
-    query = select(RequestRow)
-    if sight.partner is not None:
-        query = query.where(RequestRow.partner == sight.partner)
-    if sight.nominee is not None:
-        query = query.where(RequestRow.nominee == sight.nominee)
-    if product is not None:
-        query = query.where(RequestRow.product == product)
-    if status is not None:
-        query = query.where(RequestRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(RequestRow.request), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(
+        select(RequestRow),
+        RequestRow.request,
+        _view,
+        only={RequestRow.partner: sight.partner, RequestRow.nominee: sight.nominee, RequestRow.product: product, RequestRow.status: status},
+    )
 
 
 @router.get("/{request}")

@@ -124,7 +124,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     needed_by: date
     return_on: date | None = None  # None: it is not for a loan
     accepted_g: int | None = None  # None: not screened yet
-    revision: int = 1  # grows with whatever a decision may have read
     least_contents: dict[str, str] = {}
     excluded_origins: tuple[str, ...] = ()
     round: RoundId | None = None
@@ -164,6 +163,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     release_days: int
     protected_g: int  # by the policy: inventory's own level may be higher
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
+    revision: int = 1  # grows with whatever of its requests a decision may have read
     proposal: Proposal | None = None
     certified: bool = False
     carries_before: dict[AgreementId, Carry] = {}  # those that its certification changed, should inventory refuse it
@@ -225,9 +225,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
             lent = replace(book.requests[event.request], return_on=event.return_on)
             return replace(book, requests=book.requests.set(event.request, lent))
         case RequestAccepted():
-            request = book.requests[event.request]
-            accepted = replace(request, accepted_g=event.accepted_g, revision=request.revision + 1)
-            return replace(book, requests=book.requests.set(event.request, accepted))
+            accepted = replace(book.requests[event.request], accepted_g=event.accepted_g)
+            return _revised(replace(book, requests=book.requests.set(event.request, accepted)), accepted.round)
         case RequestScreened():
             with_until = replace(book.requests[event.request], objections_until=event.objections_until)
             return replace(book, requests=book.requests.set(event.request, with_until))
@@ -259,7 +258,8 @@ def evolve(book: Book, event: BookEvent) -> Book:
         case RoundExtended():
             round = book.rounds[event.round]
             longer = replace(round, requests=round.requests | set(event.requests))
-            return replace(book, rounds=book.rounds.set(event.round, longer), requests=_moved(book, event.requests, event.round))
+            extended = replace(book, rounds=book.rounds.set(event.round, longer), requests=_moved(book, event.requests, event.round))
+            return _revised(extended, event.round)
         case RoundProposed():
             proposal = Proposal(
                 decision=event.decision,
@@ -356,9 +356,9 @@ def is_certified(book: Book, request: Request) -> bool:
 def _with_screening(book: Book, request_id: RequestId, screening: Screening) -> Book:
     """What bars a request is something that a decision has read, as it were: it had read that nothing does."""
     request = book.requests[request_id]
-    revision = request.revision + (screening.bars and not request.screening.bars)
-    changed = msgspec.structs.replace(request, screening=screening, revision=revision)
-    return msgspec.structs.replace(book, requests=book.requests.set(request_id, changed))
+    changed = msgspec.structs.replace(request, screening=screening)
+    screened = msgspec.structs.replace(book, requests=book.requests.set(request_id, changed))
+    return _revised(screened, request.round) if screening.bars and not request.screening.bars else screened
 
 
 def _cited(book: Book, event: AuthorityCited) -> Book:
@@ -425,11 +425,19 @@ def _awarded(book: Book, request_id: RequestId, mass_g: int) -> Book:
 
 
 def _without_request(book: Book, request_id: RequestId) -> Book:
-    rounds = book.rounds
-    if (round_id := book.requests[request_id].round) is not None:
+    rounds, round_id = book.rounds, book.requests[request_id].round
+    if round_id is not None:
         round = rounds[round_id]
         rounds = rounds.set(round_id, msgspec.structs.replace(round, requests=round.requests - {request_id}))
-    return msgspec.structs.replace(book, requests=book.requests.delete(request_id), rounds=rounds)
+    return _revised(msgspec.structs.replace(book, requests=book.requests.delete(request_id), rounds=rounds), round_id)
+
+
+def _revised(book: Book, round_id: RoundId | None) -> Book:
+    """A decision of this round that was worked out before does not know its requests as they are."""
+    if round_id is None:
+        return book
+    round = book.rounds[round_id]
+    return msgspec.structs.replace(book, rounds=book.rounds.set(round_id, msgspec.structs.replace(round, revision=round.revision + 1)))
 
 
 def _moved(book: Book, requests: tuple[RequestId, ...] | frozenset[RequestId], to: RoundId | None) -> immutables.Map[RequestId, Request]:
