@@ -5,11 +5,11 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.authority import Authority, Capacity, chain_of
+from shared.columns import json
 from shared.postgres import Connection, as_json
 
 
@@ -17,8 +17,8 @@ class AuthorityColumns(SQLModel):
     """Of the table `authorities`."""
 
     id: str = Field(primary_key=True)
-    subjects: list[str] = Field(sa_type=JSONB)  # the holder, and whoever was ever named to act
-    content: dict[str, Any] = Field(sa_type=JSONB)  # an `Authority`
+    subjects: list[str] = json()  # the holder, and whoever was ever named to act
+    content: dict[str, Any] = json()  # an `Authority`
 
 
 class ConflictColumns(SQLModel):

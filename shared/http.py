@@ -3,10 +3,10 @@
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -126,6 +126,9 @@ class Post:
     ) -> Accepted:
         """Has the command decided, once. `part` tells apart the commands of a request that sends several.
 
+        A `Problem` in place of a command is what a look-up says no with: it is the answer, unless the same request was answered before.
+        What a look-up reads may change after a first answer, and must not take it back.
+
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
         if self._fingerprint is None:
@@ -142,6 +145,8 @@ class Post:
             expected_version=self.expected_version,
             documents=tuple(documents),
         )
+        if isinstance(command, Problem):
+            command = Refused[Any](command.code, command.detail, command.field, command.accepted)
         try:
             answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
         except FingerprintMismatch as error:
@@ -240,12 +245,12 @@ class Reads:
             raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
 
 
-async def _reading(
-    request: Request,
-    at_least: Annotated[
-        str | None, Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include")
-    ] = None,
-) -> Reads:
+AtLeast = Annotated[
+    str | None, Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include")
+]
+
+
+async def _reading(request: Request, at_least: AtLeast = None) -> Reads:
     return Reads(request, at_least)
 
 
@@ -259,34 +264,64 @@ class Page[View](BaseModel):
     next: str | None
 
 
-async def page[Row, View](
-    session: AsyncSession,
-    query: SelectOfScalar[Row],
-    *,
-    key: Any,
-    view: Callable[[Row], View],
-    cursor: str | None,
-    limit: int,
+class Pages(Reads):
+    """A read of a list, of which the caller has the part that `cursor` and `limit` name."""
+
+    def __init__(self, request: Request, response: Response, cursor: str | None, limit: int, at_least: str | None) -> None:
+        super().__init__(request, at_least)
+        self._request = request
+        self._response = response
+        self._cursor = cursor
+        self._limit = limit
+
+    async def of[Row, View](
+        self,
+        query: SelectOfScalar[Row],
+        key: Any,
+        view: Callable[[Row], View],
+        *,
+        only: Mapping[Any, Any] | None = None,
+        session: AsyncSession | None = None,
+    ) -> Page[View]:
+        """The part, in the order of `key` (a unique column); sets the Link header.
+
+        `only`: what columns must hold (None: anything). `session`: one of this read, if the caller has it open.
+        """
+        if session is None:
+            async with self.session() as own:
+                return await self.of(query, key, view, only=only, session=own)
+        for column, wanted in (only or {}).items():
+            if wanted is not None:
+                query = query.where(column == wanted)
+        if self._cursor is not None:
+            query = query.where(key > _cursor_value(self._cursor, key))
+        rows = (await session.exec(query.order_by(key).limit(self._limit + 1))).all()
+        following = None
+        if len(rows) > self._limit:
+            rows = rows[: self._limit]
+            following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
+            # Relative, so that it holds behind the gateway too.
+            link = self._request.url.include_query_params(cursor=following, limit=self._limit).query
+            self._response.headers["Link"] = f'<?{link}>; rel="next"'
+        return Page(data=[view(row) for row in rows], next=following)
+
+
+async def _paging(
     request: Request,
     response: Response,
-    descending: bool = False,
-) -> Page[View]:
-    """Rows of `query` in the order of `key` (a unique column), after the cursor; sets the Link header."""
-    if cursor is not None:
-        after = _cursor_value(cursor, key)
-        query = query.where(key < after if descending else key > after)
-    rows = (await session.exec(query.order_by(key.desc() if descending else key).limit(limit + 1))).all()
-    following = None
-    if len(rows) > limit:
-        rows = rows[:limit]
-        following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
-        # Relative, so that it holds behind the gateway too.
-        response.headers["Link"] = f'<?{request.url.include_query_params(cursor=following, limit=limit).query}>; rel="next"'
-    return Page(data=[view(row) for row in rows], next=following)
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+    at_least: AtLeast = None,
+) -> Pages:
+    return Pages(request, response, cursor, limit, at_least)
 
 
-Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before")]
-Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
+Paging = Annotated[Pages, Depends(_paging)]
+
+
+def same_fields[View: BaseModel](model: type[View]) -> Callable[[Any], View]:
+    """Makes a view of a row that has the view's fields."""
+    return partial(model.model_validate, from_attributes=True)
 
 
 def etag(response: Response, version: int) -> None:

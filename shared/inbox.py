@@ -8,6 +8,7 @@ that derive from the event, so a repeat does nothing; then foreign-fed read tabl
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -64,17 +65,17 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     def decode(self, record: Record) -> Fact:
         """With the event of a subscribed type; with None of another. Raises `Stopped` for a version of one that this build does not know:
         it waits for the next build, rather than be taken for nothing."""
-        place = f"{self.source}/{record.shard}/{record.position}"
+        unread = Fact(self.source, record, None)
         taken = self.codec.classes.keys() if self.types is None else self.types
         if record.type not in taken and not (self.types is None and self.codec.upcasts(record.type)):
-            if without_version(record.type) not in {without_version(name) for name in taken}:
-                return Fact(self.source, record, None)
+            if without_version(record.type) not in _without_versions(frozenset(taken)):
+                return unread
             if not self.codec.upcasts(record.type):
-                raise Stopped(f"{place} is {record.type}, a version that this build does not know")
+                raise Stopped(f"{unread.place} is {record.type}, a version that this build does not know")
         try:
             return Fact(self.source, record, self.codec.decode(record.type, record.data))
         except msgspec.DecodeError as error:
-            raise Stopped(f"{place} is no {record.type}: {error}") from error
+            raise Stopped(f"{unread.place} is no {record.type}: {error}") from error
 
     async def with_documents(self, fact: Fact, sources: Sources) -> Fact:
         """With those of the documents that it needs that the source has. Raises `Unanswered`, `WrongDocument`."""
@@ -82,6 +83,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
             return fact
         found = {name: content for name in self.needs(fact) if (content := await sources.document(self.source, name)) is not None}
         return msgspec.structs.replace(fact, documents=found)
+
+
+@cache
+def _without_versions(types: frozenset[str]) -> frozenset[str]:
+    return frozenset(without_version(name) for name in types)
 
 
 class Inbox:
@@ -305,11 +311,11 @@ class Inbox:
     ) -> Stopped | None:
         """Adds the events to `taken`, up to the first whose commands cannot be settled. Those after it come again, and do nothing then."""
         answers = await asyncio.gather(
-            *(self._submit_all(fact, reactions) for _, fact, reactions in beside if fact is not None), return_exceptions=True
+            *(self._submit_all(fact, reactions) for _, fact, reactions in beside if fact is not None and reactions), return_exceptions=True
         )
         settled = iter(answers)
-        for headed, fact, _ in beside:
-            answer = None if fact is None else next(settled)
+        for headed, fact, reactions in beside:
+            answer = next(settled) if fact is not None and reactions else None
             if isinstance(answer, Stopped):
                 line.stopped_at = headed
                 return answer
@@ -337,12 +343,12 @@ class Inbox:
 
     async def _reactions(self, fact: Fact) -> tuple[Fact, Sequence[Reaction]]:
         """The fact with the documents that it needs, and what follows from it."""
+        if fact.event is None:
+            return fact, ()
         subscription = self.subscriptions[fact.source]
         try:
             fact = await subscription.with_documents(fact, self.sources)
-            if fact.event is None or subscription.react is None:
-                return fact, ()
-            return fact, subscription.react(fact, fact.documents)
+            return fact, () if subscription.react is None else subscription.react(fact, fact.documents)
         except WrongDocument as error:
             raise Stopped(str(error)) from error
         except (Unanswered, Stopped):

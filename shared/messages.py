@@ -89,17 +89,22 @@ def from_message(headers: Sequence[tuple[str, bytes | None]], value: bytes | Non
         )
     except (KeyError, ValueError) as error:
         raise NotAnEvent(f"{found.get('ce_id', 'a message without ce_id')}: {error!r}") from error
-    return checked(Headed(record, previous))
+    _check_content(record)
+    return Headed(record, previous)
 
 
 def checked(headed: Headed) -> Headed:
     """The same, once its event hash and chain hash are found right. Raises `NotAnEvent`."""
     record = headed.record
-    if event_hash(record.salt, hashed_bytes(record)) != record.event_hash:
-        raise NotAnEvent(f"{record.shard}/{record.position}: the event hash does not cover this content")
+    _check_content(record)
     if chain_hash(headed.previous, record.event_hash) != record.chain_hash:
         raise NotAnEvent(f"{record.shard}/{record.position}: the chain hash does not follow")
     return headed
+
+
+def _check_content(record: Record) -> None:
+    if event_hash(record.salt, hashed_bytes(record)) != record.event_hash:
+        raise NotAnEvent(f"{record.shard}/{record.position}: the event hash does not cover this content")
 
 
 class FeedRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -197,12 +197,19 @@ class _Fault(msgspec.Struct, frozen=True):
     accepted: str | None
 
 
+# What pydantic says of what it wants, and how it writes a day or an instant in it.
+_ACCEPTED = re.compile(r"Input should be (.+)|\w+ should have (.+?)(?: after validation.*)?$|String should (match pattern .+)")
+_BOUND = re.compile(r"datetime\.date(?:time)?\((\d+), (\d+), (\d+)[^()]*\)")
+
+
 def _fault(error: Mapping[str, Any]) -> _Fault:
     """One of pydantic's errors without its `input`, which may be a secret."""
     where, *steps = error["loc"]
     kind, message = str(error["type"]), str(error["msg"])
     if kind == "json_invalid":
         return _Fault("", f"The body is not JSON: it breaks at character {steps[0] if steps else 0}", "a JSON document")
+    if steps and steps[-1] == "[key]":  # pydantic's word for a member's name
+        steps.pop()
     field = json_pointer(steps) if where == "body" else ":".join(str(part) for part in (where, *steps))
     if kind == "missing":
         return _Fault(field, "This is required and missing", "a value")
@@ -210,8 +217,11 @@ def _fault(error: Mapping[str, Any]) -> _Fault:
         return _Fault(field, "There is no such member", "only the members that the API describes")
     if kind == "value_error":
         return _Fault(field, message.removeprefix("Value error, "), None)
-    accepted = message.removeprefix("Input should be ") if message.startswith("Input should be ") else None
-    return _Fault(field, message, accepted)
+    if kind in ("date_from_datetime_parsing", "datetime_from_date_parsing"):
+        return _Fault(field, f"The calendar has no such day or time: {error['ctx']['error']}", "one that it has")
+    message = _BOUND.sub(lambda bound: "{:0>4}-{:0>2}-{:0>2}".format(*bound.groups()), message)
+    accepted = _ACCEPTED.match(message)
+    return _Fault(field, message, None if accepted is None else "".join(part for part in accepted.groups() if part))
 
 
 def json_pointer(steps: Iterable[object]) -> str:
@@ -291,24 +301,26 @@ def _nul_in_target(scope: Scope) -> bool:
 def _unfit_text(body: bytearray, content_type: bytes) -> Problem | None:
     if content_type.startswith(b"application/octet-stream"):
         return None
-    nul = Problem("nul_in_text", "A text in the body holds a NUL")
-    if b"\0" in body:
-        return nul
-    if content_type.startswith(b"application/x-www-form-urlencoded"):
-        return nul if b"%00" in body else None
-    if b"\\u" not in body:
+    form = content_type.startswith(b"application/x-www-form-urlencoded")
+    if b"\0" in body or (form and b"%00" in body):
+        return _nul_in_body()
+    if form or b"\\u" not in body:
         return None
     half = Problem("text_not_unicode", "A text in the body holds half of a surrogate pair")
     awaited = None  # where the low half must begin, after a high half
     for escape in _ESCAPE.finditer(body):
         unit = int(escape[1], 16) if escape[1] else -1
         if unit == 0:
-            return nul
+            return _nul_in_body()
         is_low = 0xDC00 <= unit <= 0xDFFF
         if is_low != (awaited == escape.start()) or (awaited is not None and not is_low):
             return half
         awaited = escape.end() if 0xD800 <= unit <= 0xDBFF else None
     return half if awaited is not None else None
+
+
+def _nul_in_body() -> Problem:
+    return Problem("nul_in_text", "A text in the body holds a NUL")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -167,7 +167,10 @@ class Writer:
         return {number: shard.waiting() for number, shard in self._shards.items()}
 
     async def submit(self, stream: str, command: Any, context: Context) -> Accepted | Refused[Any]:
-        """Decides `command` once. Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`."""
+        """Decides `command` once. A `Refused` in its place is the answer, unless the command was decided before.
+
+        Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`.
+        """
         if self.refusing is not None:
             raise Unavailable(self.refusing)
         shard = self._shards[await self._place(stream)]
@@ -408,7 +411,7 @@ class _Shard:
             return
         decider = self.writer.decider_of(stream)
         try:
-            decided = decider.decide(command, state.value)
+            decided = command if isinstance(command, Refused) else decider.decide(command, state.value)
             if isinstance(decided, Refused):
                 batch.outcomes[context.command_id] = Outcome(
                     shard=self.number,

@@ -4,12 +4,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.authority_tables import AuthorityColumns, ConflictColumns
+from shared.columns import json, whole
 
 
 class Table(SQLModel, registry=registry()):
@@ -17,14 +16,6 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
-
-
-def _whole() -> Any:
-    return Field(sa_type=sa.BigInteger)
-
-
-def _json() -> Any:
-    return Field(sa_type=JSONB)
 
 
 class ReleaseStatus(StrEnum):
@@ -48,20 +39,20 @@ class ProductRow(Table, table=True):
     __tablename__ = "products"
     product: str = Field(primary_key=True)
     name: str
-    contents: dict[str, str] = _json()
+    contents: dict[str, str] = json()
     form: str
     unit: str
-    nominal_unit_g: int = _whole()
+    nominal_unit_g: int = whole()
     specification: str
-    protected_g: int = _whole()
-    in_stock_g: int = _whole()  # in specification and undrawn: available and released together
-    released_g: int = _whole()  # of lots
-    quarantined_g: int = _whole()
-    drawn_g: int = _whole()  # and still here
-    dispatched_g: int = _whole()
-    released_rights_g: int = _whole()
-    assigned_g: int = _whole()
-    version: int = _whole()  # of the stockpile
+    protected_g: int = whole()
+    in_stock_g: int = whole()  # in specification and undrawn: available and released together
+    released_g: int = whole()  # of lots
+    quarantined_g: int = whole()
+    drawn_g: int = whole()  # and still here
+    dispatched_g: int = whole()
+    released_rights_g: int = whole()
+    assigned_g: int = whole()
+    version: int = whole()  # of the stockpile
 
 
 class LotRow(Table, table=True):
@@ -70,13 +61,13 @@ class LotRow(Table, table=True):
     product: str = Field(index=True)
     depot: str
     status: str
-    taken_in_units: int = _whole()
-    units: int = _whole()  # in stock
-    nominal_unit_g: int = _whole()
-    serials: list[str] = _json()
+    taken_in_units: int = whole()
+    units: int = whole()  # in stock
+    nominal_unit_g: int = whole()
+    serials: list[str] = json()
     origin: str
     custody_model: str
-    assay: dict[str, Any] = _json()  # the ruling one
+    assay: dict[str, Any] = json()  # the ruling one
     expires_on: date | None
     right: str | None
     taken_in_on: date
@@ -88,8 +79,8 @@ class RightRow(Table, table=True):
     product: str = Field(index=True)
     project: str
     kind: str
-    mass_g: int = _whole()
-    remaining_g: int = _whole()
+    mass_g: int = whole()
+    remaining_g: int = whole()
     window_from: date
     window_to: date
 
@@ -103,15 +94,15 @@ class ReleaseRow(Table, table=True):
     decision: str
     award: str
     request: str
-    units: list[dict[str, int]] = _json()  # of lots, as `UnitCount`
-    rights_g: int = _whole()
-    mass_g: int = _whole()
-    remaining_g: int = _whole()
+    units: list[dict[str, int]] = json()  # of lots, as `UnitCount`
+    rights_g: int = whole()
+    mass_g: int = whole()
+    remaining_g: int = whole()
     status: str
     released_on: date
     expires_on: date
     reason: str | None  # why it was cancelled
-    lots: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB)  # as `StockPinned` told last; None: it is pinned to none
+    lots: list[dict[str, Any]] | None = json(nullable=True)  # as `StockPinned` told last; None: it is pinned to none
 
 
 class AwardedLoanRow(Table, table=True):
@@ -123,7 +114,7 @@ class AwardedLoanRow(Table, table=True):
     decision: str | None  # that awards it
     return_on: date | None
     opened_for: str | None  # the decision whose loan is committed
-    gate: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # as `GateEvidence`
+    gate: dict[str, Any] | None = json(nullable=True)  # as `GateEvidence`
 
 
 class DrawRow(Table, table=True):
@@ -133,20 +124,20 @@ class DrawRow(Table, table=True):
     release: str = Field(index=True)
     partner: str = Field(index=True)
     status: str
-    mass_g: int = _whole()  # of goods
-    assigned_g: int = _whole()  # of rights
-    parcels: list[dict[str, Any]] = _json()  # as `Parcel`
-    weighed_g: int | None = Field(sa_type=sa.BigInteger, nullable=True)
+    mass_g: int = whole()  # of goods
+    assigned_g: int = whole()  # of rights
+    parcels: list[dict[str, Any]] = json()  # as `Parcel`
+    weighed_g: int | None = whole(nullable=True)
     carrier: str | None
     consignee: str | None
-    gates: list[dict[str, Any]] = _json()  # as `GateEvidence`
+    gates: list[dict[str, Any]] = json()  # as `GateEvidence`
     reason: str | None  # why it came back
     delivered_on: date | None = None
     received_by: str | None = None
     receipt: str | None = None  # what shows the delivery
     drawn_on: date
     shard: int  # where the journal has it: a checkpoint that covers this position is its receipt
-    position: int = _whole()
+    position: int = whole()
 
 
 class AssignmentRow(Table, table=True):
@@ -157,7 +148,7 @@ class AssignmentRow(Table, table=True):
     right: str = Field(primary_key=True)
     source: str = Field(primary_key=True)
     project: str
-    mass_g: int = _whole()
+    mass_g: int = whole()
 
 
 class HoldRow(Table, table=True):
@@ -201,7 +192,7 @@ class CoveredRow(Table, table=True):
 
     __tablename__ = "covered"
     shard: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    position: int = _whole()
+    position: int = whole()
     log: str  # the log's name, as its checkpoints give it
-    log_size: int = _whole()
+    log_size: int = whole()
     root: str  # hex

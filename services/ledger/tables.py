@@ -3,9 +3,10 @@
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from shared.columns import json, whole
 
 APPEND_ONLY = ("entries", "postings", "checkpoints")
 # What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
@@ -29,7 +30,7 @@ class LogHeadRow(Table, table=True):
 
     __tablename__ = "log_head"
     id: int = Field(primary_key=True, sa_type=sa.SmallInteger)
-    size: int = Field(sa_type=sa.BigInteger)  # leaves recorded, signed or not
+    size: int = whole()  # leaves recorded, signed or not
 
 
 class EntryRow(Table, table=True):
@@ -40,7 +41,7 @@ class EntryRow(Table, table=True):
     leaf_index: int = Field(primary_key=True, sa_type=sa.BigInteger)
     source: str
     shard: int = Field(sa_type=sa.SmallInteger)
-    position: int = Field(sa_type=sa.BigInteger)
+    position: int = whole()
     leaf: bytes  # 32 bytes
     salt: bytes  # 16 bytes
     event_hash: bytes
@@ -89,7 +90,7 @@ class FlagRow(Table, table=True):
     __tablename__ = "flags"
     id: str = Field(primary_key=True)  # leaf index, 16 digits, and balance
     kind: str  # "overdrawn"
-    leaf_index: int = Field(sa_type=sa.BigInteger)
+    leaf_index: int = whole()
     side: str
     asset: str
     account: str
@@ -104,5 +105,5 @@ class CheckpointRow(Table, table=True):
     size: int = Field(primary_key=True, sa_type=sa.BigInteger)
     root: bytes
     note: str
-    covers: dict[str, int] = Field(sa_type=JSONB)
+    covers: dict[str, int] = json()
     signed_at: datetime = Field(sa_type=sa.DateTime(timezone=True))

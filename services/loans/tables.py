@@ -4,11 +4,11 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.authority_tables import AuthorityColumns, ConflictColumns
+from shared.columns import json, whole
 
 
 class Table(SQLModel, registry=registry()):
@@ -18,14 +18,6 @@ class Table(SQLModel, registry=registry()):
 metadata = Table.metadata
 
 
-def _whole(*, nullable: bool = False) -> Any:
-    return Field(default=None, sa_type=sa.BigInteger, nullable=nullable)
-
-
-def _json() -> Any:
-    return Field(sa_type=JSONB)
-
-
 # Facilities
 
 
@@ -33,7 +25,7 @@ class FacilityRow(Table, table=True):
     __tablename__ = "facilities"
     facility: str = Field(primary_key=True)
     currency: str
-    version: int = _whole()
+    version: int = whole()
 
 
 class LimitRow(Table, table=True):
@@ -43,7 +35,7 @@ class LimitRow(Table, table=True):
     facility: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     parent: str | None
-    limit_minor: int | None = _whole(nullable=True)
+    limit_minor: int | None = whole(nullable=True)
     warn_at: str | None
 
 
@@ -52,9 +44,9 @@ class CommitmentRow(Table, table=True):
     facility: str = Field(primary_key=True)
     commitment: str = Field(primary_key=True)
     asset: str
-    amount: int = _whole()
-    value_minor: int = _whole()
-    keys: list[str] = _json()
+    amount: int = whole()
+    value_minor: int = whole()
+    keys: list[str] = json()
 
 
 class RateRow(Table, table=True):
@@ -72,8 +64,8 @@ class RateRow(Table, table=True):
 class ProjectRow(Table, table=True):
     __tablename__ = "projects"
     project: str = Field(primary_key=True)
-    loans: list[str] = _json()  # that watch it
-    version: int = _whole()
+    loans: list[str] = json()  # that watch it
+    version: int = whole()
 
 
 class ProjectFactRow(Table, table=True):
@@ -83,13 +75,13 @@ class ProjectFactRow(Table, table=True):
     kind: str
     subject: str | None
     product: str | None
-    quantity: int | None = _whole(nullable=True)
+    quantity: int | None = whole(nullable=True)
     unit: str | None
     binding: bool | None
     by: str
     since: date
     until: date | None
-    evidence: list[str] = _json()
+    evidence: list[str] = json()
     document: str | None
     withdrawn_on: date | None
     withdrawn_by: str | None
@@ -109,13 +101,13 @@ class HoldingRow(Table, table=True):
     company: str
     project: str
     currency: str
-    terms: dict[str, Any] = _json()
-    figures: dict[str, Any] = _json()
+    terms: dict[str, Any] = json()
+    figures: dict[str, Any] = json()
     document: str
     proposed_by: str
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
     reason: str | None  # why the facility refused it, or it was withdrawn
-    version: int = _whole()
+    version: int = whole()
 
 
 class EquityFlowRow(Table, table=True):
@@ -127,9 +119,9 @@ class EquityFlowRow(Table, table=True):
     kind: str  # "subscription", "dividend", "divestment", "write_down" or "write_off"
     reference: str | None  # the bank's; None: no money moved
     on: date
-    units: int = _whole()  # below zero: held no longer
-    cash_minor: int = _whole()  # received, or below zero paid
-    cost_minor: int = _whole()  # of what came, or below zero left or was written down
+    units: int = whole()  # below zero: held no longer
+    cash_minor: int = whole()  # received, or below zero paid
+    cost_minor: int = whole()  # of what came, or below zero left or was written down
     reversed: bool
 
 
@@ -138,13 +130,13 @@ class WriteDownRow(Table, table=True):
     flow: str = Field(primary_key=True)
     holding: str = Field(index=True)
     status: str  # "proposed", "approved" or "withdrawn"
-    amount_minor: int | None = _whole(nullable=True)  # None: of all
+    amount_minor: int | None = whole(nullable=True)  # None: of all
     on: date
     authority: str
     reason: str
     document: str
     proposed_by: str
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
 
 
 class ValuationRow(Table, table=True):
@@ -153,8 +145,8 @@ class ValuationRow(Table, table=True):
     __tablename__ = "valuations"
     holding: str = Field(primary_key=True)
     on: date = Field(primary_key=True)
-    units: int = _whole()
-    value_minor: int = _whole()
+    units: int = whole()
+    value_minor: int = whole()
     source: str
 
 
@@ -172,32 +164,32 @@ class MaterialLoanRow(Table, table=True):
     award: str
     release: str
     decision: str
-    mass_g: int = _whole()  # of the award
-    undrawn_g: int = _whole()
+    mass_g: int = whole()  # of the award
+    undrawn_g: int = whole()
     return_on: date
     draw_by: date
-    terms: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # as proposed last, until they are approved
+    terms: dict[str, Any] | None = json(nullable=True)  # as proposed last, until they are approved
     document: str | None
     proposed_by: str | None
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
     facility: str | None
     element: str | None
     due_on: date | None
-    committed_g: int = _whole()  # by the facility, less what was never drawn
-    lent_g: int = _whole()
-    out_g: int = _whole()  # without premium
-    pending_g: int = _whole()  # of returns that wait to be credited
-    returned_g: int = _whole()
-    premium_g: int = _whole()  # of what was returned, bought or settled
-    excess_g: int = _whole()
+    committed_g: int = whole()  # by the facility, less what was never drawn
+    lent_g: int = whole()
+    out_g: int = whole()  # without premium
+    pending_g: int = whole()  # of returns that wait to be credited
+    returned_g: int = whole()
+    premium_g: int = whole()  # of what was returned, bought or settled
+    excess_g: int = whole()
     overdue: bool
     defaulted: bool
     currency: str | None
-    security_minor: int = _whole()
-    call_minor: int = _whole()  # open
-    marked: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)  # the last mark of the security
+    security_minor: int = whole()
+    call_minor: int = whole()  # open
+    marked: dict[str, Any] | None = json(nullable=True)  # the last mark of the security
     reason: str | None  # why the facility refused it, or it was withdrawn
-    version: int = _whole()
+    version: int = whole()
 
 
 class MaterialEntryRow(Table, table=True):
@@ -209,7 +201,7 @@ class MaterialEntryRow(Table, table=True):
     kind: str  # "return_credited"
     on: date  # the day that it counts for
     recorded_on: date
-    told: dict[str, Any] = _json()
+    told: dict[str, Any] = json()
     place: str  # where the journal has it
 
 
@@ -224,7 +216,7 @@ class DeferralRow(Table, table=True):
     document: str
     proposed_by: str
     status: str  # "proposed" or "approved"
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
 
 
 class MaterialReturnRow(Table, table=True):
@@ -232,16 +224,16 @@ class MaterialReturnRow(Table, table=True):
     returned: str = Field(primary_key=True)
     loan: str = Field(index=True)
     status: str
-    mass_g: int = _whole()
+    mass_g: int = whole()
     received_on: date
-    pending_g: int = _whole()  # by the borrower's own assay
-    lot: dict[str, Any] = _json()
-    own_assay: dict[str, Any] = _json()
-    independent: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
-    umpire: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    pending_g: int = whole()  # by the borrower's own assay
+    lot: dict[str, Any] = json()
+    own_assay: dict[str, Any] = json()
+    independent: dict[str, Any] | None = json(nullable=True)
+    umpire: dict[str, Any] | None = json(nullable=True)
     content: str | None  # that it is settled at
     basis: str | None
-    contained_g: int | None = _whole(nullable=True)
+    contained_g: int | None = whole(nullable=True)
     taken_in_as: str | None  # the lot in stock
     reason: str | None  # why it was rejected, or turned back
 
@@ -251,8 +243,8 @@ class ProductRow(Table, table=True):
 
     __tablename__ = "products"
     product: str = Field(primary_key=True)
-    contents: dict[str, str] = _json()
-    nominal_unit_g: int = _whole()
+    contents: dict[str, str] = json()
+    nominal_unit_g: int = whole()
 
 
 # Approvers, as allocation enrols them
@@ -287,24 +279,24 @@ class LoanRow(Table, table=True):
     borrower: str = Field(index=True)
     project: str = Field(index=True)
     currency: str
-    commitment_minor: int = _whole()
-    undrawn_minor: int = _whole()
-    terms: dict[str, Any] = _json()
+    commitment_minor: int = whole()
+    undrawn_minor: int = whole()
+    terms: dict[str, Any] = json()
     document: str
     proposed_by: str
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
     reason: str | None  # why its commitment was refused, or it was withdrawn, put in default or closed
     reference: str | None = Field(index=True)  # of an imported loan, in the system before
-    figures: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
-    principal_minor: int = _whole()
-    overdue_minor: int = _whole()
+    figures: dict[str, Any] | None = json(nullable=True)
+    principal_minor: int = whole()
+    overdue_minor: int = whole()
     bucket: str
     grade: str
     stage: int
-    provision_minor: int = _whole()
-    seen: list[dict[str, Any]] = _json()  # conditions precedent, as they were evaluated last
-    seen_subsequents: list[dict[str, Any]] = _json()
-    version: int = _whole()
+    provision_minor: int = whole()
+    seen: list[dict[str, Any]] = json()  # conditions precedent, as they were evaluated last
+    seen_subsequents: list[dict[str, Any]] = json()
+    version: int = whole()
 
 
 class LoanEntryRow(Table, table=True):
@@ -317,8 +309,8 @@ class LoanEntryRow(Table, table=True):
     on: date  # that it counts for
     recorded_on: date
     recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
-    amount_minor: int | None = _whole(nullable=True)
-    change: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    amount_minor: int | None = whole(nullable=True)
+    change: dict[str, Any] | None = json(nullable=True)
     text: str | None
     place: str
 
@@ -327,11 +319,11 @@ class AdvanceRow(Table, table=True):
     __tablename__ = "advances"
     advance: str = Field(primary_key=True)
     loan: str = Field(index=True)
-    amount_minor: int = _whole()
+    amount_minor: int = whole()
     purpose: str
     status: str
     paid_on: date | None
-    seen: list[dict[str, Any]] = _json()  # what it saw of every condition precedent
+    seen: list[dict[str, Any]] = json()  # what it saw of every condition precedent
 
 
 class PaymentRow(Table, table=True):
@@ -340,7 +332,7 @@ class PaymentRow(Table, table=True):
     loan: str = Field(index=True)
     kind: str  # "payment", "delivery" or "recovery"
     reference: str  # the bank's; of a delivery, its lot
-    amount_minor: int = _whole()
+    amount_minor: int = whole()
     received_on: date
     prepays: str
     reversed: bool
@@ -351,12 +343,12 @@ class ActRow(Table, table=True):
     __tablename__ = "acts"
     act: str = Field(primary_key=True)
     loan: str = Field(index=True)
-    content: dict[str, Any] = _json()
+    content: dict[str, Any] = json()
     reason: str
     document: str
     proposed_by: str
     status: str
-    approval: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    approval: dict[str, Any] | None = json(nullable=True)
 
 
 class RatioRow(Table, table=True):
@@ -403,9 +395,9 @@ class DeliveryRow(Table, table=True):
     status: str
     offtake: str | None
     loan: str | None = Field(index=True)
-    mass_g: int = _whole()
-    contained_g: int | None = _whole(nullable=True)
-    amount_minor: int | None = _whole(nullable=True)
+    mass_g: int = whole()
+    contained_g: int | None = whole(nullable=True)
+    amount_minor: int | None = whole(nullable=True)
     received_on: date
     payment: str | None
     reason: str | None

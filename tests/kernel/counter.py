@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
@@ -16,7 +16,7 @@ from sqlmodel import SQLModel, select
 
 from shared.auth import Caller, allow
 from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag, same_fields
 from shared.inbox import Subscription
 from shared.journal import Document
 from shared.postgres import Connection
@@ -283,20 +283,8 @@ async def counter_state(counter: Id, reads: Reading, caller: Operator) -> dict[s
 
 
 @router.get("/v1/entries")
-async def entries(
-    reads: Reading, caller: Operator, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Page[EntryView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(EntryRow),
-            key=EntryRow.place,
-            view=lambda row: EntryView(place=row.place, amount=row.amount),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def entries(caller: Operator, pages: Paging, amount: int | None = None) -> Page[EntryView]:
+    return await pages.of(select(EntryRow), EntryRow.place, same_fields(EntryView), only={EntryRow.amount: amount})
 
 
 def counter_service(

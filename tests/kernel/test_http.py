@@ -177,6 +177,17 @@ async def test_a_walk_by_cursor_sees_each_entry_once_and_ends(counter: Running, 
     assert seen == everything and len(seen) >= 12
 
 
+async def test_a_walk_sees_only_what_was_asked_for(counter: Running, stage: Stage) -> None:
+    for amount in (7, 1, 7, 7):
+        await added(counter, amount)
+    first = (await counter.http.get("/v1/entries", params={"amount": 7, "limit": 2})).json()
+    rest = (await counter.http.get("/v1/entries", params={"amount": 7, "cursor": first["next"]})).json()
+    async with stage.sql(counter.kernel.service.name) as sql:
+        sevens = [row["place"] for row in await sql.fetch("SELECT place FROM entries WHERE amount = 7 ORDER BY place")]
+    seen = [entry["place"] for entry in first["data"] + rest["data"]]
+    assert seen == sevens and len(first["data"]) == 2 and rest["next"] is None
+
+
 @pytest.mark.parametrize("content", ["nonsense", "12", "[]", "{}", "null", r'"\0"', r'"\u0000"', r'"\ud800"'])
 async def test_a_cursor_that_no_page_gave_is_told(counter: Running, content: str) -> None:
     cursor = base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")

@@ -55,6 +55,17 @@ async def test_the_same_command_id_twice_in_one_batch_counts_once(stage: Stage, 
     assert await count(stage, service) == 1
 
 
+async def test_what_is_refused_before_it_is_decided_does_not_take_back_an_earlier_answer(
+    stage: Stage, service: Service, writer: Writer
+) -> None:
+    first = await writer.submit("counter/a", add(), context("one"))
+    too_late = Refused(Reason.CLOSED, "it has closed since")
+    assert await writer.submit("counter/a", too_late, context("one")) == first
+    assert await writer.submit("counter/a", too_late, context("two")) == too_late
+    assert await writer.submit("counter/a", add(), context("two")) == too_late
+    assert await count(stage, service) == 1
+
+
 async def test_the_same_command_id_with_another_input_is_refused(writer: Writer) -> None:
     await writer.submit("counter/a", add(), context("one", fingerprint=b"this"))
     with pytest.raises(FingerprintMismatch):

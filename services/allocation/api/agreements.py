@@ -4,9 +4,9 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
@@ -16,7 +16,7 @@ from services.allocation.events import AgreementId, PartnerCode, ProductId, Prod
 from services.allocation.tables import AgreementRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
@@ -133,6 +133,8 @@ async def amend_agreement(
 async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
+    """What is released stays released. What was held since the agreement was suspended is free again: put it on a hold of its own first, if
+    it is not to be drawn."""
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
     forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
@@ -158,21 +160,8 @@ async def resume_agreement(
 
 
 @router.get("")
-async def list_agreements(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[AgreementView]:
-    query = select(AgreementRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(AgreementRow.partner == partner)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(AgreementRow.agreement), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+async def list_agreements(caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging) -> Page[AgreementView]:
+    return await pages.of(select(AgreementRow), AgreementRow.agreement, _view, only={AgreementRow.partner: limited_to(caller)})
 
 
 @router.get("/{agreement}")

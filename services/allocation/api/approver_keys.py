@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, select
 
@@ -15,7 +15,7 @@ from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, Ro
 from shared.approval import key_id
 from shared.auth import Caller, allow
 from shared.fields import Body, ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/approver-keys", tags=["approver keys"])
@@ -38,10 +38,6 @@ class KeyChange(BaseModel):
     key: str
     subject: str
     revoked: bool
-
-
-def _view(row: ApproverKeyRow) -> KeyView:
-    return KeyView(**row.model_dump(exclude={"id"}))
 
 
 @router.post("", status_code=201)
@@ -90,22 +86,5 @@ async def revoke_key(
 
 
 @router.get("")
-async def list_keys(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[KeyView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(ApproverKeyRow),
-            key=col(ApproverKeyRow.id),
-            view=_view,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def list_keys(caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[KeyView]:
+    return await pages.of(select(ApproverKeyRow), ApproverKeyRow.id, same_fields(KeyView))

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -14,7 +14,7 @@ from services.allocation.events import AwardId, DecisionHash, PartnerCode, Produ
 from services.allocation.tables import AwardRow, AwardStatus, RequestRow
 from shared.auth import Caller, allow
 from shared.fields import ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/awards", tags=["awards"])
@@ -41,26 +41,13 @@ def view_award(row: AwardRow) -> AwardView:
 
 @router.get("")
 async def list_awards(
-    caller: Annotated[Caller, allow(*READERS, "partner", "nominee")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: Annotated[Caller, allow(*READERS, "partner", "nominee")], pages: Paging, product: Annotated[ProductField | None, Query()] = None
 ) -> Page[AwardView]:
     sight = sight_of(caller)
     query = select(AwardRow)
-    if sight.partner is not None:
-        query = query.where(AwardRow.partner == sight.partner)
     if sight.nominee is not None:
         query = query.where(col(AwardRow.request).in_(select(RequestRow.request).where(RequestRow.nominee == sight.nominee)))
-    if product is not None:
-        query = query.where(AwardRow.product == product)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(AwardRow.award), view=view_award, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(query, AwardRow.award, view_award, only={AwardRow.partner: sight.partner, AwardRow.product: product})
 
 
 @router.get("/{award}")

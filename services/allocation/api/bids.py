@@ -75,7 +75,7 @@ class RevealedView(BaseModel):
 async def commit_bid(tender: TenderPath, body: CommitmentBody, caller: Bids, post: Posting, reads: Reading) -> CommittedView:
     """Until `commit_until`; a later one takes the place of an earlier one."""
     partner = own_partner(caller)
-    terms = await _terms_for(reads, tender, partner)
+    terms, closed = await _terms_for(reads, tender, partner)
     command = CommitBid(
         bid=BidId(post.new_id("bid")),
         tender=TenderId(tender),
@@ -84,7 +84,7 @@ async def commit_bid(tender: TenderPath, body: CommitmentBody, caller: Bids, pos
         terms=terms,
         at=post.now,
     )
-    await post.submit(stream_of(TenderId(tender), partner), command)
+    await post.submit(stream_of(TenderId(tender), partner), closed or command)
     bid: str = (await _own_bid(reads, tender, partner)).id or command.bid
     return CommittedView(tender=tender, bid=bid, commitment=body.commitment)
 
@@ -93,15 +93,16 @@ async def commit_bid(tender: TenderPath, body: CommitmentBody, caller: Bids, pos
 async def reveal_bid(tender: TenderPath, body: RevealBody, caller: Bids, post: Posting, reads: Reading) -> RevealedView:
     """From `commit_until` to `reveal_until`, once."""
     partner = own_partner(caller)
+    terms, closed = await _terms_for(reads, tender, partner)
     command = RevealBid(
         tender=TenderId(tender),
         partner=partner,
         salt=body.salt,
         steps=tuple(BidStep(price=step.price, units=step.units) for step in body.steps),
-        terms=await _terms_for(reads, tender, partner),
+        terms=terms,
         at=post.now,
     )
-    accepted = await post.submit(stream_of(TenderId(tender), partner), command)
+    accepted = await post.submit(stream_of(TenderId(tender), partner), closed or command)
     event = accepted.facts[0].event
     return RevealedView(tender=tender, bid=event.bid, steps=_steps(event.steps))
 
@@ -130,15 +131,13 @@ async def _own_bid(reads: Reads, tender: str, partner: PartnerCode) -> Bid:
     return bid
 
 
-async def _terms_for(reads: Reads, tender: str, partner: PartnerCode) -> TenderTerms:
-    """Raises Problem `tender_not_found`, also for one that the partner may not bid in; `tender_closed`."""
+async def _terms_for(reads: Reads, tender: str, partner: PartnerCode) -> tuple[TenderTerms, Problem | None]:
+    """With the problem `tender_closed`, once it is. Raises Problem `tender_not_found`, also for one that the partner may not bid in."""
     found, _ = await reads.state(f"tender/{tender}")
     assert isinstance(found, Tender)
     if found.terms is None or partner not in found.terms.bidders:
         raise Problem("tender_not_found", f"there is no tender {tender}", field="path:tender")
-    if found.ended:
-        raise Problem("tender_closed", f"{tender} is released or cancelled")
-    return found.terms
+    return found.terms, Problem("tender_closed", f"{tender} is released or cancelled") if found.ended else None
 
 
 def _steps(steps: Sequence[Any]) -> list[StepView]:

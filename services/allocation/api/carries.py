@@ -3,14 +3,14 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import READERS, ProductField, sight_of
 from services.allocation.tables import CarryRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reading, page
+from shared.http import Page, Paging, same_fields
 
 router = APIRouter(prefix="/v1/carries", tags=["carries"])
 
@@ -29,27 +29,8 @@ class CarryView(BaseModel):
 
 @router.get("")
 async def list_carries(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging, product: Annotated[ProductField | None, Query()] = None
 ) -> Page[CarryView]:
-    query = select(CarryRow)
-    if (partner := sight_of(caller).partner) is not None:
-        query = query.where(CarryRow.partner == partner)
-    if product is not None:
-        query = query.where(CarryRow.product == product)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(CarryRow.id),
-            view=lambda row: CarryView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(CarryRow), CarryRow.id, same_fields(CarryView), only={CarryRow.partner: sight_of(caller).partner, CarryRow.product: product}
+    )

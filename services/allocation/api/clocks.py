@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +15,7 @@ from services.allocation.events.clocks import Milestone
 from services.allocation.tables.clocks import ClockRow, ClockStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
@@ -94,34 +94,20 @@ async def clock_of(session: AsyncSession, request: str) -> ClockView | None:
 @router.get("")
 async def list_clocks(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     partner: Annotated[PartnerField | None, Query()] = None,
     status: Annotated[ClockStatus | None, Query()] = None,
     breached: Annotated[bool | None, Query(description="a limit has passed, or was passed")] = None,
     due: Annotated[Day | None, Query(description="those whose next limit is on that day or before")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ClockView]:
     query = select(ClockRow)
     if (own := limited_to(caller)) is not None:
         query = query.where(ClockRow.partner == own)
-    for column, wanted in (
-        (ClockRow.product, product),
-        (ClockRow.partner, partner),
-        (ClockRow.status, status),
-        (ClockRow.breached, breached),
-    ):
-        if wanted is not None:
-            query = query.where(col(column) == wanted)
     if due is not None:
         query = query.where(col(ClockRow.limit_on) <= due)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(ClockRow.request), view=view_clock, cursor=cursor, limit=limit, request=request, response=response
-        )
+    only = {ClockRow.product: product, ClockRow.partner: partner, ClockRow.status: status, ClockRow.breached: breached}
+    return await pages.of(query, ClockRow.request, view_clock, only=only)
 
 
 @router.get("/{request}")

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
@@ -15,7 +15,7 @@ from services.allocation.events import DisruptionId, PartnerCode, ProductId
 from services.allocation.tables import DisruptionRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/disruptions", tags=["disruptions"])
@@ -126,21 +126,11 @@ async def end_disruption(
 
 
 @router.get("")
-async def list_disruptions(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[DisruptionView]:
+async def list_disruptions(caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging) -> Page[DisruptionView]:
     query = select(DisruptionRow)
     if (partner := limited_to(caller)) is not None:
         query = query.where(col(DisruptionRow.partners).contains([partner]))
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(DisruptionRow.disruption), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(query, DisruptionRow.disruption, _view)
 
 
 @router.get("/{disruption}")

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool, StrictInt
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +17,7 @@ from services.allocation.tables import ApprovalRow, CitationRow, InstrumentRow, 
 from shared.auth import Caller, allow
 from shared.authority import Authority, Kind
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
@@ -164,20 +164,13 @@ async def end_instrument(instrument: InstrumentPath, body: ReasonBody, caller: A
 @router.get("")
 async def list_instruments(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     holder: Annotated[SubjectField | None, Query(description="the holder, or who acts for them")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[InstrumentView]:
     query = select(InstrumentRow)
     if holder is not None:
         query = query.where(or_(InstrumentRow.holder == holder, col(InstrumentRow.acting).contains([{"subject": holder}])))
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(InstrumentRow.instrument), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(query, InstrumentRow.instrument, _view)
 
 
 @router.get("/{instrument}")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, StrictBool
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +17,7 @@ from services.allocation.party_screening import lists_in_force, versions
 from services.allocation.tables.screening import ObjectionRow, ObjectionStatus
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body, PositiveGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading
 from shared.problems import Problem
 
 router = APIRouter(tags=["screening"])
@@ -99,32 +99,16 @@ async def answer_objection(
 @router.get("/v1/objections")
 async def list_objections(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     status: Annotated[ObjectionStatus | None, Query()] = None,
     to: Annotated[RequestField | None, Query(description="a request")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ObjectionView]:
-    query = select(ObjectionRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(ObjectionRow.partner == partner)
-    if status is not None:
-        query = query.where(ObjectionRow.status == status.value)
-    if to is not None:
-        query = query.where(ObjectionRow.request == to)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ObjectionRow.objection),
-            view=view_objection,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(ObjectionRow),
+        ObjectionRow.objection,
+        view_objection,
+        only={ObjectionRow.partner: limited_to(caller), ObjectionRow.status: status, ObjectionRow.request: to},
+    )
 
 
 @router.get("/v1/objections/{objection}")

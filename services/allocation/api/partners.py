@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
 from services.allocation.domain.partner import RegisterPartner
@@ -12,7 +12,7 @@ from services.allocation.events import PartnerCode
 from services.allocation.tables import PartnerRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/partners", tags=["partners"])
@@ -40,21 +40,8 @@ async def register_partner(body: PartnerBody, caller: Annotated[Caller, allow("a
 
 
 @router.get("")
-async def list_partners(
-    caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[PartnerView]:
-    query = select(PartnerRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(PartnerRow.partner == partner)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(PartnerRow.partner), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+async def list_partners(caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging) -> Page[PartnerView]:
+    return await pages.of(select(PartnerRow), PartnerRow.partner, _view, only={PartnerRow.partner: limited_to(caller)})
 
 
 @router.get("/{partner}")

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
@@ -26,7 +26,7 @@ from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem
@@ -104,7 +104,7 @@ class VersionBody(Body):
 
 class VersionView(BaseModel):
     version: int
-    status: str  # draft, submitted, approved, withdrawn
+    status: str  # draft, submitted, approved, superseded, withdrawn
     active_from: date
     document: str  # SHA-256 of what is signed
     terms: dict[str, Any]
@@ -185,7 +185,8 @@ async def approve_version(
 async def withdraw_version(
     policy: PolicyPath, version: VersionPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
 ) -> VersionChange:
-    """An active one gives way to the version before it; with none left, no round can be opened under the policy."""
+    """Of an active one: until another version is approved and its day has come, no round is opened under the policy. One that it had
+    superseded does not come back."""
     command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=body.reason, on=post.today)
     await post.submit(f"policy/{policy}", command)
     found = (await read_policy(reads, policy)).versions[version]
@@ -193,24 +194,18 @@ async def withdraw_version(
 
 
 @router.get("")
-async def list_policies(
-    caller: Sees, reads: Reading, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Page[PolicySummary]:
-    async with reads.session() as session:
-        found = await page(
-            session,
+async def list_policies(caller: Sees, pages: Paging) -> Page[PolicySummary]:
+    async with pages.session() as session:
+        found = await pages.of(
             select(PolicyRow),
-            key=col(PolicyRow.policy),
-            view=lambda row: PolicySummary(policy=row.policy, active=None, latest=row.latest),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+            PolicyRow.policy,
+            lambda row: PolicySummary(policy=row.policy, active=None, latest=row.latest),
+            session=session,
         )
         versions = select(PolicyVersionRow).where(col(PolicyVersionRow.policy).in_([row.policy for row in found.data]))
         rows = (await session.exec(versions)).all()
     for summary in found.data:
-        summary.active = active_of([row for row in rows if row.policy == summary.policy], reads.today)
+        summary.active = active_of([row for row in rows if row.policy == summary.policy], pages.today)
     return found
 
 

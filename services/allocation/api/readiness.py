@@ -98,7 +98,9 @@ async def show_readiness(
 ) -> ReadinessView:
     day = on or reads.today
     async with reads.session() as session:
-        terms = await _agreement(session, agreement, product, caller, "query:")
+        terms = await _agreement(session, agreement, caller, "query:")
+        if (problem := _not_about(terms, product, "query:")) is not None:
+            raise problem
         of_product = (ReadinessItemRow.agreement == agreement, ReadinessItemRow.product == product)
         kept = select(ReadinessItemRow).where(*of_product, ReadinessItemRow.status != ItemStatus.WITHDRAWN)
         rows = (await session.exec(kept.order_by(col(ReadinessItemRow.kind), col(ReadinessItemRow.name)))).all()
@@ -158,8 +160,8 @@ def _causes(found: FirstGrams) -> list[CauseView]:
 @router.post("/items", status_code=201)
 async def clear_item(body: ItemBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading) -> ItemChange:
     async with reads.session() as session:
-        terms = await _agreement(session, body.agreement, body.product, caller, "/")
-    command = ClearItem(
+        terms = await _agreement(session, body.agreement, caller, "/")
+    command = _not_about(terms, body.product, "/") or ClearItem(
         agreement=AgreementId(body.agreement),
         product=ProductId(body.product),
         partner=PartnerCode(terms.partner),
@@ -200,15 +202,19 @@ async def withdraw_item(
     return _changed(event, ItemStatus.WITHDRAWN, None)
 
 
-async def _agreement(session: AsyncSession, agreement: str, product: str, caller: Caller, at: str) -> AgreementRow:
-    """`at`: what a problem's field begins with. Raises Problem `agreement_not_found`, also for another partner's, and
-    `product_not_found` for one that it does not name."""
+async def _agreement(session: AsyncSession, agreement: str, caller: Caller, at: str) -> AgreementRow:
+    """`at`: what a problem's field begins with. Raises Problem `agreement_not_found`, also for another partner's."""
     row = await session.get(AgreementRow, agreement)
     if row is None or limited_to(caller) not in (None, row.partner):
         raise Problem("agreement_not_found", f"there is no agreement {agreement}", field=f"{at}agreement")
-    if product not in {terms["product"] for terms in row.products}:
-        raise Problem("product_not_found", f"{agreement} is not about {product}", field=f"{at}product")
     return row
+
+
+def _not_about(agreement: AgreementRow, product: str, at: str) -> Problem | None:
+    """The problem `product_not_found`, of a product that the agreement does not name."""
+    if product in {terms["product"] for terms in agreement.products}:
+        return None
+    return Problem("product_not_found", f"{agreement.agreement} is not about {product}", field=f"{at}product")
 
 
 async def _register(reads: Reads, item: str) -> str:

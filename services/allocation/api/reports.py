@@ -5,9 +5,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import ProductField, RoundPath
 from services.allocation.api.lookups import find_round
@@ -18,7 +18,7 @@ from services.allocation.events import DecisionHash, ProductId, RoundId, Subject
 from services.allocation.tables import ReportRow, ReportSentRow, ReportStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.print_page import PAGE, PAGE_HEADERS, Format, wants_page
@@ -70,7 +70,9 @@ async def show_report(
     accept: Annotated[str | None, Header()] = None,
 ) -> ReportView | Response:
     """Of a round that is certified, by what is known of it now. As JSON, or as a page for print."""
-    view, document = await _current(reads, round)
+    if isinstance(current := await _current(reads, round), Problem):
+        raise current
+    view, document = current
     headers = {"ETag": f'"{document.name}"'}
     if wants_page(format, accept):
         return Response(page_of(view.model_dump(), document.name), media_type="text/html", headers=PAGE_HEADERS | headers)
@@ -83,29 +85,33 @@ async def send_report(
     round: RoundPath, body: SentBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> SentView:
     """The report as it is now has gone out: it is kept to the byte. What changes in it later is sent as a supplement."""
-    view, document = await _current(reads, round)
-    command = SendReport(
-        round=RoundId(round),
-        product=ProductId(view.product),
-        decision=DecisionHash(view.decision),
-        report=document.name,
-        addressee=body.addressee,
-        reference=body.reference,
-        sent_on=body.sent_on,
-        by=SubjectId(caller.subject),
-        certified_on=view.certified_on,
-        on=post.today,
-    )
-    event = (await post.submit(f"report/{round}", command, documents=[document])).facts[0].event
-    return SentView.model_validate(event, from_attributes=True)
+    if isinstance(current := await _current(reads, round), Problem):
+        accepted = await post.submit(f"report/{round}", current)
+    else:
+        view, document = current
+        command = SendReport(
+            round=RoundId(round),
+            product=ProductId(view.product),
+            decision=DecisionHash(view.decision),
+            report=document.name,
+            addressee=body.addressee,
+            reference=body.reference,
+            sent_on=body.sent_on,
+            by=SubjectId(caller.subject),
+            certified_on=view.certified_on,
+            on=post.today,
+        )
+        accepted = await post.submit(f"report/{round}", command, documents=[document])
+    return SentView.model_validate(accepted.facts[0].event, from_attributes=True)
 
 
-async def _current(reads: Reads, round: str) -> tuple[ReportView, Document]:
+async def _current(reads: Reads, round: str) -> tuple[ReportView, Document] | Problem:
+    """Or the problem `report_not_found`. Raises Problem `round_not_found`."""
     async with reads.session() as session:
         row = await find_round(session, round)
         owed = await session.get(ReportRow, round)
         if owed is None or owed.status == ReportStatus.WITHDRAWN or owed.decision != row.decision:
-            raise Problem("report_not_found", f"{round} is not certified", field="path:round")
+            return Problem("report_not_found", f"{round} is not certified", field="path:round")
         view = await report_of(reads, session, row, owed)
     return view, Document(canonical(view.model_dump(mode="json")))
 
@@ -113,31 +119,14 @@ async def _current(reads: Reads, round: str) -> tuple[ReportView, Document]:
 @router.get("/v1/reports")
 async def list_reports(
     caller: SeesReports,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     status: Annotated[ReportStatus | None, Query()] = None,
     product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ReportSummary]:
     """What certified rounds owe. `status=due`: what is still to be sent."""
-    query = select(ReportRow)
-    if status is not None:
-        query = query.where(ReportRow.status == status.value)
-    if product is not None:
-        query = query.where(ReportRow.product == product)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ReportRow.round),
-            view=lambda row: ReportSummary.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(ReportRow), ReportRow.round, same_fields(ReportSummary), only={ReportRow.status: status, ReportRow.product: product}
+    )
 
 
 @router.get("/v1/reports/{report}", response_class=Response, responses=DOCUMENT)

@@ -4,9 +4,9 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
@@ -22,7 +22,7 @@ from services.allocation.party_screening import lists_in_force, requests_behind,
 from services.allocation.tables import RequestRow, RequestStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads
 from shared.problems import Problem
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -195,14 +195,19 @@ async def accept_request(
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
     )
-    command = AcceptRequest(
-        request=RequestId(request),
-        accepted_g=body.accepted_g,
-        reasons=tuple(body.reasons),
-        lists=versions(lists),
-        screening=screening,
-        clock=await _clock(body, row, reads, post.today),
-        on=post.today,
+    clock = await _clock(body, row, reads, post.today)
+    command = (
+        clock
+        if isinstance(clock, Problem)
+        else AcceptRequest(
+            request=RequestId(request),
+            accepted_g=body.accepted_g,
+            reasons=tuple(body.reasons),
+            lists=versions(lists),
+            screening=screening,
+            clock=clock,
+            on=post.today,
+        )
     )
     accepted = await post.submit(f"book/{row.product}", command)
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
@@ -213,20 +218,23 @@ def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
     return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
 
 
-async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms:
-    """Raises Problem `clock_unknown`, `policy_not_active`."""
+async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms | Problem:
+    """Or the problem `clock_unknown`, `policy_not_active`."""
     clock = body.clock or STANDARD
     clocks = figures().clocks if body.policy is None else await _clocks_of(reads, body.policy, on)
+    if clocks is None:
+        return Problem("policy_not_active", f"no version of {body.policy} is active on {on}", field="/policy")
     if (limits_days := clocks.get(clock)) is None:
-        raise Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
+        return Problem("clock_unknown", f"there is no clock {clock!r}", field="/clock", accepted=", ".join(sorted(clocks)))
     warn_days = figures().clock_warn_days.get(clock, WARN_DAYS)
     return ClockTerms(clock=clock, submitted_on=row.submitted_on, limits_days=limits_days, warn_days=warn_days)
 
 
-async def _clocks_of(reads: Reads, name: str, on: date) -> dict[str, dict[Milestone, int]]:
+async def _clocks_of(reads: Reads, name: str, on: date) -> dict[str, dict[Milestone, int]] | None:
+    """None: no version of the policy is active on that day."""
     policy = await read_policy(reads, name)
     if (version := policy.active_on(on)) is None:
-        raise Problem("policy_not_active", f"no version of {name} is active on {on}", field="/policy")
+        return None
     clocks: dict[str, dict[Milestone, int]] = msgspec.to_builtins(policy.versions[version].terms.clocks)
     return clocks
 
@@ -262,28 +270,17 @@ async def withdraw_request(
 @router.get("")
 async def list_requests(
     caller: Annotated[Caller, allow(*READERS, "partner", "nominee")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[RequestStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[RequestView]:
     sight = sight_of(caller)
-    query = select(RequestRow)
-    if sight.partner is not None:
-        query = query.where(RequestRow.partner == sight.partner)
-    if sight.nominee is not None:
-        query = query.where(RequestRow.nominee == sight.nominee)
-    if product is not None:
-        query = query.where(RequestRow.product == product)
-    if status is not None:
-        query = query.where(RequestRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(RequestRow.request), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(
+        select(RequestRow),
+        RequestRow.request,
+        _view,
+        only={RequestRow.partner: sight.partner, RequestRow.nominee: sight.nominee, RequestRow.product: product, RequestRow.status: status},
+    )
 
 
 @router.get("/{request}")

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +17,7 @@ from services.allocation.tables import RoundRow
 from services.allocation.tables.screening import InvolvementRow, ReviewRow, ReviewStatus
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
@@ -66,7 +66,7 @@ async def request_review(
     """Of a certified decision: by a partner in it, or an operator. Releases and dispatches go on."""
     partner = limited_to(caller)
     async with reads.session() as session:
-        row = await find_round(session, body.round, Sight(partner, None))
+        row = await find_round(session, body.round, Sight(partner, None), "/round")
     certified = row.status in FINAL and row.decision is not None
     command = RequestReview(
         review=ReviewId(post.new_id("rev")),
@@ -118,25 +118,16 @@ async def conclude_review(
 @router.get("")
 async def list_reviews(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     round: Annotated[RoundField | None, Query()] = None,
     status: Annotated[ReviewStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ReviewView]:
-    query = select(ReviewRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(ReviewRow.partner == partner)
-    if round is not None:
-        query = query.where(ReviewRow.round == round)
-    if status is not None:
-        query = query.where(ReviewRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(ReviewRow.review), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(
+        select(ReviewRow),
+        ReviewRow.review,
+        _view,
+        only={ReviewRow.partner: limited_to(caller), ReviewRow.round: round, ReviewRow.status: status},
+    )
 
 
 @router.get("/{review}")

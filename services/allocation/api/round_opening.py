@@ -13,7 +13,7 @@ from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import DisruptionRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Text, WholeGrams
-from shared.http import Posting, Reading
+from shared.http import Post, Posting, Reading, Reads
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -70,28 +70,7 @@ async def open_round(body: RoundBody, caller: Annotated[Caller, allow("operator"
         async with reads.session() as session:
             if await session.get(DisruptionRow, body.disruption) is None:
                 raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
-    policy = await read_policy(reads, body.policy)
-    if (version := policy.active_on(post.today)) is None:
-        raise Problem("policy_not_active", f"no version of {body.policy} is active today", field="/policy", accepted="an active policy")
-    terms = policy.versions[version].terms
-    product = ProductId(body.product)
-    command = OpenRound(
-        round=RoundId(post.new_id("rnd")),
-        requests=tuple(RequestId(request) for request in body.requests),
-        disruption=None if body.disruption is None else DisruptionId(body.disruption),
-        method=terms.method,
-        positions=tuple(position.position() for position in body.positions),
-        policy=body.policy,
-        policy_version=version,
-        quorum=terms.quorum,
-        emergency=_emergency(body, terms),
-        release_days=terms.release_days,
-        protected_g=terms.protected_g.get(product, 0),
-        carry_years=terms.carry_years,
-        largest_minimum=terms.largest_minimum,
-        on=post.today,
-    )
-    opened = (await post.submit(f"book/{product}", command)).facts[0].event
+    opened = (await post.submit(f"book/{body.product}", await _opening(body, post, reads))).facts[0].event
     return OpenedView(
         round=opened.round,
         product=opened.product,
@@ -106,9 +85,34 @@ async def open_round(body: RoundBody, caller: Annotated[Caller, allow("operator"
     )
 
 
-def _emergency(body: RoundBody, terms: PolicyTerms) -> EmergencyPath | None:
-    if not body.emergency:
-        return None
+async def _opening(body: RoundBody, post: Post, reads: Reads) -> OpenRound | Problem:
+    """As the policy has it today; or the problem `policy_not_active`, `policy_without_emergency`."""
+    policy = await read_policy(reads, body.policy)
+    if (version := policy.active_on(post.today)) is None:
+        return Problem("policy_not_active", f"no version of {body.policy} is active today", field="/policy", accepted="an active policy")
+    terms = policy.versions[version].terms
+    if body.emergency and terms.emergency is None:
+        return Problem("policy_without_emergency", f"{body.policy} has no emergency path", field="/emergency", accepted="false")
+    product = ProductId(body.product)
+    return OpenRound(
+        round=RoundId(post.new_id("rnd")),
+        requests=tuple(RequestId(request) for request in body.requests),
+        disruption=None if body.disruption is None else DisruptionId(body.disruption),
+        method=terms.method,
+        positions=tuple(position.position() for position in body.positions),
+        policy=body.policy,
+        policy_version=version,
+        quorum=terms.quorum,
+        emergency=_emergency(terms) if body.emergency else None,
+        release_days=terms.release_days,
+        protected_g=terms.protected_g.get(product, 0),
+        carry_years=terms.carry_years,
+        largest_minimum=terms.largest_minimum,
+        on=post.today,
+    )
+
+
+def _emergency(terms: PolicyTerms) -> EmergencyPath | None:
     if terms.emergency is None:
-        raise Problem("policy_without_emergency", f"{body.policy} has no emergency path", field="/emergency", accepted="false")
+        return None
     return EmergencyPath(ratify_within_hours=terms.emergency.ratify_within_hours, max_g=terms.emergency.max_g)

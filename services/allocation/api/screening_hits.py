@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.allocation.api.fields import READERS, ProductField, RequestField
 from services.allocation.domain.book_screening import DecideHit
@@ -15,7 +15,7 @@ from services.allocation.tables import RequestRow
 from services.allocation.tables.screening import HitStatus, ScreeningHitRow, ScreeningListRow
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/screening-hits", tags=["screening"])
@@ -61,33 +61,17 @@ class HitChange(BaseModel):
 @router.get("")
 async def list_hits(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     status: Annotated[HitStatus | None, Query()] = None,
     product: Annotated[ProductField | None, Query()] = None,
     of: Annotated[RequestField | None, Query(description="a request")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[HitView]:
-    query = select(ScreeningHitRow)
-    if status is not None:
-        query = query.where(ScreeningHitRow.status == status.value)
-    if product is not None:
-        query = query.where(ScreeningHitRow.product == product)
-    if of is not None:
-        query = query.where(ScreeningHitRow.request == of)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ScreeningHitRow.hit),
-            view=lambda row: HitView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(ScreeningHitRow),
+        ScreeningHitRow.hit,
+        same_fields(HitView),
+        only={ScreeningHitRow.status: status, ScreeningHitRow.product: product, ScreeningHitRow.request: of},
+    )
 
 
 @router.get("/{hit}")

@@ -17,7 +17,7 @@ from services.allocation.events import ListName, SubjectId
 from services.allocation.tables.screening import ScreeningListRow
 from shared.auth import Caller, allow
 from shared.fields import ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, import_body, page
+from shared.http import Page, Paging, Posting, Reading, import_body, same_fields
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem, json_pointer
@@ -118,28 +118,11 @@ async def withdraw_list(list: ListPath, body: ReasonBody, caller: Annotated[Call
 
 @router.get("/v1/screening-lists")
 async def list_lists(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    in_force: Annotated[bool | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: Annotated[Caller, allow(*READERS)], pages: Paging, in_force: Annotated[bool | None, Query()] = None
 ) -> Page[ScreeningListView]:
-    query = select(ScreeningListRow)
-    if in_force is not None:
-        query = query.where(col(ScreeningListRow.in_force).is_(in_force))
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ScreeningListRow.id),
-            view=lambda row: ScreeningListView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(ScreeningListRow), ScreeningListRow.id, same_fields(ScreeningListView), only={ScreeningListRow.in_force: in_force}
+    )
 
 
 @router.get("/v1/screening-lists/{list}", response_class=Response)

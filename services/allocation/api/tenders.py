@@ -5,7 +5,7 @@ import secrets
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -58,7 +58,7 @@ from services.allocation.tables.tenders import TenderApprovalRow, TenderAwardRow
 from shared.auth import Caller, allow
 from shared.authority import Chain
 from shared.fields import ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem
@@ -188,33 +188,17 @@ async def cancel_tender(tender: TenderPath, body: ReasonBody, caller: Operates, 
 @router.get("")
 async def list_tenders(
     caller: Sees,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[TenderStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[TenderSummary]:
     """A partner sees those that it may bid in; of a decision, nothing before it is certified."""
     query = select(TenderRow)
     if (partner := limited_to(caller)) is not None:
         query = query.where(col(TenderRow.terms).contains({"bidders": [partner]}))
-    if product is not None:
-        query = query.where(TenderRow.product == product)
-    if status is not None:
-        query = query.where(TenderRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(TenderRow.tender),
-            view=lambda row: _summary(row, partner),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        query, TenderRow.tender, lambda row: _summary(row, partner), only={TenderRow.product: product, TenderRow.status: status}
+    )
 
 
 @router.get("/{tender}")

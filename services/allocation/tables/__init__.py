@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from shared.columns import json, whole
 
 
 class Table(SQLModel, registry=registry()):
@@ -15,14 +16,6 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
-
-
-def _grams(*, nullable: bool = False) -> Any:
-    return Field(default=None, sa_type=sa.BigInteger, nullable=nullable)
-
-
-def _json() -> Any:
-    return Field(sa_type=JSONB)
 
 
 class RequestStatus(StrEnum):
@@ -66,7 +59,7 @@ class AgreementRow(Table, table=True):
     __tablename__ = "agreements"
     agreement: str = Field(primary_key=True)
     partner: str = Field(index=True)
-    products: list[dict[str, Any]] = _json()  # as `ProductTerms`
+    products: list[dict[str, Any]] = json()  # as `ProductTerms`
     priority_class: int
     valid_from: date
     valid_until: date
@@ -79,13 +72,13 @@ class DisruptionRow(Table, table=True):
     __tablename__ = "disruptions"
     disruption: str = Field(primary_key=True)
     instrument: str
-    products: list[str] = _json()
+    products: list[str] = json()
     declared_scope: str
     observed_scope: str
-    partners: list[str] = _json()
+    partners: list[str] = json()
     starts_on: date
     ends_on: date | None
-    evidence: list[str] = _json()
+    evidence: list[str] = json()
     version: int
 
 
@@ -110,10 +103,10 @@ class PolicyVersionRow(Table, table=True):
     __tablename__ = "policy_versions"
     policy: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
-    status: str  # "draft", "submitted", "approved", "withdrawn"
+    status: str  # "draft", "submitted", "approved", "superseded", "withdrawn"
     active_from: date
     document: str  # SHA-256 of what is signed
-    terms: dict[str, Any] = _json()  # as `PolicyTerms`
+    terms: dict[str, Any] = json()  # as `PolicyTerms`
     drafted_by: str
     submitted_by: str | None
     approved_by: str | None
@@ -129,11 +122,11 @@ class InstrumentRow(Table, table=True):
     office: str
     under: str | None
     holder: str = Field(index=True)
-    acting: list[dict[str, Any]] = _json()  # as `Acting`
-    acts: list[str] = _json()
-    products: list[str] = _json()  # none: all
-    limit_g: int | None = _grams(nullable=True)
-    limit_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
+    acting: list[dict[str, Any]] = json()  # as `Acting`
+    acts: list[str] = json()
+    products: list[str] = json()  # none: all
+    limit_g: int | None = whole(nullable=True)
+    limit_minor: int | None = whole(nullable=True)
     currency: str | None
     valid_from: date
     valid_until: date
@@ -161,7 +154,7 @@ class CitationRow(Table, table=True):
     act: str
     by: str
     authority: str
-    cited: dict[str, Any] = _json()  # as `Cited`
+    cited: dict[str, Any] = json()  # as `Cited`
     cited_on: date
 
 
@@ -189,21 +182,21 @@ class RequestRow(Table, table=True):
     request: str = Field(primary_key=True)
     product: str
     partner: str = Field(index=True)
-    mass_g: int = _grams()
-    minimum_g: int = _grams()
-    daily_consumption_g: int = _grams()
+    mass_g: int = whole()
+    minimum_g: int = whole()
+    daily_consumption_g: int = whole()
     needed_by: date
     nominee: str
     consignee: str = ""
     end_user: str = ""
     end_use: str
-    least_contents: dict[str, str] = _json()
-    excluded_origins: list[str] = _json()
-    statement: dict[str, Any] = _json()  # as `Statement`
+    least_contents: dict[str, str] = json()
+    excluded_origins: list[str] = json()
+    statement: dict[str, Any] = json()  # as `Statement`
     submitted_on: date
     status: str
-    accepted_g: int | None = _grams(nullable=True)
-    reasons: list[str] = _json()  # of the last acceptance, decline or withdrawal
+    accepted_g: int | None = whole(nullable=True)
+    reasons: list[str] = json()  # of the last acceptance, decline or withdrawal
     round: str | None = Field(index=True)
     return_on: date | None = None  # None: it is not for a loan
 
@@ -213,25 +206,25 @@ class RoundRow(Table, table=True):
     round: str = Field(primary_key=True)
     product: str
     status: str
-    requests: list[str] = _json()  # those that it was opened over
+    requests: list[str] = json()  # those that it was opened over
     disruption: str | None
     rule: str
-    method: dict[str, Any] = _json()  # as `Method`
-    positions: list[dict[str, Any]] = _json()
+    method: dict[str, Any] = json()  # as `Method`
+    positions: list[dict[str, Any]] = json()
     policy: str
     policy_version: int
     approvals_needed: int  # by the smallest award: what is proposed may need more, by the quorum
-    quorum: list[dict[str, Any]] = _json()
-    emergency: dict[str, Any] | None = Field(sa_type=JSONB, nullable=True)
+    quorum: list[dict[str, Any]] = json()
+    emergency: dict[str, Any] | None = json(nullable=True)
     release_days: int
     opened_on: date
     decision: str | None  # the last one proposed that stands, or stood to the end
     file: str | None
     release_order: str | None
-    awarded_g: int | None = _grams(nullable=True)
+    awarded_g: int | None = whole(nullable=True)
     proposed_by: str | None
-    supply_g: int | None = _grams(nullable=True)
-    left_g: int | None = _grams(nullable=True)
+    supply_g: int | None = whole(nullable=True)
+    left_g: int | None = whole(nullable=True)
     expires_on: date | None
     certified_in: str | None  # where the journal has its certification: "allocation/0/123"
     ratification: str | None = None  # of one that was decided in an emergency: due, missed, ratified
@@ -258,8 +251,8 @@ class AwardRow(Table, table=True):
     request: str
     product: str
     partner: str = Field(index=True)
-    mass_g: int = _grams()
-    daily_consumption_g: int = _grams()
+    mass_g: int = whole()
+    daily_consumption_g: int = whole()
     days_of_cover: str
     decision: str
     expires_on: date
@@ -320,8 +313,8 @@ class ProtectedLevelRow(Table, table=True):
     __tablename__ = "protected_levels"
     place: str = Field(primary_key=True)  # where inventory's journal has it
     product: str = Field(index=True)
-    before_g: int = _grams()
-    mass_g: int = _grams()
+    before_g: int = whole()
+    mass_g: int = whole()
     set_on: date
     authority: str
     reason: str
@@ -332,9 +325,9 @@ class StockRow(Table, table=True):
 
     __tablename__ = "stock"
     product: str = Field(primary_key=True)
-    nominal_unit_g: int = _grams()
-    protected_g: int = _grams()
-    reserved_rights_g: int = _grams()  # by open releases
+    nominal_unit_g: int = whole()
+    protected_g: int = whole()
+    reserved_rights_g: int = whole()  # by open releases
 
 
 class StockUnitsRow(Table, table=True):
@@ -343,7 +336,7 @@ class StockUnitsRow(Table, table=True):
     __tablename__ = "stock_units"
     product: str = Field(primary_key=True)
     unit_g: int = Field(primary_key=True, sa_type=sa.BigInteger)
-    units: int = Field(sa_type=sa.BigInteger)
+    units: int = whole()
 
 
 class LotRow(Table, table=True):
@@ -354,12 +347,12 @@ class LotRow(Table, table=True):
     lot: str = Field(primary_key=True)
     product: str = Field(index=True)
     depot: str
-    unit_g: int = _grams()
-    units: int = Field(sa_type=sa.BigInteger)  # in stock: available if in specification, else quarantined
-    pinned_units: int = Field(sa_type=sa.BigInteger)  # of these, that releases are pinned to
+    unit_g: int = whole()
+    units: int = whole()  # in stock: available if in specification, else quarantined
+    pinned_units: int = whole()  # of these, that releases are pinned to
     in_specification: bool
     origin: str
-    contents: dict[str, str] = _json()  # of the ruling assay: element -> share of the mass
+    contents: dict[str, str] = json()  # of the ruling assay: element -> share of the mass
     expires_on: date | None  # the last day on which it may be drawn
 
 
@@ -369,7 +362,7 @@ class PinRow(Table, table=True):
     __tablename__ = "pins"
     release: str = Field(primary_key=True)
     lot: str = Field(primary_key=True)
-    units: int = Field(sa_type=sa.BigInteger)
+    units: int = whole()
 
 
 class StopRow(Table, table=True):
@@ -392,4 +385,4 @@ class RightRow(Table, table=True):
     kind: str
     window_to: date
     window_from: date | None = None  # None: it was added before this was kept
-    mass_g: int = _grams()
+    mass_g: int = whole()

@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.allocation.tables import Table
+from shared.columns import json
 
 
 class ClockStatus(StrEnum):
@@ -27,10 +27,10 @@ class ClockRow(Table, table=True):
     partner: str = Field(index=True)
     clock: str | None  # None: it is not started, or its request was accepted before there were clocks
     submitted_on: date | None
-    limits: dict[str, Any] = Field(sa_type=JSONB)  # its last day
-    reached: dict[str, Any] = Field(sa_type=JSONB)  # {"on", "reached_g", "of_g"}; partly, while `on` is null
-    warned: dict[str, Any] = Field(sa_type=JSONB)  # the day on which that was told
-    breaches: dict[str, Any] = Field(sa_type=JSONB)  # the same
+    limits: dict[str, Any] = json()  # its last day
+    reached: dict[str, Any] = json()  # {"on", "reached_g", "of_g"}; partly, while `on` is null
+    warned: dict[str, Any] = json()  # the day on which that was told
+    breaches: dict[str, Any] = json()  # the same
     status: str
     next: str | None
     limit_on: date | None = Field(index=True)  # of the next one

@@ -2,17 +2,11 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.allocation.tables import Table
-
-
-def _json(*, nullable: bool = False) -> Any:
-    return Field(default=None, sa_type=JSONB, nullable=nullable)
+from shared.columns import json, whole
 
 
 class HitStatus(StrEnum):
@@ -54,7 +48,7 @@ class RequestScreeningRow(Table, table=True):
 
     __tablename__ = "request_screenings"
     request: str = Field(primary_key=True)
-    lists: dict[str, int] = _json()  # list -> version
+    lists: dict[str, int] = json()  # list -> version
     beyond: int  # hits that are not among `screening_hits`
     screened_on: date
 
@@ -82,14 +76,14 @@ class AcceptanceRow(Table, table=True):
     __tablename__ = "acceptances"
     place: str = Field(primary_key=True)  # where the journal has it: "allocation/0/123"
     request: str = Field(index=True)
-    position: int = Field(sa_type=sa.BigInteger)  # in its shard, which is one for all of a request
+    position: int = whole()  # in its shard, which is one for all of a request
     command: str  # by which its findings are known
-    accepted_g: int = Field(sa_type=sa.BigInteger)
-    reasons: list[str] = _json()
+    accepted_g: int = whole()
+    reasons: list[str] = json()
     accepted_on: date
     screened_by: str
-    findings: dict[str, dict[str, str]] | None = _json(nullable=True)
-    not_pre_cleared: list[str] | None = _json(nullable=True)
+    findings: dict[str, dict[str, str]] | None = json(nullable=True)
+    not_pre_cleared: list[str] | None = json(nullable=True)
     objections_until: date | None = None
 
 
@@ -99,11 +93,11 @@ class ObjectionRow(Table, table=True):
     request: str = Field(index=True)
     product: str
     partner: str = Field(index=True)
-    accepted_g: int = Field(sa_type=sa.BigInteger)  # what it objects to
-    reasons: list[str] = _json()
+    accepted_g: int = whole()  # what it objects to
+    reasons: list[str] = json()
     raised_on: date
     status: str
-    answer: list[str] | None = _json(nullable=True)  # its reasons
+    answer: list[str] | None = json(nullable=True)  # its reasons
     answered_by: str | None = None
     answered_on: date | None = None
 
@@ -125,11 +119,11 @@ class ReviewRow(Table, table=True):
     product: str
     decision: str
     partner: str | None = Field(index=True)
-    grounds: list[str] = _json()
+    grounds: list[str] = json()
     requested_by: str
     requested_on: date
     status: str
     reviewer: str | None = None
     outcome: str | None = None
-    findings: list[str] | None = _json(nullable=True)
+    findings: list[str] | None = json(nullable=True)
     concluded_on: date | None = None

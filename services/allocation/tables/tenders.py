@@ -4,11 +4,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.allocation.tables import Table
+from shared.columns import json, whole
 
 
 class TenderStatus(StrEnum):
@@ -25,13 +25,13 @@ class TenderRow(Table, table=True):
     tender: str = Field(primary_key=True)
     product: str = Field(index=True)
     status: str
-    terms: dict[str, Any] = Field(sa_type=JSONB)  # as `TenderTerms`
+    terms: dict[str, Any] = json()  # as `TenderTerms`
     opened_on: date
     bids_known: bool  # bidding has closed
     decision: str | None
     file: str | None
     proposed_by: str | None
-    left_units: int | None = Field(sa_type=sa.BigInteger, nullable=True)
+    left_units: int | None = whole(nullable=True)
     expires_on: date | None
     certified_in: str | None  # where the journal has its certification
     reason: str | None  # why it was cancelled or reopened
@@ -68,9 +68,9 @@ class TenderAwardRow(Table, table=True):
     bid: str
     product: str
     partner: str = Field(index=True)
-    units: int = Field(sa_type=sa.BigInteger)
-    mass_g: int = Field(sa_type=sa.BigInteger)
-    amount_minor: int = Field(sa_type=sa.BigInteger)  # due
+    units: int = whole()
+    mass_g: int = whole()
+    amount_minor: int = whole()  # due
     currency: str
     decision: str
     expires_on: date

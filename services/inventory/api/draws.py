@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,7 +16,7 @@ from services.inventory.events import DrawId, GateEvidence, RightAssigned, Stock
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 from shared.record import Fact
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
@@ -163,23 +163,13 @@ def _place(row: DrawRow) -> str:
 @router.get("")
 async def list_draws(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[DrawStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[DrawView]:
-    query = select(DrawRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(DrawRow.partner == partner)
-    if product is not None:
-        query = query.where(DrawRow.product == product)
-    if status is not None:
-        query = query.where(DrawRow.status == status.value)
-    async with reads.session() as session:
-        return await page(session, query, key=col(DrawRow.draw), view=_view, cursor=cursor, limit=limit, request=request, response=response)
+    return await pages.of(
+        select(DrawRow), DrawRow.draw, _view, only={DrawRow.partner: limited_to(caller), DrawRow.product: product, DrawRow.status: status}
+    )
 
 
 @router.get("/{draw}")

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -15,7 +15,7 @@ from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, page
+from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
@@ -54,10 +54,6 @@ class HoldView(BaseModel):
 class HoldChange(BaseModel):
     hold: str
     products: list[str]  # on whose stockpiles it was put, or from which it was lifted
-
-
-def _view(row: HoldRow) -> HoldView:
-    return HoldView.model_validate(row.model_dump())
 
 
 @router.post("", status_code=201)
@@ -134,16 +130,9 @@ async def lift_hold(
 @router.get("")
 async def list_holds(
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     active: Annotated[bool, Query(description="only those that are still on")] = False,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[HoldView]:
-    query = select(HoldRow) if product is None else select(HoldRow).where(HoldRow.product == product)
-    if active:
-        query = query.where(col(HoldRow.lifted_on).is_(None))
-    async with reads.session() as session:
-        return await page(session, query, key=col(HoldRow.id), view=_view, cursor=cursor, limit=limit, request=request, response=response)
+    query = select(HoldRow).where(col(HoldRow.lifted_on).is_(None)) if active else select(HoldRow)
+    return await pages.of(query, HoldRow.id, same_fields(HoldView), only={HoldRow.product: product})

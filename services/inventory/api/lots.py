@@ -4,9 +4,9 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.inventory.api.fields import READERS, AssayBody, ChangeUnits, LotPath, Name, PositiveUnits, ProductField, Serial
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
@@ -15,7 +15,7 @@ from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Stat
 from services.inventory.tables import LotRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 
@@ -116,17 +116,9 @@ async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")
 
 @router.get("")
 async def list_lots(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: Annotated[Caller, allow(*READERS)], pages: Paging, product: Annotated[ProductField | None, Query()] = None
 ) -> Page[LotView]:
-    query = select(LotRow) if product is None else select(LotRow).where(LotRow.product == product)
-    async with reads.session() as session:
-        return await page(session, query, key=col(LotRow.lot), view=_view, cursor=cursor, limit=limit, request=request, response=response)
+    return await pages.of(select(LotRow), LotRow.lot, _view, only={LotRow.product: product})
 
 
 @router.get("/{lot}")

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
@@ -17,7 +17,7 @@ from services.inventory.events import Form, ProductId
 from services.inventory.tables import HoldRow, ProductRow
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, Text, WholeGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Page, Paging, Posting, Reading, Reads, etag
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -115,25 +115,8 @@ async def _standing_holds(reads: Reads, on: date) -> tuple[StandingHold, ...]:
 
 
 @router.get("")
-async def list_products(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ProductView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(ProductRow),
-            key=col(ProductRow.product),
-            view=_view,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def list_products(caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[ProductView]:
+    return await pages.of(select(ProductRow), ProductRow.product, _view)
 
 
 @router.get("/{product}")

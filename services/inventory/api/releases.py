@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.draws import DrawnView, view_drawn
@@ -17,7 +17,7 @@ from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import AwardedLoanRow, ReleaseRow, ReleaseStatus
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
@@ -87,32 +87,19 @@ class CancellationView(BaseModel):
     cancelled_g: int
 
 
-def _view(row: ReleaseRow) -> ReleaseView:
-    return ReleaseView.model_validate(row.model_dump())
-
-
 @router.get("")
 async def list_releases(
     caller: Annotated[Caller, allow(*READERS, "partner")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     status: Annotated[ReleaseStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[ReleaseView]:
-    query = select(ReleaseRow)
-    if (partner := limited_to(caller)) is not None:
-        query = query.where(ReleaseRow.partner == partner)
-    if product is not None:
-        query = query.where(ReleaseRow.product == product)
-    if status is not None:
-        query = query.where(ReleaseRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(ReleaseRow.release), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(
+        select(ReleaseRow),
+        ReleaseRow.release,
+        same_fields(ReleaseView),
+        only={ReleaseRow.partner: limited_to(caller), ReleaseRow.product: product, ReleaseRow.status: status},
+    )
 
 
 @router.get("/{release}")

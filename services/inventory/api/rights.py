@@ -4,9 +4,9 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.inventory.api.fields import READERS, Name, ProductField, RightPath
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
@@ -16,7 +16,7 @@ from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
 
@@ -77,19 +77,9 @@ async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")
 
 @router.get("")
 async def list_rights(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    product: Annotated[ProductField | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: Annotated[Caller, allow(*READERS)], pages: Paging, product: Annotated[ProductField | None, Query()] = None
 ) -> Page[RightView]:
-    query = select(RightRow) if product is None else select(RightRow).where(RightRow.product == product)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=col(RightRow.right), view=_view, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(select(RightRow), RightRow.right, _view, only={RightRow.product: product})
 
 
 @router.get("/{right}")

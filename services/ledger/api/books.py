@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,7 +14,7 @@ from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagView, PostingView
 from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reading, page
+from shared.http import Page, Paging
 from shared.kernel_api import Running
 from shared.problems import Problem
 
@@ -26,29 +26,17 @@ type Name = Annotated[str | None, Query(max_length=400, pattern="^[^\\x00]+$")]
 @router.get("/v1/entries")
 async def entries(
     caller: Annotated[Caller, allow(PARTNER, "auditor", "service")],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     source: Annotated[str | None, Query(pattern="^[a-z]{1,20}$")] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[EntryView]:
     """The log's entries in its order, with what they posted: a partner's own, or all."""
-    query = select(EntryRow)
-    if (partner := only_of(caller)) is not None:
-        query = query.where(EntryRow.partner == partner)
-    if source is not None:
-        query = query.where(EntryRow.source == source)
-    async with reads.session() as session:
-        found = await page(
-            session,
-            query,
-            key=EntryRow.leaf_index,
-            view=EntryView.of,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+    async with pages.session() as session:
+        found = await pages.of(
+            select(EntryRow),
+            EntryRow.leaf_index,
+            EntryView.of,
+            only={EntryRow.partner: only_of(caller), EntryRow.source: source},
+            session=session,
         )
         await _add_postings(session, found.data)
     return found
@@ -62,34 +50,20 @@ async def _add_postings(session: AsyncSession, views: list[EntryView]) -> None:
 
 
 @router.get("/v1/accounts")
-async def accounts(
-    caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[AccountView]:
+async def accounts(caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")], pages: Paging) -> Page[AccountView]:
     """The accounts that anything was ever posted to."""
     identity = (col(BalanceRow.side) + "/" + col(BalanceRow.account)).label("id")
     query = sa.select(identity, col(BalanceRow.side), col(BalanceRow.account), col(BalanceRow.partner)).distinct()
-    if (partner := only_of(caller)) is not None:
-        query = query.where(col(BalanceRow.partner) == partner)
     found = query.subquery()
     every: Any = sa.select(found)
-    async with reads.session() as session:
-        return await page(
-            session, every, key=found.c.id, view=AccountView.of, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(every, found.c.id, AccountView.of, only={found.c.partner: only_of(caller)})
 
 
 @router.get("/v1/balances")
 async def balances(
     caller: Annotated[Caller, allow(PARTNER, "operator", "auditor", "service")],
     kernel: Running,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     as_of: Annotated[date | None, Query(description="what counted for this day, and the days before")] = None,
     as_known_on: Annotated[
         str | None,
@@ -98,21 +72,13 @@ async def balances(
     account: Name = None,
     asset: Name = None,
     side: Side | None = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[BalanceView]:
     """Balances that are not zero: as of now or, with `as_of` and `as_known_on`, of what counted for a day as it was known on another."""
     known_before = None if as_known_on is None else _end_of(as_known_on, kernel.settings.zone)
     rows: Any = BalanceRow.__table__ if as_of is None and known_before is None else _sums(as_of, known_before)  # type: ignore[attr-defined]
     query: Any = sa.select(rows).where(sa.or_(rows.c.posted != 0, rows.c.pending != 0))
-    wanted = {"account": account, "asset": asset, "side": side, "partner": only_of(caller)}
-    for name, value in wanted.items():
-        if value is not None:
-            query = query.where(rows.c[name] == value)
-    async with reads.session() as session:
-        return await page(
-            session, query, key=rows.c.id, view=BalanceView.of, cursor=cursor, limit=limit, request=request, response=response
-        )
+    only = {rows.c.account: account, rows.c.asset: asset, rows.c.side: side, rows.c.partner: only_of(caller)}
+    return await pages.of(query, rows.c.id, BalanceView.of, only=only)
 
 
 def _sums(as_of: date | None, known_before: datetime | None) -> sa.Subquery:
@@ -152,16 +118,6 @@ def _end_of(text: str, zone: ZoneInfo) -> datetime:
 
 
 @router.get("/v1/flags")
-async def flags(
-    caller: Annotated[Caller, allow("operator", "auditor", "administrator")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[FlagView]:
+async def flags(caller: Annotated[Caller, allow("operator", "auditor", "administrator")], pages: Paging) -> Page[FlagView]:
     """Events that brought an account below zero, in the log's order."""
-    async with reads.session() as session:
-        return await page(
-            session, select(FlagRow), key=FlagRow.id, view=FlagView.of, cursor=cursor, limit=limit, request=request, response=response
-        )
+    return await pages.of(select(FlagRow), FlagRow.id, FlagView.of)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 from sqlmodel import col, select
 
@@ -16,7 +16,7 @@ from services.ledger.receipt import Opening
 from services.ledger.tables import CheckpointRow, EntryRow
 from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
 from shared.auth import Caller, allow
-from shared.http import Cursor, Limit, Page, Reading, page
+from shared.http import Page, Paging, Reading
 from shared.kernel_api import Position, ReadsJournal, Running
 from shared.messages import FEED_LIMIT, to_feed
 from shared.problems import Problem
@@ -53,26 +53,9 @@ async def checkpoint(caller: Anyone, reads: Reading) -> PlainTextResponse:
 
 
 @router.get("/v1/checkpoints")
-async def checkpoints(
-    caller: Annotated[Caller, allow("auditor", "service")],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[CheckpointView]:
+async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], pages: Paging) -> Page[CheckpointView]:
     """All checkpoints, the smallest first, each with the position of every source's shard that it covers."""
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(CheckpointRow),
-            key=CheckpointRow.size,
-            view=CheckpointView.of,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(select(CheckpointRow), CheckpointRow.size, CheckpointView.of)
 
 
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})

@@ -1,5 +1,6 @@
 """Postings: what an event does to the accounts. Pure. On each side, and of each asset, its postings sum to zero."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from services.inventory import events as inventory
@@ -12,18 +13,20 @@ from services.loans.events.equity import EquityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 
-_OF_A_STOCKPILE = get_args(inventory.Event.__value__)
-_OF_A_LOAN = get_args(LoanEvent)
-_OF_A_HOLDING = get_args(EquityEvent)
-_OF_A_MATERIAL_LOAN = get_args(MaterialEvent)
+# By type, since most events post nothing: to ask of each class in turn whether it is an event's costs more than to record it.
+_OF: Mapping[type[Any], Callable[[Any], list[Posting]]] = {
+    kind: of
+    for union, of in (
+        (inventory.Event.__value__, of_stockpile),
+        (LoanEvent, of_loan),
+        (EquityEvent, of_holding),
+        (MaterialEvent, of_material_loan),
+    )
+    for kind in get_args(union)
+}
 
 
 def postings(event: Any) -> list[Posting]:
     """What the event posts: nothing, if it moves nothing, or is of a type that this build does not know (None)."""
-    if isinstance(event, _OF_A_STOCKPILE):
-        return of_stockpile(event)
-    if isinstance(event, _OF_A_LOAN):
-        return of_loan(event)
-    if isinstance(event, _OF_A_HOLDING):
-        return of_holding(event)
-    return of_material_loan(event) if isinstance(event, _OF_A_MATERIAL_LOAN) else []
+    of = _OF.get(type(event))
+    return [] if of is None else of(event)

@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, StrictInt
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
@@ -20,7 +20,7 @@ from services.loans.events.loan import Account, Category
 from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
 from shared.auth import Caller, allow
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import MAX_INTEGER, canonical
@@ -225,30 +225,11 @@ async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Oper
 @router.get("/v1/holdings")
 async def list_holdings(
     caller: Reader,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     project: Annotated[Code | None, Query()] = None,
     status: Annotated[HoldingStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[HoldingView]:
-    query = select(HoldingRow)
-    if project is not None:
-        query = query.where(HoldingRow.project == project)
-    if status is not None:
-        query = query.where(HoldingRow.status == status.value)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(HoldingRow.holding),
-            view=_view,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(select(HoldingRow), HoldingRow.holding, _view, only={HoldingRow.project: project, HoldingRow.status: status})
 
 
 @router.get("/v1/holdings/{holding}")
@@ -268,50 +249,20 @@ async def show_proposal(holding: HoldingPath, caller: Reader, reads: Reading) ->
 
 
 @router.get("/v1/holdings/{holding}/flows")
-async def list_flows(
-    holding: HoldingPath,
-    caller: Reader,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[FlowView]:
-    async with reads.session() as session:
+async def list_flows(holding: HoldingPath, caller: Reader, pages: Paging) -> Page[FlowView]:
+    async with pages.session() as session:
         await find_holding(session, holding)
-        return await page(
-            session,
-            select(EquityFlowRow).where(EquityFlowRow.holding == holding),
-            key=col(EquityFlowRow.flow),
-            view=lambda row: FlowView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(EquityFlowRow).where(EquityFlowRow.holding == holding), EquityFlowRow.flow, same_fields(FlowView), session=session
         )
 
 
 @router.get("/v1/holdings/{holding}/valuations")
-async def list_valuations(
-    holding: HoldingPath,
-    caller: Reader,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ValuedView]:
-    async with reads.session() as session:
+async def list_valuations(holding: HoldingPath, caller: Reader, pages: Paging) -> Page[ValuedView]:
+    async with pages.session() as session:
         await find_holding(session, holding)
-        return await page(
-            session,
-            select(ValuationRow).where(ValuationRow.holding == holding),
-            key=col(ValuationRow.on),
-            view=lambda row: ValuedView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(ValuationRow).where(ValuationRow.holding == holding), ValuationRow.on, same_fields(ValuedView), session=session
         )
 
 

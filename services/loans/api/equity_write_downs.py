@@ -4,9 +4,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.equity import BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
@@ -16,7 +16,7 @@ from services.loans.events.equity import EquityFlowId
 from services.loans.tables import WriteDownRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import canonical
@@ -106,26 +106,11 @@ async def withdraw_write_down(holding: HoldingPath, flow: FlowPath, body: Reason
 
 
 @router.get("")
-async def list_write_downs(
-    holding: HoldingPath,
-    caller: Reader,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[WriteDownView]:
-    async with reads.session() as session:
+async def list_write_downs(holding: HoldingPath, caller: Reader, pages: Paging) -> Page[WriteDownView]:
+    async with pages.session() as session:
         await find_holding(session, holding)
-        return await page(
-            session,
-            select(WriteDownRow).where(WriteDownRow.holding == holding),
-            key=col(WriteDownRow.flow),
-            view=lambda row: WriteDownView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(WriteDownRow).where(WriteDownRow.holding == holding), WriteDownRow.flow, same_fields(WriteDownView), session=session
         )
 
 

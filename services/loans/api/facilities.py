@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
 from services.loans.domain.facility import (
@@ -24,8 +24,7 @@ from services.loans.tables import CommitmentRow, RateRow
 from shared.auth import Caller, allow
 from shared.decider import Refused
 from shared.fields import Body, Day, Text
-from shared.http import Cursor, Page, Posting, Reading, Reads, etag, page
-from shared.http import Limit as PageLimit
+from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/facilities", tags=["facilities"])
@@ -136,49 +135,15 @@ async def show_facility(
 
 
 @router.get("/{facility}/rates")
-async def list_rates(
-    facility: FacilityPath,
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: PageLimit = 50,
-) -> Page[RateView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(RateRow).where(RateRow.facility == facility),
-            key=col(RateRow.asset),
-            view=lambda row: RateView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def list_rates(facility: FacilityPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[RateView]:
+    return await pages.of(select(RateRow).where(RateRow.facility == facility), RateRow.asset, same_fields(RateView))
 
 
 @router.get("/{facility}/commitments")
-async def list_commitments(
-    facility: FacilityPath,
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: PageLimit = 50,
-) -> Page[CommitmentView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(CommitmentRow).where(CommitmentRow.facility == facility),
-            key=col(CommitmentRow.commitment),
-            view=lambda row: CommitmentView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def list_commitments(facility: FacilityPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[CommitmentView]:
+    return await pages.of(
+        select(CommitmentRow).where(CommitmentRow.facility == facility), CommitmentRow.commitment, same_fields(CommitmentView)
+    )
 
 
 async def shortage_now(

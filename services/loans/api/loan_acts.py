@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, ActPath, LoanPath, Number, PositiveMinor
@@ -18,7 +18,7 @@ from services.loans.events.loan import Act, ActId, CovenantKind
 from services.loans.tables import ActRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import canonical
@@ -153,27 +153,10 @@ async def withdraw_act(loan: LoanPath, act: ActPath, body: ReasonBody, caller: O
 
 
 @router.get("/{loan}/acts")
-async def list_acts(
-    loan: LoanPath,
-    caller: SeesLoans,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ActView]:
-    async with reads.session() as session:
+async def list_acts(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[ActView]:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
-            select(ActRow).where(ActRow.loan == loan),
-            key=col(ActRow.act),
-            view=lambda row: ActView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+        return await pages.of(select(ActRow).where(ActRow.loan == loan), ActRow.act, same_fields(ActView), session=session)
 
 
 @router.get("/{loan}/acts/{act}/document", response_class=Response, responses=DOCUMENT)

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.fields import AdvancePath, LoanPath, PositiveMinor
 from services.loans.api.loans import Operates, SeesLoans, find_loan
@@ -16,7 +16,7 @@ from services.loans.domain.loan_state import Loan, seen_precedents, seen_subsequ
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
 from services.loans.tables import AdvanceRow
 from shared.fields import Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
 
@@ -136,27 +136,10 @@ async def withdraw_advance(loan: LoanPath, advance: AdvancePath, body: ReasonBod
 
 
 @router.get("/{loan}/advances")
-async def list_advances(
-    loan: LoanPath,
-    caller: SeesLoans,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[AdvanceView]:
-    async with reads.session() as session:
+async def list_advances(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[AdvanceView]:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
-            select(AdvanceRow).where(AdvanceRow.loan == loan),
-            key=col(AdvanceRow.advance),
-            view=_view,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+        return await pages.of(select(AdvanceRow).where(AdvanceRow.loan == loan), AdvanceRow.advance, _view, session=session)
 
 
 @router.get("/{loan}/conditions")

@@ -5,17 +5,17 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, StringConstraints
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loans import Operates, SeesLoans, find_loan
-from services.loans.domain.loan_servicing import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan_payments import RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
 from services.loans.tables import PaymentRow
 from shared.fields import Body, Day, ReasonBody
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, same_fields
 from shared.record import Fact
 
 router = APIRouter(prefix="/v1/loans", tags=["payments"])
@@ -100,29 +100,16 @@ async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody
 
 @router.get("/{loan}/payments")
 async def list_payments(
-    loan: LoanPath,
-    caller: SeesLoans,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    kind: Annotated[PaymentKind | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    loan: LoanPath, caller: SeesLoans, pages: Paging, kind: Annotated[PaymentKind | None, Query()] = None
 ) -> Page[PaymentView]:
-    query = select(PaymentRow).where(PaymentRow.loan == loan)
-    if kind is not None:
-        query = query.where(PaymentRow.kind == kind.value)
-    async with reads.session() as session:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
-            query,
-            key=col(PaymentRow.payment),
-            view=lambda row: PaymentView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(PaymentRow).where(PaymentRow.loan == loan),
+            PaymentRow.payment,
+            same_fields(PaymentView),
+            only={PaymentRow.kind: kind},
+            session=session,
         )
 
 

@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
-from sqlmodel import col, func, select
+from sqlmodel import func, select
 
 from services.loans.api.fields import LoanPath
 from services.loans.api.loans import SeesLoans, find_loan
@@ -16,7 +16,7 @@ from services.loans.domain.loan_state import Loan
 from services.loans.domain.standing import figures_on, upcoming
 from services.loans.tables import LoanEntryRow
 from shared.fields import Day
-from shared.http import Cursor, Limit, Page, Reading, Reads, page
+from shared.http import Page, Paging, Reading, Reads, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/loans", tags=["standing"])
@@ -99,25 +99,10 @@ async def show_schedule(loan: LoanPath, caller: SeesLoans, reads: Reading) -> li
 
 
 @router.get("/{loan}/entries")
-async def list_entries(
-    loan: LoanPath,
-    caller: SeesLoans,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[EntryView]:
+async def list_entries(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[EntryView]:
     """All that ever happened to it, in the order in which it became known."""
-    async with reads.session() as session:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
-            select(LoanEntryRow).where(LoanEntryRow.loan == loan),
-            key=col(LoanEntryRow.version),
-            view=lambda row: EntryView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(LoanEntryRow).where(LoanEntryRow.loan == loan), LoanEntryRow.version, same_fields(EntryView), session=session
         )

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
@@ -18,7 +18,7 @@ from services.loans.events.loan import LoanId
 from services.loans.tables import LoanRow
 from shared.auth import Caller, allow
 from shared.fields import Body, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import canonical
@@ -147,32 +147,16 @@ async def cancel_commitment(loan: LoanPath, body: CancellationBody, caller: Oper
 @router.get("")
 async def list_loans(
     caller: SeesLoans,
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     status: Annotated[LoanStatus | None, Query()] = None,
     project: Annotated[Code | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[LoanSummary]:
-    query = select(LoanRow)
-    if (borrower := limited_to(caller)) is not None:
-        query = query.where(LoanRow.borrower == borrower)
-    if status is not None:
-        query = query.where(LoanRow.status == status.value)
-    if project is not None:
-        query = query.where(LoanRow.project == project)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(LoanRow.loan),
-            view=lambda row: LoanSummary.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(LoanRow),
+        LoanRow.loan,
+        same_fields(LoanSummary),
+        only={LoanRow.borrower: limited_to(caller), LoanRow.status: status, LoanRow.project: project},
+    )
 
 
 @router.get("/{loan}")

@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import PositiveMinor, WholeMinor
@@ -28,7 +28,7 @@ from services.loans.events.material import DeferralId, MaterialLoanClosed
 from services.loans.tables import DeferralRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 
@@ -166,26 +166,11 @@ async def propose_deferral(loan: MaterialPath, body: DeferralBody, caller: Asks,
 
 
 @router.get("/{loan}/deferrals")
-async def list_deferrals(
-    loan: MaterialPath,
-    caller: SeesMaterial,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[DeferralView]:
-    async with reads.session() as session:
+async def list_deferrals(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[DeferralView]:
+    async with pages.session() as session:
         await find_material_loan(session, loan, caller)
-        return await page(
-            session,
-            select(DeferralRow).where(DeferralRow.loan == loan),
-            key=col(DeferralRow.deferral),
-            view=lambda row: of_event(DeferralView, row),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(DeferralRow).where(DeferralRow.loan == loan), DeferralRow.deferral, same_fields(DeferralView), session=session
         )
 
 

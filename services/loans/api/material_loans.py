@@ -4,9 +4,9 @@ from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictInt
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import Code, Currency, Element, Number, WholeMinor
@@ -31,7 +31,7 @@ from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
 from services.loans.tables import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.fields import Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, Reads, etag, page
+from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 
@@ -170,30 +170,14 @@ class PremiumView(BaseModel):
 
 @router.get("")
 async def list_material_loans(
-    caller: SeesMaterial,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    status: Annotated[MaterialStatus | None, Query()] = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    caller: SeesMaterial, pages: Paging, status: Annotated[MaterialStatus | None, Query()] = None
 ) -> Page[MaterialLoanSummary]:
-    query = select(MaterialLoanRow)
-    if (partner := limited_to_partner(caller)) is not None:
-        query = query.where(MaterialLoanRow.partner == partner)
-    if status is not None:
-        query = query.where(MaterialLoanRow.status == status)
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(MaterialLoanRow.loan),
-            view=lambda row: of_event(MaterialLoanSummary, row),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(
+        select(MaterialLoanRow),
+        MaterialLoanRow.loan,
+        same_fields(MaterialLoanSummary),
+        only={MaterialLoanRow.partner: limited_to_partner(caller), MaterialLoanRow.status: status},
+    )
 
 
 @router.get("/{loan}")
@@ -206,27 +190,12 @@ async def show_material_loan(loan: MaterialPath, caller: SeesMaterial, reads: Re
 
 
 @router.get("/{loan}/history")
-async def list_history(
-    loan: MaterialPath,
-    caller: SeesMaterial,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[EntryView]:
+async def list_history(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[EntryView]:
     """Everything that happened to it, in order."""
-    async with reads.session() as session:
+    async with pages.session() as session:
         await find_material_loan(session, loan, caller)
-        return await page(
-            session,
-            select(MaterialEntryRow).where(MaterialEntryRow.loan == loan),
-            key=col(MaterialEntryRow.version),
-            view=lambda row: of_event(EntryView, row),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(MaterialEntryRow).where(MaterialEntryRow.loan == loan), MaterialEntryRow.version, same_fields(EntryView), session=session
         )
 
 

@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.loans.api.fields import Code
 from services.loans.api.material_fields import (
@@ -26,7 +26,7 @@ from services.loans.domain.material_returns import AssayReturn, ReceiveReturn
 from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnAssayed, ReturnedLot, ReturnId, ReturnRejected, ReturnSettled
 from services.loans.tables import MaterialReturnRow
 from shared.fields import Body, Day, PositiveGrams, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
@@ -151,26 +151,14 @@ async def assay_return(loan: MaterialPath, returned: ReturnPath, body: ReturnAss
 
 
 @router.get("/{loan}/returns")
-async def list_returns(
-    loan: MaterialPath,
-    caller: SeesMaterial,
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ReturnView]:
-    async with reads.session() as session:
+async def list_returns(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[ReturnView]:
+    async with pages.session() as session:
         await find_material_loan(session, loan, caller)
-        return await page(
-            session,
+        return await pages.of(
             select(MaterialReturnRow).where(MaterialReturnRow.loan == loan),
-            key=col(MaterialReturnRow.returned),
-            view=lambda row: of_event(ReturnView, row),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+            MaterialReturnRow.returned,
+            same_fields(ReturnView),
+            session=session,
         )
 
 

@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, or_, select
 
@@ -16,7 +16,7 @@ from services.loans.events.loan import LoanId, Prepays
 from services.loans.events.offtake import OfftakeId
 from services.loans.tables import DeliveryRow, OfftakeRow
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, page
+from shared.http import Page, Paging, Posting, Reading, same_fields
 from shared.problems import Problem
 
 router = APIRouter(prefix="/v1/loans", tags=["offtakes"])
@@ -136,39 +136,24 @@ async def end_offtake(loan: LoanPath, offtake: OfftakePath, body: ReasonBody, ca
 
 
 @router.get("/{loan}/offtakes")
-async def list_offtakes(
-    loan: LoanPath, caller: SeesLoans, reads: Reading, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Page[OfftakeView]:
-    async with reads.session() as session:
+async def list_offtakes(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[OfftakeView]:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
-            select(OfftakeRow).where(OfftakeRow.loan == loan),
-            key=col(OfftakeRow.offtake),
-            view=lambda row: OfftakeView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+        return await pages.of(
+            select(OfftakeRow).where(OfftakeRow.loan == loan), OfftakeRow.offtake, same_fields(OfftakeView), session=session
         )
 
 
 @router.get("/{loan}/deliveries")
-async def list_deliveries(
-    loan: LoanPath, caller: SeesLoans, reads: Reading, request: Request, response: Response, cursor: Cursor = None, limit: Limit = 50
-) -> Page[DeliveryView]:
+async def list_deliveries(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[DeliveryView]:
     """What was credited, what was not and why, and what waits for an assay under a right that repays this loan."""
     rights = select(OfftakeRow.right).where(OfftakeRow.loan == loan)
     waiting = col(DeliveryRow.loan).is_(None) & col(DeliveryRow.right).in_(rights)
-    async with reads.session() as session:
+    async with pages.session() as session:
         await find_loan(session, loan, caller)
-        return await page(
-            session,
+        return await pages.of(
             select(DeliveryRow).where(or_(col(DeliveryRow.loan) == loan, waiting)),
-            key=col(DeliveryRow.lot),
-            view=lambda row: DeliveryView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
+            DeliveryRow.lot,
+            same_fields(DeliveryView),
+            session=session,
         )

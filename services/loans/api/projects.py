@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 from sqlmodel import col, select
 
@@ -14,7 +14,7 @@ from services.loans.events.project import ProjectFact, ProjectFactId
 from services.loans.tables import ProjectFactRow, ProjectRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
-from shared.http import Cursor, Limit, Page, Posting, Reading, etag, page
+from shared.http import Page, Paging, Posting, Reading, etag, same_fields
 from shared.problems import Problem
 from shared.record import MAX_INTEGER
 
@@ -116,25 +116,8 @@ async def withdraw_fact(
 
 
 @router.get("")
-async def list_projects(
-    caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> Page[ProjectView]:
-    async with reads.session() as session:
-        return await page(
-            session,
-            select(ProjectRow),
-            key=col(ProjectRow.project),
-            view=lambda row: ProjectView.model_validate(row, from_attributes=True),
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+async def list_projects(caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[ProjectView]:
+    return await pages.of(select(ProjectRow), ProjectRow.project, same_fields(ProjectView))
 
 
 @router.get("/{project}")
@@ -151,30 +134,14 @@ async def show_project(project: ProjectPath, caller: Annotated[Caller, allow(*RE
 async def list_facts(
     project: ProjectPath,
     caller: Annotated[Caller, allow(*READERS)],
-    reads: Reading,
-    request: Request,
-    response: Response,
+    pages: Paging,
     kind: Annotated[FactKind | None, Query()] = None,
     withdrawn: Annotated[bool, Query(description="also those that count no longer")] = False,
-    cursor: Cursor = None,
-    limit: Limit = 50,
 ) -> Page[FactView]:
     query = select(ProjectFactRow).where(ProjectFactRow.project == project)
-    if kind is not None:
-        query = query.where(ProjectFactRow.kind == kind)
     if not withdrawn:
         query = query.where(col(ProjectFactRow.withdrawn_on).is_(None))
-    async with reads.session() as session:
-        return await page(
-            session,
-            query,
-            key=col(ProjectFactRow.fact),
-            view=_view,
-            cursor=cursor,
-            limit=limit,
-            request=request,
-            response=response,
-        )
+    return await pages.of(query, ProjectFactRow.fact, _view, only={ProjectFactRow.kind: kind})
 
 
 @router.get("/{project}/facts/{fact}")

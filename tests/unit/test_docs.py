@@ -1,0 +1,56 @@
+"""The documents: what they name is there, since a name that leads nowhere costs whoever follows it more than none."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.migrate import ROOT
+
+FOLDERS = ("bench", "deploy", "docs", "migrations", "services", "shared", "tests")
+DOCUMENTS = {path: path.read_text() for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])}
+
+
+def test_a_link_leads_to_a_file() -> None:
+    dead = [
+        (document.name, link)
+        for document, text in DOCUMENTS.items()
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+        if not (document.parent / link).exists()
+    ]
+    assert dead == []
+
+
+def test_a_file_or_folder_that_is_named_is_there() -> None:
+    below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    known = {ending for path in [*ROOT.iterdir(), *below] for ending in _endings(path.relative_to(ROOT))}
+    named = [(name, span) for name, span in _spans() if re.fullmatch(r"[a-z0-9_.][a-z0-9_./-]*(\.(py|md|toml|yml|ini)|/)", span)]
+    assert [(name, span) for name, span in named if span.rstrip("/") not in known] == []
+
+
+def test_a_test_that_is_named_is_there() -> None:
+    named = [found for text in DOCUMENTS.values() for found in re.findall(r"(tests/[a-z0-9_/]+\.py)::(\w+)", text)]
+    assert [(path, test) for path, test in named if f"def {test}(" not in (ROOT / path).read_text()] == []
+
+
+def test_a_route_that_is_named_is_served() -> None:
+    served = {_any_id(route) for path in (ROOT / "docs/api").glob("*.openapi.json") for route in json.loads(path.read_text())["paths"]}
+    named = [(name, found[1]) for name, span in _spans() if (found := re.match(r"(?:(?:GET|POST) )?(?:/[a-z]+)?(/v1/\S+)", span))]
+    assert [(name, route) for name, route in named if _any_id(route) not in served] == []
+
+
+def _spans() -> Iterator[tuple[str, str]]:
+    """What stands between backticks, with the document's name."""
+    for document, text in DOCUMENTS.items():
+        for span in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+            yield document.name, re.sub(r"\s+", " ", span)
+
+
+def _endings(path: Path) -> Iterator[str]:
+    """A file may be named by the end of its path alone."""
+    for start in range(len(path.parts)):
+        yield "/".join(path.parts[start:])
+
+
+def _any_id(route: str) -> str:
+    return re.sub(r"\{[^}]*\}|\.\.\.", "*", route.partition("?")[0])
