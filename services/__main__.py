@@ -33,7 +33,7 @@ app.add_typer(loans, name="loans")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
 HERE = Path(".reserve")
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object instead of a table")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
 
 
@@ -92,7 +92,9 @@ def approve(
     file: Annotated[Path, typer.Argument(help="what is proposed, as GET .../decision, .../proposal or .../document gives it")],
     key: Annotated[Path, typer.Option(help="the approver's key file")],
     approver: Annotated[str, typer.Option(help="the approver's subject")],
-    purpose: Annotated[str | None, typer.Option(help="what the file must be, such as decision or loan_proposal")] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="what the file must be, such as decision or loan_proposal; ratification: of an emergency's decision")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="where to write the approval; otherwise standard output")] = None,
 ) -> None:
     """Shows what is proposed, and signs its hash. A decision is recomputed: what does not come out the same is not signed."""

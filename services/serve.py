@@ -1,10 +1,7 @@
 """Serve: one process of one service, under uvicorn."""
 
 import gc
-import os
 import socket
-from contextlib import suppress
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,19 +9,13 @@ from starlette.types import ASGIApp
 from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
+from shared.niceness import stand_back
 from shared.service import create_app
 from shared.settings import Settings
 from shared.whole_answers import WholeAnswers
 
 BEHIND = frozenset({"ledger"})  # nobody waits for it who would not wait longer for a draw: where processors are short, draws go first
 BEHIND_BY = 3
-
-
-def stand_back() -> None:
-    """Lets others go first. Linux may set a session's processes apart by a niceness of the session's own, beside theirs."""
-    os.nice(BEHIND_BY)
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(BEHIND_BY))
 
 
 def application(name: str, settings: Settings) -> ASGIApp:
@@ -76,7 +67,7 @@ def serve(name: str, port: int | None) -> None:
         proxy_headers=False,
     )
     if name in BEHIND:
-        stand_back()
+        stand_back(BEHIND_BY)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     listening = socket.create_server((settings.host, config.port), backlog=config.backlog)

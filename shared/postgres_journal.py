@@ -225,10 +225,7 @@ class _PostgresAppend:
             for wave in waves[1:]:
                 await write_wave(connection, wave)
         if changes.documents:
-            await connection.executemany(
-                "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                [(bytes.fromhex(document.name), document.media_type, document.content) for document in changes.documents],
-            )
+            await keep_documents(connection, changes.documents)
 
     async def _add(self, connection: Connection, changes: Changes, waves: Sequence[Wave]) -> None:
         """With the timers, and the first of the waves."""
@@ -332,6 +329,14 @@ async def previous_hash(connection: Connection, shard: int, position: int) -> by
 async def read_document(connection: Connection, name: str) -> Document | None:
     row = await connection.fetchrow("SELECT content, media_type FROM documents WHERE sha256 = $1", bytes.fromhex(name))
     return None if row is None else Document(row["content"], row["media_type"])
+
+
+async def keep_documents(connection: Connection, documents: Sequence[Document]) -> None:
+    """Of a large one, before the append of the event that names it: no shard waits for it then. One that no event names is no harm."""
+    await connection.executemany(
+        "INSERT INTO documents VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        [(bytes.fromhex(document.name), document.media_type, document.content) for document in documents],
+    )
 
 
 _FORGET_TIMERS = """

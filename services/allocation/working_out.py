@@ -1,72 +1,58 @@
-"""Working out the decision of a large round in a process of its own, so that nobody else waits for it.
+"""Working out the decision of a round: a large one's in a process of its own (`decision_process`), so that nobody else waits for it.
 
-The process is started when a round needs it and ends after a while without work, or with the service: it reads its work from a pipe.
-Run as a module, this is that process.
+The process is started when a round needs it and ends after a while without work, or with the service.
 """
 
 import asyncio
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import batched
 from subprocess import PIPE, Popen
-from typing import IO
 from weakref import WeakKeyDictionary
 
-import immutables
 import msgspec
 
-from services.allocation.domain.book_lapses import Surroundings
-from services.allocation.domain.book_state import Book, QuotaUsed, Request, Round
-from services.allocation.domain.carry import Carry
-from services.allocation.domain.proposal import Offer, Prepared, prepare
-from services.allocation.events import AgreementId, ProductId, RequestId, RoundId
+from services.allocation.decision_process import NothingToDecide, NotStored, Work, Worked, receive, send, worked_out
+from services.allocation.domain.book_rounds import ProposeRound
+from services.allocation.domain.book_state import Book
+from services.allocation.domain.eligibility import Stock
+from services.allocation.events import ProductId
 from shared.service import Kernel
+from shared.writer import Unavailable
 
-SMALL = 200  # requests: a round of so many is worked out at once
+SMALL = 200  # requests: a round of so many is worked out here
+WRITTEN_AT_ONCE = 500  # requests: others are served after each so many
 IDLE_S = 30.0
 
 
-class _Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What `prepare` takes, of the book only what the round is about."""
-
-    round_id: RoundId
-    product: ProductId
-    round: Round
-    requests: dict[RequestId, Request]
-    quota_used: dict[AgreementId, QuotaUsed]
-    carries: dict[AgreementId, Carry]
-    surroundings: Surroundings
-    offer: Offer
-    salts: Sequence[str]
-
-
-async def work_out(
-    kernel: Kernel,
-    round_id: RoundId,
-    product: ProductId,
-    book: Book,
-    round: Round,
-    surroundings: Surroundings,
-    offer: Offer,
-    salts: Sequence[str],
-) -> Prepared:
-    """As `prepare`, elsewhere if the round is large. Raises RuntimeError if the process ends before it answers."""
+async def work_out(kernel: Kernel, command: ProposeRound, product: ProductId, book: Book, stock: Stock) -> Worked | None:
+    """None: the book refuses the proposal, and says why. Raises `Unavailable`, and RuntimeError if the process ends before it answers."""
+    if (round := book.rounds.get(command.round)) is None:
+        return None
+    answer: Worked | NothingToDecide | NotStored
     if len(round.requests) <= SMALL:
-        return prepare(round_id, product, book, round, surroundings, offer, salts)
-    work = _Work(
-        round_id=round_id,
-        product=product,
-        round=msgspec.structs.replace(round, proposal=None),
-        requests={request: book.requests[request] for request in round.requests},
-        quota_used=dict(book.quota_used),
-        carries=dict(book.carries),
-        surroundings=surroundings,
-        offer=offer,
-        salts=salts,
-    )
-    worker = _workers.setdefault(kernel, _Worker())
-    answer = await asyncio.to_thread(worker.ask, msgspec.msgpack.encode(work))
-    return msgspec.msgpack.decode(answer, type=Prepared)
+        answer = await asyncio.to_thread(worked_out, command, product, book, stock)
+    else:
+        work = Work(
+            database_url=kernel.settings.database_url,
+            schema=kernel.service.name,
+            command=command,
+            product=product,
+            round=msgspec.structs.replace(round, requests=frozenset(), proposal=None),
+            quota_used=dict(book.quota_used),
+            carries=dict(book.carries),
+            stock=stock,
+        )
+        parts = [msgspec.msgpack.encode(work)]
+        for some in batched(round.requests, WRITTEN_AT_ONCE):
+            parts.append(msgspec.msgpack.encode({request: book.requests[request] for request in some}))
+            await asyncio.sleep(0)
+        worker = _workers.setdefault(kernel, _Worker())
+        answer = msgspec.msgpack.decode(await asyncio.to_thread(worker.ask, parts), type=Worked | NothingToDecide | NotStored)
+    if isinstance(answer, NotStored):
+        raise Unavailable("the database does not answer")
+    return answer if isinstance(answer, Worked) else None
 
 
 class _Worker:
@@ -77,18 +63,19 @@ class _Worker:
         self._process: Popen[bytes] | None = None
         self._ending: threading.Timer | None = None
 
-    def ask(self, work: bytes) -> bytes:
+    def ask(self, parts: Sequence[bytes]) -> bytes:
         with self._lock:
             if self._ending is not None:
                 self._ending.cancel()
             if self._process is None or self._process.poll() is not None:
-                self._process = Popen([sys.executable, "-m", "services.allocation.working_out"], stdin=PIPE, stdout=PIPE)
+                program = [sys.executable, "-m", "services.allocation.decision_process"]
+                self._process = Popen(program, stdin=PIPE, stdout=PIPE, start_new_session=True)
             process = self._process
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                _send(process.stdin, work)
-                answer = _receive(process.stdout)
+                send(process.stdin, parts)
+                answer = receive(process.stdout)
             except BrokenPipeError:
                 answer = None
             if answer is None:
@@ -96,7 +83,7 @@ class _Worker:
             self._ending = threading.Timer(IDLE_S, self._end)
             self._ending.daemon = True
             self._ending.start()
-            return answer
+            return answer[0]
 
     def _end(self) -> None:
         with self._lock:
@@ -107,32 +94,3 @@ class _Worker:
 
 
 _workers: WeakKeyDictionary[Kernel, _Worker] = WeakKeyDictionary()
-
-
-def _send(pipe: IO[bytes], content: bytes) -> None:
-    pipe.write(len(content).to_bytes(8) + content)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> bytes | None:
-    """None: the other side has ended."""
-    size = pipe.read(8)
-    return pipe.read(int.from_bytes(size)) if len(size) == 8 else None
-
-
-def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
-    while (content := _receive(asked)) is not None:
-        work = msgspec.msgpack.decode(content, type=_Work)
-        book = Book(
-            product=work.product,
-            requests=immutables.Map(work.requests),
-            rounds=immutables.Map({work.round_id: work.round}),
-            quota_used=immutables.Map(work.quota_used),
-            carries=immutables.Map(work.carries),
-        )
-        prepared = prepare(work.round_id, work.product, book, work.round, work.surroundings, work.offer, work.salts)
-        _send(answers, msgspec.msgpack.encode(prepared))
-
-
-if __name__ == "__main__":
-    _serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -5,9 +5,11 @@ A decision is computed anew first. The other documents say themselves all that t
 
 from pathlib import Path
 
+import msgspec
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.allocation.domain.book_emergency import RATIFICATION
 from services.allocation.domain.decision import DecisionFile
 from services.allocation.domain.decision_check import Difference, recompute
 from services.allocation.domain.tender_decision import TenderFile, recompute_tender
@@ -22,14 +24,17 @@ def sign_document(file: Path, key_file: Path, approver: str) -> bytes:
 
 
 def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
-    """The document in a file. `purpose`: what it must be, if the approver insists. Ends the command for what is not signed."""
+    """The document in a file. `purpose`: what it must be, if the approver insists, or that a decision is to be ratified. Ends the command
+    for what is not signed."""
     try:
         document = read_signable(file.read_bytes())
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     except NotSignable as error:
         fail(f"FILE: {file} is {one_line(str(error))}")
-    if purpose is not None and purpose != document.purpose:
+    if purpose == RATIFICATION and isinstance(document.decision, DecisionFile):
+        document = msgspec.structs.replace(document, purpose=RATIFICATION)  # of an emergency: the same file, signed for another purpose
+    elif purpose is not None and purpose != document.purpose:
         fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
     if document.decision is not None and (differences := _recomputed(document.decision)):
         first = differences[0]

@@ -262,7 +262,11 @@ def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
     inside = [f"{rule} in class {tier}" if tier else f"{rule} in all others" for tier, rule in sorted(method.inside.items())]
     caps = ([f"{method.cap} of what is offered"] if method.cap is not None else []) + [f"{who} {cap}" for who, cap in method.caps.items()]
     steps = [f"{step.approvals} above {step.above_g} g" for step in terms.quorum]
-    days = [f"{name} delivered in {clocks.delivered} days" for name, clocks in sorted(terms.clocks.items())]
+    clocks = [
+        f"{name}: screened in {days.screened} days, decided {days.decided}, secured {days.secured}, cleared {days.cleared}, "
+        f"dispatched {days.dispatched}, delivered {days.delivered}"
+        for name, days in sorted(terms.clocks.items())
+    ]
     return [
         ("policy", f"{document.policy} version {document.version}, from {document.active_from}"),
         ("rule", ", ".join([method.rule, *inside]) + (f", restraint {method.restraint}" if method.restraint is not None else "")),
@@ -275,7 +279,7 @@ def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
             if emergency is None
             else f"up to {emergency.max_g} g on one approval, ratified in {emergency.ratify_within_hours} hours",
         ),
-        ("clocks", ", ".join(days)),
+        ("clocks", "; ".join(clocks)),
         ("releases", f"to be drawn in {terms.release_days} days"),
         ("rounding", f"remembered for {terms.carry_years} years"),
         ("minimums", f"up to {terms.largest_minimum} of what is accepted"),

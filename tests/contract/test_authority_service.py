@@ -144,6 +144,19 @@ async def test_a_declared_conflict_bars_until_somebody_else_withdraws_it(reserve
     await reserve.status(round, "released")
 
 
+async def test_a_conflict_with_what_nobody_knows_is_refused_since_it_would_bar_from_nothing(reserve: Reserve):
+    conflicts = f"/v1/officials/{reserve.subject('approver-2')}/conflicts"
+    for about, name, code in (
+        ("partner", "Japan", "partner_not_found"),
+        ("product", "antimony", "product_not_found"),
+        ("round", "the last one", "round_not_found"),
+    ):
+        misspelt = {"about": about, "name": name, "reason": "holds shares"}
+        assert await reserve.refused("approver-2", conflicts, misspelt) == (404, code)
+    await reserve.post("approver-2", conflicts, {"about": "partner", "name": "eu", "reason": "holds shares"})
+    await reserve.post("admin-1", f"{conflicts}/withdraw", {"about": "partner", "name": "EU", "reason": "sold"})
+
+
 async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another_person(reserve: Reserve):
     emergency = {"ratify_within_hours": 48, "max_g": 100 * UNIT_G}
     await an_active_policy(reserve, "urgent", quorum=[{"above_g": 0, "approvals": 2}], emergency=emergency)
@@ -155,6 +168,8 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     seen = await reserve.status(round, "released")
     assert (seen["ratification"], seen["ratify_by"] is not None) == ("due", True)
+    report = await reserve.get("auditor-1", f"/v1/rounds/{round}/report")
+    assert (seen["approvals_needed"], report["decided_by"]["approvals_needed"]) == (1, 1)
 
     path = f"/v1/rounds/{round}/ratification"
     own = msgspec.to_builtins(approve(seen["decision"], reserve.key, approver=reserve.subject("approver-1"), purpose="ratification"))

@@ -1,9 +1,13 @@
 """The report that a release owes, as it is served, on the real PostgreSQL and Kafka."""
 
+import re
 from datetime import timedelta
 
+from any_order import assert_no_order_matters
 from stockpile_story import UNIT_G
 from test_allocation_service import TODAY, Reserve, reserve
+
+from services.allocation.domain.certificate import read_certificate
 
 __all__ = ["reserve"]  # the stage
 
@@ -56,9 +60,23 @@ async def test_a_report_is_a_page_for_print_and_no_partners_business(reserve: Re
     await reserve.status(round, "released")
 
 
+async def test_what_a_report_says_of_how_to_check_it_can_be_done(reserve: Reserve):
+    round = await reserve.certified_round(2, 2, supply=2)
+    check = (await reserve.get("auditor-1", f"/v1/rounds/{round}/report"))["proof"]["check"]
+    [path] = re.findall(r"GET /allocation(/v1/certificates/\S+)\.", check[0])
+    certificate = read_certificate((await reserve.clients["auditor-1"].get(path)).content)
+    assert certificate.round == round
+    assert check[1].startswith("reserve certificate verify")
+    await reserve.status(round, "released")
+
+
 async def test_a_round_that_is_not_certified_has_no_report(reserve: Reserve):
     round = await reserve.a_round(2, 2)
     await reserve.propose(round, 2)
     answer = await reserve.clients["operator-1"].get(f"/v1/rounds/{round}/report")
     assert (answer.status_code, answer.json()["code"]) == (404, "report_not_found")
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

@@ -41,7 +41,6 @@ from services.allocation.domain.supply import offer_from
 from services.allocation.events import (
     AgreementRead,
     ApprovalsLapsed,
-    Award,
     AwardGranted,
     AwardId,
     AwardWithdrawn,
@@ -264,13 +263,20 @@ def test_a_decision_that_no_rule_could_make_is_refused():
     story = a_round(10, 10)
     command = story.propose(10)
     assert command.proposed is not None
-    first, second = command.proposed.awards
-    more = msgspec.structs.replace(first, mass_g=11 * UNIT_G)
-    stranger = Award(award=AwardId("awd_x"), request=request_id("eu"), partner=EU, mass_g=5 * UNIT_G)
+    first_g, second_g = command.proposed.awards_g[JP], command.proposed.awards_g[US]
+    more_g = dict.fromkeys(first_g, 11 * UNIT_G)
+    stranger_g = {request_id("eu"): 5 * UNIT_G}
     story.given(submit("eu", EU))
-    for awards in ((first,), (first, first), (more, second), (first, stranger), (first, msgspec.structs.replace(second, partner=JP))):
-        left_g = 10 * UNIT_G - sum(award.mass_g for award in awards)
-        proposed = msgspec.structs.replace(command.proposed, awards=awards, left_g=left_g if awards != (first,) else 0)
+    unsound = (
+        {JP: first_g},
+        {JP: more_g, US: second_g},
+        {JP: first_g, EU: stranger_g},
+        {JP: first_g | second_g},
+        {JP: first_g, US: first_g},
+    )
+    for awards_g in unsound:
+        left_g = 10 * UNIT_G - sum(mass_g for each in awards_g.values() for mass_g in each.values())
+        proposed = msgspec.structs.replace(command.proposed, awards_g=awards_g, left_g=0 if awards_g == {JP: first_g} else left_g)
         story.refuses(msgspec.structs.replace(command, proposed=proposed), Reason.DECISION_UNSOUND)
 
 

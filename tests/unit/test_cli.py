@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from services.__main__ import app
 from services.allocation.domain.decision import Claimant, Holdings, Opened, Terms, Units, canonical, compose, decision_hash, partner_view
+from services.allocation.domain.policy_terms import STANDARD_TERMS
+from services.allocation.events.policy import PolicyDocument
 from services.ledger.keys import seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import Opening, make_receipt
@@ -89,7 +92,9 @@ def test_the_calculator_shows_a_table_to_people() -> None:
         ({"carries": "a=2"}, "carries.a"),
         ({"carries": "a=-3/2"}, "carries.a"),
         ({"carries": "a=0.5"}, "carries.a"),
-        ({"classes": "a=-1"}, "claims.a.priority_class"),
+        ({"rule": "priority", "classes": "a=-1"}, "claims.a.priority_class"),
+        ({"classes": "a=1"}, "classes"),  # no rule but priority would look at it
+        ({"supply": "5x10", "unit": "5"}, "unit"),
         ({"inside": "talmud"}, "inside"),
         ({"rule": "priority", "inside": "lottery"}, "inside."),
         ({"rule": "priority", "inside": "0=priority"}, "inside.0"),
@@ -174,6 +179,23 @@ def test_an_approval_is_the_keys_signature_over_the_decisions_hash(tmp_path: Pat
     approval = read_approval((tmp_path / "approval.json").read_bytes())
     assert (approval.document, approval.approver, approval.purpose) == (decision_hash(DECISION), "sub_1", "decision")
     assert verify_approval(approval, read_private_key(key.read_bytes()).public_key().public_bytes_raw().hex())
+
+
+def test_a_decision_is_ratified_by_the_command_too_and_another_document_is_not(tmp_path: Path, key: Path, decision: Path) -> None:
+    signed = reserve("approve", decision, "--key", key, "--approver", "sub_2", "--purpose", "ratification")
+    approval = read_approval(signed.stdout.encode())
+    assert (approval.document, approval.purpose) == (decision_hash(DECISION), "ratification")
+    assert "ratification" in signed.stderr.splitlines()[0]
+    policy = tmp_path / "policy.json"
+    policy.write_bytes(canonical(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
+    assert reserve("approve", policy, "--key", key, "--approver", "sub_2", "--purpose", "ratification").exit_code == 2
+
+
+def test_an_approver_of_a_policy_is_shown_every_limit_of_its_clocks(tmp_path: Path, key: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_bytes(canonical(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
+    shown = reserve("approve", policy, "--key", key, "--approver", "sub_1").stderr
+    assert "standard: screened in 5 days, decided 15, secured 20, cleared 25, dispatched 27, delivered 30" in shown
 
 
 def test_without_out_the_approval_is_printed(key: Path, decision: Path) -> None:

@@ -30,6 +30,27 @@ def test_case_accents_forms_punctuation_and_order_make_no_other_name(one: str, o
 
 
 @pytest.mark.parametrize(
+    "disguised",
+    [
+        "Norin\u200bco",  # read as words, the second would be a form of company, and leave "Norin"
+        "Nor\u00adin\u2060co",
+        "\u202enorinco",
+        "No\u034frin\ufe0fco",
+        "Norin\U000e0063co",  # a tag
+        "N\u043erinc\u043e",  # Cyrillic o
+        "N\u039fRINCO",  # Greek capital omicron
+    ],
+)
+def test_a_name_is_read_as_a_reader_sees_it(disguised: str):
+    assert match(words_of(disguised), words_of("NORINCO")) == "exact"
+
+
+def test_a_name_in_one_script_stays_in_it():
+    assert words_of("Ромашка") == ("ромашка",)
+    assert match(words_of("Сор"), words_of("Cop")) is None
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("Sojitz", "Sojits"),  # another letter

@@ -42,8 +42,10 @@ async def show_certificate(
     sight = sight_of(caller)
     async with reads.session() as session:
         certified, others = await _proofs_of(session, decision)
-        row = await find_round(session, str(certified.matter), sight)
+        row = await find_round(session, str(certified.matter))
         own = None if sight.partner is None else await own_requests(session, row.requests, sight)
+        if own == []:  # a round of others is not even named
+            raise _not_found(decision)
         approvals = await _approvals(session, certified)
     proposed = next(each for each in others if each.kind == "proposed")
     content = await read_content(reads, proposed.detail["file"])
@@ -82,7 +84,7 @@ async def _proofs_of(session: AsyncSession, decision: str) -> tuple[ProofRow, li
     of_decision = list(await session.exec(select(ProofRow).where(ProofRow.decision == decision).order_by(col(ProofRow.place))))
     certified = next((each for each in of_decision if each.kind == "certified"), None)
     if certified is None:
-        raise Problem("certificate_not_found", f"no certified decision has the name {decision}", field="path:decision")
+        raise _not_found(decision)
     signed = {f"{approval['subject']}/{approval['key']}" for approval in certified.detail["approvals"]}
     of_keys = select(ProofRow).where(col(ProofRow.approver).in_(signed), col(ProofRow.kind).in_(["enrolled", "revoked"]))
     cited = select(ProofRow).where(
@@ -92,6 +94,10 @@ async def _proofs_of(session: AsyncSession, decision: str) -> tuple[ProofRow, li
     for query in (of_keys, cited):
         others += list(await session.exec(query.order_by(col(ProofRow.place))))
     return certified, others
+
+
+def _not_found(decision: str) -> Problem:
+    return Problem("certificate_not_found", f"no certified decision has the name {decision}", field="path:decision")
 
 
 async def _approvals(session: AsyncSession, certified: ProofRow) -> list[CertifiedApproval]:

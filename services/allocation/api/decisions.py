@@ -11,8 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
+from services.allocation.domain.book_emergency import APPROVALS
+from services.allocation.domain.book_rounds import approvals_needed
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file, read_line
+from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
+from services.allocation.domain.written_lines import WrittenLine
+from services.allocation.events import QuorumStep
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
 from shared.http import Reading, Reads
@@ -109,6 +113,14 @@ async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedAp
     ]
 
 
+def needed_approvals(row: RoundRow) -> int:
+    """By what is proposed, or else by the smallest award."""
+    if row.emergency is not None:
+        return APPROVALS
+    steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])
+    return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
+
+
 async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApproval]) -> CertificateView:
     assert row.decision is not None
     assert row.expires_on is not None
@@ -126,21 +138,11 @@ async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApp
     )
 
 
-class _Lines(msgspec.Struct):
-    lines: list[msgspec.Raw]
-
-
-async def award_lines(reads: Reads, file: str, most: int) -> list[AwardLine]:
-    """The first lines of a kept decision file, by request: the whole of a large one takes long to read."""
-    raw = msgspec.json.decode(await read_content(reads, file), type=_Lines).lines
-    return [award_line(read_line(line).content) for line in raw[:most]]
-
-
 async def decision_file(reads: Reads, file: str) -> DecisionFile:
     return read_file(await read_content(reads, file))
 
 
-def award_line(line: Line) -> AwardLine:
+def award_line(line: Line | WrittenLine) -> AwardLine:
     claimant = line.claimant
     assert claimant.daily_consumption_g is not None, "every request states its consumption"
     return AwardLine(

@@ -53,11 +53,11 @@ async def sees_request(session: AsyncSession, sight: Sight, request: str) -> boo
     return row is not None and sight.partner in (None, row.partner) and sight.nominee in (None, row.nominee)
 
 
-async def find_round(session: AsyncSession, round: str, sight: Sight = EVERYTHING) -> RoundRow:
+async def find_round(session: AsyncSession, round: str, sight: Sight = EVERYTHING, field: str = "path:round") -> RoundRow:
     """Raises Problem `round_not_found`, also for one that has no request that the caller sees."""
     row = await session.get(RoundRow, round)
     if row is None or (sight.partner is not None and not await own_requests(session, row.requests, sight)):
-        raise Problem("round_not_found", f"there is no round {round}", field="path:round")
+        raise Problem("round_not_found", f"there is no round {round}", field=field)
     return row
 
 

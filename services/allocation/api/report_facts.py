@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions import award_line, decision_file
+from services.allocation.api.decisions import award_line, decision_file, needed_approvals
 from services.allocation.api.disruptions import DisruptionView
 from services.allocation.api.report_standing import (
     EmergencyView,
@@ -80,7 +80,7 @@ class RuleView(BaseModel):
     method: dict[str, Any]  # the rule, with what it is limited by
     policy: str
     policy_version: int
-    approvals_needed: int
+    approvals_needed: int  # by this decision
     quorum: list[dict[str, Any]]  # more approvals for what awards more
 
 
@@ -133,7 +133,7 @@ async def report_of(reads: Reads, session: AsyncSession, row: RoundRow, owed: Re
             quorum=row.quorum,
             policy=row.policy,
             policy_version=row.policy_version,
-            approvals_needed=row.approvals_needed,
+            approvals_needed=needed_approvals(row),
         ),
         partners=totals,
         lines=lines,
@@ -221,10 +221,9 @@ async def _stock(session: AsyncSession, row: RoundRow, owed: ReportRow, file: De
 
 def _how_to_check(row: RoundRow) -> list[str]:
     return [
-        f"Fetch the certificate, GET /allocation/v1/rounds/{row.round}/certificate, and the decision, GET /allocation/v1/rounds/"
-        f"{row.round}/decision.",
-        f"The SHA-256 of the certificate's published part is {row.decision}.",
-        "reserve certificate verify FILE: decides again from the file, and holds each approval against its key.",
-        f"Fetch the receipt, GET /ledger/v1/receipts/{row.certified_in}, and run reserve receipt verify FILE: it needs the log's key only.",
+        f"Fetch the certificate, GET /allocation/v1/certificates/{row.decision}. That name is the SHA-256 of what the decision published.",
+        "reserve certificate verify FILE --log-key KEY: decides again from the file, and holds each approval against its key, and each "
+        "event against the ledger's receipt of it. KEY is the ledger's verifier key, from elsewhere than from us.",
+        f"Fetch the receipt, GET /ledger/v1/receipts/{row.certified_in}, and run reserve receipt verify FILE --key KEY.",
         "reserve audit verify --live: checks each approval and its authority again, from the events alone.",
     ]

@@ -191,7 +191,7 @@ def _proof(report: Mapping[str, Any], document: str) -> Iterable[str]:
 
 def _quorum(decided: Mapping[str, Any]) -> str:
     steps = [f"{step['approvals']} above {_grams(step['above_g'])}" for step in decided["quorum"]]
-    return "; ".join(steps) or str(decided["approvals_needed"])
+    return str(decided["approvals_needed"]) + (f" (by its policy: {'; '.join(steps)})" if steps else "")
 
 
 def _limits(link: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ async def request_review(
     """Of a certified decision: by a partner in it, or an operator. Releases and dispatches go on."""
     partner = limited_to(caller)
     async with reads.session() as session:
-        row = await find_round(session, body.round, Sight(partner, None))
+        row = await find_round(session, body.round, Sight(partner, None), "/round")
     certified = row.status in FINAL and row.decision is not None
     command = RequestReview(
         review=ReviewId(post.new_id("rev")),

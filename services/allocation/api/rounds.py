@@ -1,8 +1,6 @@
 """Rounds: an operator proposes, certifies and cancels. They are approved in `approvals.py`, and decisions read in `decisions.py`."""
 
-import asyncio
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -15,27 +13,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.approvals import ApprovalView, approval_view
 from services.allocation.api.authority import find_chains
-from services.allocation.api.decisions import AwardLine, award_lines, read_content
+from services.allocation.api.decisions import AwardLine, award_line, needed_approvals, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import find_round, find_surroundings, own_requests, read_policy
 from services.allocation.api.objections import open_objections
 from services.allocation.api.supply import find_stock
+from services.allocation.decision_process import SHOWN
 from services.allocation.domain.approver import Approver
 from services.allocation.domain.book_lapses import Surroundings
 from services.allocation.domain.book_rounds import (
     CancelRound,
     CertifyRound,
     ProposeRound,
-    approvals_needed,
 )
 from services.allocation.domain.book_state import Book, Proposal, Round, partners_of
-from services.allocation.domain.proposal import Prepared
-from services.allocation.domain.supply import asked_in, offer_from
+from services.allocation.domain.written_lines import first_lines
 from services.allocation.events import (
     AwardGranted,
     KeyId,
     ProductId,
-    QuorumStep,
     ReleaseOrder,
     RoundCertified,
     RoundId,
@@ -48,12 +44,9 @@ from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
-from shared.journal import Document
 from shared.writer import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
-
-SHOWN = 500  # awards in an answer
 
 Operates = Annotated[Caller, allow("operator")]
 
@@ -138,28 +131,25 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(reads, session, row, book, found, post.today)
         stock = await find_stock(session, row.product, post.today)
-    prepared = None
-    if found is not None and stock is not None and _can_be_worked_out(book, found, around, body.supply_g):
-        salts = [secrets.token_hex(16) for _ in range(len(found.requests) + 1)]
-        offer = await asyncio.to_thread(offer_from, stock, asked_in(book, found), body.supply_g, post.today)
-        prepared = await work_out(post.kernel, RoundId(round), ProductId(row.product), book, found, around, offer, salts)
     command = ProposeRound(
-        round=RoundId(round),
-        supply_g=body.supply_g,
-        by=SubjectId(caller.subject),
-        on=post.today,
-        surroundings=around,
-        proposed=None if prepared is None else prepared.proposed,
+        round=RoundId(round), supply_g=body.supply_g, by=SubjectId(caller.subject), on=post.today, surroundings=around, proposed=None
     )
-    accepted = await post.submit(f"book/{row.product}", command, documents=_documents(prepared))
+    worked = None if stock is None else await work_out(post.kernel, command, ProductId(row.product), book, stock)
+    if worked is not None:
+        command = msgspec.structs.replace(command, proposed=worked.proposed)
+    accepted = await post.submit(f"book/{row.product}", command, documents=() if worked is None else worked.documents)
     event = next(fact.event for fact in accepted.facts if isinstance(fact.event, RoundProposed))
+    if worked is not None and worked.proposed.file == event.file:
+        lines = worked.lines
+    else:  # sent again: the answer is that of the first time
+        lines = first_lines(await read_content(reads, event.file), SHOWN)
     return ProposedView(
         round=round,
         status=RoundStatus.PROPOSED,
         decision=event.decision,
         supply_g=event.supply_g,
         left_g=event.left_g,
-        awards=await award_lines(reads, event.file, SHOWN),
+        awards=[award_line(line) for line in lines],
     )
 
 
@@ -238,7 +228,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         superseded = await session.get(SupersededRoundRow, round)
         view = RoundView(
             **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
-            approvals_needed=_needed(row),
+            approvals_needed=needed_approvals(row),
             superseded_by=None if superseded is None else superseded.by_round,
             approvals=[
                 ApprovalView.model_validate(each, from_attributes=True)
@@ -252,11 +242,6 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         return view if sight.partner is None else await _as_seen_by(session, sight, view)
 
 
-def _needed(row: RoundRow) -> int:
-    steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])
-    return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
-
-
 async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> RoundView:
     requests = await own_requests(session, view.requests, sight)
     own = set(requests)
@@ -268,11 +253,6 @@ async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> R
     if view.status not in (RoundStatus.CERTIFIED, RoundStatus.RELEASED):
         changes |= {"decision": None, "proposed_by": None, "approvals": []}
     return view.model_copy(update=changes)
-
-
-def _can_be_worked_out(book: Book, round: Round, around: Surroundings, supply_g: int) -> bool:
-    """Where not, the book says why."""
-    return bool(round.requests) and partners_of(book, round) <= around.terms.keys() and 0 < supply_g <= around.free_g
 
 
 async def _book_and_round(reads: Reads, row: RoundRow) -> tuple[Book, Round | None]:
@@ -325,7 +305,3 @@ async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | No
 
 def _granted(accepted: Accepted) -> Iterator[AwardGranted]:
     return (fact.event for fact in accepted.facts if isinstance(fact.event, AwardGranted))
-
-
-def _documents(prepared: Prepared | None) -> Sequence[Document]:
-    return () if prepared is None else (Document(prepared.published), Document(prepared.file), Document(prepared.release_order))

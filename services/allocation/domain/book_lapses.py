@@ -12,7 +12,8 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book_authority import lapsed_with
-from services.allocation.domain.book_state import Book, Round, evolve, partners_of, proposal_of
+from services.allocation.domain.book_evolve import evolve
+from services.allocation.domain.book_state import Book, Round, partners_of, proposal_of
 from services.allocation.domain.screening_state import bars_now
 from services.allocation.events import (
     AgreementId,
@@ -30,7 +31,6 @@ from services.allocation.events import (
     RequestAccepted,
     RequestDeclined,
     RequestExpired,
-    RequestId,
     RequestWithdrawn,
     RoundCertified,
     RoundId,
@@ -124,11 +124,6 @@ def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
         disruption_version=surroundings.disruption_version,
         protected_g=surroundings.protected_g,
     )
-
-
-def revisions_of(book: Book, round: Round) -> dict[RequestId, int]:
-    """The requests that a decision of this round is made from, as of now."""
-    return {request_id: book.requests[request_id].revision for request_id in sorted(round.requests)}
 
 
 def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -> list[BookEvent]:

@@ -8,7 +8,6 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book_approvals import ApproveRound, approve_round
-from services.allocation.domain.book_authority import counts
 from services.allocation.domain.book_carries import carried, restored
 from services.allocation.domain.book_emergency import (
     APPROVALS,
@@ -23,7 +22,6 @@ from services.allocation.domain.book_lapses import (
     Surroundings,
     lapses_outside,
     reads_of,
-    revisions_of,
     void_decision,
 )
 from services.allocation.domain.book_opening import OpenRound, minimum_beyond, open_round
@@ -54,7 +52,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from shared.authority import Chain, Fault
+from shared.authority import Chain, Fault, still_covers
 from shared.decider import Refused
 from shared.record import canonical
 
@@ -67,10 +65,14 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     release_order: str
     supply_g: int
     left_g: int
-    awards: tuple[Award, ...]
+    awards_g: dict[PartnerCode, dict[RequestId, int]]
     carries_g: dict[PartnerCode, str]
-    requests: dict[RequestId, int]  # revision of each
+    revision: int  # of the round, as it was
     reads: Reads
+
+    @property
+    def awarded_g(self) -> dict[PartnerCode, int]:
+        return {partner: sum(awards.values()) for partner, awards in self.awards_g.items()}
 
 
 class ProposeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -162,6 +164,12 @@ def decide_round(
             assert_never(command)
 
 
+def lacks_decision(command: ProposeRound, product: ProductId, book: Book) -> bool:
+    """Whether the book would take a decision of this round. Where it would not, none need be worked out."""
+    decided = _propose(msgspec.structs.replace(command, proposed=None), product, book)
+    return isinstance(decided, Refused) and decided.code is Reason.DECISION_STALE
+
+
 def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
     """By a decision that awards so much."""
     return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
@@ -193,13 +201,13 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             accepted=f"up to {free_g} g",
         )
     proposed = command.proposed
-    if proposed is None or proposed.requests != revisions_of(book, round) or proposed.reads != reads_of(book, round, command.surroundings):
+    if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, round, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
     if fault := _unsound(proposed, book, round):
         return Refused(Reason.DECISION_UNSOUND, fault)
     if too_large := _beyond_emergency(proposed, round):
         return too_large
-    if not proposed.awards:
+    if not proposed.awards_g:
         return Refused(
             Reason.NOTHING_AWARDED, "the decision awards nothing", accepted="a larger supply, other requests, or a cancelled round"
         )
@@ -214,8 +222,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             proposed_by=command.by,
             supply_g=proposed.supply_g,
             left_g=proposed.left_g,
-            awards=len(proposed.awards),
-            awarded_g=_awarded_g(proposed.awards),
+            awards=sum(map(len, proposed.awards_g.values())),
+            awarded_g=proposed.awarded_g,
             carries_g=proposed.carries_g,
             reads=proposed.reads,
         ),
@@ -234,37 +242,27 @@ def _superseded(round_id: RoundId, round: Round, surroundings: Surroundings) -> 
 
 def _beyond_emergency(proposed: Proposed, round: Round) -> Refused[Reason] | None:
     most_g = None if round.emergency is None else round.emergency.max_g
-    if most_g is None or sum(award.mass_g for award in proposed.awards) <= most_g:
+    if most_g is None or sum(proposed.awarded_g.values()) <= most_g:
         return None
     return Refused(
         Reason.EMERGENCY_TOO_LARGE, "an emergency does not release so much", field="/supply_g", accepted=f"a supply of up to {most_g} g"
     )
 
 
-def _awarded_g(awards: tuple[Award, ...]) -> dict[PartnerCode, int]:
-    awarded_g: dict[PartnerCode, int] = {}
-    for award in awards:
-        awarded_g[award.partner] = awarded_g.get(award.partner, 0) + award.mass_g
-    return awarded_g
-
-
 def _unsound(proposed: Proposed, book: Book, round: Round) -> str | None:
     """What no rule may ever do, whatever it was that worked the decision out."""
-    if len({award.request for award in proposed.awards}) < len(proposed.awards):
-        return "a request is awarded twice"
-    if sum(award.mass_g for award in proposed.awards) + proposed.left_g != proposed.supply_g:
+    if sum(proposed.awarded_g.values()) + proposed.left_g != proposed.supply_g:
         return "the awards and what is left are not what was offered"
     room_g = {partner: read.quota_g - read.used_g for partner, read in proposed.reads.agreements.items()}
-    for award in proposed.awards:
-        request = book.requests[award.request]
-        if request.round is None or award.request not in round.requests or request.partner != award.partner:
-            return f"{award.request} of {award.partner} is not in the round"
-        if not max(request.minimum_g, 1) <= award.mass_g <= (request.accepted_g or 0):
-            return f"{award.request} is awarded less than its minimum or more than was accepted"
-        room_g[award.partner] -= award.mass_g
-    awarded = {award.partner for award in proposed.awards}
-    over = sorted(partner for partner, left_g in room_g.items() if left_g < 0 and partner in awarded)
-    return f"{over[0]} is awarded more than its quota" if over else None
+    for partner, awards_g in proposed.awards_g.items():
+        for request_id, mass_g in awards_g.items():
+            if request_id not in round.requests or (request := book.requests[request_id]).partner != partner:
+                return f"{request_id} of {partner} is not in the round"
+            if not (request.minimum_g or 1) <= mass_g <= (request.accepted_g or 0):
+                return f"{request_id} is awarded less than its minimum or more than was accepted"
+        if sum(awards_g.values()) > room_g.get(partner, 0):
+            return f"{partner} is awarded more than its quota"
+    return None
 
 
 def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -287,7 +285,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     approvals = tuple(
         approval
         for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and counts(approval, product, round, proposal, command.authorities, command.on)
+        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
     )
     needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
     if len(approvals) < needed:
@@ -397,5 +395,5 @@ def _certified(book: Book, round_id: RoundId, decision: DecisionHash) -> Round |
 
 
 def _late(book: Book, round: Round, on: date) -> Refused[Reason] | None:
-    late = sorted(request_id for request_id in round.requests if book.requests[request_id].needed_by < on)
-    return Refused(Reason.REQUEST_EXPIRED, f"{late[0]} was needed by {book.requests[late[0]].needed_by}") if late else None
+    late = [request_id for request_id in round.requests if book.requests[request_id].needed_by < on]
+    return Refused(Reason.REQUEST_EXPIRED, f"{min(late)} was needed by {book.requests[min(late)].needed_by}") if late else None

@@ -76,7 +76,8 @@ def party_barred(request_id: RequestId, request: Request, field: str | None = No
 
 def parties_barred(book: Book, round: Round) -> Refused[Reason] | None:
     """Why a round may be given nothing as it is: what the parties of one of its requests have on lists."""
-    return next((fault for request in sorted(round.requests) if (fault := party_barred(request, book.requests[request]))), None)
+    hit = [request for request in round.requests if (found := book.requests[request].screening).hits or found.beyond]  # of thousands, few
+    return next((fault for request in sorted(hit) if (fault := party_barred(request, book.requests[request]))), None)
 
 
 def unscreened(request_id: RequestId, request: Request, lists: Mapping[ListName, int]) -> Refused[Reason] | None:

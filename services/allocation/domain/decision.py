@@ -274,11 +274,6 @@ def read_file(data: bytes) -> DecisionFile:
         raise UnreadableDecision(str(error)) from error
 
 
-def read_line(data: bytes | msgspec.Raw) -> Opened[Line]:
-    """One opened line of a decision file that this service keeps."""
-    return _LINE_DECODER.decode(data)
-
-
 def claim_of(terms: Terms, group: Group | None, claimant: Claimant) -> Claim:
     """What the rules know of a line. Raises `RuleInputError`."""
     if claimant.accepted_g > claimant.asked_g:
@@ -412,4 +407,3 @@ def _read(kind: type, value: object) -> object:
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=_write)
 _DECODER = msgspec.json.Decoder(DecisionFile, dec_hook=_read)
-_LINE_DECODER = msgspec.json.Decoder(Opened[Line], dec_hook=_read)

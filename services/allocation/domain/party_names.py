@@ -1,7 +1,7 @@
 """Names of parties, as they are compared: a list has "SHENGHE Resources Holding Co., Ltd.", and a request "Shenghe Resources".
 
 The rule is fixed, so that everyone finds the same: docs/screening.md says it in words. It compares letters, not sounds, and turns no script
-into another: a list that matters has the spellings of a name among its aliases.
+into another, except within a word: a list that matters has the spellings of a name among its aliases.
 """
 
 import re
@@ -35,16 +35,22 @@ COMMON = _set(
     "logistics material materials metal metals mineral minerals mining national new north pacific resource resources russia",
     "services south supply technologies technology trade traders trading west world",
 )
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0") | {
+    *map(chr, range(0xFE00, 0xFE10)),
+    *map(chr, range(0xE0100, 0xE01F0)),
+}  # with the category Cf, what Unicode calls ignorable by default
+_LOOK_ALIKES = str.maketrans("авекмнорстухіјѕһαβεζηικμνορτυχ", "abekmhopctyxijshabezhikmnoptyx")  # small or capital, they look the same
 _WITHOUT_MARKS = {"æ": "ae", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ø": "o", "œ": "oe", "þ": "th"}
 
 
 def words_of(name: str) -> Words:
     """What is left of a name without case, accents, punctuation, connectives and forms of companies. Nothing only if it has no letter."""
-    text = "".join(_plain(letter) for letter in unicodedata.normalize("NFKC", name).casefold())
+    shown = "".join(letter for letter in unicodedata.normalize("NFKC", name) if not _unseen(letter))
+    text = "".join(_plain(letter) for letter in shown.casefold())
     for form in FORMS_WITHOUT_SPACES:
         text = text.replace(form, " ")
     text = re.sub(r"\b\w(?:[./]\w)+\b", lambda initials: re.sub(r"[./]", "", initials[0]), text)  # "s.p.a." is one word, "a/s" too
-    words = [word for word in re.split(r"[\W_]+", re.sub(r"['\u2018\u2019`]", "", text)) if word]
+    words = [_in_one_script(word) for word in re.split(r"[\W_]+", re.sub(r"['\u2018\u2019`]", "", text)) if word]
     kept = [word for word in words if word not in CONNECTIVES] or words
     while len(kept) > 1 and kept[-1] in FORMS:
         kept.pop()
@@ -115,6 +121,17 @@ def _paired(few: Sequence[str], many: Sequence[str]) -> bool:
         return False
 
     return all(pair(place, set()) for place in range(len(few)))
+
+
+def _in_one_script(word: str) -> str:
+    """A word of Latin letters with Cyrillic or Greek ones among them is meant to be read as Latin."""
+    return word.translate(_LOOK_ALIKES) if re.search("[a-z]", word) else word
+
+
+@cache
+def _unseen(letter: str) -> bool:
+    """What no reader sees: joiners, marks of direction, soft hyphens, selectors of variants, fillers. It would part a word in two."""
+    return unicodedata.category(letter) == "Cf" or letter in _FILLERS
 
 
 @cache

@@ -70,7 +70,7 @@ def fault_of(terms: PolicyTerms) -> Fault | None:
 
 def admits(largest_minimum: str, minimum_g: int, accepted_g: int) -> bool:
     """Whether a request may insist on so much of what was accepted."""
-    return minimum_g <= rational(largest_minimum) * accepted_g
+    return minimum_g == 0 or minimum_g <= rational(largest_minimum) * accepted_g  # most insist on nothing
 
 
 def _method(method: Method) -> Fault | None:

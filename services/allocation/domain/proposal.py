@@ -10,8 +10,8 @@ from math import floor
 
 import msgspec
 
-from services.allocation.domain.book_lapses import Surroundings, reads_of, revisions_of
-from services.allocation.domain.book_rounds import Proposed, award_of, name_of
+from services.allocation.domain.book_lapses import Surroundings, reads_of
+from services.allocation.domain.book_rounds import Proposed, award_of
 from services.allocation.domain.book_state import Book, Round
 from services.allocation.domain.decision import (
     Claimant,
@@ -22,7 +22,6 @@ from services.allocation.domain.decision import (
     Terms,
     canonical,
     compose,
-    decision_hash,
 )
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, capped, rational
 from services.allocation.events import Award, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId, Take
@@ -85,18 +84,19 @@ def prepare(
     order = ReleaseOrder(
         round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g), pools=_stock_of(offer)
     )
+    release_order = record.canonical(order)
     proposed = Proposed(
-        decision=DecisionHash(decision_hash(file)),
+        decision=DecisionHash(sha256(published).hexdigest()),
         file=sha256(whole).hexdigest(),
-        release_order=name_of(order),
+        release_order=sha256(release_order).hexdigest(),
         supply_g=_offered_g(offer),
         left_g=file.decision.left_g,
-        awards=order.awards,
+        awards_g=_awards_g(order),
         carries_g=_carries(lines, cap_g=max(units.unit_g for units in file.decision.terms.offered)),
-        requests=revisions_of(book, round),
+        revision=round.revision,
         reads=reads_of(book, round, surroundings),
     )
-    return Prepared(proposed=proposed, published=published, file=whole, release_order=record.canonical(order))
+    return Prepared(proposed=proposed, published=published, file=whole, release_order=release_order)
 
 
 def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offer) -> list[Claimant]:
@@ -165,6 +165,13 @@ def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
 
 def _stock_of(offer: Offer) -> tuple[PoolStock, ...]:
     return tuple(PoolStock(pool=pool.pool, kind=pool.kind, lots=offer.lots.get(pool.pool, ())) for pool in offer.pools)
+
+
+def _awards_g(order: ReleaseOrder) -> dict[PartnerCode, dict[RequestId, int]]:
+    awards_g: dict[PartnerCode, dict[RequestId, int]] = {}
+    for award in order.awards:
+        awards_g.setdefault(award.partner, {})[award.request] = award.mass_g
+    return awards_g
 
 
 def _award(line: Line) -> Award:
