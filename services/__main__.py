@@ -33,7 +33,7 @@ app.add_typer(loans, name="loans")
 
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
 HERE = Path(".reserve")
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object instead of a table")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
 LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
 
 

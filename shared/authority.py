@@ -163,6 +163,22 @@ def fault_of(chain: Chain, exercise: Exercise) -> Fault | None:
     return None
 
 
+def still_covers(cited: Cited | None, authorities: Mapping[str, Chain], on: date) -> bool:
+    """Whether what was cited covers the same act on another day. `authorities`: what is cited, as it is then."""
+    if cited is None:
+        return False
+    exercise = Exercise(
+        act=cited.act,
+        by=cited.by,
+        on=on,
+        product=cited.product,
+        mass_g=cited.mass_g,
+        amount_minor=cited.amount_minor,
+        currency=cited.currency,
+    )
+    return fault_of(authorities.get(cited.authority, ()), exercise) is None
+
+
 def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = None) -> Cited | Uncovered:
     """The least of the authorities that cover the act, or `named` alone. `held`: chains that the person may hold; those that are others'
     are passed over."""

@@ -197,12 +197,19 @@ class _Fault(msgspec.Struct, frozen=True):
     accepted: str | None
 
 
+# What pydantic says of what it wants, and how it writes a day or an instant in it.
+_ACCEPTED = re.compile(r"Input should be (.+)|\w+ should have (.+?)(?: after validation.*)?$|String should (match pattern .+)")
+_BOUND = re.compile(r"datetime\.date(?:time)?\((\d+), (\d+), (\d+)[^()]*\)")
+
+
 def _fault(error: Mapping[str, Any]) -> _Fault:
     """One of pydantic's errors without its `input`, which may be a secret."""
     where, *steps = error["loc"]
     kind, message = str(error["type"]), str(error["msg"])
     if kind == "json_invalid":
         return _Fault("", f"The body is not JSON: it breaks at character {steps[0] if steps else 0}", "a JSON document")
+    if steps and steps[-1] == "[key]":  # pydantic's word for a member's name
+        steps.pop()
     field = json_pointer(steps) if where == "body" else ":".join(str(part) for part in (where, *steps))
     if kind == "missing":
         return _Fault(field, "This is required and missing", "a value")
@@ -210,8 +217,11 @@ def _fault(error: Mapping[str, Any]) -> _Fault:
         return _Fault(field, "There is no such member", "only the members that the API describes")
     if kind == "value_error":
         return _Fault(field, message.removeprefix("Value error, "), None)
-    accepted = message.removeprefix("Input should be ") if message.startswith("Input should be ") else None
-    return _Fault(field, message, accepted)
+    if kind in ("date_from_datetime_parsing", "datetime_from_date_parsing"):
+        return _Fault(field, f"The calendar has no such day or time: {error['ctx']['error']}", "one that it has")
+    message = _BOUND.sub(lambda bound: "{:0>4}-{:0>2}-{:0>2}".format(*bound.groups()), message)
+    accepted = _ACCEPTED.match(message)
+    return _Fault(field, message, None if accepted is None else "".join(part for part in accepted.groups() if part))
 
 
 def json_pointer(steps: Iterable[object]) -> str:

@@ -26,6 +26,7 @@ SAMPLE = 5  # rows of a table that are shown when they differ
 
 
 type Decode = Callable[[Sequence[Record]], list[Fact]]
+type Turn = Callable[[int], int]  # of a shard: the lowest is read first
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -45,8 +46,8 @@ class Disturbed(Exception):
     """What was parked was un-parked meanwhile: rebuild again."""
 
 
-async def rebuild_and_compare(service: Service, owner_url: str) -> list[Compared]:
-    """Every read table of the service but those that it keeps, since no journal has what is in them.
+async def rebuild_and_compare(service: Service, owner_url: str, turn: Turn = int) -> list[Compared]:
+    """Every read table of the service but those that it keeps, since no journal has what is in them. It must not matter whose `turn` it is.
 
     The transaction sees journals, cursors and live tables as of one moment, and is rolled back: the live system goes on meanwhile.
     """
@@ -59,7 +60,7 @@ async def rebuild_and_compare(service: Service, owner_url: str) -> list[Compared
         try:
             await _read_as_of(reader, await connection.fetchval("SELECT pg_export_snapshot()"))
             await _make_empty(connection, service)
-            await _Replay(connection, reader, service).catch_up()
+            await _Replay(connection, reader, service, turn).catch_up()
             return [await _compare(connection, service.name, _beside(service), table) for table in tables]
         finally:
             await transaction.rollback()
@@ -143,10 +144,11 @@ async def _make_empty(connection: Connection, service: Service) -> list[str]:
 class _Replay:
     """Events into the twins, each once, as far as the journal and the inbox have come."""
 
-    def __init__(self, connection: Connection, reader: Connection, service: Service) -> None:
+    def __init__(self, connection: Connection, reader: Connection, service: Service, turn: Turn = int) -> None:
         self.connection = connection
         self.reader = reader
         self.service = service
+        self.turn = turn
         self._decode = service.codec.decode
         self._reached: dict[tuple[str, int], int] = {}
         self._parked: set[tuple[str, int, int]] = set()  # what was passed over
@@ -157,8 +159,8 @@ class _Replay:
         taken = 0
         await self._read_in(self.service.name)
         heads = {shard: head.position for shard, head in (await read_heads(self.reader)).items()}
-        for shard, last in heads.items():
-            taken += await self._feed(self.service.project, self.service.name, shard, last, self._own)
+        for shard in sorted(heads, key=self.turn):
+            taken += await self._feed(self.service.project, self.service.name, shard, heads[shard], self._own)
         for subscription in self.service.subscriptions:
             if subscription.take is not None:
                 taken += await self._take(subscription, subscription.take)
@@ -175,14 +177,15 @@ class _Replay:
         """What the inbox has taken of a source: up to its cursors, but for what is parked."""
         source = subscription.source
         await self._read_in(self.service.name)
-        cursors = await self.reader.fetch("SELECT shard, position FROM inbox_cursors WHERE source = $1 ORDER BY shard", source)
+        rows = await self.reader.fetch("SELECT shard, position FROM inbox_cursors WHERE source = $1", source)
+        cursors = {row["shard"]: row["position"] for row in rows}
         parked = await self._parked_now()
 
         def decode(records: Sequence[Record]) -> list[Fact]:
             self._parked |= {(source, record.shard, record.position) for record in records} & parked
             return [subscription.decode(record) for record in records if (source, record.shard, record.position) not in parked]
 
-        return sum([await self._feed(take, source, shard, position, decode) for shard, position in cursors])
+        return sum([await self._feed(take, source, shard, cursors[shard], decode) for shard in sorted(cursors, key=self.turn)])
 
     async def _parked_now(self) -> set[tuple[str, int, int]]:
         await self._read_in(self.service.name)

@@ -21,6 +21,8 @@ from services.audit.journals import Journal
 from services.audit.loans import Loans
 from services.audit.material import Material
 from services.audit.policies import Policies
+from services.audit.release_orders import ReleaseOrders
+from services.audit.release_orders import faults_of as faults_of_pins
 from services.audit.report import Check, Findings, Report
 from services.audit.rounds import Rounds
 from services.audit.screening import Screening
@@ -118,6 +120,7 @@ class _Walk:
         self._screening = Screening(findings)
         self.policies = Policies(findings, self.approvers)
         self.tenders = Tenders(findings, self.approvers)
+        self._release_orders = ReleaseOrders()
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -158,6 +161,7 @@ class _Walk:
         self.facilities.finish()
         self.deliveries.finish()
         self.tenders.finish()
+        self._release_orders.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -196,6 +200,10 @@ class _Walk:
             faults = list(faults_of_tender(tender, *documents))
             self._findings.look(Check.DECISIONS, not faults, tender.place, "; ".join(faults))
         self.tenders.to_check.clear()
+        for released in self._release_orders.to_check:
+            faults = list(faults_of_pins(released, await self._evidence.document("allocation", released.order)))
+            self._findings.look(Check.RELEASES, not faults, released.place, "; ".join(faults))
+        self._release_orders.to_check.clear()
 
     async def _take_leaf(self, index: int, leaf: bytes) -> None:
         entry = await self._entry_of(index)
@@ -277,6 +285,7 @@ class _Walk:
             self._holdings.see(place, record, event)
             self._material.see(place, record, event)
             self.tenders.see(place, record, event)
+            self._release_orders.see(place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

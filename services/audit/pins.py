@@ -57,12 +57,15 @@ class Pins:
         return None
 
     def _pin(self, event: StockPinned) -> str | None:
-        self._pinned.subtract(self._pins.pop(event.release, Counter()))
+        before = self._pins.pop(event.release, None)
+        self._pinned.subtract(before or Counter())
         own = Counter[_Lot]({(event.product, pin.lot): pin.units for pin in event.lots})
         self._pins[event.release] = own
         self._pinned.update(own)
         if sum(pin.units * pin.nominal_unit_g for pin in event.lots) != self._of_lots_g[event.release]:
             return f"{event.release} is pinned to other than the {self._of_lots_g[event.release]} g that it has of lots"
+        if before is not None and not own <= before:
+            return f"{event.release} is pinned anew to lots that it was not pinned to"
         over = [lot for lot in own if self._pinned[lot] > self._units[lot]]
         return f"more of {over[0][1]} is pinned than it has" if over else None
 

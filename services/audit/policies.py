@@ -30,6 +30,12 @@ class _Version(msgspec.Struct):
     withdrawn_at: datetime | None = None
 
 
+class _Withdrawn(msgspec.Struct, frozen=True):
+    version: int
+    active: int | None  # what it gave way to, in the journals of earlier builds
+    at: datetime
+
+
 class _Opened(msgspec.Struct, frozen=True):
     place: str
     event: RoundOpened
@@ -42,6 +48,7 @@ class Policies:
         self._findings = findings
         self._approvers = approvers
         self._versions: dict[str, dict[int, _Version]] = {}
+        self._withdrawn: dict[str, list[_Withdrawn]] = {}  # of each policy, those that were active
         self._opened: list[_Opened] = []
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
@@ -56,6 +63,9 @@ class Policies:
                 self._approve(place, record, event)
             case PolicyWithdrawn() if (version := self._find(event.policy, event.version)) is not None:
                 version.withdrawn_at = instant(record)
+                if version.approved_at is not None and version.active_from <= date.fromisoformat(record.effective_on):
+                    withdrawn = _Withdrawn(event.version, event.active, version.withdrawn_at)
+                    self._withdrawn.setdefault(event.policy, []).append(withdrawn)
             case RoundOpened() if event.carry_years is not None:  # earlier builds opened rounds under nothing that was drafted
                 self._opened.append(_Opened(place, replace(event, requests=()), date.fromisoformat(record.effective_on), instant(record)))
             case _:
@@ -101,6 +111,9 @@ class Policies:
         later = [number for number, each in self._versions[event.policy].items() if number > event.policy_version]
         if overtaken := [number for number in later if _was_active(self._versions[event.policy][number], opened)]:
             yield f"{event.round} was opened under {name}, when version {max(overtaken)} was active"
+        gone = [each for each in self._withdrawn.get(event.policy, ()) if each.version in later and each.at + _AT_ONCE < opened.at]
+        if gone and gone[-1].active != event.policy_version:
+            yield f"{event.round} was opened under {name}, which version {gone[-1].version} had superseded"
         terms = version.terms
         said = (terms.method, terms.quorum, terms.release_days, terms.carry_years, terms.protected_g.get(event.product, 0))
         held = (event.method, event.quorum, event.release_days, event.carry_years, event.protected_g)

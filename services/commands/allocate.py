@@ -25,6 +25,7 @@ from services.allocation.domain.rules import (
 from services.allocation.domain.rules.claims import require_whole
 from services.commands.failure import fail
 from services.commands.working import explain
+from shared.record import MAX_INTEGER
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -93,6 +94,8 @@ def _supply(text: str, unit: str) -> tuple[int, Pool]:
             require_whole("unit", unit_g, least=1)
             require_whole("supply", supply_g)
             return supply_g, Pool(id="all", units={unit_g: supply_g // unit_g})
+        if unit != "1":
+            fail(f"unit: {unit} stands beside sizes of its own in the supply (accepted: one of the two)")
         units: dict[int, int] = {}
         for part in text.split(","):
             size, _, count = (piece.strip() for piece in part.partition("x"))
@@ -113,6 +116,8 @@ def _method(asked: Asked) -> Method:
         inside = _by_name("inside", asked.inside, lambda _, text: text)
     if inside and asked.rule in RULES and not RULES[asked.rule].by_class:
         fail(f"inside: {asked.rule} has no classes (accepted: with --rule priority alone)")
+    if asked.classes and asked.rule in RULES and not RULES[asked.rule].by_class:
+        fail(f"classes: {asked.rule} has no classes (accepted: with --rule priority alone)")
     if bad := [tier for tier in inside if tier and not tier.isdigit()]:
         fail(f"inside: {bad[0]!r} is no class (accepted: class=rule, such as 0=talmud)")
     return Method(asked.rule, inside)
@@ -202,6 +207,8 @@ def _rational(field: str, text: str) -> Fraction:
 
 
 def _grams(field: str, text: str) -> int:
-    if not (text.isascii() and text.removeprefix("-").isdigit()) or len(text) > 20:
+    if not (text.isascii() and text.removeprefix("-").isdigit()):
         fail(f"{field}: {text!r} is not a whole number of grams (accepted: digits only)")
+    if len(text) > 20:
+        fail(f"{field}: a number of {len(text)} digits is out of range (accepted: up to {MAX_INTEGER})")
     return int(text)

@@ -60,7 +60,7 @@ def checked(file: Path, key: str | None, folder: Path) -> Checked:
     except UnreadableCertificate as error:
         fail(f"FILE: {file} is no certificate: {error}")
     pinned = key is not None or (folder / "keys" / "ledger.vkey").exists()
-    looked = list(check(certificate, [log_key(key, folder)] if pinned else []))
+    looked = list(check(certificate, [log_key(key, folder, "--log-key")] if pinned else []))
     by_outcome: dict[Outcome, list[Found]] = {"passed": [], "failed": [], "not_checkable": []}
     for outcome, found in looked:
         by_outcome[outcome].append(found)

@@ -22,9 +22,9 @@ def verified(file: Path, key: str | None, folder: Path) -> dict[str, Any]:
         fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
 
 
-def log_key(key: str | None, folder: Path) -> VerifierKey:
+def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey:
     """The log's pinned key: as given, or as the deployment in `folder` gave it out."""
-    where = "--key"
+    where = option
     if key is None:
         pinned = folder / "keys" / "ledger.vkey"
         where = f"--data: {pinned}"

@@ -11,7 +11,7 @@ from services.loans.domain.equity import CommitHolding, RefuseHolding
 from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan_advances import LearnEvidence
 from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
-from services.loans.domain.loan_servicing import CreditDelivery
+from services.loans.domain.loan_payments import CreditDelivery
 from services.loans.domain.material_held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
 from services.loans.domain.material_returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material_terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from any_order import assert_no_order_matters
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policy_stage import an_active_policy
 from powers import may
@@ -544,3 +545,7 @@ async def test_a_partner_sees_what_rounding_is_remembered_of_it_until_its_agreem
         return (await reserve.get("partner-eu", "/v1/carries"))["data"] == []
 
     await until(forgotten)
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

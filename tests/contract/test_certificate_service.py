@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from any_order import assert_no_order_matters
 from test_allocation_service import UNIT_G, UNKNOWN, Reserve, a_reserve
 
 from services.allocation.domain.certificate import Certificate, read_certificate
@@ -72,3 +73,7 @@ async def test_a_decision_that_was_not_certified_has_no_certificate(reserve: Res
         assert (answer.status_code, answer.json()["code"]) == (404, "certificate_not_found")
     assert (await reserve.clients["auditor-1"].get(f"/v1/certificates/{UNKNOWN}")).status_code == 422
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "enough"})
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from any_order import assert_no_order_matters
 from stage import context, until
 from stockpile_story import RECEIPT, UNIT_G
 from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
@@ -117,11 +118,15 @@ async def test_a_pause_moves_what_is_not_reached(reserve: Reserve):
 async def test_a_request_that_nobody_screens_is_a_task(reserve: Reserve):
     body = {"product": PRODUCT, "mass_g": UNIT_G, "daily_consumption_g": UNIT_G, "needed_by": str(TODAY + timedelta(days=60))}
     parties = {"nominee": "Sojitz", "consignee": "Toyo Logistics", "end_user": "Kyushu Smelting", "end_use": "flame retardants"}
-    request = (await reserve.post("partner-us", "/v1/requests", body | parties))["request"]
+    request, screened = [(await reserve.post("partner-us", "/v1/requests", body | parties))["request"] for _ in range(2)]
     screen_by = TODAY + timedelta(days=5)
-    for days in (5, 6):
-        remind = RemindOfScreening(request=request, screen_by=screen_by, on=TODAY + timedelta(days=days))
-        await later(reserve, f"book/{PRODUCT}", remind)
+    for each in (request, screened):
+        for days in (5, 6):
+            remind = RemindOfScreening(request=each, screen_by=screen_by, on=TODAY + timedelta(days=days))
+            await later(reserve, f"book/{PRODUCT}", remind)
+    await reserve.post("operator-1", f"/v1/requests/{screened}/accept", {"accepted_g": UNIT_G, "reasons": ["as asked"]})
+    done = (await reserve.get("operator-1", "/v1/tasks?kind=clock&done=true&limit=200"))["data"]
+    assert [each["done_on"] for each in done if each["task"] == f"clock/{screened}/screened"] == [str(TODAY)]
     [task] = [each for each in (await reserve.get("operator-1", "/v1/tasks?kind=clock"))["data"] if each["about"] == request]
     assert (task["what"], task["why"]) == (f"{request} is to be screened", f"its limit, {screen_by}, has passed")
     await reserve.post("operator-1", f"/v1/requests/{request}/decline", {"reasons": ["no stock"]})
@@ -256,3 +261,7 @@ async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_rel
     assert await reserve.refused("operator-1", f"{path}/resume", reason) == (409, "agreement_not_suspended")
     await reserve.propose(round, 2)
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "enough"})
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

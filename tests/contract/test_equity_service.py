@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from any_order import assert_no_order_matters
 from loans_stage import TODAY, Lender, a_lender
 from stage import until
 
@@ -153,3 +154,7 @@ async def test_the_same_proposal_sent_again_is_the_same_holding_whatever_became_
 async def test_a_partner_sees_nothing_of_it(lender: Lender):
     for path in ("/v1/holdings", "/v1/equity/returns"):
         assert (await lender.clients["partner-jp"].get(path)).status_code == 403
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(lender: Lender):
+    await assert_no_order_matters(lender.stage, lender.loans, lender.allocation)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from any_order import assert_no_order_matters
 from loans_stage import TODAY, Lender, a_lender
 from stage import until
 
@@ -155,3 +156,7 @@ async def test_headroom_is_never_exceeded_by_commitments_that_come_at_once(lende
     assert (crowded["committed_minor"], crowded["headroom_minor"]) == (1_000_000, 0)
     refused = next(each for each in found if each["status"] == "proposed")
     assert "limit_exceeded" in (await lender.get("operator-1", f"/v1/loans/{refused['loan']}"))["reason"]
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(lender: Lender):
+    await assert_no_order_matters(lender.stage, lender.loans, lender.allocation)

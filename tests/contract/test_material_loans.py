@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from any_order import assert_no_order_matters
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policy_stage import an_active_policy
 from stage import Running, Stage, a_stage, free_port, until
@@ -352,3 +353,7 @@ async def test_security_is_called_and_cash_settles(lending: Lending):
     paid = await lending.post(f"{path}/cash-settlement", CASH)
     assert (paid["closed"], paid["amount_minor"]) == (True, (paid["principal_g"] + paid["premium_g"]) * 48 // 10)
     assert (await lending.loan(loan, status="closed"))["reason"] == "cash_settled"
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(lending: Lending):
+    await assert_no_order_matters(lending.reserve.stage, lending.loans, lending.reserve.allocation, lending.reserve.inventory)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from any_order import assert_no_order_matters
 from loans_stage import TODAY, Lender, a_lender
 from stage import context, until
 from stockpile_story import PASSED, UNIT_G, lot, register, right
@@ -160,3 +161,7 @@ async def test_only_a_loan_that_is_committed_is_repaid_in_kind_and_only_its_borr
     assert (await lender.refused("borrower-hillgrove", f"/v1/loans/{proposed}/offtakes", body))[0] == 403
     for path in ("offtakes", "deliveries"):
         assert (await lender.clients["borrower-nolans"].get(f"/v1/loans/{proposed}/{path}")).status_code == 404
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(lender: Lender):
+    await assert_no_order_matters(lender.stage, lender.loans, lender.allocation, lender.beside["inventory"])

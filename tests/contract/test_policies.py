@@ -64,7 +64,7 @@ async def test_what_is_signed_is_read_in_full_by_the_approve_command(reserve: Re
     assert dict(signable.words)["policy"] == f"signed version 1, from {NOW}"
 
 
-async def test_a_later_version_waits_for_its_day_and_a_withdrawn_one_gives_way(reserve: Reserve):
+async def test_a_later_version_waits_for_its_day_and_withdrawing_one_brings_none_back(reserve: Reserve):
     await an_active_policy(reserve, "turns", NOW)
     await an_active_policy(reserve, "turns", LATER)
     assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 1
@@ -72,9 +72,11 @@ async def test_a_later_version_waits_for_its_day_and_a_withdrawn_one_gives_way(r
     assert (await reserve.get("operator-1", "/v1/policies/turns"))["active"] == 3
     await reserve.post("operator-1", "/v1/policies/turns/versions/3/withdraw", {"reason": "a mistake"})
     seen = await reserve.get("operator-1", "/v1/policies/turns")
-    assert (seen["active"], seen["versions"][2]["status"], seen["versions"][2]["reason"]) == (1, "withdrawn", "a mistake")
+    assert [version["status"] for version in seen["versions"]] == ["superseded", "superseded", "withdrawn"]
+    assert (seen["active"], seen["versions"][2]["reason"]) == (None, "a mistake")
+    await an_active_policy(reserve, "turns", NOW)
     listed = {row["policy"]: row for row in (await reserve.get("operator-1", "/v1/policies?limit=200"))["data"]}
-    assert (listed["turns"]["active"], listed["turns"]["latest"]) == (1, 3)
+    assert (listed["turns"]["active"], listed["turns"]["latest"]) == (4, 4)
 
 
 async def test_a_change_that_was_overtaken_is_not_made(reserve: Reserve):

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from any_order import assert_no_order_matters
 from stockpile_story import UNIT_G
 from test_allocation_service import TODAY, Reserve, reserve
 
@@ -75,3 +76,7 @@ async def test_a_round_that_is_not_certified_has_no_report(reserve: Reserve):
     answer = await reserve.clients["operator-1"].get(f"/v1/rounds/{round}/report")
     assert (answer.status_code, answer.json()["code"]) == (404, "report_not_found")
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from any_order import assert_no_order_matters
 from stage import until
 from stockpile_story import UNIT_G
 from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
@@ -317,3 +318,7 @@ async def test_submitting_waits_for_no_screening(reserve: Reserve):
         await hits_of(reserve, request, "open", 1)
     await withdraw(reserve)
     await hits_of(reserve, requests[0], "gone", 1)
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(reserve: Reserve):
+    await assert_no_order_matters(reserve.stage, reserve.inventory, reserve.allocation)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from any_order import assert_no_order_matters
 from powers import may
 from stage import Day, until
 from stockpile_story import UNIT_G
@@ -345,3 +346,7 @@ async def test_a_bid_sent_again_once_the_tender_is_over_gets_its_first_answer(ha
     assert await hall.reserve.post("partner-us", f"{path}/reveals", opened(("2500", 1)), key=f"{tender}-open") == revealed
     assert await hall.reserve.refused("partner-us", f"{path}/commitments", sealed) == (409, "tender_closed")
     assert await hall.refused_reveal(tender, "US", ("2500", 1)) == (409, "tender_closed")
+
+
+async def test_whichever_shard_is_read_first_the_tables_are_the_same(hall: Hall):
+    await assert_no_order_matters(hall.reserve.stage, hall.reserve.inventory, hall.reserve.allocation)

@@ -17,18 +17,8 @@ from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWr
 from services.loans.domain.facility import OpenFacility, RecordRate, SetLimits
 from services.loans.domain.loan_advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan_agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
-from services.loans.domain.loan_servicing import (
-    ChargeFee,
-    CloseLoan,
-    DeclareDefault,
-    ImportLoan,
-    RecordPayment,
-    RecordRecovery,
-    Regrade,
-    ReportRatio,
-    ResetRate,
-    ReversePayment,
-)
+from services.loans.domain.loan_payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan_servicing import ChargeFee, CloseLoan, DeclareDefault, ImportLoan, Regrade, ReportRatio, ResetRate
 from services.loans.domain.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms

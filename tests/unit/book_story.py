@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.allocation.domain.book import Command, OpenBook, decide
 from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
+from services.allocation.domain.book_evolve import evolve
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
 from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book_rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book_state import Book, Reason, evolve, proposal_of
+from services.allocation.domain.book_state import Book, Reason, proposal_of
 from services.allocation.domain.eligibility import Right, Stock
 from services.allocation.domain.proposal import Prepared, prepare
 from services.allocation.domain.signing import Signing

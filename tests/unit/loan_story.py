@@ -12,7 +12,7 @@ from services.loans.domain.approvals import Signing
 from services.loans.domain.loan import DECIDER, Loan
 from services.loans.domain.loan_advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan_agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
-from services.loans.domain.loan_servicing import RecordPayment
+from services.loans.domain.loan_payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import (
     Act,

@@ -115,10 +115,14 @@ def test_a_suspended_agreement_is_resumed_with_the_hold_that_it_was_suspended_wi
     assert refusal(RESUME, given(sign(), SUSPEND, RESUME)) == Reason.NOT_SUSPENDED
 
 
-def test_a_suspended_agreement_may_end_and_is_not_amended():
+def test_a_suspended_agreement_is_resumed_by_its_end_and_is_not_amended():
     agreement = given(sign(), SUSPEND)
     assert refusal(amend(), agreement) == Reason.SUSPENDED
-    assert isinstance(decide(END, agreement), list)
+    resumed, ended = decide(END, agreement)
+    assert isinstance(resumed, AgreementResumed)
+    assert (resumed.hold, resumed.reason) == ("hld_1", f"it ends: {END.reason}")
+    assert isinstance(ended, AgreementEnded)
+    assert given(sign(), SUSPEND, END).hold is None
     assert refusal(SUSPEND, given(sign(), SUSPEND, END)) == Reason.ENDED
 
 

@@ -104,15 +104,26 @@ def test_a_round_under_an_approved_version_that_is_held_as_it_says_is_sound():
     assert audited(SOUND) == []
 
 
+def test_under_earlier_builds_a_withdrawn_version_gave_way_to_the_one_before():
+    assert audited([FIRST, approved(FIRST), SECOND, approved(SECOND), replace(LATER_ONE, active=1), opened()]) == []
+
+
+def test_a_version_that_was_withdrawn_before_its_day_superseded_none():
+    to_come = replace(approved(SECOND), active_from=DAY + timedelta(days=1))
+    assert audited([FIRST, approved(FIRST), SECOND, to_come, LATER_ONE, opened()]) == []
+
+
 def test_rounds_of_earlier_builds_were_under_nothing_that_was_drafted():
     assert audited([opened(carry_years=None)]) == []
 
 
 WITHDRAWN = PolicyWithdrawn(policy="standing", version=1, active=None, products=(), withdrawn_by=OPERATOR, reason="a mistake")
+LATER_ONE = replace(WITHDRAWN, version=2)
 FAULTS: dict[str, Sequence[Any]] = {
     "never drafted": (opened(),),
     "which was not active": (FIRST, opened()),
     "was opened under standing version 1, which was not active": (FIRST, approved(FIRST), WITHDRAWN, opened()),
+    "which version 2 had superseded": (FIRST, approved(FIRST), SECOND, approved(SECOND), LATER_ONE, opened()),
     "when version 2 was active": (FIRST, approved(FIRST), SECOND, approved(SECOND), opened()),
     "is not held as": (FIRST, approved(FIRST), opened(release_days=30)),
     "is an emergency": (FIRST, approved(FIRST), opened(emergency=EmergencyPath(ratify_within_hours=1, max_g=1))),

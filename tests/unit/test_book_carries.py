@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from services.allocation.domain.book import timers
 from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
+from services.allocation.domain.book_evolve import evolve
 from services.allocation.domain.book_lapses import AgreementChanged, Surroundings
-from services.allocation.domain.book_state import Book, evolve
+from services.allocation.domain.book_state import Book
 from services.allocation.events import AgreementId, ApprovalsLapsed, CarryExpired, CarrySet, RoundCertified, RoundId
 from shared.decider import CancelTimer, Timer
 

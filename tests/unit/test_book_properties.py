@@ -30,10 +30,11 @@ from hypothesis import strategies as st
 
 from services.allocation.domain.book import Command, decide
 from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
+from services.allocation.domain.book_evolve import evolve
 from services.allocation.domain.book_lapses import AgreementChanged, LapseApprovals, ProtectedStockChanged
 from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
 from services.allocation.domain.book_rounds import CancelRound, CloseRound, ReopenRound
-from services.allocation.domain.book_state import Book, evolve, proposal_of
+from services.allocation.domain.book_state import Book, proposal_of
 from services.allocation.events import AgreementId, Award, DecisionHash, RequestId, RoundCertified, RoundId, RoundReleased, RoundReopened
 from shared.decider import Refused
 

@@ -22,7 +22,8 @@ from test_stockpile_tables import A_LIFE, fact, facts_of
 from services.allocation.api.lookups import available_units, find_surroundings
 from services.allocation.domain.book import OpenBook
 from services.allocation.domain.book_requests import WithdrawRequest
-from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RoundId, SubjectId
+from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
+from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
 from services.allocation.projections.stock import take_stock
 from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
@@ -173,6 +174,32 @@ async def test_a_report_that_was_sent_is_read_the_same_whichever_stream_comes_fi
     await rebuilt.when(rebuilt.story.certify())
     assert [(owed.status, owed.report) for owed in await rebuilt.rows(ReportRow)] == [("sent", "ab" * 32)]
     assert [task.done_on for task in await rebuilt.rows(TaskRow)] == [TODAY]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("first", ["book", "clock"])
+async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_first(tables: AsyncConnection, first: str, at_once: bool):
+    due = RequestScreeningDue(request=request_id("jp"), product=ANTIMONY, partner=JP, screen_by=TODAY)
+    started = ClockStarted(
+        request=request_id("jp"),
+        product=ANTIMONY,
+        partner=JP,
+        now=Standing(next="decided", limit_on=TODAY, breached=False, check_on=None),
+        clock="standard",
+        submitted_on=TODAY,
+        screened_on=TODAY,
+        limits={"decided": TODAY},
+        warn_days=3,
+        loan=False,
+    )
+    story = Story()
+    commits = [[event for command in (OpenBook(product=ANTIMONY), submit("jp", JP)) for event in story.when(command)], [due]]
+    commits.append(list(story.when(accept("jp"))))
+    book = [[event for commit in commits for event in commit]] if at_once else commits
+    for number, commit in enumerate([*book, [started]] if first == "book" else [[started], *book]):
+        facts = [fact(event, 10 * number + place, "allocation") for place, event in enumerate(commit)]
+        await project(await driver(tables), facts)
+    assert [(task.task, task.done_on) for task in await Told(tables).rows(TaskRow)] == [("clock/req_jp/screened", TODAY)]
 
 
 async def test_an_award_that_was_given_back_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):

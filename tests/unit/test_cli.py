@@ -92,7 +92,9 @@ def test_the_calculator_shows_a_table_to_people() -> None:
         ({"carries": "a=2"}, "carries.a"),
         ({"carries": "a=-3/2"}, "carries.a"),
         ({"carries": "a=0.5"}, "carries.a"),
-        ({"classes": "a=-1"}, "claims.a.priority_class"),
+        ({"rule": "priority", "classes": "a=-1"}, "claims.a.priority_class"),
+        ({"classes": "a=1"}, "classes"),  # no rule but priority would look at it
+        ({"supply": "5x10", "unit": "5"}, "unit"),
         ({"inside": "talmud"}, "inside"),
         ({"rule": "priority", "inside": "lottery"}, "inside."),
         ({"rule": "priority", "inside": "0=priority"}, "inside.0"),

@@ -19,16 +19,8 @@ from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import HoldingStatus
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
-from services.loans.domain.loan_servicing import (
-    ChargeFee,
-    ClosePeriod,
-    CreditDelivery,
-    DeclareDefault,
-    ImportLoan,
-    RecordRecovery,
-    ResetRate,
-    ReversePayment,
-)
+from services.loans.domain.loan_payments import CreditDelivery, RecordRecovery, ReversePayment
+from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, DeclareDefault, ImportLoan, ResetRate
 from services.loans.domain.material import DECIDER as MATERIAL
 from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
 from services.loans.domain.material_returns import TurnBackReturn

@@ -32,19 +32,17 @@ from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan_agreement import CommitLoan
 from services.loans.domain.loan_books import MAX_BOOKED_MINOR, owed_minor
+from services.loans.domain.loan_payments import CreditDelivery, RecordRecovery, ReversePayment
 from services.loans.domain.loan_servicing import (
     ChargeFee,
     CloseLoan,
     ClosePeriod,
-    CreditDelivery,
     DeclareDefault,
     ImportLoan,
     LookAtArrears,
-    RecordRecovery,
     Regrade,
     ReportRatio,
     ResetRate,
-    ReversePayment,
 )
 from services.loans.domain.standing import books_on, figures_on
 from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff

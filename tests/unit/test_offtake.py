@@ -8,7 +8,7 @@ from loan_story import LOAN, START, lent, minor, names, told
 
 from services.loans.domain import delivery
 from services.loans.domain.delivery import AwaitAssay, Delivery, TakeAssay
-from services.loans.domain.loan_servicing import CreditDelivery
+from services.loans.domain.loan_payments import CreditDelivery
 from services.loans.domain.loan_state import LoanStatus
 from services.loans.domain.offtake import AgreeOfftake, EndOfftake, Offtake, Reason, ValueDelivery, decide, evolve
 from services.loans.events.offtake import DeliveryAccepted, DeliveryNotValued, DeliveryValued, OfftakeAgreed, OfftakeId

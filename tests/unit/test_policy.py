@@ -175,16 +175,51 @@ def test_an_approval_that_cannot_count_is_refused():
     story.refuses(story.approve(approval=another), SigningReason.OTHER_DECISION)
 
 
-def test_an_active_version_that_is_withdrawn_gives_way_to_the_one_before():
+def withdraw(version: int, on: date = TODAY) -> WithdrawVersion:
+    return WithdrawVersion(version=version, by=OPERATOR, reason="a mistake", on=on)
+
+
+def test_an_active_version_that_is_withdrawn_leaves_none_until_another_is_approved():
     story = Story().approved().approved(2)
-    [withdrawn] = story.when(WithdrawVersion(version=2, by=OPERATOR, reason="a mistake", on=TODAY))
+    [withdrawn] = story.when(withdraw(2))
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active == story.policy.active_on(TODAY) == 1
+    assert withdrawn.active is story.policy.active_on(TODAY) is story.policy.active_on(LATER) is None
     assert timers(withdrawn) == [CancelTimer("activate/2")]
-    story.refuses(WithdrawVersion(version=2, by=OPERATOR, reason="again", on=TODAY), Reason.WITHDRAWN)
-    [last] = story.when(WithdrawVersion(version=1, by=OPERATOR, reason="all of it", on=TODAY))
-    assert isinstance(last, PolicyWithdrawn)
-    assert last.active is None
+    story.refuses(withdraw(2), Reason.WITHDRAWN)
+    story.approved(3)
+    assert story.policy.active_on(TODAY) == 3
+
+
+def test_what_is_active_once_supersedes_also_what_was_to_begin_later():
+    story = Story().approved(1, LATER).approved(2).given(withdraw(2))
+    assert story.policy.active_on(LATER) is None
+
+
+def test_a_version_that_is_withdrawn_before_its_day_leaves_the_active_one():
+    story = Story().approved().approved(2, LATER)
+    [withdrawn] = story.when(withdraw(2))
+    assert isinstance(withdrawn, PolicyWithdrawn)
+    assert withdrawn.active == story.policy.active_on(LATER) == 1
+
+
+def test_an_approved_successor_begins_on_its_day():
+    story = Story().approved().approved(2, LATER).given(withdraw(1))
+    assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (None, 2)
+
+
+def test_a_version_that_is_withdrawn_on_its_day_was_active_though_its_timer_is_late():
+    story = Story().approved().approved(2, LATER)
+    activated, withdrawn = story.when(withdraw(2, LATER))
+    assert activated == PolicyActivated(policy="standing", version=2, products=())
+    assert isinstance(withdrawn, PolicyWithdrawn)
+    assert withdrawn.active is story.policy.active_on(LATER) is None
+
+
+def test_in_an_earlier_journal_a_withdrawn_version_gave_way_to_the_one_before():
+    story = Story().approved().approved(2)
+    gave_way = PolicyWithdrawn(policy="standing", version=2, active=1, products=(), withdrawn_by=OPERATOR, reason="a mistake")
+    story.policy = evolve(story.policy, gave_way)
+    assert story.policy.active_on(TODAY) == 1
 
 
 def test_one_version_at_a_time_is_undecided():

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Header, Query, Request
 from pydantic import BaseModel, Field
 
 from shared import problems
+from shared.fields import Day
 from shared.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
 
 
@@ -18,8 +19,10 @@ class Line(BaseModel, extra="forbid"):
 
 
 class Order(BaseModel):
-    lines: list[Line]
-    note: str = ""
+    lines: Annotated[list[Line], Field(max_length=2)]
+    note: Annotated[str, Field(max_length=40)] = ""
+    caps: dict[Annotated[str, Field(pattern="^[A-Z]+$")], int] = {}
+    until: Day | None = None
 
 
 def service() -> FastAPI:
@@ -70,6 +73,22 @@ async def test_bad_input_names_its_field_and_what_would_be_accepted(http: httpx.
         "field": "/lines/1/mass_g",
         "accepted": "greater than 0",
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "accepted"),
+    [
+        ({"lines": [{"mass_g": 1}] * 3}, "/lines", "at most 2 items"),
+        ({"lines": [], "note": "x" * 41}, "/note", "at most 40 characters"),
+        ({"lines": [], "caps": {"a": 1}}, "/caps/a", "match pattern '^[A-Z]+$'"),
+        ({"lines": [], "until": "3000-01-01"}, "/until", "less than or equal to 2999-12-31"),
+        ({"lines": [], "until": "2026-13-01"}, "/until", "one that it has"),
+    ],
+)
+async def test_every_fault_says_what_would_be_accepted(http: httpx.AsyncClient, body: object, field: str, accepted: str) -> None:
+    answer = (await http.post("/v1/orders", json=body)).json()
+    assert (answer["field"], answer["accepted"]) == (field, accepted)
+    assert "datetime" not in answer["detail"]
 
 
 async def test_each_fault_is_listed_where_there_are_several(http: httpx.AsyncClient) -> None:

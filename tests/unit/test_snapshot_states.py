@@ -15,7 +15,8 @@ from test_inventory_properties import histories, stories
 
 from services.allocation.domain.book_state import Book
 from services.inventory.domain.state import Stockpile
-from services.loans.domain.loan_servicing import ClosePeriod, ReversePayment
+from services.loans.domain.loan_payments import ReversePayment
+from services.loans.domain.loan_servicing import ClosePeriod
 from services.loans.events.loan import PaymentId, Restructure, ScheduleTerms
 from services.registry import JOURNALED, service
 from shared.decider import Decider

@@ -12,7 +12,8 @@ from services.loans.api.statement_page import page_of
 from services.loans.domain.dated_facts import Contract, DatedFact
 from services.loans.domain.loan_advances import CancelCommitment
 from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
-from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, ResetRate, ReversePayment
+from services.loans.domain.loan_payments import ReversePayment
+from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, ResetRate
 from services.loans.domain.standing import books_on, plus
 from services.loans.domain.statement import lines_of, owed_by_books, told_in
 from services.loans.events.loan import PaymentId, WriteOff

@@ -133,6 +133,8 @@ async def amend_agreement(
 async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
+    """What is released stays released. What was held since the agreement was suspended is free again: put it on a hold of its own first, if
+    it is not to be drawn."""
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
     forget_terms(post.kernel)
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)

@@ -104,7 +104,7 @@ class VersionBody(Body):
 
 class VersionView(BaseModel):
     version: int
-    status: str  # draft, submitted, approved, withdrawn
+    status: str  # draft, submitted, approved, superseded, withdrawn
     active_from: date
     document: str  # SHA-256 of what is signed
     terms: dict[str, Any]
@@ -185,7 +185,8 @@ async def approve_version(
 async def withdraw_version(
     policy: PolicyPath, version: VersionPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
 ) -> VersionChange:
-    """An active one gives way to the version before it; with none left, no round can be opened under the policy."""
+    """Of an active one: until another version is approved and its day has come, no round is opened under the policy. One that it had
+    superseded does not come back."""
     command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=body.reason, on=post.today)
     await post.submit(f"policy/{policy}", command)
     found = (await read_policy(reads, policy)).versions[version]

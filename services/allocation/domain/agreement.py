@@ -127,7 +127,11 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             if isinstance(signed, Refused):
                 return signed
             id, partner = signed
-            return [AgreementEnded(agreement=id, partner=partner, products=agreement.products, reason=command.reason)]
+            ended = AgreementEnded(agreement=id, partner=partner, products=agreement.products, reason=command.reason)
+            if agreement.hold is None:
+                return [ended]
+            # The hold is for the agreement's sake, and would stop what is released to the partner under another one.
+            return [_resumed(agreement, id, partner, agreement.hold, f"it ends: {command.reason}"), ended]
         case SuspendAgreement():
             signed = _signed(agreement)
             if isinstance(signed, Refused):
@@ -146,10 +150,7 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             id, partner = signed
             if agreement.hold is None:
                 return Refused(Reason.NOT_SUSPENDED, f"{id} is not suspended")
-            resumed = AgreementResumed(
-                agreement=id, partner=partner, products=agreement.products, hold=agreement.hold, reason=command.reason
-            )
-            return [resumed]
+            return [_resumed(agreement, id, partner, agreement.hold, command.reason)]
         case _:
             assert_never(command)
 
@@ -191,6 +192,10 @@ def _signed(agreement: Agreement) -> tuple[AgreementId, PartnerCode] | Refused[R
     if agreement.ended:
         return Refused(Reason.ENDED, f"{agreement.id} has ended")
     return agreement.id, agreement.partner
+
+
+def _resumed(agreement: Agreement, id: AgreementId, partner: PartnerCode, hold: str, reason: str) -> AgreementResumed:
+    return AgreementResumed(agreement=id, partner=partner, products=agreement.products, hold=hold, reason=reason)
 
 
 def _fault(products: tuple[ProductTerms, ...], valid_from: date, valid_until: date, on: date) -> Refused[Reason] | None:

@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.domain.book_carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book_emergency import MissRatification, emergency_timers
+from services.allocation.domain.book_evolve import evolve
 from services.allocation.domain.book_lapses import LapseApprovals, lapses_inside
 from services.allocation.domain.book_objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
 from services.allocation.domain.book_reminders import RemindOfScreening, remind, reminder_timers
@@ -21,7 +22,7 @@ from services.allocation.domain.book_requests import (
 )
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
 from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
-from services.allocation.domain.book_state import Book, Reason, evolve
+from services.allocation.domain.book_state import Book, Reason
 from services.allocation.domain.signing import SigningReason
 from services.allocation.events import BookEvent, BookOpened, ProductId
 from shared.authority import Fault

@@ -6,7 +6,7 @@ import msgspec
 
 from services.allocation.domain.book_authority import act_of, concerns_of
 from services.allocation.domain.book_state import Book, Reason, Round, partners_of
-from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing
+from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing, has_signed
 from services.allocation.events import AuthorityCited, BookEvent, ProductId, RoundApproved, RoundId
 from shared.authority import Fault, cite
 from shared.decider import Refused
@@ -29,8 +29,7 @@ def approve_round(
     fault = fault_of_signing(signing, purpose="decision", document=proposal.decision, proposed_by=(proposal.proposed_by,))
     if fault is not None:
         return fault
-    key = signing.approval.key_id
-    if any(signing.by == approval.subject or key == approval.key for approval in proposal.approvals.values()):
+    if has_signed(signing, proposal.approvals.values()):
         return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
     concerns = concerns_of(command.round, product, partners_of(book, round), command.companies)
     cited = cite(signing.capacity, act_of(round), product=product, mass_g=proposal.mass_g, concerns=concerns)

@@ -1,12 +1,11 @@
 """By what authority a round is approved: looked for when an approval comes, and looked at once more when the round is certified."""
 
-from collections.abc import Collection, Mapping
-from datetime import date
+from collections.abc import Collection
 
-from services.allocation.domain.book_state import Proposal, Round, proposal_of
-from services.allocation.events import Approval, ApprovalsLapsed, InstrumentId, PartnerCode, ProductId, RoundId
+from services.allocation.domain.book_state import Round, proposal_of
+from services.allocation.events import ApprovalsLapsed, InstrumentId, PartnerCode, ProductId, RoundId
 from services.allocation.events.authority import Act
-from shared.authority import Chain, Cited, Exercise, fault_of, interest_in
+from shared.authority import Cited, interest_in
 
 
 def concerns_of(round_id: RoundId, product: ProductId, partners: Collection[PartnerCode], companies: Collection[str]) -> list[str]:
@@ -17,14 +16,6 @@ def concerns_of(round_id: RoundId, product: ProductId, partners: Collection[Part
 
 def act_of(round: Round) -> Act:
     return Act.APPROVE_DECISION if round.emergency is None else Act.EMERGENCY_RELEASE
-
-
-def counts(approval: Approval, product: ProductId, round: Round, proposal: Proposal, authorities: Mapping[str, Chain], on: date) -> bool:
-    """Whether what the approval cited covers it on this day too. `authorities`: what is cited, as it is now."""
-    if (found := proposal.cited.get(approval.subject)) is None:
-        return False
-    exercise = Exercise(act=act_of(round), by=approval.subject, on=on, product=product, mass_g=proposal.mass_g)
-    return fault_of(authorities.get(found.authority, ()), exercise) is None
 
 
 def lapsed_with(instrument: InstrumentId, round_id: RoundId, product: ProductId, round: Round) -> ApprovalsLapsed | None:

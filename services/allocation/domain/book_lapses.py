@@ -12,7 +12,8 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book_authority import lapsed_with
-from services.allocation.domain.book_state import Book, Round, evolve, partners_of, proposal_of
+from services.allocation.domain.book_evolve import evolve
+from services.allocation.domain.book_state import Book, Round, partners_of, proposal_of
 from services.allocation.domain.screening_state import bars_now
 from services.allocation.events import (
     AgreementId,

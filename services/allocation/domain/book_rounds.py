@@ -8,7 +8,6 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book_approvals import ApproveRound, approve_round
-from services.allocation.domain.book_authority import counts
 from services.allocation.domain.book_carries import carried, restored
 from services.allocation.domain.book_emergency import (
     APPROVALS,
@@ -53,7 +52,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from shared.authority import Chain, Fault
+from shared.authority import Chain, Fault, still_covers
 from shared.decider import Refused
 from shared.record import canonical
 
@@ -286,7 +285,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     approvals = tuple(
         approval
         for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and counts(approval, product, round, proposal, command.authorities, command.on)
+        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
     )
     needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
     if len(approvals) < needed:

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from enum import StrEnum
+from functools import reduce
 from hashlib import sha256
 from typing import Literal, assert_never
 
@@ -102,7 +103,7 @@ class Reason(StrEnum):
     DATE_IN_PAST = "date_in_past"
 
 
-type Status = Literal["draft", "submitted", "approved", "withdrawn"]
+type Status = Literal["draft", "submitted", "approved", "superseded", "withdrawn"]
 type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[SigningReason] | Refused[Fault]
 
 
@@ -199,9 +200,11 @@ def evolve(policy: Policy, event: _Event) -> Policy:
             approved = replace(policy.versions[event.version], status="approved", active_from=event.active_from)
             return replace(policy, versions=policy.versions.set(event.version, approved))
         case PolicyActivated():
-            return replace(policy, activated=event.version)
+            return replace(_superseded(policy, event.version), activated=event.version)
         case PolicyWithdrawn():
-            return replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
+            withdrawn = replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
+            # One that had been superseded: so earlier builds gave way.
+            return withdrawn if event.active is None else _with_status(withdrawn, event.active, "approved")
         case AuthorityCited():
             return policy  # told with the approval
         case PolicyUsed():
@@ -296,7 +299,13 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[_Event] | Refusa
         return found
     if found.status == "withdrawn":
         return Refused(Reason.WITHDRAWN, f"version {command.version} is withdrawn already")
+    if policy.active_on(command.on) == command.version:
+        activated = _activated(policy, command.version)  # its timer may be late
+        policy = _superseded(policy, command.version)
+    else:
+        activated = []
     return [
+        *activated,
         PolicyWithdrawn(
             policy=_name(policy),
             version=command.version,
@@ -304,8 +313,14 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[_Event] | Refusa
             products=tuple(sorted(policy.products)),
             withdrawn_by=command.by,
             reason=command.reason,
-        )
+        ),
     ]
+
+
+def _superseded(policy: Policy, by: int) -> Policy:
+    """What was approved before it: that approval does not come back with the later version's withdrawal, which is one person's act."""
+    earlier = [number for number, version in policy.versions.items() if number < by and version.status == "approved"]
+    return reduce(lambda now, number: _with_status(now, number, "superseded"), earlier, policy)
 
 
 def _activated(policy: Policy, version: int) -> list[_Event]:

@@ -1,6 +1,6 @@
 """Signing: whether a person's signature is over what was proposed, for decisions of rounds and tenders and versions of policies alike."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -60,6 +60,11 @@ def fault_of_signing(signing: Signing, *, purpose: str, document: str, proposed_
     if signing.by in proposed_by:
         return Refused(SigningReason.BY_PROPOSER, "who proposed something does not approve it", accepted="another approver")
     return None
+
+
+def has_signed(signing: Signing, approvals: Iterable[Approval]) -> bool:
+    """Whether the person, or the key, is among those that have approved."""
+    return any(signing.by == each.subject or signing.approval.key_id == each.key for each in approvals)
 
 
 def approval_of(signing: Signing) -> Approval:

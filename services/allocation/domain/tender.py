@@ -8,12 +8,11 @@ import msgspec
 
 from services.allocation.domain.clearing import minor_a_unit
 from services.allocation.domain.sealed_bid import price_of
-from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing
+from services.allocation.domain.signing import Signing, SigningReason, approval_of, fault_of_signing, has_signed
 from services.allocation.domain.tender_decision import PURPOSE
 from services.allocation.domain.tender_opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
 from services.allocation.domain.tender_state import Proposal, Reason, Tender, evolve
 from services.allocation.events import (
-    Approval,
     AuthorityCited,
     BiddingClosed,
     DecisionHash,
@@ -35,7 +34,7 @@ from services.allocation.events import (
     TenderTerms,
 )
 from services.allocation.events.authority import Act
-from shared.authority import Chain, Exercise, Fault, cite, fault_of, interest_in
+from shared.authority import Chain, Fault, cite, interest_in, still_covers
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
 
@@ -217,8 +216,7 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
     fault = fault_of_signing(signing, purpose=PURPOSE, document=proposed.decision, proposed_by=(proposed.proposed_by,))
     if fault is not None:
         return fault
-    key = signing.approval.key_id
-    if any(signing.by == approval.subject or key == approval.key for approval in proposal.approvals.values()):
+    if has_signed(signing, proposal.approvals.values()):
         return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
     cited = cite(
         signing.capacity,
@@ -248,7 +246,7 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
     approvals = tuple(
         approval
         for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and _covered(approval, proposal, command)
+        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
     )
     if len(approvals) < terms.approvals_needed:
         return Refused(
@@ -281,21 +279,6 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
             approvals=approvals,
         ),
     ]
-
-
-def _covered(approval: Approval, proposal: Proposal, command: CertifyTender) -> bool:
-    """Whether what the approval cited covers it on this day too."""
-    cited = proposal.cited[approval.subject]
-    exercise = Exercise(
-        act=cited.act,
-        by=cited.by,
-        on=command.on,
-        product=cited.product,
-        mass_g=cited.mass_g,
-        amount_minor=cited.amount_minor,
-        currency=cited.currency,
-    )
-    return fault_of(command.authorities.get(cited.authority, ()), exercise) is None
 
 
 def _concerns(found: _Open, proposal: Proposal) -> frozenset[str]:

@@ -69,8 +69,19 @@ async def project_policy(connection: Connection, event: PolicyEvent, stream_vers
                 event.version,
                 event.reason,
             )
-        case PolicyActivated() | PolicyUsed():
-            pass  # which version is active follows from the days
+            await execute(  # so earlier builds gave way
+                "UPDATE policy_versions SET status = 'approved' WHERE policy = $1 AND version = $2 AND status = 'superseded'",
+                event.policy,
+                event.active,
+            )
+        case PolicyActivated():  # which version is active follows from the days
+            await execute(
+                "UPDATE policy_versions SET status = 'superseded' WHERE policy = $1 AND version < $2 AND status = 'approved'",
+                event.policy,
+                event.version,
+            )
+        case PolicyUsed():
+            pass
         case _:
             assert_never(event)
     await execute("UPDATE policies SET stream_version = $2 WHERE policy = $1", event.policy, stream_version)

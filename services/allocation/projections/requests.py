@@ -6,7 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestAccepted, RequestSubmitted
+from services.allocation.projections.clocks import screening_task
 from services.allocation.projections.screening import keep_acceptances
+from services.allocation.projections.tasks import END
 from shared.postgres import as_json
 from shared.record import Fact
 from shared.waves import Wave, together
@@ -71,7 +73,9 @@ def _return_requests(facts: Sequence[Fact]) -> Wave:
 def _accept(facts: Sequence[Fact]) -> Wave:
     """Of several acceptances of a request the last one counts."""
     latest = {fact.event.request: (fact.event.request, fact.event.accepted_g, as_json(fact.event.reasons)) for fact in facts}
-    return together(_wave(_ACCEPT, list(latest.values())), keep_acceptances(facts))
+    done = {fact.event.request: (screening_task(fact.event.request), date.fromisoformat(fact.record.effective_on)) for fact in facts}
+    accepted = together(_wave(_ACCEPT, list(latest.values())), _wave(END, list(done.values())))
+    return together(accepted, keep_acceptances(facts))
 
 
 def _grant(facts: Sequence[Fact]) -> Wave:

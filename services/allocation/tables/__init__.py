@@ -103,7 +103,7 @@ class PolicyVersionRow(Table, table=True):
     __tablename__ = "policy_versions"
     policy: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
-    status: str  # "draft", "submitted", "approved", "withdrawn"
+    status: str  # "draft", "submitted", "approved", "superseded", "withdrawn"
     active_from: date
     document: str  # SHA-256 of what is signed
     terms: dict[str, Any] = json()  # as `PolicyTerms`

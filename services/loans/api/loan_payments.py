@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loans import Operates, SeesLoans, find_loan
-from services.loans.domain.loan_servicing import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan_payments import RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
 from services.loans.tables import PaymentRow
 from shared.fields import Body, Day, ReasonBody

@@ -14,6 +14,7 @@ import msgspec
 from services.loans.domain.loan_advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
 from services.loans.domain.loan_agreement import AgreementCommand, decide_agreement
 from services.loans.domain.loan_books import cancelled, enter
+from services.loans.domain.loan_payments import PaymentCommand, decide_payment
 from services.loans.domain.loan_servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan_state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
 from services.loans.domain.standing import opened
@@ -56,7 +57,7 @@ from shared.decider import CancelTimer, Decider, Timer
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
-type Command = AgreementCommand | AdvanceCommand | ServicingCommand
+type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand
 
 _replace = msgspec.structs.replace
 
@@ -72,6 +73,7 @@ _PARTS = {
     for union, part in (
         (AgreementCommand, decide_agreement),
         (AdvanceCommand, decide_advance),
+        (PaymentCommand, decide_payment),
         (ServicingCommand, decide_servicing),
     )
     for kind in get_args(union.__value__)

@@ -179,6 +179,11 @@ def repaid(loan: Loan, after: Figures) -> list[LoanEvent]:
     return [LoanRepaid(loan=loan.id, on=after.on)] if ended else []
 
 
+def consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
+    """The bucket of arrears, and whether that was the last of it."""
+    return [*arrears(loan, after), *repaid(loan, after)]
+
+
 def owes(figures: Figures) -> bool:
     """Whether anything is owed, or has accrued that will be billed: a fee on what was not advanced, too."""
     return owed_minor(figures) > 0 or figures.next_billing is not None

@@ -1,7 +1,4 @@
-"""Servicing a loan: what is paid, billed, reset and reported, and what happens when it is not paid.
-
-A payment may be told late, and counts for its own day: what came after it is put right by the difference that it makes to the books.
-"""
+"""Servicing a loan: what is billed, reset and reported, how it is graded, and how it ends. What is paid is in `loan_payments.py`."""
 
 from datetime import date
 from fractions import Fraction
@@ -14,22 +11,19 @@ from services.loans.domain.loan_books import (
     NO_CHANGE,
     NO_FIGURES,
     arrears,
-    day_fault,
+    consequences,
     entered,
     owed_minor,
     owes,
     planned_fault,
-    repaid,
     too_much,
 )
-from services.loans.domain.loan_state import Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
+from services.loans.domain.loan_state import OPEN, Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
 from services.loans.domain.loan_terms import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.standing import figures_on
 from services.loans.events.loan import (
     CovenantKind,
-    DeliveryCredited,
     FeeCharged,
-    Figures,
     Grade,
     LoanClosed,
     LoanDefaulted,
@@ -37,14 +31,9 @@ from services.loans.events.loan import (
     LoanId,
     LoanImported,
     LoanTerms,
-    PaymentId,
-    PaymentRecorded,
-    PaymentReversed,
     PeriodClosed,
-    Prepays,
     RateReset,
     RatioReported,
-    RecoveryRecorded,
     Regraded,
     Stage,
 )
@@ -62,33 +51,6 @@ class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     advanced_minor: int
     repaid_minor: int
     by: str
-    on: date
-
-
-class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    payment: PaymentId
-    reference: str
-    amount_minor: int
-    received_on: date
-    prepays: Prepays
-    on: date
-
-
-class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Goods were taken into stock, worth so much at the agreed basis. Total."""
-
-    payment: PaymentId
-    right: str
-    lot: str
-    amount_minor: int
-    received_on: date
-    prepays: Prepays = "nothing"
-    on: date
-
-
-class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    payment: PaymentId
-    reason: str
     on: date
 
 
@@ -139,44 +101,20 @@ class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class RecordRecovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    payment: PaymentId
-    reference: str
-    amount_minor: int
-    received_on: date
-    on: date
-
-
 class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     on: date
 
 
 type ServicingCommand = (
-    ImportLoan
-    | RecordPayment
-    | CreditDelivery
-    | ReversePayment
-    | ResetRate
-    | ChargeFee
-    | ClosePeriod
-    | LookAtArrears
-    | ReportRatio
-    | Regrade
-    | DeclareDefault
-    | RecordRecovery
-    | CloseLoan
+    ImportLoan | ResetRate | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | DeclareDefault | CloseLoan
 )
-
-OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
 
 
 def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
     match command:
         case ImportLoan():
             return _import(command, loan)
-        case CreditDelivery():
-            return _credit(command, loan)
         case ClosePeriod() | LookAtArrears():
             return _look(command, loan)
     if loan.id is None or loan.terms is None:
@@ -184,10 +122,6 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
     if loan.status not in OPEN or loan.account is None:
         return wrong_status(loan, "committed, in default or repaid")
     match command:
-        case RecordPayment():
-            return _pay(command, loan)
-        case ReversePayment():
-            return _reverse(command, loan)
         case ResetRate():
             return _reset_rate(command, loan)
         case ChargeFee():
@@ -212,8 +146,6 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
             if loan.status is not LoanStatus.COMMITTED:
                 return wrong_status(loan, "committed")
             return [LoanDefaulted(loan=loan.id, on=command.on, reason=command.reason)]
-        case RecordRecovery():
-            return _recover(command, loan)
         case CloseLoan():
             return _close(command, loan)
         case _:
@@ -254,68 +186,6 @@ def _import(command: ImportLoan, loan: Loan) -> Decided:
     ]
 
 
-def _pay(command: RecordPayment, loan: Loan) -> Decided:
-    assert loan.id is not None
-    assert loan.terms is not None
-    assert loan.account is not None
-    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
-        return fault
-    recorded = PaymentRecorded(
-        loan=loan.id,
-        payment=command.payment,
-        reference=command.reference,
-        currency=loan.terms.currency,
-        amount_minor=command.amount_minor,
-        received_on=command.received_on,
-        prepays=command.prepays,
-        change=NO_CHANGE,
-        after=NO_FIGURES,
-    )
-    recorded = entered(loan, recorded, command.on)
-    return too_much(recorded, "/amount_minor") or [recorded, *_consequences(loan, recorded.after)]
-
-
-def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
-    """A delivery is worth what it is worth, also to a loan that nothing is owed of any more: it is credit then. What the
-    books cannot hold stays out of them: the delivery itself is told by its offtake."""
-    if loan.id is None or loan.terms is None or loan.account is None or command.payment in loan.payments or command.amount_minor <= 0:
-        return []
-    credited = DeliveryCredited(
-        loan=loan.id,
-        payment=command.payment,
-        right=command.right,
-        lot=command.lot,
-        currency=loan.terms.currency,
-        amount_minor=command.amount_minor,
-        received_on=max(command.received_on, loan.account.contract.committed_on),
-        prepays=command.prepays,
-        change=NO_CHANGE,
-        after=NO_FIGURES,
-    )
-    credited = entered(loan, credited, command.on)
-    return [] if too_much(credited, "") else [credited, *_consequences(loan, credited.after)]
-
-
-def _reverse(command: ReversePayment, loan: Loan) -> Decided:
-    assert loan.id is not None
-    assert loan.terms is not None
-    assert loan.account is not None
-    payment = loan.payments.get(command.payment)
-    if payment is None or payment.reversed:
-        return Refused(Reason.PAYMENT_NOT_FOUND, f"no payment {command.payment} counts", "path:payment")
-    reversed = PaymentReversed(
-        loan=loan.id,
-        payment=command.payment,
-        currency=loan.terms.currency,
-        amount_minor=payment.amount_minor,
-        reason=command.reason,
-        change=NO_CHANGE,
-        after=NO_FIGURES,
-    )
-    reversed = entered(loan, reversed, command.on)
-    return [reversed, *arrears(loan, reversed.after)]
-
-
 def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
     assert loan.id is not None
     assert loan.terms is not None
@@ -336,7 +206,7 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     reset = entered(loan, reset, command.on)
-    return [reset, *_consequences(loan, reset.after)]
+    return [reset, *consequences(loan, reset.after)]
 
 
 def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
@@ -366,7 +236,7 @@ def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
         return []
     closed = PeriodClosed(loan=loan.id, due=command.on, currency=loan.terms.currency, change=NO_CHANGE, after=NO_FIGURES)
     closed = entered(loan, closed, command.on)
-    return [closed, *_consequences(loan, closed.after)]
+    return [closed, *consequences(loan, closed.after)]
 
 
 def _report(command: ReportRatio, loan: Loan) -> Decided:
@@ -395,28 +265,6 @@ def _report(command: ReportRatio, loan: Loan) -> Decided:
     return [reported]
 
 
-def _recover(command: RecordRecovery, loan: Loan) -> Decided:
-    assert loan.id is not None
-    assert loan.terms is not None
-    assert loan.account is not None
-    if loan.status is not LoanStatus.DEFAULTED:
-        return wrong_status(loan, "in default")
-    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
-        return fault
-    recovered = RecoveryRecorded(
-        loan=loan.id,
-        payment=command.payment,
-        reference=command.reference,
-        currency=loan.terms.currency,
-        amount_minor=command.amount_minor,
-        received_on=command.received_on,
-        change=NO_CHANGE,
-        after=NO_FIGURES,
-    )
-    recovered = entered(loan, recovered, command.on)
-    return too_much(recovered, "/amount_minor") or [recovered, *_consequences(loan, recovered.after)]
-
-
 def _close(command: CloseLoan, loan: Loan) -> Decided:
     assert loan.id is not None
     assert loan.terms is not None
@@ -429,16 +277,3 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
     if owes(figures):
         return Refused(Reason.STILL_OWED, f"what has accrued is billed on {figures.next_billing}", accepted="a loan that has paid it")
     return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]
-
-
-def _consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
-    """The bucket of arrears, and whether that was the last of it."""
-    return [*arrears(loan, after), *repaid(loan, after)]
-
-
-def _payment_fault(loan: Loan, reference: str, amount_minor: int, received_on: date, on: date) -> Refused[Reason] | None:
-    if amount_minor <= 0:
-        return Refused(Reason.AMOUNT_INVALID, "a payment is above zero", "/amount_minor", "1 or more")
-    if (known := loan.references.get(reference)) is not None:
-        return Refused(Reason.REFERENCE_USED, f"{reference} is {known} already", "/reference", "each reference once")
-    return day_fault(loan, received_on, on, "/received_on")

@@ -49,6 +49,9 @@ class LoanStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
+
+
 class Reason(StrEnum):
     """Why a loan stays as it is. Each value is the `code` of an RFC 9457 problem."""
 
