@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from services.__main__ import app
+from services.allocation.api.certificate_page import page_of
 from services.allocation.domain.certificate import Certificate, CertifiedApproval, Missing, Proof
 from services.allocation.domain.decision import (
     Claimant,
@@ -180,6 +181,17 @@ def test_a_whole_certificate_holds_and_says_what_it_cannot_show(folder: Path) ->
         names(checked["passed"])
     )
     assert names(checked["not_checkable"]) == ["certified/stands", f"{APPROVAL}/revoked"]
+
+
+def test_a_printed_certificate_shows_what_is_reckoned_with_by_hand_and_keeps_long_rationals_on_the_paper(folder: Path) -> None:
+    [step, *others] = FILE.decision.steps
+    long = f"{10**60 + 1}/{10**60}"
+    steps = (msgspec.structs.replace(step, parameter=long, cutoff=long, branch="losses", ties_won=3), *others)
+    file = msgspec.structs.replace(FILE, decision=msgspec.structs.replace(FILE.decision, steps=steps))
+    page = page_of(certificate_of(folder, file))
+    assert page.count(f"<td>{long}</td>") == 2  # a cell of the class amount is never broken
+    assert "<td>losses</td>" in page
+    assert '<td class="amount">3</td>' in page
 
 
 def test_a_partner_recomputes_its_own_award_and_passes_nothing_that_it_cannot_see(folder: Path) -> None:

@@ -33,12 +33,13 @@ def page_of(certificate: Certificate) -> str:
 
 
 def _lines(file: DecisionFile) -> Iterator[str]:
+    """What is entitled is a rational of any length, and wraps, as amounts do not: else it would leave the paper."""
     yield heading("What was decided")
     if not file.lines:
         yield paragraph("No line is open to its reader.")
         return
     yield table(
-        ("Request", "Partner", "#Counted, g", "#Entitled, g", "#Awarded, g", "#Days"),
+        ("Request", "Partner", "#Counted, g", "Entitled, g", "#Awarded, g", "#Days"),
         (
             (
                 line.claimant.request,
@@ -58,15 +59,17 @@ def _lines(file: DecisionFile) -> Iterator[str]:
 def _working(file: DecisionFile) -> Iterator[str]:
     yield heading("How: what the rule published")
     yield table(
-        ("Class", "Run", "Pool", "#Unit, g", "#Parameter", "#Cut-off, units"),
+        ("Class", "Run", "Pool", "#Unit, g", "Branch", "Parameter", "Cut-off, units", "#Ties won"),
         (
             (
                 "-" if step.priority_class is None else str(step.priority_class),
                 str(step.iteration),
                 str(step.pool or "-"),
                 f"{step.unit_g:,}",
+                str(step.branch or "-"),
                 str(step.parameter),
                 str(step.cutoff),
+                str(step.ties_won),
             )
             for step in file.decision.steps
         ),
