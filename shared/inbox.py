@@ -82,7 +82,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         if self.needs is None or fact.event is None:
             return fact
         found = {name: content for name in self.needs(fact) if (content := await sources.document(self.source, name)) is not None}
-        return msgspec.structs.replace(fact, documents=found)
+        return msgspec.structs.replace(fact, documents=found) if found else fact
 
 
 @cache

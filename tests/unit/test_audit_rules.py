@@ -26,9 +26,9 @@ def claims(draw: st.DrawFn, pools: list[Pool], most: int = 6) -> list[Claim]:
     count = draw(st.integers(1, most))
     names = [pool.id for pool in pools]
     some = st.lists(st.sampled_from(names), unique=True).map(tuple)
-    return [
+    different = [
         Claim(
-            id=f"req_{number}",
+            id="",
             claim_g=draw(st.integers(0, 300)),
             carry_g=draw(st.fractions(-60, 60, max_denominator=7)),
             minimum_g=draw(st.sampled_from([0, 0, 1, 5, 20, 100])),
@@ -37,8 +37,10 @@ def claims(draw: st.DrawFn, pools: list[Pool], most: int = 6) -> list[Claim]:
             right_g=draw(st.fractions(0, 300, max_denominator=11)),
             pools=draw(st.one_of(st.none(), some)),
         )
-        for number in range(count)
+        for _ in range(count)
     ]
+    alike = [each for each in different for _ in range(draw(st.sampled_from([1, 1, 2, 3])))]
+    return [msgspec.structs.replace(each, id=f"req_{number}") for number, each in enumerate(draw(st.permutations(alike)))]
 
 
 def decided(rule: str, inside: dict[str, str], offered: list[Pool], asked: list[Claim]) -> deciding.Apportionment:

@@ -26,11 +26,15 @@ from services.allocation.domain.decision import (
     commitment,
     compose,
     decision_hash,
+    own_view,
     partner_view,
     read_file,
 )
 from services.allocation.domain.decision_check import Difference, recompute, recompute_own
 from services.allocation.domain.rules import RULES, Position, RuleInputError, Turn
+from services.allocation.domain.written_lines import first_lines, own_part
+
+FIRST_FILES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "decisions_v1").glob("*.json"))}  # by rule
 
 
 def salt(number: int) -> str:
@@ -166,6 +170,18 @@ def test_a_partner_sees_its_own_lines_and_nothing_of_the_others() -> None:
     assert not any(secret in text for secret in ("US", "EU", "req_2", "req_3", "available_g", "protected_g"))
 
 
+@pytest.mark.parametrize("file", [sample(), sample("priority"), *map(read_file, FIRST_FILES.values())])
+def test_a_view_that_is_cut_out_of_the_bytes_is_the_same(file: DecisionFile) -> None:
+    requests = {line.content.claimant.request for line in file.lines[1:3]}
+    assert own_part(canonical(file), requests) == canonical(own_view(file, requests))
+    assert own_part(canonical(file), ()) == canonical(own_view(file, ()))
+    shown = first_lines(canonical(file), 2)
+    assert [(line.claimant.request, line.entitlement_g, line.award_g, line.carry_out_g) for line in shown] == [
+        (line.content.claimant.request, str(line.content.entitlement_g), line.content.award_g, str(line.content.carry_out_g))
+        for line in file.lines[:2]
+    ]
+
+
 @pytest.mark.parametrize("rule", sorted(RULES))
 @pytest.mark.parametrize("partner", ["JP", "US", "EU"])
 def test_every_view_has_the_decisions_name_and_recomputes_its_own_award(rule: str, partner: str) -> None:
@@ -215,7 +231,7 @@ FIRST_FORM = {
 
 @pytest.mark.parametrize(("rule", "name"), FIRST_FORM.items())
 def test_a_file_of_the_first_form_keeps_its_name_and_is_recomputed(rule: str, name: str) -> None:
-    data = (Path(__file__).parent / "decisions_v1" / f"{rule}.json").read_bytes()
+    data = FIRST_FILES[rule]
     file = read_file(data)
     assert canonical(file) == data
     assert decision_hash(file) == name
@@ -227,7 +243,7 @@ def test_a_file_of_the_first_form_keeps_its_name_and_is_recomputed(rule: str, na
 
 
 def test_a_file_of_the_first_form_says_nothing_that_came_with_the_second() -> None:
-    data = (Path(__file__).parent / "decisions_v1" / "pro_rata.json").read_bytes()
+    data = FIRST_FILES["pro_rata"]
     with pytest.raises(UnreadableDecision, match="cap_g is not of"):
         read_file(data.replace(b'"carry_in_g"', b'"cap_g":5,"carry_in_g"', 1))
 

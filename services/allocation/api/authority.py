@@ -6,6 +6,7 @@ from datetime import date
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.lookups import among
 from services.allocation.events import PartnerCode
 from services.allocation.tables import ConflictRow, InstrumentRow, RequestRow, RoundRow
 from shared.authority import Acting, Authority, Capacity, Chain, Kind, chain_of
@@ -72,11 +73,11 @@ async def conflicts_of(session: AsyncSession, official: str) -> frozenset[str]:
 
 async def companies_of(session: AsyncSession, round: RoundRow) -> frozenset[str]:
     """Those that the round's requests name: nominees, consignees and end users."""
-    parties = select(RequestRow.nominee, RequestRow.consignee, RequestRow.end_user).where(col(RequestRow.request).in_(round.requests))
+    parties = select(RequestRow.nominee, RequestRow.consignee, RequestRow.end_user).where(among(RequestRow.request, round.requests))
     return frozenset(company for named in await session.exec(parties) for company in named if company)  # an earlier build named one
 
 
 async def partners_of(session: AsyncSession, round: RoundRow) -> frozenset[PartnerCode]:
     """Those that asked for something that the round was opened over."""
-    asked = select(RequestRow.partner).where(col(RequestRow.request).in_(round.requests)).distinct()
+    asked = select(RequestRow.partner).where(among(RequestRow.request, round.requests)).distinct()
     return frozenset(PartnerCode(partner) for partner in await session.exec(asked))

@@ -12,7 +12,8 @@ from services.allocation.api.decisions import read_content
 from services.allocation.api.fields import READERS, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.certificate import Certificate, CertifiedApproval, Missing, Proof
-from services.allocation.domain.decision import canonical, own_view, read_file
+from services.allocation.domain.decision import canonical
+from services.allocation.domain.written_lines import own_part
 from services.allocation.tables import ApproverKeyRow, RoundRow
 from services.allocation.tables.proofs import ProofRow
 from shared.auth import Caller, allow
@@ -50,7 +51,7 @@ async def show_certificate(
     proposed = next(each for each in others if each.kind == "proposed")
     content = await read_content(reads, proposed.detail["file"])
     if own is not None:
-        content = canonical(own_view(read_file(content), own))
+        content = own_part(content, set(own))
     everything = [certified, *others]
     withheld = [each for each in everything if own is not None and _tells_of_others(each)]
     shown = [each for each in everything if each not in withheld]

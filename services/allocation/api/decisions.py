@@ -14,8 +14,8 @@ from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.book_emergency import APPROVALS
 from services.allocation.domain.book_rounds import approvals_needed
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.decision import DecisionFile, Line, canonical, own_view, read_file
-from services.allocation.domain.written_lines import WrittenLine
+from services.allocation.domain.decision import DecisionFile, Line, read_file
+from services.allocation.domain.written_lines import WrittenLine, own_part
 from services.allocation.events import QuorumStep
 from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
 from shared.auth import Caller, allow
@@ -73,7 +73,7 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
     if own is not None:
-        content = canonical(own_view(read_file(content), set(own)))
+        content = own_part(content, set(own))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 

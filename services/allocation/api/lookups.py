@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from datetime import date
 
+from sqlalchemy import ColumnElement, Text, any_, literal
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,6 +26,11 @@ from services.allocation.tables import (
 )
 from shared.http import Reads
 from shared.problems import Problem
+
+
+def among(column: str, names: Collection[str]) -> ColumnElement[bool]:
+    """Whether it is one of many names: one parameter, where `in_` has one for each of 10,000, and takes 50 ms to write them."""
+    return col(column) == any_(literal(list(names), ARRAY(Text)))
 
 
 async def require_partners(session: AsyncSession, partners: Collection[str], field: str) -> None:
@@ -63,7 +70,7 @@ async def find_round(session: AsyncSession, round: str, sight: Sight = EVERYTHIN
 
 async def own_requests(session: AsyncSession, requests: Collection[str], sight: Sight) -> list[str]:
     """Those of the requests that the caller sees, in their order."""
-    own = select(RequestRow.request).where(col(RequestRow.request).in_(requests), RequestRow.partner == sight.partner)
+    own = select(RequestRow.request).where(among(RequestRow.request, requests), RequestRow.partner == sight.partner)
     if sight.nominee is not None:
         own = own.where(RequestRow.nominee == sight.nominee)
     return sorted((await session.exec(own)).all())

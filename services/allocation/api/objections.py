@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, StrictBool
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RequestField, RequestPath, Texts, limited_to, own_partner
-from services.allocation.api.lookups import find_request
+from services.allocation.api.lookups import among, find_request
 from services.allocation.domain.book_objections import AnswerObjection, RaiseObjection
 from services.allocation.events import ObjectionId, RequestId, SubjectId
 from services.allocation.party_screening import lists_in_force, versions
@@ -122,7 +122,7 @@ async def show_objection(objection: ObjectionPath, caller: Annotated[Caller, all
 
 async def open_objections(session: AsyncSession, requests: Collection[str]) -> list[str]:
     """Those that have no answer yet."""
-    query = select(ObjectionRow.objection).where(col(ObjectionRow.request).in_(requests), ObjectionRow.status == ObjectionStatus.OPEN.value)
+    query = select(ObjectionRow.objection).where(among(ObjectionRow.request, requests), ObjectionRow.status == ObjectionStatus.OPEN.value)
     return sorted((await session.exec(query)).all())
 
 

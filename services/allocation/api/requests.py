@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, StrictInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from sqlmodel import select
 
 from services.allocation.api.clocks import ClockView, clock_of
@@ -34,6 +34,8 @@ router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
 class StatementBody(Body):
     """Why it is asked for, in the partner's words."""
+
+    model_config = ConfigDict(frozen=True)  # else the empty one would be copied, deeply, for each request without
 
     event: LongText = ""  # what has happened to its supply
     impact: LongText = ""

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions import FINAL
 from services.allocation.api.fields import READERS, RoundField, Sight, SubjectField, Texts, limited_to
-from services.allocation.api.lookups import find_round
+from services.allocation.api.lookups import among, find_round
 from services.allocation.domain.review import AssignReview, ConcludeReview, RequestReview
 from services.allocation.events import DecisionHash, ProductId, ReviewId, RoundId, SubjectId
 from services.allocation.tables import RoundRow
@@ -154,7 +154,7 @@ async def _involved(session: AsyncSession, review: ReviewRow) -> tuple[SubjectId
     """Who had a part in the round, or screened one of its requests."""
     round = await session.get(RoundRow, review.round)
     assert round is not None
-    query = select(InvolvementRow.subject).where(col(InvolvementRow.matter).in_([round.round, *round.requests])).distinct()
+    query = select(InvolvementRow.subject).where(among(InvolvementRow.matter, [round.round, *round.requests])).distinct()
     return tuple(SubjectId(subject) for subject in sorted((await session.exec(query)).all()))
 
 

@@ -1,4 +1,6 @@
-"""The lines of a kept decision file, as far as answers show them."""
+"""The lines of a kept decision file, as far as answers show them: to take all of a large one apart holds up everybody."""
+
+from collections.abc import Collection
 
 import msgspec
 
@@ -23,10 +25,22 @@ class _Opened(msgspec.Struct):
     content: WrittenLine
 
 
-class _Lines(msgspec.Struct):
+class _File(msgspec.Struct):
+    decision: msgspec.Raw
     lines: list[msgspec.Raw]
 
 
 def first_lines(file: bytes, most: int) -> list[WrittenLine]:
-    """By request, of a decision file that this service keeps: the whole of a large one takes long to read."""
-    return [msgspec.json.decode(line, type=_Opened).content for line in msgspec.json.decode(file, type=_Lines).lines[:most]]
+    """By request."""
+    return [_read(line) for line in msgspec.json.decode(file, type=_File).lines[:most]]
+
+
+def own_part(file: bytes, requests: Collection[str]) -> bytes:
+    """The canonical file with only the lines of these requests opened: `own_view`, of bytes."""
+    whole = msgspec.json.decode(file, type=_File)
+    own = [line for line in whole.lines if _read(line).claimant.request in requests]
+    return msgspec.json.encode({"decision": whole.decision, "holdings": None, "lines": own})
+
+
+def _read(line: msgspec.Raw) -> WrittenLine:
+    return msgspec.json.decode(line, type=_Opened).content

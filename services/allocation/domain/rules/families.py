@@ -18,6 +18,7 @@ which it reaches the supply is looked for: exactly, in O(n log n).
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
+from operator import mul
 from typing import Literal
 
 import msgspec
@@ -72,20 +73,21 @@ def solve(
     claims: Sequence[int],
     most: Sequence[int],
     floors: Sequence[int],
+    many: Sequence[int],
     rights: Sequence[int] = (),
     right_unit: int = 1,
     scale: int = 1,
 ) -> Entitled:
     """What each is entitled to of `supply`, and the parameter. `supply` and `floors` are in 1/scale grams, `rights` in 1/right_unit grams,
-    the other lists in grams; each is parallel to the claims. The supply is at least the floors; beyond what all may get it entitles nobody
-    to more."""
+    the other lists in grams; each is parallel to the claims, of which each stands for `many` that are alike. The supply is at least the
+    floors; beyond what all may get it entitles nobody to more."""
     if rule == "talmud":
         return _talmud(
-            supply * 2, [claim * 2 * scale for claim in claims], [m * 2 * scale for m in most], [f * 2 for f in floors], scale * 2
+            supply * 2, [claim * 2 * scale for claim in claims], [m * 2 * scale for m in most], [f * 2 for f in floors], many, scale * 2
         )
     tops = [m * scale for m in most] if scale > 1 else list(most)
     weights, offsets, unit = _lines(rule, claims, rights, right_unit, scale)
-    x = _walk(supply, weights, offsets, floors, tops)
+    x = _walk(supply, weights, offsets, floors, tops, many)
     if x is None:
         x = Fraction(scale, unit) if rule in _WEIGHTED else Fraction(0)
     value = x * unit / scale
@@ -98,7 +100,7 @@ def divide(rule: str, supply: Fraction, claims: Mapping[str, int], caps: Mapping
         raise RuleInputError("rule_unknown", "rule", f"{rule} needs more than claims", "a rule that shares by claims alone")
     grams = list(claims.values())
     most = [min(claim, caps.get(name, claim)) for name, claim in claims.items()]
-    found = solve(rule, supply.numerator, grams, most, [0] * len(grams), scale=supply.denominator)
+    found = solve(rule, supply.numerator, grams, most, [0] * len(grams), [1] * len(grams), scale=supply.denominator)
     return {name: Fraction(numerator, found.denominator) for name, numerator in zip(claims, found.numerators, strict=True)}
 
 
@@ -115,19 +117,22 @@ def _lines(rule: str, claims: Sequence[int], rights: Sequence[int], right_unit: 
             return claims, [0] * len(claims), 1
 
 
-def _talmud(supply: int, claims: list[int], most: list[int], floors: list[int], scale: int) -> Entitled:
+def _talmud(supply: int, claims: list[int], most: list[int], floors: list[int], many: Sequence[int], scale: int) -> Entitled:
     ones = [1] * len(claims)
     halves = [max(floor, min(claim // 2, m)) for floor, claim, m in zip(floors, claims, most, strict=True)]
-    if supply <= sum(halves):
+    if supply <= sum(map(mul, halves, many)):
         none = [0] * len(claims)
-        x = _walk(supply, ones, none, floors, halves) or Fraction(0)
+        x = _walk(supply, ones, none, floors, halves, many) or Fraction(0)
         return Entitled(Parameter(x / scale, "awards"), *_at(x, ones, none, floors, halves, scale))
-    x = _walk(supply, ones, claims, halves, most) or Fraction(0)
+    x = _walk(supply, ones, claims, halves, most, many) or Fraction(0)
     return Entitled(Parameter(-x / scale, "losses"), *_at(x, ones, claims, halves, most, scale))
 
 
-def _walk(supply: int, weights: Sequence[int], offsets: Sequence[int], floors: Sequence[int], tops: Sequence[int]) -> Fraction | None:
-    """The least x at which `sum(max(floor, min(top, weight * x + offset)))` reaches the supply, or its last corner; None: there is none."""
+def _walk(
+    supply: int, weights: Sequence[int], offsets: Sequence[int], floors: Sequence[int], tops: Sequence[int], many: Sequence[int]
+) -> Fraction | None:
+    """The least x at which `sum(many * max(floor, min(top, weight * x + offset)))` reaches the supply, or its last corner; None: there is
+    none."""
     rising = [place for place, weight in enumerate(weights) if weight and floors[place] < tops[place]]
     if not rising:
         return None
@@ -138,9 +143,12 @@ def _walk(supply: int, weights: Sequence[int], offsets: Sequence[int], floors: S
     keys = order_keys(heights, slopes * 2)
     order = sorted(range(2 * count), key=keys.__getitem__)
     # Between two corners the sum is `base + slope * x`. `base` after a corner: less what was constant, more what rises now.
-    rises = [slopes[corner] if corner < count else -slopes[corner - count] for corner in order]
-    steps = [-heights[corner] if corner < count else heights[corner] for corner in order]
-    bases = list(accumulate(steps, initial=sum(floors)))
+    begins = [many[place] for place in rising]
+    signs = begins + [-one for one in begins]
+    rises = [sign * slope for sign, slope in zip(signs, slopes * 2, strict=True)]
+    steps = [-sign * height for sign, height in zip(signs, heights, strict=True)]
+    rises, steps = [rises[corner] for corner in order], [steps[corner] for corner in order]
+    bases = list(accumulate(steps, initial=sum(map(mul, floors, many))))
     risen = list(accumulate(rises, initial=0))
     low, high = 0, len(order) - 1
     while low < high:  # the first corner at which the sum has reached the supply
