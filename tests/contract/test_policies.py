@@ -34,6 +34,7 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
         reserve = Reserve(stage, allocation, allocation, clients)
         key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
         await reserve.post("admin-1", "/v1/approver-keys", key)
+        await reserve.post("admin-1", "/v1/partners", {"partner": "JP", "name": "Japan"})
         await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
         yield reserve
 
@@ -136,6 +137,20 @@ async def test_terms_that_cannot_be_are_refused_with_their_field(reserve: Reserv
     assert (answer.status_code, problem["code"], problem["field"]) == (422, code, field)
     assert problem["accepted"]
     assert (await reserve.clients["operator-1"].get("/v1/policies/faulty")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("terms", "code", "field"),
+    [
+        ({"method": {"caps": {"JP": "1/2", "JPN": "1/2"}}}, "partner_not_found", "/terms/method/caps"),
+        ({"protected_g": {"antimony-mteal": 1}}, "product_not_found", "/terms/protected_g"),
+    ],
+)
+async def test_a_name_that_nobody_has_is_refused_since_it_would_cap_or_protect_nothing(reserve: Reserve, terms: Any, code: str, field: str):
+    await reserve.post("operator-1", "/v1/policies/misspelt/versions", DRAFT, key="misspelt")
+    for path in ("/v1/policies/faulty/versions", "/v1/policies/misspelt/versions/1/revise"):
+        answer = await reserve.clients["operator-1"].post(path, json={"terms": terms}, headers={"Idempotency-Key": f"{path}{field}"})
+        assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (404, code, field)
 
 
 async def test_what_there_is_not_is_not_found(reserve: Reserve):

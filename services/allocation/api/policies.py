@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from services.allocation.api.approvals import ApprovalBody, signing_of
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
-from services.allocation.api.lookups import read_policy
+from services.allocation.api.lookups import read_policy, require_partners, require_products
 from services.allocation.domain.policy import (
     ApproveVersion,
     DraftVersion,
@@ -26,7 +26,7 @@ from services.allocation.events.policy import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
-from shared.http import Page, Paging, Posting, Reading, etag
+from shared.http import Page, Paging, Posting, Reading, Reads, etag
 from shared.journal import Document
 from shared.postgres_journal import read_document
 from shared.problems import Problem
@@ -138,6 +138,7 @@ class VersionChange(BaseModel):
 @router.post("/{policy}/versions", status_code=201)
 async def draft_version(policy: PolicyPath, body: VersionBody, caller: Operates, post: Posting, reads: Reading) -> VersionChange:
     """The next version of a policy; the first one begins it."""
+    await _require_known(reads, body.terms)
     number = (await read_policy(reads, policy)).latest + 1
     terms = body.terms.terms()
     begins = body.active_from or post.today
@@ -147,9 +148,19 @@ async def draft_version(policy: PolicyPath, body: VersionBody, caller: Operates,
     return VersionChange(policy=policy, version=event.version, status="draft", document=event.document, active_from=event.active_from)
 
 
+async def _require_known(reads: Reads, terms: PolicyTermsBody) -> None:
+    """What is misspelt would protect no stock, and cap nobody. Raises Problem `product_not_found`, `partner_not_found`."""
+    async with reads.session() as session:
+        await require_products(session, terms.protected_g, "/terms/protected_g")
+        await require_partners(session, terms.method.caps, "/terms/method/caps")
+
+
 @router.post("/{policy}/versions/{version}/revise")
-async def revise_version(policy: PolicyPath, version: VersionPath, body: VersionBody, caller: Operates, post: Posting) -> VersionChange:
+async def revise_version(
+    policy: PolicyPath, version: VersionPath, body: VersionBody, caller: Operates, post: Posting, reads: Reading
+) -> VersionChange:
     """A draft anew, in full."""
+    await _require_known(reads, body.terms)
     terms = body.terms.terms()
     begins = body.active_from or post.today
     command = ReviseVersion(version=version, active_from=begins, terms=terms, by=SubjectId(caller.subject), on=post.today)

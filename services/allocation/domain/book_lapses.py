@@ -4,7 +4,7 @@ Changes inside the book are seen by the command that makes them (`lapses_inside`
 Such news takes a moment, so whoever certifies looks everything up once more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import reduce
 from typing import assert_never
@@ -13,7 +13,7 @@ import msgspec
 
 from services.allocation.domain.book_authority import lapsed_with
 from services.allocation.domain.book_evolve import evolve
-from services.allocation.domain.book_state import Book, Round, partners_of, proposal_of
+from services.allocation.domain.book_state import Book, Round, proposal_of
 from services.allocation.domain.screening_state import bars_now
 from services.allocation.events import (
     AgreementId,
@@ -101,9 +101,9 @@ class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded | PolicyChanged
 
 
-def reads_of(book: Book, round: Round, surroundings: Surroundings) -> Reads:
-    """What a decision of this round is made from, as of now, beside its requests."""
-    partners = sorted(partners_of(book, round))
+def reads_of(book: Book, partners: Collection[PartnerCode], surroundings: Surroundings) -> Reads:
+    """What a decision over requests of these partners is made from, as of now, beside the requests."""
+    partners = sorted(partners)
     return Reads(
         agreements={
             partner: AgreementRead(

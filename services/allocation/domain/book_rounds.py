@@ -1,6 +1,6 @@
 """Rounds of a book: requests decided together. Opened, proposed, approved by people other than the proposer, certified, released."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import assert_never
@@ -26,7 +26,7 @@ from services.allocation.domain.book_lapses import (
 )
 from services.allocation.domain.book_opening import OpenRound, minimum_beyond, open_round
 from services.allocation.domain.book_screening import parties_barred
-from services.allocation.domain.book_state import Book, Reason, Round, partners_of, proposal_of
+from services.allocation.domain.book_state import Book, Reason, Request, Round, proposal_of, requests_of
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.signing import SigningReason
 from services.allocation.events import (
@@ -180,15 +180,17 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return round
     if not round.requests:
         return Refused(Reason.ROUND_EMPTY, f"no request is left in {command.round}")
-    if late := _late(book, round, command.on):
+    asked = requests_of(book, round)
+    partners = {request.partner for request in asked.values()}
+    if late := _late(asked, command.on):
         return late
-    if barring := parties_barred(book, round):
+    if barring := parties_barred(asked):
         return barring
     if superseded := _superseded(command.round, round, command.surroundings):
         return superseded
     if insisting := minimum_beyond(book, round, command.surroundings.largest_minimum):
         return insisting
-    if missing := sorted(partners_of(book, round) - command.surroundings.terms.keys()):
+    if missing := sorted(partners - command.surroundings.terms.keys()):
         return Refused(Reason.AGREEMENT_MISSING, f"{', '.join(missing)} has no agreement on {product} that is valid on {command.on}")
     free_g = command.surroundings.free_g
     if command.supply_g < 1:
@@ -201,9 +203,9 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             accepted=f"up to {free_g} g",
         )
     proposed = command.proposed
-    if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, round, command.surroundings):
+    if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, partners, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
-    if fault := _unsound(proposed, book, round):
+    if fault := _unsound(proposed, asked):
         return Refused(Reason.DECISION_UNSOUND, fault)
     if too_large := _beyond_emergency(proposed, round):
         return too_large
@@ -249,14 +251,14 @@ def _beyond_emergency(proposed: Proposed, round: Round) -> Refused[Reason] | Non
     )
 
 
-def _unsound(proposed: Proposed, book: Book, round: Round) -> str | None:
+def _unsound(proposed: Proposed, asked: Mapping[RequestId, Request]) -> str | None:
     """What no rule may ever do, whatever it was that worked the decision out."""
     if sum(proposed.awarded_g.values()) + proposed.left_g != proposed.supply_g:
         return "the awards and what is left are not what was offered"
     room_g = {partner: read.quota_g - read.used_g for partner, read in proposed.reads.agreements.items()}
     for partner, awards_g in proposed.awards_g.items():
         for request_id, mass_g in awards_g.items():
-            if request_id not in round.requests or (request := book.requests[request_id]).partner != partner:
+            if (request := asked.get(request_id)) is None or request.partner != partner:
                 return f"{request_id} of {partner} is not in the round"
             if not (request.minimum_g or 1) <= mass_g <= (request.accepted_g or 0):
                 return f"{request_id} is awarded less than its minimum or more than was accepted"
@@ -274,11 +276,12 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.AWAITING_RELEASE, f"{book.awaiting_release} is being released", accepted="the same a moment later")
     if superseded := _superseded(command.round, round, command.surroundings):
         return superseded
-    if late := _late(book, round, command.on):
+    asked = requests_of(book, round)
+    if late := _late(asked, command.on):
         return late
-    if barring := parties_barred(book, round):
+    if barring := parties_barred(asked):
         return barring
-    if proposal.reads != reads_of(book, round, command.surroundings):
+    if proposal.reads != reads_of(book, {request.partner for request in asked.values()}, command.surroundings):
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
@@ -400,6 +403,6 @@ def _certified(book: Book, round_id: RoundId, decision: DecisionHash) -> Round |
     return round if round is not None and round.certified and proposal_of(round).decision == decision else None
 
 
-def _late(book: Book, round: Round, on: date) -> Refused[Reason] | None:
-    late = [request_id for request_id in round.requests if book.requests[request_id].needed_by < on]
-    return Refused(Reason.REQUEST_EXPIRED, f"{min(late)} was needed by {book.requests[min(late)].needed_by}") if late else None
+def _late(asked: Mapping[RequestId, Request], on: date) -> Refused[Reason] | None:
+    late = [request_id for request_id, request in asked.items() if request.needed_by < on]
+    return Refused(Reason.REQUEST_EXPIRED, f"{min(late)} was needed by {asked[min(late)].needed_by}") if late else None

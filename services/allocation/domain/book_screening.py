@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from services.allocation.domain.book_state import Book, Reason, Request, Round, changeable
+from services.allocation.domain.book_state import Book, Reason, Request, changeable
 from services.allocation.events import (
     BookEvent,
     Hit,
@@ -74,10 +74,10 @@ def party_barred(request_id: RequestId, request: Request, field: str | None = No
     return None
 
 
-def parties_barred(book: Book, round: Round) -> Refused[Reason] | None:
-    """Why a round may be given nothing as it is: what the parties of one of its requests have on lists."""
-    hit = [request for request in round.requests if (found := book.requests[request].screening).hits or found.beyond]  # of thousands, few
-    return next((fault for request in sorted(hit) if (fault := party_barred(request, book.requests[request]))), None)
+def parties_barred(asked: Mapping[RequestId, Request]) -> Refused[Reason] | None:
+    """Why a round of these requests may be given nothing as it is: what the parties of one of them have on lists."""
+    hit = [name for name, request in asked.items() if request.screening.hits or request.screening.beyond]  # of thousands, few
+    return next((fault for name in sorted(hit) if (fault := party_barred(name, asked[name]))), None)
 
 
 def unscreened(request_id: RequestId, request: Request, lists: Mapping[ListName, int]) -> Refused[Reason] | None:

@@ -174,6 +174,11 @@ def proposal_of(round: Round) -> Proposal:
     return round.proposal
 
 
+def requests_of(book: Book, round: Round) -> dict[RequestId, Request]:
+    """To find thousands of them takes longer than to look at them: who looks more than once finds them once."""
+    return {request_id: book.requests[request_id] for request_id in round.requests}
+
+
 def partners_of(book: Book, round: Round) -> set[PartnerCode]:
     return {book.requests[request].partner for request in round.requests}
 

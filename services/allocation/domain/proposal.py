@@ -12,7 +12,7 @@ import msgspec
 
 from services.allocation.domain.book_lapses import Surroundings, reads_of
 from services.allocation.domain.book_rounds import Proposed, award_of
-from services.allocation.domain.book_state import Book, Round
+from services.allocation.domain.book_state import Book, Round, partners_of
 from services.allocation.domain.decision import (
     Claimant,
     Holdings,
@@ -94,7 +94,7 @@ def prepare(
         awards_g=_awards_g(order),
         carries_g=_carries(lines, cap_g=max(units.unit_g for units in file.decision.terms.offered)),
         revision=round.revision,
-        reads=reads_of(book, round, surroundings),
+        reads=reads_of(book, partners_of(book, round), surroundings),
     )
     return Prepared(proposed=proposed, published=published, file=whole, release_order=release_order)
 
@@ -105,7 +105,7 @@ def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offe
     What a quota leaves cuts the claim. By `quota_capped` the claim counts whole, and the quota is a cap: it holds the award back, and not
     the part that the claim has in the sharing.
     """
-    reads = reads_of(book, round, surroundings)
+    reads = reads_of(book, partners_of(book, round), surroundings)
     method = Method(round.method.rule, round.method.inside)
     quota_g = {partner: max(read.quota_g - read.used_g, 0) for partner, read in reads.agreements.items()}
     most_g = {partner: _most_g(round, partner, _offered_g(offer)) for partner in reads.agreements}
