@@ -500,6 +500,11 @@ async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(
         file = read_file(msgspec.json.encode(await reserve.get("auditor-1", f"/v1/rounds/{round}/decision")))
         assert (recompute(file), decision_hash(file)) == ([], certificate["decision"])
     assert (await reserve.get("auditor-1", f"/v1/rounds/{old}"))["superseded_by"] == new
+    awards = [award for award in (await reserve.get("auditor-1", "/v1/awards?limit=200"))["data"] if award["round"] == old]
+    assert {award["superseded_by"] for award in awards} == {new}
+    assert (await reserve.get("partner-jp", f"/v1/awards/{next(each['award'] for each in awards if each['partner'] == 'JP')}"))[
+        "superseded_by"
+    ]
 
 
 async def test_a_large_round_is_worked_out_elsewhere_and_decides_the_same(reserve: Reserve):
