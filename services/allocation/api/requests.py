@@ -140,7 +140,8 @@ async def submit_request(
 ) -> RequestView:
     partner = own_partner(caller)
     if (body.kind == "loan") != (body.return_on is not None):
-        raise Problem("return_day_invalid", f"of a {body.kind}", field="/return_on", accepted="a day of a loan, none of a sale")
+        why = "a loan needs a day on which it comes back" if body.kind == "loan" else "a sale does not come back"
+        raise Problem("return_day_invalid", why, field="/return_on", accepted="a day for a loan, none for a sale")
     terms = await terms_of(reads, body.product, partner, post.today)
     command = SubmitRequest(
         request=RequestId(post.new_id("req")),
