@@ -101,8 +101,10 @@ def _assay(client: Client, good: bool) -> Assay:
 
 
 async def sign_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:
-    """Registers a partner with an agreement over all products."""
+    """Registers a partner with an agreement over all products, as the API takes it: of those that have books."""
     await client.do("allocation", f"partner/{partner}", RegisterPartner(partner=partner, name=partner))
+    if not await client.until(lambda: client.allocation.books.issuperset(products)):
+        return
     terms = SignAgreement(
         agreement=f"agr_{partner}",  # type: ignore[arg-type]
         partner=partner,
