@@ -197,6 +197,16 @@ def _pin_other_lots(evidence: Evidence) -> None:
     raise DidNotHappen
 
 
+def _leave_bidding_open(evidence: Evidence) -> None:
+    """Of a tender that is not cancelled later, which would end its bidding, too."""
+    records, closed = _records_with(evidence, "bidding_closed")
+    cancelled = {each["data"]["tender"] for each in records if each["type"].startswith("allocation.tender_cancelled.")}
+    left = [each for each in closed if each["data"]["tender"] not in cancelled]
+    if not left:
+        raise DidNotHappen
+    records.remove(left[0])
+
+
 def _let_days_pass(evidence: Evidence) -> Evidence:
     if not evidence.timers["allocation"]:
         raise DidNotHappen
@@ -297,7 +307,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.conversations, lambda evidence: _drop(evidence, "project_watched")),
     (auditor.documents, _change("loan_proposed", document="00" * 32)),
     (auditor.timers, _forget_a_loans_timer),
-    (tender_auditor.tenders, lambda evidence: _drop(evidence, "bidding_closed")),
+    (tender_auditor.tenders, _leave_bidding_open),
     (tender_auditor.tenders, lambda evidence: _drop(evidence, "bid_voided")),
     (tender_auditor.tenders, lambda evidence: _lengthen(evidence, "bid_revealed")),
     (tender_auditor.tenders, _change("tender_award_granted", units=1000)),
