@@ -244,6 +244,16 @@ def test_a_breach_from_before_a_pause_is_not_told_again():
     assert [event for event in story.when(check(16)) if getattr(event, "milestone", "") == "decided"] == []
 
 
+def test_what_fell_due_while_a_clock_was_paused_is_told_when_it_resumes():
+    """Its timer fired meanwhile, said nothing, and does not fire again for that day."""
+    story = Story(start(), check(9), PauseClock(reason="strike", since=day(13), on=day(13)))
+    assert story.when(check(13)) == []
+    resumed, *told = story.when(ResumeClock(on=day(13)))
+    assert isinstance(resumed, ClockResumed) and isinstance(told[0], ClockBreached)
+    assert (told[0].milestone, told[0].limit_on) == ("decided", day(12))
+    assert told[-1].now.check_on is not None and told[-1].now.check_on > day(13)
+
+
 def test_another_class_has_other_limits_and_keeps_what_was_paused():
     story = Story(start(), PauseClock(reason="strike", since=day(3), on=day(3)), ResumeClock(on=day(5)))
     [started] = story.when(start(on=6, clock="emergency", limits=EMERGENCY))

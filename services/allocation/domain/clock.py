@@ -233,7 +233,9 @@ def _resume(command: ResumeClock, clock: Clock) -> list[ClockEvent] | Refused[Re
         return Refused(Reason.NOT_PAUSED, "it is not paused")
     days = max((command.on - since).days, 0)
     limits = {milestone: clock.limits[milestone] + timedelta(days=days) for milestone in open_milestones(clock)}
-    return [_stand(clock, ClockResumed(**_named(clock), on=command.on, days=days, limits=limits))]
+    resumed: ClockEvent = _stand(clock, ClockResumed(**_named(clock), on=command.on, days=days, limits=limits))
+    # A timer may have fired meanwhile, and said nothing: it does not fire again for its day.
+    return [resumed, *_check(evolve(clock, resumed), command.on)]
 
 
 def _stand[E: ClockEvent](clock: Clock, event: E) -> E:

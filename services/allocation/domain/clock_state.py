@@ -98,6 +98,7 @@ def evolve(clock: Clock, event: ClockEvent) -> Clock:
                 clock,
                 paused_since=None,
                 resumed_on=event.on,
+                checked_on=max(clock.checked_on, event.on),
                 paused_days=clock.paused_days + event.days,
                 limits=clock.limits.update(event.limits),
                 warned=clock.warned - again,  # of another limit it is warned once more
