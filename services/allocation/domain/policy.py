@@ -205,8 +205,6 @@ def evolve(policy: Policy, event: _Event) -> Policy:
             withdrawn = replace(_with_status(policy, event.version, "withdrawn"), activated=event.active)
             # One that had been superseded: so earlier builds gave way.
             return withdrawn if event.active is None else _with_status(withdrawn, event.active, "approved")
-        case AuthorityCited():
-            return policy  # told with the approval
         case PolicyUsed():
             return replace(policy, products=policy.products | {event.product})
         case AuthorityCited():
