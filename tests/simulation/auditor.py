@@ -106,12 +106,13 @@ def chains(evidence: Evidence) -> Iterator[str]:
         yield f"{place} was committed and is gone"
 
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _UNHASHED = ("salt", "event_hash", "chain_hash")
 
 
 def _canonical(record: Json) -> bytes:
     hashed = {name: value for name, value in record.items() if name not in _UNHASHED}
-    return json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _JSON.encode(hashed).encode()
 
 
 # Commands: each once, and what was answered is there

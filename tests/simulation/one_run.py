@@ -75,7 +75,7 @@ def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = Fals
         answered=sum(1 for operation in world.operations if operation.answers),
         met=trace.faults
         | Counter(record.type for store in world.stores.values() for held in store.shards.values() for record in held.records),
-        trace=list(trace.lines) if faults else [],
+        trace=trace.lines if faults else [],
         evidence=evidence if with_evidence else None,
     )
 

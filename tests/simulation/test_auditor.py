@@ -140,6 +140,19 @@ def _open_again(evidence: Evidence, kind: str) -> None:
     records.append(copy.deepcopy(again[0]) | {"data": again[0]["data"] | {"award": award}})
 
 
+def _award_otherwise(kind: str) -> Callable[[Evidence], None]:
+    """What inventory has released was awarded otherwise."""
+
+    def tamper(evidence: Evidence) -> None:
+        released = {record["data"]["award"] for record in _records_with(evidence, "stock_released")[1]}
+        award = next((each for each in _records_with(evidence, kind)[1] if each["data"]["award"] in released), None)
+        if award is None:
+            raise DidNotHappen(kind)
+        award["data"]["mass_g"] = 1
+
+    return tamper
+
+
 def _draw_twice(evidence: Evidence) -> None:
     _lengthen(evidence, "stock_drawn")
 
@@ -342,7 +355,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (afterwards_auditor.afterwards, _change("agreement_suspended", hold="hld_another")),
     (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
     (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
-    (auditor.conversations, _change("award_granted", mass_g=1)),
+    (auditor.conversations, _award_otherwise("award_granted")),
     (auditor.conversations, lambda evidence: _drop(evidence, "round_released")),
     (auditor.ledger, _swap_entries),
     (auditor.ledger, lambda evidence: evidence.log.pop() and None),
@@ -391,7 +404,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (tender_auditor.tenders, lambda evidence: _drop(evidence, "bid_voided")),
     (tender_auditor.tenders, lambda evidence: _lengthen(evidence, "bid_revealed")),
     (tender_auditor.tenders, _change("tender_award_granted", units=1000)),
-    (auditor.conversations, _change("tender_award_granted", mass_g=1)),
+    (auditor.conversations, _award_otherwise("tender_award_granted")),
     (auditor.conversations, lambda evidence: _drop(evidence, "tender_reopened")),
     (auditor.documents, _change("tender_proposed", file="00" * 32)),
     (people_auditor.policies, _change("policy_approved", document="00" * 32)),
