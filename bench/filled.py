@@ -138,7 +138,7 @@ def _outcome_row(line: Chain, record: Record) -> tuple[Any, ...]:
 
 def _timer_rows(events: Sequence[Event]) -> list[tuple[Any, ...]]:
     set_now = [change for event in events for change in DECIDER.timers(event)]
-    return [(STREAM, timer.name, timer.due, canonical(timer.command).decode()) for timer in set_now if isinstance(timer, Timer)]
+    return [(STREAM, timer.name, timer.due, canonical(timer.command).decode(), timer.at) for timer in set_now if isinstance(timer, Timer)]
 
 
 async def _without_indexes(connection: Connection) -> list[str]:
