@@ -1,5 +1,6 @@
 """The benches, in the order in which they run. A new one is a function in a file of its own, and a line here."""
 
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from bench.backtest import backtest
@@ -41,5 +42,6 @@ async def measure(names: Sequence[str], options: Options) -> AsyncGenerator[Figu
     if unknown := [name for name in names if name not in BENCHES]:
         raise LookupError(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     for name in names or BENCHES:
+        os.sync()  # what the one before has left to write is not to slow this one down
         async for figure in BENCHES[name](options):
             yield figure
