@@ -431,10 +431,10 @@ class _Shard:
             value = state.value
             timers: list[TimerRow | tuple[str, str]] = []
             encoded = []
-            for event in decided:
+            for version, event in enumerate(decided, start=state.version + 1):
                 value = decider.evolve(value, event)
                 encoded.append(self.journal.codec.encode(event))
-                timers += [timer_row(stream, change) for change in decider.timers(event)]
+                timers += [timer_row(stream, version, change) for change in decider.timers(event)]
         except EventTooLarge as error:
             batch.answers.append((pending, CommandTooLarge(str(error))))
             return
@@ -610,10 +610,11 @@ class NotThisJournal(Exception):
     """A newer build has taken over the journal, or it was restored under our feet: this process must not write again."""
 
 
-def timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+def timer_row(stream: str, version: int, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+    """As the stream's event of that version changes a timer."""
     if isinstance(change, CancelTimer):
         return stream, change.name
-    return TimerRow(stream, change.name, change.due, canonical(change.command).decode(), change.at)
+    return TimerRow(stream, change.name, change.due, canonical(change.command).decode(), change.at, version)
 
 
 def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:

@@ -28,7 +28,7 @@ from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
-from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, tender_clients
+from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, people, tender_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
 from simulation.client import Client, Operation
@@ -165,6 +165,7 @@ class World:
     def __init__(self, seed: int, kernel: Kernel = SOUND) -> None:
         self.seed = seed
         self.kernel = kernel
+        self.people = people.are_at_work(seed)
         self.loop = asyncio.get_running_loop()
         self.chance = Chance(seed)
         dice = self.chance.random
@@ -282,6 +283,8 @@ class World:
         work.append(material_clients.lend_material(client("lender"), WORK_SECONDS))
         work.append(tender_clients.hold_tenders(client("tenders"), products[0], partners, approvers, WORK_SECONDS))
         work.append(clients.meddle(client("meddler"), products, partners, approvers, WORK_SECONDS))
+        if self.people:
+            work += people.at_work(client, products, partners, approvers, WORK_SECONDS)
         return work
 
     # What goes wrong
