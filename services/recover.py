@@ -217,7 +217,11 @@ class _Appending:
                     facts=facts,
                     outcomes=[outcome for outcome in outcomes if outcome.command_id not in append.known],
                     documents=documents,
-                    timers=[timer_row(fact.record.stream, change) for fact in facts for change in self._decider(fact).timers(fact.event)],
+                    timers=[
+                        timer_row(fact.record.stream, fact.record.version, change)
+                        for fact in facts
+                        for change in self._decider(fact).timers(fact.event)
+                    ],
                 )
             )
         self.documents_kept += len(documents)

@@ -34,4 +34,4 @@ def day_of(instant: datetime, zone: ZoneInfo) -> date:
 
 def written(instant: datetime) -> str:
     """As journals and messages write it: UTC, microseconds, `2026-01-06T00:00:00.000000Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -74,6 +74,7 @@ class TimerRow(msgspec.Struct, frozen=True, gc=False):
     due: date
     command: str  # JSON
     at: datetime | None = None  # not before this instant
+    version: int | None = None  # of the event that set it, in its stream; None: an earlier build set it
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

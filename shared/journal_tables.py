@@ -169,6 +169,15 @@ def no_timer_instants() -> list[str]:
     ]
 
 
+def timer_versions() -> list[str]:
+    """A build that knows of none sets timers without, and fires each once a day."""
+    return ["ALTER TABLE timers ADD COLUMN version bigint  -- of the event that set it; null: a build that knew of none did"]
+
+
+def no_timer_versions() -> list[str]:
+    return ["ALTER TABLE timers DROP COLUMN version"]
+
+
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
-    return [*first(shards), *lock_head(), *snapshots(), *timer_instants()]
+    return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions()]

@@ -343,9 +343,11 @@ _FORGET_TIMERS = """
     DELETE FROM timers USING unnest($1::text[], $2::text[]) AS gone (stream, name)
     WHERE timers.stream = gone.stream AND timers.name = gone.name"""
 _SET_TIMERS = """
-    INSERT INTO timers (stream, name, due, command, at) SELECT stream, name, due, command::json, at
-    FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::timestamptz[]) AS timer (stream, name, due, command, at)
-    ON CONFLICT (stream, name) DO UPDATE SET due = excluded.due, command = excluded.command, at = excluded.at"""
+    INSERT INTO timers (stream, name, due, command, at, version) SELECT stream, name, due, command::json, at, version
+    FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::timestamptz[], $6::bigint[])
+        AS timer (stream, name, due, command, at, version)
+    ON CONFLICT (stream, name) DO UPDATE
+    SET due = excluded.due, command = excluded.command, at = excluded.at, version = excluded.version"""
 
 
 def timers_wave(changes: Sequence[TimerRow | tuple[str, str]]) -> Wave:
@@ -355,7 +357,7 @@ def timers_wave(changes: Sequence[TimerRow | tuple[str, str]]) -> Wave:
     if forgotten := [change for change in last.values() if not isinstance(change, TimerRow)]:
         wave = Wave((_FORGET_TIMERS,), [[stream for stream, _ in forgotten], [name for _, name in forgotten]])
     if rows := [change for change in last.values() if isinstance(change, TimerRow)]:
-        columns = zip(*((row.stream, row.name, row.due, row.command, row.at) for row in rows), strict=True)
+        columns = zip(*((row.stream, row.name, row.due, row.command, row.at, row.version) for row in rows), strict=True)
         wave = together(wave, Wave((_SET_TIMERS,), [list(column) for column in columns]))
     return wave
 

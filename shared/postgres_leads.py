@@ -206,7 +206,7 @@ class _TimersLead(_Lead):
     async def due(self, day: date, now: datetime) -> list[TimerRow]:
         async with self._asking() as connection:
             rows = await connection.fetch(
-                """SELECT stream, name, due, command, at FROM timers WHERE due <= $1 AND (at IS NULL OR at <= $2)
+                """SELECT stream, name, due, command, at, version FROM timers WHERE due <= $1 AND (at IS NULL OR at <= $2)
                    ORDER BY due, at NULLS FIRST, stream, name LIMIT $3""",
                 *(day, now, _DUE_AT_ONCE),
             )
@@ -215,8 +215,9 @@ class _TimersLead(_Lead):
     async def forget(self, timer: TimerRow) -> None:
         async with self._asking() as connection:
             await connection.execute(
-                "DELETE FROM timers WHERE stream = $1 AND name = $2 AND due = $3 AND at IS NOT DISTINCT FROM $4",
-                *(timer.stream, timer.name, timer.due, timer.at),
+                """DELETE FROM timers WHERE stream = $1 AND name = $2 AND due = $3
+                   AND at IS NOT DISTINCT FROM $4 AND version IS NOT DISTINCT FROM $5""",
+                *(timer.stream, timer.name, timer.due, timer.at, timer.version),
             )
 
     async def forget_refusals(self, before: datetime) -> None:

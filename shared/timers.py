@@ -58,7 +58,9 @@ class Timers:
     async def fire(self, lead: TimersLead, timer: TimerRow) -> None:
         """Submits the timer's command, and forgets the timer once it is settled."""
         name = f"timer/{timer.stream}/{timer.name}/{timer.due}"
-        if timer.at is not None:  # one that has fired may be set to another instant of the same day: it is another command
+        if timer.version is not None:  # one that has fired may be set to the same day again: it is another command
+            name += f"/{timer.version}"
+        elif timer.at is not None:
             name += f"/{written(timer.at)}"
         try:
             command: Any = msgspec.json.decode(timer.command, type=self.writer.decider_of(timer.stream).commands)

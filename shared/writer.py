@@ -265,6 +265,9 @@ class _Shard:
         self.queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self.states: OrderedDict[str, _State] = OrderedDict()
         self.partner_seq = partner_seq
+        self._commit_seconds = metrics.commit_seconds.labels(self.journal.service)
+        self._batch_commands = metrics.batch_commands.labels(self.journal.service)
+        self._events = metrics.events.labels(self.journal.service)
         self._long: set[str] = set()  # streams of which much was replayed: the next commit makes a snapshot
         self._settling: list[_Pending] = []
         self._salts: list[bytes] = []
@@ -341,7 +344,7 @@ class _Shard:
     async def _commit(self, pending: list[_Pending]) -> None:
         for stream in {each.stream for each in pending} - self.states.keys():
             await self._load(stream)
-        with metrics.commit_seconds.labels(self.journal.service).time():
+        with self._commit_seconds.time():
             believed, self._believed = self._believed, None
             async with self.journal.append(self.number, [each.context.command_id for each in pending], believed=believed) as append:
                 if append.head.epoch > self.writer.epoch:
@@ -428,10 +431,10 @@ class _Shard:
             value = state.value
             timers: list[TimerRow | tuple[str, str]] = []
             encoded = []
-            for event in decided:
+            for version, event in enumerate(decided, start=state.version + 1):
                 value = decider.evolve(value, event)
                 encoded.append(self.journal.codec.encode(event))
-                timers += [timer_row(stream, change) for change in decider.timers(event)]
+                timers += [timer_row(stream, version, change) for change in decider.timers(event)]
         except EventTooLarge as error:
             batch.answers.append((pending, CommandTooLarge(str(error))))
             return
@@ -511,9 +514,9 @@ class _Shard:
                 pending.answer.set_exception(answer)
             else:
                 pending.answer.set_result(answer)
-        metrics.batch_commands.labels(self.journal.service).observe(len(batch.answers))
+        self._batch_commands.observe(len(batch.answers))
         if batch.facts:
-            metrics.events.labels(self.journal.service).inc(len(batch.facts))
+            self._events.inc(len(batch.facts))
 
     async def _again(self, append: Append, batch: _Batch, outcome: Outcome) -> Accepted | Refused[Any]:
         """The answer of a command that was decided before, made from what is stored."""
@@ -607,10 +610,11 @@ class NotThisJournal(Exception):
     """A newer build has taken over the journal, or it was restored under our feet: this process must not write again."""
 
 
-def timer_row(stream: str, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+def timer_row(stream: str, version: int, change: Timer | CancelTimer) -> TimerRow | tuple[str, str]:
+    """As the stream's event of that version changes a timer."""
     if isinstance(change, CancelTimer):
         return stream, change.name
-    return TimerRow(stream, change.name, change.due, canonical(change.command).decode(), change.at)
+    return TimerRow(stream, change.name, change.due, canonical(change.command).decode(), change.at, version)
 
 
 def _kind_of(answer: Accepted | Refused[Any] | Exception) -> str:

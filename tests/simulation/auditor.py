@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import afterwards_auditor, loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position
@@ -50,6 +50,11 @@ def audit(evidence: Evidence) -> list[str]:
         loan_auditor.money,
         loan_auditor.deliveries,
         material_auditor.grams,
+        people_auditor.policies,
+        people_auditor.screening,
+        people_auditor.reviews,
+        people_auditor.powers,
+        people_auditor.clocks,
     )
     return [fault for check in checks for fault in faults(check, evidence)]
 
@@ -101,12 +106,13 @@ def chains(evidence: Evidence) -> Iterator[str]:
         yield f"{place} was committed and is gone"
 
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _UNHASHED = ("salt", "event_hash", "chain_hash")
 
 
 def _canonical(record: Json) -> bytes:
     hashed = {name: value for name, value in record.items() if name not in _UNHASHED}
-    return json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _JSON.encode(hashed).encode()
 
 
 # Commands: each once, and what was answered is there
@@ -480,6 +486,8 @@ _PROPOSED = ("loan_proposed", "loan_imported", "act_proposed", "holding_proposed
 STAND_ON = (
     ("allocation", "round_proposed", ("decision", "file", "release_order")),
     ("allocation", "tender_proposed", ("decision", "file", "release_order")),
+    *(("allocation", kind, ("document",)) for kind in ("policy_drafted", "policy_revised", "screening_list_put_in_force")),
+    ("allocation", "report_sent", ("report",)),
     *(("loans", kind, ("document",)) for kind in _PROPOSED),
 )
 
@@ -585,7 +593,7 @@ def timers(evidence: Evidence) -> Iterator[str]:
         if service == "inventory":
             wanted |= _inventory_timers(records)
         elif service == "allocation":
-            wanted |= _request_timers(records)
+            wanted |= _request_timers(records) | people_auditor.people_timers(records)
         elif service == "loans":
             wanted |= loan_auditor.loan_timers(records, evidence.outcomes["loans"])
     for name, due in wanted.items():
@@ -625,7 +633,7 @@ def _inventory_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
 
 
 def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
-    """A request that a round has given something has no more to wait for; its timer then does nothing."""
+    """A request that has expired, or that a round has given something, has no more to wait for; its timers then do nothing."""
     wanted: dict[tuple[str, str, str], str] = {}
     granted: dict[str, list[str]] = defaultdict(list)  # round -> requests that it gives something
     for record in records:
@@ -633,6 +641,8 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
         match kind:
             case "request_submitted":
                 wanted["allocation", stream, f"expire/{data['request']}"] = _day_after(data["needed_by"])
+                if (screen_by := data["screen_by"]) is not None:
+                    wanted["allocation", stream, f"screen/{data['request']}"] = screen_by
             case "request_screening_due":
                 wanted["allocation", stream, f"screen/{data['request']}"] = _day_after(data["screen_by"])
             case "request_screening_late" | "request_accepted":
@@ -645,6 +655,7 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
                 wanted["allocation", stream, f"expire/{data['request']}"] = data["due"]
             case "request_declined" | "request_withdrawn" | "request_expired":
                 wanted.pop(("allocation", stream, f"expire/{data['request']}"), None)
+                wanted.pop(("allocation", stream, f"screen/{data['request']}"), None)
             case "award_granted":
                 granted[data["round"]].append(data["request"])
             case "round_reopened":

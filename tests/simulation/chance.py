@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter, deque
+from collections import Counter
 from enum import StrEnum
 from hashlib import sha256
 
@@ -15,20 +15,24 @@ class Trace:
     """What happened, in order: its last lines, and a digest of all of them. Two runs of a seed have the same digest."""
 
     def __init__(self, keep: int = 60) -> None:
-        self.lines: deque[str] = deque(maxlen=keep)
-        self.count = 0
+        self._keep = keep
         self.faults: Counter[str] = Counter()  # how often there was each kind
-        self._digest = sha256()
+        self._written: list[str] = []
 
     def add(self, time: float, who: str, what: str) -> None:
-        line = f"{time:12.6f} {who:13} {what}"
-        self.lines.append(line)
-        self.count += 1
-        self._digest.update(line.encode())
+        self._written.append(f"{time:12.6f} {who:13} {what}")
+
+    @property
+    def count(self) -> int:
+        return len(self._written)
+
+    @property
+    def lines(self) -> list[str]:
+        return self._written[-self._keep :]
 
     @property
     def digest(self) -> str:
-        return self._digest.hexdigest()
+        return sha256("".join(self._written).encode()).hexdigest()
 
 
 class Fault(StrEnum):
@@ -107,12 +111,13 @@ class Chance:
         self.trace.faults[fault] += 1
         self.note(who, f"{fault}: {what}" if what else fault)
 
-    async def latency(self, times: float = 1.0) -> None:
+    def latency(self) -> asyncio.Future[None]:
         """A call's way there, or back: mostly short, sometimes long."""
-        await rest(self.random.expovariate(1.0) * self.rates.latency_s * times)
+        return rest(self.random.expovariate(1.0) * self.rates.latency_s)
 
     def bytes(self, count: int) -> list[bytes]:
-        return [self.random.randbytes(16) for _ in range(count)]
+        drawn = self.random.randbytes(16 * count)
+        return [drawn[start : start + 16] for start in range(0, 16 * count, 16)]
 
 
 def draw_rates(dice: random.Random) -> Rates:

@@ -39,6 +39,7 @@ from shared.writer import Accepted, Unavailable
 from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from simulation.authority_clients import capacity, replace_authority
 from simulation.client import Client, NotNow, Prepare
+from simulation.screening_clients import findings
 from simulation.tables import NOWHERE, UNIT_G, DrawRow
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ async def ask_for_stock(client: Client, partner: Any, product: str, times: int, 
                 end_user="a smelter",
                 end_use="solder",
                 return_on=on + timedelta(days=days + lent_for) if lent_for else None,
+                screen_by=on if client.world.people else None,
                 excluded_origins=excluded,
                 on=on,
             )
@@ -193,7 +195,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
             if request.accepted_g is None and client.dice.random() < 0.05:
                 await client.do("allocation", stream, DeclineRequest(request=request_id, reasons=("not a use that counts",)))
             elif request.accepted_g is None:
-                await client.do("allocation", stream, accept(request_id, request.mass_g))
+                await client.do("allocation", stream, accept(client, request_id, request.mass_g))
         ready = [name for name, request in sorted(book.requests.items()) if request.accepted_g is not None and request.round is None]
         if ready and client.dice.random() < 0.8:
             opening = OpenRound(
@@ -208,7 +210,8 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 release_days=client.dice.choice((1, 2, 4, 9, 30)),
                 on=date.min,
             )
-            await client.do("allocation", stream, opening)
+            if (ruled := client.allocation.people.under_policy(opening, client.world.today())) is not None:
+                await client.do("allocation", stream, ruled)
         for round_id, (its_product, status) in list(client.allocation.rounds.items()):
             if its_product == product and status in ("open", "proposed"):
                 await hold_round(client, product, round_id, approvers)
@@ -290,7 +293,12 @@ def signing_of(client: Client, signed: SignedApproval, approver: Approver, on: d
         approval=signed,
         key="enrolled",
         signature_valid=verify_approval(signed, approver.public_key),
-        capacity=Capacity(by=approver.subject, on=on, held=client.allocation.held_by(approver.subject)),
+        capacity=Capacity(
+            by=approver.subject,
+            on=on,
+            held=client.allocation.held_by(approver.subject),
+            conflicts=frozenset(client.allocation.people.interests[approver.subject]),
+        ),
     )
 
 
@@ -318,13 +326,22 @@ async def _book(process: "Running", product: str) -> Book:
     return book
 
 
-def accept(request: Any, mass_g: int) -> Prepare:
+def accept(client: Client, request: Any, mass_g: int) -> Prepare:
     """Under a clock whose limits come one a day, so that most of them pass while the run goes on."""
 
     async def screen(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         limits_days = {milestone: day for day, milestone in enumerate(MILESTONES)}
         clock = ClockTerms(clock="hasty", submitted_on=on, limits_days=limits_days, warn_days=1)
-        return AcceptRequest(request=request, accepted_g=mass_g, reasons=("fine",), clock=clock, on=on), ()
+        accepted = AcceptRequest(
+            request=request,
+            accepted_g=mass_g,
+            reasons=("fine",),
+            lists=client.allocation.people.lists,
+            screening=findings(client, on),
+            clock=clock,
+            on=on,
+        )
+        return accepted, ()
 
     return screen
 

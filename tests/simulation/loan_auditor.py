@@ -297,14 +297,14 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
             ends |= {f"subsequent/{name}": day for name, day in data["subsequents"].items()}
             for name, last in ends.items():
                 due = _after(last, 1)
-                if sha256(f"timer/{stream}/{name}/{due}".encode()).hexdigest() not in decided:
+                if _fired(record, name, due) not in decided:
                     wanted["loans", stream, name] = due
             if data["next_billing"] is not None:
                 wanted["loans", stream, "period"] = data["next_billing"]
         elif kind in ("material_loan_committed", "deferral_approved"):
             due = _after(data["due_on"], 1)
             wanted.pop(("loans", stream, "due"), None)
-            if sha256(f"timer/{stream}/due/{due}".encode()).hexdigest() not in decided:
+            if _fired(record, "due", due) not in decided:
                 wanted["loans", stream, "due"] = due
         elif kind == "material_loan_closed":
             wanted.pop(("loans", stream, "due"), None)
@@ -327,6 +327,11 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
                 else:
                     wanted["loans", stream, name] = due
     return wanted
+
+
+def _fired(record: Json, name: str, due: str) -> str:
+    """The command of a timer that the event has set."""
+    return sha256(f"timer/{record['stream']}/{name}/{due}/{record['version']}".encode()).hexdigest()
 
 
 def _after(day: str, days: int) -> str:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.ledger.domain.log import STREAM, RecordCheckpoint
-from services.ledger.merkle import hash_leaf, root_of
+from services.ledger.merkle import hash_leaf, hash_node, root_at
 from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.journal import Unreachable
 from shared.signed_note import VerifierKey, verifier_key
@@ -39,7 +39,8 @@ class LogKeeper:
         self.tables: LedgerTables = journal.store.tables
         self.writer = writer
         self.today = today
-        self._leaves: list[bytes] = []  # hashed: of what is only added to
+        self._nodes: list[list[bytes]] = [[]]  # the tree's, by height
+        self._covers: dict[str, int] = {}
 
     async def run(self) -> None:
         while True:
@@ -61,11 +62,11 @@ class LogKeeper:
 
     async def _sign(self) -> bool:
         """False: another process has signed as much."""
-        entries = tuple(self.tables.entries)
-        self._leaves += [hash_leaf(entry.leaf) for entry in entries[len(self._leaves) :]]
-        head = TreeHead(len(entries), root_of(self._leaves))
-        covers = {f"{entry.source}/{entry.shard}": entry.position for entry in entries}
-        last = entries[-1]
+        for entry in self.tables.entries[len(self._nodes[0]) :]:
+            self._add(hash_leaf(entry.leaf))
+            self._covers[f"{entry.source}/{entry.shard}"] = entry.position
+        size, last = len(self._nodes[0]), self.tables.entries[-1]
+        head = TreeHead(size, root_at(lambda height, index: self._nodes[height][index], size))
         context = Context(
             command_id=sha256(f"checkpoint/{head.size}".encode()).digest(),
             actor="service:ledger",
@@ -74,6 +75,14 @@ class LogKeeper:
             effective_on=self.today().isoformat(),
         )
         note = sign_checkpoint(Checkpoint(ORIGIN, head), SIGNER)
-        command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=note, covers=dict(sorted(covers.items())))
+        command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=note, covers=dict(sorted(self._covers.items())))
         answer = await self.writer.submit(STREAM, command, context)
         return bool(answer.facts)  # type: ignore[union-attr]
+
+    def _add(self, node: bytes) -> None:
+        for nodes in self._nodes:
+            nodes.append(node)
+            if len(nodes) % 2:
+                return
+            node = hash_node(*nodes[-2:])
+        self._nodes.append([node])

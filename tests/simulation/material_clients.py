@@ -46,10 +46,10 @@ async def lend_material(client: Client, until_s: float) -> None:
         for stream in sorted(name for name in client.world.stores["loans"].by_stream if name.startswith("material/")):
             state = await client.read("loans", stream)
             if state is not None and state.id is not None and client.dice.random() < 0.6:
-                await _go_on(client, stream, state)
+                await go_on(client, stream, state)
 
 
-async def _go_on(client: Client, stream: str, state: Any) -> None:
+async def go_on(client: Client, stream: str, state: Any) -> None:
     match state.status:
         case "offered":
             await _propose(client, stream, state)
@@ -67,7 +67,7 @@ async def _propose(client: Client, stream: str, state: Any) -> None:
         facility=FACILITY,
         element="Sb",
         content="0.99",
-        due_on=min(state.return_on, client.world.today() + timedelta(days=client.dice.choice((1, 2, 20)))),
+        due_on=min(state.return_on, client.world.today() + timedelta(days=client.dice.choice((1, 2, 1 if client.world.people else 20)))),
         return_place="north",
         premium=Premium(base_pct="1", step_pct="0.5", step_days=2),
         splitting_limit="0.002",

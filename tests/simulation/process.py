@@ -102,14 +102,19 @@ class Process:
         await self._on_the_way(Fault.DIES_AFTER, what)
 
     async def _on_the_way(self, fault: Fault, what: str) -> None:
-        await self.chance.latency()
-        now = asyncio.get_running_loop().time
-        while self.alive and now() < self.paused_until:  # noqa: ASYNC110
-            await asyncio.sleep(min(0.5, self.paused_until - now()))
-        if self.alive and self.chance.happens(self.chance.rates.dies_at_call):
+        chance = self.chance
+        await chance.latency()
+        if self.paused_until:
+            await self._stand_still()
+        if self.alive and chance.happens(chance.rates.dies_at_call):
             self.fault(fault, what)
             self.die()
         self.check()
+
+    async def _stand_still(self) -> None:
+        now = asyncio.get_running_loop().time
+        while self.alive and now() < self.paused_until:  # noqa: ASYNC110
+            await asyncio.sleep(min(0.5, self.paused_until - now()))
 
     def check(self) -> None:
         if not self.alive:

@@ -513,7 +513,7 @@ class SimTimersLead(SimLead):
 
     def _forget(self, timer: TimerRow) -> None:
         row = self.store.timers.get((timer.stream, timer.name))
-        if row is not None and (row.due, row.at) == (timer.due, timer.at):
+        if row is not None and row == timer:
             del self.store.timers[timer.stream, timer.name]
 
     async def forget_refusals(self, before: datetime) -> None:

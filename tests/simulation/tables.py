@@ -9,7 +9,7 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.domain.agreement import year_from
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
-from services.allocation.domain.instrument import authority_of
+from services.allocation.events.authority import authority_after, authority_of
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
@@ -17,6 +17,7 @@ from services.ledger.postings import postings
 from shared.authority import Authority, Chain, chain_of
 from shared.journal import Document
 from shared.record import Fact, leaf_data
+from simulation.people_tables import PeopleTables
 from simulation.stock_tables import StockTables
 
 UNIT_G = 1000  # of every product
@@ -102,8 +103,10 @@ class AllocationTables:
         self.disruptions: dict[str, int] = {}  # version of each
         self.disruption_of: dict[str, str | None] = {}  # round -> its disruption
         self.stock = StockTables()
+        self.people = PeopleTables()
 
     def project(self, facts: Sequence[Fact]) -> None:
+        self.people.project(facts)
         for fact in facts:
             match event := fact.event:
                 case allocation.BookOpened():
@@ -120,10 +123,8 @@ class AllocationTables:
                     self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
                     self.instruments[event.instrument] = authority_of(event)
-                case allocation.InstrumentEnded():
-                    self.instruments[event.instrument] = msgspec.structs.replace(
-                        self.instruments[event.instrument], version=fact.record.version, ended_on=event.ended_on
-                    )
+                case allocation.ActingOfficerNamed() | allocation.InstrumentEnded():
+                    self.instruments[event.instrument] = authority_after(self.instruments[event.instrument], event)
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version
                 case allocation.RoundOpened():
@@ -152,8 +153,12 @@ class AllocationTables:
         return {instrument: chain for instrument, chain in found.items() if chain is not None}
 
     def held_by(self, holder: str) -> tuple[Chain, ...]:
-        """What is in force of it."""
-        held = [each.id for each in self.instruments.values() if each.holder == holder and each.ended_on is None]
+        """What is in force of it, and what they were named to act under for some days."""
+        held = [
+            each.id
+            for each in self.instruments.values()
+            if each.ended_on is None and (each.holder == holder or any(named.subject == holder for named in each.acting))
+        ]
         return tuple(self.chains(sorted(held)).values())
 
     def surroundings(self, product: str, partners: Sequence[str], on: date, round: str | None = None) -> Surroundings:
@@ -176,6 +181,7 @@ class AllocationTables:
             lots_g=sum(unit_g * units for unit_g, units in self.stock.free_units(product).items()),
             rights_g=max(0, self.stock.rights_g[product]),
             protected_g=self.stock.protected_g[product],
+            policy_stands=self.people.stands(round, on),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, tender_auditor
+from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
 from simulation.auditor import Evidence
 from simulation.workers import ROOT, Task, Workers
 
@@ -140,6 +140,19 @@ def _open_again(evidence: Evidence, kind: str) -> None:
     records.append(copy.deepcopy(again[0]) | {"data": again[0]["data"] | {"award": award}})
 
 
+def _award_otherwise(kind: str) -> Callable[[Evidence], None]:
+    """What inventory has released was awarded otherwise."""
+
+    def tamper(evidence: Evidence) -> None:
+        released = {record["data"]["award"] for record in _records_with(evidence, "stock_released")[1]}
+        award = next((each for each in _records_with(evidence, kind)[1] if each["data"]["award"] in released), None)
+        if award is None:
+            raise DidNotHappen(kind)
+        award["data"]["mass_g"] = 1
+
+    return tamper
+
+
 def _draw_twice(evidence: Evidence) -> None:
     _lengthen(evidence, "stock_drawn")
 
@@ -207,6 +220,86 @@ def _leave_bidding_open(evidence: Evidence) -> None:
     records.remove(left[0])
 
 
+def _drop_the_end(evidence: Evidence, kind: str, name: str) -> None:
+    """The last event of a kind, if none of the same `name` follows in its stream."""
+    records, found = _records_with(evidence, kind)
+    last = found[-1]
+    later = records[records.index(last) + 1 :]
+    if any(each["stream"] == last["stream"] and each["data"].get(name) == last["data"][name] for each in later):
+        raise DidNotHappen(kind)
+    records.remove(last)
+
+
+def _never_screen(evidence: Evidence) -> None:
+    """Nobody was told of a request that is still to be screened, and will expire one day."""
+    records, submitted = _records_with(evidence, "request_submitted")
+    data = submitted[-1]["data"] | {"request": "req_another", "screen_by": "2026-01-06", "needed_by": "2030-01-01"}
+    records.append(submitted[-1] | {"data": data})
+    expiry = {"stream": submitted[-1]["stream"], "name": "expire/req_another", "due": "2030-01-02", "at": None}
+    evidence.timers["allocation"].append(expiry)
+
+
+def _approve_ones_own_policy(evidence: Evidence) -> None:
+    approved = _first(evidence, "policy_approved")["data"]
+    for each in _records_with(evidence, "policy_drafted")[1]:
+        if each["data"]["version"] == approved["version"]:
+            approved["approval"]["subject"] = each["data"]["drafted_by"]
+
+
+def _accept_with_a_hit(evidence: Evidence) -> None:
+    """What was screened last before an acceptance was found on a list."""
+    records, accepted = _records_with(evidence, "request_accepted")
+    for record in accepted:
+        before = records[: records.index(record)]
+        screened = [each for each in before if each["type"].startswith("allocation.parties_screened.")]
+        of_it = [each["data"] for each in screened if each["data"]["request"] == record["data"]["request"]]
+        if of_it:
+            of_it[-1]["hits"].append({"hit": "hit_another"})
+            return
+    raise DidNotHappen
+
+
+def _act_for_another(evidence: Evidence, *, officer: bool) -> None:
+    """An approval cites what its approver does not hold; or what a deputy was to act under on other days."""
+    for records in evidence.journals["allocation"].values():
+        for record in records:
+            cited = record["data"].get("cited")
+            if cited is None or (cited["by"] == "deputy") != officer:
+                continue
+            if not officer:
+                cited["by"] = "another"
+                return
+            for named in _records_with(evidence, "acting_officer_named")[1]:
+                named["data"] |= {"valid_from": "2025-01-01", "valid_until": "2025-01-01"}
+            return
+    raise DidNotHappen
+
+
+def _approve_with_an_interest(evidence: Evidence) -> None:
+    asked = {operation["command_id"]: operation for operation in evidence.operations}
+    declared = _first(evidence, "conflict_declared")
+    since = asked[declared["command_id"]]["answered_at"]
+    for approved in _records_with(evidence, "round_approved")[1]:
+        if since is not None and asked[approved["command_id"]]["started_at"] > since:
+            by, product = approved["data"]["approval"]["subject"], approved["data"]["product"]
+            declared["data"] |= {"official": by, "about": "product", "name": product}
+            for withdrawn in _records_with(evidence, "conflict_withdrawn")[1]:
+                withdrawn["data"]["official"] = "another"
+            return
+    raise DidNotHappen
+
+
+def _tell_while_paused(evidence: Evidence) -> None:
+    """A clock was not resumed before it told that it is late."""
+    records, resumed = _records_with(evidence, "clock_resumed")
+    for record in resumed:
+        later = [each for each in records[records.index(record) + 1 :] if each["stream"] == record["stream"]]
+        if later and later[0]["type"].startswith(("allocation.clock_breached.", "allocation.clock_warned.")):
+            records.remove(record)
+            return
+    raise DidNotHappen
+
+
 def _let_days_pass(evidence: Evidence) -> Evidence:
     if not evidence.timers["allocation"]:
         raise DidNotHappen
@@ -262,7 +355,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (afterwards_auditor.afterwards, _change("agreement_suspended", hold="hld_another")),
     (auditor.conversations, lambda evidence: _drop(evidence, "book_opened")),
     (auditor.conversations, lambda evidence: _lengthen(evidence, "round_reopened")),
-    (auditor.conversations, _change("award_granted", mass_g=1)),
+    (auditor.conversations, _award_otherwise("award_granted")),
     (auditor.conversations, lambda evidence: _drop(evidence, "round_released")),
     (auditor.ledger, _swap_entries),
     (auditor.ledger, lambda evidence: evidence.log.pop() and None),
@@ -311,9 +404,28 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (tender_auditor.tenders, lambda evidence: _drop(evidence, "bid_voided")),
     (tender_auditor.tenders, lambda evidence: _lengthen(evidence, "bid_revealed")),
     (tender_auditor.tenders, _change("tender_award_granted", units=1000)),
-    (auditor.conversations, _change("tender_award_granted", mass_g=1)),
+    (auditor.conversations, _award_otherwise("tender_award_granted")),
     (auditor.conversations, lambda evidence: _drop(evidence, "tender_reopened")),
     (auditor.documents, _change("tender_proposed", file="00" * 32)),
+    (people_auditor.policies, _change("policy_approved", document="00" * 32)),
+    (people_auditor.policies, _change("policy_activated", version=99)),
+    (people_auditor.policies, _approve_ones_own_policy),
+    (people_auditor.screening, _change("screening_hit_decided", hit="hit_another")),
+    (people_auditor.screening, _change("objection_answered", objection="obj_another")),
+    (people_auditor.screening, _accept_with_a_hit),
+    (people_auditor.reviews, _change("review_concluded", reviewer="proposer")),
+    (people_auditor.reviews, _change("review_concluded", reviewer="screener")),
+    (people_auditor.powers, lambda evidence: _act_for_another(evidence, officer=False)),
+    (people_auditor.powers, lambda evidence: _act_for_another(evidence, officer=True)),
+    (people_auditor.powers, _approve_with_an_interest),
+    (people_auditor.clocks, _change("clock_resumed", days=77)),
+    (people_auditor.clocks, _change("clock_breached", on="2026-01-01")),
+    (people_auditor.clocks, _tell_while_paused),
+    (auditor.timers, _never_screen),
+    (auditor.timers, lambda evidence: _drop_the_end(evidence, "policy_activated", "version")),
+    (auditor.timers, lambda evidence: _drop_the_end(evidence, "readiness_expired", "item")),
+    (auditor.documents, _change("report_sent", report="00" * 32)),
+    (auditor.documents, _change("screening_list_put_in_force", document="00" * 32)),
     (auditor.messages, _lose_a_message),
     (auditor.messages, _publish_another),
 ]

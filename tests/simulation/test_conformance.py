@@ -337,8 +337,8 @@ async def test_timers_are_due_in_order_and_the_last_word_on_each_counts(engine: 
     journal = await engine.open()
     day = date(2026, 1, 7)
 
-    def row(name: str, due: date) -> TimerRow:
-        return TimerRow("counter/a", name, due, '{"type":"Close"}')
+    def row(name: str, due: date, version: int | None = None) -> TimerRow:
+        return TimerRow("counter/a", name, due, '{"type":"Close"}', version=version)
 
     later = day + timedelta(days=1)
     await append(engine, journal, 0, "counter/a", timers=[row("x", later), row("y", day), row("z", day), ("counter/a", "z")])
@@ -350,6 +350,13 @@ async def test_timers_are_due_in_order_and_the_last_word_on_each_counts(engine: 
         await lead.forget(row("x", later))  # it was set to another day meanwhile
         await lead.forget(row("y", day))
         assert await lead.due(later, RECORDED_AT) == [row("x", day), row("w", later)]
+        await append(engine, journal, 0, "counter/a", version=2, timers=[row("x", day, 3)])
+        await append(engine, journal, 0, "counter/a", version=3, timers=[row("x", day, 4)])
+        await lead.forget(row("x", day))
+        await lead.forget(row("x", day, 3))  # it was set once more meanwhile
+        assert await lead.due(day, RECORDED_AT) == [row("x", day, 4)]
+        await lead.forget(row("x", day, 4))
+        assert await lead.due(day, RECORDED_AT) == []
 
 
 async def test_a_timer_of_an_instant_is_due_when_its_day_and_its_instant_have_come(engine: JournalEngine) -> None:

@@ -10,48 +10,13 @@ from services.inventory import events as inventory
 from services.loans import events as loans
 from shared.codec import type_of
 from simulation.chance import Fault
-from simulation.one_run import Report
-from simulation.workers import Task, Workers
+from simulation.workers import Report, Task, Workers
 
 QUICK = range(30)
 LONG = range(1000, 3000)
 UNPROVOKED = {
     "inventory.return_refused.v1",  # a lot that a depot cannot take in, though it is settled
     "loans.return_turned_back.v1",
-    # What no simulated person does yet; it moves no gram and no money.
-    "allocation.acting_officer_named.v1",
-    "allocation.approver_key_claimed.v1",
-    "allocation.clock_paused.v1",
-    "allocation.clock_resumed.v1",
-    "allocation.conflict_declared.v1",
-    "allocation.conflict_withdrawn.v1",
-    "allocation.objection_answered.v1",
-    "allocation.objection_raised.v1",
-    "allocation.parties_screened.v1",
-    "allocation.policy_activated.v1",
-    "allocation.policy_approved.v1",
-    "allocation.policy_drafted.v1",
-    "allocation.policy_revised.v1",
-    "allocation.policy_submitted.v1",
-    "allocation.policy_used.v1",
-    "allocation.policy_withdrawn.v1",
-    "allocation.readiness_cleared.v1",
-    "allocation.readiness_expired.v1",
-    "allocation.readiness_expiring.v1",
-    "allocation.readiness_renewed.v1",
-    "allocation.readiness_withdrawn.v1",
-    "allocation.report_sent.v1",
-    "allocation.request_screened.v1",
-    "allocation.request_screening_due.v1",
-    "allocation.request_screening_late.v1",
-    "allocation.review_assigned.v1",
-    "allocation.review_concluded.v1",
-    "allocation.review_requested.v1",
-    "allocation.round_extended.v1",
-    "allocation.screening_hit_decided.v1",
-    "allocation.screening_list_put_in_force.v1",
-    "allocation.screening_list_withdrawn.v1",
-    "loans.material_replaced.v1",
 }
 
 

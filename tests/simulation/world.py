@@ -28,7 +28,7 @@ from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
 from shared.writer import Unavailable, Writer
-from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, tender_clients
+from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, people, tender_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
 from simulation.client import Client, Operation
@@ -38,6 +38,8 @@ from simulation.sim_broker import SimBroker, Topics
 from simulation.sim_journal import SimJournal, Store
 from simulation.tables import AllocationTables, InventoryTables, LedgerTables, LoanTables
 
+SERVICES = (INVENTORY, ALLOCATION, LOANS, LEDGER)
+CODECS = {service.name: service.codec for service in SERVICES}
 EPOCH = datetime(2026, 1, 6, tzinfo=UTC)
 ZONE = ZoneInfo("Australia/Sydney")
 WORK_SECONDS = 30.0  # how long clients work and faults go on
@@ -70,7 +72,7 @@ class Running(Process):
         self.parts: dict[str, asyncio.Task[Any]] = {}
         self.stopping: asyncio.Task[Any] | None = None
         dice, kernel = world.chance.random, world.kernel
-        self.journal = kernel.journal(world.stores[service.name], service.codec, self)
+        self.journal = kernel.journal(world.stores[service.name], CODECS[service.name], self)
         self.broker = SimBroker(world.topics, self)
         self.writer = kernel.writer(
             self.journal,
@@ -163,6 +165,7 @@ class World:
     def __init__(self, seed: int, kernel: Kernel = SOUND) -> None:
         self.seed = seed
         self.kernel = kernel
+        self.people = people.are_at_work(seed)
         self.loop = asyncio.get_running_loop()
         self.chance = Chance(seed)
         dice = self.chance.random
@@ -172,7 +175,6 @@ class World:
         self.processes: dict[str, Running] = {}
         self.working = True
         self.passed = timedelta()  # days that the nemesis has let pass
-        services = (INVENTORY, ALLOCATION, LOANS, LEDGER)
         tables = {"inventory": InventoryTables(), "allocation": AllocationTables(), "loans": LoanTables(), "ledger": LedgerTables()}
         takes: dict[str, dict[str, Any]] = {
             "inventory": {"ledger": InventoryTables.take_checkpoints},
@@ -180,7 +182,7 @@ class World:
             "loans": {},
             "ledger": dict.fromkeys(("inventory", "allocation", "loans"), LedgerTables.take),
         }
-        self.services = {service.name: service for service in services}
+        self.services = {service.name: service for service in SERVICES}
         self.stores: dict[str, Store] = {}
         for name, own in tables.items():
             shards = 1 if name == "ledger" else dice.choice((1, 1, 2) if name == "loans" else (1, 2, 3))
@@ -281,6 +283,8 @@ class World:
         work.append(material_clients.lend_material(client("lender"), WORK_SECONDS))
         work.append(tender_clients.hold_tenders(client("tenders"), products[0], partners, approvers, WORK_SECONDS))
         work.append(clients.meddle(client("meddler"), products, partners, approvers, WORK_SECONDS))
+        if self.people:
+            work += people.at_work(client, products, partners, approvers, WORK_SECONDS)
         return work
 
     # What goes wrong
@@ -441,7 +445,7 @@ class World:
                 self.fault(f"{process.name}: its states cannot be read: {task.exception()!r}")
 
     async def _compare_states(self, process: Running, streams: Sequence[str]) -> None:
-        store, decode = self.stores[process.service.name], process.service.codec.decode
+        store, decode = self.stores[process.service.name], CODECS[process.service.name].decode
         for stream in streams:
             state, version = await process.writer.state(stream)
             decider = process.writer.decider_of(stream)

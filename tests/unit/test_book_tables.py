@@ -33,7 +33,7 @@ from services.inventory.events import LotId
 from shared.engines import Engines
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "allocation" / "versions"
-KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants")  # of the journal, which is not here
+KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0020_timer_versions")  # of the journal, which is not here
 MIGRATIONS = [
     importlib.import_module(f"migrations.allocation.versions.{name}")
     for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))

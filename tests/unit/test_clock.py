@@ -245,7 +245,7 @@ def test_a_breach_from_before_a_pause_is_not_told_again():
 
 
 def test_what_fell_due_while_a_clock_was_paused_is_told_when_it_resumes():
-    """Its timer fired meanwhile, said nothing, and does not fire again for that day."""
+    """Its timer fired meanwhile, and said nothing."""
     story = Story(start(), check(9), PauseClock(reason="strike", since=day(13), on=day(13)))
     assert story.when(check(13)) == []
     resumed, *told = story.when(ResumeClock(on=day(13)))

@@ -215,6 +215,18 @@ def test_a_version_that_is_withdrawn_on_its_day_was_active_though_its_timer_is_l
     assert withdrawn.active is story.policy.active_on(LATER) is None
 
 
+def test_a_version_whose_timer_is_late_is_active_also_when_another_is_withdrawn_and_brings_none_back():
+    story = Story().approved().approved(2, LATER).given(draft(3, LATER))
+    activated, withdrawn = story.when(withdraw(3, LATER))
+    assert activated == PolicyActivated(policy="standing", version=2, products=())
+    assert isinstance(withdrawn, PolicyWithdrawn)
+    assert withdrawn.active == story.policy.active_on(LATER) == 2
+    assert story.when(ActivateVersion(version=2, on=LATER)) == []
+    [withdrawn] = story.when(withdraw(2, LATER))
+    assert isinstance(withdrawn, PolicyWithdrawn)
+    assert withdrawn.active is story.policy.active_on(LATER) is None
+
+
 def test_in_an_earlier_journal_a_withdrawn_version_gave_way_to_the_one_before():
     story = Story().approved().approved(2)
     gave_way = PolicyWithdrawn(policy="standing", version=2, active=1, products=(), withdrawn_by=OPERATOR, reason="a mistake")

@@ -54,7 +54,7 @@ from shared.engines import Engines
 from shared.record import Fact, Record
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "inventory" / "versions"
-KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants")  # of the journal, which is not here
+KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0009_timer_versions")  # of the journal, which is not here
 MIGRATIONS = [
     importlib.import_module(f"migrations.inventory.versions.{name}")
     for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))

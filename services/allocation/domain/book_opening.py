@@ -26,7 +26,7 @@ from shared.decider import Refused
 
 MAX_REQUESTS = 10_000  # of a round
 MAX_PARTNERS = 100  # of a round: what it reads of their agreements stands in one event of 64 KiB
-_REQUESTS_AN_EVENT = 1_000  # an event holds 64 KiB
+REQUESTS_AN_EVENT = 1_000  # an event holds 64 KiB
 
 
 class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -77,7 +77,7 @@ def open_round(command: OpenRound, product: ProductId, book: Book) -> list[BookE
         )
     if not 1 <= command.release_days <= MAX_RELEASE_DAYS:
         return Refused(Reason.RELEASE_DAYS_INVALID, "out of range", field="/release_days", accepted=f"1 to {MAX_RELEASE_DAYS} days")
-    first, *more = batched(command.requests, _REQUESTS_AN_EVENT)
+    first, *more = batched(command.requests, REQUESTS_AN_EVENT)
     return [
         RoundOpened(
             round=command.round,

@@ -234,7 +234,7 @@ def _resume(command: ResumeClock, clock: Clock) -> list[ClockEvent] | Refused[Re
     days = max((command.on - since).days, 0)
     limits = {milestone: clock.limits[milestone] + timedelta(days=days) for milestone in open_milestones(clock)}
     resumed: ClockEvent = _stand(clock, ClockResumed(**_named(clock), on=command.on, days=days, limits=limits))
-    # A timer may have fired meanwhile, and said nothing: it does not fire again for its day.
+    # A timer may have fired meanwhile, and said nothing.
     return [resumed, *_check(evolve(clock, resumed), command.on)]
 
 

@@ -122,10 +122,7 @@ def standing(clock: Clock) -> Standing:
 
 
 def _check_on(clock: Clock) -> date | None:
-    """The earliest day on which a milestone that is not reached is warned of, or breached.
-
-    A day that was looked at is over: a timer that has fired does not fire again for its day.
-    """
+    """The earliest day on which a milestone that is not reached is warned of, or breached. A day that was looked at is over."""
     days = [says_on(clock, milestone) for milestone in open_milestones(clock) if milestone not in clock.breached]
     if not days:
         return None

@@ -297,11 +297,10 @@ def _withdraw(command: WithdrawVersion, policy: Policy) -> list[_Event] | Refusa
         return found
     if found.status == "withdrawn":
         return Refused(Reason.WITHDRAWN, f"version {command.version} is withdrawn already")
-    if policy.active_on(command.on) == command.version:
-        activated = _activated(policy, command.version)  # its timer may be late
-        policy = _superseded(policy, command.version)
-    else:
-        activated = []
+    activated: list[_Event] = []
+    if (active := policy.active_on(command.on)) is not None:
+        activated = _activated(policy, active)  # its timer may be late
+        policy = _superseded(policy, active)
     return [
         *activated,
         PolicyWithdrawn(

@@ -187,7 +187,7 @@ def _check(command: CheckItem, register: Register) -> list[ReadinessEvent]:
 
 
 def _warn_on(until: date | None, warn_days: int, on: date) -> date | None:
-    """Tomorrow at the earliest: a timer that fires on the day of its renewal may be one that has fired before."""
+    """Tomorrow at the earliest: who clears it today knows."""
     if until is None:
         return None
     warn_on = max(until - timedelta(days=warn_days), _day_after(on))
