@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
 	if [ -z "$$python" ]; then echo "Reserve needs Python 3.12 or newer" >&2; exit 1; fi; \
 	if ! $(VENV)/bin/python -c '' 2>/dev/null; then echo "making $(VENV) with $$($$python --version)"; $$python -m venv --clear $(VENV); fi
 	@$(VENV)/bin/python -c 'import uv' 2>/dev/null || $(RUN) pip install --quiet uv==$(UV_VERSION)
-	@$(VENV)/bin/uv sync --frozen --inexact --quiet --no-python-downloads --python $(VENV)/bin/python
+	@$(VENV)/bin/uv sync --frozen --inexact --quiet --no-python-downloads --compile-bytecode --python $(VENV)/bin/python
 	@$(RUN) shared.kafka_jars
 	@touch $@
 

@@ -1,15 +1,13 @@
 """All of Reserve in a temporary folder, under draws over HTTP: started, measured, checked and ended."""
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -62,7 +60,7 @@ async def _measure(draws: "_Draws") -> AsyncGenerator[Figure]:
     yield figure(f"draw_to_receipt_p50_at_{RECEIPTS_A_SECOND}_a_second", percentile_ms(took_s, 0.5), "ms", at_most=30)
     yield figure(f"draw_to_receipt_p99_at_{RECEIPTS_A_SECOND}_a_second", percentile_ms(took_s, 0.99), "ms", at_most=150)
 
-    with draws.frozen("ledger", "kafka"):
+    with draws.deployment.supervisor.frozen("ledger", "kafka"):
         without = await draws.storm("frozen")
     await drain(draws.parties.auditor)
     yield figure("draws_without_relay_and_ledger", without.per_second, "draws/s")
@@ -112,9 +110,10 @@ class _Draws:
 
     async def receipts(self) -> list[float]:
         token = await self.parties.partners[PARTNER].token()
+        count = self.options.some(RECEIPTS)
         inventory, ledger = self.endpoints.services["inventory"], self.endpoints.services["ledger"]
-        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=RECEIPTS, a_second=RECEIPTS_A_SECOND)
-        self._acknowledged += RECEIPTS
+        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=count, a_second=RECEIPTS_A_SECOND)
+        self._acknowledged += count
         return took_s
 
     def rest_of(self, name: str, load: Load, drained_s: float) -> Iterator[Figure]:
@@ -125,18 +124,6 @@ class _Draws:
         yield figure(f"{name}_cpu_of_wrk", 1e6 * load.cpu_s / load.answered, "us/draw")
         for program, after_s in cpu_s(self.deployment).items():
             yield figure(f"{name}_cpu_of_{program}", 1e6 * (after_s - self._cpu_s[program]) / load.answered, "us/draw")
-
-    @contextmanager
-    def frozen(self, *programs: str) -> Iterator[None]:
-        """These are stopped meanwhile, and go on after."""
-        pids = [self.deployment.supervisor.pids[program] for program in programs]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
 
     async def check(self) -> None:
         """Draws in the read table, grams in inventory's balances and in the ledger's are the same, and hold all that was acknowledged."""

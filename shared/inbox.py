@@ -310,9 +310,8 @@ class Inbox:
         self, line: Line, beside: Sequence[tuple[Headed, Fact | None, Sequence[Reaction]]], taken: list[tuple[Headed, Fact | None]]
     ) -> Stopped | None:
         """Adds the events to `taken`, up to the first whose commands cannot be settled. Those after it come again, and do nothing then."""
-        answers = await asyncio.gather(
-            *(self._submit_all(fact, reactions) for _, fact, reactions in beside if fact is not None and reactions), return_exceptions=True
-        )
+        submitting = [self._submit_all(fact, reactions) for _, fact, reactions in beside if fact is not None and reactions]
+        answers = await asyncio.gather(*submitting, return_exceptions=True) if submitting else []
         settled = iter(answers)
         for headed, fact, reactions in beside:
             answer = next(settled) if fact is not None and reactions else None

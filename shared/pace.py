@@ -14,3 +14,7 @@ class Pace:
         if (left := self._not_before - clock()) > 0:
             await asyncio.sleep(left)
         self._not_before = clock() + self.seconds
+
+    def slow_down(self, seconds: float) -> None:
+        """The next turn is in no less time than this."""
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)

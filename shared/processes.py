@@ -92,6 +92,11 @@ class OwnProcess:
         assert self._process is not None, f"{self.name} was never started"
         return await self._process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """To it alone, if it still runs."""
+        if self._process is not None and self.pid is not None:
+            self._process.send_signal(number)
+
     async def end(self, gently: signal.Signals, grace_s: float) -> None:
         """Ask, wait, and at the end of the grace kill it and whatever it has started."""
         if self._process is None or self.pid is None:

@@ -17,6 +17,7 @@ log = structlog.get_logger()
 BATCH = 1000  # events
 POLL_SECONDS = 0.5
 CARRY_EVERY_SECONDS = 0.02  # under load, what so long a time brings goes as one
+MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many events go at once, readers are spared: each of them has as many turns as the relay
 
 
 class Relay:
@@ -44,18 +45,29 @@ class Relay:
                 pace = Pace(CARRY_EVERY_SECONDS)
                 while True:
                     await pace.turn()
-                    moved = [await self._carry(lead, producer, shard, cursors) for shard in cursors]
-                    if not any(moved):
+                    carried = await self._carry_all(lead, producer, cursors)
+                    if carried >= MANY:
+                        pace.slow_down(MANY_EVERY_SECONDS)
+                    elif not carried:
                         await lead.news(POLL_SECONDS)
             finally:
                 self.leading = False
 
-    async def _carry(self, lead: RelayLead, producer: Producer, shard: int, cursors: dict[int, Cursor]) -> bool:
-        """Sends the next records of a shard, waits for the acknowledgements, saves the cursor. False: there were none."""
+    async def _carry_all(self, lead: RelayLead, producer: Producer, cursors: dict[int, Cursor]) -> int:
+        """All shards at once, since what goes to one broker goes as one. How many events went."""
+        before = sum(cursor.position for cursor in cursors.values())
+        carried = await asyncio.gather(*(self._carry(lead, producer, shard, cursors) for shard in cursors), return_exceptions=True)
+        for error in carried:
+            if error is not None:
+                raise error
+        return sum(cursor.position for cursor in cursors.values()) - before
+
+    async def _carry(self, lead: RelayLead, producer: Producer, shard: int, cursors: dict[int, Cursor]) -> None:
+        """Sends the next records of a shard, if there are any, waits for the acknowledgements, and saves the cursor."""
         service, cursor = self.journal.service, cursors[shard]
         records = await self.journal.read(shard, after=cursor.position, limit=BATCH)
         if not records:
-            return False
+            return
         previous, messages = cursor.chain_hash, []
         for record in records:
             messages.append(Message(record.stream.encode(), bytes(record.data), to_headers(service, record, previous)))
@@ -63,4 +75,3 @@ class Relay:
         await producer.send((topic_of(service), shard), messages)
         await lead.move(shard, since=cursor.position, to=records[-1].position)
         cursors[shard] = Cursor(records[-1].position, previous)
-        return True

@@ -119,6 +119,20 @@ class Supervisor:
         await kept.program.stop()
         await kept.ready.wait()
 
+    @contextlib.contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """These stand still meanwhile, and are not taken to hang: what do the others do without them?"""
+        frozen = [self._kept[name] for name in names]
+        for kept in frozen:
+            kept.frozen = True
+            kept.program.process.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for kept in frozen:
+                kept.program.process.send(signal.SIGCONT)
+                kept.frozen = False
+
     async def ready(self, name: str) -> None:
         """Wait until a program is ready, for one that was killed: ready again."""
         await self._kept[name].ready.wait()
@@ -158,7 +172,7 @@ class Supervisor:
                 if came_up and self._on_restart is not None:
                     self._on_restart(self.pids)
                 came_up = True
-                reason = await self._end_of(kept.program)
+                reason = await self._end_of(kept)
             except (Died, OSError) as error:  # OSError: what it needs cannot be laid out, on a full disk for instance
                 await kept.program.stop()
                 reason, failures = str(error), failures + 1
@@ -174,15 +188,15 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _end_of(self, program: Program) -> str:
+    async def _end_of(self, kept: "_Kept") -> str:
         """Waits until a program that was ready ends, or kills it when it hangs, and says which."""
-        misses, looked_at = 0, time.monotonic()
+        program, misses, looked_at = kept.program, 0, time.monotonic()
         while misses < MISSES:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, looked_at + WATCH_EVERY_S - time.monotonic())):
                     return f"ended with status {await program.process.wait()}"
             looked_at = time.monotonic()
-            misses = 0 if await _gives_a_sign_of_life(program) else misses + 1
+            misses = 0 if await _gives_a_sign_of_life(program) or kept.frozen else misses + 1
         await program.process.end(signal.SIGKILL, grace_s=STOP_WITHIN_S)
         return f"hung: it gave no sign of life {MISSES} times, and was killed"
 
@@ -240,6 +254,7 @@ class _Kept:
         self.name = program.process.name
         self.ready = asyncio.Event()
         self.end_expected = False  # somebody asked for a restart
+        self.frozen = False  # somebody has it stand still
         self.keeper: asyncio.Task[None] | None = None
 
 

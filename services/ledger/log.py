@@ -36,6 +36,7 @@ signed_size = Gauge("reserve_ledger_signed_leaves", "Leaves that the last checkp
 
 BATCH = 4096  # leaves that one checkpoint adds at most
 SIGN_EVERY_SECONDS = 0.01  # under load, the entries of so long a time get one checkpoint
+MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many come at once, the rest of them is on its way
 ELSEWHERE_SECONDS = 0.2  # how often it looks for what another process of the ledger has done; its own news it hears at once
 _ACTOR = "service:ledger"
 
@@ -135,6 +136,8 @@ class Log:
                     last = rows[-1]
                     place = f"{last['source']}/{last['shard']}/{last['position']}"
                     await self._sign(Signed(tree.head, dict(sorted(covers.items()))), place, last["correlation_id"])
+                if len(rows) >= MANY:
+                    pace.slow_down(MANY_EVERY_SECONDS)
             await self._wait_for_entries(seen)
 
     async def _sign(self, signed: Signed, place: str, correlation_id: str) -> None:

@@ -100,10 +100,11 @@ class Client:
         doors = self.world.serving(operation.service)
         if not doors:
             return None
-        twice = 2 if self.dice.random() < 0.05 else 1  # something between repeats the request
-        asked = [self._through(self.dice.choice(doors), operation, command_id, command) for _ in range(twice)]
-        answers = [each for each in await asyncio.gather(*asked) if each is not None]
-        return answers[0] if answers else None
+        if self.dice.random() > 0.05:
+            return await self._through(self.dice.choice(doors), operation, command_id, command)
+        # something between repeats the request
+        answers = await asyncio.gather(*(self._through(self.dice.choice(doors), operation, command_id, command) for _ in range(2)))
+        return next((each for each in answers if each is not None), None)
 
     async def _ask_otherwise(self, operation: Operation, command_id: bytes, command: Any | Prepare) -> None:
         """Another input under an id that has been decided is never decided."""

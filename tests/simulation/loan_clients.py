@@ -119,12 +119,9 @@ async def agree(client: Client, until_s: float) -> None:
     loans, stock = client.world.stores["loans"], client.world.stores["inventory"]
     while asyncio.get_running_loop().time() < until_s:
         await client.pause(3.0)
-        added = [(record.stream, msgspec.json.decode(record.data)) for records in list(stock.by_stream.values()) for record in records]
-        rights = sorted(
-            (stream.partition("/")[2], data["right"])
-            for stream, data in added
-            if data["type"] == "inventory.right_added.v1" and data["kind"] == "firm_offtake"
-        )
+        records = [record for records in stock.by_stream.values() for record in records if record.type == "inventory.right_added.v1"]
+        added = [(record.stream, msgspec.json.decode(record.data)) for record in records]
+        rights = sorted((stream.partition("/")[2], data["right"]) for stream, data in added if data["kind"] == "firm_offtake")
         lent = sorted(name for name in loans.by_stream if name.startswith("loan/"))
         if not rights or not lent:
             continue

@@ -68,26 +68,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_at(self._now + delay, callback, *arguments, context=context)
 
     def _run_once(self) -> None:
-        """Calls what is ready; if nothing is, what is due next."""
-        self._steps_left -= 1
-        if self._steps_left < 0:
-            raise Endless(f"at {self._now:.3f} s of virtual time")
+        """Step by step, until it is told to stop: calls what is ready; if nothing is, what is due next."""
         ready, scheduled = self._ready, self._scheduled
-        while scheduled and scheduled[0].callback is None:
-            heappop(scheduled)
-        if not ready and not self._stopping:
-            if not scheduled:
-                raise Deadlock("\n".join(sorted(_described(task) for task in asyncio.all_tasks(self))))
-            self._now = max(self._now, float(scheduled[0]))
-        while scheduled and scheduled[0] < self._now + CLOCK_RESOLUTION:
-            ready.append(heappop(scheduled))
-        for _ in range(len(ready)):
-            call = ready.popleft()
-            if call.callback is not None:
-                try:
-                    call.context.run(call.callback, *call.arguments)
-                except Exception as error:  # noqa: BLE001 - as any event loop does
-                    self.call_exception_handler({"message": "a callback failed", "exception": error})
+        while True:
+            self._steps_left -= 1
+            if self._steps_left < 0:
+                raise Endless(f"at {self._now:.3f} s of virtual time")
+            while scheduled and scheduled[0].callback is None:
+                heappop(scheduled)
+            if not ready and not self._stopping:
+                if not scheduled:
+                    raise Deadlock("\n".join(sorted(_described(task) for task in asyncio.all_tasks(self))))
+                self._now = max(self._now, float(scheduled[0]))
+            while scheduled and scheduled[0] < self._now + CLOCK_RESOLUTION:
+                ready.append(heappop(scheduled))
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if call.callback is not None:
+                    try:
+                        call.context.run(call.callback, *call.arguments)
+                    except Exception as error:  # noqa: BLE001 - as any event loop does
+                        self.call_exception_handler({"message": "a callback failed", "exception": error})
+            if self._stopping:
+                return
 
     call_soon_threadsafe = call_soon  # there are no threads
 

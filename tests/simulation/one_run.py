@@ -1,6 +1,7 @@
-"""One run of a seed, from its world to its audit."""
+"""One run of a seed, from its world to its audit; and the process that runs one after the other for `workers`."""
 
 import logging
+import os
 import sys
 import traceback
 from collections import Counter
@@ -14,35 +15,8 @@ from simulation.broken import KERNELS
 from simulation.chance import Chance
 from simulation.loop import run
 from simulation.process import current
+from simulation.workers import Report, Task
 from simulation.world import SOUND, World
-
-
-class Report(msgspec.Struct, kw_only=True):
-    """What became of a run. `trace`: its last steps; `digest`: of all its steps; `met`: how often each kind of fault, and of event."""
-
-    seed: int
-    broken: str | None
-    faults: list[str]
-    digest: str
-    steps: int
-    events: int
-    answered: int
-    met: dict[str, int]
-    trace: list[str]
-    evidence: Evidence | None = None
-
-    def told(self) -> str:
-        """What is wrong, the last steps, and how to run it again."""
-        broken = "" if self.broken is None else f' BROKEN="{self.broken}"'
-        return "\n".join(
-            (
-                f"seed {self.seed} fails:",
-                *(f"  - {fault}" for fault in self.faults[:20]),
-                "  its last steps:",
-                *(f"    {line}" for line in self.trace),
-                f"  again: make simulate SEED={self.seed}{broken}   (trace {self.digest[:16]} of {self.steps} steps)",
-            )
-        )
 
 
 def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = False) -> Report:
@@ -91,3 +65,17 @@ def _listen(chance: Chance) -> None:
         raise structlog.DropEvent
 
     structlog.configure(processors=[into_trace], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+
+
+def work() -> None:
+    """Tasks come as lines on stdin, reports go as lines to stdout."""
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed goes to the other stream
+    for line in sys.stdin.buffer:
+        task = msgspec.json.decode(line, type=Task)
+        reports.write(msgspec.json.encode(run_seed(task.seed, task.broken, with_evidence=task.with_evidence)) + b"\n")
+        reports.flush()
+
+
+if __name__ == "__main__":
+    work()

@@ -21,7 +21,7 @@ class Topics:
         self.longest = dict.fromkeys(self.held, 0)  # beyond it no reader waits
         self.ever: list[Message] = []
         self.down = False
-        self._waiting: dict[Partition, list[asyncio.Future[None]]] = {key: [] for key in self.held}
+        self._waiting: dict[asyncio.Future[None], Collection[Partition]] = {}
 
     def add(self, partition: Partition, messages: Sequence[Message], *, event: bool = True) -> None:
         """`event`: that a relay has sent."""
@@ -31,9 +31,8 @@ class Topics:
             if event:
                 self.ever.append(held[-1])
         self.longest[partition] = max(self.longest[partition], len(held))
-        waiting, self._waiting[partition] = self._waiting[partition], []
-        for waiter in waiting:
-            if not waiter.done():
+        for waiter, partitions in self._waiting.items():
+            if partition in partitions and not waiter.done():
                 waiter.set_result(None)
 
     def lose_tail(self, key: Partition, count: int) -> None:
@@ -44,9 +43,11 @@ class Topics:
     async def news(self, partitions: Collection[Partition]) -> None:
         """Something was added to one of them."""
         waiter = asyncio.get_running_loop().create_future()
-        for key in partitions:
-            self._waiting[key] = [each for each in self._waiting[key] if not each.done()] + [waiter]
-        await waiter
+        self._waiting[waiter] = partitions
+        try:
+            await waiter
+        finally:
+            del self._waiting[waiter]
 
 
 class SimBroker:
@@ -130,6 +131,7 @@ class SimConsumer:
         return offset if 0 <= offset <= len(self.topics.held[key]) else 0
 
     async def poll(self, partitions: Collection[Partition]) -> dict[Partition, list[Message]]:
+        partitions = frozenset(partitions)
         await self.process.back("polls")
         if self.topics.down:
             raise BrokerUnreachable("the brokers are down")

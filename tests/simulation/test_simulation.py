@@ -10,8 +10,7 @@ from services.inventory import events as inventory
 from services.loans import events as loans
 from shared.codec import type_of
 from simulation.chance import Fault
-from simulation.one_run import Report
-from simulation.workers import Task, Workers
+from simulation.workers import Report, Task, Workers
 
 QUICK = range(30)
 LONG = range(1000, 3000)

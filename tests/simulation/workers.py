@@ -10,7 +10,7 @@ from subprocess import PIPE, Popen
 
 import msgspec
 
-from simulation.one_run import Report, run_seed
+from simulation.auditor import Evidence
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +19,34 @@ class Task(msgspec.Struct, frozen=True):
     seed: int
     broken: str | None = None  # a name in `broken.KERNELS`
     with_evidence: bool = False
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What became of a run. `trace`: its last steps; `digest`: of all its steps; `met`: how often each kind of fault, and of event."""
+
+    seed: int
+    broken: str | None
+    faults: list[str]
+    digest: str
+    steps: int
+    events: int
+    answered: int
+    met: dict[str, int]
+    trace: list[str]
+    evidence: Evidence | None = None
+
+    def told(self) -> str:
+        """What is wrong, the last steps, and how to run it again."""
+        broken = "" if self.broken is None else f' BROKEN="{self.broken}"'
+        return "\n".join(
+            (
+                f"seed {self.seed} fails:",
+                *(f"  - {fault}" for fault in self.faults[:20]),
+                "  its last steps:",
+                *(f"    {line}" for line in self.trace),
+                f"  again: make simulate SEED={self.seed}{broken}   (trace {self.digest[:16]} of {self.steps} steps)",
+            )
+        )
 
 
 class Workers:
@@ -66,7 +94,7 @@ class Workers:
 class _Worker:
     def __init__(self) -> None:
         environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
-        self._process = Popen([sys.executable, "-m", "simulation.workers"], stdin=PIPE, stdout=PIPE, env=environment, cwd=ROOT)
+        self._process = Popen([sys.executable, "-m", "simulation.one_run"], stdin=PIPE, stdout=PIPE, env=environment, cwd=ROOT)
 
     def run(self, task: Task) -> Report:
         assert self._process.stdin is not None
@@ -81,17 +109,3 @@ class _Worker:
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
-
-
-def work() -> None:
-    """Tasks come as lines on stdin, reports go as lines to stdout."""
-    reports = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else is printed goes to the other stream
-    for line in sys.stdin.buffer:
-        task = msgspec.json.decode(line, type=Task)
-        reports.write(msgspec.json.encode(run_seed(task.seed, task.broken, with_evidence=task.with_evidence)) + b"\n")
-        reports.flush()
-
-
-if __name__ == "__main__":
-    work()

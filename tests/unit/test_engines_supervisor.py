@@ -100,6 +100,21 @@ async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, im
         assert supervisor.pids["silent"] == before["silent"], "what gives no sign of life by design is left alone"
 
 
+async def test_a_child_that_is_frozen_on_purpose_is_not_taken_to_hang(tmp_path: Path, impatient: None) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "ledger"), server(tmp_path, "gateway")])) as supervisor:
+        before = supervisor.pids["ledger"]
+        with supervisor.frozen("ledger"):
+            for _ in range(2):  # longer than it takes until what hangs is killed
+                hangs = supervisor.pids["gateway"]
+                os.kill(hangs, signal.SIGSTOP)
+                await until(lambda: supervisor.pids.get("gateway", hangs) != hangs)  # noqa: B023
+                await supervisor.ready("gateway")
+            assert psutil.Process(before).status() == psutil.STATUS_STOPPED
+        assert supervisor.pids["ledger"] == before
+        os.kill(before, signal.SIGSTOP)
+        await until(lambda: supervisor.pids.get("ledger", before) != before)
+
+
 async def test_a_restarted_child_is_ready_again_under_another_pid(tmp_path: Path) -> None:
     async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
         first = supervisor.pids["gateway"]

@@ -71,6 +71,8 @@ type Loans = immutables.Map[ReleaseId, AwardedLoan]
 
 def evolve(state: Stockpile, event: Event) -> Stockpile:
     match event:  # what happens often first: a case that does not match costs 0.09 us
+        case AwardForwarded():
+            return state
         case StockDrawn():
             return _drawn(state, event)
         case DrawWeighed():
@@ -122,7 +124,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
-        case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused() | AwardForwarded():
+        case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:
             assert_never(event)
