@@ -29,7 +29,7 @@ DERIVED = {  # every table but for cursors, and what of each cannot be known fro
     "streams": "*",
     "outcomes": "shard, command_id, first_position, events, stream, version, recorded_at",
     "documents": "*",
-    "timers": "stream, name, due, command::text, at",
+    "timers": "stream, name, due, command::text, at, version",
     "counters": "*",
     "entries": "*",
 }

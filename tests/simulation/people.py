@@ -13,10 +13,13 @@ REQUESTS_AN_EVENT = book_opening.REQUESTS_AN_EVENT
 
 
 def are_at_work(seed: int) -> bool:
-    """By a die of their own. Where they are, an event of an opened round has room for a single request."""
-    found = random.Random(f"people of {seed}").random() < 1 / 3  # noqa: S311
-    book_opening.REQUESTS_AN_EVENT = 1 if found else REQUESTS_AN_EVENT
-    return found
+    """By a die of their own."""
+    return random.Random(f"people of {seed}").random() < 1 / 3  # noqa: S311
+
+
+def limit_events(at_work: bool) -> None:
+    """Where they are at work, an event of an opened round has room for a single request."""
+    book_opening.REQUESTS_AN_EVENT = 1 if at_work else REQUESTS_AN_EVENT
 
 
 def at_work(

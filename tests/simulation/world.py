@@ -166,6 +166,7 @@ class World:
         self.seed = seed
         self.kernel = kernel
         self.people = people.are_at_work(seed)
+        people.limit_events(self.people)
         self.loop = asyncio.get_running_loop()
         self.chance = Chance(seed)
         dice = self.chance.random
