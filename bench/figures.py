@@ -7,11 +7,18 @@ import msgspec
 
 class Options(msgspec.Struct, frozen=True):
     """What a run is asked for. `seconds` is the length of each storm of draws, `clients` how many draw at once in it, `events` the
-    length of a long-lived journal."""
+    length of a long-lived journal, `share` how much of what else takes long is done."""
 
     seconds: float = 30.0
     clients: int = 64
     events: int = 10_000_000
+    share: float = 1.0
+
+    def some(self, usual: int) -> int:
+        return max(1, round(usual * self.share))
+
+
+QUICK = Options(seconds=1.0, events=2_000, share=0.02)  # does each bench run at all? Its figures mean nothing
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -17,13 +18,14 @@ from bench.history import Chain, draws, events_of, stocked
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.main import SERVICE
-from shared.decider import Timer
 from shared.engines import remembered_ports
+from shared.journal import TimerRow
 from shared.journal_tables import all_tables
 from shared.postgres import Connection
 from shared.postgres_engine import PostgresEngine
-from shared.record import GENESIS, Record, canonical
+from shared.record import GENESIS, Record
 from shared.service import Service
+from shared.writer import timer_row
 
 PRODUCT = "bench-oxide"
 STREAM = f"{DECIDER.kind}/{PRODUCT}"
@@ -104,7 +106,7 @@ def _rows(line: Chain, events: Sequence[Event]) -> dict[str, list[tuple[Any, ...
     return {
         "events": [_event_row(line, record) for record in records],
         "outcomes": [_outcome_row(line, record) for record in records],
-        "timers": _timer_rows(events),
+        "timers": _timer_rows(records, events),
     }
 
 
@@ -136,9 +138,11 @@ def _outcome_row(line: Chain, record: Record) -> tuple[Any, ...]:
     return (record.shard, command, command[::-1], record.position, 1, record.stream, record.version, None, line.recorded_at)
 
 
-def _timer_rows(events: Sequence[Event]) -> list[tuple[Any, ...]]:
-    set_now = [change for event in events for change in DECIDER.timers(event)]
-    return [(STREAM, timer.name, timer.due, canonical(timer.command).decode(), timer.at) for timer in set_now if isinstance(timer, Timer)]
+def _timer_rows(records: Sequence[Record], events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    made = [
+        timer_row(STREAM, record.version, change) for record, event in zip(records, events, strict=True) for change in DECIDER.timers(event)
+    ]
+    return [msgspec.structs.astuple(row) for row in made if isinstance(row, TimerRow)]
 
 
 async def _without_indexes(connection: Connection) -> list[str]:

@@ -35,17 +35,17 @@ SLOWER = 1.2  # times, at most
 async def longevity(options: Options) -> AsyncGenerator[Figure]:
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         async with server(Path(folder)) as address:
-            urls = {}
-            for name, length, releases in (("young", YOUNG, FEW), ("wide", MANY + YOUNG, MANY), ("old", options.events, FEW)):
+            urls, many = {}, options.some(MANY)
+            for name, length, releases in (("young", YOUNG, FEW), ("wide", many + YOUNG, many), ("old", options.events, FEW)):
                 urls[name] = await database(address, name)
                 await fill(urls[name], events=length, releases=releases)
                 await rebuild_and_swap(SERVICE, urls[name])
-            async for each in measured(urls["young"], urls["wide"], urls["old"], options.events):
+            async for each in measured(urls["young"], urls["wide"], urls["old"], options.events, many):
                 yield each
 
 
-async def measured(young_url: str, wide_url: str, old_url: str, events: int) -> AsyncGenerator[Figure]:
-    async with drawing(young_url, FEW) as young, drawing(wide_url, MANY) as wide, drawing(old_url, FEW) as old:
+async def measured(young_url: str, wide_url: str, old_url: str, events: int, many: int) -> AsyncGenerator[Figure]:
+    async with drawing(young_url, FEW) as young, drawing(wide_url, many) as wide, drawing(old_url, FEW) as old:
         replayed = events / await _state_s(old)
         yield figure(f"state_rebuilt_from_postgres_of_{events}_events", replayed, "events/s", at_least=400_000)
         async for each in _appends(young, wide, old, events):

@@ -80,9 +80,9 @@ class _Payments:
     async def make_long(self, today: date) -> None:
         """Payments of every day of its years, in no order."""
         self._today = today
-        days = [today - timedelta(days=number * 7 % (365 * YEARS)) for number in range(EVENTS)]
-        for first in range(0, EVENTS, self.options.clients):
-            some = range(first, min(first + self.options.clients, EVENTS))
+        days = [today - timedelta(days=number * 7 % (365 * YEARS)) for number in range(self.options.some(EVENTS))]
+        for first in range(0, len(days), self.options.clients):
+            some = range(first, min(first + self.options.clients, len(days)))
             await asyncio.gather(*(self._pay_long(f"long-{number}", days[number]) for number in some))
 
     async def _pay_long(self, reference: str, received_on: date) -> None:

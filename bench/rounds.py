@@ -34,7 +34,7 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
             await agree_on_stock(parties, [PRODUCT, BESIDE])
             subject, key_file = await empowered_approver(parties, Path(folder))
-            measured = _Rounds(deployment, parties, subject, key_file)
+            measured = _Rounds(deployment, parties, subject, key_file, options.some(REQUESTS))
             async for each in measured.figures():
                 yield each
             await drain(parties.auditor)
@@ -42,14 +42,15 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
 
 
 class _Rounds:
-    def __init__(self, deployment: Deployment, parties: Parties, subject: str, key_file: Path) -> None:
+    def __init__(self, deployment: Deployment, parties: Parties, subject: str, key_file: Path, requests: int) -> None:
         self.deployment = deployment
         self.parties = parties
         self.subject = subject
         self.key_file = key_file
+        self.requests = requests
 
     async def figures(self) -> AsyncGenerator[Figure]:
-        names = await _each(range(REQUESTS), self._ask_and_accept)
+        names = await _each(range(self.requests), self._ask_and_accept)
         opened = await self.parties.operator.post("/allocation/v1/rounds", {"product": PRODUCT, "requests": names, "policy": POLICY})
         path = f"/allocation/v1/rounds/{opened['round']}"
         await drain(self.parties.auditor)

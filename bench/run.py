@@ -37,10 +37,14 @@ BENCHES: Mapping[str, Bench] = {
 }
 
 
+class UnknownBench(ValueError):
+    """There is no bench of this name."""
+
+
 async def measure(names: Sequence[str], options: Options) -> AsyncGenerator[Figure]:
-    """The figures of the benches of these names, or of all. Raises LookupError for a name that there is not, and what a bench raises."""
+    """The figures of the benches of these names, or of all. Raises UnknownBench, and what a bench raises."""
     if unknown := [name for name in names if name not in BENCHES]:
-        raise LookupError(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+        raise UnknownBench(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     for name in names or BENCHES:
         os.sync()  # what the one before has left to write is not to slow this one down
         async for figure in BENCHES[name](options):

@@ -110,9 +110,10 @@ class _Draws:
 
     async def receipts(self) -> list[float]:
         token = await self.parties.partners[PARTNER].token()
+        count = self.options.some(RECEIPTS)
         inventory, ledger = self.endpoints.services["inventory"], self.endpoints.services["ledger"]
-        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=RECEIPTS, a_second=RECEIPTS_A_SECOND)
-        self._acknowledged += RECEIPTS
+        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=count, a_second=RECEIPTS_A_SECOND)
+        self._acknowledged += count
         return took_s
 
     def rest_of(self, name: str, load: Load, drained_s: float) -> Iterator[Figure]:

@@ -22,12 +22,12 @@ EVENTS, RELEASES = 500_000, 100
 CLIENTS = 4
 
 
-async def tables(_options: Options) -> AsyncGenerator[Figure]:
+async def tables(options: Options) -> AsyncGenerator[Figure]:
     """Beside it, the same with nobody writing."""
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         async with server(Path(folder)) as address:
             url = await database(address, "journal")
-            await fill(url, events=EVENTS, releases=RELEASES)
+            await fill(url, events=options.some(EVENTS), releases=RELEASES)
             alone = await _rebuilt(url)
             async with drawing(url, RELEASES) as draws, _going_on(draws):
                 going_on = await _rebuilt(url)

@@ -79,7 +79,11 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         unpacked = Path(work) / "unpacked"
         try:
-            subprocess.run(["apt-get", "download", *PACKAGES], cwd=work, check=True, capture_output=True)
+            lists = Path(work) / "lists"  # our own: the machine's may be old, or none
+            (lists / "partial").mkdir(parents=True)
+            apt = ("apt-get", "-o", f"Dir::State::lists={lists}")
+            for command in ((*apt, "update"), (*apt, "download", *PACKAGES)):
+                subprocess.run(command, cwd=work, check=True, capture_output=True)
             for package in Path(work).glob("*.deb"):
                 subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True, capture_output=True)
         except subprocess.CalledProcessError as error:

@@ -359,11 +359,13 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
     clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
     events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
+    quick: Annotated[bool, typer.Option("--quick", help="does each bench run at all? Its figures mean nothing")] = False,
 ) -> None:
     """How fast it is, beside what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
+    from bench.figures import QUICK, Options
     from services.commands.bench import bench as run
 
-    run(names or [], seconds, clients, events)
+    run(names or [], QUICK if quick else Options(seconds, clients, events))
 
 
 def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from bench.figures import Figure, Options
-from bench.run import measure
+from bench.run import UnknownBench, measure
 from services.client import ProblemAnswer
 from services.commands.failure import CHECK_FAILED, fail
 from services.demo.parties import Unexpected
@@ -17,14 +17,14 @@ from services.serving import Stopped
 from shared.processes import Died
 
 
-def bench(names: Sequence[str], seconds: float, clients: int, events: int) -> None:
+def bench(names: Sequence[str], options: Options) -> None:
     """A missed target is told, and is no failure: the exit code says whether everything could be measured."""
     try:
-        figures = asyncio.run(_bench(names, Options(seconds, clients, events)))
+        figures = asyncio.run(_bench(names, options))
     except Stopped:
         fail("stopped", CHECK_FAILED)
-    except LookupError as error:
-        fail(str(error.args[0]))
+    except UnknownBench as error:
+        fail(str(error))
     except (Unexpected, RuntimeError, ProblemAnswer, Died, httpx.TransportError) as error:
         fail(repr(error), CHECK_FAILED)
     typer.echo(summary(figures), err=True)

@@ -444,6 +444,17 @@ class TimerForgottenBeforeItIsSettled(Timers):
         await super().fire(Forgotten(), timer)  # type: ignore[arg-type]
 
 
+class TimerFiresOnceADay(Timers):
+    """Whatever event has set it to that day."""
+
+    async def fire(self, lead: Any, timer: Any) -> None:
+        class Known:
+            async def forget(_, _timer: Any) -> None:
+                await lead.forget(timer)
+
+        await super().fire(Known(), msgspec.structs.replace(timer, version=None))  # type: ignore[arg-type]
+
+
 class InstantsPassedOver(SimTimersLead):
     async def due(self, day: date, now: datetime) -> list[TimerRow]:
         return [row for row in await super().due(day, now) if row.at is None]
@@ -522,6 +533,7 @@ KERNELS: dict[str, Broken] = {
     "a gap is not filled": Broken("^ledger: entry", Kernel(inbox=GapsPassedOver)),
     "a lost tail is not missed": Broken("does not come to rest: .* has taken", Kernel(inbox=SilenceIsTakenForTheEnd)),
     "timer forgotten before it is settled": Broken("^timers: .* was due", Kernel(timers=TimerForgottenBeforeItIsSettled)),
+    "a timer fires once a day": Broken("^timers: allocation/.* was due", Kernel(timers=TimerFiresOnceADay)),
     "timers of an instant are passed over": Broken("^tenders: .* was to", Kernel(journal=TimersOfDaysOnly)),
     "dispatch without a receipt": Broken("went out at .* without a receipt", Kernel(deciders=_without_the_receipt_gate)),
     "headroom is looked up in a table": Broken("^headroom: .* are committed under", Kernel(deciders=_headroom_looked_up_elsewhere)),

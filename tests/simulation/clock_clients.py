@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.allocation.domain.clock import PauseClock, ResumeClock
 from services.allocation.domain.readiness import ClearItem, Register, RenewItem, WithdrawItem
-from simulation.client import Client
+from shared.journal import Document
+from simulation.client import Client, Prepare
+
+if TYPE_CHECKING:
+    from simulation.world import Running
 
 OFFICER: Any = "an officer"
 
@@ -29,14 +33,12 @@ async def keep_ready(client: Client, products: Sequence[Any], partners: Sequence
         stream = f"readiness/agr_{partner}.{product}"
         register = await client.read("allocation", stream)
         items = sorted(register.items) if isinstance(register, Register) else []
-        if len(items) < 3:
+        if len(items) < 2:
             await client.do("allocation", stream, _cleared(client, product, partner))
-        elif client.dice.random() < 0.3:
+        elif client.dice.random() < 0.2:
             await client.do("allocation", stream, WithdrawItem(item=client.dice.choice(items), reason="sold"))
         else:
-            item, until = client.dice.choice(items), _until(client)
-            renew = RenewItem(item=item, evidence="a letter", by=OFFICER, until=until, warn_days=1, on=date.min)
-            await client.do("allocation", stream, renew)
+            await client.do("allocation", stream, _renewed(client, client.dice.choice(items)))
 
 
 def _cleared(client: Client, product: Any, partner: Any) -> ClearItem:
@@ -53,6 +55,18 @@ def _cleared(client: Client, product: Any, partner: Any) -> ClearItem:
         warn_days=1,
         on=date.min,
     )
+
+
+def _renewed(client: Client, item: Any) -> Prepare:
+    """Sometimes as of yesterday, and until then: midnight has passed since the request was read."""
+    late, days = client.dice.random() < 0.4, client.dice.choice((None, 0, 1, 2, 3))
+
+    async def renew(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        today = on - timedelta(days=1) if late else on
+        until = today if late else None if days is None else on + timedelta(days=days)
+        return RenewItem(item=item, evidence="a letter", by=OFFICER, until=until, warn_days=1, on=today), ()
+
+    return renew
 
 
 def _until(client: Client) -> date | None:
