@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.allocation.domain import book_opening
-from simulation import clock_clients, creditor_clients, deputy_clients, oversight_clients, policy_clients, screening_clients
+from simulation import clock_clients, creditor_clients, deputy_clients, oversight_clients, policy_clients, screening_clients, terms_clients
 from simulation.client import Client
 from simulation.clients import Approver
 
@@ -38,5 +38,6 @@ def at_work(
         oversight_clients.oversee(client("overseer"), until_s),
         deputy_clients.stand_in(client("deputy"), deputy, approvers[0], until_s),
         deputy_clients.declare_interests(client("interests"), deputy, products, partners, until_s),
+        terms_clients.let_run_out(client("terms"), products, until_s),
         creditor_clients.replace_overdue(client("creditor"), until_s),
     ]

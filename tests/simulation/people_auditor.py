@@ -162,7 +162,7 @@ def clocks(evidence: "Evidence") -> Iterator[str]:
 
 
 def people_timers(records: list[Json]) -> Wanted:
-    """Of versions of policies whose day is to come, and of what registers have cleared until a day."""
+    """Of versions of policies whose day is to come, of rounding that is owed, and of what registers have cleared: until a day."""
     wanted: Wanted = {}
     for record in records:
         kind, data, stream = _kind(record), record["data"], record["stream"]
@@ -174,6 +174,10 @@ def people_timers(records: list[Json]) -> Wanted:
             case "policy_activated":  # and no version before it comes any more
                 for version in range(1, data["version"] + 1):
                     wanted.pop(("allocation", stream, f"activate/{version}"), None)
+            case "carry_set" if data["carry_g"] != "0" and data["expires_on"] is not None:
+                wanted["allocation", stream, f"carry/{data['agreement']}"] = _day_after(data["expires_on"])
+            case "carry_set" | "carry_expired":
+                wanted.pop(("allocation", stream, f"carry/{data['agreement']}"), None)
             case "readiness_cleared" | "readiness_renewed" if data["until"] is not None:
                 wanted["allocation", stream, f"item/{data['item']}"] = data["warn_on"] or _day_after(data["until"])
             case "readiness_expiring":

@@ -424,6 +424,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.timers, _never_screen),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "policy_activated", "version")),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "readiness_expired", "item")),
+    (auditor.timers, lambda evidence: _drop_the_end(evidence, "carry_expired", "agreement")),
     (auditor.documents, _change("report_sent", report="00" * 32)),
     (auditor.documents, _change("screening_list_put_in_force", document="00" * 32)),
     (auditor.messages, _lose_a_message),
