@@ -17,7 +17,7 @@ log = structlog.get_logger()
 BATCH = 1000  # events
 POLL_SECONDS = 0.5
 CARRY_EVERY_SECONDS = 0.02  # under load, what so long a time brings goes as one
-MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many events go at once, readers are spared: each of them has as many turns as the relay
+MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many go at once, readers are spared, who have as many turns: unless a backlog waits
 
 
 class Relay:
@@ -46,7 +46,7 @@ class Relay:
                 while True:
                     await pace.turn()
                     carried = await self._carry_all(lead, producer, cursors)
-                    if carried >= MANY:
+                    if MANY <= carried < BATCH:
                         pace.slow_down(MANY_EVERY_SECONDS)
                     elif not carried:
                         await lead.news(POLL_SECONDS)
