@@ -25,7 +25,7 @@ from shared.postgres import Connection
 from shared.postgres_engine import PostgresEngine
 from shared.record import GENESIS, Record
 from shared.service import Service
-from shared.writer import timer_row
+from shared.writer_batch import timer_row
 
 PRODUCT = "bench-oxide"
 STREAM = f"{DECIDER.kind}/{PRODUCT}"

@@ -11,6 +11,7 @@ from itertools import groupby
 import msgspec
 
 from services.copies import KafkaCopy, LedgerCopy, Recorded
+from shared.commands import UNKNOWN_INPUT
 from shared.decider import Decider
 from shared.journal import Changes, Document, Head, Outcome
 from shared.messages import Headed
@@ -18,7 +19,7 @@ from shared.postgres import Connection
 from shared.postgres_journal import PostgresJournal, previous_hash, read_document
 from shared.record import Fact, Record
 from shared.service import Service
-from shared.writer import UNKNOWN_INPUT, timer_row
+from shared.writer_batch import timer_row
 
 LOOKED_BACK = 10_000  # events of the ledger's own journal that are compared with what was sent
 

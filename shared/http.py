@@ -25,6 +25,7 @@ from typeid import TypeID
 
 from shared.auth import Caller, allow
 from shared.clock import day_of
+from shared.commands import Accepted, CommandFailed, CommandTooLarge, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 from shared.decider import Refused
 from shared.direct import DirectRoutes
 from shared.journal import Document
@@ -33,7 +34,6 @@ from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_heads
 from shared.problems import IMPORT_LIMIT_BYTES, Entry, Problem, ProblemResponse, body_too_large, register, request_id
 from shared.record import MAX_INTEGER, canonical
-from shared.writer import Accepted, CommandFailed, CommandTooLarge, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 
 register(
     {

@@ -18,6 +18,7 @@ import structlog
 from shared import metrics
 from shared.broker import Broker, BrokerUnreachable, Consumer, Message, Partition
 from shared.codec import Codec, without_version
+from shared.commands import CommandFailed, Context, Overloaded, Unavailable
 from shared.decider import Refused
 from shared.journal import Cursor, Document, InboxLead, Journal, LostLead, Unreachable
 from shared.lines import Fork, Line, Stopped, differs
@@ -27,7 +28,7 @@ from shared.postgres import Project
 from shared.record import Fact, Record
 from shared.sources import Sources, Unanswered, WrongDocument
 from shared.telemetry import following
-from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
+from shared.writer import Writer
 
 log = structlog.get_logger()
 

@@ -20,6 +20,7 @@ from shared.auth import Keys, TokenSource, TokenVerifier
 from shared.broker import BrokerUnreachable
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
+from shared.commands import Refusal
 from shared.decider import Decider
 from shared.inbox import Inbox, Needs, React, Subscription
 from shared.journal import InboxLead, Unreachable
@@ -36,7 +37,7 @@ from shared.snapshots import rules_of
 from shared.sources import Sources, Unanswered
 from shared.timers import Timers
 from shared.watch import watch
-from shared.writer import Refusal, Writer
+from shared.writer import Writer
 
 log = structlog.get_logger()
 

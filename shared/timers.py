@@ -14,9 +14,10 @@ import structlog
 
 from shared import metrics
 from shared.clock import Clock, day_of, written
+from shared.commands import CommandFailed, Context, Overloaded, Unavailable
 from shared.decider import Refused
 from shared.journal import Journal, TimerRow, TimersLead, Unreachable
-from shared.writer import CommandFailed, Context, Overloaded, Unavailable, Writer
+from shared.writer import Writer
 
 log = structlog.get_logger()
 

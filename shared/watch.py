@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from shared import metrics
 from shared.broker import BrokerUnreachable
 from shared.clock import day_of
+from shared.commands import CommandFailed, CommandTooLarge, Refusal
 from shared.journal import Unreachable
 from shared.messages import topic_of
 from shared.postgres import briefly
-from shared.writer import CommandFailed, CommandTooLarge, Refusal
 
 if TYPE_CHECKING:
     from shared.service import Kernel

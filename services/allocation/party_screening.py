@@ -24,11 +24,11 @@ from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestI
 from services.allocation.tables import RequestRow, RequestStatus
 from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
 from shared.clock import day_of
+from shared.commands import Accepted, CommandFailed, Context, Overloaded, Unavailable
 from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_document
 from shared.record import canonical
 from shared.service import Kernel
-from shared.writer import Accepted, CommandFailed, Context, Overloaded, Unavailable
 
 TOGETHER = 200  # requests that one command screens
 POLL_SECONDS = 1.0

@@ -18,8 +18,8 @@ from services.allocation.domain.book_rounds import ProposeRound
 from services.allocation.domain.book_state import Book
 from services.allocation.domain.eligibility import Stock
 from services.allocation.events import ProductId
+from shared.commands import Unavailable
 from shared.service import Kernel
-from shared.writer import Unavailable
 
 SMALL = 200  # requests: a round of so many is worked out here
 WRITTEN_AT_ONCE = 500  # requests: others are served after each so many

@@ -22,13 +22,13 @@ from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, TileMissing, TileStore
 from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.clock import day_of
+from shared.commands import CommandFailed, Context, Overloaded, Refusal, Unavailable
 from shared.decider import Refused
 from shared.journal import Unreachable
 from shared.pace import Pace
 from shared.postgres import Connection, reachable
 from shared.postgres_leads import leading
 from shared.service import Kernel
-from shared.writer import CommandFailed, Context, Overloaded, Refusal, Unavailable
 
 log = structlog.get_logger()
 

@@ -19,12 +19,12 @@ from services.ledger.tiles import TileStore
 from services.recover import recover
 from services.registry import service
 from shared.checkpoint import TreeHead, open_checkpoint
+from shared.commands import Refusal
 from shared.kafka_broker import KafkaBroker
 from shared.messages import topic_of
 from shared.postgres import open_pool
 from shared.postgres_journal import PostgresJournal
 from shared.postgres_tools import load_schema
-from shared.writer import Refusal
 
 
 async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(stage: LedgerStage):

@@ -16,10 +16,10 @@ from services.allocation.domain.decision_check import recompute
 from services.allocation.events import RoundProposed
 from services.allocation.main import SERVICE as ALLOCATION
 from services.allocation.working_out import SMALL, work_out
+from shared.commands import Unavailable
 from shared.engines import Engines
 from shared.postgres_journal import read_document
 from shared.service import Kernel
-from shared.writer import Unavailable
 
 AROUND = surroundings(lots=100)
 

@@ -24,6 +24,7 @@ from services.identity.main import create_app as identity_app
 from services.migrate import grant, role_of
 from shared.auth import TokenSource
 from shared.clock import Clock, SystemClock
+from shared.commands import Context
 from shared.engines import Engines
 from shared.journal_tables import all_tables
 from shared.messages import topic_of
@@ -33,7 +34,7 @@ from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.topics import ensure_topics
-from shared.writer import Context, Writer
+from shared.writer import Writer
 
 PATIENCE_SECONDS = 20.0
 

@@ -7,12 +7,12 @@ import pytest
 from counter import Add, Break, Note, counter_service
 from stage import Stage, context
 
+from shared.commands import CommandFailed
 from shared.journal import Document
 from shared.journal_tables import APPEND_ONLY
 from shared.postgres_journal import read_document, read_heads
 from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.service import Service
-from shared.writer import CommandFailed
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ async def tells_to_wait(answer: httpx.Response) -> None:
 async def test_without_postgresql_callers_are_told_to_wait_and_afterwards_all_goes_on(
     own: Engines, own_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.writer.DATABASE_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("shared.writer_shard.DATABASE_PATIENCE_SECONDS", 0.5)
     postgres = own.programs[0]
     source, sink = counter_service(own_stage.name("counter")), own_stage.name("tally")
     async with own_stage.serving(source) as counter, own_stage.serving(tally_service(sink, source.name)) as tally:

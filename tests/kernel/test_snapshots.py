@@ -8,11 +8,12 @@ import pytest
 from counter import Add, Counter, counter_service
 from stage import Stage, context, until
 
+from shared.commands import Accepted
 from shared.postgres import open_pool
 from shared.postgres_snapshots import PostgresSnapshots
 from shared.service import Service
 from shared.snapshots import encoded
-from shared.writer import Accepted, Writer
+from shared.writer import Writer
 
 STREAM = "counter/a"
 WRONG = Counter(total=1_000)  # no events add up to it: who says it has read the snapshot

@@ -6,7 +6,7 @@ import time
 from counter import Add, counter_service
 from stage import Stage, context
 
-from shared.writer import Accepted
+from shared.commands import Accepted
 
 CLIENTS, COMMANDS_EACH = 64, 50
 

@@ -6,10 +6,11 @@ import pytest
 from counter import Add, Reason, SetClosing, Take, counter_service
 from stage import Day, Stage, context, until
 
+from shared.commands import Accepted
 from shared.decider import Refused
 from shared.service import Service
 from shared.timers import Timers
-from shared.writer import Accepted, Writer
+from shared.writer import Writer
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from breaking_proxy import breaking_proxy
 from counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
 from stage import Stage, context, until
 
+from shared.commands import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 from shared.decider import Refused
 from shared.postgres import Connection
 from shared.record import MAX_DATA_BYTES, Fact
 from shared.service import Service
-from shared.writer import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch, Writer
+from shared.writer import Writer
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ async def test_partner_sequences_go_on_where_another_process_left_them(stage: St
 
 
 async def test_a_state_that_was_evicted_is_read_again(stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.writer.STATES_KEPT", 1)
+    monkeypatch.setattr("shared.writer_shard.STATES_KEPT", 1)
     async with stage.writing(service) as writer:
         for _ in range(3):
             await asyncio.gather(*(writer.submit(f"counter/{name}", add(name), context()) for name in "abcdefgh"))

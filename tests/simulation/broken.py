@@ -13,6 +13,7 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
 from services.loans.domain import facility
 from shared.broker import BrokerUnreachable
+from shared.commands import CommandFailed, Context, Unavailable
 from shared.decider import Decider
 from shared.inbox import Inbox
 from shared.journal import Append, Changes, Cursor, Head, TimerRow, Unreachable
@@ -21,7 +22,7 @@ from shared.messages import Headed
 from shared.record import Fact, Record
 from shared.relay import Relay
 from shared.timers import Timers
-from shared.writer import CommandFailed, Context, Unavailable, Writer
+from shared.writer import Writer
 from simulation.sim_journal import DataRefused, SimInboxLead, SimJournal, SimTimersLead
 from simulation.world import Kernel
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shared.commands import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 from shared.decider import Refused
 from shared.journal import Document
-from shared.writer import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
 from simulation.tables import NOWHERE, AllocationTables, InventoryTables
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ from services.inventory.events import Assay, GateEvidence
 from shared.approval import Approval as SignedApproval
 from shared.approval import approve, key_id, public_key_hex, verify_approval
 from shared.authority import Capacity
+from shared.commands import Accepted, Unavailable
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
-from shared.writer import Accepted, Unavailable
 from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from simulation.authority_clients import capacity, replace_authority
 from simulation.client import Client, NotNow, Prepare

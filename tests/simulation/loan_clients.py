@@ -37,9 +37,9 @@ from services.loans.events.loan import (
 )
 from services.loans.events.project import ProjectFact
 from shared.approval import approve
+from shared.commands import Accepted
 from shared.conditions import ShareAtLeast, Shown
 from shared.journal import Document
-from shared.writer import Accepted
 from simulation.authority_clients import OFFICER, capacity
 from simulation.client import Client, with_document
 

@@ -19,8 +19,8 @@ from services.loans.domain.material_terms import (
 )
 from services.loans.events.facility import Limit
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
+from shared.commands import Accepted
 from shared.journal import Document
-from shared.writer import Accepted
 from simulation.client import Client, with_document
 from simulation.loan_clients import signing
 from simulation.tables import UNIT_G

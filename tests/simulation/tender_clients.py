@@ -13,9 +13,9 @@ from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import BidStep, TenderTerms
 from shared.approval import approve
+from shared.commands import Unavailable
 from shared.decider import Refused
 from shared.journal import Document, Unreachable
-from shared.writer import Unavailable
 from simulation.client import Client, NotNow
 from simulation.clients import Approver, signing_of
 from simulation.tables import UNIT_G

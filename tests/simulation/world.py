@@ -15,9 +15,10 @@ from services.inventory.main import SERVICE as INVENTORY
 from services.inventory.reactions import check_checkpoint
 from services.ledger.main import SERVICE as LEDGER
 from services.loans.main import SERVICE as LOANS
-from shared import inbox, lines, relay, writer
+from shared import inbox, lines, relay, writer, writer_shard
 from shared.broker import Message
 from shared.clock import day_of
+from shared.commands import Unavailable
 from shared.decider import Decider
 from shared.inbox import IDLE_SECONDS, Inbox, Subscription
 from shared.journal import Unreachable
@@ -27,7 +28,7 @@ from shared.relay import Relay
 from shared.service import Service
 from shared.sources import Unanswered
 from shared.timers import Timers
-from shared.writer import Unavailable, Writer
+from shared.writer import Writer
 from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, people, tender_clients
 from simulation.auditor import Evidence
 from simulation.chance import CALM, Chance, Fault, draw_rates
@@ -527,7 +528,7 @@ def _subscriptions(service: Service) -> Sequence[Subscription]:
 
 
 LIMITS: dict[str, tuple[Any, tuple[int, ...]]] = {  # how much the kernel takes at once, or remembers: sometimes very little
-    "STATES_KEPT": (writer, (1, 3, 10_000)),
+    "STATES_KEPT": (writer_shard, (1, 3, 10_000)),
     "PLACES_KEPT": (writer, (1, 1_000_000)),
     "REMEMBERED": (lines, (1, 5, 4096)),
     "FETCHED": (relay, (1, 4, 1000)),

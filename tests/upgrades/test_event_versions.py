@@ -15,12 +15,13 @@ from stage import PATIENCE_SECONDS, Stage, context, until
 from tally import Mood, needs, reactions, take, tally_service
 
 from services.ledger.main import SERVICE as LEDGER
+from shared.commands import Accepted, Unavailable
 from shared.decider import Refused
 from shared.lines import Stopped
 from shared.rebuild import rebuild_and_compare
 from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.service import Service, subscription
-from shared.writer import Accepted, Unavailable, Writer
+from shared.writer import Writer
 
 
 class Builds(msgspec.Struct, frozen=True):

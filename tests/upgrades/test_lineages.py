@@ -16,9 +16,10 @@ from services.loans.domain.facility import OpenFacility
 from services.loans.events.facility import FacilityId, Limit
 from services.registry import JOURNALED, service
 from shared.clock import SystemClock
+from shared.commands import Accepted
 from shared.postgres import Connection, open_pool
 from shared.postgres_journal import PostgresJournal
-from shared.writer import Accepted, Writer
+from shared.writer import Writer
 
 TOTAL = Limit(key="total", parent=None, limit_minor=400_000_000_000)
 EMPTY = Schema({}, {}, {}, {}, {})

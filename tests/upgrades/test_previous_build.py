@@ -15,12 +15,13 @@ from stockpile_story import lot, register
 
 from services.inventory.main import SERVICE as INVENTORY
 from shared.clock import SystemClock
+from shared.commands import Accepted, CommandFailed, Unavailable
 from shared.decider import Refused
 from shared.postgres import open_pool
 from shared.postgres_journal import PostgresJournal, read_heads, read_records
 from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.service import Service
-from shared.writer import Accepted, CommandFailed, Unavailable, Writer
+from shared.writer import Writer
 
 
 @asynccontextmanager

@@ -42,9 +42,9 @@ from services.allocation.party_screening import screen_round
 from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, SupersededRoundRow
 from services.allocation.working_out import work_out
 from shared.auth import Caller, allow
+from shared.commands import Accepted
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
-from shared.writer import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 

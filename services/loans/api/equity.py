@@ -19,12 +19,12 @@ from services.loans.events.facility import FacilityId
 from services.loans.events.loan import Account, Category
 from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
 from shared.auth import Caller, allow
+from shared.commands import Accepted
 from shared.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, etag, same_fields
 from shared.journal import Document
 from shared.problems import Problem
 from shared.record import MAX_INTEGER, canonical
-from shared.writer import Accepted
 
 router = APIRouter(tags=["equity"])
 
