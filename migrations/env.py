@@ -21,7 +21,8 @@ def migrate(connection: Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(Settings().database_owner_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    url = context.config.attributes.get("owner_url") or Settings().database_owner_url
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

@@ -84,7 +84,9 @@ class Deployment:
             )
             for name in PROCESSES
         ]
-        self.supervisor = Supervisor(self.folder, self.engines.programs, children, prepare=self._migrate)
+        self.supervisor = Supervisor(
+            self.folder, self.engines.programs, children, prepare=lambda: migrate(self.owner_settings, self.passwords)
+        )
 
     async def run(self, on_ready: Any) -> None:
         """Serves until stopped; `on_ready(endpoints)` is called once all is ready."""
@@ -130,12 +132,6 @@ class Deployment:
         """As the service's own role."""
         address = self.engines.database_url.rpartition("@")[2]
         return f"postgresql://{role_of(name)}:{self.passwords[name]}@{address}"
-
-    async def _migrate(self) -> None:
-        import os
-
-        os.environ["DATABASE_OWNER_URL"] = self.owner_settings.database_owner_url  # Alembic's env.py reads it there
-        await migrate(self.owner_settings, self.passwords)
 
 
 def _role_passwords(folder: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
     `role_passwords` is {service: password}. Safe to repeat.
     """
     for name in JOURNALED:
-        await asyncio.to_thread(upgrade, name)
+        await asyncio.to_thread(upgrade, name, owner_url=settings.database_owner_url)
     connection = await asyncpg.connect(settings.database_owner_url)
     try:
         for name in JOURNALED:
@@ -44,8 +44,11 @@ async def prepare(settings: Settings) -> None:
     await migrate(settings, dict.fromkeys(JOURNALED, settings.database_password))
 
 
-def upgrade(name: str, revision: str = "head") -> None:
-    command.upgrade(Config(ROOT / "alembic.ini", ini_section=name), revision)
+def upgrade(name: str, revision: str = "head", *, owner_url: str | None = None) -> None:
+    """`owner_url` None: the database of DATABASE_OWNER_URL, as for the `alembic` command."""
+    config = Config(ROOT / "alembic.ini", ini_section=name)
+    config.attributes["owner_url"] = owner_url
+    command.upgrade(config, revision)
 
 
 def role_of(name: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
-import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -59,13 +58,11 @@ class LedgerStage:
         }
         return Settings(**(values | changed))
 
-    async def prepare(self, environment: pytest.MonkeyPatch) -> None:
+    async def prepare(self) -> None:
         superuser = await asyncpg.connect(self.servers.database_url)
         await superuser.execute("CREATE DATABASE ledger_stage")
         await superuser.close()
-        settings = self.settings("ledger")
-        environment.setenv("DATABASE_OWNER_URL", settings.database_owner_url)  # Alembic's env.py reads it there
-        await migrate(settings, self.passwords)
+        await migrate(self.settings("ledger"), self.passwords)
 
     @asynccontextmanager
     async def serving(self, serves: Service, **settings: Any) -> AsyncIterator[Kernel]:
@@ -109,8 +106,7 @@ class LedgerStage:
 @asynccontextmanager
 async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[LedgerStage]:
     stage = LedgerStage(folder, servers)
-    with pytest.MonkeyPatch.context() as environment:
-        await stage.prepare(environment)
+    await stage.prepare()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             serve(identity_app(Settings(issuer=stage.urls["identity"], data_dir=folder)), stage.urls["identity"])
