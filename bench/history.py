@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.state import Stockpile
@@ -89,12 +89,13 @@ def _award(product: str, number: int) -> AwardedRelease:
 
 
 def draws(product: str, releases: int) -> Iterator[Command]:
-    """Draws without end, each weighed and dispatched at once."""
+    """Draws without end, each weighed, dispatched and delivered at once: nothing that is over stays in the state."""
     for number in count():
         drawn = draw(product, number, releases)
         yield drawn
         yield WeighDraw(draw=drawn.draw, weighed_g=UNIT_G)
         yield DispatchDraw(draw=drawn.draw, carrier="Linfox", consignee="Sojitz", gates=(RECEIPT,), on=TODAY)
+        yield DeliverDraw(draw=drawn.draw, partner=None, delivered_on=TODAY, received_by="Sojitz", evidence="CMR 4711", on=TODAY)
 
 
 def events_of(commands: Iterator[Command], state: Stockpile = DECIDER.initial) -> Iterator[Event]:
