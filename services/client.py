@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from services.deployment import Endpoints, read_endpoints
-from shared.auth import TokenSource, TokenUnavailable
+from shared.tokens import TokenSource, TokenUnavailable
 
 TIMEOUT_S = 60.0
 _PAUSE_S = 0.2  # between two tries of a call that got no answer

@@ -29,7 +29,6 @@ from shared.commands import Accepted, CommandFailed, CommandTooLarge, Context, F
 from shared.decider import Refused
 from shared.direct import DirectRoutes
 from shared.journal import Document
-from shared.kernel_api import kernel_of
 from shared.postgres import UNREACHABLE
 from shared.postgres_journal import read_heads
 from shared.problems import IMPORT_LIMIT_BYTES, Entry, Problem, ProblemResponse, body_too_large, register, request_id
@@ -77,6 +76,10 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("unavailable", path=request.url.path, error=repr(error))
     detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
     return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
+
+
+def kernel_of(request: Request) -> Any:
+    return request.app.state.kernel
 
 
 class Post:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.auth import Caller, allow
+from shared.http import kernel_of
 from shared.journal import Head, LostLead
 from shared.lines import Stopped
 from shared.messages import FEED_LIMIT, to_feed
@@ -31,10 +32,6 @@ register(
 
 Shard = Annotated[int, Path(ge=0, le=1023)]
 Position = Annotated[int, Query(ge=0, le=MAX_INTEGER)]
-
-
-def kernel_of(request: Request) -> Any:
-    return request.app.state.kernel
 
 
 async def _running(request: Request) -> Any:

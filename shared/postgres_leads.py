@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 import asyncpg
 import msgspec
@@ -16,12 +16,9 @@ import msgspec
 from shared import postgres
 from shared.journal import Cursor, LostLead, TimerRow, Unreachable
 from shared.messages import Headed, from_feed, to_feed
-from shared.postgres import Connection, is_gone, reachable
+from shared.postgres import Connection, Project, is_gone, reachable
 from shared.record import GENESIS, Fact
 from shared.waves import InWaves, Wave, along_with
-
-if TYPE_CHECKING:
-    from shared.postgres_journal import PostgresJournal
 
 _DUE_AT_ONCE = 500
 
@@ -64,10 +61,21 @@ async def leading(pool: "asyncpg.Pool[asyncpg.Record]", name: str) -> AsyncItera
         await pool.release(connection)
 
 
+class Led(Protocol):
+    """What a lead asks of the journal that it leads for."""
+
+    service: str
+    takes: Mapping[str, Project]
+    news: asyncio.Event
+    carried_here: bool
+
+    def forget_recent(self) -> None: ...
+
+
 class _Lead:
     """Says something now and then, lest the server take this process for gone."""
 
-    def __init__(self, journal: "PostgresJournal", connection: Connection) -> None:
+    def __init__(self, journal: Led, connection: Connection) -> None:
         self._journal = journal
         self._connection = connection
         self._one_at_a_time = asyncio.Lock()

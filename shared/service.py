@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared import http, kernel_api, problems, telemetry
-from shared.auth import Keys, TokenSource, TokenVerifier
+from shared.auth import Keys, TokenVerifier
 from shared.broker import BrokerUnreachable
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
@@ -36,6 +36,7 @@ from shared.settings import Settings
 from shared.snapshots import rules_of
 from shared.sources import Sources, Unanswered
 from shared.timers import Timers
+from shared.tokens import TokenSource
 from shared.watch import watch
 from shared.writer import Writer
 

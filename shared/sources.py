@@ -5,7 +5,7 @@ from hashlib import sha256
 import httpx
 import msgspec
 
-from shared.auth import TokenSource, TokenUnavailable
+from shared.tokens import TokenSource, TokenUnavailable
 
 
 class Unanswered(Exception):

@@ -8,13 +8,14 @@ doing the batch again: what had been committed is found among the outcomes.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 
 from shared import metrics
+from shared.clock import Clock
 from shared.codec import UnknownType
 from shared.commands import (
     UNKNOWN_INPUT,
@@ -24,14 +25,11 @@ from shared.commands import (
     Refusal,
     Unavailable,
 )
-from shared.decider import Refused
-from shared.journal import Append, CommandDecidedElsewhere, Head, Unreachable
+from shared.decider import Decider, Refused
+from shared.journal import Append, CommandDecidedElsewhere, Head, Journal, Unreachable
 from shared.record import chain_hash
+from shared.snapshots import Snapshots
 from shared.writer_batch import Ahead, Batch, Pending, State
-
-if TYPE_CHECKING:
-    from shared.writer import Writer
-
 
 log = structlog.get_logger()
 
@@ -41,10 +39,28 @@ CAREFUL_SECONDS = 1.0  # where somebody else was faster, a shard's head is locke
 STATES_KEPT = 10_000  # streams a shard holds in memory
 
 
+class Owner(Protocol):
+    """What a shard asks of the writer that it is a part of."""
+
+    journal: Journal
+    clock: Clock
+    epoch: int
+    batch_limit: int
+    salts: Callable[[int], list[bytes]]
+    snapshots: Snapshots | None
+    snapshot_every: int
+
+    def decider_of(self, stream: str) -> Decider: ...
+
+    def refuse(self, reason: Refusal, words: str) -> None: ...
+
+    def snapshot(self, stream: str, version: int, chain_hash: bytes, state: Any) -> None: ...
+
+
 class Shard:
     """One shard's queue, head and states. Everything here runs in one task, but for `catch_up_stream`."""
 
-    def __init__(self, writer: "Writer", number: int, head: Head, partner_seq: dict[str, int]) -> None:
+    def __init__(self, writer: Owner, number: int, head: Head, partner_seq: dict[str, int]) -> None:
         self.writer = writer
         self.journal = writer.journal
         self.number = number

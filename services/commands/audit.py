@@ -15,8 +15,8 @@ from services.client import Client, ProblemAnswer
 from services.commands.failure import CHECK_FAILED, fail
 from services.commands.receipt import log_key
 from services.commands.token import client_of
-from shared.auth import TokenUnavailable
 from shared.signed_note import VerifierKey
+from shared.tokens import TokenUnavailable
 
 AUDITOR = "auditor-1"
 

@@ -15,8 +15,8 @@ from services.demo.play import Summary, play
 from services.demo.screen import Screen
 from services.ledger.receipt import ReceiptInvalid
 from services.serving import Stopped
-from shared.auth import TokenUnavailable
 from shared.processes import Died
+from shared.tokens import TokenUnavailable
 
 INTERRUPTED = 130
 

@@ -14,13 +14,13 @@ from services.copies import LEDGER, KafkaCopy, LedgerCopy, document_of, taken_by
 from services.recover import AnotherHistory, HeldByNobody, Recovered
 from services.recover import recover as run
 from services.registry import service
-from shared.auth import TokenUnavailable
 from shared.broker import BrokerUnreachable
 from shared.journal import Document, Unreachable
 from shared.kafka_broker import KafkaBroker
 from shared.messages import NotAnEvent
 from shared.postgres import open_pool
 from shared.postgres_journal import PostgresJournal
+from shared.tokens import TokenUnavailable
 
 READER = "auditor-1"  # may read journals
 

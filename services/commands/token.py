@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.client import Client
 from services.commands.failure import fail
-from shared.auth import TokenUnavailable
+from shared.tokens import TokenUnavailable
 
 
 def token(folder: Path, client_id: str) -> str:

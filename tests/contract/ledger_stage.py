@@ -18,12 +18,12 @@ from services.identity.main import create_app as identity_app
 from services.ledger.keys import seed_key
 from services.migrate import migrate, role_of
 from services.registry import JOURNALED, service
-from shared.auth import TokenSource
 from shared.commands import Accepted, Context
 from shared.engines import Engines, remembered_ports
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.signed_note import VerifierKey, parse_verifier_key
+from shared.tokens import TokenSource
 
 
 class LedgerStage:

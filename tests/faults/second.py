@@ -18,7 +18,7 @@ from world import World
 
 from services.client import Client
 from services.deployment import Deployment
-from shared.auth import TokenSource
+from shared.tokens import TokenSource
 
 
 class Second(msgspec.Struct, frozen=True):

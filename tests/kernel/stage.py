@@ -22,7 +22,6 @@ from starlette.types import ASGIApp
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
 from services.migrate import grant, role_of
-from shared.auth import TokenSource
 from shared.clock import Clock, SystemClock
 from shared.commands import Context
 from shared.engines import Engines
@@ -33,6 +32,7 @@ from shared.postgres_journal import PostgresJournal, read_heads, read_records
 from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
+from shared.tokens import TokenSource
 from shared.topics import ensure_topics
 from shared.writer import Writer
 

@@ -17,8 +17,9 @@ from joserfc.jwk import ECKey, KeySet, OKPKey
 from joserfc.jws import default_registry
 
 from shared import problems
-from shared.auth import CACHED_TOKENS, Caller, Keys, TokenSource, TokenUnavailable, TokenVerifier, allow, whose
+from shared.auth import CACHED_TOKENS, Caller, Keys, TokenVerifier, allow, whose
 from shared.problems import Problem
+from shared.tokens import TokenSource, TokenUnavailable
 
 ISSUER = "https://issuer.example"
 NOW = 1_900_000_000

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.client import Client, ProblemAnswer
-from shared.auth import TokenSource
+from shared.tokens import TokenSource
 
 type Answer = Callable[[httpx.Request], httpx.Response]
 
