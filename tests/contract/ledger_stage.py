@@ -117,7 +117,9 @@ async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[Ledger
 
 @asynccontextmanager
 async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False, timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
     while not server.started:
