@@ -22,6 +22,7 @@ from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
 from shared.commands import Refusal
 from shared.decider import Decider
+from shared.fingerprint import rules_of
 from shared.inbox import Inbox, Needs, React, Subscription
 from shared.journal import InboxLead, Unreachable
 from shared.kafka_broker import KafkaBroker
@@ -33,7 +34,6 @@ from shared.problems import Entry
 from shared.record import Record
 from shared.relay import Relay
 from shared.settings import Settings
-from shared.snapshots import rules_of
 from shared.sources import Sources, Unanswered
 from shared.timers import Timers
 from shared.tokens import TokenSource
@@ -74,10 +74,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     def codec(self) -> Codec:
         return Codec(self.event_type, self.upcasters)
 
-    @property
-    def rules(self) -> bytes:
-        """What makes states out of stored events, as one hash."""
-        return rules_of(self.deciders, *self.codec.classes.values(), *self.upcasters.values())
+    def rules(self, kind: str) -> bytes:
+        """What makes the states of this kind of stream out of stored events, as one hash."""
+        decider = next(each for each in self.deciders if each.kind == kind)
+        return rules_of(decider, *self.codec.classes.values(), *self.upcasters.values())
 
 
 def subscription(

@@ -4,16 +4,10 @@ They are a cache, and whoever removes them loses nothing but time. One counts on
 that it stands on is in the journal, at its place in the chain.
 """
 
-import sys
-from collections.abc import Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, Protocol, get_args, get_origin
 
 import immutables
 import msgspec
-
-from shared.decider import Decider
 
 EVERY = 100_000  # events of a stream
 
@@ -26,20 +20,6 @@ class Snapshots(Protocol):
 
     async def keep(self, stream: str, version: int, chain_hash: bytes, state: Any) -> None:
         """`chain_hash` is of the stream's event of this version."""
-
-
-def rules_of(deciders: Sequence[Decider], *more: Any) -> bytes:
-    """SHA-256 of the source that makes states out of stored events: the folders of the deciders, the modules of `more` (events and
-    upcasters), and this file. Any change of it makes all snapshots void."""
-    modules = [sys.modules[each.evolve.__module__] for each in deciders]
-    files = {Path(__file__)} | {Path(str(sys.modules[each.__module__].__file__)) for each in more}
-    for module in modules:
-        path = Path(str(module.__file__))
-        files |= set(path.parent.glob("*.py")) if module.__package__ else {path}
-    digest = sha256()
-    for path in sorted(files):
-        digest.update(sha256(path.read_bytes()).digest())
-    return digest.digest()
 
 
 def encoded(state: Any) -> bytes:

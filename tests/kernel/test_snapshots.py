@@ -25,7 +25,7 @@ async def writing(stage: Stage, service: Service, rules: bytes | None = None) ->
     if service.name not in stage.passwords:
         await stage.prepare(service)
     pool = await open_pool(stage.service_database_url(service.name), service.name, size=2)
-    snapshots = PostgresSnapshots(pool, service.deciders, service.rules if rules is None else rules)
+    snapshots = PostgresSnapshots(pool, service.deciders, service.rules if rules is None else lambda _kind: rules)
     try:
         async with stage.writing(service, snapshots=snapshots, snapshot_every=10) as writer:
             yield writer
