@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml uv.lock deploy/kafka/jars.lock
 	if ! $(VENV)/bin/python -c '' 2>/dev/null; then echo "making $(VENV) with $$($$python --version)"; $$python -m venv --clear $(VENV); fi
 	@$(VENV)/bin/python -c 'import uv' 2>/dev/null || $(RUN) pip install --quiet uv==$(UV_VERSION)
 	@$(VENV)/bin/uv sync --frozen --inexact --quiet --no-python-downloads --compile-bytecode --python $(VENV)/bin/python
-	@$(RUN) shared.kafka_jars
+	@$(RUN) shared.engines.kafka_jars
 	@touch $@
 
 demo: setup ## 6 January 2026, from the first request to the last receipt

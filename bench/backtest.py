@@ -7,8 +7,8 @@ import msgspec
 
 from bench.figures import Figure, Options, figure
 from services.allocation import scenarios
-from services.allocation.domain.backtest import cases_of, try_out
-from services.allocation.domain.policy_terms import STANDARD_TERMS
+from services.allocation.domain.policies.backtest import cases_of, try_out
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.rounds import Method
 
 METHODS = {

@@ -8,7 +8,8 @@ from fractions import Fraction
 from random import Random
 
 from bench.figures import Figure, Options, figure
-from services.allocation.domain.decision import (
+from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     Holdings,
@@ -21,7 +22,6 @@ from services.allocation.domain.decision import (
     decision_hash,
     read_file,
 )
-from services.allocation.domain.decision_check import recompute
 from services.allocation.domain.rules import RULES, Position
 
 REQUESTS = 10_000

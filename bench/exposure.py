@@ -13,15 +13,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.filled import database, server
-from services.loans.api.exposure import exposure_view
-from services.loans.api.positions import positions_of
-from services.loans.domain.exposure import Dimension
-from services.loans.domain.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.api.facility.exposure import exposure_view
+from services.loans.api.facility.positions import positions_of
+from services.loans.domain.facility.exposure import Dimension
+from services.loans.domain.facility.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.main import SERVICE
 from services.loans.tables import CommitmentRow, LoanRow, MaterialLoanRow
-from shared.decider import Refused
-from shared.service import read_engine
+from shared.journal.decider import Refused
+from shared.process.service import read_engine
 
 TODAY = date(2026, 1, 6)
 CMF, LENDING = FacilityId("cmf"), FacilityId("lending")

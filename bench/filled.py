@@ -18,14 +18,14 @@ from bench.history import Chain, draws, events_of, stocked
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.main import SERVICE
-from shared.engines import remembered_ports
-from shared.journal import TimerRow
-from shared.journal_tables import all_tables
-from shared.postgres import Connection
-from shared.postgres_engine import PostgresEngine
-from shared.record import GENESIS, Record
-from shared.service import Service
-from shared.writer_batch import timer_row
+from shared.engines.engines import remembered_ports
+from shared.engines.postgres_engine import PostgresEngine
+from shared.journal.connection import Connection
+from shared.journal.protocol import TimerRow
+from shared.journal.record import GENESIS, Record
+from shared.journal.tables import all_tables
+from shared.process.service import Service
+from shared.writer.batch import timer_row
 
 PRODUCT = "bench-oxide"
 STREAM = f"{DECIDER.kind}/{PRODUCT}"

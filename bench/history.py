@@ -16,9 +16,9 @@ from services.inventory.domain.stock import RegisterProduct, TakeInLot
 from services.inventory.domain.stockpile import DECIDER, Command
 from services.inventory.events import Assay, DrawId, Event, GateEvidence, LotId, ProductId, ReleaseId
 from shared.clock import written
-from shared.codec import type_of
-from shared.decider import Refused
-from shared.record import Record, canonical, chain_hash, event_hash, hashed_bytes
+from shared.journal.codec import type_of
+from shared.journal.decider import Refused
+from shared.journal.record import Record, canonical, chain_hash, event_hash, hashed_bytes
 
 UNIT_G = 1_000
 TODAY, LAST_DAY = date(2026, 1, 6), date(2099, 12, 31)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import msgspec
 
-from services.client import Client
-from services.commands.approve import sign_document
-from services.commands.approver_key import new_key
-from services.demo.instruments import empower
-from services.demo.parties import Parties, all_rows, subject_of, until
+from reserve.client import Client
+from reserve.commands.approve import sign_document
+from reserve.commands.approver_key import new_key
+from reserve.demo.instruments import empower
+from reserve.demo.parties import Parties, all_rows, subject_of, until
 
 PARTNER = "JP"
 POLICY = "bench"

@@ -20,12 +20,12 @@ from bench.filled import PRODUCT, STREAM, database, fill, server
 from bench.history import TODAY, draw, release_of
 from services.inventory.main import SERVICE
 from shared.clock import SystemClock
-from shared.commands import Accepted, Context
-from shared.postgres import open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.postgres_snapshots import PostgresSnapshots
-from shared.rebuild import rebuild_and_swap
-from shared.writer import Writer
+from shared.journal.connection import open_pool
+from shared.journal.postgres import PostgresJournal
+from shared.journal.postgres_snapshots import PostgresSnapshots
+from shared.process.rebuild import rebuild_and_swap
+from shared.writer.commands import Accepted, Context
+from shared.writer.writer import Writer
 
 YOUNG, FEW, MANY = 1_000, 100, 100_000  # events; open releases
 WARM, ROUNDS = 10, 40

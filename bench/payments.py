@@ -14,15 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.receipts import drain
 from bench.wrk import Load, find_wrk, post_many
-from services.client import ProblemAnswer
-from services.commands.approver_key import new_key
-from services.demo.instruments import empower
-from services.demo.parties import Parties, Unexpected, subject_of, until
-from services.demo.what_if_clock import WhatIfClock
-from services.deployment import Deployment, Endpoints
-from services.serving import serving
-from shared.approval import approve, read_private_key
+from reserve.client import ProblemAnswer
+from reserve.commands.approver_key import new_key
+from reserve.demo.instruments import empower
+from reserve.demo.parties import Parties, Unexpected, subject_of, until
+from reserve.demo.what_if_clock import WhatIfClock
+from reserve.operate.deployment import Deployment, Endpoints
+from reserve.operate.serving import serving
 from shared.settings import Settings
+from shared.terms.approval import approve, read_private_key
 
 LOANS = 128
 EVENTS = 2_000  # of the loan that is paid late

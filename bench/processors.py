@@ -2,7 +2,7 @@
 
 import psutil
 
-from services.deployment import Deployment
+from reserve.operate.deployment import Deployment
 
 
 def cpu_s(deployment: Deployment) -> dict[str, float]:

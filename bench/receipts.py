@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.client import Client, ProblemAnswer
-from services.demo.parties import until
+from reserve.client import Client, ProblemAnswer
+from reserve.demo.parties import until
 
 WAIT_S = 10
 DRAINED_WITHIN_S = 600.0

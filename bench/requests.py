@@ -12,9 +12,9 @@ from bench.hot_stock import PARTNER, UNIT_G, agree_on_stock
 from bench.processors import cpu_s
 from bench.receipts import drain
 from bench.wrk import find_wrk, post_many
-from services.demo.parties import Parties, Unexpected
-from services.deployment import Deployment
-from services.serving import serving
+from reserve.demo.parties import Parties, Unexpected
+from reserve.operate.deployment import Deployment
+from reserve.operate.serving import serving
 
 PRODUCT = "bench-oxide"
 ASKED = {

@@ -14,10 +14,10 @@ import msgspec
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, empowered_approver
 from bench.receipts import drain
-from services.commands.approve import sign_document
-from services.demo.parties import Parties, Unexpected, all_rows, until
-from services.deployment import Deployment
-from services.serving import serving
+from reserve.commands.approve import sign_document
+from reserve.demo.parties import Parties, Unexpected, all_rows, until
+from reserve.operate.deployment import Deployment
+from reserve.operate.serving import serving
 
 PRODUCT, BESIDE = "bench-oxide", "bench-oxide-beside"
 REQUESTS = 10_000

@@ -8,10 +8,10 @@ from itertools import cycle, islice, product
 from typing import get_args
 
 from bench.figures import Figure, Options, figure
-from services.loans.domain.day_counts import DayCount
-from services.loans.domain.instalments import half_even
-from services.loans.domain.schedule import schedule
-from services.loans.domain.schedule_terms import Kind, Step, Terms
+from services.loans.domain.standing.day_counts import DayCount
+from services.loans.domain.standing.instalments import half_even
+from services.loans.domain.standing.schedule import schedule
+from services.loans.domain.standing.schedule_terms import Kind, Step, Terms
 
 SCHEDULES, PERIODS = 2_000, 360
 FIRST = date(2020, 1, 1)

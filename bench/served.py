@@ -19,10 +19,10 @@ from bench.hot_stock import PARTNER, UNIT_G, release_stock
 from bench.processors import cpu_s, family
 from bench.receipts import drain, receipts
 from bench.wrk import Load, find_wrk, post_many
-from services.demo.parties import Parties, Unexpected
-from services.deployment import Deployment, Endpoints
+from reserve.demo.parties import Parties, Unexpected
+from reserve.operate.deployment import Deployment, Endpoints
+from reserve.operate.serving import serving
 from services.registry import PROCESSES
-from services.serving import serving
 
 ONE_CLIENT_S = 5.0
 RECEIPTS, RECEIPTS_A_SECOND = 2_000, 200

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import date, timedelta
 
 from bench.figures import Figure, Options, figure
-from services.loans.domain.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
-from services.loans.domain.standing import Account, books_on, figures_on, opened, with_fact
+from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
+from services.loans.domain.standing.standing import Account, books_on, figures_on, opened, with_fact
 from services.loans.events.loan import ScheduleTerms
 
 FACTS = 2_000

@@ -9,7 +9,7 @@ from bench.figures import Figure, Options, figure
 from bench.history import draws, events_of, stocked
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.main import SERVICE
-from shared.codec import type_of
+from shared.journal.codec import type_of
 
 PRODUCT, RELEASES, EVENTS = "bench-oxide", 100, 300_000
 

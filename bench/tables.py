@@ -15,8 +15,8 @@ from bench.figures import Figure, Options, figure
 from bench.filled import SHARD, database, fill, server
 from bench.longevity import Drawing, drawing
 from services.inventory.main import SERVICE
-from shared.postgres_journal import read_heads
-from shared.rebuild import rebuild_and_swap
+from shared.journal.postgres import read_heads
+from shared.process.rebuild import rebuild_and_swap
 
 EVENTS, RELEASES = 500_000, 100
 CLIENTS = 4

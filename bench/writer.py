@@ -18,10 +18,10 @@ from bench.history import TODAY, draw, events_of, stocked
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.main import SERVICE
 from shared.clock import SystemClock
-from shared.commands import Accepted, Context
-from shared.postgres import open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.writer import Writer
+from shared.journal.connection import open_pool
+from shared.journal.postgres import PostgresJournal
+from shared.writer.commands import Accepted, Context
+from shared.writer.writer import Writer
 
 RELEASES, WAITING = 100, 512
 WARM, DRAWS = 5_000, 60_000

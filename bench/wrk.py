@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.private_files import cache_folder
+from shared.engines.private_files import cache_folder
 
 SCRIPT = Path(__file__).with_name("posts.lua")
 VERSION = "4.1.0-3+b2"

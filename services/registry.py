@@ -2,7 +2,7 @@
 
 import importlib
 
-from shared.service import Service
+from shared.process.service import Service
 
 JOURNALED = ("inventory", "allocation", "loans", "ledger")  # each with a schema, a role, a topic and a lineage of its own
 PROCESSES = ("identity", *JOURNALED, "gateway")

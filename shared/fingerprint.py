@@ -16,10 +16,10 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from shared.decider import Decider
+from shared.journal.decider import Decider
 
 _NAME = re.compile(r"[\w.-]+")
-_ALWAYS = ("shared.codec", "shared.snapshots", __name__)  # they read events and states back
+_ALWAYS = ("shared.journal.codec", "shared.journal.snapshots", __name__)  # they read events and states back
 
 
 def rules_of(decider: Decider, *more: Any) -> bytes:

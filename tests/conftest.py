@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import settings
 
-from shared.engines import Engines, engines
+from shared.engines.engines import Engines, engines
 
 settings.register_profile("reserve", deadline=None)  # how long an example takes depends on who else works here
 settings.load_profile("reserve")

@@ -2,36 +2,26 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.api.screening_lists import IMPORTS
-from services.allocation.domain import (
-    agreement,
-    approver,
-    approver_key,
-    bid,
-    book,
-    clock,
-    disruption,
-    instrument,
-    official,
-    partner,
-    policy,
-    readiness,
-    renouncing,
-    report,
-    review,
-    screening_list,
-    superseding,
-    tender,
-)
+from services.allocation.api.screening.lists import IMPORTS
+from services.allocation.background.party_screening import keep_screening
+from services.allocation.background.watch import watch_clocks
+from services.allocation.domain.authority import approver, approver_key, instrument, official
+from services.allocation.domain.book import decider as book
+from services.allocation.domain.clocks import clock
+from services.allocation.domain.decisions import renouncing, report, review, superseding
+from services.allocation.domain.partners import agreement, disruption, partner
+from services.allocation.domain.policies import policy
+from services.allocation.domain.readiness import readiness
+from services.allocation.domain.screening import screening_list
+from services.allocation.domain.tenders import bid
+from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.upcasts import UPCASTERS
-from services.allocation.party_screening import keep_screening
 from services.allocation.projections import project
 from services.allocation.projections.stock import take_stock
-from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
+from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
-from services.allocation.watch import watch_clocks
 from services.inventory import events as inventory_events
-from shared.service import Service, subscription
+from shared.process.service import Service, subscription
 
 PROBLEMS = {
     # what does not exist (or is another partner's)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from shared.problems import REQUEST_ID_HEADER
+from shared.http.problems import REQUEST_ID_HEADER
 
 type Headers = list[tuple[bytes, bytes]]
 

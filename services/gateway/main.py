@@ -13,8 +13,9 @@ from starlette.routing import Mount, Route
 
 from services.gateway.headers import SECURITY
 from services.gateway.proxy import QUIET_TIMEOUT_S, Proxy
-from shared import problems, telemetry
-from shared.problems import Problem
+from shared.http import problems
+from shared.http.problems import Problem
+from shared.observe import telemetry
 from shared.settings import Settings
 
 READY_TIMEOUT_S = 2.0

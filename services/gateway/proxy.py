@@ -16,7 +16,7 @@ from yarl import URL
 
 from services.gateway.headers import Headers, header, public_origin, to_caller, to_service, with_security
 from services.gateway.routing import Destination, destination
-from shared.problems import REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.http.problems import REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, body_too_large, register, request_id
 
 CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer

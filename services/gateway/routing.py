@@ -4,7 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
+from shared.http.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
 
 IDENTITY = "identity"
 _IDENTITY_ROOTS = frozenset({b"oauth", b".well-known"})  # at the issuer's root, where RFC 8414 puts them

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from services.identity.scrypt import hashed, new_secret
-from shared.private_files import private_folder, write_private
+from shared.engines.private_files import private_folder, write_private
 
 CONSOLE = "console"  # the public client of people's browsers: no secret, PKCE
 

@@ -6,7 +6,8 @@ from services.identity.api import routes
 from services.identity.clients import load
 from services.identity.issuer import Issuer
 from services.identity.tokens import TokenSigner, signing_key
-from shared import problems, telemetry
+from shared.http import problems
+from shared.observe import telemetry
 from shared.settings import Settings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, KeySetSerialization
 
-from shared.private_files import private_folder, write_private
+from shared.engines.private_files import private_folder, write_private
 
 LIFETIME_S = 15 * 60
 ALGORITHM = "ES256"  # every OAuth library knows it; JOSE's name for Ed25519 has just changed (RFC 9864)

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, NewType
 
 import msgspec
 
-from shared.authority import Cited
-from shared.record import MAX_INTEGER, Grams
+from shared.journal.record import MAX_INTEGER, Grams
+from shared.terms.authority import Cited
 
 ProductId = NewType("ProductId", str)  # "antimony-metal"
 LotId = NewType("LotId", str)  # "lot_..."

@@ -16,11 +16,11 @@ from services.inventory.tables import metadata
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
-from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
-from shared.codec import type_of
-from shared.service import Service, subscription
+from shared.journal.codec import type_of
+from shared.process.service import Service, subscription
+from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
-from shared.signed_note import VerifierKey, parse_verifier_key
+from shared.terms.authority import PROBLEMS as AUTHORITY_PROBLEMS
 
 
 @cache

@@ -48,11 +48,11 @@ from services.inventory.events import (
     StockReleased,
 )
 from services.ledger.events import CheckpointSigned
-from shared.checkpoint import parse_checkpoint
-from shared.postgres import as_json
-from shared.record import Fact
-from shared.signed_note import parse_note
-from shared.waves import InWaves, Wave
+from shared.journal.connection import as_json
+from shared.journal.record import Fact
+from shared.journal.waves import InWaves, Wave
+from shared.proofs.checkpoint import parse_checkpoint
+from shared.proofs.signed_note import parse_note
 
 SERVICE = "inventory"
 

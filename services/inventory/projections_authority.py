@@ -6,11 +6,11 @@ from functools import partial
 from services.allocation.events import ActingOfficerNamed, ConflictDeclared, ConflictWithdrawn, InstrumentEnded, InstrumentRegistered
 from services.allocation.events.authority import authority_after, authority_of
 from services.inventory.projections import take_partners
-from shared.authority import interest_in
-from shared.authority_tables import change_authority, drop_conflict, keep_authority, keep_conflict
-from shared.codec import type_of
-from shared.postgres import Connection
-from shared.record import Fact
+from shared.journal.codec import type_of
+from shared.journal.connection import Connection
+from shared.journal.record import Fact
+from shared.terms.authority import interest_in
+from shared.terms.authority_tables import change_authority, drop_conflict, keep_authority, keep_conflict
 
 AUTHORITY_TYPES = frozenset(
     type_of(event) for event in (InstrumentRegistered, ActingOfficerNamed, InstrumentEnded, ConflictDeclared, ConflictWithdrawn)

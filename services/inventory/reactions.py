@@ -28,10 +28,10 @@ from services.inventory.domain.stock import TakeInLot
 from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
 from services.ledger.events import CheckpointSigned
 from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled
-from shared.checkpoint import TreeHead, open_checkpoint
-from shared.inbox import Reaction
-from shared.record import Fact
-from shared.signed_note import NoteUnverified, VerifierKey
+from shared.delivery.inbox import Reaction
+from shared.journal.record import Fact
+from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.proofs.signed_note import NoteUnverified, VerifierKey
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.record import Grams as Count  # a whole number in 0..2^53-1
+from shared.journal.record import Grams as Count  # a whole number in 0..2^53-1
 
 
 class CheckpointSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.checkpoint_signed.v1"):

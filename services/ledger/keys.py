@@ -4,8 +4,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
-from shared.private_files import private_folder, write_private
-from shared.signed_note import VerifierKey, parse_verifier_key, verifier_key
+from shared.engines.private_files import private_folder, write_private
+from shared.proofs.signed_note import VerifierKey, parse_verifier_key, verifier_key
 
 
 def seed_key(folder: Path) -> str:

@@ -20,15 +20,15 @@ from services.ledger.merkle import EMPTY_TREE, inclusion_proof
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, TileMissing, TileStore
-from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.clock import day_of
-from shared.commands import CommandFailed, Context, Overloaded, Refusal, Unavailable
-from shared.decider import Refused
-from shared.journal import Unreachable
-from shared.pace import Pace
-from shared.postgres import Connection, reachable
-from shared.postgres_leads import leading
-from shared.service import Kernel
+from shared.delivery.pace import Pace
+from shared.journal.connection import Connection, reachable
+from shared.journal.decider import Refused
+from shared.journal.leads import leading
+from shared.journal.protocol import Unreachable
+from shared.process.service import Kernel
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.writer.commands import CommandFailed, Context, Overloaded, Refusal, Unavailable
 
 log = structlog.get_logger()
 

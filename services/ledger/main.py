@@ -12,7 +12,7 @@ from services.ledger.projections import project, take
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from services.ledger.watch import watch_log
 from services.loans import events as loans
-from shared.service import Service, subscription
+from shared.process.service import Service, subscription
 
 SERVICE = Service(
     name="ledger",

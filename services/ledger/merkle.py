@@ -7,7 +7,7 @@ any size is a row of such nodes, the largest to the left: its *peaks*. Making a 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
-from shared.checkpoint import TreeHead
+from shared.proofs.checkpoint import TreeHead
 
 HASH_BYTES = 32
 

@@ -12,14 +12,14 @@ import structlog
 
 from services.ledger.merkle import HASH_BYTES, hash_leaf
 from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
-from shared.inbox import Subscription
-from shared.journal import Cursor, InboxLead
-from shared.lines import Stopped
-from shared.messages import Headed, NotAnEvent, from_feed
-from shared.postgres import reachable
-from shared.record import Fact, leaf_data
-from shared.service import Kernel
-from shared.sources import Sources, Unanswered, WrongDocument
+from shared.delivery.inbox import Subscription
+from shared.delivery.lines import Stopped
+from shared.delivery.sources import Sources, Unanswered, WrongDocument
+from shared.journal.connection import reachable
+from shared.journal.messages import Headed, NotAnEvent, from_feed
+from shared.journal.protocol import Cursor, InboxLead
+from shared.journal.record import Fact, leaf_data
+from shared.process.service import Kernel
 
 log = structlog.get_logger()
 

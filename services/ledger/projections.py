@@ -9,10 +9,10 @@ from prometheus_client import Counter
 
 from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
 from services.ledger.postings import postings
-from shared.journal import Document
-from shared.postgres import Connection
-from shared.record import Fact, canonical, hashed_bytes, leaf_data
-from shared.waves import InWaves, Wave
+from shared.journal.connection import Connection
+from shared.journal.protocol import Document
+from shared.journal.record import Fact, canonical, hashed_bytes, leaf_data
+from shared.journal.waves import InWaves, Wave
 
 log = structlog.get_logger()
 

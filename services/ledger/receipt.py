@@ -13,9 +13,9 @@ import msgspec
 
 from services.ledger.merkle import hash_leaf, verify_inclusion
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
-from shared.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
-from shared.record import canonical, event_hash, leaf_data
-from shared.signed_note import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
+from shared.journal.record import canonical, event_hash, leaf_data
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
 
 _SALT_BYTES = 16
 _EVENT_HASH_BYTES = 32
@@ -86,7 +86,7 @@ class ReceiptInvalid(Exception):
 
 class Opening(msgspec.Struct, frozen=True):
     """What turns a leaf back into an event: its place ("inventory/0/123"), salt (16 bytes) and hash (32), and perhaps the bytes that were
-    hashed (`shared.record.hashed_bytes`)."""
+    hashed (`shared.journal.record.hashed_bytes`)."""
 
     place: str
     salt: bytes

@@ -1,4 +1,4 @@
-"""Who holds the private key of a log: a file here. A KMS can stand in as another `shared.signed_note.Signer`."""
+"""Who holds the private key of a log: a file here. A KMS can stand in as another `shared.proofs.signed_note.Signer`."""
 
 import os
 import stat

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.columns import json, whole
+from shared.journal.columns import json, whole
 
 APPEND_ONLY = ("entries", "postings", "checkpoints")
 # What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
@@ -46,7 +46,7 @@ class EntryRow(Table, table=True):
     salt: bytes  # 16 bytes
     event_hash: bytes
     chain_hash: bytes
-    hashed: bytes  # `shared.record.hashed_bytes` of the record
+    hashed: bytes  # `shared.journal.record.hashed_bytes` of the record
     type: str
     stream: str
     partner: str | None

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from services.ledger.merkle import EMPTY_TREE, HASH_BYTES, hash_leaf, root_at
 from services.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, ForkDetected, Tile, TileStore, decode_bundle, encode_bundle, rows_of, tile_at
-from shared.checkpoint import TreeHead
+from shared.proofs.checkpoint import TreeHead
 
 _TILE_BYTES = TILE_WIDTH * HASH_BYTES
 

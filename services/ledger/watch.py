@@ -5,9 +5,9 @@ import asyncio
 import structlog
 from prometheus_client import Gauge
 
-from shared.journal import Unreachable
-from shared.postgres import briefly
-from shared.service import Kernel
+from shared.journal.connection import briefly
+from shared.journal.protocol import Unreachable
+from shared.process.service import Kernel
 
 log = structlog.get_logger()
 

@@ -3,16 +3,21 @@
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
-from services.loans.api import loan_imports, router
-from services.loans.domain import delivery, equity, facility, loan, material, offtake
-from services.loans.domain import project as projects
+from services.loans.api import router
+from services.loans.api.loan import imports as loan_imports
+from services.loans.domain.equity import decider as equity
+from services.loans.domain.facility import facility
+from services.loans.domain.loan import decider as loan
+from services.loans.domain.material import decider as material
+from services.loans.domain.offtake import delivery, offtake
+from services.loans.domain.projects import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.problems import PROBLEMS
 from services.loans.projections import project, take_approvers, take_products
 from services.loans.projections.authority import AUTHORITY_TYPES
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
-from shared.service import Service, subscription
+from shared.process.service import Service, subscription
 
 SERVICE = Service(
     name="loans",

@@ -1,6 +1,6 @@
 """The problems that loans answer with, besides those of every service: code -> (HTTP status, title)."""
 
-from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
+from shared.terms.authority import PROBLEMS as AUTHORITY_PROBLEMS
 
 PROBLEMS = {
     **AUTHORITY_PROBLEMS,

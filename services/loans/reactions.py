@@ -6,17 +6,17 @@ from typing import Any
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
-from services.loans.domain.delivery import AwaitAssay, TakeAssay
-from services.loans.domain.equity import CommitHolding, RefuseHolding
-from services.loans.domain.facility import ReleaseHeadroom, ReserveHeadroom
-from services.loans.domain.loan_advances import LearnEvidence
-from services.loans.domain.loan_agreement import CommitLoan, RefuseCommitment
-from services.loans.domain.loan_payments import CreditDelivery
-from services.loans.domain.material_held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
-from services.loans.domain.material_returns import CreditReturn, TurnBackReturn
-from services.loans.domain.material_terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
-from services.loans.domain.offtake import ValueDelivery
-from services.loans.domain.project import RecordRight, Watch, news_of, project_of
+from services.loans.domain.equity.decider import CommitHolding, RefuseHolding
+from services.loans.domain.facility.facility import ReleaseHeadroom, ReserveHeadroom
+from services.loans.domain.loan.advances import LearnEvidence
+from services.loans.domain.loan.agreement import CommitLoan, RefuseCommitment
+from services.loans.domain.loan.payments import CreditDelivery
+from services.loans.domain.material.held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
+from services.loans.domain.material.returns import CreditReturn, TurnBackReturn
+from services.loans.domain.material.terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
+from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
+from services.loans.domain.offtake.offtake import ValueDelivery
+from services.loans.domain.projects.project import RecordRight, Watch, news_of, project_of
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
 from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanImported
@@ -33,9 +33,9 @@ from services.loans.events.material import (
 )
 from services.loans.events.offtake import DeliveryAccepted, DeliveryValued
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
-from shared.codec import type_of
-from shared.inbox import Reaction
-from shared.record import Fact
+from shared.delivery.inbox import Reaction
+from shared.journal.codec import type_of
+from shared.journal.record import Fact
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)

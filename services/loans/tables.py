@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.authority_tables import AuthorityColumns, ConflictColumns
-from shared.columns import json, whole
+from shared.journal.columns import json, whole
+from shared.terms.authority_tables import AuthorityColumns, ConflictColumns
 
 
 class Table(SQLModel, registry=registry()):

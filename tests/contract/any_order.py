@@ -1,8 +1,7 @@
 """What a stage's tests ask for in the end: read tables come out as they are, whichever shard of a journal is read first."""
 
-from stage import Running, Stage
-
-from shared.rebuild import rebuild_and_compare
+from shared.process.rebuild import rebuild_and_compare
+from tests.kernel.stage import Running, Stage
 
 TURNS = {"first to last": lambda shard: shard, "last to first": lambda shard: -shard, "the middle first": lambda shard: (shard - 1) % 4}
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
-from ledger_stage import LedgerStage, a_ledger_stage
-from stockpile_story import a_round, award, lot, register, right
 
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.contract.ledger_stage import LedgerStage, a_ledger_stage
+from tests.stories.stockpile import a_round, award, lot, register, right
 
 
 @pytest.fixture(scope="session")

@@ -13,17 +13,17 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
+from reserve.operate.migrate import migrate, role_of
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
 from services.ledger.keys import seed_key
-from services.migrate import migrate, role_of
 from services.registry import JOURNALED, service
-from shared.commands import Accepted, Context
-from shared.engines import Engines, remembered_ports
-from shared.service import Kernel, Service, create_app
+from shared.delivery.tokens import TokenSource
+from shared.engines.engines import Engines, remembered_ports
+from shared.process.service import Kernel, Service, create_app
+from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
-from shared.signed_note import VerifierKey, parse_verifier_key
-from shared.tokens import TokenSource
+from shared.writer.commands import Accepted, Context
 
 
 class LedgerStage:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from stage import Running, Stage, a_stage, free_port, until
-from test_allocation_service import Reserve, renamed
 
+from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
-from services.demo.instruments import empower
 from services.loans.main import SERVICE as LOANS
-from shared.approval import approve, public_key_hex
 from shared.clock import SystemClock, day_of
-from shared.engines import Engines
-from shared.service import Service
+from shared.engines.engines import Engines
+from shared.process.service import Service
 from shared.settings import Settings
+from shared.terms.approval import approve, public_key_hex
+from tests.contract.test_allocation_service import Reserve, renamed
+from tests.kernel.stage import Running, Stage, a_stage, free_port, until
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.approval import approve
+from shared.terms.approval import approve
 
 
 class Stands(Protocol):

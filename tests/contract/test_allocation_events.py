@@ -6,8 +6,8 @@ import pytest
 
 from services.allocation.events import Event
 from services.allocation.events.upcasts import UPCASTERS
-from shared.codec import Codec, type_of
-from shared.record import canonical
+from shared.journal.codec import Codec, type_of
+from shared.journal.record import canonical
 
 FILES = sorted((Path(__file__).parent / "allocation").glob("*.json"))
 CODEC = Codec(Event, UPCASTERS)

@@ -15,27 +15,27 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from any_order import assert_no_order_matters
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policy_stage import an_active_policy
-from powers import may
-from stage import Running, Stage, a_stage, context, free_port, until
-from stockpile_story import UNIT_G, lot, register
 
-from services.allocation.domain.decision import decision_hash, read_file
-from services.allocation.domain.decision_check import recompute, recompute_own
+from reserve.demo.instruments import empower
+from services.allocation.background.working_out import SMALL
+from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.main import SERVICE as ALLOCATION
-from services.allocation.working_out import SMALL
-from services.demo.instruments import empower
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
-from shared.approval import approve, public_key_hex
 from shared.clock import Clock, SystemClock, day_of
-from shared.engines import Engines
-from shared.service import Service
+from shared.engines.engines import Engines
+from shared.process.service import Service
 from shared.settings import Settings
+from shared.terms.approval import approve, public_key_hex
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.policy_stage import an_active_policy
+from tests.kernel.stage import Running, Stage, a_stage, context, free_port, until
+from tests.stories.powers import may
+from tests.stories.stockpile import UNIT_G, lot, register
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PRODUCT = "antimony-metal"

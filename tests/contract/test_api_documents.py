@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api_documents import FOLDER, documents
+from reserve.api_documents import FOLDER, documents
 
 DOCUMENTS = documents()
 
@@ -13,7 +13,7 @@ def test_every_document_is_checked_in_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_checked_in_document_is_what_the_code_says(name: str) -> None:
-    assert (FOLDER / name).read_text() == DOCUMENTS[name], "run: .venv/bin/python -m services.api_documents"
+    assert (FOLDER / name).read_text() == DOCUMENTS[name], "run: .venv/bin/python -m reserve.api_documents"
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name.endswith(".openapi.json")])

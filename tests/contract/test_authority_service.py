@@ -4,14 +4,14 @@ import asyncio
 from typing import Any
 
 import msgspec
-import test_allocation_service
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policy_stage import an_active_policy
-from stage import until
-from stockpile_story import UNIT_G
-from test_allocation_service import PRODUCT, Reserve
 
-from shared.approval import approve, public_key_hex
+from shared.terms.approval import approve, public_key_hex
+from tests.contract import test_allocation_service
+from tests.contract.policy_stage import an_active_policy
+from tests.contract.test_allocation_service import PRODUCT, Reserve
+from tests.kernel.stage import until
+from tests.stories.stockpile import UNIT_G
 
 reserve = test_allocation_service.reserve  # the stage is the same
 SECOND = Ed25519PrivateKey.generate()

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from any_order import assert_no_order_matters
-from test_allocation_service import UNIT_G, UNKNOWN, Reserve, a_reserve
 
-from services.allocation.domain.certificate import Certificate, read_certificate
-from services.allocation.domain.decision import decision_hash, read_file
-from services.allocation.domain.decision_check import recompute, recompute_own
-from services.commands.certificate import check
-from shared.engines import Engines
+from reserve.commands.certificate import check
+from services.allocation.domain.decisions.certificate import Certificate, read_certificate
+from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.decision import decision_hash, read_file
+from shared.engines.engines import Engines
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.test_allocation_service import UNIT_G, UNKNOWN, Reserve, a_reserve
 
 
 @pytest.fixture(scope="module")

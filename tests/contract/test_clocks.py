@@ -4,21 +4,20 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from any_order import assert_no_order_matters
-from stage import context, until
-from stockpile_story import RECEIPT, UNIT_G
-from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
-
-from services.allocation.domain.book_reminders import RemindOfScreening
-from services.allocation.domain.clock import CheckClock, EndClock, StartClock
-from services.allocation.domain.clock_state import MILESTONES
-from services.allocation.domain.readiness import CheckItem
+from services.allocation.background.watch import clocks_overdue
+from services.allocation.domain.book.reminders import RemindOfScreening
+from services.allocation.domain.clocks.clock import CheckClock, EndClock, StartClock
+from services.allocation.domain.clocks.state import MILESTONES
+from services.allocation.domain.readiness.readiness import CheckItem
 from services.allocation.events import PartnerCode, ProductId, RequestId
 from services.allocation.events.readiness import ItemId
-from services.allocation.watch import clocks_overdue
 from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.events import DrawId, ReleaseId
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
+from tests.kernel.stage import context, until
+from tests.stories.stockpile import RECEIPT, UNIT_G
 
 __all__ = ["reserve"]  # the stage
 

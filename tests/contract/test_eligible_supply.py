@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from stage import until
-from stockpile_story import UNIT_G, hold, lot
-from test_allocation_service import PRODUCT, Reserve, a_reserve
 
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import HoldPartner
 from services.inventory.domain.state import Stockpile
 from services.inventory.events import DrawId, HoldId, LotId
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.contract.test_allocation_service import PRODUCT, Reserve, a_reserve
+from tests.kernel.stage import until
+from tests.stories.stockpile import UNIT_G, hold, lot
 
 CHINESE = LotId("lot_cn")
 

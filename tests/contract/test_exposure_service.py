@@ -5,19 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from loans_stage import TODAY, Lender, a_lender
 from sqlmodel.ext.asyncio.session import AsyncSession
-from stage import until
-from test_equity_service import HOLDING, sign
-from test_loans_service import TERMS
 
-from services.loans.api.positions import positions_of
-from services.loans.domain.calendars import months_later
-from services.loans.domain.exposure import Due, Position
-from services.loans.domain.facility import Facility
+from services.loans.api.facility.positions import positions_of
+from services.loans.domain.facility.exposure import Due, Position
+from services.loans.domain.facility.facility import Facility
+from services.loans.domain.standing.calendars import months_later
 from services.loans.tables import CommitmentRow, MaterialLoanRow
-from shared.engines import Engines
-from shared.service import read_engine
+from shared.engines.engines import Engines
+from shared.process.service import read_engine
+from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.contract.test_equity_service import HOLDING, sign
+from tests.contract.test_loans_service import TERMS
+from tests.kernel.stage import until
 
 LIMITS = [
     {"key": "total", "limit_minor": 10_000_000},

@@ -4,13 +4,13 @@ import secrets
 from typing import Any
 
 import httpx
-from stage import until
-from stockpile_story import UNIT_G
-from test_allocation_service import PRODUCT, Reserve, reserve
 
+from reserve.demo.instruments import delegate, register_direction
 from services.allocation.events.authority import Act
-from services.demo.instruments import delegate, register_direction
 from services.inventory.events import AuthorityCited
+from tests.contract.test_allocation_service import PRODUCT, Reserve, reserve
+from tests.kernel.stage import until
+from tests.stories.stockpile import UNIT_G
 
 __all__ = ["reserve"]  # the stage
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.inventory.events import Event
-from shared.codec import Codec
-from shared.record import canonical
+from shared.journal.codec import Codec
+from shared.journal.record import canonical
 
 FILES = sorted((Path(__file__).parent / "inventory").glob("*.json"))
 CODEC = Codec(Event)

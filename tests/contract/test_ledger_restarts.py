@@ -7,24 +7,24 @@ from pathlib import Path
 import asyncpg
 import httpx
 import msgspec
-from ledger_stage import LedgerStage, receipts_of, rows, until
-from stockpile_story import lot, register
 
-from services.backup import back_up_service
-from services.copies import KafkaCopy
+from reserve.operate.backup import back_up_service
+from reserve.operate.copies import KafkaCopy
+from reserve.operate.recover import recover
 from services.ledger.merkle import EMPTY_TREE
 from services.ledger.receipt import verify_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
-from services.recover import recover
 from services.registry import service
-from shared.checkpoint import TreeHead, open_checkpoint
-from shared.commands import Refusal
-from shared.kafka_broker import KafkaBroker
-from shared.messages import topic_of
-from shared.postgres import open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.postgres_tools import load_schema
+from shared.delivery.kafka_broker import KafkaBroker
+from shared.engines.postgres_tools import load_schema
+from shared.journal.connection import open_pool
+from shared.journal.messages import topic_of
+from shared.journal.postgres import PostgresJournal
+from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.writer.commands import Refusal
+from tests.contract.ledger_stage import LedgerStage, receipts_of, rows, until
+from tests.stories.stockpile import lot, register
 
 
 async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(stage: LedgerStage):

@@ -10,9 +10,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from ledger_stage import LedgerStage, receipts_of, rows
 from sqlalchemy.ext.asyncio import create_async_engine
-from stockpile_story import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
 
 from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import LotId, ProductId
@@ -20,10 +18,12 @@ from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import verify_receipt
 from services.ledger.tables import metadata
 from services.ledger.tiles import decode_bundle
-from shared.checkpoint import TreeHead, open_checkpoint
-from shared.messages import from_feed
-from shared.record import event_hash
-from shared.service import Kernel
+from shared.journal.messages import from_feed
+from shared.journal.record import event_hash
+from shared.process.service import Kernel
+from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
+from tests.stories.stockpile import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
 
 type Http = httpx.AsyncClient
 

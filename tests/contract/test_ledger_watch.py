@@ -2,14 +2,14 @@
 
 import msgspec
 import pytest
-from ledger_stage import LedgerStage, receipts_of, until
 from prometheus_client import REGISTRY
-from stockpile_story import FAILED, a_round, award, lot, register
 
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import LotId, ProductId
 from services.ledger.watch import overdrawn_accounts, watch_log
 from services.registry import service
+from tests.contract.ledger_stage import LedgerStage, receipts_of, until
+from tests.stories.stockpile import FAILED, a_round, award, lot, register
 
 
 def metric(name: str) -> float:

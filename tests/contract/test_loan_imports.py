@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
-from import_story import LINE, file_of
-from loans_stage import TODAY, Lender, a_lender
-from stage import until
 
-from services.loans.api import loan_imports
-from services.loans.api.loan_imports import loan_of
-from shared.engines import Engines
-from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
+from services.loans.api.loan import imports as loan_imports
+from services.loans.api.loan.imports import loan_of
+from shared.engines.engines import Engines
+from shared.http.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
+from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.kernel.stage import until
+from tests.stories.imports import LINE, file_of
 
 LIMITS = [
     {"key": "total", "limit_minor": 100_000_000},

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from any_order import assert_no_order_matters
-from loans_stage import TODAY, Lender, a_lender
-from stage import until
 
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.kernel.stage import until
 
 LIMITS = [
     {"key": "total", "limit_minor": 1_000_000_000},

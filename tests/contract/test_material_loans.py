@@ -9,21 +9,21 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from any_order import assert_no_order_matters
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policy_stage import an_active_policy
-from stage import Running, Stage, a_stage, free_port, until
-from stockpile_story import UNIT_G, lot, register
-from test_allocation_service import POLICY, PRODUCT, TODAY, Reserve, renamed
 
+from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
-from services.demo.instruments import empower
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
-from services.loans.domain.material_state import DEFERRAL, PURPOSE
+from services.loans.domain.material.state import DEFERRAL, PURPOSE
 from services.loans.main import SERVICE as LOANS
-from shared.approval import approve, public_key_hex
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from shared.terms.approval import approve, public_key_hex
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.policy_stage import an_active_policy
+from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, Reserve, renamed
+from tests.kernel.stage import Running, Stage, a_stage, free_port, until
+from tests.stories.stockpile import UNIT_G, lot, register
 
 UNKNOWN = "01jh7qmxw4e0aayfkn3d1a2b3c"
 DUE = TODAY + timedelta(days=180)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from observability import FOLDER, ROOT, Query, alerts, dashboards_writer, groups, queries, recorded
 from typer.main import get_command
 
-from services.__main__ import app
+from reserve.__main__ import app
 from services.registry import PROCESSES
+from tests.contract.observability import FOLDER, ROOT, Query, alerts, dashboards_writer, groups, queries, recorded
 
 ONCALL = ROOT / "docs" / "oncall.md"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))

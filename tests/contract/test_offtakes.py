@@ -5,17 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from any_order import assert_no_order_matters
-from loans_stage import TODAY, Lender, a_lender
-from stage import context, until
-from stockpile_story import PASSED, UNIT_G, lot, register, right
-from test_loans_service import LIMITS, TERMS
 
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import Assay, LotId, RightId
 from services.inventory.main import SERVICE as INVENTORY
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.contract.test_loans_service import LIMITS, TERMS
+from tests.kernel.stage import context, until
+from tests.stories.stockpile import PASSED, UNIT_G, lot, register, right
 
 RIGHTS = [f"rgt_01jh7qmxw4e0aayfkn3d1a2b{number}" for number in ("31", "32")]
 LOTS = [f"lot_01jh7qmxw4e0aayfkn3d1a2c{number}" for number in ("31", "32")]

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policy_stage import an_active_policy, signed_policy
-from stage import a_stage, free_port
-from test_allocation_service import TODAY, Reserve, renamed
 
+from reserve.commands.signable import read_signable
+from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
-from services.commands.signable import read_signable
-from services.demo.instruments import empower
-from shared.approval import public_key_hex
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from shared.terms.approval import public_key_hex
+from tests.contract.policy_stage import an_active_policy, signed_policy
+from tests.contract.test_allocation_service import TODAY, Reserve, renamed
+from tests.kernel.stage import a_stage, free_port
 
 NOW, LATER = str(TODAY), str(TODAY + timedelta(days=30))
 DRAFT = {"active_from": NOW, "terms": {}}

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from stage import a_stage, context, until
-from stockpile_story import UNIT_G, register, right
 
 from services.inventory.events import RightId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.main import SERVICE as LOANS
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.kernel.stage import a_stage, context, until
+from tests.stories.stockpile import UNIT_G, register, right
 
 SINCE = "2026-01-06"
 A_SALE = {"kind": "offtake", "subject": "Wogen", "quantity": 800, "unit": "g", "since": SINCE, "evidence": ["agreement of 5 January"]}

@@ -3,11 +3,10 @@
 import re
 from datetime import timedelta
 
-from any_order import assert_no_order_matters
-from stockpile_story import UNIT_G
-from test_allocation_service import TODAY, Reserve, reserve
-
-from services.allocation.domain.certificate import read_certificate
+from services.allocation.domain.decisions.certificate import read_certificate
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.test_allocation_service import TODAY, Reserve, reserve
+from tests.stories.stockpile import UNIT_G
 
 __all__ = ["reserve"]  # the stage
 

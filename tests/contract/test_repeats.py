@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import msgspec
-from policy_stage import an_active_policy
-from stage import context, until
-from stockpile_story import UNIT_G, register
-from test_allocation_service import PRODUCT, TODAY, Reserve, reserve
 
 from services.inventory.events import ProductId
+from tests.contract.policy_stage import an_active_policy
+from tests.contract.test_allocation_service import PRODUCT, TODAY, Reserve, reserve
+from tests.kernel.stage import context, until
+from tests.stories.stockpile import UNIT_G, register
 
 __all__ = ["reserve"]  # the stage
 

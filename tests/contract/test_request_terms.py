@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import event
-from test_allocation_service import PRODUCT, TODAY, UNIT_G, Reserve, reserve
 
-from services.allocation.api.terms import forget_terms
+from services.allocation.api.book.terms import forget_terms
+from tests.contract.test_allocation_service import PRODUCT, TODAY, UNIT_G, Reserve, reserve
 
 __all__ = ["reserve"]  # the stage
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from any_order import assert_no_order_matters
-from stage import until
-from stockpile_story import UNIT_G
-from test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 
-from services.allocation.domain.listed_names import ScreeningListFile
+from services.allocation.domain.screening.listed_names import ScreeningListFile
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
+from tests.kernel.stage import until
+from tests.stories.stockpile import UNIT_G
 
 __all__ = ["reserve"]  # the stage
 

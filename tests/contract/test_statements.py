@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from loans_stage import TODAY, Lender, a_lender
-from test_loans_service import LIMITS, TERMS
 
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.contract.test_loans_service import LIMITS, TERMS
 
 TOMORROW = TODAY + timedelta(days=1)
 

@@ -7,21 +7,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from any_order import assert_no_order_matters
-from powers import may
-from stage import Day, until
-from stockpile_story import UNIT_G
-from test_allocation_service import PRODUCT, UNKNOWN, Reserve, a_reserve
 
-from services.allocation.domain.sealed_bid import SealedBid, seal
-from services.allocation.domain.tender_decision import read_tender_file, recompute_own_bid, recompute_tender, tender_decision_hash
+from services.allocation.domain.tenders.decision import read_tender_file, recompute_own_bid, recompute_tender, tender_decision_hash
+from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId
-from shared.approval import approve
 from shared.clock import SystemClock, day_of, written
-from shared.engines import Engines
+from shared.engines.engines import Engines
 from shared.settings import Settings
+from shared.terms.approval import approve
+from tests.contract.any_order import assert_no_order_matters
+from tests.contract.test_allocation_service import PRODUCT, UNKNOWN, Reserve, a_reserve
+from tests.kernel.stage import Day, until
+from tests.stories.powers import may
+from tests.stories.stockpile import UNIT_G
 
 KILOGRAMS = UNIT_G // 1000
 HOUR = timedelta(hours=1)

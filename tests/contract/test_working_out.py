@@ -6,20 +6,34 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from book_story import ANTIMONY, JP, OPERATOR, ROUND, TODAY, UNIT_G, Story, a_book, accept, open_round, stock_around, submit, surroundings
-from stage import Running, a_stage, free_port
 
-from services.allocation.decision_process import Worked
-from services.allocation.domain.book_rounds import ProposeRound
-from services.allocation.domain.decision import decision_hash, read_file
-from services.allocation.domain.decision_check import recompute
+from services.allocation.background.decision_process import Worked
+from services.allocation.background.working_out import SMALL, work_out
+from services.allocation.domain.book.rounds import ProposeRound
+from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.events import RoundProposed
 from services.allocation.main import SERVICE as ALLOCATION
-from services.allocation.working_out import SMALL, work_out
-from shared.commands import Unavailable
-from shared.engines import Engines
-from shared.postgres_journal import read_document
-from shared.service import Kernel
+from shared.engines.engines import Engines
+from shared.journal.postgres import read_document
+from shared.process.service import Kernel
+from shared.writer.commands import Unavailable
+from tests.kernel.stage import Running, a_stage, free_port
+from tests.stories.book import (
+    ANTIMONY,
+    JP,
+    OPERATOR,
+    ROUND,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_book,
+    accept,
+    open_round,
+    stock_around,
+    submit,
+    surroundings,
+)
 
 AROUND = surroundings(lots=100)
 

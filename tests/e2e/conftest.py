@@ -9,8 +9,8 @@ import pytest
 
 pytest.register_assert_rewrite("refusals", "running", "world")
 
-from running import up  # noqa: E402
-from world import World, a_world  # noqa: E402
+from tests.e2e.running import up  # noqa: E402
+from tests.e2e.world import World, a_world  # noqa: E402
 
 
 @pytest.fixture(scope="session")

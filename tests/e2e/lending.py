@@ -4,11 +4,11 @@ import secrets
 from typing import Any
 
 import msgspec
-from running import eventually
-from world import UNIT_G, World
 
-from services.client import Client, ProblemAnswer
-from shared.approval import approve
+from reserve.client import Client, ProblemAnswer
+from shared.terms.approval import approve
+from tests.e2e.running import eventually
+from tests.e2e.world import UNIT_G, World
 
 LOANS = "/loans/v1/loans"
 HOLDINGS = "/loans/v1/holdings"

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import msgspec
-from world import World
+
+from tests.e2e.world import World
 
 NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has
 REQUESTS = "/allocation/v1/requests"

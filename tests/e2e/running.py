@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.deployment import Endpoints, read_endpoints
+from reserve.operate.deployment import Endpoints, read_endpoints
 
 READY_WITHIN_S = 180.0
 STOPPED_WITHIN_S = 60.0

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from running import eventually
-from world import UNIT_G, World
-
-from services.allocation.domain.sealed_bid import SealedBid, seal
+from reserve.client import ProblemAnswer
+from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
-from services.client import ProblemAnswer
+from tests.e2e.running import eventually
+from tests.e2e.world import UNIT_G, World
 
 SALT = "5a" * 16
 BIDS = {"JP": (("2600", 3),), "US": (("2500", 3),), "EU": (("9000", 1),)}  # EU's is sealed, and never revealed

@@ -7,14 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
-from refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
-from tendering import SALT, TENDERS, instant
-from world import UNIT_G, World
 
-from services.allocation.domain.sealed_bid import SealedBid, seal
+from reserve.demo.instruments import delegate
+from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
 from services.allocation.events.authority import Act
-from services.demo.instruments import delegate
+from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
+from tests.e2e.tendering import SALT, TENDERS, instant
+from tests.e2e.world import UNIT_G, World
 
 ROUNDS = "/allocation/v1/rounds"
 POLICY = "/allocation/v1/policies/bad-input/versions"

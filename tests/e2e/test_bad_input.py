@@ -9,13 +9,13 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
-from running import eventually
-from tokens import bad_tokens, of_two_roles
-from world import DISPATCH, UNIT_G, World, product_body
 
-from services.client import ProblemAnswer
-from shared.approval import approve, public_key_hex
+from reserve.client import ProblemAnswer
+from shared.terms.approval import approve, public_key_hex
+from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
+from tests.e2e.running import eventually
+from tests.e2e.tokens import bad_tokens, of_two_roles
+from tests.e2e.world import DISPATCH, UNIT_G, World, product_body
 
 MAX_INTEGER = 2**53 - 1
 DRAW = "/inventory/v1/releases/{release}/draws"

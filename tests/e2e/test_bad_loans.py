@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from lending import (
+
+from shared.terms.approval import approve
+from tests.e2e.lending import (
     HOLDINGS,
     LOANS,
     MATERIAL,
@@ -30,9 +32,7 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
-from world import UNIT_G, World
-
-from shared.approval import approve
+from tests.e2e.world import UNIT_G, World
 
 MAX_INTEGER = 2**53 - 1
 NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has

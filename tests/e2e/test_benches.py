@@ -9,7 +9,7 @@ import pytest
 
 from bench.figures import Figure
 from bench.run import BENCHES
-from services.migrate import ROOT
+from reserve.operate.migrate import ROOT
 
 
 @pytest.mark.long

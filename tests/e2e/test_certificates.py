@@ -1,12 +1,11 @@
 """A certificate with the ledger's receipts: checked by whoever holds the file and the log's key, and nothing else."""
 
-from running import eventually
-from world import UNIT_G, World
-
-from services.allocation.domain.certificate import Certificate, read_certificate
-from services.commands.certificate import Found, check
+from reserve.commands.certificate import Found, check
+from services.allocation.domain.decisions.certificate import Certificate, read_certificate
 from services.ledger.receipt import verify_receipt
-from shared.signed_note import parse_verifier_key
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.running import eventually
+from tests.e2e.world import UNIT_G, World
 
 
 async def test_a_partner_and_an_auditor_check_an_allocation_from_its_file_alone(world: World) -> None:

@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from running import eventually
-from world import DISPATCH, UNIT_G, World
 
-from services.allocation.domain.decision import decision_hash, read_file
-from services.allocation.domain.decision_check import recompute, recompute_own
-from services.client import ProblemAnswer
+from reserve.client import ProblemAnswer
+from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.ledger.receipt import verify_receipt
-from shared.signed_note import VerifierKey, parse_verifier_key
+from shared.proofs.signed_note import VerifierKey, parse_verifier_key
+from tests.e2e.running import eventually
+from tests.e2e.world import DISPATCH, UNIT_G, World
 
 
 def pinned_key(world: World) -> VerifierKey:

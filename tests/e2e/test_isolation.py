@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from lending import (
+
+from reserve.api_documents import WITH_API, openapi
+from tests.e2e.lending import (
     LOANS,
     MATERIAL,
     a_project,
@@ -21,12 +23,10 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
-from running import eventually
-from tendering import SALT, TENDERS, sold
-from tokens import of_two_roles
-from world import DISPATCH, UNIT_G, World
-
-from services.api_documents import WITH_API, openapi
+from tests.e2e.running import eventually
+from tests.e2e.tendering import SALT, TENDERS, sold
+from tests.e2e.tokens import of_two_roles
+from tests.e2e.world import DISPATCH, UNIT_G, World
 
 SECRET = "Ruhr Antimon"  # stands in what the EU alone may read
 BIDS = {"EU": [("2600", 3)], "US": [("2511", 1)]}  # Japan may not bid

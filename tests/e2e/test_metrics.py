@@ -5,13 +5,13 @@ from collections import defaultdict
 
 import httpx
 import pytest
-from observability import Query, queries, recorded
 from prometheus_client.parser import text_string_to_metric_families
-from running import eventually
-from world import UNIT_G, World
 
-from services.client import ProblemAnswer
+from reserve.client import ProblemAnswer
 from services.registry import JOURNALED, PROCESSES, service
+from tests.contract.observability import Query, queries, recorded
+from tests.e2e.running import eventually
+from tests.e2e.world import UNIT_G, World
 
 OF_PROMETHEUS = frozenset({"up", "ALERTS", *recorded()})
 OF_THE_TARGET = {"job": "reserve", "instance": "here"}  # what Prometheus adds, and `service` where a metric has none of its own

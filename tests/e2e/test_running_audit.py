@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from lending import something_of_each
-from running import eventually
-from tendering import a_tender
-from world import UNIT_G, World
 
-from services.audit.history import audit
-from services.audit.live import LiveEvidence
-from services.audit.report import Report
-from shared.engines import engines
-from shared.signed_note import parse_verifier_key
+from reserve.audit.history import audit
+from reserve.audit.live import LiveEvidence
+from reserve.audit.report import Report
+from shared.engines.engines import engines
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.lending import something_of_each
+from tests.e2e.running import eventually
+from tests.e2e.tendering import a_tender
+from tests.e2e.world import UNIT_G, World
 
 _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
 

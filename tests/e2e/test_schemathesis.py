@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lending import (
+
+from reserve.api_documents import FOLDER
+from reserve.demo.instruments import register_direction
+from services.registry import JOURNALED
+from tests.e2e.lending import (
     LOANS,
     a_project,
     advanced_loan,
@@ -23,13 +27,9 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
-from running import eventually
-from tendering import an_open_tender
-from world import UNIT_G, World
-
-from services.api_documents import FOLDER
-from services.demo.instruments import register_direction
-from services.registry import JOURNALED
+from tests.e2e.running import eventually
+from tests.e2e.tendering import an_open_tender
+from tests.e2e.world import UNIT_G, World
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 WITHIN_S = 600.0  # it ends a run that hangs; a hundred operations take minutes on a busy machine

@@ -4,16 +4,16 @@ import asyncio
 import sys
 
 import pytest
-from running import eventually
-from world import World
 
-from services.audit.history import audit
-from services.audit.live import LiveEvidence
-from services.audit.report import Report
-from services.deployment import Deployment
+from reserve.audit.history import audit
+from reserve.audit.live import LiveEvidence
+from reserve.audit.report import Report
+from reserve.operate.deployment import Deployment
 from services.registry import JOURNALED, service
-from shared.rebuild import rebuild_and_compare
-from shared.signed_note import parse_verifier_key
+from shared.process.rebuild import rebuild_and_compare
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.running import eventually
+from tests.e2e.world import World
 
 
 async def test_the_whole_history_holds_and_no_line_stands_still(world: World) -> None:

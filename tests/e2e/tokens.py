@@ -7,9 +7,9 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from world import World
 
 from services.identity.tokens import ALGORITHM, TokenSigner, signing_key
+from tests.e2e.world import World
 
 
 def of_two_roles(world: World, subject: str, *roles: str) -> str:

@@ -20,13 +20,13 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from running import Running, eventually
 
-from services.client import Client, ProblemAnswer
-from services.demo.instruments import empower
+from reserve.client import Client, ProblemAnswer
+from reserve.demo.instruments import empower
 from services.registry import JOURNALED
-from shared.approval import approve, public_key_hex
 from shared.clock import day_of
+from shared.terms.approval import approve, public_key_hex
+from tests.e2e.running import Running, eventually
 
 UNIT_G = 5_000_000  # a bundle of antimony ingots: 5 t
 PARTNERS = {"JP": "Japan", "US": "United States", "EU": "European Union", "AU": "Australia"}

@@ -6,9 +6,9 @@ import pytest
 
 pytest.register_assert_rewrite("running", "world", "load", "ground")
 
-from ground import HEADING, OUTCOMES, Ground, a_ground  # noqa: E402
-from running import start  # noqa: E402
-from world import World, a_world  # noqa: E402
+from tests.e2e.running import start  # noqa: E402
+from tests.e2e.world import World, a_world  # noqa: E402
+from tests.faults.ground import HEADING, OUTCOMES, Ground, a_ground  # noqa: E402
 
 PATIENCE_S = 180.0
 

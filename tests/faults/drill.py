@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from running import eventually
-from second import free_port
-from world import World
 
-from services.deployment import Deployment
+from reserve.operate.deployment import Deployment
+from tests.e2e.running import eventually
+from tests.e2e.world import World
+from tests.faults.second import free_port
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "restore.md"
 

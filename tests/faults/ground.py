@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
-from load import (
+
+from tests.e2e.world import World
+from tests.faults.load import (
     UNIT_G,
     Drawer,
     Load,
@@ -18,7 +20,6 @@ from load import (
     drawers_of,
     payer_of,
 )
-from world import World
 
 UNITS = 400_000
 PARTNERS = ["JP", "US", "EU", "AU", "JP", "US"]

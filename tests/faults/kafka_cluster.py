@@ -7,8 +7,8 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.engines import remembered_ports
-from shared.kafka_engine import KafkaEngine
+from shared.engines.engines import remembered_ports
+from shared.engines.kafka_engine import KafkaEngine
 
 NODES = (1, 2, 3)
 SETTINGS = {

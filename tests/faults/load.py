@@ -10,16 +10,16 @@ from typing import Any
 
 import httpx
 import msgspec
-from lending import LOANS, advanced_loan, something_of_each
-from running import eventually
-from world import World
 
-from services.audit.history import audit
-from services.audit.live import LiveEvidence
-from services.audit.report import Report
-from services.client import Client
+from reserve.audit.history import audit
+from reserve.audit.live import LiveEvidence
+from reserve.audit.report import Report
+from reserve.client import Client
 from services.registry import JOURNALED
-from shared.signed_note import parse_verifier_key
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.lending import LOANS, advanced_loan, something_of_each
+from tests.e2e.running import eventually
+from tests.e2e.world import World
 
 UNIT_G = 1_000
 PAYMENT_PAUSE_S = 0.1

@@ -13,12 +13,12 @@ import asyncpg
 import httpx
 import msgspec
 import psutil
-from running import eventually
-from world import World
 
-from services.client import Client
-from services.deployment import Deployment
-from shared.tokens import TokenSource
+from reserve.client import Client
+from reserve.operate.deployment import Deployment
+from shared.delivery.tokens import TokenSource
+from tests.e2e.running import eventually
+from tests.e2e.world import World
 
 
 class Second(msgspec.Struct, frozen=True):

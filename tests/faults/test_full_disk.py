@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ground import MORE, Ground, a_ground
-from load import UNIT_G, Drawer, drawers_of
-from running import eventually, up
-from world import a_world
 
-from services.client import Client, ProblemAnswer
+from reserve.client import Client, ProblemAnswer
+from tests.e2e.running import eventually, up
+from tests.e2e.world import a_world
+from tests.faults.ground import MORE, Ground, a_ground
+from tests.faults.load import UNIT_G, Drawer, drawers_of
 
 SIZE = "800m"
 REFUSED_WITHIN_S = 180.0

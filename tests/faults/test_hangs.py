@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ground import MORE, Ground
-from load import all_are_ready
-from running import eventually
-from second import client_at, second_of, sessions_of, suspended
 
-from services.client import Client, ProblemAnswer
+from reserve.client import Client, ProblemAnswer
 from services.registry import PROCESSES
+from tests.e2e.running import eventually
+from tests.faults.ground import MORE, Ground
+from tests.faults.load import all_are_ready
+from tests.faults.second import client_at, second_of, sessions_of, suspended
 
 UP_AGAIN_WITHIN_S = 180.0
 PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as long as the supervisor takes to notice it

@@ -11,14 +11,14 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from ground import MORE, Ground
-from running import eventually
-from second import suspended
-from world import World
 
-from services.deployment import Deployment
+from reserve.operate.deployment import Deployment
 from services.registry import JOURNALED
-from shared.messages import topic_of
+from shared.journal.messages import topic_of
+from tests.e2e.running import eventually
+from tests.e2e.world import World
+from tests.faults.ground import MORE, Ground
+from tests.faults.second import suspended
 
 pytestmark = pytest.mark.long
 

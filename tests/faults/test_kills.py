@@ -4,12 +4,12 @@ import os
 import signal
 
 import pytest
-from ground import MORE, Ground
-from load import UNIT_G, assert_the_ledger_has_each_once
-from running import eventually, start
 
-from services.client import Client
+from reserve.client import Client
 from services.registry import PROCESSES
+from tests.e2e.running import eventually, start
+from tests.faults.ground import MORE, Ground
+from tests.faults.load import UNIT_G, assert_the_ledger_has_each_once
 
 UP_AGAIN_WITHIN_S = 120.0
 

@@ -13,15 +13,23 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from drill import Runbook, forced
-from lending import LOANS, advanced_loan, committed_loan, something_of_each
-from load import UNIT_G, Drawer, Load, all_are_ready, assert_nothing_is_lost_or_doubled, assert_the_whole_history_holds, drawers_of
-from running import eventually, start, up
-from second import client_at
-from world import World, a_world
 
-from services.backup import Manifest
+from reserve.operate.backup import Manifest
 from services.registry import JOURNALED
+from tests.e2e.lending import LOANS, advanced_loan, committed_loan, something_of_each
+from tests.e2e.running import eventually, start, up
+from tests.e2e.world import World, a_world
+from tests.faults.drill import Runbook, forced
+from tests.faults.load import (
+    UNIT_G,
+    Drawer,
+    Load,
+    all_are_ready,
+    assert_nothing_is_lost_or_doubled,
+    assert_the_whole_history_holds,
+    drawers_of,
+)
+from tests.faults.second import client_at
 
 pytestmark = pytest.mark.long
 

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from breaking_proxy import BreakingProxy, breaking_proxy
-from ground import MORE, Ground, a_ground
-from kafka_cluster import NODES, Cluster, a_cluster
-from running import eventually, up
-from world import a_world
 
 from services.registry import JOURNALED
-from shared.engines import engines
-from shared.messages import topic_of
+from shared.engines.engines import engines
+from shared.journal.messages import topic_of
+from tests.e2e.running import eventually, up
+from tests.e2e.world import a_world
+from tests.faults.ground import MORE, Ground, a_ground
+from tests.faults.kafka_cluster import NODES, Cluster, a_cluster
+from tests.kernel.breaking_proxy import BreakingProxy, breaking_proxy
 
 PATIENCE_S = 180.0
 SLOW_S = 0.1  # a draw asks PostgreSQL several times

@@ -11,11 +11,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from load import DRAWN, UNIT_G, Drawer, all_are_ready, assert_no_line_stands_still, assert_nothing_is_lost_or_doubled, drawers_of
-from second import client_at, second_of
-from world import World
 
-from services.client import Client, ProblemAnswer
+from reserve.client import Client, ProblemAnswer
+from tests.e2e.world import World
+from tests.faults.load import (
+    DRAWN,
+    UNIT_G,
+    Drawer,
+    all_are_ready,
+    assert_no_line_stands_still,
+    assert_nothing_is_lost_or_doubled,
+    drawers_of,
+)
+from tests.faults.second import client_at, second_of
 
 UNITS = 300
 CLIENTS = 16

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from counter import counter_service
-from stage import Running, Stage, a_stage
 
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.kernel.counter import counter_service
+from tests.kernel.stage import Running, Stage, a_stage
 
 
 @pytest.fixture(scope="session")

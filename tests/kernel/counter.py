@@ -14,14 +14,14 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
 from sqlmodel import SQLModel, select
 
-from shared.auth import Caller, allow
-from shared.decider import CancelTimer, Decider, Refused, Timer
-from shared.http import Page, Paging, Posting, Reading, etag, same_fields
-from shared.inbox import Subscription
-from shared.journal import Document
-from shared.postgres import Connection
-from shared.record import Fact
-from shared.service import Service
+from shared.delivery.inbox import Subscription
+from shared.http.auth import Caller, allow
+from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.journal.connection import Connection
+from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.protocol import Document
+from shared.journal.record import Fact
+from shared.process.service import Service
 
 TOO_MUCH_FOR_THE_TABLE = 1_000_000  # what the read table's CHECK refuses, though the rules allow it
 

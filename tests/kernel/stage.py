@@ -19,22 +19,22 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
+from reserve.operate.migrate import grant, role_of
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
-from services.migrate import grant, role_of
 from shared.clock import Clock, SystemClock
-from shared.commands import Context
-from shared.engines import Engines
-from shared.journal_tables import all_tables
-from shared.messages import topic_of
-from shared.postgres import Connection, open_pool
-from shared.postgres_journal import PostgresJournal, read_heads, read_records
-from shared.record import Record
-from shared.service import Kernel, Service, create_app
+from shared.delivery.tokens import TokenSource
+from shared.delivery.topics import ensure_topics
+from shared.engines.engines import Engines
+from shared.journal.connection import Connection, open_pool
+from shared.journal.messages import topic_of
+from shared.journal.postgres import PostgresJournal, read_heads, read_records
+from shared.journal.record import Record
+from shared.journal.tables import all_tables
+from shared.process.service import Kernel, Service, create_app
 from shared.settings import Settings
-from shared.tokens import TokenSource
-from shared.topics import ensure_topics
-from shared.writer import Writer
+from shared.writer.commands import Context
+from shared.writer.writer import Writer
 
 PATIENCE_SECONDS = 20.0
 
@@ -102,7 +102,7 @@ class Stage:
         self.urls[name] = f"http://127.0.0.1:{free_port()}"
 
     async def prepare(self, service: Service) -> None:
-        """Schema, tables and role, as `services.migrate` makes them."""
+        """Schema, tables and role, as `reserve.operate.migrate` makes them."""
         engine = create_async_engine(self.database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
         async with engine.begin() as connection:
             await connection.execute(sa.text(f"CREATE SCHEMA {service.name}"))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import counter
 import msgspec
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -11,13 +10,14 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
 from sqlmodel import SQLModel, select
 
-from shared.auth import Caller, allow
-from shared.decider import Decider
-from shared.http import Reading
-from shared.inbox import Reaction
-from shared.postgres import Connection
-from shared.record import Fact
-from shared.service import Service, subscription
+from shared.delivery.inbox import Reaction
+from shared.http.auth import Caller, allow
+from shared.http.handlers import Reading
+from shared.journal.connection import Connection
+from shared.journal.decider import Decider
+from shared.journal.record import Fact
+from shared.process.service import Service, subscription
+from tests.kernel import counter
 
 UNLUCKY = 13  # an amount that the reaction has a bug with
 TYPES = {"counter.added.v1", "counter.noted.v1"}

@@ -5,7 +5,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.record import MAX_INTEGER, Record, canonical, hashed_bytes
+from shared.journal.record import MAX_INTEGER, Record, canonical, hashed_bytes
 
 # Any text but half surrogates, which are no Unicode text. Names of members are ASCII: they are the fields of structs, and ids.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

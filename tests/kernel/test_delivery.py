@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from counter import counter_service
-from stage import Running, Stage, until
-from tally import UNLUCKY, Mood, tally_service
 
-from shared.messages import topic_of
-from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
-from shared.service import Service
+from shared.journal.messages import topic_of
+from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
+from shared.process.service import Service
+from tests.kernel.counter import counter_service
+from tests.kernel.stage import Running, Stage, until
+from tests.kernel.tally import UNLUCKY, Mood, tally_service
 
 
 class Pair:
@@ -193,7 +193,7 @@ async def test_a_type_that_is_not_subscribed_moves_the_cursor_and_nothing_else(p
 
 
 async def test_a_read_waits_for_a_foreign_position_and_gives_up_in_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.http.AT_LEAST_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("shared.http.handlers.AT_LEAST_PATIENCE_SECONDS", 0.3)
     async with pair.tally() as tally:
         answer = await tally.http.get("/v1/tallies/a", params={"at_least": f"{pair.source.name}/0/1"})
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "position_not_reached", "1")

@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from counter import TOO_MUCH_FOR_THE_TABLE
-from stage import Running, Stage
 
 from services.identity.tokens import TokenSigner, signing_key
-from shared.messages import from_feed
-from shared.record import GENESIS, chain_hash
+from shared.journal.messages import from_feed
+from shared.journal.record import GENESIS, chain_hash
+from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE
+from tests.kernel.stage import Running, Stage
 
 
 def name() -> str:

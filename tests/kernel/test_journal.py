@@ -4,15 +4,15 @@ from collections import defaultdict
 
 import asyncpg
 import pytest
-from counter import Add, Break, Note, counter_service
-from stage import Stage, context
 
-from shared.commands import CommandFailed
-from shared.journal import Document
-from shared.journal_tables import APPEND_ONLY
-from shared.postgres_journal import read_document, read_heads
-from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
-from shared.service import Service
+from shared.journal.postgres import read_document, read_heads
+from shared.journal.protocol import Document
+from shared.journal.record import GENESIS, chain_hash, event_hash, hashed_bytes
+from shared.journal.tables import APPEND_ONLY
+from shared.process.service import Service
+from shared.writer.commands import CommandFailed
+from tests.kernel.counter import Add, Break, Note, counter_service
+from tests.kernel.stage import Stage, context
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import lines
-from shared.lines import Fork, Line, Stopped
-from shared.messages import Headed, NotAnEvent, from_feed, from_message, to_feed, to_headers
-from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
+from shared.delivery import lines
+from shared.delivery.lines import Fork, Line, Stopped
+from shared.journal.messages import Headed, NotAnEvent, from_feed, from_message, to_feed, to_headers
+from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
 
 
 def history(length: int, *, salt: bytes = bytes(16), after: Headed | None = None) -> list[Headed]:

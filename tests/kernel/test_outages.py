@@ -10,14 +10,14 @@ import httpx
 import msgspec
 import psutil
 import pytest
-from counter import counter_service
-from stage import Running, Stage, a_stage, until
-from tally import tally_service
 
-from shared.engines import Engines, engines
-from shared.kafka_broker import KafkaBroker
-from shared.processes import Program
-from shared.topics import ensure_topics
+from shared.delivery.kafka_broker import KafkaBroker
+from shared.delivery.topics import ensure_topics
+from shared.engines.engines import Engines, engines
+from shared.engines.processes import Program
+from tests.kernel.counter import counter_service
+from tests.kernel.stage import Running, Stage, a_stage, until
+from tests.kernel.tally import tally_service
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def tells_to_wait(answer: httpx.Response) -> None:
 async def test_without_postgresql_callers_are_told_to_wait_and_afterwards_all_goes_on(
     own: Engines, own_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.writer_shard.DATABASE_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("shared.writer.shard.DATABASE_PATIENCE_SECONDS", 0.5)
     postgres = own.programs[0]
     source, sink = counter_service(own_stage.name("counter")), own_stage.name("tally")
     async with own_stage.serving(source) as counter, own_stage.serving(tally_service(sink, source.name)) as tally:
@@ -136,8 +136,8 @@ async def test_without_kafka_writes_go_on_and_the_backlog_drains_afterwards(own:
 async def test_an_engine_that_hangs_is_told_to_be_away(
     own: Engines, own_stage: Stage, monkeypatch: pytest.MonkeyPatch, index: int, up: str
 ) -> None:
-    monkeypatch.setattr("shared.watch.LOOK_SECONDS", 0.1)
-    monkeypatch.setattr("shared.watch.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("shared.process.watch.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("shared.process.watch.PATIENCE_SECONDS", 0.5)
     pid = own.programs[index].process.pid
     async with own_stage.serving(counter_service(own_stage.name("counter"))) as counter:
         await counter.tells(1, up)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from counter import counter_service
-from stage import Stage, until
-from tally import UNLUCKY, tally_service
 
-from shared.rebuild import rebuild_and_compare, rebuild_and_swap
-from shared.service import Service
+from shared.process.rebuild import rebuild_and_compare, rebuild_and_swap
+from shared.process.service import Service
+from tests.kernel.counter import counter_service
+from tests.kernel.stage import Stage, until
+from tests.kernel.tally import UNLUCKY, tally_service
 
 
 @pytest.fixture(scope="module")

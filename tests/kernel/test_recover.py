@@ -7,19 +7,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from counter import Add, Event, Noted, SetClosing, counter_service
-from stage import Running, Stage, context, until
 
-from services.backup import back_up_service
-from services.copies import KafkaCopy
-from services.recover import AnotherHistory, HeldByNobody, Recovered, recover
-from shared.journal import Document
-from shared.kafka_broker import KafkaBroker
-from shared.messages import topic_of
-from shared.postgres import open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.postgres_tools import load_schema
-from shared.service import Service
+from reserve.operate.backup import back_up_service
+from reserve.operate.copies import KafkaCopy
+from reserve.operate.recover import AnotherHistory, HeldByNobody, Recovered, recover
+from shared.delivery.kafka_broker import KafkaBroker
+from shared.engines.postgres_tools import load_schema
+from shared.journal.connection import open_pool
+from shared.journal.messages import topic_of
+from shared.journal.postgres import PostgresJournal
+from shared.journal.protocol import Document
+from shared.process.service import Service
+from tests.kernel.counter import Add, Event, Noted, SetClosing, counter_service
+from tests.kernel.stage import Running, Stage, context, until
 
 NOTE = "what the decision stands on"
 DATA, CHAIN_HASH = 5, 16  # their columns in `events`

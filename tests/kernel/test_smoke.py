@@ -1,8 +1,8 @@
 """One way through: POST -> journal -> read table -> GET, and on over Kafka to another service."""
 
-from counter import counter_service
-from stage import Running, Stage, until
-from tally import tally_service
+from tests.kernel.counter import counter_service
+from tests.kernel.stage import Running, Stage, until
+from tests.kernel.tally import tally_service
 
 
 async def test_a_posted_command_is_recorded_and_read_back(counter: Running, stage: Stage) -> None:

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from counter import Add, Counter, counter_service
-from stage import Stage, context, until
 
-from shared.commands import Accepted
-from shared.postgres import open_pool
-from shared.postgres_snapshots import PostgresSnapshots
-from shared.service import Service
-from shared.snapshots import encoded
-from shared.writer import Writer
+from shared.journal.connection import open_pool
+from shared.journal.postgres_snapshots import PostgresSnapshots
+from shared.journal.snapshots import encoded
+from shared.process.service import Service
+from shared.writer.commands import Accepted
+from shared.writer.writer import Writer
+from tests.kernel.counter import Add, Counter, counter_service
+from tests.kernel.stage import Stage, context, until
 
 STREAM = "counter/a"
 WRONG = Counter(total=1_000)  # no events add up to it: who says it has read the snapshot

@@ -3,10 +3,9 @@
 import asyncio
 import time
 
-from counter import Add, counter_service
-from stage import Stage, context
-
-from shared.commands import Accepted
+from shared.writer.commands import Accepted
+from tests.kernel.counter import Add, counter_service
+from tests.kernel.stage import Stage, context
 
 CLIENTS, COMMANDS_EACH = 64, 50
 

@@ -3,14 +3,14 @@
 from datetime import date
 
 import pytest
-from counter import Add, Reason, SetClosing, Take, counter_service
-from stage import Day, Stage, context, until
 
-from shared.commands import Accepted
-from shared.decider import Refused
-from shared.service import Service
-from shared.timers import Timers
-from shared.writer import Writer
+from shared.delivery.timers import Timers
+from shared.journal.decider import Refused
+from shared.process.service import Service
+from shared.writer.commands import Accepted
+from shared.writer.writer import Writer
+from tests.kernel.counter import Add, Reason, SetClosing, Take, counter_service
+from tests.kernel.stage import Day, Stage, context, until
 
 
 @pytest.fixture

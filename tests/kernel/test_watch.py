@@ -3,14 +3,15 @@
 import asyncio
 
 import pytest
-from counter import TOO_MUCH_FOR_THE_TABLE, counter_service
-from stage import Running, Stage, free_port, until
-from tally import UNLUCKY, Mood, tally_service
+
+from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE, counter_service
+from tests.kernel.stage import Running, Stage, free_port, until
+from tests.kernel.tally import UNLUCKY, Mood, tally_service
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.watch.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("shared.process.watch.LOOK_SECONDS", 0.1)
 
 
 async def add(counter: Running, amount: int, to: str = "a") -> str:

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from breaking_proxy import breaking_proxy
-from counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
-from stage import Stage, context, until
 
-from shared.commands import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
-from shared.decider import Refused
-from shared.postgres import Connection
-from shared.record import MAX_DATA_BYTES, Fact
-from shared.service import Service
-from shared.writer import Writer
+from shared.journal.connection import Connection
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_DATA_BYTES, Fact
+from shared.process.service import Service
+from shared.writer.commands import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from shared.writer.writer import Writer
+from tests.kernel.breaking_proxy import breaking_proxy
+from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
+from tests.kernel.stage import Stage, context, until
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ async def test_partner_sequences_go_on_where_another_process_left_them(stage: St
 
 
 async def test_a_state_that_was_evicted_is_read_again(stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.writer_shard.STATES_KEPT", 1)
+    monkeypatch.setattr("shared.writer.shard.STATES_KEPT", 1)
     async with stage.writing(service) as writer:
         for _ in range(3):
             await asyncio.gather(*(writer.submit(f"counter/{name}", add(name), context()) for name in "abcdefgh"))
@@ -294,7 +294,7 @@ async def test_a_commit_whose_answer_is_lost_is_settled_without_doubling(stage: 
 async def test_a_process_that_is_stopped_while_it_holds_the_lock_holds_nobody_up(
     stage: Stage, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.postgres.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("shared.journal.connection.SILENT_SECONDS", 0.5)
     stopped, goes_on = asyncio.Event(), asyncio.Event()
 
     async def project_and_stand_still(connection: Connection, facts: Sequence[Fact]) -> None:

@@ -6,8 +6,8 @@ import sys
 from collections import Counter
 from time import monotonic
 
-from simulation.chance import Fault
-from simulation.workers import Task, Workers
+from tests.simulation.chance import Fault
+from tests.simulation.workers import Task, Workers
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulation.auditor import Evidence
+    from tests.simulation.auditor import Evidence
 
 type Json = dict[str, Any]
 

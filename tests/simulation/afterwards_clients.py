@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.domain.agreement import ResumeAgreement, SuspendAgreement
-from services.allocation.domain.renouncing import RenounceAward
-from services.allocation.domain.superseding import SupersedeDecision
-from simulation.authority_clients import capacity
-from simulation.client import Client
+from services.allocation.domain.decisions.renouncing import RenounceAward
+from services.allocation.domain.decisions.superseding import SupersedeDecision
+from services.allocation.domain.partners.agreement import ResumeAgreement, SuspendAgreement
+from tests.simulation.authority_clients import capacity
+from tests.simulation.client import Client
 
 
 async def give_back(client: Client, product: Any) -> None:

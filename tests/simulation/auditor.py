@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from simulation import afterwards_auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
+from tests.simulation import afterwards_auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
 
 type Json = dict[str, Any]
 type Place = tuple[str, int, int]  # service, shard, position

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.instrument import EndInstrument, RegisterInstrument
+from services.allocation.domain.authority.instrument import EndInstrument, RegisterInstrument
 from services.allocation.events.authority import Act
-from shared.authority import Capacity, Kind
-from simulation.client import Client
+from shared.terms.authority import Capacity, Kind
+from tests.simulation.client import Client
 
 if TYPE_CHECKING:
-    from simulation.clients import Approver
+    from tests.simulation.clients import Approver
 
 ROOT: Any = "ins_act"
 OFFICER = "officer"  # of the facility: approves loans, holdings and material loans

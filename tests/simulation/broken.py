@@ -11,20 +11,20 @@ import msgspec
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
-from services.loans.domain import facility
-from shared.broker import BrokerUnreachable
-from shared.commands import CommandFailed, Context, Unavailable
-from shared.decider import Decider
-from shared.inbox import Inbox
-from shared.journal import Append, Changes, Cursor, Head, TimerRow, Unreachable
-from shared.lines import Fork, Line
-from shared.messages import Headed
-from shared.record import Fact, Record
-from shared.relay import Relay
-from shared.timers import Timers
-from shared.writer import Writer
-from simulation.sim_journal import DataRefused, SimInboxLead, SimJournal, SimTimersLead
-from simulation.world import Kernel
+from services.loans.domain.facility import facility
+from shared.delivery.broker import BrokerUnreachable
+from shared.delivery.inbox import Inbox
+from shared.delivery.lines import Fork, Line
+from shared.delivery.relay import Relay
+from shared.delivery.timers import Timers
+from shared.journal.decider import Decider
+from shared.journal.messages import Headed
+from shared.journal.protocol import Append, Changes, Cursor, Head, TimerRow, Unreachable
+from shared.journal.record import Fact, Record
+from shared.writer.commands import CommandFailed, Context, Unavailable
+from shared.writer.writer import Writer
+from tests.simulation.sim_journal import DataRefused, SimInboxLead, SimJournal, SimTimersLead
+from tests.simulation.world import Kernel
 
 # The relay
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import msgspec
 
-from simulation.loop import rest
+from tests.simulation.loop import rest
 
 
 class Trace:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shared.commands import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
-from shared.decider import Refused
-from shared.journal import Document
-from simulation.tables import NOWHERE, AllocationTables, InventoryTables
+from shared.journal.decider import Refused
+from shared.journal.protocol import Document
+from shared.writer.commands import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from tests.simulation.tables import NOWHERE, AllocationTables, InventoryTables
 
 if TYPE_CHECKING:
-    from simulation.world import Running, World
+    from tests.simulation.world import Running, World
 
 type Answer = Accepted | Refused[Any]
 type Prepare = Callable[["Running", date], Awaitable[tuple[Any, tuple[Document, ...]]]]

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.agreement import AmendAgreement, EndAgreement, SignAgreement
-from services.allocation.domain.approver import EnrolKey, RevokeKey
-from services.allocation.domain.book_approvals import ApproveRound
-from services.allocation.domain.book_opening import OpenRound
-from services.allocation.domain.book_requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import CancelRound, CertifyRound, ProposeRound
-from services.allocation.domain.book_state import Book, partners_of
-from services.allocation.domain.clock_state import MILESTONES
-from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
-from services.allocation.domain.partner import RegisterPartner
-from services.allocation.domain.proposal import prepare
-from services.allocation.domain.signing import Signing
-from services.allocation.domain.supply import asked_in, offer_from
+from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
+from services.allocation.domain.authority.signing import Signing
+from services.allocation.domain.book.approvals import ApproveRound
+from services.allocation.domain.book.opening import OpenRound
+from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
+from services.allocation.domain.book.rounds import CancelRound, CertifyRound, ProposeRound
+from services.allocation.domain.book.state import Book, partners_of
+from services.allocation.domain.clocks.state import MILESTONES
+from services.allocation.domain.decisions.proposal import prepare
+from services.allocation.domain.decisions.supply import asked_in, offer_from
+from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, SignAgreement
+from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
+from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -30,20 +30,20 @@ from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
-from shared.approval import Approval as SignedApproval
-from shared.approval import approve, key_id, public_key_hex, verify_approval
-from shared.authority import Capacity
-from shared.commands import Accepted, Unavailable
-from shared.decider import Refused
-from shared.journal import Document, Unreachable
-from simulation.afterwards_clients import give_back, supersede, suspend_or_resume
-from simulation.authority_clients import capacity, replace_authority
-from simulation.client import Client, NotNow, Prepare
-from simulation.screening_clients import findings
-from simulation.tables import NOWHERE, UNIT_G, DrawRow
+from shared.journal.decider import Refused
+from shared.journal.protocol import Document, Unreachable
+from shared.terms.approval import Approval as SignedApproval
+from shared.terms.approval import approve, key_id, public_key_hex, verify_approval
+from shared.terms.authority import Capacity
+from shared.writer.commands import Accepted, Unavailable
+from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume
+from tests.simulation.authority_clients import capacity, replace_authority
+from tests.simulation.client import Client, NotNow, Prepare
+from tests.simulation.screening_clients import findings
+from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
 
 if TYPE_CHECKING:
-    from simulation.world import Running
+    from tests.simulation.world import Running
 
 
 class Approver:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.clock import PauseClock, ResumeClock
-from services.allocation.domain.readiness import ClearItem, Register, RenewItem, WithdrawItem
-from shared.journal import Document
-from simulation.client import Client, Prepare
+from services.allocation.domain.clocks.clock import PauseClock, ResumeClock
+from services.allocation.domain.readiness.readiness import ClearItem, Register, RenewItem, WithdrawItem
+from shared.journal.protocol import Document
+from tests.simulation.client import Client, Prepare
 
 if TYPE_CHECKING:
-    from simulation.world import Running
+    from tests.simulation.world import Running
 
 OFFICER: Any = "an officer"
 

@@ -4,10 +4,10 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from stage import Stage, a_stage
 
-from shared.engines import Engines
-from simulation.workers import Workers
+from shared.engines.engines import Engines
+from tests.kernel.stage import Stage, a_stage
+from tests.simulation.workers import Workers
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from services.loans.domain.material_held import DeclareMaterialDefault, RecordReplacement
-from services.loans.domain.material_state import MaterialLoan
-from simulation.client import Client
-from simulation.material_clients import go_on
+from services.loans.domain.material.held import DeclareMaterialDefault, RecordReplacement
+from services.loans.domain.material.state import MaterialLoan
+from tests.simulation.client import Client
+from tests.simulation.material_clients import go_on
 
 
 async def replace_overdue(client: Client, until_s: float) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from services.allocation.domain.approver_key import ClaimKey
-from services.allocation.domain.instrument import NameActingOfficer
-from services.allocation.domain.official import DeclareConflict, WithdrawConflict
-from simulation.client import Client
-from simulation.clients import Approver, enrol
+from services.allocation.domain.authority.approver_key import ClaimKey
+from services.allocation.domain.authority.instrument import NameActingOfficer
+from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
+from tests.simulation.client import Client
+from tests.simulation.clients import Approver, enrol
 
 
 async def stand_in(client: Client, deputy: Approver, holder: Approver, until_s: float) -> None:

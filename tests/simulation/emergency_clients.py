@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
-from shared.approval import approve
-from shared.journal import Document
-from simulation.client import Client
-from simulation.clients import Approver, read_book, signing_of
+from services.allocation.domain.book.emergency import RATIFICATION, RatifyRound
+from shared.journal.protocol import Document
+from shared.terms.approval import approve
+from tests.simulation.client import Client
+from tests.simulation.clients import Approver, read_book, signing_of
 
 if TYPE_CHECKING:
-    from simulation.world import Running
+    from tests.simulation.world import Running
 
 
 async def ratify(client: Client, products: Sequence[Any], person: Approver, until_s: float) -> None:

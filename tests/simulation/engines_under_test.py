@@ -9,22 +9,22 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from counter import DECIDER, Added, Event
 from fastapi import APIRouter
-from stage import Stage
 
-from shared.broker import Broker
-from shared.journal import Changes, Head, Journal, Outcome
-from shared.kafka_broker import KafkaBroker
-from shared.postgres import Connection, open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.record import Fact, Record, chain_hash, event_hash, hashed_bytes
-from shared.service import Service
-from shared.topics import ensure_topics
-from simulation.chance import Chance, Rates
-from simulation.process import Process
-from simulation.sim_broker import SimBroker, Topics
-from simulation.sim_journal import SimJournal, Store
+from shared.delivery.broker import Broker
+from shared.delivery.kafka_broker import KafkaBroker
+from shared.delivery.topics import ensure_topics
+from shared.journal.connection import Connection, open_pool
+from shared.journal.postgres import PostgresJournal
+from shared.journal.protocol import Changes, Head, Journal, Outcome
+from shared.journal.record import Fact, Record, chain_hash, event_hash, hashed_bytes
+from shared.process.service import Service
+from tests.kernel.counter import DECIDER, Added, Event
+from tests.kernel.stage import Stage
+from tests.simulation.chance import Chance, Rates
+from tests.simulation.process import Process
+from tests.simulation.sim_broker import SimBroker, Topics
+from tests.simulation.sim_journal import SimJournal, Store
 
 SOURCE = "source"  # the service whose events feed the table
 RECORDED_AT = datetime(2026, 1, 6, 1, 2, 3, 4, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulation.auditor import Evidence
+    from tests.simulation.auditor import Evidence
 
 type Json = dict[str, Any]
 

@@ -11,16 +11,16 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.loans.domain.approvals import Signing
-from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
-from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
-from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
-from services.loans.domain.facility import OpenFacility, RecordRate, SetLimits
-from services.loans.domain.loan_advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
-from services.loans.domain.loan_agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
-from services.loans.domain.loan_payments import RecordPayment, RecordRecovery, ReversePayment
-from services.loans.domain.loan_servicing import ChargeFee, CloseLoan, DeclareDefault, ImportLoan, Regrade, ReportRatio, ResetRate
-from services.loans.domain.offtake import AgreeOfftake, EndOfftake
-from services.loans.domain.project import RecordFact, WithdrawFact
+from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
+from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
+from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
+from services.loans.domain.facility.facility import OpenFacility, RecordRate, SetLimits
+from services.loans.domain.loan.advances import CancelCommitment, PayAdvance, RequestAdvance, WithdrawAdvance
+from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, ProposeAct, ProposeLoan, WithdrawAct, WithdrawLoan
+from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, DeclareDefault, ImportLoan, Regrade, ReportRatio, ResetRate
+from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
+from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
 from services.loans.events.loan import (
@@ -36,12 +36,12 @@ from services.loans.events.loan import (
     WriteOff,
 )
 from services.loans.events.project import ProjectFact
-from shared.approval import approve
-from shared.commands import Accepted
-from shared.conditions import ShareAtLeast, Shown
-from shared.journal import Document
-from simulation.authority_clients import OFFICER, capacity
-from simulation.client import Client, with_document
+from shared.journal.protocol import Document
+from shared.terms.approval import approve
+from shared.terms.conditions import ShareAtLeast, Shown
+from shared.writer.commands import Accepted
+from tests.simulation.authority_clients import OFFICER, capacity
+from tests.simulation.client import Client, with_document
 
 FACILITY: Any = "cmf"
 STREAM = f"facility/{FACILITY}"

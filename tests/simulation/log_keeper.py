@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.ledger.domain.log import STREAM, RecordCheckpoint
 from services.ledger.merkle import hash_leaf, hash_node, root_at
-from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
-from shared.commands import Context, Overloaded, Unavailable
-from shared.journal import Unreachable
-from shared.signed_note import VerifierKey, verifier_key
-from shared.writer import Writer
-from simulation.sim_journal import SimJournal
-from simulation.tables import LedgerTables
+from shared.journal.protocol import Unreachable
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.signed_note import VerifierKey, verifier_key
+from shared.writer.commands import Context, Overloaded, Unavailable
+from shared.writer.writer import Writer
+from tests.simulation.sim_journal import SimJournal
+from tests.simulation.tables import LedgerTables
 
 ORIGIN = "simulation.example/log"
 POLL_SECONDS = 0.4

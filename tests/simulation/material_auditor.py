@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from simulation.loan_auditor import streams_of
+from tests.simulation.loan_auditor import streams_of
 
 if TYPE_CHECKING:
-    from simulation.auditor import Evidence
+    from tests.simulation.auditor import Evidence
 
 type Json = dict[str, Any]
 

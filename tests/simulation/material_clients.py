@@ -4,11 +4,11 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
-from services.loans.domain.facility import OpenFacility, RecordRate
-from services.loans.domain.material_held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
-from services.loans.domain.material_returns import AssayReturn, ReceiveReturn
-from services.loans.domain.material_state import DEFERRAL, PURPOSE
-from services.loans.domain.material_terms import (
+from services.loans.domain.facility.facility import OpenFacility, RecordRate
+from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
+from services.loans.domain.material.state import DEFERRAL, PURPOSE
+from services.loans.domain.material.terms import (
     ApproveDeferral,
     ApproveTerms,
     ProposeDeferral,
@@ -19,11 +19,11 @@ from services.loans.domain.material_terms import (
 )
 from services.loans.events.facility import Limit
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
-from shared.commands import Accepted
-from shared.journal import Document
-from simulation.client import Client, with_document
-from simulation.loan_clients import signing
-from simulation.tables import UNIT_G
+from shared.journal.protocol import Document
+from shared.writer.commands import Accepted
+from tests.simulation.client import Client, with_document
+from tests.simulation.loan_clients import signing
+from tests.simulation.tables import UNIT_G
 
 FACILITY: Any = "lending"
 STREAM = f"facility/{FACILITY}"

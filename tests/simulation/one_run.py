@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from simulation.auditor import Evidence, audit
-from simulation.broken import KERNELS
-from simulation.chance import Chance
-from simulation.loop import run
-from simulation.process import current
-from simulation.workers import Report, Task
-from simulation.world import SOUND, World
+from tests.simulation.auditor import Evidence, audit
+from tests.simulation.broken import KERNELS
+from tests.simulation.chance import Chance
+from tests.simulation.loop import run
+from tests.simulation.process import current
+from tests.simulation.workers import Report, Task
+from tests.simulation.world import SOUND, World
 
 
 def run_seed(seed: int, broken: str | None = None, *, with_evidence: bool = False) -> Report:

@@ -3,13 +3,13 @@
 from datetime import date
 from typing import Any
 
-from services.allocation.domain.report import SendReport
-from services.allocation.domain.review import AssignReview, ConcludeReview, RequestReview, Review
-from shared.journal import Document
-from shared.record import canonical
-from simulation.client import Client, with_document
-from simulation.people_tables import Certified
-from simulation.screening_clients import SCREENER
+from services.allocation.domain.decisions.report import SendReport
+from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview, Review
+from shared.journal.protocol import Document
+from shared.journal.record import canonical
+from tests.simulation.client import Client, with_document
+from tests.simulation.people_tables import Certified
+from tests.simulation.screening_clients import SCREENER
 
 
 async def oversee(client: Client, until_s: float) -> None:

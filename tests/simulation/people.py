@@ -4,10 +4,18 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.allocation.domain import book_opening
-from simulation import clock_clients, creditor_clients, deputy_clients, oversight_clients, policy_clients, screening_clients, terms_clients
-from simulation.client import Client
-from simulation.clients import Approver
+from services.allocation.domain.book import opening as book_opening
+from tests.simulation import (
+    clock_clients,
+    creditor_clients,
+    deputy_clients,
+    oversight_clients,
+    policy_clients,
+    screening_clients,
+    terms_clients,
+)
+from tests.simulation.client import Client
+from tests.simulation.clients import Approver
 
 REQUESTS_AN_EVENT = book_opening.REQUESTS_AN_EVENT
 

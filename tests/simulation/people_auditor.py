@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulation.auditor import Evidence
+    from tests.simulation.auditor import Evidence
 
 type Json = dict[str, Any]
 type Wanted = dict[tuple[str, str, str], str]

@@ -7,12 +7,12 @@ from datetime import date
 import msgspec
 
 from services.allocation import events as allocation
-from services.allocation.domain.book_opening import OpenRound
-from services.allocation.domain.policy import Policy, evolve
+from services.allocation.domain.book.opening import OpenRound
+from services.allocation.domain.policies.policy import Policy, evolve
 from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn
 from services.allocation.events.policy import PolicyEvent
-from shared.authority import interest_in
-from shared.record import Fact
+from shared.journal.record import Fact
+from shared.terms.authority import interest_in
 
 
 class Certified(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from services.allocation.domain.policy import (
+from services.allocation.domain.policies.policy import (
     PURPOSE,
     ApproveVersion,
     DraftVersion,
@@ -16,16 +16,16 @@ from services.allocation.domain.policy import (
     WithdrawVersion,
     document_of,
 )
-from services.allocation.domain.policy_terms import STANDARD_TERMS
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events import QuorumStep
-from shared.approval import approve
-from shared.decider import Refused
-from shared.journal import Document
-from simulation.client import Answer, Client, Prepare
-from simulation.clients import Approver, signing_of
+from shared.journal.decider import Refused
+from shared.journal.protocol import Document
+from shared.terms.approval import approve
+from tests.simulation.client import Answer, Client, Prepare
+from tests.simulation.clients import Approver, signing_of
 
 if TYPE_CHECKING:
-    from simulation.world import Running
+    from tests.simulation.world import Running
 
 NAME = "standing"
 STREAM = f"policy/{NAME}"

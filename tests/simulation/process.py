@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any
 
-from simulation.chance import Chance, Fault
-from simulation.loop import VirtualLoop
+from tests.simulation.chance import Chance, Fault
+from tests.simulation.loop import VirtualLoop
 
 _CURRENT: ContextVar["Process | None"] = ContextVar("process", default=None)
 

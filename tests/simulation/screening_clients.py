@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.domain.book_objections import AnswerObjection, RaiseObjection
-from services.allocation.domain.book_requests import Findings
-from services.allocation.domain.book_screening import DecideHit, Screened, ScreenParties
-from services.allocation.domain.book_state import Book
-from services.allocation.domain.listed_names import Entry, ScreeningListFile
-from services.allocation.domain.screening_list import PutListInForce, WithdrawList
+from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
+from services.allocation.domain.book.requests import Findings
+from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
+from services.allocation.domain.book.state import Book
+from services.allocation.domain.screening.listed_names import Entry, ScreeningListFile
+from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import Finding, Hit
-from shared.journal import Document
-from shared.record import canonical
-from simulation.client import Client, with_document
+from shared.journal.protocol import Document
+from shared.journal.record import canonical
+from tests.simulation.client import Client, with_document
 
 SCREENER: Any = "screener"  # accepts requests, decides hits, answers objections
 PARTNER: Any = "a partner"

@@ -1,12 +1,12 @@
-"""SimBroker: `shared.broker.Broker` in memory. It does to messages what Kafka may do to them, and worse."""
+"""SimBroker: `shared.delivery.broker.Broker` in memory. It does to messages what Kafka may do to them, and worse."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from shared.broker import BrokerUnreachable, Message, Partition
-from simulation.chance import Fault
-from simulation.process import Process
+from shared.delivery.broker import BrokerUnreachable, Message, Partition
+from tests.simulation.chance import Fault
+from tests.simulation.process import Process
 
 POLL_SECONDS = 0.5
 FETCHED = 30  # messages of a partition that one poll brings at most

@@ -1,4 +1,4 @@
-"""SimJournal: `shared.journal.Journal` in memory. What is committed is in a `Store`, which outlives every process."""
+"""SimJournal: `shared.journal.protocol.Journal` in memory. What is committed is in a `Store`, which outlives every process."""
 
 import asyncio
 from bisect import bisect_right
@@ -8,14 +8,14 @@ from datetime import date, datetime
 from operator import attrgetter
 from typing import Any
 
-from shared.codec import Codec
-from shared.journal import Changes, CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
-from shared.messages import Headed
-from shared.record import GENESIS, Fact, Record
-from simulation.chance import Fault
-from simulation.process import Process
+from shared.journal.codec import Codec
+from shared.journal.messages import Headed
+from shared.journal.protocol import Changes, CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
+from shared.journal.record import GENESIS, Fact, Record
+from tests.simulation.chance import Fault
+from tests.simulation.process import Process
 
-SILENT_SECONDS = 15.0  # as `shared.postgres_journal` asks of its server
+SILENT_SECONDS = 15.0  # as `shared.journal.postgres` asks of its server
 
 type Took = Callable[[Any, Sequence[Fact]], None]  # (the store's tables, facts)
 

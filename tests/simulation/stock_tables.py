@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.domain.eligibility import Lot, Right, Stock, Stop
+from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
 from services.inventory import events as inventory
-from shared.record import Fact
+from shared.journal.record import Fact
 
 
 class LotSeen(msgspec.Struct):

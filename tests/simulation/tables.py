@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 
 from services.allocation import events as allocation
-from services.allocation.domain.agreement import year_from
-from services.allocation.domain.book_lapses import Surroundings, TermsRead
+from services.allocation.domain.book.lapses import Surroundings, TermsRead
+from services.allocation.domain.partners.agreement import year_from
 from services.allocation.events.authority import authority_after, authority_of
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
-from shared.authority import Authority, Chain, chain_of
-from shared.journal import Document
-from shared.record import Fact, leaf_data
-from simulation.people_tables import PeopleTables
-from simulation.stock_tables import StockTables
+from shared.journal.protocol import Document
+from shared.journal.record import Fact, leaf_data
+from shared.terms.authority import Authority, Chain, chain_of
+from tests.simulation.people_tables import PeopleTables
+from tests.simulation.stock_tables import StockTables
 
 UNIT_G = 1000  # of every product
 NOWHERE = "nowhere"  # a depot that the rules allow, and a constraint does not

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulation.auditor import Evidence
+    from tests.simulation.auditor import Evidence
 
 type Json = dict[str, Any]
 

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.bid import Bid, CommitBid, RevealBid, stream_of
-from services.allocation.domain.sealed_bid import SealedBid, seal
-from services.allocation.domain.tender import ApproveTender, CancelTender, CertifyTender, ProposeTender
-from services.allocation.domain.tender_opening import OpenTender
-from services.allocation.domain.tender_proposal import prepare_tender
-from services.allocation.domain.tender_state import Tender
+from services.allocation.domain.tenders.bid import Bid, CommitBid, RevealBid, stream_of
+from services.allocation.domain.tenders.decider import ApproveTender, CancelTender, CertifyTender, ProposeTender
+from services.allocation.domain.tenders.opening import OpenTender
+from services.allocation.domain.tenders.proposal import prepare_tender
+from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
+from services.allocation.domain.tenders.state import Tender
 from services.allocation.events import BidStep, TenderTerms
-from shared.approval import approve
-from shared.commands import Unavailable
-from shared.decider import Refused
-from shared.journal import Document, Unreachable
-from simulation.client import Client, NotNow
-from simulation.clients import Approver, signing_of
-from simulation.tables import UNIT_G
+from shared.journal.decider import Refused
+from shared.journal.protocol import Document, Unreachable
+from shared.terms.approval import approve
+from shared.writer.commands import Unavailable
+from tests.simulation.client import Client, NotNow
+from tests.simulation.clients import Approver, signing_of
+from tests.simulation.tables import UNIT_G
 
 if TYPE_CHECKING:
-    from simulation.world import Running
+    from tests.simulation.world import Running
 
 type Prepared = tuple[Any, tuple[Document, ...]]
 

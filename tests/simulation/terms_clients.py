@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from services.allocation.domain.agreement import AmendAgreement
-from services.allocation.domain.book_state import Book
+from services.allocation.domain.book.state import Book
+from services.allocation.domain.partners.agreement import AmendAgreement
 from services.allocation.events import ProductTerms
-from simulation.client import Client
-from simulation.tables import UNIT_G
+from tests.simulation.client import Client
+from tests.simulation.tables import UNIT_G
 
 
 async def let_run_out(client: Client, products: Sequence[Any], until_s: float) -> None:

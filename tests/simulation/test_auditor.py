@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
-from simulation.auditor import Evidence
-from simulation.workers import ROOT, Task, Workers
+from tests.simulation import afterwards_auditor, auditor, loan_auditor, material_auditor, people_auditor, tender_auditor
+from tests.simulation.auditor import Evidence
+from tests.simulation.workers import ROOT, Task, Workers
 
 SEEDS = 24  # that are run at first: nearly everything happens in one of them
 MOST_SEEDS = 5 * SEEDS

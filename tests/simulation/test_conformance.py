@@ -1,4 +1,4 @@
-"""Both journals and both brokers keep the promises of `shared.journal` and `shared.broker`: the same tests run on each."""
+"""Both journals and both brokers keep the promises of `shared.journal.protocol` and `shared.delivery.broker`: the same tests run on each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from stage import Stage, until
 
-from shared.broker import Consumer, Message, Partition
-from shared.journal import CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
-from shared.messages import Headed
-from shared.record import GENESIS, Fact, Record
-from simulation.engines_under_test import (
+from shared.delivery.broker import Consumer, Message, Partition
+from shared.journal.messages import Headed
+from shared.journal.protocol import CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
+from shared.journal.record import GENESIS, Fact, Record
+from tests.kernel.stage import Stage, until
+from tests.simulation.engines_under_test import (
     RECORDED_AT,
     SOURCE,
     BrokerEngine,

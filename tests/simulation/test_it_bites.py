@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from simulation.broken import KERNELS
-from simulation.workers import Task, Workers
+from tests.simulation.broken import KERNELS
+from tests.simulation.workers import Task, Workers
 
 FIRST, SEEDS = 1000, 200
 QUICK = {

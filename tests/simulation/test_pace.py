@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from shared.pace import Pace
-from simulation.loop import run
+from shared.delivery.pace import Pace
+from tests.simulation.loop import run
 
 
 def turns(between: Callable[[Pace, int], Awaitable[None]], count: int) -> list[float]:

@@ -8,9 +8,9 @@ import pytest
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans import events as loans
-from shared.codec import type_of
-from simulation.chance import Fault
-from simulation.workers import Report, Task, Workers
+from shared.journal.codec import type_of
+from tests.simulation.chance import Fault
+from tests.simulation.workers import Report, Task, Workers
 
 QUICK = range(30)
 LONG = range(1000, 3000)

@@ -10,7 +10,7 @@ from subprocess import PIPE, Popen
 
 import msgspec
 
-from simulation.auditor import Evidence
+from tests.simulation.auditor import Evidence
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,29 +15,31 @@ from services.inventory.main import SERVICE as INVENTORY
 from services.inventory.reactions import check_checkpoint
 from services.ledger.main import SERVICE as LEDGER
 from services.loans.main import SERVICE as LOANS
-from shared import inbox, lines, relay, writer, writer_shard
-from shared.broker import Message
 from shared.clock import day_of
-from shared.commands import Unavailable
-from shared.decider import Decider
-from shared.inbox import IDLE_SECONDS, Inbox, Subscription
-from shared.journal import Unreachable
-from shared.messages import to_feed, to_headers, topic_of
-from shared.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
-from shared.relay import Relay
-from shared.service import Service
-from shared.sources import Unanswered
-from shared.timers import Timers
-from shared.writer import Writer
-from simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, people, tender_clients
-from simulation.auditor import Evidence
-from simulation.chance import CALM, Chance, Fault, draw_rates
-from simulation.client import Client, Operation
-from simulation.log_keeper import LOG_KEY, LogKeeper
-from simulation.process import Process, adopting
-from simulation.sim_broker import SimBroker, Topics
-from simulation.sim_journal import SimJournal, Store
-from simulation.tables import AllocationTables, InventoryTables, LedgerTables, LoanTables
+from shared.delivery import inbox, lines, relay
+from shared.delivery.broker import Message
+from shared.delivery.inbox import IDLE_SECONDS, Inbox, Subscription
+from shared.delivery.relay import Relay
+from shared.delivery.sources import Unanswered
+from shared.delivery.timers import Timers
+from shared.journal.decider import Decider
+from shared.journal.messages import to_feed, to_headers, topic_of
+from shared.journal.protocol import Unreachable
+from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
+from shared.process.service import Service
+from shared.writer import shard as writer_shard
+from shared.writer import writer
+from shared.writer.commands import Unavailable
+from shared.writer.writer import Writer
+from tests.simulation import authority_clients, clients, emergency_clients, loan_clients, material_clients, people, tender_clients
+from tests.simulation.auditor import Evidence
+from tests.simulation.chance import CALM, Chance, Fault, draw_rates
+from tests.simulation.client import Client, Operation
+from tests.simulation.log_keeper import LOG_KEY, LogKeeper
+from tests.simulation.process import Process, adopting
+from tests.simulation.sim_broker import SimBroker, Topics
+from tests.simulation.sim_journal import SimJournal, Store
+from tests.simulation.tables import AllocationTables, InventoryTables, LedgerTables, LoanTables
 
 SERVICES = (INVENTORY, ALLOCATION, LOANS, LEDGER)
 CODECS = {service.name: service.codec for service in SERVICES}

@@ -5,9 +5,19 @@ from datetime import timedelta
 from fractions import Fraction
 from math import prod
 
-from services.loans.domain.calendars import due_dates
-from services.loans.domain.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Reduced, Rescheduled, WrittenOff, order
-from services.loans.domain.day_counts import PARTS_IN_A_YEAR, parts_within, year_fraction
+from services.loans.domain.standing.calendars import due_dates
+from services.loans.domain.standing.dated_facts import (
+    Advanced,
+    BroughtForward,
+    FeeDue,
+    Paid,
+    RateFrom,
+    Reduced,
+    Rescheduled,
+    WrittenOff,
+    order,
+)
+from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR, parts_within, year_fraction
 
 KINDS = ("fees", "default", "interest", "principal")  # in the order in which they are paid
 

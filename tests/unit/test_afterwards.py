@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from services.allocation.domain import renouncing, superseding
-from services.allocation.domain.renouncing import GivenBack, RenounceAward
-from services.allocation.domain.superseding import Superseded, SupersedeDecision
+from services.allocation.domain.decisions import renouncing, superseding
+from services.allocation.domain.decisions.renouncing import GivenBack, RenounceAward
+from services.allocation.domain.decisions.superseding import Superseded, SupersedeDecision
 from services.allocation.events import (
     AuthorityCited,
     AwardId,
@@ -18,8 +18,8 @@ from services.allocation.events import (
     RoundId,
 )
 from services.allocation.events.authority import Act
-from shared.authority import Authority, Capacity, Fault, Kind, interest_in
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Authority, Capacity, Fault, Kind, interest_in
 
 DECISION, AGAIN = DecisionHash("ab" * 32), DecisionHash("cd" * 32)
 ANTIMONY, GALLIUM = ProductId("antimony-metal"), ProductId("gallium-metal")

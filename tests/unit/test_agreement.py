@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.allocation.domain.agreement import (
+from services.allocation.domain.partners.agreement import (
     Agreement,
     AmendAgreement,
     Command,
@@ -29,7 +29,7 @@ from services.allocation.events import (
     ProductId,
     ProductTerms,
 )
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 TODAY = date(2026, 1, 6)
 

@@ -1,8 +1,8 @@
 """Approvers' keys: enrolled, and revoked for ever."""
 
-from services.allocation.domain.approver import Approver, Command, EnrolKey, Reason, RevokeKey, decide, evolve
+from services.allocation.domain.authority.approver import Approver, Command, EnrolKey, Reason, RevokeKey, decide, evolve
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked, KeyId, ProductId, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 SUBJECT, KEY = SubjectId("sub_1"), KeyId("0123456789abcdef")
 ENROL = EnrolKey(subject=SUBJECT, key=KEY, public_key="ab" * 32)

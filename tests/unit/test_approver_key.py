@@ -1,8 +1,8 @@
 """A key is one person's own, for ever."""
 
-from services.allocation.domain.approver_key import Claim, ClaimKey, Reason, decide, evolve
+from services.allocation.domain.authority.approver_key import Claim, ClaimKey, Reason, decide, evolve
 from services.allocation.events import ApproverKeyClaimed, KeyId, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 KEY, FIRST, SECOND = KeyId("0123456789abcdef"), SubjectId("sub_1"), SubjectId("sub_2")
 

@@ -9,8 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from audit_material_story import told_with_material
-from audit_story import (
+from msgspec.structs import replace
+
+from reserve.audit import hashes
+from reserve.audit.report import KEPT_FAILURES, Check, Findings, Report
+from services.allocation import events as allocation
+from services.allocation.domain.decisions.decision import canonical, commitment, decision_hash
+from services.inventory import events as inventory
+from shared.journal.record import canonical as canonical_event
+from shared.terms.approval import key_id, public_key_hex
+from tests.stories.audit import (
     ANTIMONY,
     APPROVER_KEY,
     DAY_AFTER,
@@ -34,15 +42,7 @@ from audit_story import (
     told,
     unit,
 )
-from msgspec.structs import replace
-
-from services.allocation import events as allocation
-from services.allocation.domain.decision import canonical, commitment, decision_hash
-from services.audit import hashes
-from services.audit.report import KEPT_FAILURES, Check, Findings, Report
-from services.inventory import events as inventory
-from shared.approval import key_id, public_key_hex
-from shared.record import canonical as canonical_event
+from tests.stories.audit_material import told_with_material
 
 
 def changed(story: Story, name: str, **fields: Any) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_loan_story import told_with_loans
-from audit_material_story import told_with_material
-from audit_story import (
+from msgspec.structs import replace
+
+from services.allocation import events as allocation
+from services.inventory import events as inventory
+from shared.terms.approval import approve, key_id, public_key_hex
+from shared.terms.authority import Kind, Link
+from tests.stories.audit import (
     ANTIMONY,
     DAY_AFTER,
     DAY_BEFORE,
@@ -24,14 +28,10 @@ from audit_story import (
     stock,
     told,
 )
-from msgspec.structs import replace
-from test_audit import audited, before, failures
-from test_audit_holdings import told_with_equity
-
-from services.allocation import events as allocation
-from services.inventory import events as inventory
-from shared.approval import approve, key_id, public_key_hex
-from shared.authority import Kind, Link
+from tests.stories.audit_loans import told_with_loans
+from tests.stories.audit_material import told_with_material
+from tests.unit.test_audit import audited, before, failures
+from tests.unit.test_audit_holdings import told_with_equity
 
 LATER = date(2026, 1, 2)
 RATIFY_BY = datetime(2026, 1, 8, tzinfo=UTC)

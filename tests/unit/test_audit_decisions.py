@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from book_story import EU, JP, UNIT_G, US, Story, a_book, accept, open_round, submit, surroundings, terms
 
-from services.allocation.domain.decision import DecisionFile, canonical, compose, decision_hash, read_file
-from services.allocation.domain.proposal import Prepared
+from reserve.audit.decisions import Asked, ToCheck, faults_of
+from services.allocation.domain.decisions.decision import DecisionFile, canonical, compose, decision_hash, read_file
+from services.allocation.domain.decisions.proposal import Prepared
 from services.allocation.events import AwardGranted, Method, Position, RoundCertified, RoundOpened, RoundProposed
-from services.audit.decisions import Asked, ToCheck, faults_of
+from tests.stories.book import EU, JP, UNIT_G, US, Story, a_book, accept, open_round, submit, surroundings, terms
 
 POSITIONS = tuple(
     Position(

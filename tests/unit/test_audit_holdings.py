@@ -4,22 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_loan_story import TODAY, facility, reserved, signed, told_with_loans
-from audit_story import OTHER_KEY, Step, Story, Told
-from equity_story import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
 from msgspec.structs import replace
-from powers import may
-from test_audit import before, changed, failures
 
 from services.loans.domain.approvals import Signing
-from services.loans.domain.equity import DECIDER, PROPOSAL, ApproveHolding, CommitHolding
-from services.loans.domain.equity_flows import ReverseDividend
-from services.loans.domain.equity_state import Holding
-from services.loans.domain.equity_write_downs import WRITE_DOWN, ApproveWriteDown
+from services.loans.domain.equity.decider import DECIDER, PROPOSAL, ApproveHolding, CommitHolding
+from services.loans.domain.equity.flows import ReverseDividend
+from services.loans.domain.equity.state import Holding
+from services.loans.domain.equity.write_downs import WRITE_DOWN, ApproveWriteDown
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId, HoldingFigures
-from shared.approval import Approval
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.approval import Approval
+from tests.stories.audit import OTHER_KEY, Step, Story, Told
+from tests.stories.audit_loans import TODAY, facility, reserved, signed, told_with_loans
+from tests.stories.equity import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
+from tests.stories.powers import may
+from tests.unit.test_audit import before, changed, failures
 
 SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
 

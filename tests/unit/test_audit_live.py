@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audit.live import _tile_path, _unbundled
+from reserve.audit.live import _tile_path, _unbundled
 from services.ledger.tiles import Tile, decode_bundle, encode_bundle
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_loan_story import (
+
+from services.loans.events.facility import LimitsSet
+from services.loans.events.loan import BookChange, WaiveCondition
+from services.loans.events.offtake import OfftakeEnded
+from tests.stories.audit import LAST_DAY, OTHER_KEY, TODAY, Step, Told
+from tests.stories.audit_loans import (
     CMF,
     LOSS,
     PROPOSAL,
@@ -29,12 +34,7 @@ from audit_loan_story import (
     told_with_loans,
     valued,
 )
-from audit_story import LAST_DAY, OTHER_KEY, TODAY, Step, Told
-from test_audit import before, changed, failures
-
-from services.loans.events.facility import LimitsSet
-from services.loans.events.loan import BookChange, WaiveCondition
-from services.loans.events.offtake import OfftakeEnded
+from tests.unit.test_audit import before, changed, failures
 
 
 async def failures_of(folder: Path, **steps: Step) -> dict[str, list[str]]:

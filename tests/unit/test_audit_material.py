@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_material_story import lent, told_with_material
-from audit_story import OTHER_KEY, Step, Told
-from material_story import DUE, LATER, UNIT_G, days
 from msgspec.structs import replace
-from test_audit import changed, failures
 
 from services.loans.events.loan import Approval
 from services.loans.events.material import ContainedChange
-from shared.approval import approve
+from shared.terms.approval import approve
+from tests.stories.audit import OTHER_KEY, Step, Told
+from tests.stories.audit_material import lent, told_with_material
+from tests.stories.material import DUE, LATER, UNIT_G, days
+from tests.unit.test_audit import changed, failures
 
 
 async def found(folder: Path, name: str, **fields: Any) -> dict[str, str]:

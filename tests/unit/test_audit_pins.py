@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 from msgspec.structs import replace
-from stockpile_story import TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, pool, register, taking
-from test_inventory_properties import histories, stories
 
-from services.audit.pins import Pins
-from services.audit.report import Findings
-from services.audit.stock import Stock
+from reserve.audit.pins import Pins
+from reserve.audit.report import Findings
+from reserve.audit.stock import Stock
 from services.inventory.events import Event, LotId, Parcel, StockAdjusted, StockDrawn, StockPinned
+from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, pool, register, taking
+from tests.unit.test_inventory_properties import histories, stories
 
 POOLS = (pool("p1", "lot_1"), pool("p2", "lot_2"))
 

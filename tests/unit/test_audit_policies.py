@@ -9,17 +9,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
-from services.allocation.domain.policy import document_of
-from services.allocation.domain.policy_terms import STANDARD_TERMS
+from reserve.audit.approvers import Approvers
+from reserve.audit.evidence import Recorded
+from reserve.audit.policies import Policies
+from reserve.audit.report import Findings
+from services.allocation.domain.policies.policy import document_of
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events import ApproverKeyEnrolled
 from services.allocation.events.ids import KeyId, ProductId, RequestId, RoundId, SubjectId
 from services.allocation.events.policy import PolicyApproved, PolicyDrafted, PolicyTerms, PolicyWithdrawn
 from services.allocation.events.rounds import Approval, EmergencyPath, RoundOpened
-from services.audit.approvers import Approvers
-from services.audit.evidence import Recorded
-from services.audit.policies import Policies
-from services.audit.report import Findings
-from shared.approval import approve, key_id, public_key_hex
+from shared.terms.approval import approve, key_id, public_key_hex
 
 DAY = date(2026, 1, 6)
 OPERATOR, APPROVER = SubjectId("sub_operator"), SubjectId("sub_approver")

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import material_story as material
-from equity_story import COMMITTED_ON, approve, propose
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_loan_postings_properties import BEGUN, MATERIAL, events_of_a_loan, facility_loan, flows, told, turns
 
-from services.audit.approvers import Approvers
-from services.audit.evidence import Recorded
-from services.audit.holdings import Holdings
-from services.audit.loans import Loans
-from services.audit.material import Material
-from services.audit.report import Findings
-from services.loans.domain import equity
-from services.loans.domain.equity import CommitHolding
-from services.loans.domain.material_terms import CommitMaterialLoan
-from shared.decider import Decider
+from reserve.audit.approvers import Approvers
+from reserve.audit.evidence import Recorded
+from reserve.audit.holdings import Holdings
+from reserve.audit.loans import Loans
+from reserve.audit.material import Material
+from reserve.audit.report import Findings
+from services.loans.domain.equity import decider as equity
+from services.loans.domain.equity.decider import CommitHolding
+from services.loans.domain.material.terms import CommitMaterialLoan
+from shared.journal.decider import Decider
+from tests.stories import material
+from tests.stories.equity import COMMITTED_ON, approve, propose
+from tests.unit.test_loan_postings_properties import BEGUN, MATERIAL, events_of_a_loan, facility_loan, flows, told, turns
 
 RECORD = Recorded(
     shard=0,

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_story import Told, stock, told
 from msgspec.structs import replace
-from stockpile_story import LAST_DAY, UNIT_G, a_round, a_stockpile, award, lot, pool, right, taking
-from test_audit_properties import RECORD
 
+from reserve.audit.release_orders import ReleaseOrders, faults_of
 from services.allocation.events import Award, PoolStock, ReleaseOrder, RoundCertified, Take
-from services.audit.release_orders import ReleaseOrders, faults_of
 from services.inventory.domain.pinning import ReleasePool
 from services.inventory.domain.releases import AwardedRelease
 from services.inventory.events import Event, LotId, PinnedUnits, ReleaseId, StockPinned
-from shared.record import canonical
+from shared.journal.record import canonical
+from tests.stories.audit import Told, stock, told
+from tests.stories.stockpile import LAST_DAY, UNIT_G, a_round, a_stockpile, award, lot, pool, right, taking
+from tests.unit.test_audit_properties import RECORD
 
 POOLS = (pool("named", "lot_1", "lot_2"), ReleasePool(pool="others", source="lots"), pool("rights"))
 AWARDS = (

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reserve.audit.rules import Claim, Pool, UnknownRule, in_order, share
 from services.allocation.domain import rules as deciding
-from services.audit.rules import Claim, Pool, UnknownRule, in_order, share
 
 POOLS = ("lots", "lots_2", "rights")
 RULES = sorted(deciding.RULES)

@@ -3,17 +3,17 @@
 from typing import Any
 
 import pytest
-from book_story import APPROVER, JP, OPERATOR, Story, a_book, accept, open_round, submit
-from test_book_screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
 
-from services.allocation.domain.review import AssignReview, ConcludeReview, RequestReview, Review
-from services.allocation.domain.review import decide as decide_review
-from services.allocation.domain.review import evolve as evolve_review
+from reserve.audit.evidence import Recorded
+from reserve.audit.report import Check, Findings
+from reserve.audit.screening import Screening
+from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview, Review
+from services.allocation.domain.decisions.review import decide as decide_review
+from services.allocation.domain.decisions.review import evolve as evolve_review
 from services.allocation.events import AwardGranted, DecisionHash, ReviewConcluded, ReviewId, RoundId, SubjectId
-from services.audit.evidence import Recorded
-from services.audit.report import Check, Findings
-from services.audit.screening import Screening
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from tests.stories.book import APPROVER, JP, OPERATOR, Story, a_book, accept, open_round, submit
+from tests.unit.test_book_screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
 
 REVIEWER = SubjectId("sub_reviewer")
 

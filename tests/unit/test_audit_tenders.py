@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_story import APPROVER_KEY, OTHER_KEY, TODAY
-from audit_tender_story import CITED, REVEALED_ON, SEALED_ON, TERMS, cleared, told_with_tender
 from msgspec.structs import replace
-from test_audit import failures
 
-from services.allocation.domain.tender_proposal import PreparedTender
+from services.allocation.domain.tenders.proposal import PreparedTender
 from services.allocation.events import Approval, BidStep
-from shared.approval import approve, key_id, public_key_hex
+from shared.terms.approval import approve, key_id, public_key_hex
+from tests.stories.audit import APPROVER_KEY, OTHER_KEY, TODAY
+from tests.stories.audit_tenders import CITED, REVEALED_ON, SEALED_ON, TERMS, cleared, told_with_tender
+from tests.unit.test_audit import failures
 
 
 async def failures_of(folder: Path, prepared: PreparedTender | None = None, **changed: Any) -> dict[str, list[str]]:

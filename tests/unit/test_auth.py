@@ -16,10 +16,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
 from joserfc.jws import default_registry
 
-from shared import problems
-from shared.auth import CACHED_TOKENS, Caller, Keys, TokenVerifier, allow, whose
-from shared.problems import Problem
-from shared.tokens import TokenSource, TokenUnavailable
+from shared.delivery.tokens import TokenSource, TokenUnavailable
+from shared.http import problems
+from shared.http.auth import CACHED_TOKENS, Caller, Keys, TokenVerifier, allow, whose
+from shared.http.problems import Problem
 
 ISSUER = "https://issuer.example"
 NOW = 1_900_000_000
@@ -231,7 +231,7 @@ async def test_without_any_keys_the_caller_is_asked_to_come_back(edge: Edge) -> 
 
 async def test_the_memory_of_tokens_is_bounded(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     assert CACHED_TOKENS >= 1000
-    monkeypatch.setattr("shared.auth.CACHED_TOKENS", 2)
+    monkeypatch.setattr("shared.http.auth.CACHED_TOKENS", 2)
     for number in range(4):
         await edge.verifier.caller(f"Bearer {signed(jti=str(number))}")
     assert len(edge.verifier._seen) == 2

@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.authority import (
+from shared.journal.decider import Refused
+from shared.terms.authority import (
     Acting,
     Authority,
     Capacity,
@@ -22,7 +23,6 @@ from shared.authority import (
     narrowest,
     wider_than,
 )
-from shared.decider import Refused
 
 TODAY, FIRST, LAST = date(2026, 1, 6), date(2026, 1, 1), date(2026, 12, 31)
 STATUTE = Authority(

@@ -6,20 +6,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from book_story import a_round
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from services.__main__ import app
+from reserve.__main__ import app
 from services.allocation import scenarios
-from services.allocation.domain.backtest import Case, NotDecided, Outcome, case_of, cases_of, decide_again, try_out
-from services.allocation.domain.backtest_text import text_of
-from services.allocation.domain.decision import Claimant, Pool, Units, read_file
-from services.allocation.domain.policy_terms import STANDARD_TERMS
-from services.allocation.domain.scenario import Scenario, ScenarioUnreadable
+from services.allocation.domain.decisions.decision import Claimant, Pool, Units, read_file
+from services.allocation.domain.policies.backtest import Case, NotDecided, Outcome, case_of, cases_of, decide_again, try_out
+from services.allocation.domain.policies.backtest_text import text_of
+from services.allocation.domain.policies.scenario import Scenario, ScenarioUnreadable
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.policy import PolicyTerms
 from services.allocation.events.rounds import Method
+from tests.stories.book import a_round
 
 DAY = date(2026, 1, 6)
 

@@ -1,13 +1,13 @@
 """Approvals: by a key of the approver's own, never the proposer's, of this decision and no other."""
 
 import msgspec
-from book_story import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, a_proposal, a_round, signing
 
-from services.allocation.domain.book_approvals import ApproveRound
-from services.allocation.domain.book_state import Reason
-from services.allocation.domain.signing import SigningReason
+from services.allocation.domain.authority.signing import SigningReason
+from services.allocation.domain.book.approvals import ApproveRound
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import RoundApproved
-from shared.approval import approve
+from shared.terms.approval import approve
+from tests.stories.book import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, a_proposal, a_round, signing
 
 
 def test_an_approver_approves_the_proposed_decision():

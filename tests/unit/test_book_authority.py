@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from book_story import ANOTHER, ANTIMONY, APPROVER, ROUND, TODAY, UNIT_G, Story, a_proposal, authority
 
-from services.allocation.domain.book_lapses import AuthorityEnded, LapseApprovals
-from services.allocation.domain.book_state import Reason
+from services.allocation.domain.book.lapses import AuthorityEnded, LapseApprovals
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import ApprovalsLapsed, AuthorityCited, InstrumentId, RoundApproved, RoundCertified
-from shared.authority import Acting, Cited, Fault, Link
+from shared.terms.authority import Acting, Cited, Fault, Link
+from tests.stories.book import ANOTHER, ANTIMONY, APPROVER, ROUND, TODAY, UNIT_G, Story, a_proposal, authority
 
 OWN = f"ins_{APPROVER}"
 

@@ -5,17 +5,17 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from book_story import ANTIMONY, JP, ROUND, TODAY, UNIT_G, US, Story, a_round, accept, open_round, submit, surroundings, terms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.book import timers
-from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
-from services.allocation.domain.book_evolve import evolve
-from services.allocation.domain.book_lapses import AgreementChanged, Surroundings
-from services.allocation.domain.book_state import Book
+from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
+from services.allocation.domain.book.decider import timers
+from services.allocation.domain.book.evolve import evolve
+from services.allocation.domain.book.lapses import AgreementChanged, Surroundings
+from services.allocation.domain.book.state import Book
 from services.allocation.events import AgreementId, ApprovalsLapsed, CarryExpired, CarrySet, RoundCertified, RoundId
-from shared.decider import CancelTimer, Timer
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.book import ANTIMONY, JP, ROUND, TODAY, UNIT_G, US, Story, a_round, accept, open_round, submit, surroundings, terms
 
 ENDS = date(2026, 12, 31)
 OF_JP, OF_US = AgreementId("agr_JP"), AgreementId("agr_US")

@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from book_story import ANOTHER, APPROVER, NOW, OPERATOR, ROUND, Story, a_proposal, authority
 
-from services.allocation.domain.book import timers
-from services.allocation.domain.book_emergency import MissRatification
-from services.allocation.domain.book_state import Reason
-from services.allocation.domain.signing import SigningReason
+from services.allocation.domain.authority.signing import SigningReason
+from services.allocation.domain.book.decider import timers
+from services.allocation.domain.book.emergency import MissRatification
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import (
     AuthorityCited,
     DecisionRatified,
@@ -19,8 +18,9 @@ from services.allocation.events import (
     RatificationMissed,
     RoundReopened,
 )
-from shared.authority import Fault
-from shared.decider import CancelTimer, Timer
+from shared.journal.decider import CancelTimer, Timer
+from shared.terms.authority import Fault
+from tests.stories.book import ANOTHER, APPROVER, NOW, OPERATOR, ROUND, Story, a_proposal, authority
 
 RATIFY_BY = datetime(2026, 1, 8, 9, 30, tzinfo=UTC)
 IN_AN_EMERGENCY: dict[str, Any] = {

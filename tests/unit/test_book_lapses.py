@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from book_story import (
+
+from services.allocation.domain.book.lapses import AgreementChanged, DisruptionChanged, KeyRevoked, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.state import Reason
+from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, KeyId, RoundId
+from tests.stories.book import (
     ANOTHER,
     ANTIMONY,
     JP,
@@ -23,17 +28,6 @@ from book_story import (
     submit,
     surroundings,
 )
-
-from services.allocation.domain.book_lapses import (
-    AgreementChanged,
-    DisruptionChanged,
-    KeyRevoked,
-    LapseApprovals,
-    ProtectedStockChanged,
-)
-from services.allocation.domain.book_requests import DeclineRequest, ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_state import Reason
-from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, KeyId, RoundId
 
 SECOND = RoundId("rnd_2")
 DISRUPTION = DisruptionId("dis_1")

@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from book_story import JP, NEEDED_BY, Story, a_book, accept, open_round, request_id, submit
-
-from services.allocation.domain.book_state import Reason
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded, LoanRequested, RequestSubmitted, RoundCertified
+from tests.stories.book import JP, NEEDED_BY, Story, a_book, accept, open_round, request_id, submit
 
 RETURN_ON = NEEDED_BY + timedelta(days=180)
 

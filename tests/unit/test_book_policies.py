@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from book_story import JP, UNIT_G, Story, a_book, a_proposal, a_round, accept, open_round, submit, surroundings
 
-from services.allocation.domain.book_lapses import LapseApprovals, PolicyChanged
-from services.allocation.domain.book_state import Reason
+from services.allocation.domain.book.lapses import LapseApprovals, PolicyChanged
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import ApprovalsLapsed, EmergencyPath, Method, RoundOpened
+from tests.stories.book import JP, UNIT_G, Story, a_book, a_proposal, a_round, accept, open_round, submit, surroundings
 
 
 def one_request(minimum: int = 0) -> Story:

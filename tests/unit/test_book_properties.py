@@ -8,7 +8,19 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 import msgspec
-from book_story import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
+from services.allocation.domain.book.decider import Command, decide
+from services.allocation.domain.book.evolve import evolve
+from services.allocation.domain.book.lapses import AgreementChanged, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book.requests import ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.rounds import CancelRound, CloseRound, ReopenRound
+from services.allocation.domain.book.state import Book, proposal_of
+from services.allocation.events import AgreementId, Award, DecisionHash, RequestId, RoundCertified, RoundId, RoundReleased, RoundReopened
+from shared.journal.decider import Refused
+from tests.stories.book import (
     ANOTHER,
     APPROVER,
     EU,
@@ -25,18 +37,6 @@ from book_story import (
     surroundings,
     terms,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from services.allocation.domain.book import Command, decide
-from services.allocation.domain.book_carries import EndCarry, ExpireCarry, FollowAgreement
-from services.allocation.domain.book_evolve import evolve
-from services.allocation.domain.book_lapses import AgreementChanged, LapseApprovals, ProtectedStockChanged
-from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import CancelRound, CloseRound, ReopenRound
-from services.allocation.domain.book_state import Book, proposal_of
-from services.allocation.events import AgreementId, Award, DecisionHash, RequestId, RoundCertified, RoundId, RoundReleased, RoundReopened
-from shared.decider import Refused
 
 PARTNERS = (JP, US, EU)
 QUOTA_UNITS = 25

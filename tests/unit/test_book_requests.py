@@ -2,7 +2,26 @@
 
 from datetime import date, timedelta
 
-from book_story import (
+from services.allocation.domain.book.decider import DECIDER, OpenBook
+from services.allocation.domain.book.reminders import RemindOfScreening
+from services.allocation.domain.book.requests import ClockTerms, DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.state import Reason
+from services.allocation.domain.clocks.state import MILESTONES
+from services.allocation.events import (
+    BookOpened,
+    ClockSet,
+    RequestAccepted,
+    RequestDeclined,
+    RequestExpired,
+    RequestExpiryPostponed,
+    RequestScreeningDue,
+    RequestScreeningLate,
+    RequestSubmitted,
+    RequestWithdrawn,
+    Statement,
+)
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.book import (
     ANTIMONY,
     JP,
     NEEDED_BY,
@@ -19,26 +38,6 @@ from book_story import (
     request_id,
     submit,
 )
-
-from services.allocation.domain.book import DECIDER, OpenBook
-from services.allocation.domain.book_reminders import RemindOfScreening
-from services.allocation.domain.book_requests import ClockTerms, DeclineRequest, ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_state import Reason
-from services.allocation.domain.clock_state import MILESTONES
-from services.allocation.events import (
-    BookOpened,
-    ClockSet,
-    RequestAccepted,
-    RequestDeclined,
-    RequestExpired,
-    RequestExpiryPostponed,
-    RequestScreeningDue,
-    RequestScreeningLate,
-    RequestSubmitted,
-    RequestWithdrawn,
-    Statement,
-)
-from shared.decider import CancelTimer, Timer
 
 
 def withdraw(name: str = "jp") -> WithdrawRequest:

@@ -4,7 +4,35 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 import msgspec
-from book_story import (
+
+from services.allocation.domain.book.decider import DECIDER, OpenBook
+from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS
+from services.allocation.domain.book.requests import ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.rounds import CancelRound, CloseRound, ProposeRound, ReopenRound
+from services.allocation.domain.book.state import Reason, proposal_of
+from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.decision import read_file
+from services.allocation.domain.decisions.eligibility import Asked
+from services.allocation.domain.decisions.supply import offer_from
+from services.allocation.events import (
+    AgreementRead,
+    ApprovalsLapsed,
+    AwardGranted,
+    AwardId,
+    AwardWithdrawn,
+    CarrySet,
+    DecisionHash,
+    RequestExpired,
+    RoundCancelled,
+    RoundCertified,
+    RoundId,
+    RoundOpened,
+    RoundProposed,
+    RoundReleased,
+    RoundReopened,
+)
+from shared.journal.record import MAX_DATA_BYTES, canonical
+from tests.stories.book import (
     ANTIMONY,
     APPROVER,
     EU,
@@ -28,34 +56,6 @@ from book_story import (
     surroundings,
     terms,
 )
-
-from services.allocation.domain.book import DECIDER, OpenBook
-from services.allocation.domain.book_opening import MAX_PARTNERS, MAX_REQUESTS
-from services.allocation.domain.book_requests import ExpireRequest, WithdrawRequest
-from services.allocation.domain.book_rounds import CancelRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book_state import Reason, proposal_of
-from services.allocation.domain.decision import read_file
-from services.allocation.domain.decision_check import recompute
-from services.allocation.domain.eligibility import Asked
-from services.allocation.domain.supply import offer_from
-from services.allocation.events import (
-    AgreementRead,
-    ApprovalsLapsed,
-    AwardGranted,
-    AwardId,
-    AwardWithdrawn,
-    CarrySet,
-    DecisionHash,
-    RequestExpired,
-    RoundCancelled,
-    RoundCertified,
-    RoundId,
-    RoundOpened,
-    RoundProposed,
-    RoundReleased,
-    RoundReopened,
-)
-from shared.record import MAX_DATA_BYTES, canonical
 
 SECOND = RoundId("rnd_2")
 CANCEL = CancelRound(round=ROUND, reason="superseded")

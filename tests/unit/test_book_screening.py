@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from book_story import ANTIMONY, JP, OPERATOR, ROUND, TODAY, UNIT_G, Story, a_book, a_proposal, accept, open_round, request_id, submit
 
-from services.allocation.domain.book_objections import AnswerObjection, RaiseObjection
-from services.allocation.domain.book_requests import Findings, WithdrawRequest
-from services.allocation.domain.book_rounds import CancelRound
-from services.allocation.domain.book_screening import DecideHit, Screened, ScreenParties
-from services.allocation.domain.book_state import Reason
+from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
+from services.allocation.domain.book.requests import Findings, WithdrawRequest
+from services.allocation.domain.book.rounds import CancelRound
+from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
+from services.allocation.domain.book.state import Reason
 from services.allocation.events import (
     ApprovalsLapsed,
     Finding,
@@ -25,6 +24,21 @@ from services.allocation.events import (
     RequestScreened,
     ScreeningHitDecided,
     SubjectId,
+)
+from tests.stories.book import (
+    ANTIMONY,
+    JP,
+    OPERATOR,
+    ROUND,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_book,
+    a_proposal,
+    accept,
+    open_round,
+    request_id,
+    submit,
 )
 
 LISTS = {ListName("entity-list"): 1}

@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import stockpile_story as stock
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from book_story import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from test_inventory_properties import histories, tell
-from test_stockpile_tables import A_LIFE, fact, facts_of
 
 from services.allocation.api.lookups import available_units, find_surroundings
-from services.allocation.domain.book import OpenBook
-from services.allocation.domain.book_requests import WithdrawRequest
+from services.allocation.domain.book.decider import OpenBook
+from services.allocation.domain.book.requests import WithdrawRequest
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
 from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
@@ -30,7 +26,11 @@ from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportS
 from services.allocation.tables.clocks import TaskRow
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from tests.stories import stockpile as stock
+from tests.stories.book import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
+from tests.unit.test_inventory_properties import histories, tell
+from tests.unit.test_stockpile_tables import A_LIFE, fact, facts_of
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "allocation" / "versions"
 KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0020_timer_versions")  # of the journal, which is not here

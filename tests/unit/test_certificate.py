@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.allocation.api.certificate_page import page_of
-from services.allocation.domain.certificate import Certificate, CertifiedApproval, Missing, Proof
-from services.allocation.domain.decision import (
+from reserve.__main__ import app
+from services.allocation.api.decisions.certificate_page import page_of
+from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, Missing, Proof
+from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     Holdings,
@@ -32,12 +32,12 @@ from services.ledger.keys import seed_key
 from services.ledger.merkle import hash_leaf, hash_node
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.signers import FileSigner
-from shared.approval import approve, key_id, public_key_hex
-from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
-from shared.codec import type_of
-from shared.record import canonical as canonical_event
-from shared.record import event_hash
-from shared.signed_note import parse_verifier_key
+from shared.journal.codec import type_of
+from shared.journal.record import canonical as canonical_event
+from shared.journal.record import event_hash
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.signed_note import parse_verifier_key
+from shared.terms.approval import approve, key_id, public_key_hex
 
 TODAY = date(2026, 1, 6)
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(name * 32) for name in (b"k", b"o"))

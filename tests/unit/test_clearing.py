@@ -5,8 +5,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.clearing import Bid, Cleared, Fill, Offer, Step, amount_of, clear, counted_steps, fill, lot_of
-from services.audit.clearing import Offered, Sealed, buy
+from reserve.audit.clearing import Offered, Sealed, buy
+from services.allocation.domain.tenders.clearing import Bid, Cleared, Fill, Offer, Step, amount_of, clear, counted_steps, fill, lot_of
 
 PRICES = st.integers(0, 6).map(lambda halves: Fraction(halves, 2))
 

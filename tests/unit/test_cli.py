@@ -10,18 +10,28 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.allocation.domain.decision import Claimant, Holdings, Opened, Terms, Units, canonical, compose, decision_hash, partner_view
-from services.allocation.domain.policy_terms import STANDARD_TERMS
+from reserve.__main__ import app
+from services.allocation.domain.decisions.decision import (
+    Claimant,
+    Holdings,
+    Opened,
+    Terms,
+    Units,
+    canonical,
+    compose,
+    decision_hash,
+    partner_view,
+)
+from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.policy import PolicyDocument
 from services.ledger.keys import seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.signers import FileSigner
-from shared.approval import key_id, read_approval, read_private_key, verify_approval
-from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
-from shared.record import event_hash
-from shared.signed_note import parse_verifier_key
+from shared.journal.record import event_hash
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.signed_note import parse_verifier_key
+from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
 
 DECISION = compose(
     Terms(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from services.client import Client, ProblemAnswer
-from shared.tokens import TokenSource
+from reserve.client import Client, ProblemAnswer
+from shared.delivery.tokens import TokenSource
 
 type Answer = Callable[[httpx.Request], httpx.Response]
 

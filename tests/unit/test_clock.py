@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.clock import (
+from services.allocation.domain.clocks.clock import (
     DECIDER,
     AdvanceClock,
     CheckClock,
@@ -21,7 +21,7 @@ from services.allocation.domain.clock import (
     StartClock,
     decide,
 )
-from services.allocation.domain.clock_state import MILESTONES, Clock, evolve, standing
+from services.allocation.domain.clocks.state import MILESTONES, Clock, evolve, standing
 from services.allocation.events import DecisionHash, PartnerCode, ProductId, RequestId
 from services.allocation.events.clocks import (
     ClockAdvanced,
@@ -34,7 +34,7 @@ from services.allocation.events.clocks import (
     ClockStarted,
     ClockWarned,
 )
-from shared.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Refused, Timer
 
 DAY_0 = date(2026, 1, 6)
 NAMED: dict[str, Any] = {"request": RequestId("req_1"), "product": ProductId("antimony-metal"), "partner": PartnerCode("JP")}

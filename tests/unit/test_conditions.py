@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.conditions import (
+from shared.terms.conditions import (
     AllShown,
     Condition,
     Evaluation,

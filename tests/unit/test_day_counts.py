@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts, year_fraction, year_parts
+from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts, year_fraction, year_parts
 
 COUNTS: list[DayCount] = ["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
 days = st.dates(date(1900, 1, 1), date(2999, 12, 31))

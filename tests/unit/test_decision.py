@@ -13,7 +13,8 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.decision import (
+from services.allocation.domain.decisions.check import Difference, recompute, recompute_own
+from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     Holdings,
@@ -30,9 +31,8 @@ from services.allocation.domain.decision import (
     partner_view,
     read_file,
 )
-from services.allocation.domain.decision_check import Difference, recompute, recompute_own
+from services.allocation.domain.decisions.written_lines import first_lines, own_part
 from services.allocation.domain.rules import RULES, Position, RuleInputError, Turn
-from services.allocation.domain.written_lines import first_lines, own_part
 
 FIRST_FILES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "decisions_v1").glob("*.json"))}  # by rule
 

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.inventory.main import SERVICE
-from shared import problems
-from shared.direct import DirectRoutes
-from shared.problems import Problem
+from shared.http import problems
+from shared.http.direct import DirectRoutes
+from shared.http.problems import Problem
 
 type Short = Annotated[str, Field(min_length=1, max_length=8)]
 

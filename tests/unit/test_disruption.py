@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.allocation.domain.disruption import (
+from services.allocation.domain.partners.disruption import (
     Command,
     DeclareDisruption,
     Disruption,
@@ -16,7 +16,7 @@ from services.allocation.domain.disruption import (
     evolve,
 )
 from services.allocation.events import DisruptionDeclared, DisruptionEnded, DisruptionId, DisruptionRevised, PartnerCode, ProductId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 STARTS_ON = date(2026, 1, 6)
 KNOWN: dict[str, Any] = {

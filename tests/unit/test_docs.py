@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.migrate import ROOT
+from reserve.operate.migrate import ROOT
 
 FOLDERS = ("bench", "deploy", "docs", "migrations", "services", "shared", "tests")
 DOCUMENTS = {path: path.read_text() for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])}

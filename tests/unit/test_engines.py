@@ -14,11 +14,11 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from shared.engines import engines, remembered_ports
-from shared.kafka_engine import KafkaEngine
-from shared.postgres_engine import PostgresEngine, readable_binaries, site_packages
-from shared.processes import OwnProcess
-from shared.topics import WrongPartitions, ensure_topics
+from shared.delivery.topics import WrongPartitions, ensure_topics
+from shared.engines.engines import engines, remembered_ports
+from shared.engines.kafka_engine import KafkaEngine
+from shared.engines.postgres_engine import PostgresEngine, readable_binaries, site_packages
+from shared.engines.processes import OwnProcess
 
 
 @pytest.fixture

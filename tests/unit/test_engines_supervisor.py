@@ -14,9 +14,9 @@ import msgspec
 import psutil
 import pytest
 
-from shared.engines import engines, remembered_ports
-from shared.processes import Died, Identity, OwnProcess, end_orphans, identify
-from shared.supervisor import Child, FolderInUse, Supervisor
+from shared.engines.engines import engines, remembered_ports
+from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify
+from shared.engines.supervisor import Child, FolderInUse, Supervisor
 
 LIMIT_S = 60
 SUPERVISED = """
@@ -86,8 +86,8 @@ async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.supervisor.WATCH_EVERY_S", 0.2)
-    monkeypatch.setattr("shared.supervisor.PROBE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("shared.engines.supervisor.WATCH_EVERY_S", 0.2)
+    monkeypatch.setattr("shared.engines.supervisor.PROBE_TIMEOUT_S", 0.5)
 
 
 async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, impatient: None) -> None:

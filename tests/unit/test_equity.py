@@ -5,7 +5,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from equity_story import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.loans.domain.approvals import ApprovalReason
+from services.loans.domain.equity.decider import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
+from services.loans.domain.equity.flows import ReverseDividend
+from services.loans.domain.equity.state import Holding, HoldingStatus, Reason, units_on
+from services.loans.domain.equity.write_downs import WithdrawWriteDown
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.equity import (
+    EquityFlowId,
+    HoldingApproved,
+    HoldingChange,
+    HoldingClosed,
+    HoldingValued,
+    HoldingWrittenOff,
+    SharesDivested,
+)
+from shared.journal.decider import Refused
+from tests.stories.equity import (
     COMMITTED_ON,
     DOCUMENT,
     HOLDING,
@@ -22,25 +41,6 @@ from equity_story import (
     value,
     write_down,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from services.loans.domain.approvals import ApprovalReason
-from services.loans.domain.equity import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
-from services.loans.domain.equity_flows import ReverseDividend
-from services.loans.domain.equity_state import Holding, HoldingStatus, Reason, units_on
-from services.loans.domain.equity_write_downs import WithdrawWriteDown
-from services.loans.events.authority import AuthorityCited
-from services.loans.events.equity import (
-    EquityFlowId,
-    HoldingApproved,
-    HoldingChange,
-    HoldingClosed,
-    HoldingValued,
-    HoldingWrittenOff,
-    SharesDivested,
-)
-from shared.decider import Refused
 
 
 def decided(command: Any, holding: Holding) -> Any:

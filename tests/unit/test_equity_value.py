@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from services.loans.domain.equity_value import HoldingFlow, Valuation, Worth, cash_flows, worth_on
-from services.loans.domain.returns import Flow
+from services.loans.domain.equity.money_weighted import Flow
+from services.loans.domain.equity.value import HoldingFlow, Valuation, Worth, cash_flows, worth_on
 
 SPRING, SUMMER, AUTUMN = date(2026, 3, 1), date(2026, 6, 1), date(2026, 9, 1)
 BOUGHT = HoldingFlow(SPRING, 100, -1_000, 1_000)

@@ -2,11 +2,21 @@
 
 import msgspec
 import pytest
-from exposure_story import CMF, SB, a_book, holding, loan, material
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.exposure import NONE, Dimension, Exposure, Position, exposures, limit_uses, security_shortfall, totals, valued
+from services.loans.domain.facility.exposure import (
+    NONE,
+    Dimension,
+    Exposure,
+    Position,
+    exposures,
+    limit_uses,
+    security_shortfall,
+    totals,
+    valued,
+)
+from tests.stories.exposure import CMF, SB, a_book, holding, loan, material
 
 
 def rows(*positions: Position, by: Dimension) -> dict[str, Exposure]:

@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.facility import DECIDER, Facility, OpenFacility, Reason, RecordRate, ReleaseHeadroom, ReserveHeadroom, SetLimits
+from services.loans.domain.facility.facility import (
+    DECIDER,
+    Facility,
+    OpenFacility,
+    Reason,
+    RecordRate,
+    ReleaseHeadroom,
+    ReserveHeadroom,
+    SetLimits,
+)
 from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved, Limit, RateRecorded
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 CMF = FacilityId("cmf")
 TODAY = date(2026, 1, 6)

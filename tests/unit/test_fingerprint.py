@@ -11,8 +11,8 @@ import pytest
 
 from services.registry import JOURNALED, service
 from shared import fingerprint
-from shared.decider import Decider
 from shared.fingerprint import reached, rules_of
+from shared.journal.decider import Decider
 
 DECIDERS = [(service(name), decider) for name in JOURNALED for decider in service(name).deciders]
 FILES = {

@@ -18,7 +18,7 @@ from services.gateway.headers import to_service
 from services.gateway.main import create_app
 from services.gateway.proxy import QUIET_TIMEOUT_S
 from services.gateway.routing import Destination, destination
-from shared.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
+from shared.http.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
 from shared.settings import Settings
 
 

@@ -3,11 +3,11 @@
 from datetime import date
 
 import pytest
-from import_story import LINE, file_of
 
-from services.loans.api.import_file import MAX_ROWS, Fault, ImportBody, Row, column_of, read_rows
+from services.loans.api.loan.import_file import MAX_ROWS, Fault, ImportBody, Row, column_of, read_rows
 from services.loans.main import PROBLEMS
-from shared.problems import Entry, Problem, register
+from shared.http.problems import Entry, Problem, register
+from tests.stories.imports import LINE, file_of
 
 register({code: Entry(status, title) for code, (status, title) in PROBLEMS.items()})
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.allocation.domain.instrument import (
+from services.allocation.domain.authority.instrument import (
     Command,
     EndInstrument,
     Instrument,
@@ -16,8 +16,8 @@ from services.allocation.domain.instrument import (
     evolve,
 )
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
-from shared.authority import Acting, Authority, Kind
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Acting, Authority, Kind
 
 ACT, DELEGATION = InstrumentId("ins_act"), InstrumentId("ins_delegation")
 FIRST, LAST, TODAY = date(2026, 1, 1), date(2026, 12, 31), date(2026, 3, 1)

@@ -3,8 +3,8 @@
 import pytest
 
 from services.inventory.api.fields import draws_for, limited_to
-from shared.auth import Caller
-from shared.problems import Problem
+from shared.http.auth import Caller
+from shared.http.problems import Problem
 
 
 def caller(*roles: str, partner: str | None = None) -> Caller:

@@ -10,7 +10,21 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockpile_story import (
+
+from services.inventory import events as happened
+from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
+from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.evolve import evolve
+from services.inventory.domain.holds import ExpireHold
+from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
+from services.inventory.domain.rights import MatureRight
+from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
+from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
+from services.inventory.domain.stockpile import DECIDER, Command, decide
+from services.inventory.events import DrawId, Event, LotId, ReleaseId
+from shared.journal.decider import Refused
+from tests.stories.stockpile import (
     FAILED,
     MAY,
     PASSED,
@@ -28,20 +42,6 @@ from stockpile_story import (
     right,
     take_back,
 )
-
-from services.inventory import events as happened
-from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
-from services.inventory.domain.draws import DrawStock
-from services.inventory.domain.evolve import evolve
-from services.inventory.domain.holds import ExpireHold
-from services.inventory.domain.pinning import ReleasePool, Take
-from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
-from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
-from services.inventory.domain.stockpile import DECIDER, Command, decide
-from services.inventory.events import DrawId, Event, LotId, ReleaseId
-from shared.decider import Refused
 
 BEGINNING = (register(), lot("lot_1", 8), lot("lot_2", 30, nominal_unit_g=TONNE), right("rgt_1", 8))
 DAYS = [TODAY + timedelta(days=ahead) for ahead in (0, 0, 0, 0, 1, 3, 20)]

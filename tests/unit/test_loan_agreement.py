@@ -6,7 +6,25 @@ from typing import Any
 
 import msgspec
 import pytest
-from loan_story import (
+
+from services.loans.domain.loan.advances import CancelCommitment, EndAvailability, LookAtSubsequent
+from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
+from services.loans.domain.loan.decider import DECIDER, Loan, timers
+from services.loans.domain.loan.servicing import ImportLoan
+from services.loans.domain.projects.project import FACTS_AN_EVENT
+from services.loans.events.loan import (
+    AmendCondition,
+    LoanId,
+    Precedent,
+    ScheduleTerms,
+    Subsequent,
+    WaiveCondition,
+    WaiveCovenant,
+)
+from shared.journal.decider import Timer
+from shared.journal.record import MAX_DATA_BYTES, canonical
+from shared.terms.conditions import AllShown, ShareAtLeast, Shown
+from tests.stories.loan import (
     OFFTAKE,
     PERMIT,
     SHOWN,
@@ -28,24 +46,6 @@ from loan_story import (
     terms,
     told,
 )
-
-from services.loans.domain.loan import DECIDER, Loan, timers
-from services.loans.domain.loan_advances import CancelCommitment, EndAvailability, LookAtSubsequent
-from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
-from services.loans.domain.loan_servicing import ImportLoan
-from services.loans.domain.project import FACTS_AN_EVENT
-from services.loans.events.loan import (
-    AmendCondition,
-    LoanId,
-    Precedent,
-    ScheduleTerms,
-    Subsequent,
-    WaiveCondition,
-    WaiveCovenant,
-)
-from shared.conditions import AllShown, ShareAtLeast, Shown
-from shared.decider import Timer
-from shared.record import MAX_DATA_BYTES, canonical
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
 

@@ -5,30 +5,30 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import loan_story as facility_loan
-import material_story as material
-from equity_story import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
-from services.loans.domain import equity
-from services.loans.domain.equity import CancelUncalled, CommitHolding
-from services.loans.domain.equity_flows import ReverseDividend
-from services.loans.domain.equity_state import HoldingStatus
-from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
-from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
-from services.loans.domain.loan_payments import CreditDelivery, RecordRecovery, ReversePayment
-from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, DeclareDefault, ImportLoan, ResetRate
-from services.loans.domain.material import DECIDER as MATERIAL
-from services.loans.domain.material_held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
-from services.loans.domain.material_returns import TurnBackReturn
-from services.loans.domain.material_terms import CommitMaterialLoan
+from services.loans.domain.equity import decider as equity
+from services.loans.domain.equity.decider import CancelUncalled, CommitHolding
+from services.loans.domain.equity.flows import ReverseDividend
+from services.loans.domain.equity.state import HoldingStatus
+from services.loans.domain.loan.advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan
+from services.loans.domain.loan.payments import CreditDelivery, RecordRecovery, ReversePayment
+from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, DeclareDefault, ImportLoan, ResetRate
+from services.loans.domain.material.decider import DECIDER as MATERIAL
+from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
+from services.loans.domain.material.returns import TurnBackReturn
+from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.equity import EquityFlowId
 from services.loans.events.loan import BookChange, PaymentId, Restructure, ScheduleTerms, WriteOff
 from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
-from shared.decider import Decider, Refused
+from shared.journal.decider import Decider, Refused
+from tests.stories import loan as facility_loan
+from tests.stories import material
+from tests.stories.equity import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
 
 
 class Books:

@@ -7,7 +7,27 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loan_story import (
+
+from services.loans.domain.loan.advances import CancelCommitment, EndAvailability
+from services.loans.domain.loan.agreement import CommitLoan
+from services.loans.domain.loan.books import MAX_BOOKED_MINOR, owed_minor
+from services.loans.domain.loan.decider import DECIDER, Loan, timers
+from services.loans.domain.loan.payments import CreditDelivery, RecordRecovery, ReversePayment
+from services.loans.domain.loan.servicing import (
+    ChargeFee,
+    CloseLoan,
+    ClosePeriod,
+    DeclareDefault,
+    ImportLoan,
+    LookAtArrears,
+    Regrade,
+    ReportRatio,
+    ResetRate,
+)
+from services.loans.domain.standing.standing import books_on, figures_on
+from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff
+from shared.journal.decider import Timer
+from tests.stories.loan import (
     SHOWN,
     START,
     act,
@@ -27,26 +47,6 @@ from loan_story import (
     terms,
     told,
 )
-
-from services.loans.domain.loan import DECIDER, Loan, timers
-from services.loans.domain.loan_advances import CancelCommitment, EndAvailability
-from services.loans.domain.loan_agreement import CommitLoan
-from services.loans.domain.loan_books import MAX_BOOKED_MINOR, owed_minor
-from services.loans.domain.loan_payments import CreditDelivery, RecordRecovery, ReversePayment
-from services.loans.domain.loan_servicing import (
-    ChargeFee,
-    CloseLoan,
-    ClosePeriod,
-    DeclareDefault,
-    ImportLoan,
-    LookAtArrears,
-    Regrade,
-    ReportRatio,
-    ResetRate,
-)
-from services.loans.domain.standing import books_on, figures_on
-from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff
-from shared.decider import Timer
 
 INSTALMENT = 10_662  # of 120,000 at 1% a month over 12 months
 

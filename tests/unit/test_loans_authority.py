@@ -4,18 +4,20 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-import equity_story
-import loan_story
-import material_story
 import pytest
-from powers import INSTRUMENT, may
 
-from services.loans.domain import equity, loan, material
-from services.loans.domain.loan_agreement import ApproveLoan
+from services.loans.domain.equity import decider as equity
+from services.loans.domain.loan import decider as loan
+from services.loans.domain.loan.agreement import ApproveLoan
+from services.loans.domain.material import decider as material
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import WaiveCondition, WaiveCovenant, WriteOff
-from shared.authority import Capacity, Fault, interest_in
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Capacity, Fault, interest_in
+from tests.stories import equity as equity_story
+from tests.stories import loan as loan_story
+from tests.stories import material as material_story
+from tests.stories.powers import INSTRUMENT, may
 
 BY, ON = "approver-1", date(2026, 1, 6)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.loans.domain.currencies import MINOR_DIGITS, decimal_text, minor_units
+from reserve.__main__ import app
+from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text, minor_units
 
 ASKED = {"principal": "10000.00", "rate": "12", "start": "2024-01-01", "periods": "6", "every": "1m", "day-count": "30/360"}
 

@@ -8,7 +8,7 @@ from services.ledger.domain.log import Log, RecordCheckpoint, decide, evolve
 from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
 from services.ledger.signers import KeyUnsafe, create_key_file
-from shared.signed_note import parse_verifier_key
+from shared.proofs.signed_note import parse_verifier_key
 
 
 def checkpoint(size: int) -> RecordCheckpoint:

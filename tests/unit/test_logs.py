@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from shared.logs import lines_to
+from shared.observe.logs import lines_to
 
 
 def test_a_log_on_a_full_disk_does_not_fail_its_writer() -> None:

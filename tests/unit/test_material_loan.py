@@ -7,7 +7,42 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from material_story import (
+from msgspec.structs import replace
+
+from services.loans.domain.material.decider import DECIDER
+from services.loans.domain.material.held import (
+    CheckDue,
+    DeclareMaterialDefault,
+    EndDrawing,
+    LentGoods,
+    MarkSecurity,
+    RecordLent,
+    RecordReplacement,
+    RecordTakenBack,
+    SettleInCash,
+    TopUpSecurity,
+)
+from services.loans.domain.material.owed import Further, Tranche, discharge, factor, owed
+from services.loans.domain.material.state import MaterialLoan, owed_on
+from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan, WithdrawOffer
+from services.loans.events.material import (
+    DrawingEnded,
+    MaterialCashSettled,
+    MaterialLent,
+    MaterialLoanClosed,
+    MaterialLoanCommitted,
+    MaterialLoanWithdrawn,
+    MaterialOverdue,
+    MaterialReplaced,
+    Premium,
+    ReturnId,
+    SecurityMarked,
+    SecurityToppedUp,
+)
+from shared.journal.decider import Timer
+from shared.journal.record import MAX_INTEGER
+from shared.journal.snapshots import decoded, encoded
+from tests.stories.material import (
     DUE,
     LATER,
     LOAN,
@@ -32,41 +67,6 @@ from material_story import (
     sign,
     take_in,
 )
-from msgspec.structs import replace
-
-from services.loans.domain.material import DECIDER
-from services.loans.domain.material_held import (
-    CheckDue,
-    DeclareMaterialDefault,
-    EndDrawing,
-    LentGoods,
-    MarkSecurity,
-    RecordLent,
-    RecordReplacement,
-    RecordTakenBack,
-    SettleInCash,
-    TopUpSecurity,
-)
-from services.loans.domain.material_owed import Further, Tranche, discharge, factor, owed
-from services.loans.domain.material_state import MaterialLoan, owed_on
-from services.loans.domain.material_terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan, WithdrawOffer
-from services.loans.events.material import (
-    DrawingEnded,
-    MaterialCashSettled,
-    MaterialLent,
-    MaterialLoanClosed,
-    MaterialLoanCommitted,
-    MaterialLoanWithdrawn,
-    MaterialOverdue,
-    MaterialReplaced,
-    Premium,
-    ReturnId,
-    SecurityMarked,
-    SecurityToppedUp,
-)
-from shared.decider import Timer
-from shared.record import MAX_INTEGER
-from shared.snapshots import decoded, encoded
 
 PREMIUM = Premium(base_pct="1", step_pct="0.5", step_days=30)
 

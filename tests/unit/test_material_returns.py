@@ -3,7 +3,11 @@
 from fractions import Fraction
 
 import pytest
-from material_story import (
+
+from services.loans.domain.material.returns import TurnBackReturn, umpired
+from services.loans.domain.material.state import owed_on
+from services.loans.events.material import MaterialLoanClosed, ReturnAssayed, ReturnCredited, ReturnId, ReturnRejected, ReturnSettled
+from tests.stories.material import (
     BACK,
     TERMS,
     TODAY,
@@ -20,10 +24,6 @@ from material_story import (
     refused,
     take_in,
 )
-
-from services.loans.domain.material_returns import TurnBackReturn, umpired
-from services.loans.domain.material_state import owed_on
-from services.loans.events.material import MaterialLoanClosed, ReturnAssayed, ReturnCredited, ReturnId, ReturnRejected, ReturnSettled
 
 LATER = days(45)  # two periods of the premium have begun: 2%
 

@@ -8,7 +8,28 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from material_story import (
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.loans.domain.material.decider import DECIDER
+from services.loans.domain.material.held import (
+    CheckDue,
+    DeclareMaterialDefault,
+    MarkSecurity,
+    RecordReplacement,
+    RecordTakenBack,
+    SettleInCash,
+    TopUpSecurity,
+)
+from services.loans.domain.material.returns import TurnBackReturn
+from services.loans.domain.material.state import MaterialLoan
+from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
+from services.loans.projections import project
+from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
+from shared.engines.engines import Engines
+from shared.journal.decider import Refused
+from tests.stories.material import (
     BACK,
     DUE,
     LOAN,
@@ -29,28 +50,7 @@ from material_story import (
     sign,
     take_in,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlmodel import select
-from sqlmodel.ext.asyncio.session import AsyncSession
-from test_stockpile_tables import fact
-
-from services.loans.domain.material import DECIDER
-from services.loans.domain.material_held import (
-    CheckDue,
-    DeclareMaterialDefault,
-    MarkSecurity,
-    RecordReplacement,
-    RecordTakenBack,
-    SettleInCash,
-    TopUpSecurity,
-)
-from services.loans.domain.material_returns import TurnBackReturn
-from services.loans.domain.material_state import MaterialLoan
-from services.loans.domain.material_terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
-from services.loans.projections import project
-from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
-from shared.decider import Refused
-from shared.engines import Engines
+from tests.unit.test_stockpile_tables import fact
 
 MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 LATER = days(45)

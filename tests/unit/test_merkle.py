@@ -19,7 +19,7 @@ from services.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from shared.checkpoint import TreeHead
+from shared.proofs.checkpoint import TreeHead
 
 # The reference tree of the certificate-transparency project: eight entries, and the root at each size.
 CT_ENTRIES = list(

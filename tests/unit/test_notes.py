@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from services.ledger.merkle import EMPTY_TREE
 from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
-from shared.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint, sign_checkpoint
-from shared.signed_note import (
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint, sign_checkpoint
+from shared.proofs.signed_note import (
     Note,
     NoteMalformed,
     NoteUnverified,

@@ -1,16 +1,8 @@
 """Officials: a conflict of interest is declared, and withdrawn by somebody else."""
 
-from services.allocation.domain.official import (
-    Command,
-    DeclareConflict,
-    Official,
-    Reason,
-    WithdrawConflict,
-    decide,
-    evolve,
-)
+from services.allocation.domain.authority.official import Command, DeclareConflict, Official, Reason, WithdrawConflict, decide, evolve
 from services.allocation.events import ConflictDeclared, ConflictWithdrawn, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 WHO, ADMIN = SubjectId("sub_1"), SubjectId("sub_admin")
 DECLARE = DeclareConflict(official=WHO, about="company", name="Kyushu Smelting", reason="holds shares")

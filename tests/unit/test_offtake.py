@@ -4,15 +4,15 @@ from datetime import date
 from typing import Any
 
 import pytest
-from loan_story import LOAN, START, lent, minor, names, told
 
-from services.loans.domain import delivery
-from services.loans.domain.delivery import AwaitAssay, Delivery, TakeAssay
-from services.loans.domain.loan_payments import CreditDelivery
-from services.loans.domain.loan_state import LoanStatus
-from services.loans.domain.offtake import AgreeOfftake, EndOfftake, Offtake, Reason, ValueDelivery, decide, evolve
+from services.loans.domain.loan.payments import CreditDelivery
+from services.loans.domain.loan.state import LoanStatus
+from services.loans.domain.offtake import delivery
+from services.loans.domain.offtake.delivery import AwaitAssay, Delivery, TakeAssay
+from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, Reason, ValueDelivery, decide, evolve
 from services.loans.events.offtake import DeliveryAccepted, DeliveryNotValued, DeliveryValued, OfftakeAgreed, OfftakeId
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from tests.stories.loan import LOAN, START, lent, minor, names, told
 
 RIGHT = "rgt_1"
 UNTIL = date(2026, 12, 31)

@@ -1,8 +1,8 @@
 """Partners are registered once."""
 
-from services.allocation.domain.partner import Partner, Reason, RegisterPartner, decide, evolve
+from services.allocation.domain.partners.partner import Partner, Reason, RegisterPartner, decide, evolve
 from services.allocation.events import PartnerCode, PartnerRegistered
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 REGISTER = RegisterPartner(partner=PartnerCode("JP"), name="Japan")
 

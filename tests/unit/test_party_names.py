@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.listed_names import Entry, ListedNames, ListError
-from services.allocation.domain.party_names import match, one_off, words_of
+from services.allocation.domain.screening.listed_names import Entry, ListedNames, ListError
+from services.allocation.domain.screening.party_names import match, one_off, words_of
 
 
 @pytest.mark.parametrize(

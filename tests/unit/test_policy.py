@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from book_story import signing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.policy import (
+from services.allocation.domain.authority.signing import SigningReason
+from services.allocation.domain.policies.policy import (
     ActivateVersion,
     ApproveVersion,
     Command,
@@ -25,9 +25,8 @@ from services.allocation.domain.policy import (
     evolve,
     timers,
 )
-from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of
-from services.allocation.domain.policy_terms import Reason as TermsReason
-from services.allocation.domain.signing import SigningReason
+from services.allocation.domain.policies.terms import STANDARD_CLOCKS, fault_of
+from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.events import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
@@ -41,8 +40,9 @@ from services.allocation.events.policy import (
     PolicyWithdrawn,
 )
 from services.allocation.events.rounds import Method, QuorumStep
-from shared.approval import approve
-from shared.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.approval import approve
+from tests.stories.book import signing
 
 TODAY = date(2026, 1, 6)
 LATER = date(2026, 2, 1)

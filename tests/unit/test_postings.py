@@ -3,7 +3,17 @@
 from typing import Any, get_args
 
 import pytest
-from stockpile_story import (
+
+from services.inventory import events as inventory
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.holds import FreeRound, HoldRound
+from services.inventory.domain.releases import LapseRelease
+from services.inventory.domain.rights import MatureRight
+from services.inventory.domain.stock import AdjustStock, RecordAssay
+from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
+from services.ledger.accounts import Status
+from services.ledger.postings import postings
+from tests.stories.stockpile import (
     ANTIMONY,
     DAY_AFTER,
     FAILED,
@@ -25,17 +35,7 @@ from stockpile_story import (
     taking,
     weigh,
 )
-from test_stockpile_loans import announce, open_gate
-
-from services.inventory import events as inventory
-from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.holds import FreeRound, HoldRound
-from services.inventory.domain.releases import LapseRelease
-from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.stock import AdjustStock, RecordAssay
-from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
-from services.ledger.accounts import Status
-from services.ledger.postings import postings
+from tests.unit.test_stockpile_loans import announce, open_gate
 
 RELEASE = "partner/JP/release/rel_a"
 

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from hypothesis import given, settings
-from stockpile_story import ANTIMONY
-from test_inventory_properties import histories, stories
 
 from services.inventory.domain.state import in_stock_g, reserved_g, short_g
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
+from tests.stories.stockpile import ANTIMONY
+from tests.unit.test_inventory_properties import histories, stories
 
 type Books = Mapping[Key, Balance]
 

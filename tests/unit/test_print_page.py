@@ -4,7 +4,7 @@ from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
 
-from shared.print_page import PAGE_HEADERS, facts, heading, note, page, paragraph, table, wants_page
+from shared.http.print_page import PAGE_HEADERS, facts, heading, note, page, paragraph, table, wants_page
 
 EVIL = '<script>alert("1")</script>'
 

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI, Header, Query, Request
 from pydantic import BaseModel, Field
 
-from shared import problems
-from shared.fields import Day
-from shared.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
+from shared.http import problems
+from shared.http.fields import Day
+from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
 
 
 class Line(BaseModel, extra="forbid"):

@@ -7,12 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
-from stockpile_story import a_stockpile
-from stockpile_story import right as a_stock_right
-from test_stockpile_tables import fact as stock_fact
 
 from services.inventory.events import RightKind
-from services.loans.domain.project import (
+from services.loans.domain.projects.project import (
     FACTS_AN_EVENT,
     Command,
     Project,
@@ -36,10 +33,13 @@ from services.loans.events.project import (
     ProjectWatched,
 )
 from services.loans.reactions import react_to_inventory
-from shared.conditions import Evidence, ShareAtLeast, Shown, evaluate
-from shared.decider import Refused
-from shared.inbox import Reaction
-from shared.record import MAX_DATA_BYTES, MAX_INTEGER
+from shared.delivery.inbox import Reaction
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_DATA_BYTES, MAX_INTEGER
+from shared.terms.conditions import Evidence, ShareAtLeast, Shown, evaluate
+from tests.stories.stockpile import a_stockpile
+from tests.stories.stockpile import right as a_stock_right
+from tests.unit.test_stockpile_tables import fact as stock_fact
 
 HILLGROVE = ProjectCode("hillgrove")
 TODAY = date(2026, 1, 6)

@@ -14,14 +14,14 @@ from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from test_project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
-from test_stockpile_tables import fact
 
-from services.loans.domain.project import FACTS_AN_EVENT, Command, Project, decide, evolve
+from services.loans.domain.projects.project import FACTS_AN_EVENT, Command, Project, decide, evolve
 from services.loans.projections import project
 from services.loans.tables import ProjectFactRow, ProjectRow, metadata
-from shared.decider import Refused
-from shared.engines import Engines
+from shared.engines.engines import Engines
+from shared.journal.decider import Refused
+from tests.unit.test_project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
+from tests.unit.test_stockpile_tables import fact
 
 MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.first_grams import KINDS, Cleared, Lead, first_grams
-from services.allocation.domain.readiness import (
+from services.allocation.domain.readiness.first_grams import KINDS, Cleared, Lead, first_grams
+from services.allocation.domain.readiness.readiness import (
     DECIDER,
     MAX_ITEMS,
     CheckItem,
@@ -32,8 +32,8 @@ from services.allocation.events.readiness import (
     ReadinessRenewed,
     ReadinessWithdrawn,
 )
-from services.allocation.figures import Figures
-from shared.decider import CancelTimer, Refused, Timer
+from services.allocation.settings import Figures
+from shared.journal.decider import CancelTimer, Refused, Timer
 
 TODAY = date(2026, 1, 6)  # a Tuesday
 LEADS = Figures().leads("antimony-metal")

@@ -17,9 +17,9 @@ from services.ledger.signers import FileSigner, create_key_file
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
-from shared.checkpoint import Checkpoint, sign_checkpoint
-from shared.record import Record, event_hash, hashed_bytes
-from shared.signed_note import VerifierKey, verifier_key
+from shared.journal.record import Record, event_hash, hashed_bytes
+from shared.proofs.checkpoint import Checkpoint, sign_checkpoint
+from shared.proofs.signed_note import VerifierKey, verifier_key
 
 ORIGIN = "reserve.example/ledger"
 SIZE = 300

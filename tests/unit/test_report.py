@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from services.allocation.domain.report import Reason, Report, SendReport, decide, evolve
+from services.allocation.domain.decisions.report import Reason, Report, SendReport, decide, evolve
 from services.allocation.events import DecisionHash, ProductId, ReportSent, RoundId, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 CERTIFIED = date(2026, 1, 6)
 TODAY = CERTIFIED + timedelta(days=3)

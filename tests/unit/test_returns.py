@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.returns import Flow, NoReturn, money_weighted, net_value
+from services.loans.domain.equity.money_weighted import Flow, NoReturn, money_weighted, net_value
 
 
 def flows(*pairs: tuple[str, int]) -> list[Flow]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from services.allocation.domain.review import AssignReview, ConcludeReview, Reason, RequestReview, Review, decide, evolve
+from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, Reason, RequestReview, Review, decide, evolve
 from services.allocation.events import DecisionHash, PartnerCode, ReviewAssigned, ReviewConcluded, ReviewRequested, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 DECISION = DecisionHash("ab" * 32)
 REVIEWER, OPERATOR = SubjectId("sub_reviewer"), SubjectId("sub_operator")

@@ -21,7 +21,7 @@ from services.allocation.domain.rules import (
     rational,
     retrace,
 )
-from shared.record import MAX_INTEGER
+from shared.journal.record import MAX_INTEGER
 
 
 def apportion(rule: str, supply: dict[int, int], claims: list[Claim]) -> Apportionment:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from services.allocation import scenarios
-from services.allocation.domain.scenario import ScenarioUnreadable, figures_of, read_scenario
+from services.allocation.domain.policies.scenario import ScenarioUnreadable, figures_of, read_scenario
 
 type Change = Callable[[Any], None]
 

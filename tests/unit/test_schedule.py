@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.loans.domain.calendars import due_dates
-from services.loans.domain.day_counts import year_fraction
-from services.loans.domain.instalments import equal_instalment_minor, exact_payment, half_even, level_payments, round_half_even
-from services.loans.domain.schedule import Row, schedule
-from services.loans.domain.schedule_terms import Advance, Kind, Prepayment, RateReset, ScheduleError, Step, Terms
-from shared.record import MAX_INTEGER
+from services.loans.domain.standing.calendars import due_dates
+from services.loans.domain.standing.day_counts import year_fraction
+from services.loans.domain.standing.instalments import equal_instalment_minor, exact_payment, half_even, level_payments, round_half_even
+from services.loans.domain.standing.schedule import Row, schedule
+from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateReset, ScheduleError, Step, Terms
+from shared.journal.record import MAX_INTEGER
 
 PUBLISHED = json.loads((Path(__file__).parent / "emi_schedules.json").read_text())["cases"]
 KINDS: list[Kind] = ["equal", "equal_principal", "bullet", "balloon", "interest_only", "capitalised", "step"]

@@ -1,8 +1,8 @@
 """Screening list: put in force, replaced, withdrawn."""
 
-from services.allocation.domain.screening_list import PutListInForce, Reason, ScreeningList, WithdrawList, decide, evolve
+from services.allocation.domain.screening.screening_list import PutListInForce, Reason, ScreeningList, WithdrawList, decide, evolve
 from services.allocation.events import ListName, ScreeningListPutInForce, ScreeningListWithdrawn, SubjectId
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 NAME, BY = ListName("entity-list"), SubjectId("sub_operator")
 WITHDRAW = WithdrawList(list=NAME, reason="taken back", by=BY)

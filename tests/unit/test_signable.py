@@ -5,20 +5,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import equity_story
-import material_story
 import msgspec
 import pytest
-from loan_story import LOAN, START, terms
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.commands.signable import NotSignable, read_signable
-from services.loans.domain.material_terms import deferral_document, terms_document
+from reserve.__main__ import app
+from reserve.commands.signable import NotSignable, read_signable
+from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.events.loan import AmendCondition, Restructure, ScheduleTerms, WaiveCondition, WaiveCovenant, WriteOff
-from shared.approval import read_approval, read_private_key, verify_approval
-from shared.conditions import Shown
-from shared.record import canonical
+from shared.journal.record import canonical
+from shared.terms.approval import read_approval, read_private_key, verify_approval
+from shared.terms.conditions import Shown
+from tests.stories import equity as equity_story
+from tests.stories import material as material_story
+from tests.stories.loan import LOAN, START, terms
 
 PROPOSAL = canonical({"loan": LOAN, "terms": terms()})
 EQUITY = canonical({"holding": "eqh_1", "terms": equity_story.TERMS, "proposed_by": "sub_operator", "proposed_on": START})

@@ -1,23 +1,22 @@
 """Every state that a service can be in comes back from its snapshot, while the rules that made it are the same."""
 
-import equity_story
-import loan_story
-import material_story
 import pytest
-import test_facility
-import test_project
-from book_story import a_certified_round, a_proposal
 from hypothesis import given
-from test_inventory_properties import histories, stories
 
-from services.allocation.domain.book_state import Book
+from services.allocation.domain.book.state import Book
 from services.inventory.domain.state import Stockpile
-from services.loans.domain.loan_payments import ReversePayment
-from services.loans.domain.loan_servicing import ClosePeriod
+from services.loans.domain.loan.payments import ReversePayment
+from services.loans.domain.loan.servicing import ClosePeriod
 from services.loans.events.loan import PaymentId, Restructure, ScheduleTerms
 from services.registry import JOURNALED, service
-from shared.decider import Decider
-from shared.snapshots import decoded, encoded
+from shared.journal.decider import Decider
+from shared.journal.snapshots import decoded, encoded
+from tests.stories import equity as equity_story
+from tests.stories import loan as loan_story
+from tests.stories import material as material_story
+from tests.stories.book import a_certified_round, a_proposal
+from tests.unit import test_facility, test_project
+from tests.unit.test_inventory_properties import histories, stories
 
 DECIDERS = [decider for name in JOURNALED for decider in service(name).deciders]
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from services.loans.domain.dated_facts import (
+from services.loans.domain.standing.dated_facts import (
     Advanced,
     BroughtForward,
     Contract,
@@ -18,8 +18,8 @@ from services.loans.domain.dated_facts import (
     Rescheduled,
     WrittenOff,
 )
-from services.loans.domain.periods import dated
-from services.loans.domain.standing import (
+from services.loans.domain.standing.periods import dated
+from services.loans.domain.standing.standing import (
     Account,
     Row,
     books_on,

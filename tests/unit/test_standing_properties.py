@@ -6,11 +6,21 @@ from fractions import Fraction
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standing_reference import Loan
 
-from services.loans.domain.dated_facts import Advanced, Contract, DatedFact, FeeDue, Paid, RateFrom, Reduced, Rescheduled, WrittenOff, order
-from services.loans.domain.periods import dated
-from services.loans.domain.standing import (
+from services.loans.domain.standing.dated_facts import (
+    Advanced,
+    Contract,
+    DatedFact,
+    FeeDue,
+    Paid,
+    RateFrom,
+    Reduced,
+    Rescheduled,
+    WrittenOff,
+    order,
+)
+from services.loans.domain.standing.periods import dated
+from services.loans.domain.standing.standing import (
     Account,
     books_on,
     figures_on,
@@ -23,6 +33,7 @@ from services.loans.domain.standing import (
     without_fact,
 )
 from services.loans.events.loan import BookChange, ScheduleTerms
+from tests.unit.standing_reference import Loan
 
 START = date(2024, 1, 15)
 LAST_DAY = START + timedelta(days=800)

@@ -8,11 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.loans.domain.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
-from services.loans.domain.periods import dated, grid
-from services.loans.domain.schedule import Dated, Row, schedule
-from services.loans.domain.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms
-from services.loans.domain.standing import Account, books_on, figures_on, opened, upcoming, with_fact
+from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
+from services.loans.domain.standing.periods import dated, grid
+from services.loans.domain.standing.schedule import Dated, Row, schedule
+from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms
+from services.loans.domain.standing.standing import Account, books_on, figures_on, opened, upcoming, with_fact
 from services.loans.events.loan import ScheduleTerms
 
 START = date(2024, 1, 31)

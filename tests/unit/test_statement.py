@@ -5,19 +5,35 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loan_story import SHOWN, START, act, learn, lent, minor, months, named, pay_out, payment, propose, request, sign_act, signing, told
-from test_standing_properties import account_of, contracts, days, happenings
 
-from services.loans.api.statement_page import page_of
-from services.loans.domain.dated_facts import Contract, DatedFact
-from services.loans.domain.loan_advances import CancelCommitment
-from services.loans.domain.loan_agreement import ApproveLoan, CommitLoan
-from services.loans.domain.loan_payments import ReversePayment
-from services.loans.domain.loan_servicing import ChargeFee, ClosePeriod, ResetRate
-from services.loans.domain.standing import books_on, plus
-from services.loans.domain.statement import lines_of, owed_by_books, told_in
+from services.loans.api.standing.statement_page import page_of
+from services.loans.domain.loan.advances import CancelCommitment
+from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan
+from services.loans.domain.loan.payments import ReversePayment
+from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRate
+from services.loans.domain.standing.dated_facts import Contract, DatedFact
+from services.loans.domain.standing.standing import books_on, plus
+from services.loans.domain.standing.statement import lines_of, owed_by_books, told_in
 from services.loans.events.loan import PaymentId, WriteOff
-from shared.print_page import PAGE_HEADERS
+from shared.http.print_page import PAGE_HEADERS
+from tests.stories.loan import (
+    SHOWN,
+    START,
+    act,
+    learn,
+    lent,
+    minor,
+    months,
+    named,
+    pay_out,
+    payment,
+    propose,
+    request,
+    sign_act,
+    signing,
+    told,
+)
+from tests.unit.test_standing_properties import account_of, contracts, days, happenings
 
 YEAR_END = date(2026, 12, 31)
 LINE: dict[str, Any] = {

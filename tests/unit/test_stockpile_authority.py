@@ -4,13 +4,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from powers import INSTRUMENT, may
-from stockpile_story import MAY, TODAY, UNIT_G, Story, a_round, a_stockpile, award, hold, lift, lot, protect, take_back
 
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import AuthorityCited, HoldLifted, ProtectedStockSet
-from shared.authority import Capacity, Cited, Fault, Kind, interest_in
-from shared.decider import CancelTimer
+from shared.journal.decider import CancelTimer
+from shared.terms.authority import Capacity, Cited, Fault, Kind, interest_in
+from tests.stories.powers import INSTRUMENT, may
+from tests.stories.stockpile import MAY, TODAY, UNIT_G, Story, a_round, a_stockpile, award, hold, lift, lot, protect, take_back
 
 
 def a_reserve() -> Story:

@@ -2,26 +2,6 @@
 
 from datetime import date
 
-from powers import INSTRUMENT
-from stockpile_story import (
-    DAY_AFTER,
-    FAILED,
-    LAST_DAY,
-    RECEIPT,
-    TODAY,
-    UNIT_G,
-    Story,
-    a_round,
-    a_stockpile,
-    award,
-    dispatch,
-    draw,
-    hold,
-    lift,
-    lot,
-    weigh,
-)
-
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
@@ -41,7 +21,26 @@ from services.inventory.events import (
     HoldPutOn,
     LotId,
 )
-from shared.decider import CancelTimer, Timer
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.powers import INSTRUMENT
+from tests.stories.stockpile import (
+    DAY_AFTER,
+    FAILED,
+    LAST_DAY,
+    RECEIPT,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_round,
+    a_stockpile,
+    award,
+    dispatch,
+    draw,
+    hold,
+    lift,
+    lot,
+    weigh,
+)
 
 RETURN = ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")
 LIFT = lift()

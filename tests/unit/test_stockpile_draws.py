@@ -2,8 +2,6 @@
 
 from datetime import date
 
-from stockpile_story import DAY_AFTER, FAILED, LAST_DAY, TONNE, UNIT_G, a_round, a_stockpile, award, draw, hold, lot, right
-
 from services.inventory.domain.draws import MAX_PARCELS
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease
@@ -11,7 +9,8 @@ from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import LotId, LotTakenIn, Parcel, ReleaseId, RightAdded, RightAssigned, RightId, RightMatured, StockDrawn
-from shared.decider import CancelTimer
+from shared.journal.decider import CancelTimer
+from tests.stories.stockpile import DAY_AFTER, FAILED, LAST_DAY, TONNE, UNIT_G, a_round, a_stockpile, award, draw, hold, lot, right
 
 FIVE_TO_JAPAN = a_round(award("a", "JP", 5))
 

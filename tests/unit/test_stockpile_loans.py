@@ -6,24 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from stockpile_story import (
-    ANTIMONY,
-    DAY_AFTER,
-    FAILED,
-    PASSED,
-    TONNE,
-    UNIT_G,
-    Story,
-    a_round,
-    a_stockpile,
-    award,
-    dispatch,
-    draw,
-    lot,
-    right,
-    take_back,
-    weigh,
-)
 
 from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
@@ -44,6 +26,24 @@ from services.inventory.events import (
     RoundReleaseRefused,
     StockDrawn,
     StockReleased,
+)
+from tests.stories.stockpile import (
+    ANTIMONY,
+    DAY_AFTER,
+    FAILED,
+    PASSED,
+    TONNE,
+    UNIT_G,
+    Story,
+    a_round,
+    a_stockpile,
+    award,
+    dispatch,
+    draw,
+    lot,
+    right,
+    take_back,
+    weigh,
 )
 
 DECISION = "ab" * 32  # of `a_round`

@@ -4,22 +4,6 @@ from datetime import date
 
 import msgspec
 import pytest
-from stockpile_story import (
-    ANTIMONY,
-    FAILED,
-    LAST_DAY,
-    PASSED,
-    TODAY,
-    UNIT_G,
-    Story,
-    a_round,
-    a_stockpile,
-    award,
-    draw,
-    lot,
-    protect,
-    register,
-)
 
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
@@ -35,7 +19,23 @@ from services.inventory.events import (
     ProtectedStockSet,
     StockAdjusted,
 )
-from shared.record import MAX_INTEGER
+from shared.journal.record import MAX_INTEGER
+from tests.stories.stockpile import (
+    ANTIMONY,
+    FAILED,
+    LAST_DAY,
+    PASSED,
+    TODAY,
+    UNIT_G,
+    Story,
+    a_round,
+    a_stockpile,
+    award,
+    draw,
+    lot,
+    protect,
+    register,
+)
 
 
 def record(assay=PASSED, name="lot_1"):

@@ -4,7 +4,15 @@ from datetime import date
 
 import msgspec
 import pytest
-from stockpile_story import (
+
+from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.pinning import MAX_PINNED_LOTS, ReleasePool
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.releases import LapseRelease, ReleaseRound
+from services.inventory.domain.state import short_g, usable_units
+from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
+from services.inventory.events import DrawId, LotId, ReleaseId, RoundReleased, RoundReleaseRefused, StockDrawn, StockPinned, StockReleased
+from tests.stories.stockpile import (
     DAY_AFTER,
     FAILED,
     LAST_DAY,
@@ -24,15 +32,7 @@ from stockpile_story import (
     take_back,
     taking,
 )
-from test_stockpile_loans import announce
-
-from services.inventory.domain.dispatch import ReturnDraw
-from services.inventory.domain.pinning import MAX_PINNED_LOTS, ReleasePool
-from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import LapseRelease, ReleaseRound
-from services.inventory.domain.state import short_g, usable_units
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
-from services.inventory.events import DrawId, LotId, ReleaseId, RoundReleased, RoundReleaseRefused, StockDrawn, StockPinned, StockReleased
+from tests.unit.test_stockpile_loans import announce
 
 AUSTRALIAN, CHINESE = "lot_au", "lot_cn"
 POOLS = (pool("p1", AUSTRALIAN), pool("p2", CHINESE))

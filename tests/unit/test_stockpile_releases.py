@@ -3,7 +3,23 @@
 from datetime import date
 
 import msgspec
-from stockpile_story import (
+
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.releases import AwardedRelease, LapseRelease, TakeBackDecision, TakeBackRelease
+from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.domain.stockpile import timers
+from services.inventory.events import (
+    AuthorityCited,
+    ReleaseCancelled,
+    ReleaseId,
+    ReleaseLapsed,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockReleased,
+    UnitCount,
+)
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.stockpile import (
     ANTIMONY,
     DAY_AFTER,
     FAILED,
@@ -22,22 +38,6 @@ from stockpile_story import (
     right,
     take_back,
 )
-
-from services.inventory.domain.reasons import Reason
-from services.inventory.domain.releases import AwardedRelease, LapseRelease, TakeBackDecision, TakeBackRelease
-from services.inventory.domain.state import in_stock_g, reserved_g
-from services.inventory.domain.stockpile import timers
-from services.inventory.events import (
-    AuthorityCited,
-    ReleaseCancelled,
-    ReleaseId,
-    ReleaseLapsed,
-    RoundReleased,
-    RoundReleaseRefused,
-    StockReleased,
-    UnitCount,
-)
-from shared.decider import CancelTimer, Timer
 
 PROTECT_4 = protect(4)
 

@@ -15,7 +15,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from stockpile_story import (
+
+from services.allocation.events import PartnerCode, PartnerRegistered
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.releases import LapseRelease
+from services.inventory.domain.rights import MatureRight
+from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
+from services.inventory.domain.stock import AdjustStock, RecordAssay
+from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
+from services.inventory.projections import project, take_checkpoints, take_partners
+from services.inventory.tables import metadata
+from services.ledger.events import CheckpointSigned
+from services.ledger.signers import create_key_file
+from shared.engines.engines import Engines
+from shared.journal.record import Fact, Record
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from tests.stories.stockpile import (
     ANTIMONY,
     FAILED,
     TODAY,
@@ -36,22 +51,7 @@ from stockpile_story import (
     taking,
     weigh,
 )
-from test_stockpile_loans import announce, open_gate
-
-from services.allocation.events import PartnerCode, PartnerRegistered
-from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.releases import LapseRelease
-from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay
-from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
-from services.inventory.projections import project, take_checkpoints, take_partners
-from services.inventory.tables import metadata
-from services.ledger.events import CheckpointSigned
-from services.ledger.signers import create_key_file
-from shared.checkpoint import Checkpoint, TreeHead, sign_checkpoint
-from shared.engines import Engines
-from shared.record import Fact, Record
+from tests.unit.test_stockpile_loans import announce, open_gate
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "inventory" / "versions"
 KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0009_timer_versions")  # of the journal, which is not here

@@ -1,11 +1,10 @@
 """What was decided in an emergency and not ratified stands still: nothing is drawn, nothing leaves, until it is ratified after all."""
 
-from stockpile_story import LAST_DAY, UNIT_G, Story, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
-
 from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.events import ReleaseId, ReleaseLapsed, RoundFreed, RoundHeld
+from tests.stories.stockpile import LAST_DAY, UNIT_G, Story, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
 
 DECISION = "ab" * 32
 HOLD = HoldRound(round="rnd_1", decision=DECISION, reason="not ratified")

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.eligibility import Asked, Lot, Right, Stock, Stop
-from services.allocation.domain.proposal import Offer
-from services.allocation.domain.supply import offer_from
+from services.allocation.domain.decisions.eligibility import Asked, Lot, Right, Stock, Stop
+from services.allocation.domain.decisions.proposal import Offer
+from services.allocation.domain.decisions.supply import offer_from
 from services.allocation.events import PartnerCode, RequestId
 
 TODAY = date(2026, 1, 6)

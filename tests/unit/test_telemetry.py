@@ -6,9 +6,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared.messages import to_headers
-from shared.record import GENESIS, Fact, Record
-from shared.telemetry import following, tracer_provider
+from shared.journal.messages import to_headers
+from shared.journal.record import GENESIS, Fact, Record
+from shared.observe.telemetry import following, tracer_provider
 
 LOW, HIGH = "1" * 32, "f" * 32  # of a ratio's trace ids, the low ones are kept
 

@@ -6,16 +6,14 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from audit_tender_story import TERMS, cleared, committed, revealed
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
-from powers import may
 
-from services.allocation.domain import bid as bids
-from services.allocation.domain import tender as tenders
-from services.allocation.domain.bid import Bid, CommitBid, RevealBid, VoidBid
-from services.allocation.domain.signing import Signing
-from services.allocation.domain.tender import (
+from services.allocation.domain.authority.signing import Signing
+from services.allocation.domain.tenders import bid as bids
+from services.allocation.domain.tenders import decider as tenders
+from services.allocation.domain.tenders.bid import Bid, CommitBid, RevealBid, VoidBid
+from services.allocation.domain.tenders.decider import (
     ApproveTender,
     CancelTender,
     CertifyTender,
@@ -25,7 +23,7 @@ from services.allocation.domain.tender import (
     ProposeTender,
     ReopenTender,
 )
-from services.allocation.domain.tender_state import Tender
+from services.allocation.domain.tenders.state import Tender
 from services.allocation.events import (
     AuthorityCited,
     BidCommitted,
@@ -42,9 +40,11 @@ from services.allocation.events import (
     TenderReleased,
     TenderReopened,
 )
-from shared.approval import approve
-from shared.authority import Capacity, interest_in
-from shared.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.approval import approve
+from shared.terms.authority import Capacity, interest_in
+from tests.stories.audit_tenders import TERMS, cleared, committed, revealed
+from tests.stories.powers import may
 
 TENDER: Any = "tnd_1"
 ON = date(2026, 1, 23)

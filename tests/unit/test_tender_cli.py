@@ -5,16 +5,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from audit_tender_story import cleared
-from test_signable import approve
 from typer.testing import CliRunner, Result
 
-from services.__main__ import app
-from services.allocation.domain.sealed_bid import BidFile, seal
-from services.allocation.domain.tender_decision import own_lines, read_tender_file, recompute_own_bid
-from services.commands.signable import NotSignable, read_signable
-from shared.approval import read_approval
-from shared.record import canonical
+from reserve.__main__ import app
+from reserve.commands.signable import NotSignable, read_signable
+from services.allocation.domain.tenders.decision import own_lines, read_tender_file, recompute_own_bid
+from services.allocation.domain.tenders.sealed_bid import BidFile, seal
+from shared.journal.record import canonical
+from shared.terms.approval import read_approval
+from tests.stories.audit_tenders import cleared
+from tests.unit.test_signable import approve
 
 TENDER = "tnd_01jh7qmxw4e0aayfkn3d1a2b3c"
 PUBLISHED, FILE, _ORDER = cleared("JP", "US").documents

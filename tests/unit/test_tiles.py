@@ -28,7 +28,7 @@ from services.ledger.merkle import (
 from services.ledger.tile_copy import copy_tiles, cut_tiles
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore, decode_bundle, encode_bundle, parse_tile_path, tile_at
-from shared.checkpoint import TreeHead
+from shared.proofs.checkpoint import TreeHead
 
 LEAVES = [sha256(index.to_bytes(8)).digest() for index in range(66_000)]
 

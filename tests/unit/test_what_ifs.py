@@ -4,13 +4,11 @@ from datetime import date
 
 import msgspec
 import pytest
-from exposure_story import CMF, SB, TODAY, a_book, holding, loan, material
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.calendars import months_later
-from services.loans.domain.exposure import Due, Ratio, totals, valued
-from services.loans.domain.what_ifs import (
+from services.loans.domain.facility.exposure import Due, Ratio, totals, valued
+from services.loans.domain.facility.what_ifs import (
     ASSUMPTIONS,
     Breach,
     Default,
@@ -25,6 +23,8 @@ from services.loans.domain.what_ifs import (
     Shortfall,
     what_if,
 )
+from services.loans.domain.standing.calendars import months_later
+from tests.stories.exposure import CMF, SB, TODAY, a_book, holding, loan, material
 
 
 def test_a_borrower_s_default_makes_all_overdue_frees_what_is_not_drawn_and_loses_what_is_not_recovered():

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.whole_answers import WholeAnswers
+from shared.http.whole_answers import WholeAnswers
 
 ENOUGH_S = 20
 

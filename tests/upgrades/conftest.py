@@ -8,9 +8,8 @@ import pytest
 
 pytest.register_assert_rewrite("lineages")
 
-from stage import Stage, a_stage  # noqa: E402
-
-from shared.engines import Engines  # noqa: E402
+from shared.engines.engines import Engines  # noqa: E402
+from tests.kernel.stage import Stage, a_stage  # noqa: E402
 
 
 @pytest.fixture(scope="session")

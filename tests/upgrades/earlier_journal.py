@@ -11,10 +11,10 @@ from datetime import date
 
 import asyncpg
 
-from shared.journal import Append, Changes, CommandDecidedElsewhere, Head, Outcome, TimerRow
-from shared.postgres import Connection
-from shared.postgres_journal import PostgresJournal, read_records
-from shared.record import Record
+from shared.journal.connection import Connection
+from shared.journal.postgres import PostgresJournal, read_records
+from shared.journal.protocol import Append, Changes, CommandDecidedElsewhere, Head, Outcome, TimerRow
+from shared.journal.record import Record
 
 _EVENT = (
     *("shard", "position", "stream", "version", "type", "data", "partner", "partner_seq", "effective_on", "recorded_at"),

@@ -8,8 +8,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from services.migrate import ROOT, upgrade
-from shared.postgres import Connection
+from reserve.operate.migrate import ROOT, upgrade
+from shared.journal.connection import Connection
 
 
 def config(service: str) -> Config:

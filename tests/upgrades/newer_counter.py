@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import counter
 import msgspec
-from counter import Add, Closed, ClosingSet, Command, Counter, Noted, Reason, Taken
 
-from shared.decider import Decider, Refused
-from shared.postgres import Connection
-from shared.record import Fact
-from shared.service import Service
+from shared.journal.connection import Connection
+from shared.journal.decider import Decider, Refused
+from shared.journal.record import Fact
+from shared.process.service import Service
+from tests.kernel import counter
+from tests.kernel.counter import Add, Closed, ClosingSet, Command, Counter, Noted, Reason, Taken
 
 NOT_SAID = "not said"  # of what the build before has added
 

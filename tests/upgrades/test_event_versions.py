@@ -9,19 +9,19 @@ from hashlib import sha256
 import httpx
 import msgspec
 import pytest
-from counter import Add, Take, counter_service
-from newer_counter import NOT_SAID, UPCASTERS, AddedV2, Event, as_before, newer
-from stage import PATIENCE_SECONDS, Stage, context, until
-from tally import Mood, needs, reactions, take, tally_service
 
 from services.ledger.main import SERVICE as LEDGER
-from shared.commands import Accepted, Unavailable
-from shared.decider import Refused
-from shared.lines import Stopped
-from shared.rebuild import rebuild_and_compare
-from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
-from shared.service import Service, subscription
-from shared.writer import Writer
+from shared.delivery.lines import Stopped
+from shared.journal.decider import Refused
+from shared.journal.record import GENESIS, chain_hash, event_hash, hashed_bytes
+from shared.process.rebuild import rebuild_and_compare
+from shared.process.service import Service, subscription
+from shared.writer.commands import Accepted, Unavailable
+from shared.writer.writer import Writer
+from tests.kernel.counter import Add, Take, counter_service
+from tests.kernel.stage import PATIENCE_SECONDS, Stage, context, until
+from tests.kernel.tally import Mood, needs, reactions, take, tally_service
+from tests.upgrades.newer_counter import NOT_SAID, UPCASTERS, AddedV2, Event, as_before, newer
 
 
 class Builds(msgspec.Struct, frozen=True):

@@ -5,21 +5,21 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from alembic.util import CommandError
-from lineages import Schema, broken_for_the_build_before, contents_of, down, revisions, schema_of, up
 from sqlalchemy.exc import DBAPIError
-from stage import context
-from stockpile_story import lot, register
 
-from services.allocation.domain.partner import RegisterPartner
+from services.allocation.domain.partners.partner import RegisterPartner
 from services.ledger.domain.log import STREAM, RecordCheckpoint
-from services.loans.domain.facility import OpenFacility
+from services.loans.domain.facility.facility import OpenFacility
 from services.loans.events.facility import FacilityId, Limit
 from services.registry import JOURNALED, service
 from shared.clock import SystemClock
-from shared.commands import Accepted
-from shared.postgres import Connection, open_pool
-from shared.postgres_journal import PostgresJournal
-from shared.writer import Writer
+from shared.journal.connection import Connection, open_pool
+from shared.journal.postgres import PostgresJournal
+from shared.writer.commands import Accepted
+from shared.writer.writer import Writer
+from tests.kernel.stage import context
+from tests.stories.stockpile import lot, register
+from tests.upgrades.lineages import Schema, broken_for_the_build_before, contents_of, down, revisions, schema_of, up
 
 TOTAL = Limit(key="total", parent=None, limit_minor=400_000_000_000)
 EMPTY = Schema({}, {}, {}, {}, {})

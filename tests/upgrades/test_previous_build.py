@@ -7,21 +7,21 @@ from datetime import UTC, date, datetime
 
 import asyncpg
 import pytest
-from counter import Add, SetClosing, Take, counter_service
-from earlier_journal import EarlierJournal
-from lineages import down, up
-from stage import Stage, context
-from stockpile_story import lot, register
 
 from services.inventory.main import SERVICE as INVENTORY
 from shared.clock import SystemClock
-from shared.commands import Accepted, CommandFailed, Unavailable
-from shared.decider import Refused
-from shared.postgres import open_pool
-from shared.postgres_journal import PostgresJournal, read_heads, read_records
-from shared.record import GENESIS, chain_hash, event_hash, hashed_bytes
-from shared.service import Service
-from shared.writer import Writer
+from shared.journal.connection import open_pool
+from shared.journal.decider import Refused
+from shared.journal.postgres import PostgresJournal, read_heads, read_records
+from shared.journal.record import GENESIS, chain_hash, event_hash, hashed_bytes
+from shared.process.service import Service
+from shared.writer.commands import Accepted, CommandFailed, Unavailable
+from shared.writer.writer import Writer
+from tests.kernel.counter import Add, SetClosing, Take, counter_service
+from tests.kernel.stage import Stage, context
+from tests.stories.stockpile import lot, register
+from tests.upgrades.earlier_journal import EarlierJournal
+from tests.upgrades.lineages import down, up
 
 
 @asynccontextmanager

@@ -9,12 +9,11 @@ import pytest
 
 pytest.register_assert_rewrite("running", "world", "load")
 
-from lending import something_of_each  # noqa: E402
-from load import UNIT_G, Load, assert_nothing_is_lost_or_doubled, drawers_of  # noqa: E402
-from running import start  # noqa: E402
-from world import World, a_world  # noqa: E402
-
-from services.deployment import Deployment  # noqa: E402
+from reserve.operate.deployment import Deployment  # noqa: E402
+from tests.e2e.lending import something_of_each  # noqa: E402
+from tests.e2e.running import start  # noqa: E402
+from tests.e2e.world import World, a_world  # noqa: E402
+from tests.faults.load import UNIT_G, Load, assert_nothing_is_lost_or_doubled, drawers_of  # noqa: E402
 
 pytestmark = pytest.mark.long
 UNITS = 40_000

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.journal_tables import no_snapshots, snapshots
+from shared.journal.tables import no_snapshots, snapshots
 
 revision = "0003"
 down_revision = "0002"

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import first, no_first
+from shared.journal.tables import first, no_first
 
 revision = "0001"
 down_revision = None

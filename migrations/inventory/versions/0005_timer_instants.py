@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.journal_tables import no_timer_instants, timer_instants
+from shared.journal.tables import no_timer_instants, timer_instants
 
 revision = "0005"
 down_revision = "0004"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.journal_tables import lock_head, no_lock_head
+from shared.journal.tables import lock_head, no_lock_head
 
 revision = "0002"
 down_revision = "0001"

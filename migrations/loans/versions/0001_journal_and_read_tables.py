@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.journal_tables import first, lock_head, no_first, no_lock_head, no_snapshots, snapshots
+from shared.journal.tables import first, lock_head, no_first, no_lock_head, no_snapshots, snapshots
 
 revision = "0001"
 down_revision = None

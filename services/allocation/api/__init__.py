@@ -2,37 +2,19 @@
 
 from fastapi import APIRouter
 
-from services.allocation.api import (
-    agreements,
-    approvals,
-    approver_keys,
-    awards,
-    bids,
-    carries,
-    certificates,
-    clocks,
-    decisions,
-    disruptions,
-    instruments,
-    objections,
-    officials,
-    partners,
-    policies,
-    policy_diffs,
-    readiness,
-    reports,
-    requests,
-    reviews,
-    round_opening,
-    rounds,
-    screening_hits,
-    screening_lists,
-    screenings,
-    stock,
-    superseding,
-    tasks,
-    tenders,
-)
+from services.allocation.api.authority import approver_keys, instruments, officials
+from services.allocation.api.book import approvals, carries, objections, requests, rounds, stock
+from services.allocation.api.book import opening as round_opening
+from services.allocation.api.clocks import clocks, tasks
+from services.allocation.api.decisions import awards, certificates, decisions, reports, reviews, superseding
+from services.allocation.api.partners import agreements, disruptions, partners
+from services.allocation.api.policies import diffs as policy_diffs
+from services.allocation.api.policies import policies
+from services.allocation.api.readiness import readiness
+from services.allocation.api.screening import hits as screening_hits
+from services.allocation.api.screening import lists as screening_lists
+from services.allocation.api.screening import screenings
+from services.allocation.api.tenders import bids, tenders
 
 router = APIRouter()
 for _part in (

@@ -7,8 +7,8 @@ from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from services.allocation.events import PartnerCode
-from shared.auth import Caller, whose
-from shared.fields import TYPEID, Text
+from shared.http.auth import Caller, whose
+from shared.http.fields import TYPEID, Text
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see every partner's things
 

@@ -9,9 +9,9 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import EVERYTHING, Sight
-from services.allocation.domain.agreement import year_from
-from services.allocation.domain.book_lapses import Surroundings, TermsRead
-from services.allocation.domain.policy import Policy
+from services.allocation.domain.book.lapses import Surroundings, TermsRead
+from services.allocation.domain.partners.agreement import year_from
+from services.allocation.domain.policies.policy import Policy
 from services.allocation.events import AgreementId, PartnerCode
 from services.allocation.tables import (
     AgreementRow,
@@ -24,8 +24,8 @@ from services.allocation.tables import (
     StockRow,
     StockUnitsRow,
 )
-from shared.http import Reads
-from shared.problems import Problem
+from shared.http.handlers import Reads
+from shared.http.problems import Problem
 
 
 def among(column: str, names: Collection[str]) -> ColumnElement[bool]:

@@ -7,8 +7,8 @@ from typing import Literal, NewType
 import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
-from shared.authority import Acting, Authority, Cited, Kind
-from shared.record import Grams
+from shared.journal.record import Grams
+from shared.terms.authority import Acting, Authority, Cited, Kind
 
 InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
 

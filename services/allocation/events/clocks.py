@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId, RequestId
-from shared.record import Grams
+from shared.journal.record import Grams
 
 type Milestone = Literal["screened", "decided", "secured", "cleared", "dispatched", "delivered"]
 type Step = Literal["awarded", "released", "gate_opened", "weighed", "dispatched", "delivered"]  # what brings a clock on

@@ -6,7 +6,7 @@ import msgspec
 
 from services.allocation.events.ids import DecisionHash, ProductId, RoundId, SubjectId
 from services.allocation.events.rounds import Approval
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class EmergencyDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.emergency_decided.v1"):

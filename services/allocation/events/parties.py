@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 
 from services.allocation.events.ids import AgreementId, DisruptionId, KeyId, PartnerCode, ProductId, SubjectId
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.partner_registered.v1"):

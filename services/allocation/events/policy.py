@@ -7,7 +7,7 @@ import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.rounds import Approval, Method, QuorumStep
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class Emergency(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 
 from services.allocation.events.ids import PartnerCode, ProductId, RequestId
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.book_opened.v1"):

@@ -17,7 +17,7 @@ from services.allocation.events.ids import (
     RoundId,
     SubjectId,
 )
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):

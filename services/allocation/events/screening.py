@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, SubjectId
-from shared.record import Grams
+from shared.journal.record import Grams
 
 type PartyRole = Literal["nominee", "consignee", "end_user"]
 type Criterion = Literal["event", "impact", "alternatives", "quantity", "quality", "duration"]

@@ -10,7 +10,7 @@ import msgspec
 
 from services.allocation.events.ids import AwardId, BidId, DecisionHash, PartnerCode, ProductId, SubjectId, TenderId
 from services.allocation.events.rounds import Approval
-from shared.record import Grams
+from shared.journal.record import Grams
 
 type Pricing = Literal["pay_as_bid", "uniform"]
 type TieRule = Literal["pro_rata", "lot"]

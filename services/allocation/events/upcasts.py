@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.codec import Upcaster
+from shared.journal.codec import Upcaster
 
 
 def _request_submitted(shape: dict[str, Any]) -> dict[str, Any]:

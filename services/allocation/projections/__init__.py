@@ -68,9 +68,9 @@ from services.allocation.projections.reports import project_reports
 from services.allocation.projections.requests import RUNS, waves_of
 from services.allocation.projections.screening import project_screening
 from services.allocation.projections.tenders import project_tender
-from shared.postgres import Connection, as_json
-from shared.record import Fact
-from shared.waves import InWaves, write_wave
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
+from shared.journal.waves import InWaves, write_wave
 
 
 async def _project(connection: Connection, facts: Sequence[Fact]) -> None:

@@ -4,7 +4,7 @@ the round's: what they say stands in tables of their own, and an award takes its
 from datetime import date
 
 from services.allocation.events import AfterwardsEvent, AwardRenounced, DecisionSuperseded
-from shared.postgres import Connection
+from shared.journal.connection import Connection
 
 
 async def project_afterwards(connection: Connection, event: AfterwardsEvent, on: date) -> None:

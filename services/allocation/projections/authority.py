@@ -12,9 +12,9 @@ from services.allocation.events.authority import (
     InstrumentEnded,
     InstrumentRegistered,
 )
-from shared.authority import Acting, interest_in
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
+from shared.terms.authority import Acting, interest_in
 
 
 async def project_authority(connection: Connection, fact: Fact, event: AuthorityEvent, on: date) -> None:

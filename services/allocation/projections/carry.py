@@ -4,7 +4,7 @@ from datetime import date
 from typing import assert_never
 
 from services.allocation.events import CarryEvent, CarryExpired, CarrySet
-from shared.postgres import Connection
+from shared.journal.connection import Connection
 
 
 async def project_carry(connection: Connection, event: CarryEvent, on: date) -> None:

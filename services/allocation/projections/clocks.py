@@ -27,8 +27,8 @@ from services.allocation.events.clocks import (
     Progress,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 KEEP = """
     INSERT INTO clocks (request, product, partner, clock, submitted_on, limits, reached, warned, breaches, status, next, limit_on, breached,

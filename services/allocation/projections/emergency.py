@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
-from shared.postgres import Connection
+from shared.journal.connection import Connection
 
 
 async def project_emergency(connection: Connection, event: EmergencyEvent) -> None:

@@ -12,7 +12,7 @@ from services.allocation.events.policy import (
     PolicyUsed,
     PolicyWithdrawn,
 )
-from shared.postgres import Connection, as_json
+from shared.journal.connection import Connection, as_json
 
 
 async def project_policy(connection: Connection, event: PolicyEvent, stream_version: int) -> None:

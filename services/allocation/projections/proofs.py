@@ -12,8 +12,8 @@ from services.allocation.events import (
     RoundCertified,
     RoundProposed,
 )
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 
 async def project_proofs(connection: Connection, fact: Fact) -> None:

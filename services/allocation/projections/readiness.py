@@ -12,7 +12,7 @@ from services.allocation.events.readiness import (
     ReadinessWithdrawn,
 )
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection
+from shared.journal.connection import Connection
 
 
 async def project_readiness(connection: Connection, event: ReadinessEvent, on: date) -> None:

@@ -7,8 +7,8 @@ from datetime import date
 
 from services.allocation.events import ReportSent, RoundCertified, RoundReopened
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection
-from shared.record import Fact
+from shared.journal.connection import Connection
+from shared.journal.record import Fact
 
 
 async def project_reports(connection: Connection, fact: Fact) -> None:

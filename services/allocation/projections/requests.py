@@ -9,9 +9,9 @@ from services.allocation.events import AwardGranted, AwardWithdrawn, LoanAwarded
 from services.allocation.projections.clocks import screening_task
 from services.allocation.projections.screening import keep_acceptances
 from services.allocation.projections.tasks import END
-from shared.postgres import as_json
-from shared.record import Fact
-from shared.waves import Wave, together
+from shared.journal.connection import as_json
+from shared.journal.record import Fact
+from shared.journal.waves import Wave, together
 
 _SUBMIT = """
     INSERT INTO requests (request, product, partner, mass_g, minimum_g, daily_consumption_g, needed_by, nominee, consignee, end_user,

@@ -23,11 +23,11 @@ from services.allocation.events import (
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
-from services.allocation.figures import figures
 from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
-from shared.postgres import Connection, as_json
-from shared.record import Fact
-from shared.waves import Wave
+from services.allocation.settings import figures
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
+from shared.journal.waves import Wave
 
 _KEEP_ACCEPTANCES = """
     INSERT INTO acceptances (place, request, position, command, accepted_g, reasons, accepted_on, screened_by)

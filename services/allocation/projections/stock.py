@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from services.inventory import events as inventory
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 _Run = inventory.StockReleased | inventory.StockPinned | inventory.StockDrawn
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import msgspec
 
-from shared.postgres import Connection
+from shared.journal.connection import Connection
 
 RAISE = """
     INSERT INTO tasks (task, kind, about, partner, product, what, why, due_on, raised_on)

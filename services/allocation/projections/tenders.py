@@ -20,8 +20,8 @@ from services.allocation.events import (
     TenderReleased,
     TenderReopened,
 )
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 
 async def project_tender(connection: Connection, fact: Fact, event: BidEvent | TenderEvent, on: date) -> None:

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from services.allocation.domain.scenario import Scenario, read_scenario
+from services.allocation.domain.policies.scenario import Scenario, read_scenario
 
 
 @cache

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.columns import json, whole
+from shared.journal.columns import json, whole
 
 
 class Table(SQLModel, registry=registry()):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.allocation.tables import Table
-from shared.columns import json
+from shared.journal.columns import json
 
 
 class ClockStatus(StrEnum):

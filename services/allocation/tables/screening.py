@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlmodel import Field
 
 from services.allocation.tables import Table
-from shared.columns import json, whole
+from shared.journal.columns import json, whole
 
 
 class HitStatus(StrEnum):

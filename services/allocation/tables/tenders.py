@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.allocation.tables import Table
-from shared.columns import json, whole
+from shared.journal.columns import json, whole
 
 
 class TenderStatus(StrEnum):

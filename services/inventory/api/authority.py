@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from services.inventory.tables import AuthorityRow, ConflictRow
-from shared.auth import Caller
-from shared.authority import Capacity
-from shared.authority_tables import capacity_of
-from shared.fields import TYPEID
-from shared.http import Reads
+from shared.http.auth import Caller
+from shared.http.fields import TYPEID
+from shared.http.handlers import Reads
+from shared.terms.authority import Capacity
+from shared.terms.authority_tables import capacity_of
 
 # Left out: the narrowest of those that the caller holds, or may act under, and that covers the act.
 type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]

@@ -14,10 +14,10 @@ from services.inventory.api.lookups import not_found, stockpile_of, stream_of, v
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
-from shared.auth import Caller, allow
-from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
-from shared.http import Page, Paging, Posting, Reading, etag
-from shared.record import Fact
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.journal.record import Fact
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
 

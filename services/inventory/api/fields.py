@@ -8,9 +8,9 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints
 
 from services.inventory.events import Assay
-from shared.auth import Caller, whose
-from shared.fields import TYPEID, Body, Day
-from shared.record import MAX_INTEGER
+from shared.http.auth import Caller, whose
+from shared.http.fields import TYPEID, Body, Day
+from shared.journal.record import MAX_INTEGER
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
 

@@ -13,10 +13,10 @@ from services.inventory.api.lookups import not_found, require_partner, stockpile
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
-from shared.auth import Caller, allow
-from shared.fields import Body, Day, Text
-from shared.http import Page, Paging, Posting, Reading, Reads, same_fields
-from shared.problems import Problem
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
+from shared.http.problems import Problem
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 

@@ -7,8 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.tables import DrawRow, LotRow, PartnerRow, ProductRow, ReleaseRow, RightRow
-from shared.http import Reads
-from shared.problems import Problem
+from shared.http.handlers import Reads
+from shared.http.problems import Problem
 
 REMEMBERED = 200_000  # some 40 MB at most
 

@@ -13,9 +13,9 @@ from services.inventory.api.lookups import not_found, stockpile_of, stream_of, v
 from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
-from shared.auth import Caller, allow
-from shared.fields import Body, Day, PositiveGrams, Text
-from shared.http import Page, Paging, Posting, Reading, etag
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, PositiveGrams, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 

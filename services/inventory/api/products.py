@@ -15,9 +15,9 @@ from services.inventory.domain.holds import SUSPENSION
 from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, StandingHold
 from services.inventory.events import Form, ProductId
 from services.inventory.tables import HoldRow, ProductRow
-from shared.auth import Caller, allow
-from shared.fields import Body, PositiveGrams, Text, WholeGrams
-from shared.http import Page, Paging, Posting, Reading, Reads, etag
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 

@@ -15,10 +15,10 @@ from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import AwardedLoanRow, ReleaseRow, ReleaseStatus
-from shared.auth import Caller, allow
-from shared.fields import Body, PositiveGrams, ReasonBody
-from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields
-from shared.problems import Problem
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, PositiveGrams, ReasonBody
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
+from shared.http.problems import Problem
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 

@@ -14,9 +14,9 @@ from services.inventory.api.lots import DeliveryBody, LotView, view_taken_in
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
-from shared.auth import Caller, allow
-from shared.fields import Body, Day, PositiveGrams
-from shared.http import Page, Paging, Posting, Reading, etag
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, PositiveGrams
+from shared.http.handlers import Page, Paging, Posting, Reading, etag
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
 

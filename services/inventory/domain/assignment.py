@@ -8,7 +8,7 @@ import msgspec
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, open_rights
 from services.inventory.events import DrawId, ReleaseId, RightAssigned, Source, UnitCount
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from services.inventory.domain.reasons import Refusal
 from services.inventory.events import AuthorityCited, Event, HoldLifted, ProtectedStockSet, ReleaseCancelled
-from shared.authority import Capacity, cite, interest_in
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Capacity, cite, interest_in
 
 
 def opened(event: ProtectedStockSet, opened_g: int, capacity: Capacity | None) -> Sequence[Event] | Refusal:

@@ -20,9 +20,9 @@ from services.inventory.events import (
     GateEvidence,
     ProductId,
 )
-from shared.conditions import Evidence, Shown, evaluate
-from shared.decider import Refused
-from shared.record import MAX_INTEGER
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_INTEGER
+from shared.terms.conditions import Evidence, Shown, evaluate
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)

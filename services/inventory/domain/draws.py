@@ -12,7 +12,7 @@ from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.releases import release_not_found, split_with_rights
 from services.inventory.domain.state import Release, Stockpile, held_round, stopping_lot, stopping_partner, unpinned_units
 from services.inventory.events import DrawId, Event, LotId, Parcel, PinnedUnits, ReleaseId, StockDrawn, StockPinned, UnitCount
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 MAX_PARCELS = 256  # of one draw: its event must fit in 64 KiB
 

@@ -9,8 +9,8 @@ from services.inventory.domain.authority import lifted
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile
 from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
-from shared.authority import Capacity
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Capacity
 
 SUSPENSION = "suspension of "  # begins the authority of a hold that follows from an agreement, and is on that agreement's products alone
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})

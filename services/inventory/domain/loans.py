@@ -24,8 +24,8 @@ from services.inventory.events import (
     ReturnTakenIn,
     StockDrawn,
 )
-from shared.conditions import Evidence, Shown, evaluate
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.conditions import Evidence, Shown, evaluate
 
 LOAN_COMMITTED = "loan_committed"  # the gate of each draw under a loan's release
 

@@ -8,7 +8,7 @@ import msgspec
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, stopping_lot, unpinned_units, usable_units
 from services.inventory.events import LotId, PinnedUnits, ReleaseId, Source, UnitCount
-from shared.decider import Refused
+from shared.journal.decider import Refused
 
 MAX_PINNED_LOTS = 500  # of one release: its event must fit in 64 KiB
 

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from shared.authority import Fault
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Fault
 
 
 class Reason(StrEnum):

@@ -22,8 +22,8 @@ from services.inventory.events import (
     StockReleased,
     UnitCount,
 )
-from shared.authority import Capacity
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.authority import Capacity
 
 
 class AwardedRelease(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g
 from services.inventory.domain.stock import TakeInLot, take_in_lot
 from services.inventory.events import Event, RightAdded, RightId, RightKind, RightMatured
-from shared.decider import Refused
-from shared.record import MAX_INTEGER
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_INTEGER
 
 
 class AddRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -27,9 +27,9 @@ from services.inventory.events import (
     Status,
     StockAdjusted,
 )
-from shared.authority import Capacity
-from shared.decider import Refused
-from shared.record import MAX_INTEGER
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_INTEGER
+from shared.terms.authority import Capacity
 
 
 class StandingHold(msgspec.Struct, frozen=True, kw_only=True):

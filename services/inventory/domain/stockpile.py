@@ -68,7 +68,7 @@ from services.inventory.domain.stock import (
     take_in_lot,
 )
 from services.inventory.events import Event, HoldLifted, HoldPutOn, ReleaseCancelled, RightAssigned, StockDrawn, StockReleased
-from shared.decider import CancelTimer, Decider, Timer
+from shared.journal.decider import CancelTimer, Decider, Timer
 
 type Command = (
     RegisterProduct

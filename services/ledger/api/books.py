@@ -13,10 +13,10 @@ from services.ledger.accounts import Side, Status
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import AccountView, BalanceView, EntryView, FlagView, PostingView
 from services.ledger.tables import BalanceRow, EntryRow, FlagRow, PostingRow
-from shared.auth import Caller, allow
-from shared.http import Page, Paging
-from shared.kernel_api import Running
-from shared.problems import Problem
+from shared.http.auth import Caller, allow
+from shared.http.handlers import Page, Paging
+from shared.http.problems import Problem
+from shared.process.kernel_api import Running
 
 router = APIRouter(tags=["books"])
 

@@ -1,6 +1,6 @@
 """Who may see what: a partner its own, the reserve's own people and services all."""
 
-from shared.auth import Caller, whose
+from shared.http.auth import Caller, whose
 
 PARTNER = "partner"
 READERS = ("operator", "approver", "auditor", "administrator", "service")  # see everything

@@ -15,12 +15,12 @@ from services.ledger.log import log_of
 from services.ledger.receipt import Opening
 from services.ledger.tables import CheckpointRow, EntryRow
 from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
-from shared.auth import Caller, allow
-from shared.http import Page, Paging, Reading
-from shared.kernel_api import Position, ReadsJournal, Running
-from shared.messages import FEED_LIMIT, to_feed
-from shared.problems import Problem
-from shared.record import GENESIS, MAX_INTEGER, record_of
+from shared.http.auth import Caller, allow
+from shared.http.handlers import Page, Paging, Reading
+from shared.http.problems import Problem
+from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.record import GENESIS, MAX_INTEGER, record_of
+from shared.process.kernel_api import Position, ReadsJournal, Running
 
 router = APIRouter(tags=["log"])
 

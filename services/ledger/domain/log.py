@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from services.ledger.events import CheckpointSigned, Event
-from shared.decider import Decider
+from shared.journal.decider import Decider
 
 STREAM = "log/main"
 

@@ -2,26 +2,23 @@
 
 from fastapi import APIRouter
 
-from services.loans.api import (
-    equity,
-    equity_returns,
-    equity_write_downs,
-    exposure,
-    facilities,
-    loan_acts,
-    loan_advances,
-    loan_imports,
-    loan_payments,
-    loan_servicing,
-    loan_standing,
-    loans,
-    material_held,
-    material_loans,
-    material_returns,
-    offtakes,
-    projects,
-    statements,
-)
+from services.loans.api.equity import holdings as equity
+from services.loans.api.equity import returns as equity_returns
+from services.loans.api.equity import write_downs as equity_write_downs
+from services.loans.api.facility import exposure, facilities
+from services.loans.api.loan import acts as loan_acts
+from services.loans.api.loan import advances as loan_advances
+from services.loans.api.loan import imports as loan_imports
+from services.loans.api.loan import loans
+from services.loans.api.loan import payments as loan_payments
+from services.loans.api.loan import servicing as loan_servicing
+from services.loans.api.material import held as material_held
+from services.loans.api.material import loans as material_loans
+from services.loans.api.material import returns as material_returns
+from services.loans.api.offtake import offtakes
+from services.loans.api.projects import projects
+from services.loans.api.standing import standing as loan_standing
+from services.loans.api.standing import statements
 
 router = APIRouter()
 for _part in (

@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.loans.domain.approvals import Signing
 from services.loans.tables import ApproverKeyRow, AuthorityRow, ConflictRow
-from shared.approval import Approval, verify_approval
-from shared.auth import Caller
-from shared.authority_tables import capacity_of
-from shared.fields import TYPEID, Body
-from shared.http import Reads
-from shared.postgres_journal import read_document
+from shared.http.auth import Caller
+from shared.http.fields import TYPEID, Body
+from shared.http.handlers import Reads
+from shared.journal.postgres import read_document
+from shared.terms.approval import Approval, verify_approval
+from shared.terms.authority_tables import capacity_of
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
-from shared.auth import Caller, whose
-from shared.fields import TYPEID
-from shared.record import MAX_INTEGER
+from shared.http.auth import Caller, whose
+from shared.http.fields import TYPEID
+from shared.journal.record import MAX_INTEGER
 
 READERS = ("operator", "approver", "auditor", "administrator")  # see everything
 

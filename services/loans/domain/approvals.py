@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from services.loans.events.authority import AuthorityCited
-from shared.approval import Approval as SignedApproval
-from shared.authority import Capacity, Fault, cite, interest_in
-from shared.decider import Refused
+from shared.journal.decider import Refused
+from shared.terms.approval import Approval as SignedApproval
+from shared.terms.authority import Capacity, Fault, cite, interest_in
 
 type KeyStatus = Literal["enrolled", "revoked", "unknown"]
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.authority import Cited
+from shared.terms.authority import Cited
 
 
 class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loans.authority_cited.v1"):

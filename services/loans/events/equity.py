@@ -11,7 +11,7 @@ import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
 from services.loans.events.loan import Account, Approval, Category, SignedMinor
-from shared.record import Grams
+from shared.journal.record import Grams
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
 CompanyCode = NewType("CompanyCode", str)  # "larvotto": who issues the shares

@@ -9,7 +9,7 @@ from typing import NewType
 
 import msgspec
 
-from shared.record import Grams
+from shared.journal.record import Grams
 
 FacilityId = NewType("FacilityId", str)  # "cmf", "lending"
 CommitmentId = NewType("CommitmentId", str)  # the loan's, holding's or material loan's own id

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from shared.conditions import Condition, Evaluation, Evidence
-from shared.record import MAX_INTEGER
+from shared.journal.record import MAX_INTEGER
+from shared.terms.conditions import Condition, Evaluation, Evidence
 
 LoanId = NewType("LoanId", str)  # "lon_01j..."
 BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person

@@ -11,7 +11,7 @@ import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
 from services.loans.events.loan import Approval
-from shared.record import MAX_INTEGER, Grams
+from shared.journal.record import MAX_INTEGER, Grams
 
 MaterialLoanId = NewType("MaterialLoanId", str)  # "mln_01j...": has its award's id, as the release has
 ReturnId = NewType("ReturnId", str)  # "mrt_01j..."

@@ -10,7 +10,7 @@ import msgspec
 
 from services.loans.events.facility import Minor
 from services.loans.events.loan import LoanId, PaymentId, Prepays
-from shared.record import Grams
+from shared.journal.record import Grams
 
 OfftakeId = NewType("OfftakeId", str)  # "oft_01j..."
 

@@ -9,7 +9,7 @@ from typing import Annotated, NewType
 import msgspec
 
 from services.loans.events.loan import LoanId, ProjectCode
-from shared.record import MAX_INTEGER
+from shared.journal.record import MAX_INTEGER
 
 ProjectFactId = NewType("ProjectFactId", str)  # "fct_01j..."; of a right: with the right's own 01j...
 

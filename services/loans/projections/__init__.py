@@ -18,8 +18,8 @@ from services.loans.projections.loan import project_loans
 from services.loans.projections.material import project_material, take_product
 from services.loans.projections.offtake import project_offtake
 from services.loans.projections.project import project_project
-from shared.postgres import Connection, Project
-from shared.record import Fact
+from shared.journal.connection import Connection, Project
+from shared.journal.record import Fact
 
 type _ProjectOne = Callable[[Connection, Fact], Awaitable[None]]
 

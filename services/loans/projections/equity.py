@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.loans.domain.equity_state import HoldingStatus
+from services.loans.domain.equity.state import HoldingStatus
 from services.loans.events.equity import (
     DividendReceived,
     DividendReversed,
@@ -22,8 +22,8 @@ from services.loans.events.equity import (
     WriteDownProposed,
     WriteDownWithdrawn,
 )
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 
 async def project_equity(connection: Connection, fact: Fact) -> None:

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.loans.domain.loan_books import owed_minor
+from services.loans.domain.loan.books import owed_minor
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -43,9 +43,9 @@ from services.loans.events.loan import (
     Regraded,
     SubsequentMissed,
 )
-from shared.codec import without_version
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.codec import without_version
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 _ENTRIES = """
     INSERT INTO loan_entries (loan, version, kind, "on", recorded_on, recorded_at, amount_minor, change, text, place)

@@ -31,9 +31,9 @@ from services.loans.events.material import (
     SecurityMarked,
     SecurityToppedUp,
 )
-from shared.codec import type_of, without_version
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.codec import type_of, without_version
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 _OFFER = """
     INSERT INTO material_loans (loan, status, partner, product, award, release, decision, mass_g, undrawn_g, return_on, draw_by,

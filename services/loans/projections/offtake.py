@@ -13,8 +13,8 @@ from services.loans.events.offtake import (
     OfftakeEnded,
     OfftakeEvent,
 )
-from shared.postgres import Connection
-from shared.record import Fact
+from shared.journal.connection import Connection
+from shared.journal.record import Fact
 
 _AGREED = """
     INSERT INTO offtakes (offtake, "right", loan, product, element, price, currency, share, prepays, since, until,

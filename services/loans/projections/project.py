@@ -3,8 +3,8 @@
 from datetime import date
 
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
-from shared.postgres import Connection, as_json
-from shared.record import Fact
+from shared.journal.connection import Connection, as_json
+from shared.journal.record import Fact
 
 
 async def project_project(connection: Connection, fact: Fact) -> None:

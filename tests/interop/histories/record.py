@@ -21,10 +21,10 @@ from typing import Any, TextIO
 
 import httpx
 import msgspec
-from running import eventually, up
-from world import PARTNERS, World, a_world
 
-from services.client import Client, ProblemAnswer
+from reserve.client import Client, ProblemAnswer
+from tests.e2e.running import eventually, up
+from tests.e2e.world import PARTNERS, World, a_world
 
 UNIT_G = 1_000
 UNITS = 1_500

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.record import MAX_INTEGER
+from shared.journal.record import MAX_INTEGER
 
 _RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,399})(/[1-9][0-9]{0,399})?")
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 import msgspec
 
 from services.allocation.domain.rules.claims import RuleInputError
-from shared.record import Grams
+from shared.journal.record import Grams
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,387 @@
+"""The `reserve` command: a list of commands. What each does stands in `reserve/commands/`, or with the service that it runs."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from reserve.operate.backup import Head
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
+approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
+receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
+certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
+audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
+journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
+tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
+loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
+app.add_typer(approver_key, name="approver-key")
+app.add_typer(receipt, name="receipt")
+app.add_typer(certificate, name="certificate")
+app.add_typer(audit, name="audit")
+app.add_typer(journal, name="journal")
+app.add_typer(tender, name="tender")
+app.add_typer(loans, name="loans")
+
+Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
+HERE = Path(".reserve")
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
+LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
+
+
+@app.command()
+def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
+    """Starts everything, waits until it is ready, and serves until Ctrl-C."""
+    import structlog
+
+    from reserve.operate.deployment import Deployment, Endpoints
+    from shared.observe.logs import lines_to
+
+    structlog.configure(logger_factory=lines_to(sys.stdout))
+    deployment = Deployment(data, port)
+
+    def ready(endpoints: Endpoints) -> None:
+        typer.echo(f"Reserve is ready at {endpoints.base_url}; clients and addresses are in {deployment.folder}/endpoints.json")
+
+    asyncio.run(deployment.run(ready))
+
+
+@app.command()
+def serve(service: str, port: Annotated[int | None, typer.Option()] = None) -> None:
+    """Runs one service; its settings come from the environment."""
+    from reserve.operate.serve import serve as run
+
+    run(service, port)
+
+
+@app.command()
+def migrate() -> None:
+    """Brings the database of DATABASE_OWNER_URL and the topics up to this build, and makes the data folder's keys and clients."""
+    from reserve.operate.migrate import prepare
+
+    asyncio.run(prepare(Settings()))
+
+
+@app.command()
+def token(client: Annotated[str, typer.Option(help="such as partner-jp, operator-1, auditor-1")], data: Folder = HERE) -> None:
+    """Prints an access token of one of the deployment's clients."""
+    from reserve.commands.token import token as fetch
+
+    typer.echo(fetch(data, client))
+
+
+@approver_key.command("new")
+def new_approver_key(file: Annotated[Path, typer.Argument(help="where to write it; never overwritten")]) -> None:
+    """Makes a key file that only its owner may read, and prints the public key and the key's id."""
+    from reserve.commands.approver_key import new_key
+
+    public_key, key_id = new_key(file)
+    typer.echo(f"public_key {public_key}\nkey_id {key_id}")
+
+
+@app.command()
+def approve(
+    file: Annotated[Path, typer.Argument(help="what is proposed, as GET .../decision, .../proposal or .../document gives it")],
+    key: Annotated[Path, typer.Option(help="the approver's key file")],
+    approver: Annotated[str, typer.Option(help="the approver's subject")],
+    purpose: Annotated[
+        str | None, typer.Option(help="what the file must be, such as decision or loan_proposal; ratification: of an emergency's decision")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="where to write the approval; otherwise standard output")] = None,
+) -> None:
+    """Shows what is proposed, and signs its hash. A decision is recomputed: what does not come out the same is not signed."""
+    from reserve.commands.approve import show, sign, to_be_signed
+
+    document = to_be_signed(file, purpose)
+    show(document)
+    signed = sign(document, key, approver)
+    if out is None:
+        typer.echo(signed.decode())
+    else:
+        out.write_bytes(signed)
+
+
+@app.command()
+def allocate(
+    rule: Annotated[str, typer.Option(help="pro_rata, quota_capped, equal_awards, equal_losses, talmud, iep or priority")],
+    supply: Annotated[str, typer.Option(help="grams on offer, or units of several sizes: 5000000x10,50000x7")],
+    claims: Annotated[str, typer.Option(help="grams by claimant: a=50,b=100")],
+    unit: Annotated[str, typer.Option(help="the trade unit, in grams")] = "1",
+    inside: Annotated[str, typer.Option(help="the rule inside each class of priority: talmud, or 0=talmud,1=pro_rata")] = "",
+    classes: Annotated[str, typer.Option(help="classes of priority, 0 first: a=0,b=1")] = "",
+    caps: Annotated[str, typer.Option(help="the most that a claimant may get, in grams: a=40")] = "",
+    minimums: Annotated[str, typer.Option(help="less than this is of no use, in grams: a=10")] = "",
+    carries: Annotated[str, typer.Option(help="what rounding owes from earlier rounds, in grams: a=7/3,b=-1")] = "",
+    positions: Annotated[str, typer.Option(help="for iep: a=base:commitment:production:imports, in grams")] = "",
+    restraint: Annotated[str, typer.Option(help="for iep: permissible consumption as a part of the base, 93/100")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="the working, step by step")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The allocation rules as a calculator; no server is asked."""
+    from reserve.commands.allocate import Asked, show, work_out
+
+    asked = Asked(rule, supply, claims, unit, inside, classes, caps, minimums, carries, positions, restraint)
+    awarded = work_out(asked, explained=explain)
+    if as_json:
+        typer.echo(json_text(awarded))
+    else:
+        show(asked, awarded)
+
+
+@tender.command("bid")
+def tender_bid(
+    file: Annotated[Path, typer.Argument(help="a new file for the bid and its salt: keep it, and show it to nobody")],
+    name: Annotated[str, typer.Option("--tender", help="the tender, tnd_01j...")],
+    bidder: Annotated[str, typer.Option(help="the partner's code, such as JP")],
+    steps: Annotated[str, typer.Option(help="price:units, the highest price first: 2600:4,2500.5:4 (minor units for a kilogram)")],
+    as_json: AsJson = False,
+) -> None:
+    """Seals a bid: writes it with a new salt, and prints the commitment, which is what is sent first."""
+    from reserve.commands.tender import seal_bid
+
+    commitment = seal_bid(file, name, bidder, steps)
+    typer.echo(json_text({"commitment": commitment}) if as_json else commitment)
+
+
+@app.command()
+def backtest(
+    policy: Annotated[list[Path], typer.Option(help="a policy's file, as .../document gives it, or its terms; may be repeated")],
+    scenario: Annotated[list[str] | None, typer.Option(help="of the library, such as japan-2026; otherwise all; may be repeated")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What policies would have given in the disruptions of the library; no server is asked."""
+    from reserve.commands.backtest import backtest as run
+    from services.allocation.domain.policies.backtest_text import text_of
+
+    tried = run(policy, scenario or [])
+    typer.echo(json_text(tried) if as_json else text_of(tried))
+
+
+@loans.command("schedule")
+def loan_schedule(
+    principal: Annotated[str, typer.Option(help="what is lent, such as 10000.00")],
+    rate: Annotated[str, typer.Option(help="% a year, such as 12 or 5.25")],
+    start: Annotated[str, typer.Option(help="the day on which it is lent, such as 2024-01-31")],
+    periods: Annotated[str, typer.Option(help="how many payments there are")],
+    every: Annotated[str, typer.Option(help="1w, 2w, 1m, 2m, 3m, 4m, 6m or 1y")] = "1m",
+    day_count: Annotated[str, typer.Option(help="30/360, ACT/360, ACT/365F or ACT/ACT (ISDA)")] = "ACT/365F",
+    kind: Annotated[str, typer.Option(help="equal, equal_principal, bullet, balloon, interest_only, capitalised or step")] = "equal",
+    interest_only: Annotated[str, typer.Option(help="first periods of which interest alone is paid")] = "0",
+    capitalise: Annotated[str, typer.Option(help="first periods of which the interest is added to the principal")] = "0",
+    instalment: Annotated[str | None, typer.Option(help="of the kind equal: what is paid each time, and no longer than it takes")] = None,
+    balloon: Annotated[str | None, typer.Option(help="of the kind balloon: what is paid with the last instalment")] = None,
+    step: Annotated[str | None, typer.Option(help="of the kind step: 12:1.03 multiplies the instalment by 1.03 each 12 periods")] = None,
+    calendar: Annotated[str, typer.Option(help="of business days: none, weekends, AU, AU-NSW, JP ...")] = "none",
+    adjust: Annotated[str | None, typer.Option(help="none, following, modified_following (if a calendar is given) or preceding")] = None,
+    adjust_accrual: Annotated[bool, typer.Option("--adjust-accrual", help="interest accrues between moved days, too")] = False,
+    advance: Annotated[list[str] | None, typer.Option(help="DAY=AMOUNT: more is lent; may be repeated")] = None,
+    prepay: Annotated[list[str] | None, typer.Option(help="DAY=AMOUNT, or DAY=AMOUNT:term to end sooner; may be repeated")] = None,
+    reset: Annotated[list[str] | None, typer.Option(help="DAY=RATE: the rate from then on; may be repeated")] = None,
+    currency: Annotated[str, typer.Option(help="by its ISO 4217 code; it says how many digits there are")] = "AUD",
+    as_json: AsJson = False,
+) -> None:
+    """What a loan is to pay, and when; no server is asked."""
+    from reserve.commands.loans import Asked, show, work_out
+
+    asked = Asked(
+        principal=principal,
+        rate=rate,
+        start=start,
+        periods=periods,
+        every=every,
+        day_count=day_count,
+        kind=kind,
+        interest_only=interest_only,
+        capitalise=capitalise,
+        instalment=instalment,
+        balloon=balloon,
+        step=step,
+        calendar=calendar,
+        adjust=adjust,
+        adjust_accrual=adjust_accrual,
+        advance=tuple(advance or ()),
+        prepay=tuple(prepay or ()),
+        reset=tuple(reset or ()),
+        currency=currency,
+    )
+    shown = work_out(asked)
+    if as_json:
+        typer.echo(json_text(shown))
+    else:
+        show(asked, shown)
+
+
+@receipt.command("verify")
+def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
+    """Says what a receipt proves, or which check failed. Needs no network."""
+    from reserve.commands.receipt import verified
+
+    for name, value in verified(file, key, data).items():
+        typer.echo(f"{name:<10} {value if value is not None else '-'}")
+
+
+@certificate.command("verify")
+def verify_certificate(
+    file: Path,
+    log_key: Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")] = None,
+    data: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Recomputes what the file allows, checks approvals and receipts, and says what it cannot check. Needs no network. Exit code 1 if
+    anything does not hold."""
+    from reserve.commands.certificate import checked, show
+    from reserve.commands.failure import CHECK_FAILED, fail
+
+    found = checked(file, log_key, data)
+    if as_json:
+        typer.echo(json_text(found))
+    else:
+        show(found)
+    if found.failed:
+        first = found.failed[0]
+        fail(f"{file} does not hold: {first.name}: {first.detail}", CHECK_FAILED)
+
+
+@audit.command("verify")
+def verify_audit(
+    live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
+    key: LogKey = None,
+    data: Folder = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Checks the whole history from outside, and trusts nobody's code but its own. Exit code 1 if anything does not hold."""
+    from reserve.commands.audit import show, verify_live
+    from reserve.commands.failure import CHECK_FAILED, fail
+
+    if not live:
+        fail("--live: say what to audit (accepted: --live)")
+    started = time.monotonic()
+    report = verify_live(data, key)
+    if as_json:
+        typer.echo(json_text(report))
+    else:
+        show(report, time.monotonic() - started)
+    if not report.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def rebuild(
+    service: str,
+    data: Folder = HERE,
+    swap: Annotated[bool, typer.Option("--swap", help="put them in the place of the live ones")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Makes a service's read tables anew from the journals and compares them with the live ones. Exit code 1 if they differ."""
+    from reserve.commands.failure import CHECK_FAILED
+    from reserve.commands.rebuild import compare, show
+    from reserve.commands.rebuild import swap as swap_tables
+
+    if swap:
+        typer.echo(json_text(swap_tables(service, data)))
+        return
+    compared = compare(service, data)
+    if as_json:
+        typer.echo(json_text(compared))
+    else:
+        show(service, compared)
+    if not all(each.equal for each in compared):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def backup(
+    into: Annotated[Path, typer.Argument(metavar="DIR", help="a new folder")],
+    data: Folder = HERE,
+    service: Annotated[str | None, typer.Option(help="of this service alone: its journal and tables")] = None,
+) -> None:
+    """Copies a running deployment; everything goes on meanwhile. No private key and no password is in the copy."""
+    from reserve.commands.backup import backup as run
+
+    made = run(into, data, service)
+    typer.echo(json_text({"made_at": made.made_at, "service": made.service, "heads": positions(made.heads)}))
+
+
+@app.command()
+def restore(
+    backup: Annotated[Path, typer.Argument(metavar="DIR", help="what `reserve backup` made")],
+    data: Folder,
+    service: Annotated[str | None, typer.Option(help="puts this service alone back to the past, in the deployment of --data")] = None,
+    secrets: Annotated[Path | None, typer.Option(help="a folder with the private files, such as the old deployment's")] = None,
+) -> None:
+    """Checks a backup, and lays out a new folder that `reserve up` can serve. What happened after the backup is not in it."""
+    from reserve.commands.restore import restore as run
+
+    restored = run(backup, data, service, secrets)
+    typer.echo(json_text({"leaves": restored.leaves, "heads": positions(restored.heads)}))
+    for name in restored.missing:
+        typer.echo(f"put the private file {name} into {data} before it serves", err=True)
+
+
+@journal.command()
+def recover(
+    service: str,
+    data: Folder = HERE,
+    documents: Annotated[Path | None, typer.Option(help="a folder with documents that no service has, each named by its SHA-256")] = None,
+) -> None:
+    """Appends what a restored journal lacks, byte for byte, from the ledger's copy and from Kafka. Exit code 1 if it is held by nobody."""
+    from reserve.commands.recover import recover as run
+
+    typer.echo(json_text(run(service, data, documents)))
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="a new folder, which is kept; otherwise a temporary one")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="no colours, and nothing that moves")] = False,
+) -> None:
+    """What if the Reserve had been operating on 6 January 2026: told, replayed, and summed up in one line of JSON."""
+    from reserve.commands.demo import demo as run
+    from reserve.commands.failure import CHECK_FAILED
+
+    summary = run(data, plain=plain)
+    typer.echo(json_text(summary))
+    if not summary.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="of the benches to run; otherwise all of them")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="of each storm of draws")] = 30,
+    clients: Annotated[int, typer.Option(min=1, max=1024)] = 64,
+    events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
+    quick: Annotated[bool, typer.Option("--quick", help="does each bench run at all? Its figures mean nothing")] = False,
+) -> None:
+    """How fast it is, beside what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
+    from bench.figures import QUICK, Options
+    from reserve.commands.bench import bench as run
+
+    run(names or [], QUICK if quick else Options(seconds, clients, events))
+
+
+def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:
+    return {line: head.position for line, head in heads.items()}
+
+
+def json_text(value: object) -> str:
+    """With the spaces that people expect of a line of JSON."""
+    import json
+
+    return json.dumps(msgspec.to_builtins(value))
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The checked-in API documents: OpenAPI 3.1 a service, and one AsyncAPI 3 document of all events.
+
+`python -m reserve.api_documents` writes them to docs/api; a test compares what is there with what the code says.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc.jwk import ECKey
+
+from services.identity.clients import Directory
+from services.identity.issuer import Issuer
+from services.identity.main import serve_issuer
+from services.identity.tokens import TokenSigner
+from services.registry import JOURNALED, service
+from shared.journal.codec import Codec, without_version
+from shared.journal.messages import topic_of
+from shared.process.service import create_app
+from shared.settings import Settings
+
+FOLDER = Path(__file__).parents[1] / "docs" / "api"
+
+_HEADERS = {
+    "type": "object",
+    "required": ["ce_specversion", "ce_source", "ce_id", "ce_type", "ce_subject", "ce_time", "ce_salt", "ce_eventhash", "ce_previoushash"],
+    "properties": {
+        "ce_specversion": {"const": "1.0"},
+        "ce_source": {"type": "string", "description": "service and shard: /inventory/0"},
+        "ce_id": {"type": "string", "description": "service, shard and position: inventory/0/123"},
+        "ce_type": {"type": "string"},
+        "ce_subject": {"type": "string", "description": "the stream: stockpile/antimony-metal"},
+        "ce_time": {"type": "string", "format": "date-time", "description": "recorded_at, UTC, microseconds"},
+        "ce_streamversion": {"type": "string", "description": "the event's version in its stream"},
+        "ce_effectiveon": {"type": "string", "format": "date"},
+        "ce_commandid": {"type": "string"},
+        "ce_actor": {"type": "string", "description": "an opaque subject id, or service:NAME"},
+        "ce_correlationid": {"type": "string", "description": "32 hex digits; also the trace id of traceparent"},
+        "ce_causationid": {"type": "string", "description": "the request, or the place of the event, that it comes from"},
+        "ce_partner": {"type": "string", "description": "absent for events that belong to no partner"},
+        "ce_partnerseq": {"type": "string", "description": "gapless within shard and partner"},
+        "ce_salt": {"type": "string", "description": "16 bytes in hex"},
+        "ce_eventhash": {"type": "string", "description": "SHA-256(0x01 || salt || canonical bytes), in hex"},
+        "ce_previoushash": {"type": "string", "description": "the chain hash before it, in hex"},
+        "traceparent": {"type": "string", "description": "W3C trace context"},
+    },
+}
+
+
+WITH_API = ("identity", *JOURNALED)  # the gateway has no routes of its own
+
+
+def openapi(name: str) -> dict[str, Any]:
+    """The OpenAPI document of a service with an HTTP API of its own."""
+    if name == "identity":
+        issuer = "http://127.0.0.1"  # no part of the document depends on it, nor on who may ask
+        signer = TokenSigner(ECKey.generate_key("P-256"), issuer=issuer, audience="")
+        return serve_issuer(Issuer(issuer, Directory(), signer)).openapi()
+    return create_app(service(name), Settings()).openapi()
+
+
+def asyncapi() -> dict[str, Any]:
+    channels, operations, messages, schemas = {}, {}, {}, {}
+    for name in JOURNALED:
+        classes = Codec(service(name).event_type).classes
+        references, components = msgspec.json.schema_components(classes.values(), ref_template="#/components/schemas/{name}")
+        schemas.update(components)
+        for event_type, event_class, reference in zip(classes, classes.values(), references, strict=True):
+            messages[event_type] = {
+                "name": event_type,
+                "title": without_version(event_type),
+                "summary": (event_class.__doc__ or "").strip().partition("\n")[0],
+                "contentType": "application/json",
+                "headers": {"$ref": "#/components/schemas/CloudEventHeaders"},
+                "payload": reference,
+            }
+        channels[name] = {
+            "address": topic_of(name),
+            "description": f"Every event of {name}, a partition a shard, in the order of positions. CloudEvents 1.0, Kafka binary mode.",
+            "messages": {event_type: {"$ref": f"#/components/messages/{event_type}"} for event_type in classes},
+        }
+        operations[f"publish_{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
+    schemas["CloudEventHeaders"] = _HEADERS
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Reserve events", "version": "1", "description": "What the services of Reserve record and publish."},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": schemas},
+    }
+
+
+def documents() -> dict[str, str]:
+    """{file name: text} of all of them."""
+    found = {f"{name}.openapi.json": openapi(name) for name in WITH_API}
+    found["events.asyncapi.json"] = asyncapi()
+    return {file: json.dumps(document, indent=2, sort_keys=True) + "\n" for file, document in found.items()}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for file, text in documents().items():
+        (FOLDER / file).write_text(text)

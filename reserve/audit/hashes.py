@@ -1,0 +1,66 @@
+"""The formulas that make the history checkable, written down a second time.
+
+event_hash = SHA-256(0x01 || salt || canonical JSON of all columns but salt and hashes)
+chain_hash = SHA-256(0x02 || previous chain hash || event_hash), from 32 zero bytes
+leaf       = SHA-256(0x03 || salt || "service/shard/position" || event_hash)
+tree       = RFC 6962: SHA-256(0x00 || leaf), SHA-256(0x01 || left || right)
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from reserve.audit.evidence import Recorded
+
+BEFORE_THE_FIRST = bytes(32).hex()
+_COLUMNS = (
+    *("shard", "position", "stream", "version", "type", "partner", "partner_seq", "effective_on", "recorded_at"),
+    *("command_id", "actor", "correlation_id", "causation_id"),
+)
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def event_hash(record: Recorded) -> str:
+    """Raises ValueError for a salt that is not hex."""
+    columns: dict[str, object] = {name: getattr(record, name) for name in _COLUMNS}
+    hashed = canonical(columns | {"data": msgspec.Raw(record.data)})
+    return sha256(b"\x01" + bytes.fromhex(record.salt) + hashed).hexdigest()
+
+
+def chain_hash(previous: str, event_hash: str) -> str:
+    """Raises ValueError for what is not hex."""
+    return sha256(b"\x02" + bytes.fromhex(previous) + bytes.fromhex(event_hash)).hexdigest()
+
+
+def leaf(place: str, salt: str, event_hash: str) -> bytes:
+    """`place`: "inventory/0/123". Raises ValueError for what is not hex."""
+    return sha256(b"\x03" + bytes.fromhex(salt) + place.encode() + bytes.fromhex(event_hash)).digest()
+
+
+class Tree:
+    """A Merkle tree that only grows, in memory that grows with the logarithm of its size."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[tuple[int, bytes]] = []  # (leaves below, hash), the largest to the left
+
+    def add(self, data: bytes) -> None:
+        self.size += 1
+        count, node = 1, sha256(b"\x00" + data).digest()
+        while self._peaks and self._peaks[-1][0] == count:
+            node = sha256(b"\x01" + self._peaks.pop()[1] + node).digest()
+            count *= 2
+        self._peaks.append((count, node))
+
+    @property
+    def root(self) -> str:
+        if not self._peaks:
+            return sha256(b"").hexdigest()
+        *others, (_, node) = self._peaks
+        for _, peak in reversed(others):
+            node = sha256(b"\x01" + peak + node).digest()
+        return node.hex()

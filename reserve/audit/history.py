@@ -1,0 +1,307 @@
+"""History: the whole of it walked once, in the order of the ledger's log, and every check made on the way.
+
+A leaf is matched with the next event of each shard, so the walk needs no memory of what it has passed, and the order within a shard is
+checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from reserve.audit import hashes
+from reserve.audit.approvers import Approvers
+from reserve.audit.authority import Authority
+from reserve.audit.books import Books
+from reserve.audit.checkpoints import Checkpoints
+from reserve.audit.decisions import faults_of
+from reserve.audit.deliveries import Deliveries
+from reserve.audit.emergencies import Emergencies
+from reserve.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
+from reserve.audit.facilities import Facilities
+from reserve.audit.holdings import Holdings
+from reserve.audit.journals import Journal
+from reserve.audit.loans import Loans
+from reserve.audit.material import Material
+from reserve.audit.policies import Policies
+from reserve.audit.release_orders import ReleaseOrders
+from reserve.audit.release_orders import faults_of as faults_of_pins
+from reserve.audit.report import Check, Findings, Report
+from reserve.audit.rounds import Rounds
+from reserve.audit.screening import Screening
+from reserve.audit.stock import Stock
+from reserve.audit.tender_decisions import faults_of as faults_of_tender
+from reserve.audit.tenders import Tenders
+from services.ledger.events import CheckpointSigned
+from shared.proofs.signed_note import VerifierKey
+
+
+async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
+    """`log_keys` are the log's pinned verifier keys."""
+    note = await evidence.checkpoint()
+    balances = await evidence.balances()
+    recorded = await evidence.recorded()
+    findings = Findings()
+    checkpoints = Checkpoints(findings, log_keys)
+    events = await _read_ledger(evidence, findings, checkpoints)
+    cut = checkpoints.cut(note)
+
+    walk = _Walk(evidence, findings, checkpoints)
+    await walk.start()
+    await walk.follow_log(cut.size)
+    if walk.tree.size == cut.size and cut.size:
+        findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
+    await walk.drain(cut.covers)
+    walk.books.compare(balances, await walk.entries_until(recorded))
+    if any(
+        each.unsettled
+        for each in (walk.rounds, walk.policies, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)
+    ):
+        await walk.read_ahead()
+    walk.finish()
+    await walk.check_decisions()
+    beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walk.heads.items())
+    findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
+    results = findings.results()
+    ok = not any(result.failed for result in results)
+    return Report(ok=ok, cut=cut, beyond=beyond, events=events + walk.events, checks=results)
+
+
+async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
+    """The ledger's own events, which are no leaves. Gives how many there are."""
+    journal = Journal(LEDGER, findings)
+    events = 0
+    for shard in sorted(await evidence.heads(LEDGER)):
+        async for page in evidence.journal(LEDGER, shard):
+            for record in page:
+                events += 1
+                event = journal.follow(shard, record)
+                if isinstance(event, CheckpointSigned):
+                    checkpoints.see(f"{LEDGER}/{shard}/{record.position}", event)
+    return events
+
+
+class _Line:
+    """A shard of a source's journal, read as far as the next record."""
+
+    def __init__(self, service: str, shard: int, pages: AsyncIterator[Sequence[Recorded]]) -> None:
+        self.service = service
+        self.shard = shard
+        self.name = f"{service}/{shard}"
+        self.next: Recorded | None = None
+        self.leaf = b""  # of the next record
+        self._records = _each(pages)
+
+    async def advance(self) -> None:
+        self.next = await anext(self._records, None)
+        self.leaf = b"" if self.next is None else _leaf(f"{self.name}/{self.next.position}", self.next)
+
+
+class _Walk:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> None:
+        self._evidence = evidence
+        self._findings = findings
+        self._checkpoints = checkpoints
+        self._journals = {service: Journal(service, findings) for service in SOURCES}
+        self._lines: dict[str, _Line] = {}
+        self._by_leaf: dict[bytes, _Line] = {}
+        self._covered: dict[str, int] = {}
+        self._entries = _each(evidence.entries())
+        self._entry: Entry | None = None  # the next
+        self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
+        self._stock = Stock(findings, checkpoints.by_root)
+        self.books = Books(findings)
+        self.approvers = Approvers(findings)
+        self.rounds = Rounds(findings, self.approvers)
+        self.facilities = Facilities(findings)
+        self._loans = Loans(findings, self.approvers)
+        self.deliveries = Deliveries(findings)
+        self._holdings = Holdings(findings, self.approvers)
+        self._material = Material(findings, self.approvers)
+        self.authority = Authority(findings)
+        self._emergencies = Emergencies(findings, self.approvers)
+        self._screening = Screening(findings)
+        self.policies = Policies(findings, self.approvers)
+        self.tenders = Tenders(findings, self.approvers)
+        self._release_orders = ReleaseOrders()
+        self.tree = hashes.Tree()
+        self.events = 0
+        self.heads: dict[str, int] = {}  # where the journals ended when the walk began
+
+    async def start(self) -> None:
+        for service in SOURCES:
+            for shard, head in sorted((await self._evidence.heads(service)).items()):
+                self.heads[f"{service}/{shard}"] = head
+                line = _Line(service, shard, self._evidence.journal(service, shard))
+                self._lines[line.name] = line
+                await self._advance(line)
+        self._entry = await anext(self._entries, None)
+
+    async def follow_log(self, size: int) -> None:
+        async for bundle in self._evidence.leaves(size):
+            for leaf in bundle:
+                await self._take_leaf(self.tree.size, leaf)
+                self.tree.add(leaf)
+                self._checkpoints.reach(self.tree, self._covered)
+            await self.check_decisions()
+        self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
+
+    async def drain(self, covers: Mapping[str, int]) -> None:
+        """Events that the cut covers, and that no leaf has opened."""
+        for name in sorted(covers.keys() | self._lines.keys()):
+            line, upto = self._lines.get(name), covers.get(name, 0)
+            while line is not None and line.next is not None and line.next.position <= upto:
+                await self._take(line, None, "it has no leaf")
+            read = 0 if line is None else self._journals[line.service].end(line.shard)
+            self._findings.look(Check.EVENTS_IN_LOG, read >= upto, f"{name}/{upto}", f"is covered, and the journal ends at {read}")
+
+    def finish(self) -> None:
+        self.rounds.finish()
+        self.authority.finish()
+        self._emergencies.finish()
+        self.policies.finish()
+        self.approvers.finish()
+        self.facilities.finish()
+        self.deliveries.finish()
+        self.tenders.finish()
+        self._release_orders.finish()
+        for name in self._lines:
+            place, what = self._forks.get(name, (name, ""))
+            self._findings.look(Check.FORKS, not what, place, what)
+
+    async def entries_until(self, recorded: Mapping[str, int]) -> list[Entry]:
+        """The entries after the cut, as far as balances may have been read with them."""
+        missing = {name for name, position in recorded.items() if self._covered.get(name, 0) < position}
+        later: list[Entry] = []
+        while missing and self._entry is not None:
+            later.append(self._entry)
+            if self._entry.position >= recorded.get(self._entry.line, 0):
+                missing.discard(self._entry.line)
+            self._entry = await anext(self._entries, None)
+        for name in sorted(missing):
+            self._findings.look(Check.ENTRIES, False, f"{name}/{recorded[name]}", "is said to be entered, and there is no entry of it")
+        return later
+
+    async def read_ahead(self) -> None:
+        """The cut holds all that the ledger had taken; of one source it may have taken more than of another, which caused it."""
+        for line in self._lines.values():
+            while line.service in ("allocation", "loans") and line.next is not None:
+                await self._pass(line, None)
+
+    async def check_decisions(self) -> None:
+        for round in self.rounds.to_check:
+            published = await self._evidence.document("allocation", round.certified.decision)
+            file = await self._evidence.document("allocation", round.proposed.file)
+            named = round.certified.release_order
+            order = None if named is None else await self._evidence.document("allocation", named)
+            faults = list(faults_of(round, published, file, order))
+            self._findings.look(Check.DECISIONS, not faults, round.place, "; ".join(faults))
+        self.rounds.to_check.clear()
+        for tender in self.tenders.to_check:
+            names = (tender.certified.decision, tender.proposed.file, tender.certified.release_order)
+            documents = [await self._evidence.document("allocation", name) for name in names]
+            faults = list(faults_of_tender(tender, *documents))
+            self._findings.look(Check.DECISIONS, not faults, tender.place, "; ".join(faults))
+        self.tenders.to_check.clear()
+        for released in self._release_orders.to_check:
+            faults = list(faults_of_pins(released, await self._evidence.document("allocation", released.order)))
+            self._findings.look(Check.RELEASES, not faults, released.place, "; ".join(faults))
+        self._release_orders.to_check.clear()
+
+    async def _take_leaf(self, index: int, leaf: bytes) -> None:
+        entry = await self._entry_of(index)
+        if (line := self._by_leaf.get(leaf)) is not None:
+            await self._take(line, entry, None)
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, True, f"leaf {index}", "")
+            return
+        # The entry tells where an event ought to be, which is worth nothing but to find the next one that fits.
+        line = None if entry is None else self._lines.get(entry.line)
+        if line is None or entry is None or line.next is None or entry.position < line.next.position:
+            self._fork(entry, leaf)
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", "no event opens it")
+            return
+        while line.next is not None and line.next.position < entry.position:
+            await self._take(line, None, "it has no leaf")
+        if line.next is None or line.next.position != entry.position:
+            self._fork(entry, leaf)
+            self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {index}", f"its event, {entry.place}, is not in the journal")
+            return
+        fits = line.leaf == leaf
+        if not fits:
+            self._fork(entry, leaf)
+        self._findings.look(Check.LEAVES_HAVE_EVENTS, fits, f"leaf {index}", f"{entry.place} is another event than was entered")
+        await self._take(line, entry, None if fits else "its leaf is of another event")
+
+    def _fork(self, entry: Entry | None, leaf: bytes) -> None:
+        """The journal does not have the leaf's event. If the entry opens the leaf, the log did take it from that journal."""
+        if entry is None or entry.line in self._forks or _leaf(entry.place, entry) != leaf:
+            return
+        line = self._lines.get(entry.line)
+        if line is None or line.next is None:
+            what = "the journal ends before it: it was restored to the past, and recovers it from the ledger"
+        else:
+            what = f"the log holds another event here, {entry.event_hash}: from here on the journal is another history"
+        self._forks[entry.line] = (entry.place, what)
+
+    async def _entry_of(self, index: int) -> Entry | None:
+        while self._entry is not None and self._entry.leaf_index < index:
+            self._findings.look(Check.ENTRIES, False, f"leaf {self._entry.leaf_index}", "has two entries, or they are not in order")
+            self._entry = await anext(self._entries, None)
+        if self._entry is None or self._entry.leaf_index > index:
+            self._findings.look(Check.ENTRIES, False, f"leaf {index}", "the ledger has no entry for it")
+            return None
+        entry, self._entry = self._entry, await anext(self._entries, None)
+        return entry
+
+    async def _take(self, line: _Line, entry: Entry | None, fault: str | None) -> None:
+        """The line's next event, which the cut covers."""
+        record = line.next
+        assert record is not None
+        place = f"{line.name}/{record.position}"
+        self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
+        self._covered[line.name] = record.position
+        if entry is not None:
+            same = (entry.place, entry.event_hash) == (place, record.event_hash)
+            self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
+        await self._pass(line, entry)
+
+    async def _pass(self, line: _Line, entry: Entry | None) -> None:
+        """The line's next event, through all checks of the event itself."""
+        record = line.next
+        assert record is not None
+        place = f"{line.name}/{record.position}"
+        self.events += 1
+        event = self._journals[line.service].follow(line.shard, record)
+        await self._advance(line)
+        if event is not None:
+            self.books.post(place, event, entry)
+            self._stock.see(place, record.effective_on, event)
+            self.approvers.see(record, event)
+            self.rounds.see(place, record, event)
+            self.authority.see(line.service, place, record, event)
+            self._emergencies.see(place, record, event)
+            self._screening.see(place, record, event)
+            self.policies.see(place, record, event)
+            self.facilities.see(place, event)
+            self._loans.see(place, record, event)
+            self.deliveries.see(place, event)
+            self._holdings.see(place, record, event)
+            self._material.see(place, record, event)
+            self.tenders.see(place, record, event)
+            self._release_orders.see(place, record, event)
+
+    async def _advance(self, line: _Line) -> None:
+        self._by_leaf.pop(line.leaf, None)
+        await line.advance()
+        if line.next is not None:
+            self._by_leaf[line.leaf] = line
+
+
+def _leaf(place: str, opening: Recorded | Entry) -> bytes:
+    try:
+        return hashes.leaf(place, opening.salt, opening.event_hash)
+    except ValueError:
+        return b"none: its hashes are not hex"
+
+
+async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
+    async for page in pages:
+        for item in page:
+            yield item

@@ -1,0 +1,99 @@
+"""Journals: each shard followed from its first event, by positions, hashes, times and numbers.
+
+After a fault a line goes on from what it was shown, so that one fault is one failure.
+"""
+
+from typing import Any
+
+import msgspec
+
+from reserve.audit import hashes
+from reserve.audit.evidence import Recorded
+from reserve.audit.report import Check, Findings
+from services.allocation import events as allocation
+from services.allocation.events.upcasts import UPCASTERS
+from services.inventory import events as inventory
+from services.ledger import events as ledger
+from services.loans import events as loans
+from shared.journal.codec import Codec, UnknownType
+
+_codecs = {
+    "inventory": Codec(inventory.Event),
+    "allocation": Codec(allocation.Event, UPCASTERS),
+    "loans": Codec(loans.Event),
+    "ledger": Codec(ledger.Event),
+}
+
+
+class Journal:
+    """One service's journal: its shards, and its streams, each of which lives in one shard."""
+
+    def __init__(self, service: str, findings: Findings) -> None:
+        self.service = service
+        self._findings = findings
+        self._streams: dict[str, tuple[int, int]] = {}  # stream -> (shard, version)
+        self._partners: dict[tuple[int, str], int] = {}
+        self._ends: dict[int, tuple[int, str, str]] = {}  # shard -> (position, chain hash, recorded at)
+
+    def end(self, shard: int) -> int:
+        """The position that has been read up to."""
+        return self._ends.get(shard, (0, "", ""))[0]
+
+    def follow(self, shard: int, record: Recorded) -> Any:
+        """The event, or None if it does not read as one."""
+        look = self._findings.look
+        position, chain, recorded_at = self._ends.get(shard, (0, hashes.BEFORE_THE_FIRST, ""))
+        place = f"{self.service}/{shard}/{record.position}"
+        look(Check.POSITIONS, (record.shard, record.position) == (shard, position + 1), place, f"{position + 1} was to come")
+        look(Check.EVENT_HASHES, _covers(record), place, "the event hash is not the event's")
+        look(Check.CHAINS, _follows(record, chain), place, "the chain hash does not follow from the event before")
+        look(Check.TIMES, record.recorded_at >= recorded_at, place, f"recorded {record.recorded_at}, after {recorded_at}")
+        self._ends[shard] = (record.position, record.chain_hash, record.recorded_at)
+        self._follow_stream(shard, record, place)
+        self._follow_partner(shard, record, place)
+        return self._read(record, place)
+
+    def _follow_stream(self, shard: int, record: Recorded, place: str) -> None:
+        home, version = self._streams.get(record.stream, (shard, 0))
+        self._findings.look(
+            Check.STREAMS,
+            (shard, record.version) == (home, version + 1),
+            place,
+            f"version {record.version} of {record.stream} follows version {version} in shard {home}",
+        )
+        self._streams[record.stream] = (home, record.version)
+
+    def _follow_partner(self, shard: int, record: Recorded, place: str) -> None:
+        if record.partner is None:
+            if record.partner_seq is not None:
+                self._findings.fail(Check.PARTNER_SEQUENCES, place, "a number, and no partner")
+            return
+        before = self._partners.get((shard, record.partner), 0)
+        fine = record.partner_seq == before + 1
+        self._findings.look(Check.PARTNER_SEQUENCES, fine, place, f"{record.partner}'s {record.partner_seq} follows {before}")
+        self._partners[shard, record.partner] = record.partner_seq or before
+
+    def _read(self, record: Recorded, place: str) -> Any:
+        look = self._findings.look
+        try:
+            event = _codecs[self.service].decode(record.type, record.data)
+        except (UnknownType, KeyError, msgspec.DecodeError) as error:
+            look(Check.SHAPES, False, place, f"{record.type}: {error}")
+            return None
+        fine = getattr(event, "partner", None) == record.partner and hashes.canonical(msgspec.json.decode(record.data)) == record.data
+        look(Check.SHAPES, fine, place, "is of another partner than its record, or not in canonical JSON")
+        return event
+
+
+def _covers(record: Recorded) -> bool:
+    try:
+        return hashes.event_hash(record) == record.event_hash
+    except ValueError:
+        return False
+
+
+def _follows(record: Recorded, chain: str) -> bool:
+    try:
+        return hashes.chain_hash(chain, record.event_hash) == record.chain_hash
+    except ValueError:
+        return False

@@ -1,0 +1,125 @@
+"""Live evidence: a running system's own, over HTTP with an auditor's token. Pages are read one ahead of what is being checked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import msgspec
+
+from reserve.audit.evidence import LEDGER, BalanceLine, Entry, Recorded
+from reserve.client import Client, ProblemAnswer
+
+_JOURNAL_PAGE = 1000
+_PAGE = 200
+_BUNDLE = 256  # leaves
+
+
+class _Feed(msgspec.Struct, frozen=True):
+    records: list[Recorded]
+    next: int | None
+
+
+class _Page[T](msgspec.Struct, frozen=True):
+    data: list[T]
+    next: str | None
+
+
+class _Position(msgspec.Struct, frozen=True):
+    position: int
+
+
+class LiveEvidence:
+    """`client`: an auditor's, who may read journals."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def checkpoint(self) -> str | None:
+        try:
+            return (await self._get(f"/{LEDGER}/v1/checkpoint")).decode()
+        except ProblemAnswer as problem:
+            if problem.code == "checkpoint_not_found":
+                return None
+            raise
+
+    async def balances(self) -> Sequence[BalanceLine]:
+        return [line async for page in self._pages("/balances", BalanceLine) for line in page]
+
+    async def recorded(self) -> Mapping[str, int]:
+        sources = msgspec.json.decode(await self._get(f"/{LEDGER}/v1/sources"), type=dict[str, _Position])
+        return {name: source.position for name, source in sources.items()}
+
+    async def heads(self, service: str) -> Mapping[int, int]:
+        heads = msgspec.json.decode(await self._get(f"/{service}/v1/journal/heads"), type=dict[int, _Position])
+        return {shard: head.position for shard, head in heads.items()}
+
+    def journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
+        return _ahead(self._journal(service, shard))
+
+    def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
+        return _ahead(self._leaves(size))
+
+    def entries(self) -> AsyncIterator[Sequence[Entry]]:
+        return _ahead(self._pages("/entries", Entry))
+
+    async def document(self, service: str, name: str) -> bytes | None:
+        try:
+            return await self._get(f"/{service}/v1/documents/{name}")
+        except ProblemAnswer as problem:
+            if problem.code == "document_not_found":
+                return None
+            raise
+
+    async def _journal(self, service: str, shard: int) -> AsyncIterator[Sequence[Recorded]]:
+        decode = msgspec.json.Decoder(_Feed).decode
+        after: int | None = 0
+        while after is not None:
+            feed = decode(await self._get(f"/{service}/v1/journal", shard=shard, after=after, limit=_JOURNAL_PAGE))
+            yield feed.records
+            after = feed.next
+
+    async def _leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
+        for start in range(0, size, _BUNDLE):
+            width = min(_BUNDLE, size - start)
+            bundle = await self._get(f"/{LEDGER}/v1/tile/entries/{_tile_path(start // _BUNDLE, width)}")
+            yield _unbundled(bundle)
+
+    async def _pages[T](self, path: str, kind: type[T]) -> AsyncIterator[Sequence[T]]:
+        decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type]
+        cursor: str | None = None
+        while True:
+            page = decode(await self._get(f"/{LEDGER}/v1{path}", limit=_PAGE, cursor=cursor))
+            yield page.data
+            if (cursor := page.next) is None:
+                return
+
+    async def _get(self, path: str, **query: str | int | None) -> bytes:
+        return (await self._client.request("GET", path, query=query)).content
+
+
+def _tile_path(index: int, width: int) -> str:
+    """C2SP tlog-tiles: three digits a level, `x` before all but the last, and the width of a tile that is not full."""
+    path = f"{index % 1000:03}"
+    while index := index // 1000:
+        path = f"x{index % 1000:03}/{path}"
+    return path if width == _BUNDLE else f"{path}.p/{width}"
+
+
+def _unbundled(bundle: bytes) -> list[bytes]:
+    """Entries, each after its length as a big-endian uint16. One that is cut short stays so, and fits no event."""
+    entries, start = [], 0
+    while start < len(bundle):
+        stop = start + 2 + int.from_bytes(bundle[start : start + 2])
+        entries.append(bundle[start + 2 : stop])
+        start = stop
+    return entries
+
+
+async def _ahead[T](pages: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same pages, each asked for while the one before is being worked on."""
+    coming = asyncio.ensure_future(anext(pages, None))
+    try:
+        while (page := await coming) is not None:
+            coming = asyncio.ensure_future(anext(pages, None))
+            yield page
+    finally:
+        coming.cancel()

@@ -1,0 +1,126 @@
+"""Client: a caller of the APIs with its own token, as the `reserve` command, the demonstration and the tests use it."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from reserve.operate.deployment import Endpoints, read_endpoints
+from shared.delivery.tokens import TokenSource, TokenUnavailable
+
+TIMEOUT_S = 60.0
+_PAUSE_S = 0.2  # between two tries of a call that got no answer
+
+
+class ProblemAnswer(Exception):
+    """The API said no. `code` is the problem's stable code (`http_502` for an answer that is no problem document)."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        self.status = status
+        self.code = str(document.get("code", f"http_{status}"))
+        self.field: str | None = document.get("field")
+        self.document = dict(document)
+        super().__init__(f"{status} {self.code}: {document.get('detail', '')}")
+
+
+class Client:
+    """Paths are the gateway's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503.
+
+    A repeated POST has the same Idempotency-Key, so it is done once.
+    """
+
+    def __init__(self, base_url: str, tokens: TokenSource, *, patience_s: float = 0.0, http: httpx.AsyncClient | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._tokens = tokens
+        self._patience_s = patience_s
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256))
+
+    @classmethod
+    def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0) -> Self:
+        """The client of that id in a deployment's endpoints, or in its folder's `endpoints.json`. Raises FileNotFoundError, LookupError."""
+        endpoints = read_endpoints(where) if isinstance(where, Path) else where
+        client = endpoints.client(client_id)
+        tokens = TokenSource(f"{endpoints.issuer}/oauth/token", client.client_id, client.client_secret)
+        return cls(endpoints.base_url, tokens, patience_s=patience_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        await self._tokens.aclose()
+
+    async def token(self) -> str:
+        """An access token with time left. Raises TokenUnavailable."""
+        return await self._tokens.token()
+
+    async def get(self, path: str, **query: str | int | bool | None) -> Any:
+        """The answer's JSON. Raises ProblemAnswer, httpx.TransportError, TokenUnavailable."""
+        return _content(await self.request("GET", path, query=query))
+
+    async def post(self, path: str, body: Any = None, *, key: str | None = None, if_match: str | None = None) -> Any:
+        """The answer's JSON. `key`: the Idempotency-Key, a fresh one if it is not given. Raises as `get` does."""
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+        if if_match is not None:
+            headers["If-Match"] = if_match
+        return _content(await self.request("POST", path, body=body, headers=headers))
+
+    async def rows(self, path: str, **query: str | int | bool | None) -> AsyncIterator[Any]:
+        """Each row of a list, through all of its pages."""
+        cursor: str | None = None
+        while True:
+            page = await self.get(path, **{**query, "cursor": cursor})
+            for row in page["data"]:
+                yield row
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int | bool | None] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The whole answer, for its headers. `body` is encoded as JSON, None: there is none. Raises as `get` does."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        sent = {"Content-Type": "application/json"} if body is not None else {}
+        content = msgspec.json.encode(body) if body is not None else None
+        give_up = time.monotonic() + self._patience_s
+        while True:
+            try:
+                sent |= await self._tokens.authorization()
+                answer = await self._http.request(
+                    method, f"{self.base_url}{path}", params=params, content=content, headers={**sent, **(headers or {})}
+                )
+                if answer.status_code not in (502, 503, 504) or time.monotonic() >= give_up:
+                    break
+            except (httpx.TransportError, TokenUnavailable):
+                if time.monotonic() >= give_up:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
+        if answer.status_code >= 400:
+            raise ProblemAnswer(answer.status_code, _problem(answer))
+        return answer
+
+
+def _content(answer: httpx.Response) -> Any:
+    return msgspec.json.decode(answer.content) if answer.content else None
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"detail": answer.text[:200]}

@@ -1,0 +1,80 @@
+"""`reserve approve`: what is proposed, read and shown, and then signed with the approver's own key, on the approver's own machine.
+
+A decision is computed anew first. The other documents say themselves all that there is to know.
+"""
+
+from pathlib import Path
+
+import msgspec
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.signable import NotSignable, Signable, read_signable
+from services.allocation.domain.book.emergency import RATIFICATION
+from services.allocation.domain.decisions.check import Difference, recompute
+from services.allocation.domain.decisions.decision import DecisionFile
+from services.allocation.domain.tenders.decision import TenderFile, recompute_tender
+from shared.terms.approval import ApprovalError, approval_bytes, approve, read_private_key
+
+
+def sign_document(file: Path, key_file: Path, approver: str) -> bytes:
+    """The approval, as the JSON that `POST .../approvals` takes. Ends the command if there is nothing to sign."""
+    return sign(to_be_signed(file), key_file, approver)
+
+
+def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
+    """The document in a file. `purpose`: what it must be, if the approver insists, or that a decision is to be ratified. Ends the command
+    for what is not signed."""
+    try:
+        document = read_signable(file.read_bytes())
+    except OSError as error:
+        fail(f"FILE: {file}: {error.strerror}")
+    except NotSignable as error:
+        fail(f"FILE: {file} is {one_line(str(error))}")
+    if purpose == RATIFICATION and isinstance(document.decision, DecisionFile):
+        document = msgspec.structs.replace(document, purpose=RATIFICATION)  # of an emergency: the same file, signed for another purpose
+    elif purpose is not None and purpose != document.purpose:
+        fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
+    if document.decision is not None and (differences := _recomputed(document.decision)):
+        first = differences[0]
+        fail(
+            f"{file}: not signed: {len(differences)} differences; {first.where} is {first.stated}, recomputed {first.computed}",
+            CHECK_FAILED,
+        )
+    return document
+
+
+def _recomputed(decision: DecisionFile | TenderFile) -> list[Difference]:
+    return recompute_tender(decision) if isinstance(decision, TenderFile) else recompute(decision)
+
+
+def show(document: Signable) -> None:
+    """On standard error, since the approval may go to standard output."""
+    lines = (("signs", document.purpose), *document.words, ("sha256", document.document))
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        typer.echo(f"{one_line(name):<{width}}  {one_line(text)}", err=True)
+
+
+def one_line(text: str) -> str:
+    """Without what would move the cursor: a document must not be able to show other words than it holds."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def sign(document: Signable, key_file: Path, approver: str) -> bytes:
+    try:
+        return approval_bytes(approve(document.document, _read_key(key_file), approver=approver, purpose=document.purpose))
+    except ApprovalError as error:
+        fail(f"--approver: {error.detail}")
+
+
+def _read_key(file: Path) -> Ed25519PrivateKey:
+    try:
+        if file.stat().st_mode & 0o077:
+            fail(f"--key: {file} can be read by others: chmod 600 it")
+        return read_private_key(file.read_bytes())
+    except OSError as error:
+        fail(f"--key: {file}: {error.strerror}")
+    except ApprovalError as error:
+        fail(f"--key: {file}: {error.detail}")

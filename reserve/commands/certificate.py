@@ -1,0 +1,240 @@
+"""`reserve certificate verify`: a certificate of allocation checked with nothing but the file and the log's key. No network.
+
+What can be recomputed is recomputed; what was signed is compared with keys that the ledger saw before; what the file cannot tell is said to
+be not checkable, and never counts as passed.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import typer
+
+from reserve.commands.failure import fail
+from reserve.commands.receipt import log_key
+from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, UnreadableCertificate, read_certificate
+from services.allocation.domain.decisions.check import Difference, recompute, recompute_own
+from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.ledger.receipt import ReceiptInvalid, verify_receipt
+from shared.proofs.signed_note import VerifierKey
+from shared.terms.approval import Approval, key_id, verify_approval
+
+PURPOSE = "decision"
+
+
+class Found(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that was looked at. `detail`: why it failed, or why it cannot be checked."""
+
+    name: str
+    detail: str = ""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    decision: str
+    passed: list[Found]
+    failed: list[Found]
+    not_checkable: list[Found]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a receipt has proven: at `index` of the log."""
+
+    kind: str
+    place: str
+    index: int
+    command: str
+    data: dict[str, Any]
+
+
+type Outcome = Literal["passed", "failed", "not_checkable"]
+type Looked = tuple[Outcome, Found]
+
+
+def checked(file: Path, key: str | None, folder: Path) -> Checked:
+    """Ends the command for a file that is no certificate, and for a key that is none. Without a key, receipts cannot be checked."""
+    try:
+        certificate = read_certificate(file.read_bytes())
+    except OSError as error:
+        fail(f"FILE: {file}: {error.strerror}")
+    except UnreadableCertificate as error:
+        fail(f"FILE: {file} is no certificate: {error}")
+    pinned = key is not None or (folder / "keys" / "ledger.vkey").exists()
+    looked = list(check(certificate, [log_key(key, folder, "--log-key")] if pinned else []))
+    by_outcome: dict[Outcome, list[Found]] = {"passed": [], "failed": [], "not_checkable": []}
+    for outcome, found in looked:
+        by_outcome[outcome].append(found)
+    return Checked(certificate.decision, **by_outcome)
+
+
+def check(certificate: Certificate, log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+    """All that can be looked at, in an order in which the first thing that fails says most."""
+    yield from _decision(certificate)
+    recorded: list[Recorded] = []
+    for proof in certificate.proofs:
+        yield from _receipt(proof.kind, proof.place, proof.receipt, log_keys, recorded)
+    yield from _certified(certificate, recorded)
+    for approval in certificate.approvals:
+        yield from _approval(certificate, approval, recorded)
+    yield from _others(certificate, recorded)
+    for missing in certificate.missing:
+        yield "not_checkable", Found(missing.part, missing.why)
+
+
+def show(found: Checked) -> None:
+    for outcome, items in (("passed", found.passed), ("FAILED", found.failed), ("not checkable", found.not_checkable)):
+        for item in items:
+            typer.echo(f"{outcome:<14} {item.name}{f': {item.detail}' if item.detail else ''}")
+
+
+def _decision(certificate: Certificate) -> Iterator[Looked]:
+    try:
+        file = read_file(bytes(certificate.file))
+    except UnreadableDecision as error:
+        yield "failed", Found("file", f"it is no decision file: {error}")
+        return
+    yield _same("decision", certificate.decision, decision_hash(file))
+    yield _same("round", certificate.round, file.decision.terms.round)
+    yield _same("product", certificate.product, file.decision.terms.product)
+    yield from _recomputed(file)
+
+
+def _recomputed(file: DecisionFile) -> Iterator[Looked]:
+    if file.holdings is not None:
+        differences = recompute(file)
+        yield from (_difference(found) for found in differences)
+        if not differences:
+            yield "passed", Found("file", f"{len(file.lines)} lines decided again, with the same outcome")
+        return
+    own = recompute_own(file)
+    yield from (_difference(found) for found in own.failed)
+    yield from (("passed", Found(f"file/{name}")) for name in own.passed)
+    for text in own.not_checkable:
+        name, _, why = text.partition(":")
+        yield "not_checkable", Found(f"file/{name}", why.strip())
+
+
+def _difference(found: Difference) -> Looked:
+    return "failed", Found(f"file/{found.where}", f"it says {found.stated}, worked out {found.computed}")
+
+
+def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:
+    """Adds to `recorded` what it proves."""
+    name = f"receipt of {kind} {place}"
+    if not log_keys:
+        yield "not_checkable", Found(name, "no key of the log is pinned")
+        return
+    try:
+        proven = verify_receipt(text, log_keys)
+    except ReceiptInvalid as error:
+        yield "failed", Found(name, f"{error.code} ({error.check}): {error.detail}")
+        return
+    if proven.opening.place != place:
+        yield _same(f"{name}/place", place, proven.opening.place)
+        return
+    if proven.opening.event is None:
+        yield "not_checkable", Found(name, "it does not show the event")
+        return
+    event = msgspec.json.decode(proven.opening.event)
+    if event["type"].rpartition(".v")[0] != _TYPES[kind]:
+        yield _same(f"{name}/kind", _TYPES[kind], event["type"])
+        return
+    recorded.append(Recorded(kind=kind, place=place, index=proven.index, command=event["command_id"], data=event["data"]))
+    yield "passed", Found(name)
+
+
+_TYPES = {
+    "enrolled": "allocation.approver_key_enrolled",
+    "revoked": "allocation.approver_key_revoked",
+    "proposed": "allocation.round_proposed",
+    "approved": "allocation.round_approved",
+    "certified": "allocation.round_certified",
+    "cited": "allocation.authority_cited",
+}
+
+
+def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterator[Looked]:
+    certified = _one(recorded, "certified")
+    if certified is None:
+        yield "not_checkable", Found("certified", "no receipt proves that the decision was certified")
+        return
+    data = certified.data
+    for name, stated in (("decision", certificate.decision), ("round", certificate.round), ("product", certificate.product)):
+        yield _same(f"certified/{name}", stated, data.get(name))
+    yield _same("certified/expires_on", str(certificate.expires_on), data.get("expires_on"))
+    shown = sorted((each.subject, each.key, each.signature, str(each.approved_on)) for each in certificate.approvals)
+    told = sorted(tuple(each[name] for name in ("subject", "key", "signature", "approved_on")) for each in data.get("approvals", []))
+    yield _same("certified/approvals", shown, told)
+    yield "not_checkable", Found("certified/stands", "whether inventory refused it, or another decision took its place, is told later")
+
+
+def _approval(certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded]) -> Iterator[Looked]:
+    name = f"approval of {approval.subject} by key {approval.key}"
+    signed = Approval(
+        purpose=PURPOSE, document=certificate.decision, approver=approval.subject, key_id=approval.key, signature=approval.signature
+    )
+    yield _same(f"{name}/public_key", approval.key, key_id(approval.public_key))
+    if verify_approval(signed, approval.public_key):
+        yield "passed", Found(f"{name}/signature")
+    else:
+        yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
+    certified = _one(recorded, "certified")
+    enrolled = _of_key(recorded, "enrolled", approval)
+    if enrolled is None or certified is None:
+        yield "not_checkable", Found(f"{name}/enrolled", "no receipts prove that its key was enrolled before")
+        return
+    yield _same(f"{name}/enrolled/public_key", approval.public_key, enrolled.data.get("public_key"))
+    given = next((each for each in recorded if each.kind == "approved" and _is_of(each.data.get("approval", {}), approval)), None)
+    until = certified if given is None else given
+    yield _before(f"{name}/enrolled", enrolled, until)
+    if given is None:
+        yield "not_checkable", Found(f"{name}/approved", "no receipt proves when it was given")
+    else:
+        yield _same(f"{name}/approved/decision", certificate.decision, given.data.get("decision"))
+        yield _same(f"{name}/approved/signature", approval.signature, given.data["approval"].get("signature"))
+        yield _before(f"{name}/approved", given, certified)
+    revoked = _of_key(recorded, "revoked", approval)
+    if revoked is None:
+        yield "not_checkable", Found(f"{name}/revoked", "that a key was not revoked cannot be seen from a file")
+    else:
+        yield _before(f"{name}/revoked", certified, revoked)
+
+
+def _others(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterator[Looked]:
+    """Who proposed it, and under what authority it was approved."""
+    proposed = _one(recorded, "proposed")
+    if proposed is None:
+        yield "not_checkable", Found("proposer", "no receipt proves who proposed it, and so that nobody approved their own")
+    else:
+        yield _same("proposed/decision", certificate.decision, proposed.data.get("decision"))
+        own = [approval.subject for approval in certificate.approvals if approval.subject == proposed.data.get("proposed_by")]
+        yield ("failed", Found("proposer", f"{own[0]} approved what they proposed")) if own else ("passed", Found("proposer"))
+    commands = {each.command for each in recorded if each.kind in ("approved", "certified", "proposed")}
+    for cited in (each for each in recorded if each.kind == "cited"):
+        name = f"authority cited in {cited.place}"
+        yield _same(f"{name}/matter", certificate.round, cited.data.get("matter"))
+        if cited.command not in commands:
+            yield "failed", Found(name, "it was cited for something else")
+        yield "not_checkable", Found(f"{name}/validity", "the instrument is not in the file")
+
+
+def _one(recorded: Sequence[Recorded], kind: str) -> Recorded | None:
+    return next((each for each in recorded if each.kind == kind), None)
+
+
+def _of_key(recorded: Sequence[Recorded], kind: str, approval: CertifiedApproval) -> Recorded | None:
+    return next((each for each in recorded if each.kind == kind and _is_of(each.data, approval)), None)
+
+
+def _is_of(data: dict[str, Any], approval: CertifiedApproval) -> bool:
+    return (data.get("subject"), data.get("key")) == (approval.subject, approval.key)
+
+
+def _before(name: str, first: Recorded, then: Recorded) -> Looked:
+    if first.index < then.index:
+        return "passed", Found(name)
+    return "failed", Found(name, f"{first.kind} is number {first.index} of the log, and {then.kind} number {then.index}")
+
+
+def _same(name: str, stated: object, found: object) -> Looked:
+    return ("passed", Found(name)) if stated == found else ("failed", Found(name, f"it says {stated}, found {found}"))

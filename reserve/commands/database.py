@@ -1,0 +1,28 @@
+"""Where a command that works on the database itself finds it: DATABASE_OWNER_URL, or the folder's own."""
+
+from pathlib import Path
+
+from reserve.commands.failure import fail
+from services.registry import JOURNALED
+from shared.engines.engines import engines
+from shared.settings import Settings
+
+
+def owner_url(folder: Path) -> str:
+    if given := Settings().database_owner_url:
+        return given
+    if not (folder / "endpoints.json").exists():
+        fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
+    return engines(folder.absolute(), kafka_bootstrap_servers="not needed").database_url
+
+
+def kafka_address(folder: Path) -> str:
+    """KAFKA_BOOTSTRAP_SERVERS, or the folder's own."""
+    return Settings().kafka_bootstrap_servers or engines(folder.absolute(), database_url="not needed").kafka_bootstrap_servers
+
+
+def journaled(name: str, field: str = "SERVICE") -> str:
+    """The name, if a service of that name has a journal."""
+    if name not in JOURNALED:
+        fail(f"{field}: no service {name!r} has a journal (accepted: {', '.join(JOURNALED)})")
+    return name

@@ -1,0 +1,308 @@
+"""What an approver may sign: the documents that the services keep of what is proposed, each with its purpose, its hash and a few words
+that say what it is. A file that says more than is understood here is not signed.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from hashlib import sha256
+from typing import Any, Literal, assert_never
+
+import msgspec
+
+from services.allocation.domain.decisions.decision import DecisionFile, Pool, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.policies import policy
+from services.allocation.domain.tenders.decision import PURPOSE as TENDER
+from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
+from services.allocation.events.policy import PolicyDocument
+from services.loans.domain.equity import decider as equity
+from services.loans.domain.equity import write_downs as equity_write_downs
+from services.loans.domain.loan import agreement as loan_agreement
+from services.loans.domain.material import state as material_state
+from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
+from services.loans.events.equity import HoldingTerms
+from services.loans.events.loan import Act, AmendCondition, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
+from services.loans.events.material import MaterialTerms
+from shared.journal.record import canonical
+
+TENDER_FORMAT = "reserve.tender_decision.v1"
+
+
+class Signable(msgspec.Struct, frozen=True, kw_only=True):
+    """`decision`: a round's or a tender's, the only kinds that can be computed anew, which is done before it is signed."""
+
+    purpose: str
+    document: str  # SHA-256, hex
+    words: tuple[tuple[str, str], ...]
+    decision: DecisionFile | TenderFile | None = None
+
+
+class NotSignable(ValueError):
+    """The bytes are no document that anybody approves."""
+
+
+class _LoanProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    loan: str
+    terms: LoanTerms
+
+
+class _LoanAct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    loan: str
+    act: str
+    content: Act
+    reason: str
+
+
+class _EquityProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holding: str
+    terms: HoldingTerms
+    proposed_by: str
+    proposed_on: date
+
+
+class _EquityWriteDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holding: str
+    write_down: str
+    amount_minor: int | None
+    on: date
+    authority: str
+    reason: str
+    proposed_by: str
+
+
+class _MaterialTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: Literal["reserve.material_terms.v1"]
+    loan: str
+    partner: str
+    product: str
+    mass_g: int
+    decision: str
+    terms: MaterialTerms
+
+
+class _MaterialDeferral(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: Literal["reserve.material_deferral.v1"]
+    loan: str
+    deferral: str
+    terms: str
+    condition: str
+    evidence: str
+    due_on: date
+    premium_pct: str | None
+
+
+def read_signable(content: bytes) -> Signable:
+    """Any spelling of a document, as its API gave it. Raises `NotSignable`."""
+    try:
+        found = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise NotSignable(str(error)) from error
+    if not isinstance(found, dict):
+        raise NotSignable("no document that is approved")
+    for recognises, shape, purpose, words in _KINDS:
+        if recognises(found):
+            return _understood(found, shape, purpose, words)
+    if _format_of(found) == TENDER_FORMAT:
+        return _tender(content)
+    try:
+        decision = read_file(content)
+    except UnreadableDecision as error:
+        raise NotSignable(f"no document that is approved; as a decision: {error}") from error
+    return Signable(purpose="decision", document=decision_hash(decision), words=tuple(_of_decision(decision)), decision=decision)
+
+
+def _format_of(found: Mapping[str, Any]) -> object:
+    decision = found.get("decision")
+    return decision.get("format") if isinstance(decision, dict) else None
+
+
+def _tender(content: bytes) -> Signable:
+    try:
+        file = read_tender_file(content)
+    except UnreadableTender as error:
+        raise NotSignable(f"looks like a tender's decision, and is none: {error}") from error
+    return Signable(purpose=TENDER, document=tender_decision_hash(file), words=tuple(_of_tender(file)), decision=file)
+
+
+def _understood(found: Mapping[str, Any], shape: Any, purpose: str, words: Callable[[Any], list[tuple[str, str]]]) -> Signable:
+    """Only what is read in full, so that what is shown is what is signed."""
+    content = canonical(found)
+    try:
+        document = msgspec.json.decode(content, type=shape)
+        whole = canonical(document) == content
+        said = words(document) if whole else []
+    except (msgspec.DecodeError, ValueError, ZeroDivisionError) as error:
+        raise NotSignable(f"looks like a {purpose}, and is none: {error}") from error
+    if not whole:
+        raise NotSignable(f"looks like a {purpose}, and says more or less than one")
+    return Signable(purpose=purpose, document=sha256(content).hexdigest(), words=tuple(said))
+
+
+def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
+    terms = file.decision.terms
+    awards = [f"{line.content.claimant.partner} {line.content.award_g} g" for line in file.lines]
+    return [
+        ("round", terms.round),
+        ("product", terms.product),
+        ("rule", f"{terms.rule}, policy {terms.policy} version {terms.policy_version}"),
+        *((f"class {tier or 'others'}", rule) for tier, rule in (terms.inside or {}).items()),
+        *([("cap", f"{terms.cap} of what is offered, for any one partner")] if terms.cap else []),
+        *([("restraint", f"{terms.restraint} of base consumption")] if terms.restraint else []),
+        *((f"pool {pool.pool}", _of_pool(pool)) for pool in terms.pools or ()),
+        ("awards", ", ".join(awards) or "none shown"),
+    ]
+
+
+def _of_pool(pool: Pool) -> str:
+    units = " and ".join(f"{units.units} x {units.unit_g} g" for units in pool.offered) or "nothing"
+    return f"{units}{f', {pool.restricted}' if pool.restricted else ''}"
+
+
+def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
+    decision, terms = file.decision, file.decision.terms
+    lines = [line.content for line in file.lines]
+    awards = [f"{line.revealed.partner} {line.mass_g} g for {_money(line.amount_minor, terms.currency)}" for line in lines if line.units]
+    return [
+        ("tender", decision.tender),
+        ("product", terms.product),
+        (
+            "offer",
+            f"{terms.units} units of {terms.unit_g} g, not below {terms.reserve_price} minor units of {terms.currency} for a kilogram",
+        ),
+        ("price", f"{terms.pricing}, accepted down to {decision.cut_off_price}"),
+        ("awards", ", ".join(awards) or "none shown"),
+        ("left", f"{decision.left_units} units"),
+    ]
+
+
+def _of_loan(document: _LoanProposal) -> list[tuple[str, str]]:
+    terms = document.terms
+    return [
+        ("loan", document.loan),
+        ("borrower", f"{terms.borrower}, for {terms.project} ({', '.join(terms.elements)})"),
+        ("commitment", f"{_money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
+        ("rate", f"{terms.base_rate} {terms.base_pct} + {terms.margin_pct} % a year; {terms.default_margin_pct} % more on what is overdue"),
+        ("fees", f"{terms.commitment_fee_pct} % a year undrawn; {_money(terms.establishment_fee_minor, terms.currency)} at the start"),
+        ("available", f"{terms.available_from} to {terms.available_until}; conditions by {terms.sunset_on}"),
+        ("repayment", _schedule(terms.schedule)),
+        ("security", f"{terms.ranking}: {terms.security}"),
+        *((f"condition {each.name}", each.text) for each in terms.precedents),
+        *((f"after {each.name}", f"{each.text}, by {each.due}") for each in terms.subsequents),
+        *((f"covenant {each.kind}", f"{each.minimum} at least") for each in terms.covenants),
+    ]
+
+
+def _of_act(document: _LoanAct) -> list[tuple[str, str]]:
+    match document.content:
+        case AmendCondition(name=name, text=text, condition=condition):
+            does = f"condition {name} becomes: {text}: {canonical(condition).decode()}"
+        case WaiveCondition(name=name, until=until):
+            does = f"condition {name} is waived {'for good' if until is None else f'until {until}'}"
+        case WaiveCovenant(kind=kind, until=until):
+            does = f"covenant {kind} is waived until {until}"
+        case Restructure(schedule=schedule, rate_pct=rate, capitalise_overdue=capitalise):
+            overdue = "what is overdue becomes principal" if capitalise else "what is overdue stays due"
+            does = f"{_schedule(schedule)}; {'the rate as before' if rate is None else f'{rate} % a year'}; {overdue}"
+        case WriteOff(amount_minor=amount, on=day):
+            does = f"{amount} minor units of the loan's currency, on {day}"
+        case _:
+            assert_never(document.content)
+    named = str(msgspec.to_builtins(document.content)["type"])
+    return [("loan", document.loan), ("act", document.act), (named, does), ("reason", document.reason)]
+
+
+def _of_holding(document: _EquityProposal) -> list[tuple[str, str]]:
+    terms = document.terms
+    return [
+        ("holding", document.holding),
+        ("company", f"{terms.company}, for {terms.project} ({', '.join(terms.elements)})"),
+        ("commitment", f"{_money(terms.commitment_minor, terms.currency)} of {terms.facility}, {terms.account}, {terms.instrument}"),
+        ("shares", f"{terms.units} {terms.share_class} at {terms.unit_price_minor} minor units each, at most"),
+        ("proposed", f"by {document.proposed_by} on {document.proposed_on}"),
+    ]
+
+
+def _of_write_down(document: _EquityWriteDown) -> list[tuple[str, str]]:
+    amount = (
+        "all, and nothing is held any more" if document.amount_minor is None else f"{document.amount_minor} minor units of its currency"
+    )
+    return [
+        ("holding", document.holding),
+        ("write-down", f"{amount}, on {document.on}"),
+        ("authority", document.authority),
+        ("reason", document.reason),
+        ("proposed", f"by {document.proposed_by}"),
+    ]
+
+
+def _of_material_terms(document: _MaterialTerms) -> list[tuple[str, str]]:
+    terms = document.terms
+    premium = terms.premium
+    return [
+        ("loan", document.loan),
+        ("partner", document.partner),
+        ("lent", f"{document.mass_g} g of {document.product}, {terms.content} of it {terms.element}"),
+        ("due", f"{terms.due_on} at {terms.return_place}"),
+        ("premium", f"{premium.base_pct} %, and {premium.step_pct} % for each {premium.step_days} days begun"),
+        ("security", f"{terms.security.kind}, {_money(terms.security.value_minor, terms.currency)}, cover {terms.security.required_cover}"),
+        ("deferral", f"{terms.deferral_pct} % each, on: {', '.join(terms.deferral_conditions) or 'no condition'}"),
+        ("decision", document.decision),
+    ]
+
+
+def _of_deferral(document: _MaterialDeferral) -> list[tuple[str, str]]:
+    return [
+        ("loan", document.loan),
+        ("deferral", document.deferral),
+        ("due", f"{document.due_on}, at {document.premium_pct} % more"),
+        ("condition", f"{document.condition}: {document.evidence}"),
+        ("terms", document.terms),
+    ]
+
+
+def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
+    terms = document.terms
+    method, emergency = terms.method, terms.emergency
+    inside = [f"{rule} in class {tier}" if tier else f"{rule} in all others" for tier, rule in sorted(method.inside.items())]
+    caps = ([f"{method.cap} of what is offered"] if method.cap is not None else []) + [f"{who} {cap}" for who, cap in method.caps.items()]
+    steps = [f"{step.approvals} above {step.above_g} g" for step in terms.quorum]
+    clocks = [
+        f"{name}: screened in {days.screened} days, decided {days.decided}, secured {days.secured}, cleared {days.cleared}, "
+        f"dispatched {days.dispatched}, delivered {days.delivered}"
+        for name, days in sorted(terms.clocks.items())
+    ]
+    return [
+        ("policy", f"{document.policy} version {document.version}, from {document.active_from}"),
+        ("rule", ", ".join([method.rule, *inside]) + (f", restraint {method.restraint}" if method.restraint is not None else "")),
+        ("caps", ", ".join(caps) or "none"),
+        ("protected", ", ".join(f"{mass_g} g of {product}" for product, mass_g in sorted(terms.protected_g.items())) or "nothing more"),
+        ("approvals", ", ".join(steps)),
+        (
+            "emergency",
+            "none"
+            if emergency is None
+            else f"up to {emergency.max_g} g on one approval, ratified in {emergency.ratify_within_hours} hours",
+        ),
+        ("clocks", "; ".join(clocks)),
+        ("releases", f"to be drawn in {terms.release_days} days"),
+        ("rounding", f"remembered for {terms.carry_years} years"),
+        ("minimums", f"up to {terms.largest_minimum} of what is accepted"),
+    ]
+
+
+def _schedule(schedule: Any) -> str:
+    return f"{schedule.kind}, {schedule.periods} periods of {schedule.every} from {schedule.start}, {schedule.day_count}"
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    return f"{decimal_text(amount_minor, currency)} {currency}" if currency in MINOR_DIGITS else f"{amount_minor} minor units of {currency}"
+
+
+_KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Any, str, Callable[[Any], list[tuple[str, str]]]], ...] = (
+    (lambda found: found.get("format") == "reserve.policy.v1", PolicyDocument, policy.PURPOSE, _of_policy),
+    (lambda found: found.get("format") == "reserve.material_terms.v1", _MaterialTerms, material_state.PURPOSE, _of_material_terms),
+    (lambda found: found.get("format") == "reserve.material_deferral.v1", _MaterialDeferral, material_state.DEFERRAL, _of_deferral),
+    (lambda found: {"loan", "act"} <= found.keys(), _LoanAct, loan_agreement.ACT, _of_act),
+    (lambda found: {"loan", "terms"} <= found.keys(), _LoanProposal, loan_agreement.PROPOSAL, _of_loan),
+    (lambda found: {"holding", "write_down"} <= found.keys(), _EquityWriteDown, equity_write_downs.WRITE_DOWN, _of_write_down),
+    (lambda found: {"holding", "terms"} <= found.keys(), _EquityProposal, equity.PROPOSAL, _of_holding),
+)

@@ -1,0 +1,30 @@
+"""`reserve token`: an access token of one of the deployment's clients."""
+
+import asyncio
+from pathlib import Path
+
+from reserve.client import Client
+from reserve.commands.failure import fail
+from shared.delivery.tokens import TokenUnavailable
+
+
+def token(folder: Path, client_id: str) -> str:
+    return asyncio.run(_token(client_of(folder, client_id)))
+
+
+def client_of(folder: Path, client_id: str) -> Client:
+    """The client, or one line that says why there is none."""
+    try:
+        return Client.of(folder, client_id)
+    except FileNotFoundError:
+        fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
+    except LookupError as error:
+        fail(f"--client: {error}")
+
+
+async def _token(client: Client) -> str:
+    async with client:
+        try:
+            return await client.token()
+        except TokenUnavailable as error:
+            fail(f"{error}: is the deployment running?", exit_code=1)

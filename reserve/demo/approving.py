@@ -1,0 +1,25 @@
+"""Approving, as `reserve approve` does it: a document is fetched, read and signed on the approver's own machine."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reserve.client import Client
+from reserve.commands.approve import sign_document
+from reserve.demo.parties import subject_of
+from reserve.demo.stage import Stage
+
+
+async def approve(stage: Stage, approver: Client, document: str, approvals: str) -> Any:
+    """`document`, `approvals`: the paths of what is proposed, and of its approvals."""
+    subject = await subject_of(approver)
+    file = await kept_document(stage, approver, document)
+    return await approver.post(approvals, msgspec.json.decode(sign_document(file, stage.key_files[subject], subject)))
+
+
+async def kept_document(stage: Stage, reader: Client, document: str) -> Path:
+    answer = await reader.request("GET", document)
+    file = stage.folder / f"{'-'.join(document.split('/')[3:])}.json"
+    file.write_bytes(answer.content)
+    return file

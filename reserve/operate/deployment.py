@@ -1,0 +1,142 @@
+"""Deployment: all of Reserve in one folder on one machine, under one supervisor."""
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from reserve.operate.migrate import migrate, role_of
+from services.identity.clients import LocalClient, seed
+from services.ledger.keys import seed_key
+from services.registry import JOURNALED, PROCESSES
+from shared.engines.engines import engines, remembered_ports
+from shared.engines.private_files import private_folder, write_private
+from shared.engines.supervisor import Child, Supervisor
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+WRITE_AGAIN_S = 5.0
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """`DIR/endpoints.json`: where everything answers, and the clients that may ask."""
+
+    base_url: str
+    services: dict[str, str]
+    issuer: str
+    clients: list[LocalClient]
+    pids: dict[str, int]
+
+    def client(self, client_id: str) -> LocalClient:
+        """Raises LookupError for a client that there is not."""
+        for client in self.clients:
+            if client.client_id == client_id:
+                return client
+        raise LookupError(f"no client {client_id}; there are {', '.join(client.client_id for client in self.clients)}")
+
+
+def read_endpoints(folder: Path) -> Endpoints:
+    """Raises FileNotFoundError where nothing has been started in `folder`."""
+    return msgspec.json.decode((folder / "endpoints.json").read_bytes(), type=Endpoints)
+
+
+class Deployment:
+    """`port` is the gateway's; without one, a free one that is kept. `settings` names servers that exist already, if any.
+
+    `extra_environment` goes to every process, for instance to shift what a test needs.
+    """
+
+    def __init__(
+        self, folder: Path, port: int | None = None, settings: Settings | None = None, extra_environment: dict[str, str] | None = None
+    ) -> None:
+        self.folder = private_folder(folder.absolute())
+        given = settings or Settings()
+        ports = remembered_ports(self.folder, PROCESSES)
+        if port is not None:
+            ports["gateway"] = port
+        self.urls = {name: f"http://127.0.0.1:{ports[name]}" for name in PROCESSES}
+        self.base_url = self.urls["gateway"]
+        self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
+        self.verifier_key = seed_key(self.folder)
+        self.passwords = _role_passwords(self.folder)
+        self.engines = engines(self.folder, given.database_url, given.kafka_bootstrap_servers)
+        self.owner_settings = given.model_copy(
+            update={
+                "database_owner_url": self.engines.database_url,
+                "kafka_bootstrap_servers": self.engines.kafka_bootstrap_servers,
+                "data_dir": self.folder,
+            }
+        )
+        shift = {} if given.clock_file is None else {"RESERVE_CLOCK_FILE": str(given.clock_file.absolute())}
+        self._extra = shift | (extra_environment or {})
+        children = [
+            Child(
+                name=name,
+                argv=(sys.executable, "-m", "services", "serve", name, "--port", str(ports[name])),
+                env=self.environment(name),
+                health_url=f"{self.urls[name]}/readyz",
+                live_url=f"{self.urls[name]}/livez",
+            )
+            for name in PROCESSES
+        ]
+        self.supervisor = Supervisor(
+            self.folder, self.engines.programs, children, prepare=lambda: migrate(self.owner_settings, self.passwords)
+        )
+
+    async def run(self, on_ready: Any) -> None:
+        """Serves until stopped; `on_ready(endpoints)` is called once all is ready."""
+
+        def ready(pids: dict[str, int]) -> None:
+            on_ready(self.write_endpoints(pids))
+
+        def restarted(pids: dict[str, int]) -> None:
+            try:
+                self.write_endpoints(pids)
+            except OSError as error:  # a full disk; nothing but people and tools read the file
+                log.warning("endpoints_not_written", error=repr(error))
+                asyncio.get_running_loop().call_later(WRITE_AGAIN_S, lambda: restarted(self.supervisor.pids))
+
+        await self.supervisor.run(ready, restarted)
+
+    def write_endpoints(self, pids: dict[str, int]) -> Endpoints:
+        endpoints = Endpoints(self.base_url, self.urls, self.base_url, self.clients, pids)
+        write_private(self.folder / "endpoints.json", msgspec.json.format(msgspec.json.encode(endpoints)))
+        return endpoints
+
+    def environment(self, name: str) -> dict[str, str]:
+        """All that the process of this name reads from its environment."""
+        client = next((client for client in self.clients if client.client_id == name), None)
+        return {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": self.database_url(name) if name in JOURNALED else "",
+            "KAFKA_BOOTSTRAP_SERVERS": self.engines.kafka_bootstrap_servers,
+            "RESERVE_DATA_DIR": str(self.folder),
+            "RESERVE_SERVICE_URLS": msgspec.json.encode(self.urls).decode(),
+            "RESERVE_ISSUER": self.base_url,
+            "RESERVE_JWKS_URL": f"{self.urls['identity']}/.well-known/jwks.json",
+            "RESERVE_TOKEN_URL": f"{self.urls['identity']}/oauth/token",
+            "RESERVE_CLIENT_ID": client.client_id if client else "",
+            "RESERVE_CLIENT_SECRET": client.client_secret if client else "",
+            "RESERVE_LEDGER_PUBLIC_KEY": self.verifier_key,
+            **self._extra,
+        }
+
+    def database_url(self, name: str) -> str:
+        """As the service's own role."""
+        address = self.engines.database_url.rpartition("@")[2]
+        return f"postgresql://{role_of(name)}:{self.passwords[name]}@{address}"
+
+
+def _role_passwords(folder: Path) -> dict[str, str]:
+    file = folder / "database-passwords.json"
+    kept = msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}
+    passwords = {name: kept.get(name) or secrets.token_urlsafe(24) for name in JOURNALED}
+    write_private(file, msgspec.json.encode(passwords))
+    return passwords

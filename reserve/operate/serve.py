@@ -1,0 +1,74 @@
+"""Serve: one process of one service, under uvicorn."""
+
+import gc
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.identity.clients import seed
+from services.ledger.keys import seed_key
+from services.registry import JOURNALED, service
+from shared.http.whole_answers import WholeAnswers
+from shared.process.niceness import stand_back
+from shared.process.service import create_app
+from shared.settings import Settings
+
+BEHIND = frozenset({"ledger"})  # nobody waits for it who would not wait longer for a draw: where processors are short, draws go first
+BEHIND_BY = 3
+
+
+def application(name: str, settings: Settings) -> ASGIApp:
+    """Raises LookupError for a name that is no service's."""
+    match name:
+        case "identity":
+            from services.identity.main import create_app as identity
+
+            return identity(settings)
+        case "gateway":
+            from services.gateway.main import create_app as gateway
+
+            return gateway(settings, {other: url for other, url in settings.service_urls.items() if other != "gateway"})
+        case _ if name in JOURNALED:
+            return create_app(service(name), settings)
+        case _:
+            raise LookupError(f"no service is called {name}")
+
+
+def with_local_secrets(settings: Settings) -> Settings:
+    """What the environment leaves out is taken from the data folder that `reserve migrate` prepared, outside production only."""
+    if settings.environment == "production":
+        return settings
+    found = {}
+    if settings.client_id and not settings.client_secret:
+        found["client_secret"] = next(
+            client.client_secret for client in seed(settings.data_dir, JOURNALED) if client.client_id == settings.client_id
+        )
+    if not settings.ledger_public_key:
+        found["ledger_public_key"] = seed_key(settings.data_dir)
+    return settings.model_copy(update=found)
+
+
+def serve(name: str, port: int | None) -> None:
+    """Serves until SIGTERM; requests under way are finished first."""
+    settings = with_local_secrets(Settings())
+    config = uvicorn.Config(
+        application(name, settings),
+        host=settings.host,
+        port=settings.port if port is None else port,
+        loop="uvloop",
+        http=WholeAnswers,
+        log_level="warning",
+        access_log=False,
+        backlog=1024,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        proxy_headers=False,
+    )
+    if name in BEHIND:
+        stand_back(BEHIND_BY)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    listening = socket.create_server((settings.host, config.port), backlog=config.backlog)
+    uvicorn.Server(config).run(sockets=[listening])

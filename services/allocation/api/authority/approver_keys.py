@@ -1,0 +1,90 @@
+"""Approvers' keys: their public halves, enrolled and revoked by an administrator."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel import col, select
+
+from services.allocation.api.fields import READERS, KeyPath, SubjectField
+from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
+from services.allocation.domain.authority.approver_key import ClaimKey
+from services.allocation.events import KeyId, ProductId, SubjectId
+from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, ReasonBody
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.problems import Problem
+from shared.terms.approval import key_id
+
+router = APIRouter(prefix="/v1/approver-keys", tags=["approver keys"])
+
+
+class KeyBody(Body):
+    subject: SubjectField
+    public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="Ed25519, 32 bytes in hex")
+
+
+class KeyView(BaseModel):
+    key: str
+    subject: str
+    public_key: str
+    enrolled_on: date
+    revoked_on: date | None
+
+
+class KeyChange(BaseModel):
+    key: str
+    subject: str
+    revoked: bool
+
+
+@router.post("", status_code=201)
+async def enrol_key(
+    body: KeyBody,
+    caller: Annotated[Caller, allow("administrator")],
+    post: Posting,
+    reads: Reading,
+) -> KeyChange:
+    key = KeyId(key_id(body.public_key))
+    async with reads.session() as session:
+        others = select(ApproverKeyRow.key).where(ApproverKeyRow.key == key, ApproverKeyRow.subject != body.subject).limit(1)
+        if (await session.exec(others)).first() is not None:
+            raise Problem("approver_key_already_enrolled", "a key is one person's own", field="/public_key", accepted="another key")
+    claim = ClaimKey(subject=SubjectId(body.subject), key=key)
+    await post.submit(f"approver_key/{key}", claim, part="claim")  # of two who enrol it at once, one is refused
+    command = EnrolKey(subject=SubjectId(body.subject), key=key, public_key=body.public_key)
+    await post.submit(f"approver/{body.subject}", command)
+    return KeyChange(key=key, subject=body.subject, revoked=False)
+
+
+@router.post("/{key}/revoke")
+async def revoke_key(
+    key: KeyPath,
+    body: ReasonBody,
+    caller: Annotated[Caller, allow("administrator")],
+    post: Posting,
+    reads: Reading,
+) -> KeyChange:
+    async with reads.session() as session:
+        row = (await session.exec(select(ApproverKeyRow).where(ApproverKeyRow.key == key).order_by(col(ApproverKeyRow.id)))).first()
+        if row is None:
+            raise Problem("approver_key_not_found", f"there is no key {key}", field="path:key")
+        approved = (
+            select(RoundRow.product)
+            .join(ApprovalRow, col(ApprovalRow.round) == col(RoundRow.round))
+            .where(ApprovalRow.key == key, RoundRow.status == RoundStatus.PROPOSED.value, col(ApprovalRow.lapsed).is_(False))
+            .distinct()
+        )
+        products = sorted((await session.exec(approved)).all())
+    command = RevokeKey(
+        subject=SubjectId(row.subject), key=KeyId(key), products=tuple(ProductId(product) for product in products), reason=body.reason
+    )
+    await post.submit(f"approver/{row.subject}", command)
+    return KeyChange(key=key, subject=row.subject, revoked=True)
+
+
+@router.get("")
+async def list_keys(caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[KeyView]:
+    return await pages.of(select(ApproverKeyRow), ApproverKeyRow.id, same_fields(KeyView))

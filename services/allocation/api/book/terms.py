@@ -1,0 +1,66 @@
+"""The terms that a request is made under, remembered for a moment: a partner asks by the hundred, and the query would cost more than the
+request does. What this process changes is forgotten at once; what another one does counts a second later, here. A round looks the terms up
+itself when it is proposed and certified."""
+
+import asyncio
+import time
+from datetime import date
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from services.allocation.api.lookups import valid_terms
+from services.allocation.domain.book.lapses import TermsRead
+from services.allocation.events import PartnerCode
+from shared.http.handlers import Reads
+from shared.process.service import Kernel
+
+REMEMBERED_S = 1.0
+MOST = 10_000
+
+type _Key = tuple[str, PartnerCode, date]
+type _Looks = dict[_Key, _Look]
+
+
+class _Look(msgspec.Struct, frozen=True, eq=False):
+    """A look that is under way or was: whoever asks meanwhile waits for it, since a second is over for all of them at once."""
+
+    since: float  # monotonic
+    found: asyncio.Task[TermsRead | None]
+
+
+_of: WeakKeyDictionary[Kernel, _Looks] = WeakKeyDictionary()
+
+
+async def terms_of(reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
+    """As `valid_terms` has them, or had them within the last second. That there are none is taken from nobody else's look."""
+    await reads.arrived()
+    looks = _of.setdefault(reads.kernel, {})
+    key, now = (product, partner, on), time.monotonic()
+    if (look := looks.get(key)) is not None and now < look.since + REMEMBERED_S:
+        terms = await asyncio.shield(look.found)
+        return terms if terms is not None else await _found(reads, *key)
+    if len(looks) >= MOST:
+        looks.clear()
+    look = looks[key] = _Look(now, asyncio.create_task(_remembered(looks, reads, key)))
+    return await asyncio.shield(look.found)
+
+
+def forget_terms(kernel: Kernel) -> None:
+    """An agreement has changed here."""
+    _of.pop(kernel, None)
+
+
+async def _remembered(looks: _Looks, reads: Reads, key: _Key) -> TermsRead | None:
+    terms: TermsRead | None = None
+    try:
+        terms = await _found(reads, *key)
+    finally:
+        if terms is None:  # neither that there are none, nor that nobody answers
+            looks.pop(key, None)
+    return terms
+
+
+async def _found(reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
+    async with reads.session() as session:
+        return (await valid_terms(session, product, [partner], on)).get(partner)

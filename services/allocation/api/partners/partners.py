@@ -1,0 +1,56 @@
+"""Partners: registered by an administrator; each sees itself."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlmodel import select
+
+from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
+from services.allocation.domain.partners.partner import RegisterPartner
+from services.allocation.events import PartnerCode
+from services.allocation.tables import PartnerRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.problems import Problem
+
+router = APIRouter(prefix="/v1/partners", tags=["partners"])
+
+
+class PartnerBody(Body):
+    partner: PartnerField
+    name: Text
+
+
+class PartnerView(BaseModel):
+    partner: str
+    name: str
+
+
+def _view(row: PartnerRow) -> PartnerView:
+    return PartnerView(partner=row.partner, name=row.name)
+
+
+@router.post("", status_code=201)
+async def register_partner(body: PartnerBody, caller: Annotated[Caller, allow("administrator")], post: Posting) -> PartnerView:
+    accepted = await post.submit(f"partner/{body.partner}", RegisterPartner(partner=PartnerCode(body.partner), name=body.name))
+    event = accepted.facts[0].event
+    return PartnerView(partner=event.partner, name=event.name)
+
+
+@router.get("")
+async def list_partners(caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging) -> Page[PartnerView]:
+    return await pages.of(select(PartnerRow), PartnerRow.partner, _view, only={PartnerRow.partner: limited_to(caller)})
+
+
+@router.get("/{partner}")
+async def show_partner(
+    partner: PartnerPath, caller: Annotated[Caller, allow(*READERS, "partner")], reads: Reading, response: Response
+) -> PartnerView:
+    async with reads.session() as session:
+        row = await session.get(PartnerRow, partner)
+    if row is None or limited_to(caller) not in (None, partner):
+        raise Problem("partner_not_found", f"there is no partner {partner}", field="path:partner")
+    etag(response, row.version)
+    return _view(row)

@@ -1,0 +1,128 @@
+"""Hits: parties of requests whose names are like one on a list. A person clears or confirms each; partners are told nothing of them."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel
+from sqlmodel import select
+
+from services.allocation.api.fields import READERS, ProductField, RequestField
+from services.allocation.background.party_screening import entry_of, parties_of
+from services.allocation.domain.book.screening import DecideHit
+from services.allocation.events import HitId, PartyRole, RequestId, SubjectId
+from services.allocation.tables import RequestRow
+from services.allocation.tables.screening import HitStatus, ScreeningHitRow, ScreeningListRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import TYPEID, ReasonBody
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.problems import Problem
+
+router = APIRouter(prefix="/v1/screening-hits", tags=["screening"])
+
+HitPath = Annotated[str, Path(pattern=f"^hit_{TYPEID}$")]
+
+
+class HitView(BaseModel):
+    """`gone`: no list in force has it any more, or the request's parties are others."""
+
+    hit: str
+    request: str
+    product: str
+    role: PartyRole
+    list: str
+    version: int
+    entry: str
+    match: Literal["exact", "near"]
+    found_on: date
+    status: HitStatus
+    reason: str | None
+    decided_by: str | None
+    decided_on: date | None
+
+
+class HitWithNames(HitView):
+    """With the two names, for the person who decides."""
+
+    party: str
+    partner: str
+    listed_name: str
+    listed_aliases: list[str]
+    source: str
+    listed_on: date
+
+
+class HitChange(BaseModel):
+    hit: str
+    request: str
+    status: HitStatus
+
+
+@router.get("")
+async def list_hits(
+    caller: Annotated[Caller, allow(*READERS)],
+    pages: Paging,
+    status: Annotated[HitStatus | None, Query()] = None,
+    product: Annotated[ProductField | None, Query()] = None,
+    of: Annotated[RequestField | None, Query(description="a request")] = None,
+) -> Page[HitView]:
+    return await pages.of(
+        select(ScreeningHitRow),
+        ScreeningHitRow.hit,
+        same_fields(HitView),
+        only={ScreeningHitRow.status: status, ScreeningHitRow.product: product, ScreeningHitRow.request: of},
+    )
+
+
+@router.get("/{hit}")
+async def show_hit(hit: HitPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading) -> HitWithNames:
+    async with reads.session() as session:
+        row = await session.get(ScreeningHitRow, hit)
+        if row is None:
+            raise _no_hit(hit)
+        asked = await session.get(RequestRow, row.request)
+        found_in = await session.get(ScreeningListRow, f"{row.list}/{row.version}")
+    assert asked is not None
+    assert found_in is not None
+    entry = await entry_of(reads.kernel, found_in.document, row.entry)
+    return HitWithNames(
+        **HitView.model_validate(row, from_attributes=True).model_dump(),
+        party=parties_of(asked)[HitView.model_validate(row, from_attributes=True).role],
+        partner=asked.partner,
+        listed_name=entry.name,
+        listed_aliases=list(entry.aliases),
+        source=entry.source,
+        listed_on=entry.listed_on,
+    )
+
+
+@router.post("/{hit}/clear")
+async def clear_hit(
+    hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> HitChange:
+    """The party is another than the one on the list."""
+    return await _decide(hit, "cleared", body, caller, post, reads)
+
+
+@router.post("/{hit}/confirm")
+async def confirm_hit(
+    hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> HitChange:
+    """The party is the one on the list: as long as it is, the request is given nothing."""
+    return await _decide(hit, "confirmed", body, caller, post, reads)
+
+
+async def _decide(
+    hit: str, outcome: Literal["cleared", "confirmed"], body: ReasonBody, caller: Caller, post: Posting, reads: Reading
+) -> HitChange:
+    async with reads.session() as session:
+        row = await session.get(ScreeningHitRow, hit)
+    if row is None:
+        raise _no_hit(hit)
+    command = DecideHit(request=RequestId(row.request), hit=HitId(hit), outcome=outcome, reason=body.reason, by=SubjectId(caller.subject))
+    await post.submit(f"book/{row.product}", command)
+    return HitChange(hit=hit, request=row.request, status=HitStatus(outcome))
+
+
+def _no_hit(hit: str) -> Problem:
+    return Problem("screening_hit_not_found", f"there is no hit {hit}", field="path:hit")

@@ -1,0 +1,198 @@
+"""The parties of open requests against the lists in force: looked up when a request is accepted, and by a task of the service before that.
+
+A submission waits for none of it. A list that comes into force, or goes, has every open request looked up again.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+import structlog
+import uuid_utils
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from typeid import TypeID
+
+from services.allocation.domain.book.screening import MAX_HITS, Screened, ScreenParties
+from services.allocation.domain.screening.listed_names import Entry, ListedNames, ScreeningListFile
+from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestId
+from services.allocation.tables import RequestRow, RequestStatus
+from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
+from shared.clock import day_of
+from shared.journal.connection import UNREACHABLE
+from shared.journal.postgres import read_document
+from shared.journal.record import canonical
+from shared.process.service import Kernel
+from shared.writer.commands import Accepted, CommandFailed, Context, Overloaded, Unavailable
+
+TOGETHER = 200  # requests that one command screens
+POLL_SECONDS = 1.0
+MOST_POLL_SECONDS = 5.0
+LOOKS = 20  # a look that takes longer is made less often: within bounds, a twentieth of the time
+AFTER_A_FAULT_SECONDS = 5.0
+KEPT_LISTS = 16  # versions whose names a process has at hand
+
+OPEN = (RequestStatus.SUBMITTED.value, RequestStatus.ACCEPTED.value)
+
+log = structlog.get_logger()
+
+type ListsInForce = Mapping[ListName, ScreeningListRow]
+
+
+class _Searched(NamedTuple):
+    row: ScreeningListRow
+    names: ListedNames
+
+
+class _Kept:
+    """Lists ready to be searched, by the SHA-256 of their documents: these never change."""
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[str, ListedNames] = OrderedDict()
+        self._making = asyncio.Lock()
+
+    async def names(self, kernel: Kernel, document: str) -> ListedNames:
+        async with self._making:
+            if document not in self._names:
+                async with kernel.pool.acquire() as connection:
+                    kept = await read_document(connection, document)
+                assert kept is not None, f"the document {document} is kept with the event that names it"
+                file = msgspec.json.decode(kept.content, type=ScreeningListFile)
+                self._names[document] = await asyncio.to_thread(ListedNames, file.entries)
+                if len(self._names) > KEPT_LISTS:
+                    self._names.popitem(last=False)
+            self._names.move_to_end(document)
+            return self._names[document]
+
+
+_kept = _Kept()
+
+
+async def lists_in_force(session: AsyncSession) -> dict[ListName, ScreeningListRow]:
+    rows = await session.exec(select(ScreeningListRow).where(col(ScreeningListRow.in_force)).order_by(col(ScreeningListRow.list)))
+    return {ListName(row.list): row for row in rows.all()}
+
+
+def versions(lists: ListsInForce) -> dict[ListName, int]:
+    return {name: row.version for name, row in lists.items()}
+
+
+async def entry_of(kernel: Kernel, document: str, entry: str) -> Entry:
+    """What a version of a list says of an entry that was found in it."""
+    return (await _kept.names(kernel, document)).entries[entry]
+
+
+def parties_of(row: RequestRow) -> dict[PartyRole, str]:
+    """Those that the request names."""
+    named: dict[PartyRole, str] = {"nominee": row.nominee, "consignee": row.consignee, "end_user": row.end_user}
+    return {role: party for role, party in named.items() if party}
+
+
+async def screen(
+    kernel: Kernel, product: str, rows: Sequence[RequestRow], before: Mapping[str, dict[str, int]], lists: ListsInForce
+) -> int:
+    """Has the parties of the requests looked up in the lists in force. `before`: by request, the versions in which they were last.
+    Gives how much of it was news.
+
+    Raises what the writer does, or the database.
+    """
+    searched = {name: _Searched(row, await _kept.names(kernel, row.document)) for name, row in lists.items()}
+    found = await asyncio.to_thread(lambda: tuple(_screened(row, searched) for row in rows))  # others are answered meanwhile
+    command = ScreenParties(screened=found)
+    now = versions(lists)
+    # A list never comes back in an old version, so no request goes from one state of the lists to another twice.
+    steps = [[row.request, before.get(row.request, {}), now] for row in rows]
+    command_id = sha256(b"screen/" + canonical(steps)).digest()
+    context = Context(
+        command_id=command_id,
+        actor=f"service:{kernel.service.name}",
+        correlation_id=command_id[:16].hex(),
+        causation_id=f"screening/{product}",
+        effective_on=day_of(kernel.clock.now(), kernel.settings.zone).isoformat(),
+    )
+    answer = await kernel.writer.submit(f"book/{product}", command, context)
+    return len(answer.facts) if isinstance(answer, Accepted) else 0
+
+
+async def keep_screening(kernel: Kernel) -> None:
+    """The service's task. Several processes may do it at once: what one has done, the others' commands change no more."""
+    while True:
+        began = monotonic()
+        try:
+            done = await _screen_some(kernel)
+        except (Unavailable, Overloaded, DBAPIError, *UNREACHABLE) as error:
+            log.warning("screening_waits", error=repr(error))
+            done = 0
+        except CommandFailed:
+            log.exception("screening_failed")
+            await asyncio.sleep(AFTER_A_FAULT_SECONDS)
+            done = 0
+        if done == 0:
+            await asyncio.sleep(min(max(POLL_SECONDS, LOOKS * (monotonic() - began)), MOST_POLL_SECONDS))
+
+
+async def screen_round(kernel: Kernel, round: str) -> None:
+    """Before a decision is final: a list may have come into force a moment ago. What is found bars its request."""
+    while await _screen_some(kernel, round=round):
+        pass
+
+
+async def _screen_some(kernel: Kernel, *, round: str | None = None) -> int:
+    """How many requests were behind, and are not any more."""
+    async with AsyncSession(kernel.engine, expire_on_commit=False) as session:
+        lists = await lists_in_force(session)
+        behind = await requests_behind(session, versions(lists), round=round)
+    by_product: dict[str, list[RequestRow]] = {}
+    for row, _ in behind:
+        by_product.setdefault(row.product, []).append(row)
+    before = {row.request: screened for row, screened in behind}
+    return sum([await screen(kernel, product, rows, before, lists) for product, rows in sorted(by_product.items())])
+
+
+async def requests_behind(
+    session: AsyncSession, lists: Mapping[ListName, int], *, request: str | None = None, round: str | None = None
+) -> list[tuple[RequestRow, dict[str, int]]]:
+    """Open requests whose parties were looked up in other versions than these, or never; with the versions in which they were."""
+    theirs = col(RequestScreeningRow.lists)
+    query = (
+        select(RequestRow, theirs)
+        .join(RequestScreeningRow, col(RequestScreeningRow.request) == col(RequestRow.request), isouter=True)
+        .where(col(RequestRow.status).in_(OPEN))
+        .order_by(col(RequestRow.request))
+        .limit(TOGETHER)
+    )
+    if request is not None:
+        query = query.where(RequestRow.request == request)
+    if round is not None:
+        query = query.where(RequestRow.round == round)
+    query = query.where(or_(theirs.is_(None), theirs != dict(lists))) if lists else query.where(theirs != {})
+    return [(row, screened or {}) for row, screened in (await session.exec(query)).all()]
+
+
+def _screened(row: RequestRow, searched: Mapping[ListName, _Searched]) -> Screened:
+    hits = sorted(
+        (
+            Hit(hit=_hit_id(row.request, role, name, found.entry), role=role, list=name, entry=found.entry.entry, match=found.match)
+            for role, party in parties_of(row).items()
+            for name, each in searched.items()
+            for found in each.names.find(party)
+        ),
+        key=lambda hit: (hit.match, hit.list, hit.entry, hit.role),  # exact ones first
+    )
+    return Screened(
+        request=RequestId(row.request),
+        lists={name: each.row.version for name, each in searched.items()},
+        hits=tuple(hits[:MAX_HITS]),
+        beyond=max(len(hits) - MAX_HITS, 0),
+    )
+
+
+def _hit_id(request: str, role: PartyRole, list: ListName, entry: Entry) -> HitId:
+    """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
+    digest = sha256(canonical([request, role, list, msgspec.to_builtins(entry)])).digest()
+    return HitId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit")))

@@ -1,0 +1,190 @@
+"""Instrument: a power to act, who holds it, and within which limits. One that stands under another is a part of it."""
+
+from datetime import date
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.events.authority import (
+    ActingOfficerNamed,
+    InstrumentEnded,
+    InstrumentEvent,
+    InstrumentId,
+    InstrumentRegistered,
+    authority_after,
+    authority_of,
+)
+from services.allocation.events.ids import ProductId, SubjectId
+from shared.journal.decider import Decider, Refused
+from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
+
+MAX_ACTING = 50  # officers named under one instrument
+
+
+class RegisterInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`above`: the instrument that it stands under and all above that, as looked up; none, also where `under` is not to be found."""
+
+    instrument: InstrumentId
+    kind: Kind
+    title: str
+    office: str
+    under: InstrumentId | None
+    above: Chain
+    holder: SubjectId
+    acts: tuple[str, ...]
+    products: tuple[ProductId, ...]
+    limit_g: int | None
+    limit_minor: int | None
+    currency: str | None
+    valid_from: date
+    valid_until: date
+    may_sub_delegate: bool
+
+
+class NameActingOfficer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    officer: SubjectId
+    valid_from: date
+    valid_until: date
+
+
+class EndInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    products: tuple[ProductId, ...]  # whose books hold approvals that cite it, or what stands under it, as looked up
+    reason: str
+    on: date
+
+
+type Command = RegisterInstrument | NameActingOfficer | EndInstrument
+
+
+class Reason(StrEnum):
+    """Why an instrument stays as it is."""
+
+    ALREADY_REGISTERED = "instrument_already_registered"
+    NOT_FOUND = "instrument_not_found"
+    ENDED = "instrument_ended"
+    NO_ACTS = "instrument_without_acts"
+    NAMED_TWICE = "instrument_names_twice"
+    DATES_REVERSED = "instrument_dates_reversed"
+    LIMIT_INVALID = "instrument_limit_invalid"
+    ROOT_INVALID = "instrument_root_invalid"
+    NOT_DELEGABLE = "authority_not_delegable"
+    WIDER = "instrument_wider_than_parent"
+    CHAIN_TOO_LONG = "instrument_chain_too_long"
+    ACTING_INVALID = "acting_officer_invalid"
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    authority: Authority | None = None  # None: not registered yet
+
+
+def decide(command: Command, instrument: Instrument) -> list[InstrumentEvent] | Refused[Reason]:
+    match command:
+        case RegisterInstrument():
+            if instrument.authority is not None:
+                return Refused(Reason.ALREADY_REGISTERED, f"{instrument.authority.id} is registered already")
+            return _fault(command) or [_registered(command)]
+        case NameActingOfficer():
+            if isinstance(found := _standing(instrument), Refused):
+                return found
+            return _unfit_officer(command, found) or [
+                ActingOfficerNamed(
+                    instrument=InstrumentId(found.id),
+                    officer=command.officer,
+                    valid_from=command.valid_from,
+                    valid_until=command.valid_until,
+                )
+            ]
+        case EndInstrument():
+            if isinstance(found := _standing(instrument), Refused):
+                return found
+            return [
+                InstrumentEnded(instrument=InstrumentId(found.id), ended_on=command.on, products=command.products, reason=command.reason)
+            ]
+        case _:
+            assert_never(command)
+
+
+def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
+    if isinstance(event, InstrumentRegistered):
+        return Instrument(authority_of(event))
+    assert instrument.authority is not None, "an instrument is registered first"
+    return Instrument(authority_after(instrument.authority, event))
+
+
+def _registered(command: RegisterInstrument) -> InstrumentRegistered:
+    return InstrumentRegistered(
+        instrument=command.instrument,
+        kind=command.kind,
+        title=command.title,
+        office=command.office,
+        under=command.under,
+        holder=command.holder,
+        acts=command.acts,
+        products=command.products,
+        limit_g=command.limit_g,
+        limit_minor=command.limit_minor,
+        currency=command.currency,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        may_sub_delegate=command.may_sub_delegate,
+    )
+
+
+def _fault(command: RegisterInstrument) -> Refused[Reason] | None:
+    if not command.acts:
+        return Refused(Reason.NO_ACTS, "no act is named", field="/acts", accepted="at least one act")
+    for field, names in (("/acts", command.acts), ("/products", command.products)):
+        if len(set(names)) < len(names):
+            return Refused(Reason.NAMED_TWICE, "one is named twice", field=field, accepted="each once")
+    if command.valid_until < command.valid_from:
+        return Refused(
+            Reason.DATES_REVERSED, "it would end before it begins", field="/valid_until", accepted=f"{command.valid_from} or later"
+        )
+    if (command.limit_minor is None) != (command.currency is None):
+        return Refused(Reason.LIMIT_INVALID, "a limit in money has a currency", field="/currency", accepted="both, or neither")
+    return _misplaced(command)
+
+
+def _misplaced(command: RegisterInstrument) -> Refused[Reason] | None:
+    """Whether it stands where it says, as a part of what is above it."""
+    if (command.under is None) != (command.kind is Kind.ACT):
+        return Refused(
+            Reason.ROOT_INVALID, "an act stands under nothing, and all else under another", field="/under", accepted="an act at the root"
+        )
+    if command.under is None:
+        return None
+    if not command.above:
+        return Refused(Reason.NOT_FOUND, f"there is no instrument {command.under}", field="/under")
+    parent = command.above[0]
+    if any(each.ended_on is not None for each in command.above):
+        return Refused(Reason.ENDED, f"{parent.id}, or what it stands under, has ended", field="/under")
+    if len(command.above) >= MAX_LINKS:
+        return Refused(Reason.CHAIN_TOO_LONG, "too many stand above it", field="/under", accepted=f"fewer than {MAX_LINKS}")
+    if command.kind is Kind.DELEGATION and not parent.may_sub_delegate:
+        return Refused(Reason.NOT_DELEGABLE, f"{parent.id} may not be delegated", field="/under", accepted="one that may be")
+    if (field := wider_than(authority_of(_registered(command)), parent)) is not None:
+        return Refused(Reason.WIDER, f"it reaches beyond {parent.id}", field=f"/{field}", accepted=f"what {parent.id} covers, or less")
+    return None
+
+
+def _unfit_officer(command: NameActingOfficer, instrument: Authority) -> Refused[Reason] | None:
+    if command.officer == instrument.holder:
+        return Refused(Reason.ACTING_INVALID, "the holder acts for nobody", field="/officer", accepted="another officer")
+    if not instrument.valid_from <= command.valid_from <= command.valid_until <= instrument.valid_until:
+        days = f"{instrument.valid_from} to {instrument.valid_until}"
+        return Refused(Reason.ACTING_INVALID, "the days are not the instrument's", field="/valid_from", accepted=f"days from {days}")
+    if len(instrument.acting) >= MAX_ACTING:
+        return Refused(Reason.ACTING_INVALID, "too many officers were named", accepted=f"up to {MAX_ACTING} under one instrument")
+    return None
+
+
+def _standing(instrument: Instrument) -> Authority | Refused[Reason]:
+    if (authority := instrument.authority) is None:
+        return Refused(Reason.NOT_FOUND, "there is no such instrument")
+    if authority.ended_on is not None:
+        return Refused(Reason.ENDED, f"{authority.id} has ended")
+    return authority
+
+
+DECIDER = Decider(kind="instrument", initial=Instrument(), commands=Command, decide=decide, evolve=evolve)

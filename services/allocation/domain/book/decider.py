@@ -1,0 +1,74 @@
+"""Book: the requests and rounds of one product, where quota, carries and awards are kept right together."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from services.allocation.domain.authority.signing import SigningReason
+from services.allocation.domain.book.carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
+from services.allocation.domain.book.emergency import MissRatification, emergency_timers
+from services.allocation.domain.book.evolve import evolve
+from services.allocation.domain.book.lapses import LapseApprovals, lapses_inside
+from services.allocation.domain.book.objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
+from services.allocation.domain.book.reminders import RemindOfScreening, remind, reminder_timers
+from services.allocation.domain.book.requests import (
+    AcceptRequest,
+    DeclineRequest,
+    ExpireRequest,
+    RequestCommand,
+    SubmitRequest,
+    WithdrawRequest,
+    decide_request,
+    request_timers,
+)
+from services.allocation.domain.book.rounds import CloseRound, ReopenRound, RoundCommand, decide_round
+from services.allocation.domain.book.screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
+from services.allocation.domain.book.state import Book, Reason
+from services.allocation.events import BookEvent, BookOpened, ProductId
+from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.terms.authority import Fault
+
+
+class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has registered the product."""
+
+    product: ProductId
+
+
+type _Decided = list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]
+
+# From timers and reactions: nobody asks for them.
+_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening
+
+type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand
+
+
+def decide(command: Command, book: Book) -> _Decided:
+    if isinstance(command, OpenBook):
+        return [BookOpened(product=command.product)] if book.product is None else []
+    if book.product is None:
+        if isinstance(command, _TOTAL):
+            return []
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered", field="/product")
+    decided: _Decided
+    match command:
+        case SubmitRequest() | AcceptRequest() | DeclineRequest() | WithdrawRequest() | ExpireRequest():
+            decided = decide_request(command, book.product, book)
+        case ExpireCarry() | EndCarry() | FollowAgreement():
+            decided = decide_carry(command, book.product, book)
+        case RemindOfScreening():
+            decided = remind(command, book.product, book)
+        case ScreenParties() | DecideHit():
+            decided = decide_screening(command, book.product, book)
+        case RaiseObjection() | AnswerObjection():
+            decided = decide_objection(command, book.product, book)
+        case _:
+            decided = decide_round(command, book.product, book)
+    return decided if isinstance(decided, Refused) else decided + lapses_inside(book.product, book, decided)
+
+
+def timers(event: BookEvent) -> Sequence[Timer | CancelTimer]:
+    return [*request_timers(event), *reminder_timers(event), *emergency_timers(event), *carry_timers(event)]
+
+
+DECIDER = Decider(kind="book", initial=Book(), commands=Command, decide=decide, evolve=evolve, timers=timers)

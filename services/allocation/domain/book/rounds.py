@@ -1,0 +1,402 @@
+"""Rounds of a book: requests decided together. Opened, proposed, approved by people other than the proposer, certified, released."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.domain.authority.signing import SigningReason
+from services.allocation.domain.book.approvals import ApproveRound, approve_round
+from services.allocation.domain.book.carries import carried, restored
+from services.allocation.domain.book.emergency import (
+    APPROVALS,
+    MissRatification,
+    RatifyRound,
+    emergency_decided,
+    miss_ratification,
+    ratify_round,
+)
+from services.allocation.domain.book.lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
+from services.allocation.domain.book.opening import OpenRound, minimum_beyond, open_round
+from services.allocation.domain.book.screening import parties_barred
+from services.allocation.domain.book.state import Book, Reason, Request, Round, proposal_of, requests_of
+from services.allocation.domain.rules.cover import days_of_cover
+from services.allocation.events import (
+    Award,
+    AwardGranted,
+    AwardId,
+    AwardWithdrawn,
+    BookEvent,
+    DecisionHash,
+    KeyId,
+    LoanAwarded,
+    PartnerCode,
+    ProductId,
+    QuorumStep,
+    Reads,
+    ReleaseOrder,
+    RequestId,
+    RoundCancelled,
+    RoundCertified,
+    RoundId,
+    RoundProposed,
+    RoundReleased,
+    RoundReopened,
+    SubjectId,
+)
+from shared.journal.decider import Refused
+from shared.journal.record import canonical
+from shared.terms.authority import Chain, Fault, still_covers
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision comes to."""
+
+    decision: DecisionHash
+    file: str
+    release_order: str
+    supply_g: int
+    left_g: int
+    awards_g: dict[PartnerCode, dict[RequestId, int]]
+    carries_g: dict[PartnerCode, str]
+    revision: int  # of the round, as it was
+    reads: Reads
+
+    @property
+    def awarded_g(self) -> dict[PartnerCode, int]:
+        return {partner: sum(awards.values()) for partner, awards in self.awards_g.items()}
+
+
+class ProposeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`proposed` was worked out before, from the book as it was then; None where that could not be done, and the book says why."""
+
+    round: RoundId
+    supply_g: int  # offered
+    by: SubjectId
+    on: date
+    surroundings: Surroundings
+    proposed: Proposed | None
+
+
+class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`order`: what the proposed decision awards, as its document has it; None where there is none, and the book says why."""
+
+    round: RoundId
+    surroundings: Surroundings
+    order: ReleaseOrder | None
+    revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
+    authorities: dict[str, Chain]  # those that the approvals cite, as they are now
+    on: date
+    at: datetime
+
+
+class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    round: RoundId
+    reason: str
+
+
+class CloseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has released the round."""
+
+    round: RoundId
+    decision: DecisionHash
+
+
+class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has refused the round."""
+
+    round: RoundId
+    decision: DecisionHash
+    reason: str
+
+
+type RoundCommand = (
+    OpenRound
+    | ProposeRound
+    | ApproveRound
+    | CertifyRound
+    | CancelRound
+    | CloseRound
+    | ReopenRound
+    | RatifyRound
+    | MissRatification
+    | LapseApprovals
+)
+
+
+def decide_round(
+    command: RoundCommand, product: ProductId, book: Book
+) -> list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+    match command:
+        case OpenRound():
+            return open_round(command, product, book)
+        case ProposeRound():
+            return _propose(command, product, book)
+        case ApproveRound():
+            if isinstance(round := _undecided(book, command.round), Refused):
+                return round
+            return approve_round(command, product, book, round)
+        case RatifyRound():
+            return ratify_round(command, product, book)
+        case MissRatification():
+            return miss_ratification(command, product, book)
+        case CertifyRound():
+            return _certify(command, product, book)
+        case CancelRound():
+            if isinstance(round := _undecided(book, command.round), Refused):
+                return round
+            return [RoundCancelled(round=command.round, product=product, reason=command.reason)]
+        case CloseRound():
+            return _close(command, product, book)
+        case ReopenRound():
+            return _reopen(command, product, book)
+        case LapseApprovals():
+            return lapses_outside(command, product, book)
+        case _:
+            assert_never(command)
+
+
+def lacks_decision(command: ProposeRound, product: ProductId, book: Book) -> bool:
+    """Whether the book would take a decision of this round. Where it would not, none need be worked out."""
+    decided = _propose(msgspec.structs.replace(command, proposed=None), product, book)
+    return isinstance(decided, Refused) and decided.code is Reason.DECISION_STALE
+
+
+def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
+    """By a decision that awards so much."""
+    return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
+
+
+def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(round := _undecided(book, command.round), Refused):
+        return round
+    if not round.requests:
+        return Refused(Reason.ROUND_EMPTY, f"no request is left in {command.round}")
+    asked = requests_of(book, round)
+    partners = {request.partner for request in asked.values()}
+    if late := _late(asked, command.on):
+        return late
+    if barring := parties_barred(asked):
+        return barring
+    if superseded := _superseded(command.round, round, command.surroundings):
+        return superseded
+    if insisting := minimum_beyond(book, round, command.surroundings.largest_minimum):
+        return insisting
+    if missing := sorted(partners - command.surroundings.terms.keys()):
+        return Refused(Reason.AGREEMENT_MISSING, f"{', '.join(missing)} has no agreement on {product} that is valid on {command.on}")
+    free_g = command.surroundings.free_g
+    if command.supply_g < 1:
+        return Refused(Reason.QUANTITY_INVALID, "nothing is offered", field="/supply_g", accepted="1 g or more")
+    if command.supply_g > free_g:
+        return Refused(
+            Reason.SUPPLY_BEYOND_STOCK,
+            "more is offered than is available and not protected",
+            field="/supply_g",
+            accepted=f"up to {free_g} g",
+        )
+    proposed = command.proposed
+    if proposed is None or proposed.revision != round.revision or proposed.reads != reads_of(book, partners, command.surroundings):
+        return Refused(Reason.DECISION_STALE, "what the decision was made from changed meanwhile: propose again")
+    if fault := _unsound(proposed, asked):
+        return Refused(Reason.DECISION_UNSOUND, fault)
+    if too_large := _beyond_emergency(proposed, round):
+        return too_large
+    if not proposed.awards_g:
+        return Refused(
+            Reason.NOTHING_AWARDED, "the decision awards nothing", accepted="a larger supply, other requests, or a cancelled round"
+        )
+    return [
+        *([void_decision(command.round, product, round, "another decision")] if round.proposal else []),
+        RoundProposed(
+            round=command.round,
+            product=product,
+            decision=proposed.decision,
+            file=proposed.file,
+            release_order=proposed.release_order,
+            proposed_by=command.by,
+            supply_g=proposed.supply_g,
+            left_g=proposed.left_g,
+            awards=sum(map(len, proposed.awards_g.values())),
+            awarded_g=proposed.awarded_g,
+            carries_g=proposed.carries_g,
+            reads=proposed.reads,
+        ),
+    ]
+
+
+def _superseded(round_id: RoundId, round: Round, surroundings: Surroundings) -> Refused[Reason] | None:
+    if surroundings.policy_stands:
+        return None
+    return Refused(
+        Reason.POLICY_CHANGED,
+        f"{round.policy} version {round.policy_version}, under which {round_id} was opened, is not active any more",
+        accepted="the round cancelled, and another opened",
+    )
+
+
+def _beyond_emergency(proposed: Proposed, round: Round) -> Refused[Reason] | None:
+    most_g = None if round.emergency is None else round.emergency.max_g
+    if most_g is None or sum(proposed.awarded_g.values()) <= most_g:
+        return None
+    return Refused(
+        Reason.EMERGENCY_TOO_LARGE, "an emergency does not release so much", field="/supply_g", accepted=f"a supply of up to {most_g} g"
+    )
+
+
+def _unsound(proposed: Proposed, asked: Mapping[RequestId, Request]) -> str | None:
+    """What no rule may ever do, whatever it was that worked the decision out."""
+    if sum(proposed.awarded_g.values()) + proposed.left_g != proposed.supply_g:
+        return "the awards and what is left are not what was offered"
+    room_g = {partner: read.quota_g - read.used_g for partner, read in proposed.reads.agreements.items()}
+    for partner, awards_g in proposed.awards_g.items():
+        for request_id, mass_g in awards_g.items():
+            if (request := asked.get(request_id)) is None or request.partner != partner:
+                return f"{request_id} of {partner} is not in the round"
+            if not (request.minimum_g or 1) <= mass_g <= (request.accepted_g or 0):
+                return f"{request_id} is awarded less than its minimum or more than was accepted"
+        if sum(awards_g.values()) > room_g.get(partner, 0):
+            return f"{partner} is awarded more than its quota"
+    return None
+
+
+def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(round := _undecided(book, command.round), Refused):
+        return round
+    if (proposal := round.proposal) is None:
+        return Refused(Reason.ROUND_NOT_PROPOSED, f"{command.round} has no decision to certify")
+    if book.awaiting_release is not None:
+        return Refused(Reason.AWAITING_RELEASE, f"{book.awaiting_release} is being released", accepted="the same a moment later")
+    if superseded := _superseded(command.round, round, command.surroundings):
+        return superseded
+    asked = requests_of(book, round)
+    if late := _late(asked, command.on):
+        return late
+    if barring := parties_barred(asked):
+        return barring
+    if proposal.reads != reads_of(book, {request.partner for request in asked.values()}, command.surroundings):
+        return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
+    if (order := command.order) is None or name_of(order) != proposal.release_order:
+        return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
+    approvals = tuple(
+        approval
+        for key, approval in sorted(proposal.approvals.items())
+        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
+    )
+    needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
+    if len(approvals) < needed:
+        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
+    expires_on = command.on + timedelta(days=round.release_days)
+    lent: list[BookEvent] = []
+    given: list[BookEvent] = []
+    for award in order.awards:
+        grants = given if book.requests[award.request].return_on is None else lent
+        grants += _grant(award, command.round, product, book, proposal.decision, expires_on)
+    return [
+        *lent,  # inventory is to know which awards are loans before it hears that the round is certified
+        *carried(command.round, product, book, round, _last_days(command.surroundings), command.on),
+        RoundCertified(
+            round=command.round,
+            product=product,
+            decision=proposal.decision,
+            release_order=proposal.release_order,
+            awards=(),
+            expires_on=expires_on,
+            approvals=approvals,
+        ),
+        *emergency_decided(command.round, product, round, proposal, approvals, command.at),
+        *given,  # there may be thousands, and inventory has the release order: it need not wait until it has heard them all
+    ]
+
+
+def _last_days(surroundings: Surroundings) -> dict[PartnerCode, date | None]:
+    return {partner: terms.valid_until for partner, terms in surroundings.terms.items()}
+
+
+def name_of(order: ReleaseOrder) -> str:
+    """The SHA-256 (hex) that a release order is kept under."""
+    return sha256(canonical(order)).hexdigest()
+
+
+def _grant(
+    award: Award, round_id: RoundId, product: ProductId, book: Book, decision: DecisionHash, expires_on: date
+) -> list[AwardGranted | LoanAwarded]:
+    request = book.requests[award.request]
+    granted = AwardGranted(
+        award=award.award,
+        round=round_id,
+        request=award.request,
+        product=product,
+        partner=award.partner,
+        mass_g=award.mass_g,
+        daily_consumption_g=request.daily_consumption_g,
+        days_of_cover=days_of_cover(award.mass_g, request.daily_consumption_g),
+        decision=decision,
+        expires_on=expires_on,
+    )
+    if request.return_on is None:
+        return [granted]
+    lent = LoanAwarded(
+        award=award.award,
+        round=round_id,
+        request=award.request,
+        product=product,
+        partner=award.partner,
+        mass_g=award.mass_g,
+        return_on=request.return_on,
+        decision=decision,
+        expires_on=expires_on,
+    )
+    return [granted, lent]
+
+
+def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEvent]:
+    if _certified(book, command.round, command.decision) is None:
+        return []
+    return [RoundReleased(round=command.round, product=product, decision=command.decision)]
+
+
+def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEvent]:
+    if (round := _certified(book, command.round, command.decision)) is None:
+        return []
+    reopened = RoundReopened(round=command.round, product=product, decision=command.decision, reason=command.reason)
+    return [*_withdrawn(command, product, book, round), *restored(command.round, product, book, round), reopened]
+
+
+def _withdrawn(command: ReopenRound, product: ProductId, book: Book, round: Round) -> Iterator[AwardWithdrawn]:
+    for request_id in sorted(round.requests):
+        request = book.requests[request_id]
+        if request.awarded_g:
+            yield AwardWithdrawn(
+                award=award_of(request_id),
+                round=command.round,
+                request=request_id,
+                product=product,
+                partner=request.partner,
+                reason=command.reason,
+            )
+
+
+def award_of(request: RequestId) -> AwardId:
+    """An award is named after its request, which has at most one that stands."""
+    return AwardId(f"awd_{request.removeprefix('req_')}")
+
+
+def _undecided(book: Book, round_id: RoundId) -> Round | Refused[Reason]:
+    round = book.rounds.get(round_id)
+    if round is None:
+        return Refused(Reason.ROUND_CLOSED, f"{round_id} is not open")
+    if round.certified:
+        return Refused(Reason.ROUND_CERTIFIED, f"{round_id} is certified")
+    return round
+
+
+def _certified(book: Book, round_id: RoundId, decision: DecisionHash) -> Round | None:
+    round = book.rounds.get(round_id)
+    return round if round is not None and round.certified and proposal_of(round).decision == decision else None
+
+
+def _late(asked: Mapping[RequestId, Request], on: date) -> Refused[Reason] | None:
+    late = [request_id for request_id, request in asked.items() if request.needed_by < on]
+    return Refused(Reason.REQUEST_EXPIRED, f"{min(late)} was needed by {asked[min(late)].needed_by}") if late else None

@@ -1,0 +1,116 @@
+"""Screening of the parties of a book's requests by the lists in force, and hits, which a person decides.
+
+Looking up many names is slow, so it is done before, and outside the writer; submitting a request does none of it.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, assert_never
+
+import msgspec
+
+from services.allocation.domain.book.state import Book, Reason, Request, changeable
+from services.allocation.events import (
+    BookEvent,
+    Hit,
+    HitId,
+    ListName,
+    PartiesScreened,
+    ProductId,
+    RequestId,
+    ScreeningHitDecided,
+    SubjectId,
+)
+from shared.journal.decider import Refused
+
+MAX_HITS = 200  # that one event names
+
+
+class Screened(msgspec.Struct, frozen=True, kw_only=True):
+    """What the lists in force have of one request's parties."""
+
+    request: RequestId
+    lists: dict[ListName, int]
+    hits: tuple[Hit, ...]
+    beyond: int = 0
+
+
+class ScreenParties(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nobody asks for it, so it is total: of a request that is closed by now there is nothing to say."""
+
+    screened: tuple[Screened, ...]
+
+
+class DecideHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    request: RequestId
+    hit: HitId
+    outcome: Literal["cleared", "confirmed"]
+    reason: str
+    by: SubjectId
+
+
+type ScreeningCommand = ScreenParties | DecideHit
+
+
+def decide_screening(command: ScreeningCommand, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    match command:
+        case ScreenParties():
+            return [_screened(each, product) for each in command.screened if _is_news(each, book)]
+        case DecideHit():
+            return _decide_hit(command, product, book)
+        case _:
+            assert_never(command)
+
+
+def party_barred(request_id: RequestId, request: Request, field: str | None = None) -> Refused[Reason] | None:
+    """Why the request may be given nothing: what its parties have on lists."""
+    screening = request.screening
+    if screening.confirmed:
+        return Refused(Reason.PARTY_BARRED, f"a party of {request_id} is on a screening list", field=field, accepted="another party")
+    if screening.beyond:
+        return Refused(Reason.PARTY_BARRED, f"the parties of {request_id} have too many hits", field=field, accepted="another party")
+    if screening.open:
+        detail = f"{len(screening.open)} hits of {request_id} are to be decided: {screening.open[0]}"
+        return Refused(Reason.HIT_OPEN, detail, field=field, accepted="the same once a person has cleared them")
+    return None
+
+
+def parties_barred(asked: Mapping[RequestId, Request]) -> Refused[Reason] | None:
+    """Why a round of these requests may be given nothing as it is: what the parties of one of them have on lists."""
+    hit = [name for name, request in asked.items() if request.screening.hits or request.screening.beyond]  # of thousands, few
+    return next((fault for name in sorted(hit) if (fault := party_barred(name, asked[name]))), None)
+
+
+def unscreened(request_id: RequestId, request: Request, lists: Mapping[ListName, int]) -> Refused[Reason] | None:
+    """Whether its parties are still to be looked up in the lists in force."""
+    if request.screening.lists != lists:
+        detail = f"the parties of {request_id} have not been looked up in the lists in force"
+        return Refused(Reason.SCREENING_MISSING, detail, accepted="the same a moment later")
+    return None
+
+
+def _is_news(screened: Screened, book: Book) -> bool:
+    if (request := book.requests.get(screened.request)) is None:
+        return False
+    known = request.screening
+    return (known.lists, set(known.hits), known.beyond) != (screened.lists, {hit.hit for hit in screened.hits}, screened.beyond)
+
+
+def _screened(screened: Screened, product: ProductId) -> PartiesScreened:
+    return PartiesScreened(request=screened.request, product=product, lists=screened.lists, hits=screened.hits, beyond=screened.beyond)
+
+
+def _decide_hit(command: DecideHit, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+    if isinstance(request := changeable(book, command.request), Refused):
+        return request
+    if command.hit not in request.screening.hits:
+        return Refused(Reason.HIT_NOT_FOUND, f"{command.request} has no hit {command.hit}", field="path:hit")
+    return [
+        ScreeningHitDecided(
+            request=command.request,
+            product=product,
+            hit=command.hit,
+            outcome=command.outcome,
+            reason=command.reason,
+            decided_by=command.by,
+        )
+    ]

@@ -1,0 +1,197 @@
+"""Book of a product: what its requests and rounds have come to. It holds only what can still change."""
+
+from datetime import date
+from enum import StrEnum
+
+import immutables
+import msgspec
+
+from services.allocation.domain.book.carry import Carries, Carry, carry_g
+from services.allocation.domain.book.screening_state import Objection, Screening
+from services.allocation.events import (
+    AgreementId,
+    Approval,
+    DecisionHash,
+    DisruptionId,
+    EmergencyPath,
+    KeyId,
+    Method,
+    ObjectionId,
+    PartnerCode,
+    Position,
+    ProductId,
+    QuorumStep,
+    Reads,
+    RequestId,
+    RoundId,
+    SubjectId,
+)
+from shared.journal.decider import Refused
+from shared.terms.authority import Cited
+
+
+class Reason(StrEnum):
+    """Why a book refuses. Each value is the `code` of an RFC 9457 problem."""
+
+    PRODUCT_NOT_FOUND = "product_not_found"
+    QUANTITY_INVALID = "quantity_invalid"
+    MINIMUM_INVALID = "request_minimum_invalid"
+    DATE_IN_PAST = "date_in_past"
+    RETURN_INVALID = "return_day_invalid"
+    AGREEMENT_MISSING = "agreement_missing"
+    REQUEST_CLOSED = "request_closed"
+    REQUEST_EXPIRED = "request_expired"
+    REQUEST_CERTIFIED = "request_in_certified_round"
+    REQUEST_NOT_ACCEPTED = "request_not_accepted"
+    REQUEST_IN_ROUND = "request_in_another_round"
+    ACCEPTED_INVALID = "accepted_mass_invalid"
+    REASONS_MISSING = "reasons_missing"
+    SCREENING_MISSING = "screening_missing"
+    HIT_OPEN = "screening_hit_open"
+    PARTY_BARRED = "party_barred"
+    HIT_NOT_FOUND = "screening_hit_not_found"
+    OBJECTION_LATE = "objection_too_late"
+    OBJECTION_OPEN = "objection_already_open"
+    OBJECTION_CLOSED = "objection_already_answered"
+    OBJECTION_ACCEPTANCE = "objection_acceptance_invalid"
+    ROUND_CLOSED = "round_closed"
+    ROUND_EMPTY = "round_without_requests"
+    ROUND_TOO_LARGE = "round_too_large"
+    REQUEST_TWICE = "round_request_twice"
+    RULE_UNKNOWN = "rule_unknown"
+    POSITION_MISSING = "position_missing"
+    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy"
+    POLICY_CHANGED = "policy_changed"
+    EMERGENCY_TOO_LARGE = "emergency_too_large"
+    APPROVALS_INVALID = "approvals_needed_invalid"
+    RELEASE_DAYS_INVALID = "release_days_invalid"
+    ROUND_CERTIFIED = "round_already_certified"
+    ROUND_NOT_PROPOSED = "round_not_proposed"
+    SUPPLY_BEYOND_STOCK = "supply_beyond_stock"
+    NOTHING_AWARDED = "round_awards_nothing"
+    DECISION_UNSOUND = "decision_unsound"
+    DECISION_STALE = "decision_stale"
+    APPROVED_BEFORE = "approval_duplicate"
+    APPROVALS_MISSING = "approvals_missing"
+    AWAITING_RELEASE = "another_round_awaits_release"
+    NOT_TO_RATIFY = "ratification_not_due"
+    RATIFIED_BY_DECIDER = "ratification_by_decider"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is open: no round has given it anything yet."""
+
+    partner: PartnerCode
+    mass_g: int
+    minimum_g: int
+    daily_consumption_g: int
+    needed_by: date
+    return_on: date | None = None  # None: it is not for a loan
+    accepted_g: int | None = None  # None: not screened yet
+    least_contents: dict[str, str] = {}
+    excluded_origins: tuple[str, ...] = ()
+    round: RoundId | None = None
+    screening: Screening = Screening()
+    objections_until: date | None = None  # None: there is nothing to object to yet
+    awarded_g: int = 0  # by its round, once that is certified
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What it awards stands in its release order, not here: there may be 10,000 awards."""
+
+    decision: DecisionHash
+    release_order: str | None
+    proposed_by: SubjectId
+    awarded_g: dict[PartnerCode, int]
+    carries_g: dict[PartnerCode, str]  # after the round
+    reads: Reads
+    approvals: immutables.Map[KeyId, Approval] = immutables.Map()
+    cited: immutables.Map[SubjectId, Cited] = immutables.Map()  # by what authority each of them approved it
+
+    @property
+    def mass_g(self) -> int:
+        return sum(self.awarded_g.values())
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """Open without a proposal, then proposed, then certified; what is released or cancelled leaves the book."""
+
+    requests: frozenset[RequestId]
+    disruption: DisruptionId | None
+    method: Method
+    positions: tuple[Position, ...]
+    policy: str
+    policy_version: int
+    quorum: tuple[QuorumStep, ...]
+    emergency: EmergencyPath | None
+    release_days: int
+    protected_g: int  # by the policy: inventory's own level may be higher
+    carry_years: int | None  # None: rounding is remembered for as long as its agreement
+    revision: int = 1  # grows with whatever of its requests a decision may have read
+    proposal: Proposal | None = None
+    certified: bool = False
+    carries_before: dict[AgreementId, Carry] = {}  # those that its certification changed, should inventory refuse it
+
+
+class Emergency(msgspec.Struct, frozen=True, kw_only=True):
+    """A certified decision that is still to be ratified."""
+
+    decision: DecisionHash
+    mass_g: int
+    proposed_by: SubjectId
+    approved_by: tuple[SubjectId, ...]
+    partners: tuple[PartnerCode, ...]
+    missed: bool = False  # inventory holds it
+
+
+class QuotaUsed(msgspec.Struct, frozen=True):
+    """Awarded under an agreement in its year that begins at `year_from`. An earlier year is of no use any more."""
+
+    year_from: date
+    mass_g: int
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    product: ProductId | None = None  # None: inventory knows of no such product yet
+    requests: immutables.Map[RequestId, Request] = immutables.Map()
+    rounds: immutables.Map[RoundId, Round] = immutables.Map()
+    quota_used: immutables.Map[AgreementId, QuotaUsed] = immutables.Map()
+    carries: Carries = immutables.Map()  # none of them 0
+    emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
+    awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
+    objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
+
+    def used_g(self, agreement: AgreementId, year_from: date) -> int:
+        used = self.quota_used.get(agreement)
+        return used.mass_g if used is not None and used.year_from == year_from else 0
+
+    def carry_g(self, agreement: AgreementId) -> str:
+        return carry_g(self.carries, agreement)
+
+
+def proposal_of(round: Round) -> Proposal:
+    assert round.proposal is not None, "only a proposed round gets here"
+    return round.proposal
+
+
+def requests_of(book: Book, round: Round) -> dict[RequestId, Request]:
+    """To find thousands of them takes longer than to look at them: who looks more than once finds them once."""
+    return {request_id: book.requests[request_id] for request_id in round.requests}
+
+
+def partners_of(book: Book, round: Round) -> set[PartnerCode]:
+    return {book.requests[request].partner for request in round.requests}
+
+
+def changeable(book: Book, request_id: RequestId) -> Request | Refused[Reason]:
+    """The request, unless it is closed, or a decision on it is final."""
+    request = book.requests.get(request_id)
+    if request is None:
+        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
+    if is_certified(book, request):
+        return Refused(Reason.REQUEST_CERTIFIED, f"{request_id} is in {request.round}, which is certified")
+    return request
+
+
+def is_certified(book: Book, request: Request) -> bool:
+    return request.round is not None and book.rounds[request.round].certified

@@ -1,0 +1,148 @@
+"""Review of a certified decision: asked for by a partner in it or an operator, concluded by someone who was not in it. It stops nothing."""
+
+from enum import StrEnum
+from typing import Literal, assert_never
+
+import msgspec
+
+from services.allocation.events import (
+    DecisionHash,
+    PartnerCode,
+    ProductId,
+    ReviewAssigned,
+    ReviewConcluded,
+    ReviewEvent,
+    ReviewId,
+    ReviewRequested,
+    RoundId,
+    SubjectId,
+)
+from shared.journal.decider import Decider, Refused
+
+
+class RequestReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`decision`: of the round, if it is certified."""
+
+    review: ReviewId
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash | None
+    partner: PartnerCode | None
+    grounds: tuple[str, ...]
+    by: SubjectId
+
+
+class AssignReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`involved`: who had a part in the decision, as looked up. A certified decision is final, so nobody is added to them later."""
+
+    review: ReviewId
+    reviewer: SubjectId
+    involved: tuple[SubjectId, ...]
+    by: SubjectId
+
+
+class ConcludeReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    review: ReviewId
+    outcome: Literal["upheld", "error_found"]
+    findings: tuple[str, ...]
+    involved: tuple[SubjectId, ...]
+    by: SubjectId
+
+
+type Command = RequestReview | AssignReview | ConcludeReview
+
+
+class Reason(StrEnum):
+    """Why a review stays as it is."""
+
+    NOT_CERTIFIED = "round_not_certified"
+    NOT_FOUND = "review_not_found"
+    CONCLUDED = "review_already_concluded"
+    NOT_ASSIGNED = "review_not_assigned"
+    ANOTHERS = "review_of_another_reviewer"
+    INVOLVED = "reviewer_was_involved"
+    REASONS_MISSING = "reasons_missing"
+
+
+class Review(msgspec.Struct, frozen=True):
+    requested: bool = False
+    partner: PartnerCode | None = None
+    reviewer: SubjectId | None = None
+    concluded: bool = False
+
+
+def decide(command: Command, review: Review) -> list[ReviewEvent] | Refused[Reason]:
+    match command:
+        case RequestReview():
+            return _request(command)
+        case AssignReview():
+            if fault := _closed(command.review, review) or _involved(command.reviewer, command.involved, "/reviewer"):
+                return fault
+            return [ReviewAssigned(review=command.review, partner=review.partner, reviewer=command.reviewer, assigned_by=command.by)]
+        case ConcludeReview():
+            return _conclude(command, review)
+        case _:
+            assert_never(command)
+
+
+def evolve(review: Review, event: ReviewEvent) -> Review:
+    match event:
+        case ReviewRequested():
+            return Review(requested=True, partner=event.partner)
+        case ReviewAssigned():
+            return msgspec.structs.replace(review, reviewer=event.reviewer)
+        case ReviewConcluded():
+            return msgspec.structs.replace(review, concluded=True)
+        case _:
+            assert_never(event)
+
+
+def _request(command: RequestReview) -> list[ReviewEvent] | Refused[Reason]:
+    if command.decision is None:
+        return Refused(Reason.NOT_CERTIFIED, f"{command.round} has no certified decision", field="/round", accepted="a certified round")
+    if not command.grounds:
+        return Refused(Reason.REASONS_MISSING, "no ground is given", field="/grounds", accepted="at least one")
+    return [
+        ReviewRequested(
+            review=command.review,
+            round=command.round,
+            product=command.product,
+            decision=command.decision,
+            partner=command.partner,
+            grounds=command.grounds,
+            requested_by=command.by,
+        )
+    ]
+
+
+def _conclude(command: ConcludeReview, review: Review) -> list[ReviewEvent] | Refused[Reason]:
+    if fault := _closed(command.review, review):
+        return fault
+    if review.reviewer is None:
+        return Refused(Reason.NOT_ASSIGNED, f"{command.review} has no reviewer yet")
+    if command.by != review.reviewer:
+        return Refused(Reason.ANOTHERS, f"{command.review} is assigned to another")
+    if fault := _involved(command.by, command.involved, None):
+        return fault
+    if not command.findings:
+        return Refused(Reason.REASONS_MISSING, "no finding is given", field="/findings", accepted="at least one")
+    return [
+        ReviewConcluded(
+            review=command.review, partner=review.partner, outcome=command.outcome, findings=command.findings, reviewer=command.by
+        )
+    ]
+
+
+def _closed(name: ReviewId, review: Review) -> Refused[Reason] | None:
+    if not review.requested:
+        return Refused(Reason.NOT_FOUND, f"there is no review {name}", field="path:review")
+    return Refused(Reason.CONCLUDED, f"{name} is concluded") if review.concluded else None
+
+
+def _involved(subject: SubjectId, involved: tuple[SubjectId, ...], field: str | None) -> Refused[Reason] | None:
+    if subject in involved:
+        return Refused(Reason.INVOLVED, f"{subject} had a part in the decision", field=field, accepted="someone who had none")
+    return None
+
+
+DECIDER = Decider(kind="review", initial=Review(), commands=Command, decide=decide, evolve=evolve)

@@ -1,0 +1,78 @@
+"""Superseding: a certified decision whose rest is taken back, since another round decides again. Both stay provable."""
+
+from enum import StrEnum
+
+import msgspec
+
+from services.allocation.domain.book.authority import concerns_of
+from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
+from services.allocation.events.authority import Act
+from shared.journal.decider import Decider, Refused
+from shared.terms.authority import Capacity, Fault, cite
+
+
+class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`decision`: of the round, if inventory has released it. `other`: the product of `by_round`, if that is still to be decided.
+    `partners` and `companies`: those that the round's requests name."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash | None
+    awarded_g: int
+    by_round: RoundId
+    other: ProductId | None
+    partners: frozenset[PartnerCode]
+    companies: frozenset[str]
+    capacity: Capacity
+    reason: str
+
+
+class Reason(StrEnum):
+    """Why a decision is not superseded."""
+
+    NOT_RELEASED = "round_not_released"
+    SUPERSEDED = "decision_already_superseded"
+    NOT_TO_DECIDE = "round_decides_nothing_again"
+
+
+class Superseded(msgspec.Struct, frozen=True):
+    by_round: RoundId | None = None
+
+
+type _Event = DecisionSuperseded | AuthorityCited
+
+
+def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refused[Reason | Fault]:
+    if state.by_round is not None:
+        return Refused(Reason.SUPERSEDED, f"{command.round} is superseded by {state.by_round}")
+    if command.decision is None:
+        return Refused(Reason.NOT_RELEASED, f"{command.round} is not released", accepted="a round that inventory has released")
+    if command.other != command.product or command.by_round == command.round:
+        return Refused(
+            Reason.NOT_TO_DECIDE,
+            f"{command.by_round} does not decide on {command.product} again",
+            field="/by_round",
+            accepted="an open round of the same product",
+        )
+    concerns = concerns_of(command.round, command.product, command.partners, command.companies)
+    cited = cite(command.capacity, Act.CANCEL_RELEASE, product=command.product, mass_g=command.awarded_g, concerns=concerns)
+    if isinstance(cited, Refused):
+        return cited
+    return [
+        DecisionSuperseded(
+            round=command.round,
+            product=command.product,
+            decision=command.decision,
+            by_round=command.by_round,
+            superseded_by=SubjectId(command.capacity.by),
+            reason=command.reason,
+        ),
+        AuthorityCited(matter=command.round, cited=cited),
+    ]
+
+
+def evolve(state: Superseded, event: _Event) -> Superseded:
+    return Superseded(event.by_round) if isinstance(event, DecisionSuperseded) else state
+
+
+DECIDER = Decider(kind="superseded", initial=Superseded(), commands=SupersedeDecision, decide=decide, evolve=evolve)

@@ -1,0 +1,232 @@
+"""Agreement: a partner's standing terms. A round reads the terms that are valid on its day; a year of an agreement begins on the
+anniversary of its first day."""
+
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.domain.rules import rational
+from services.allocation.events import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementEvent,
+    AgreementId,
+    AgreementResumed,
+    AgreementSigned,
+    AgreementSuspended,
+    PartnerCode,
+    ProductId,
+    ProductTerms,
+)
+from shared.journal.decider import Decider, Refused
+
+
+class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    agreement: AgreementId
+    partner: PartnerCode
+    products: tuple[ProductTerms, ...]
+    priority_class: int
+    valid_from: date
+    valid_until: date
+    on: date
+
+
+class AmendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The new terms in full; the partner and the first day stay."""
+
+    products: tuple[ProductTerms, ...]
+    priority_class: int
+    valid_until: date
+    reason: str
+    on: date
+
+
+class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+
+
+class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    hold: str  # a new one's id
+    reason: str
+
+
+class ResumeAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+
+
+type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ResumeAgreement
+
+
+class Reason(StrEnum):
+    """Why an agreement stays as it is."""
+
+    ALREADY_SIGNED = "agreement_already_signed"
+    NOT_FOUND = "agreement_not_found"
+    ENDED = "agreement_ended"
+    SUSPENDED = "agreement_suspended"
+    NOT_SUSPENDED = "agreement_not_suspended"
+    NO_PRODUCTS = "agreement_without_products"
+    PRODUCT_TWICE = "agreement_product_twice"
+    SHARE_INVALID = "agreement_share_invalid"
+    DATES_REVERSED = "agreement_dates_reversed"
+    DATE_IN_PAST = "date_in_past"
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    id: AgreementId | None = None  # None: not signed yet
+    partner: PartnerCode | None = None
+    products: tuple[ProductId, ...] = ()
+    valid_from: date = date.min
+    hold: str | None = None  # while it is suspended
+    ended: bool = False
+
+
+def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:
+    match command:
+        case SignAgreement():
+            if agreement.id is not None:
+                return Refused(Reason.ALREADY_SIGNED, f"{agreement.id} is signed already")
+            if fault := _fault(command.products, command.valid_from, command.valid_until, command.on):
+                return fault
+            return [
+                AgreementSigned(
+                    agreement=command.agreement,
+                    partner=command.partner,
+                    products=command.products,
+                    priority_class=command.priority_class,
+                    valid_from=command.valid_from,
+                    valid_until=command.valid_until,
+                )
+            ]
+        case AmendAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            if agreement.hold is not None:  # what is held is of the products that it was suspended with
+                return Refused(Reason.SUSPENDED, f"{id} is suspended", accepted="the amendment once it is resumed")
+            if fault := _fault(command.products, agreement.valid_from, command.valid_until, command.on):
+                return fault
+            named = {terms.product for terms in command.products}
+            return [
+                AgreementAmended(
+                    agreement=id,
+                    partner=partner,
+                    products=command.products,
+                    dropped=tuple(product for product in agreement.products if product not in named),
+                    priority_class=command.priority_class,
+                    valid_until=command.valid_until,
+                    reason=command.reason,
+                )
+            ]
+        case EndAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            ended = AgreementEnded(agreement=id, partner=partner, products=agreement.products, reason=command.reason)
+            if agreement.hold is None:
+                return [ended]
+            # The hold is for the agreement's sake, and would stop what is released to the partner under another one.
+            return [_resumed(agreement, id, partner, agreement.hold, f"it ends: {command.reason}"), ended]
+        case SuspendAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            if agreement.hold is not None:
+                return Refused(Reason.SUSPENDED, f"{id} is suspended already")
+            suspended = AgreementSuspended(
+                agreement=id, partner=partner, products=agreement.products, hold=command.hold, reason=command.reason
+            )
+            return [suspended]
+        case ResumeAgreement():
+            signed = _signed(agreement)
+            if isinstance(signed, Refused):
+                return signed
+            id, partner = signed
+            if agreement.hold is None:
+                return Refused(Reason.NOT_SUSPENDED, f"{id} is not suspended")
+            return [_resumed(agreement, id, partner, agreement.hold, command.reason)]
+        case _:
+            assert_never(command)
+
+
+def evolve(agreement: Agreement, event: AgreementEvent) -> Agreement:
+    match event:
+        case AgreementSigned():
+            return Agreement(id=event.agreement, partner=event.partner, products=_names(event.products), valid_from=event.valid_from)
+        case AgreementAmended():
+            return msgspec.structs.replace(agreement, products=_names(event.products))
+        case AgreementEnded():
+            return msgspec.structs.replace(agreement, ended=True)
+        case AgreementSuspended():
+            return msgspec.structs.replace(agreement, hold=event.hold)
+        case AgreementResumed():
+            return msgspec.structs.replace(agreement, hold=None)
+        case _:
+            assert_never(event)
+
+
+def year_from(valid_from: date, on: date) -> date:
+    """The first day of the agreement's year that `on` falls in. Begun on 29 February, a common year begins on 1 March."""
+    assert valid_from <= on, f"{on} is before the agreement"
+    this_year = anniversary(valid_from, on.year)
+    return this_year if this_year <= on else anniversary(valid_from, on.year - 1)
+
+
+def anniversary(day: date, year: int) -> date:
+    """That day in another year; of 29 February, in a common year, the day after it."""
+    try:
+        return day.replace(year=year)
+    except ValueError:  # 29 February in a common year
+        return date(year, 3, 1)
+
+
+def _signed(agreement: Agreement) -> tuple[AgreementId, PartnerCode] | Refused[Reason]:
+    if agreement.id is None or agreement.partner is None:
+        return Refused(Reason.NOT_FOUND, "there is no such agreement")
+    if agreement.ended:
+        return Refused(Reason.ENDED, f"{agreement.id} has ended")
+    return agreement.id, agreement.partner
+
+
+def _resumed(agreement: Agreement, id: AgreementId, partner: PartnerCode, hold: str, reason: str) -> AgreementResumed:
+    return AgreementResumed(agreement=id, partner=partner, products=agreement.products, hold=hold, reason=reason)
+
+
+def _fault(products: tuple[ProductTerms, ...], valid_from: date, valid_until: date, on: date) -> Refused[Reason] | None:
+    if not products:
+        return Refused(Reason.NO_PRODUCTS, "the terms name no product", field="/products", accepted="at least one product")
+    if len(set(_names(products))) < len(products):
+        return Refused(Reason.PRODUCT_TWICE, "a product is named twice", field="/products", accepted="each product once")
+    for place, terms in enumerate(products):
+        if not _is_share(terms.share):
+            return Refused(
+                Reason.SHARE_INVALID,
+                f"{terms.share!r} is no share",
+                field=f"/products/{place}/share",
+                accepted="a rational above 0, up to 1: 1/4",
+            )
+    if valid_until < valid_from:
+        return Refused(Reason.DATES_REVERSED, "it would end before it begins", field="/valid_until", accepted=f"{valid_from} or later")
+    if valid_until < on:
+        return Refused(Reason.DATE_IN_PAST, f"{valid_until} is in the past", field="/valid_until", accepted=f"{on} or later")
+    return None
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return Fraction(0) < rational(text) <= 1
+    except ValueError:
+        return False
+
+
+def _names(products: tuple[ProductTerms, ...]) -> tuple[ProductId, ...]:
+    return tuple(terms.product for terms in products)
+
+
+DECIDER = Decider(kind="agreement", initial=Agreement(), commands=Command, decide=decide, evolve=evolve)

@@ -1,0 +1,127 @@
+"""Listed names: a screening list, as the document that is kept of it, and the parties that are on it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
+from services.allocation.domain.screening.party_names import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
+
+MAX_ENTRIES = 50_000
+MAX_ALIASES = 100
+MAX_NAME = 500
+REMEMBERED_NAMES = 10_000
+
+type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+
+
+class ListError(ValueError):
+    """A list that cannot be searched. `field`: a JSON pointer."""
+
+    def __init__(self, code: str, detail: str, field: str, accepted: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.accepted = accepted
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A legal entity. `entry` names it within its list, from one version to the next."""
+
+    entry: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,60}$")]
+    name: Name
+    aliases: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_ALIASES)] = ()
+    source: Name  # who says so: "Entity List, 89 FR 96830"
+    listed_on: date
+
+
+class ScreeningListFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept of a version, under the SHA-256 of its canonical bytes. Entries in the order of their names within the list."""
+
+    format: Literal["reserve.screening_list.v1"] = "reserve.screening_list.v1"
+    list: str
+    entries: tuple[Entry, ...]
+
+
+class Found(NamedTuple):
+    """An entry that a party's name is like."""
+
+    entry: Entry
+    match: Match
+
+
+class ListedNames:
+    """A version of a list, to be searched. Made once; a search looks at the names that share a distinctive word, or nearly."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        """Raises `ListError`."""
+        if len(entries) > MAX_ENTRIES:
+            raise ListError("list_too_large", f"{len(entries)} entries", "/entries", f"up to {MAX_ENTRIES}")
+        self.entries = {entry.entry: entry for entry in entries}
+        if len(self.entries) < len(entries):
+            twice = next(entry.entry for place, entry in enumerate(entries) if self.entries[entry.entry] is not entries[place])
+            raise ListError("list_entry_twice", f"{twice} comes twice", "/entries", "each entry once")
+        self._names: list[tuple[str, Words]] = []  # (entry, one of its names)
+        self._by_key: dict[str, list[int]] = {}
+        self._by_letters: dict[str, list[int]] = {}
+        self._by_word: dict[str, list[int]] = {}
+        self._found: dict[str, tuple[Found, ...]] = {}  # the same parties are named again and again
+        self._spellings: dict[str, set[str]] = {}  # a word with a letter less -> the words that it may be
+        for place, entry in enumerate(entries):
+            for name in (entry.name, *entry.aliases):
+                self._add(entry.entry, words_of(name), f"/entries/{place}")
+        for word in self._by_word:
+            for spelling in _with_a_letter_less(word):
+                self._spellings.setdefault(spelling, set()).add(word)
+
+    def _add(self, entry: str, words: Words, field: str) -> None:
+        if not words:
+            raise ListError("list_name_empty", "a name has no letter", field, "names with letters")
+        place = len(self._names)
+        self._names.append((entry, words))
+        self._by_key.setdefault(key_of(words), []).append(place)
+        for letters in letters_of(words):
+            self._by_letters.setdefault(letters, []).append(place)
+        for word in set(distinctive(words)):
+            self._by_word.setdefault(word, []).append(place)
+
+    def find(self, name: str) -> tuple[Found, ...]:
+        """The entries that the name is like, by entry; an exact match counts before a near one."""
+        if (found := self._found.get(name)) is None:
+            if len(self._found) >= REMEMBERED_NAMES:
+                self._found.clear()
+            found = self._found[name] = self._search(name)
+        return found
+
+    def _search(self, name: str) -> tuple[Found, ...]:
+        words = words_of(name)
+        found: dict[str, Match] = {}
+        for place in sorted(self._candidates(words)):
+            entry, listed = self._names[place]
+            if found.get(entry) != "exact" and (like := match(words, listed)) is not None:
+                found[entry] = like
+        return tuple(Found(self.entries[entry], found[entry]) for entry in sorted(found))
+
+    def _candidates(self, words: Words) -> set[int]:
+        places = set(self._by_key.get(key_of(words), ()))
+        for letters in letters_of(words):
+            places.update(self._by_letters.get(letters, ()))
+        for word in distinctive(words):
+            for listed in self._like(word):
+                places.update(self._by_word[listed])
+        return places
+
+    def _like(self, word: str) -> set[str]:
+        like = {word} & self._by_word.keys()
+        for spelling in (word, *_with_a_letter_less(word)):
+            like |= self._spellings.get(spelling, set())
+            like |= {spelling} & self._by_word.keys()
+        return like
+
+
+def _with_a_letter_less(word: str) -> Iterator[str]:
+    """Two long words that are one letter off have one of these in common, or are one themselves."""
+    if len(word) >= LONG_WORD:
+        yield from {word[:place] + word[place + 1 :] for place in range(len(word))}

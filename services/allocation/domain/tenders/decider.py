@@ -1,0 +1,307 @@
+"""Tender: an offer of stock at a price, for normal times. Opened, bid for (`bid.py`), proposed, approved by people other than the proposer,
+certified, released."""
+
+from datetime import date, datetime, timedelta
+from typing import assert_never
+
+import msgspec
+
+from services.allocation.domain.authority.signing import Signing, SigningReason, approval_of, fault_of_signing, has_signed
+from services.allocation.domain.tenders.clearing import minor_a_unit
+from services.allocation.domain.tenders.decision import PURPOSE
+from services.allocation.domain.tenders.opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
+from services.allocation.domain.tenders.sealed_bid import price_of
+from services.allocation.domain.tenders.state import Proposal, Reason, Tender, evolve
+from services.allocation.events import (
+    AuthorityCited,
+    BiddingClosed,
+    DecisionHash,
+    KeyId,
+    PartnerCode,
+    SubjectId,
+    TenderApproved,
+    TenderAward,
+    TenderAwardGranted,
+    TenderAwardWithdrawn,
+    TenderCancelled,
+    TenderCertified,
+    TenderEvent,
+    TenderId,
+    TenderOpened,
+    TenderProposed,
+    TenderReleased,
+    TenderReopened,
+    TenderTerms,
+)
+from services.allocation.events.authority import Act
+from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.terms.authority import Chain, Fault, cite, interest_in, still_covers
+
+
+class CloseBidding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late."""
+
+    at: datetime
+
+
+class ClearedTender(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision comes to."""
+
+    decision: DecisionHash
+    file: str
+    release_order: str
+    left_units: int
+    awards: tuple[TenderAward, ...]
+    agreements: dict[PartnerCode, int]
+
+
+class ProposeTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`cleared`: worked out before, from the bids; None while one of them may still be revealed."""
+
+    by: SubjectId
+    free_g: int
+    cleared: ClearedTender | None
+
+
+class ApproveTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    signing: Signing
+
+
+class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`agreements`: of the bidders, the versions of those that are valid now; `revoked`: of the approvals' keys those that are;
+    `authorities`: those that the approvals cite, as they are now."""
+
+    agreements: dict[PartnerCode, int]
+    authorities: dict[str, Chain]
+    revoked: tuple[KeyId, ...]
+    on: date
+
+
+class CancelTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+
+
+class CloseTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has released it."""
+
+    decision: DecisionHash
+
+
+class ReopenTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Inventory has refused it."""
+
+    decision: DecisionHash
+    reason: str
+
+
+type Command = OpenTender | CloseBidding | ProposeTender | ApproveTender | CertifyTender | CancelTender | CloseTender | ReopenTender
+
+
+type _Decided = list[TenderEvent | AuthorityCited]
+
+
+class _Open(msgspec.Struct, frozen=True):
+    """A tender that can still be decided, taken apart."""
+
+    id: TenderId
+    terms: TenderTerms
+
+
+def decide(command: Command, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+    match command:
+        case OpenTender():
+            return _open(command, tender)
+        case CloseBidding():
+            if tender.id is None or tender.terms is None or not tender.bidding or tender.ended or command.at < tender.terms.reveal_until:
+                return []
+            return [BiddingClosed(tender=tender.id, closed_at=command.at)]
+        case ProposeTender():
+            return _propose(command, tender)
+        case ApproveTender():
+            return _approve(command, tender)
+        case CertifyTender():
+            return _certify(command, tender)
+        case CancelTender():
+            if isinstance(found := _undecided(tender), Refused):
+                return found
+            return [TenderCancelled(tender=found.id, reason=command.reason)]
+        case CloseTender():
+            if (proposed := _certified(tender, command.decision)) is None:
+                return []
+            return [TenderReleased(tender=proposed.tender, decision=command.decision)]
+        case ReopenTender():
+            if (proposed := _certified(tender, command.decision)) is None:
+                return []
+            return [
+                *(
+                    TenderAwardWithdrawn(
+                        award=award.award, tender=proposed.tender, bid=award.bid, partner=award.partner, reason=command.reason
+                    )
+                    for award in proposed.awards
+                ),
+                TenderReopened(tender=proposed.tender, decision=command.decision, reason=command.reason),
+            ]
+        case _:
+            assert_never(command)
+
+
+def timers(event: TenderEvent | AuthorityCited) -> list[Timer | CancelTimer]:
+    match event:
+        case TenderOpened():
+            until = event.terms.reveal_until
+            return [Timer.at_instant("close", until, CloseBidding(at=until))]
+        case TenderCancelled():
+            return [CancelTimer("close")]
+        case _:
+            return []
+
+
+def _open(command: OpenTender, tender: Tender) -> _Decided | Refused[Reason]:
+    if tender.id is not None:
+        return Refused(Reason.ALREADY_OPEN, f"{tender.id} is open already")
+    if fault := fault_of_terms(command.terms) or fault_of_offer(command):
+        return fault
+    return [TenderOpened(tender=command.tender, terms=command.terms)]
+
+
+def _propose(command: ProposeTender, tender: Tender) -> _Decided | Refused[Reason]:
+    if isinstance(found := _undecided(tender), Refused):
+        return found
+    if tender.bidding or command.cleared is None:
+        return Refused(Reason.BIDDING_OPEN, "bids may still be revealed", accepted=f"from {found.terms.reveal_until.isoformat()}")
+    if fault := fault_of_stock(found.terms, command.free_g, None):
+        return fault
+    cleared = command.cleared
+    if fault_found := _unsound(cleared, found.terms):
+        return Refused(Reason.DECISION_UNSOUND, fault_found)
+    if not cleared.awards:
+        return Refused(Reason.NOTHING_SOLD, "no bid that counts is at the reserve price or above", accepted="a cancelled tender")
+    return [
+        TenderProposed(
+            tender=found.id,
+            decision=cleared.decision,
+            file=cleared.file,
+            release_order=cleared.release_order,
+            proposed_by=command.by,
+            left_units=cleared.left_units,
+            awards=cleared.awards,
+            agreements=cleared.agreements,
+        )
+    ]
+
+
+def _unsound(cleared: ClearedTender, terms: TenderTerms) -> str | None:
+    """What no clearing may ever do, whatever it was that worked the decision out."""
+    if sum(award.units for award in cleared.awards) + cleared.left_units != terms.units:
+        return "the awards and what is left are not what was offered"
+    if len({award.partner for award in cleared.awards}) < len(cleared.awards):
+        return "a bidder is awarded twice"
+    floor_minor = minor_a_unit(price_of(terms.reserve_price), terms.unit_g)
+    for award in cleared.awards:
+        if award.partner not in terms.bidders or award.partner not in cleared.agreements:
+            return f"{award.partner} may not bid"
+        if not 1 <= award.units <= terms.cap_units or award.mass_g != award.units * terms.unit_g:
+            return f"{award.partner} is awarded nothing, more than one bidder may have, or no whole units"
+        if award.amount_minor < floor_minor * award.units:
+            return f"{award.partner} would pay less than the reserve price"
+    return None
+
+
+def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+    if isinstance(found := _undecided(tender), Refused):
+        return found
+    if (proposal := tender.proposal) is None:
+        return Refused(Reason.NOT_PROPOSED, f"{found.id} has no decision to approve")
+    proposed, signing = proposal.proposed, command.signing
+    fault = fault_of_signing(signing, purpose=PURPOSE, document=proposed.decision, proposed_by=(proposed.proposed_by,))
+    if fault is not None:
+        return fault
+    if has_signed(signing, proposal.approvals.values()):
+        return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
+    cited = cite(
+        signing.capacity,
+        Act.TENDER,
+        product=found.terms.product,
+        mass_g=proposal.mass_g,
+        amount_minor=proposal.amount_minor,
+        currency=found.terms.currency,
+        concerns=_concerns(found, proposal),
+    )
+    if isinstance(cited, Refused):
+        return cited
+    return [
+        TenderApproved(tender=found.id, decision=proposed.decision, approval=approval_of(signing)),
+        AuthorityCited(matter=found.id, cited=cited),
+    ]
+
+
+def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reason]:
+    if isinstance(found := _undecided(tender), Refused):
+        return found
+    if (proposal := tender.proposal) is None:
+        return Refused(Reason.NOT_PROPOSED, f"{found.id} has no decision to certify")
+    proposed, terms = proposal.proposed, found.terms
+    if changed := [who for who, version in sorted(proposed.agreements.items()) if command.agreements.get(who) != version]:
+        return Refused(Reason.DECISION_STALE, f"the agreement of {', '.join(changed)} has changed: propose again")
+    approvals = tuple(
+        approval
+        for key, approval in sorted(proposal.approvals.items())
+        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
+    )
+    if len(approvals) < terms.approvals_needed:
+        return Refused(
+            Reason.APPROVALS_MISSING, f"{len(approvals)} of {terms.approvals_needed} approvals", accepted="another approver's approval"
+        )
+    expires_on = command.on + timedelta(days=terms.release_days)
+    return [
+        *(
+            TenderAwardGranted(
+                award=award.award,
+                tender=found.id,
+                bid=award.bid,
+                product=terms.product,
+                partner=award.partner,
+                units=award.units,
+                mass_g=award.mass_g,
+                amount_minor=award.amount_minor,
+                currency=terms.currency,
+                decision=proposed.decision,
+                expires_on=expires_on,
+            )
+            for award in proposed.awards
+        ),
+        TenderCertified(
+            tender=found.id,
+            product=terms.product,
+            decision=proposed.decision,
+            release_order=proposed.release_order,
+            expires_on=expires_on,
+            approvals=approvals,
+        ),
+    ]
+
+
+def _concerns(found: _Open, proposal: Proposal) -> frozenset[str]:
+    """What somebody may have declared an interest in: the tender, its product, and who buys."""
+    buyers = [interest_in("partner", award.partner) for award in proposal.proposed.awards]
+    return frozenset([interest_in("round", found.id), interest_in("product", found.terms.product), *buyers])
+
+
+def _undecided(tender: Tender) -> _Open | Refused[Reason]:
+    if tender.id is None or tender.terms is None:
+        return Refused(Reason.NOT_FOUND, "there is no such tender")
+    if tender.ended:
+        return Refused(Reason.ENDED, f"{tender.id} is released or cancelled")
+    if tender.certified:
+        return Refused(Reason.CERTIFIED, f"{tender.id} is certified")
+    return _Open(tender.id, tender.terms)
+
+
+def _certified(tender: Tender, decision: DecisionHash) -> TenderProposed | None:
+    """The decision that inventory answers, if it is the one that waits for an answer."""
+    if tender.proposal is None or not tender.certified or tender.ended or tender.proposal.proposed.decision != decision:
+        return None
+    return tender.proposal.proposed
+
+
+DECIDER = Decider(kind="tender", initial=Tender(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -1,0 +1,157 @@
+"""What follows here from inventory's events, and in the books from allocation's own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.allocation.domain.book.carries import EndCarry, FollowAgreement
+from services.allocation.domain.book.decider import OpenBook
+from services.allocation.domain.book.lapses import (
+    AgreementChanged,
+    AuthorityEnded,
+    DisruptionChanged,
+    KeyRevoked,
+    LapseApprovals,
+    PolicyChanged,
+    ProtectedStockChanged,
+)
+from services.allocation.domain.book.rounds import CloseRound, ReopenRound
+from services.allocation.domain.policies.policy import NoteUse, is_policy_name
+from services.allocation.domain.tenders.decider import CloseTender, ReopenTender
+from services.allocation.events import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementId,
+    AgreementResumed,
+    AgreementSigned,
+    AgreementSuspended,
+    ApproverKeyRevoked,
+    DecisionHash,
+    DisruptionEnded,
+    DisruptionId,
+    DisruptionRevised,
+    InstrumentEnded,
+    PartnerCode,
+    ProductId,
+    RoundId,
+    RoundOpened,
+    is_tender,
+)
+from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
+from services.allocation.reactions import clocks as clock_reactions
+from services.inventory import events as inventory
+from shared.delivery.inbox import Reaction
+from shared.journal.codec import type_of
+from shared.journal.record import Fact
+
+# What answers rounds, and what changes the stock that may be offered.
+INVENTORY_TYPES = frozenset(
+    type_of(event)
+    for event in (
+        inventory.ProductRegistered,
+        inventory.LotTakenIn,
+        inventory.AssayRecorded,
+        inventory.ProtectedStockSet,
+        inventory.HoldPutOn,
+        inventory.HoldLifted,
+        inventory.StockAdjusted,
+        inventory.RightAdded,
+        inventory.RightMatured,
+        inventory.RightAssigned,
+        inventory.StockReleased,
+        inventory.StockPinned,
+        inventory.StockDrawn,
+        inventory.RoundReleased,
+        inventory.RoundReleaseRefused,
+        inventory.ReleaseLapsed,
+        inventory.ReleaseCancelled,
+        inventory.DrawReturned,
+        *clock_reactions.OF_INVENTORY,
+    )
+)
+OWN_TYPES = frozenset(
+    type_of(event)
+    for event in (
+        AgreementSigned,
+        AgreementAmended,
+        AgreementEnded,
+        AgreementSuspended,
+        AgreementResumed,
+        DisruptionRevised,
+        DisruptionEnded,
+        ApproverKeyRevoked,
+        InstrumentEnded,
+        RoundOpened,
+        PolicyActivated,
+        PolicyWithdrawn,
+        *clock_reactions.OWN,
+    )
+)
+
+
+def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    match fact.event:
+        case inventory.ProductRegistered(product=product):
+            return [_in_book(product, OpenBook(product=ProductId(product)))]
+        case inventory.ProtectedStockSet(product=product, mass_g=mass_g):
+            return [_in_book(product, LapseApprovals(cause=ProtectedStockChanged(mass_g=mass_g)))]
+        case inventory.RoundReleased(round=tender, decision=decision) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", CloseTender(decision=DecisionHash(decision)))]
+        case inventory.RoundReleaseRefused(round=tender, decision=decision, reason=reason) if is_tender(tender):
+            return [Reaction(f"tender/{tender}", ReopenTender(decision=DecisionHash(decision), reason=reason))]
+        case inventory.RoundReleased(product=product, round=round, decision=decision):
+            return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
+        case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
+            return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
+        case _:
+            return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
+
+
+def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    """Terms, disruptions and keys have streams of their own; the decisions that were made from them stand in the books."""
+    version = fact.record.version
+    match fact.event:
+        case AgreementSigned(agreement=agreement, partner=partner, products=products):
+            return _agreement_changed(agreement, partner, version, [terms.product for terms in products])
+        case AgreementAmended(agreement=agreement, partner=partner, products=products, dropped=dropped, valid_until=valid_until):
+            change = AgreementChanged(agreement=agreement, partner=partner, version=version)
+            return [
+                *(_in_book(terms.product, FollowAgreement(change=change, valid_until=valid_until)) for terms in products),
+                *(_in_book(product, EndCarry(change=change)) for product in dropped),
+            ]
+        case AgreementEnded(agreement=agreement, partner=partner, products=products):
+            change = AgreementChanged(agreement=agreement, partner=partner, version=version)
+            return [_in_book(product, EndCarry(change=change)) for product in products]
+        case (
+            AgreementSuspended(agreement=agreement, partner=partner, products=products)
+            | AgreementResumed(agreement=agreement, partner=partner, products=products)
+        ):
+            return _agreement_changed(agreement, partner, version, products)
+        case DisruptionRevised(disruption=disruption, products=products) | DisruptionEnded(disruption=disruption, products=products):
+            return _disruption_changed(disruption, version, products)
+        case ApproverKeyRevoked(key=key, products=products):
+            return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
+        case InstrumentEnded(instrument=instrument, products=products):
+            return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
+        case RoundOpened(policy=policy, product=product):
+            return [Reaction(f"policy/{policy}", NoteUse(product=product))] if is_policy_name(policy) else ()
+        case (
+            PolicyActivated(policy=policy, version=active, products=products)
+            | PolicyWithdrawn(policy=policy, active=active, products=products)
+        ):
+            return [_in_book(product, LapseApprovals(cause=PolicyChanged(policy=policy, version=active))) for product in products]
+        case _:
+            return clock_reactions.of_books(fact)
+
+
+def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: int, products: Sequence[ProductId]) -> list[Reaction]:
+    cause = AgreementChanged(agreement=agreement, partner=partner, version=version)
+    return [_in_book(product, LapseApprovals(cause=cause)) for product in products]
+
+
+def _disruption_changed(disruption: DisruptionId, version: int, products: Sequence[ProductId]) -> list[Reaction]:
+    cause = DisruptionChanged(disruption=disruption, version=version)
+    return [_in_book(product, LapseApprovals(cause=cause)) for product in products]
+
+
+def _in_book(product: str, command: Any) -> Reaction:
+    return Reaction(f"book/{product}", command)

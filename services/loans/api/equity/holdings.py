@@ -1,0 +1,296 @@
+"""Equity: operators propose holdings and record what becomes of them; a second person approves."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field, StrictInt
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.facility.facilities import shortage_now
+from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
+from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
+from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
+from services.loans.domain.equity.state import HoldingStatus, keys_of
+from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
+from services.loans.events.facility import FacilityId
+from services.loans.events.loan import Account, Category
+from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.problems import Problem
+from shared.journal.protocol import Document
+from shared.journal.record import MAX_INTEGER, canonical
+from shared.writer.commands import Accepted
+
+router = APIRouter(tags=["equity"])
+
+HoldingPath = Annotated[str, Path(pattern=f"^eqh_{TYPEID}$")]
+FlowPath = Annotated[str, Path(pattern=f"^eqf_{TYPEID}$")]
+Operates = Annotated[Caller, allow("operator")]
+Reader = Annotated[Caller, allow(*READERS)]
+type Units = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
+
+
+class HoldingBody(Body):
+    facility: Code = "cmf"
+    account: Account
+    instrument: Text = Field(description="that approves it: an Act, direction or delegation")
+    company: Code
+    project: Code
+    elements: Annotated[list[Element], Field(min_length=1, max_length=20)]
+    share_class: ShareClass
+    currency: Currency = "AUD"
+    commitment_minor: PositiveMinor
+    units: Units
+    unit_price_minor: PositiveNumber
+    kyc: Text = Field(description="the reference of the check that cleared the company")
+    category: Category
+
+
+class SubscriptionBody(Body):
+    reference: Text = Field(description="the bank's; each counts once")
+    units: Units
+    amount_minor: PositiveMinor
+    paid_on: Day
+
+
+class ValuationBody(Body):
+    value_minor: WholeMinor = Field(description="of all that was held at the end of the day")
+    on: Day
+    source: Text
+
+
+class DividendBody(Body):
+    reference: Text
+    amount_minor: PositiveMinor
+    received_on: Day
+
+
+class DivestmentBody(Body):
+    reference: Text
+    units: Units
+    amount_minor: WholeMinor
+    received_on: Day
+
+
+class FiguresView(BaseModel):
+    units: int
+    cost_minor: int  # of what is held, less what was written down
+    subscribed_minor: int
+    uncalled_minor: int
+    dividends_minor: int
+    proceeds_minor: int
+    sold_cost_minor: int
+    written_down_minor: int
+
+
+class HoldingView(BaseModel):
+    holding: str
+    status: HoldingStatus
+    facility: str
+    company: str
+    project: str
+    currency: str
+    terms: dict[str, Any]
+    figures: FiguresView
+    document: str  # SHA-256 of the proposal: what the approver signs
+    proposed_by: str
+    approval: ApprovalView | None
+    reason: str | None
+
+
+class ProposedView(BaseModel):
+    holding: str
+    status: HoldingStatus
+    document: str
+
+
+class StatusView(BaseModel):
+    holding: str
+    status: HoldingStatus
+
+
+class BookedView(BaseModel):
+    """What an event changed, and how the holding stands after it."""
+
+    holding: str
+    flow: str
+    cash_minor: int  # received, or below zero paid
+    cost_minor: int
+    gain_minor: int
+    closed: bool
+    figures: FiguresView
+
+
+class ValuedView(BaseModel):
+    holding: str
+    on: date
+    units: int
+    value_minor: int
+    source: str
+
+
+class FlowView(BaseModel):
+    flow: str
+    kind: str
+    reference: str | None
+    on: date
+    units: int
+    cash_minor: int
+    cost_minor: int
+    reversed: bool
+
+
+@router.post("/v1/holdings", status_code=201)
+async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+    """For a second person's signature over the SHA-256 of its document. What the facility could not take now is refused at once."""
+    holding = HoldingId(post.new_id("eqh"))
+    terms = HoldingTerms(
+        **body.model_dump(exclude={"facility", "company", "elements"}),
+        facility=FacilityId(body.facility),
+        company=CompanyCode(body.company),
+        elements=tuple(body.elements),
+    )
+    content = canonical({"holding": holding, "terms": terms, "proposed_by": caller.subject, "proposed_on": post.today})
+    document = Document(content)
+    command = ProposeHolding(
+        holding=holding,
+        terms=terms,
+        document=document.name,
+        by=caller.subject,
+        shortage=await shortage_now(reads, terms.facility, holding, terms.currency, terms.commitment_minor, keys_of(terms)),
+    )
+    event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
+    return ProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
+
+
+@router.post("/v1/holdings/{holding}/approvals", status_code=201)
+async def approve_holding(
+    holding: HoldingPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+) -> StatusView:
+    """The facility is asked for the commitment next."""
+    await post.submit(f"equity/{holding}", ApproveHolding(signing=await signing_of(reads, body, caller, post.today), on=post.today))
+    return StatusView(holding=holding, status=HoldingStatus.APPROVED)
+
+
+@router.post("/v1/holdings/{holding}/withdraw")
+async def withdraw_holding(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> StatusView:
+    await post.submit(f"equity/{holding}", WithdrawHolding(reason=body.reason))
+    return StatusView(holding=holding, status=HoldingStatus.WITHDRAWN)
+
+
+@router.post("/v1/holdings/{holding}/cancel-uncalled")
+async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> StatusView:
+    """What is not paid of the commitment never will be: the facility has it again."""
+    accepted = await post.submit(f"equity/{holding}", CancelUncalled(reason=body.reason))
+    return StatusView(holding=holding, status=_status_after(accepted))
+
+
+@router.post("/v1/holdings/{holding}/subscriptions", status_code=201)
+async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller: Operates, post: Posting) -> BookedView:
+    command = SubscribeShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.paid_on))
+
+
+@router.post("/v1/holdings/{holding}/valuations", status_code=201)
+async def value_holding(holding: HoldingPath, body: ValuationBody, caller: Operates, post: Posting) -> ValuedView:
+    """A later one of the same day replaces it."""
+    command = ValueHolding(value_minor=body.value_minor, valued_on=body.on, source=body.source, on=post.today)
+    event = (await post.submit(f"equity/{holding}", command, effective_on=body.on)).facts[0].event
+    return ValuedView.model_validate(event, from_attributes=True)
+
+
+@router.post("/v1/holdings/{holding}/dividends", status_code=201)
+async def receive_dividend(holding: HoldingPath, body: DividendBody, caller: Operates, post: Posting) -> BookedView:
+    command = ReceiveDividend(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
+
+
+@router.post("/v1/holdings/{holding}/dividends/{flow}/reverse")
+async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> BookedView:
+    return booked(await post.submit(f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason)))
+
+
+@router.post("/v1/holdings/{holding}/divestments", status_code=201)
+async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Operates, post: Posting) -> BookedView:
+    """At the average cost of what is held; the last of the shares closes the holding."""
+    command = DivestShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
+    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
+
+
+@router.get("/v1/holdings")
+async def list_holdings(
+    caller: Reader,
+    pages: Paging,
+    project: Annotated[Code | None, Query()] = None,
+    status: Annotated[HoldingStatus | None, Query()] = None,
+) -> Page[HoldingView]:
+    return await pages.of(select(HoldingRow), HoldingRow.holding, _view, only={HoldingRow.project: project, HoldingRow.status: status})
+
+
+@router.get("/v1/holdings/{holding}")
+async def show_holding(holding: HoldingPath, caller: Reader, reads: Reading, response: Response) -> HoldingView:
+    async with reads.session() as session:
+        row = await find_holding(session, holding)
+    etag(response, row.version)
+    return _view(row)
+
+
+@router.get("/v1/holdings/{holding}/proposal", response_class=Response, responses=DOCUMENT)
+async def show_proposal(holding: HoldingPath, caller: Reader, reads: Reading) -> Response:
+    """The bytes whose SHA-256 the approver signs."""
+    async with reads.session() as session:
+        row = await find_holding(session, holding)
+    return await document_answer(reads, row.document)
+
+
+@router.get("/v1/holdings/{holding}/flows")
+async def list_flows(holding: HoldingPath, caller: Reader, pages: Paging) -> Page[FlowView]:
+    async with pages.session() as session:
+        await find_holding(session, holding)
+        return await pages.of(
+            select(EquityFlowRow).where(EquityFlowRow.holding == holding), EquityFlowRow.flow, same_fields(FlowView), session=session
+        )
+
+
+@router.get("/v1/holdings/{holding}/valuations")
+async def list_valuations(holding: HoldingPath, caller: Reader, pages: Paging) -> Page[ValuedView]:
+    async with pages.session() as session:
+        await find_holding(session, holding)
+        return await pages.of(
+            select(ValuationRow).where(ValuationRow.holding == holding), ValuationRow.on, same_fields(ValuedView), session=session
+        )
+
+
+async def find_holding(session: AsyncSession, holding: str) -> HoldingRow:
+    """Raises Problem `holding_not_found`."""
+    row = await session.get(HoldingRow, holding)
+    if row is None:
+        raise Problem("holding_not_found", f"there is no holding {holding}", field="path:holding")
+    return row
+
+
+def _view(row: HoldingRow) -> HoldingView:
+    return HoldingView.model_validate(row, from_attributes=True)
+
+
+def _status_after(accepted: Accepted) -> HoldingStatus:
+    closed = any(isinstance(fact.event, HoldingClosed) for fact in accepted.facts)
+    return HoldingStatus.CLOSED if closed else HoldingStatus.COMMITTED
+
+
+def booked(accepted: Accepted) -> BookedView:
+    event = accepted.facts[0].event
+    return BookedView(
+        holding=event.holding,
+        flow=event.flow,
+        cash_minor=event.change.cash_minor,
+        cost_minor=event.change.cost_minor,
+        gain_minor=-event.change.divestment_income_minor,
+        closed=len(accepted.facts) > 1,
+        figures=FiguresView.model_validate(event.after, from_attributes=True),
+    )

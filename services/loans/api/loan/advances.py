@@ -1,0 +1,171 @@
+"""Advances, and the conditions that they wait for."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlmodel import select
+
+from services.loans.api.fields import AdvancePath, LoanPath, PositiveMinor
+from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
+from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
+from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
+from services.loans.tables import AdvanceRow
+from shared.http.fields import Body, Day, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading
+
+router = APIRouter(prefix="/v1/loans", tags=["advances"])
+
+
+class AdvanceStatus(StrEnum):
+    REQUESTED = "requested"  # it waits for conditions precedent
+    CLEARED = "cleared"
+    PAID = "paid"
+    WITHDRAWN = "withdrawn"
+
+
+class AdvanceBody(Body):
+    amount_minor: PositiveMinor
+    purpose: Text
+
+
+class PayBody(Body):
+    paid_on: Day
+
+
+class SeenView(BaseModel):
+    """What a condition came to. Only `met` and `waived` let an advance through; `not_evaluated` is neither."""
+
+    name: str
+    status: str
+    found: str
+    needed: str
+    evidence: list[str]
+    until: date | None
+
+
+class AdvanceView(BaseModel):
+    """`seen`: every condition precedent as it was when the advance was cleared, or paid."""
+
+    advance: str
+    loan: str
+    status: AdvanceStatus
+    amount_minor: int
+    purpose: str
+    paid_on: date | None
+    seen: list[SeenView]
+
+
+class RequestedView(BaseModel):
+    advance: str
+    loan: str
+    status: AdvanceStatus
+    amount_minor: int
+    purpose: str
+
+
+class PaidView(BaseModel):
+    advance: str
+    loan: str
+    status: AdvanceStatus
+    amount_minor: int
+    paid_on: date
+    undrawn_minor: int  # of the commitment
+    seen: list[SeenView]
+    figures: dict[str, Any]
+    place: str  # where the journal has it: its receipt proves it
+
+
+class AdvanceChange(BaseModel):
+    advance: str
+    loan: str
+    status: AdvanceStatus
+    reason: str
+
+
+class ConditionView(SeenView):
+    text: str
+    subsequent: bool
+    due: date | None  # of a condition subsequent
+
+
+@router.post("/{loan}/advances", status_code=201)
+async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, post: Posting) -> RequestedView:
+    """It is cleared at once where all conditions precedent are met or waived, and otherwise when they are."""
+    advance = AdvanceId(post.new_id("adv"))
+    command = RequestAdvance(advance=advance, amount_minor=body.amount_minor, purpose=body.purpose, on=post.today)
+    facts = (await post.submit(f"loan/{loan}", command)).facts
+    event = facts[0].event
+    cleared = any(isinstance(fact.event, AdvanceCleared) for fact in facts)
+    return RequestedView(
+        advance=advance,
+        loan=loan,
+        status=AdvanceStatus.CLEARED if cleared else AdvanceStatus.REQUESTED,
+        amount_minor=event.amount_minor,
+        purpose=event.purpose,
+    )
+
+
+@router.post("/{loan}/advances/{advance}/pay")
+async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, caller: Operates, post: Posting) -> PaidView:
+    """The conditions are looked at once more, as they are on the day of the payment; what was seen is kept with it."""
+    command = PayAdvance(advance=AdvanceId(advance), paid_on=body.paid_on, on=post.today)
+    fact = (await post.submit(f"loan/{loan}", command)).facts[0]
+    event = fact.event
+    return PaidView(
+        advance=advance,
+        loan=loan,
+        status=AdvanceStatus.PAID,
+        amount_minor=event.amount_minor,
+        paid_on=event.paid_on,
+        undrawn_minor=event.undrawn_minor,
+        seen=[_view_seen(each) for each in event.seen],
+        figures=msgspec.to_builtins(event.after),
+        place=fact.place,
+    )
+
+
+@router.post("/{loan}/advances/{advance}/withdraw")
+async def withdraw_advance(loan: LoanPath, advance: AdvancePath, body: ReasonBody, caller: Operates, post: Posting) -> AdvanceChange:
+    await post.submit(f"loan/{loan}", WithdrawAdvance(advance=AdvanceId(advance), reason=body.reason))
+    return AdvanceChange(advance=advance, loan=loan, status=AdvanceStatus.WITHDRAWN, reason=body.reason)
+
+
+@router.get("/{loan}/advances")
+async def list_advances(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[AdvanceView]:
+    async with pages.session() as session:
+        await find_loan(session, loan, caller)
+        return await pages.of(select(AdvanceRow).where(AdvanceRow.loan == loan), AdvanceRow.advance, _view, session=session)
+
+
+@router.get("/{loan}/conditions")
+async def list_conditions(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list[ConditionView]:
+    """Every condition as it is today, by what is established of the project."""
+    async with reads.session() as session:
+        await find_loan(session, loan, caller)
+    state, _ = await reads.state(f"loan/{loan}")
+    assert isinstance(state, Loan)
+    assert state.terms is not None
+    today = reads.today
+    views = [
+        ConditionView(text=each.text, subsequent=False, due=None, **_view_seen(seen).model_dump())
+        for each, seen in zip(state.terms.precedents, seen_precedents(state, today), strict=True)
+    ]
+    evidence = tuple(state.evidence.values())
+    return views + [
+        ConditionView(text=each.text, subsequent=True, due=each.due, **_view_seen(seen).model_dump())
+        for each, seen in zip(state.terms.subsequents, seen_subsequents(state, today, evidence), strict=True)
+    ]
+
+
+def _view(row: AdvanceRow) -> AdvanceView:
+    seen = [_view_seen(msgspec.convert(each, Seen)) for each in row.seen]
+    return AdvanceView.model_validate(row.model_dump() | {"seen": seen})
+
+
+def _view_seen(seen: Seen) -> SeenView:
+    return SeenView(name=seen.name, **msgspec.to_builtins(seen.evaluation))

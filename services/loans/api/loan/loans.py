@@ -1,0 +1,183 @@
+"""Loans: an operator proposes, an approver approves, and the facility commits. A borrower sees its own."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.facility.facilities import shortage_now
+from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
+from services.loans.api.loan.terms import TermsBody
+from services.loans.domain.loan.advances import CancelCommitment
+from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
+from services.loans.domain.loan.state import LoanStatus, keys_of
+from services.loans.events.loan import LoanId
+from services.loans.tables import LoanRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.problems import Problem
+from shared.journal.protocol import Document
+from shared.journal.record import canonical
+
+router = APIRouter(prefix="/v1/loans", tags=["loans"])
+
+Operates = Annotated[Caller, allow("operator")]
+SeesLoans = Annotated[Caller, allow(*READERS, "borrower")]
+
+
+class CancellationBody(Body):
+    """`amount_minor` left out: all that is neither advanced nor asked for."""
+
+    amount_minor: PositiveMinor | None = None
+    reason: Text
+
+
+class ProposedView(BaseModel):
+    loan: str
+    status: LoanStatus
+    document: str  # SHA-256 of the proposal: what an approver signs
+    commitment_minor: int
+    currency: str
+
+
+class ApprovedView(BaseModel):
+    loan: str
+    status: LoanStatus
+    document: str
+    approval: ApprovalView
+
+
+class LoanChange(BaseModel):
+    loan: str
+    status: LoanStatus
+    reason: str | None
+
+
+class CancelledView(BaseModel):
+    loan: str
+    cancelled_minor: int
+    reason: str
+
+
+class LoanSummary(BaseModel):
+    loan: str
+    status: LoanStatus
+    facility: str
+    borrower: str
+    project: str
+    currency: str
+    commitment_minor: int
+    undrawn_minor: int
+    principal_minor: int
+    overdue_minor: int
+    bucket: str  # of arrears, in days past due
+    grade: str
+    stage: int
+
+
+class LoanView(LoanSummary):
+    """`figures`: at the end of the last day that is booked; `GET .../standing` says how it stands on any day."""
+
+    terms: dict[str, Any]
+    document: str
+    proposed_by: str
+    approval: ApprovalView | None
+    reason: str | None
+    reference: str | None
+    figures: dict[str, Any] | None
+    provision_minor: int
+
+
+@router.post("", status_code=201)
+async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+    """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
+    loan, terms = LoanId(post.new_id("lon")), body.terms()
+    document = Document(canonical({"loan": loan, "terms": terms}))
+    command = ProposeLoan(
+        loan=loan,
+        terms=terms,
+        document=document.name,
+        by=caller.subject,
+        on=post.today,
+        shortage=await shortage_now(reads, terms.facility, loan, terms.currency, terms.commitment_minor, keys_of(terms)),
+    )
+    accepted = await post.submit(f"loan/{loan}", command, documents=[document])
+    event = accepted.facts[0].event
+    return ProposedView(
+        loan=loan,
+        status=LoanStatus.PROPOSED,
+        document=event.document,
+        commitment_minor=event.terms.commitment_minor,
+        currency=event.terms.currency,
+    )
+
+
+@router.post("/{loan}/approvals", status_code=201)
+async def approve_loan(
+    loan: LoanPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+) -> ApprovedView:
+    """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
+    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today), on=post.today)
+    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    return ApprovedView(
+        loan=loan,
+        status=LoanStatus.APPROVED,
+        document=event.document,
+        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+    )
+
+
+@router.post("/{loan}/withdraw")
+async def withdraw_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange:
+    await post.submit(f"loan/{loan}", WithdrawLoan(reason=body.reason))
+    return LoanChange(loan=loan, status=LoanStatus.WITHDRAWN, reason=body.reason)
+
+
+@router.post("/{loan}/cancel-commitment")
+async def cancel_commitment(loan: LoanPath, body: CancellationBody, caller: Operates, post: Posting) -> CancelledView:
+    command = CancelCommitment(amount_minor=body.amount_minor, reason=body.reason, on=post.today)
+    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
+    return CancelledView(loan=loan, cancelled_minor=event.amount_minor, reason=event.reason)
+
+
+@router.get("")
+async def list_loans(
+    caller: SeesLoans,
+    pages: Paging,
+    status: Annotated[LoanStatus | None, Query()] = None,
+    project: Annotated[Code | None, Query()] = None,
+) -> Page[LoanSummary]:
+    return await pages.of(
+        select(LoanRow),
+        LoanRow.loan,
+        same_fields(LoanSummary),
+        only={LoanRow.borrower: limited_to(caller), LoanRow.status: status, LoanRow.project: project},
+    )
+
+
+@router.get("/{loan}")
+async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response: Response) -> LoanView:
+    async with reads.session() as session:
+        row = await find_loan(session, loan, caller)
+    etag(response, row.version)
+    return LoanView.model_validate(row, from_attributes=True)
+
+
+@router.get("/{loan}/proposal", response_class=Response, responses=DOCUMENT)
+async def show_proposal(loan: LoanPath, caller: SeesLoans, reads: Reading) -> Response:
+    """The document to the byte: its SHA-256 is what was signed."""
+    async with reads.session() as session:
+        row = await find_loan(session, loan, caller)
+    return await document_answer(reads, row.document)
+
+
+async def find_loan(session: AsyncSession, loan: str, caller: Caller) -> LoanRow:
+    """Raises Problem `loan_not_found`, also for another borrower's."""
+    row = await session.get(LoanRow, loan)
+    if row is None or limited_to(caller) not in (None, row.borrower):
+        raise Problem("loan_not_found", f"there is no loan {loan}", field="path:loan")
+    return row

@@ -1,0 +1,126 @@
+"""Payments: recorded for the day that they were received, however late they are told, and reversed if they never were."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, StringConstraints
+from sqlmodel import select
+
+from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
+from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
+from services.loans.events.loan import PaymentId, Prepays
+from services.loans.tables import PaymentRow
+from shared.http.fields import Body, Day, ReasonBody
+from shared.http.handlers import Page, Paging, Posting, same_fields
+from shared.journal.record import Fact
+
+router = APIRouter(prefix="/v1/loans", tags=["payments"])
+
+type Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
+
+
+class PaymentKind(StrEnum):
+    PAYMENT = "payment"
+    DELIVERY = "delivery"  # in kind
+    RECOVERY = "recovery"  # of a loan in default
+
+
+class RecoveryBody(Body):
+    reference: Reference
+    amount_minor: PositiveMinor
+    received_on: Day
+
+
+class PaymentBody(RecoveryBody):
+    """`prepays`: what is paid beyond what is due is credit ("nothing"), or makes the instalments smaller, or fewer."""
+
+    prepays: Prepays = "nothing"
+
+
+class PaymentView(BaseModel):
+    payment: str
+    loan: str
+    kind: PaymentKind
+    reference: str
+    amount_minor: int
+    received_on: date
+    prepays: Prepays
+    reversed: bool
+    reason: str | None
+
+
+class RecordedView(BaseModel):
+    """`change`: what it changes in the loan's books, also of what counts for later days. `figures`: how the loan stands with it."""
+
+    payment: str
+    loan: str
+    kind: PaymentKind
+    amount_minor: int
+    change: dict[str, int]
+    figures: dict[str, Any]
+    place: str  # where the journal has it: its receipt proves it
+
+
+@router.post("/{loan}/payments", status_code=201)
+async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, post: Posting) -> RecordedView:
+    command = RecordPayment(
+        payment=PaymentId(post.new_id("pay")),
+        reference=body.reference,
+        amount_minor=body.amount_minor,
+        received_on=body.received_on,
+        prepays=body.prepays,
+        on=post.today,
+    )
+    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
+
+
+@router.post("/{loan}/recoveries", status_code=201)
+async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, post: Posting) -> RecordedView:
+    """What came of a loan in default: to what is owed, and then to what was written off."""
+    command = RecordRecovery(
+        payment=PaymentId(post.new_id("pay")),
+        reference=body.reference,
+        amount_minor=body.amount_minor,
+        received_on=body.received_on,
+        on=post.today,
+    )
+    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.RECOVERY)
+
+
+@router.post("/{loan}/payments/{payment}/reverse")
+async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> RecordedView:
+    """It never counted: what came after it stands as if it had not been."""
+    command = ReversePayment(payment=PaymentId(payment), reason=body.reason, on=post.today)
+    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
+
+
+@router.get("/{loan}/payments")
+async def list_payments(
+    loan: LoanPath, caller: SeesLoans, pages: Paging, kind: Annotated[PaymentKind | None, Query()] = None
+) -> Page[PaymentView]:
+    async with pages.session() as session:
+        await find_loan(session, loan, caller)
+        return await pages.of(
+            select(PaymentRow).where(PaymentRow.loan == loan),
+            PaymentRow.payment,
+            same_fields(PaymentView),
+            only={PaymentRow.kind: kind},
+            session=session,
+        )
+
+
+def _recorded(fact: Fact, kind: PaymentKind) -> RecordedView:
+    event = fact.event
+    return RecordedView(
+        payment=event.payment,
+        loan=event.loan,
+        kind=kind,
+        amount_minor=event.amount_minor,
+        change=msgspec.to_builtins(event.change),
+        figures=msgspec.to_builtins(event.after),
+        place=fact.place,
+    )

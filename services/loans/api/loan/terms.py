@@ -1,0 +1,131 @@
+"""The terms of a loan, as a body: what a credit officer writes down, and what an approver signs."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import Field, StrictInt, StringConstraints
+
+from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
+from services.loans.domain.standing.calendars import Every
+from services.loans.domain.standing.periods import dated
+from services.loans.events.loan import (
+    Account,
+    Category,
+    CovenantKind,
+    DayCount,
+    Grade,
+    Kind,
+    LoanTerms,
+    Ranking,
+    ScheduleTerms,
+    Stage,
+)
+from shared.http.fields import Body, Day, Text
+from shared.http.problems import Problem
+
+type Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+type Periods = Annotated[StrictInt, Field(ge=0, le=1200)]
+type Subject = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class ShownBody(Body):
+    type: Literal["shown"]
+    kind: Name
+    subject: Subject | None = None
+
+
+class AllShownBody(Body):
+    type: Literal["all_shown"]
+    kind: Name
+    subjects: Annotated[list[Subject], Field(min_length=1, max_length=40)]
+
+
+class SumBody(Body):
+    type: Literal["sum_at_least"]
+    kind: Name
+    quantity: PositiveMinor
+    unit: Subject | None = None
+
+
+class ShareBody(Body):
+    type: Literal["share_at_least"]
+    part: Name
+    whole: Name
+    share: PositiveNumber
+    unit: Subject | None = None
+
+
+type ConditionBody = Annotated[ShownBody | AllShownBody | SumBody | ShareBody, Field(discriminator="type")]
+
+
+class ScheduleBody(Body):
+    kind: Kind
+    start: Day
+    every: Every = "3m"
+    periods: Annotated[StrictInt, Field(ge=1, le=1200)]
+    day_count: DayCount = "ACT/365F"
+    calendar: Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{1,20}$")] = "none"
+    interest_only_periods: Periods = 0
+    capitalised_periods: Periods = 0
+    balloon_minor: WholeMinor = 0
+    step: PositiveNumber = "1"
+    step_periods: Annotated[StrictInt, Field(ge=1, le=1200)] = 12
+
+    def terms(self) -> ScheduleTerms:
+        """With its due dates as the calendar has them today. Raises Problem `schedule_invalid`."""
+        try:
+            return dated(msgspec.convert(self.model_dump(), ScheduleTerms))
+        except ValueError as error:  # CalendarError too
+            raise Problem(
+                "schedule_invalid", str(error), field="/schedule", accepted="a calendar such as AU-NSW, and days that it has"
+            ) from error
+
+
+class PrecedentBody(Body):
+    name: Name
+    text: Text
+    condition: ConditionBody
+
+
+class SubsequentBody(PrecedentBody):
+    due: Day
+
+
+class CovenantBody(Body):
+    kind: CovenantKind
+    minimum: PositiveNumber
+
+
+class TermsBody(Body):
+    facility: Code = "cmf"
+    account: Account
+    instrument: Text = Field(description="that approves it: an Act, direction or delegation")
+    borrower: Code
+    project: Code
+    elements: Annotated[list[Element], Field(min_length=1, max_length=20)]
+    currency: Currency = "AUD"
+    commitment_minor: PositiveMinor
+    security: Text
+    ranking: Ranking = "senior"
+    base_rate: Text = "fixed"
+    base_pct: Number
+    margin_pct: Number = "0"
+    default_margin_pct: Number = "2"
+    commitment_fee_pct: Number = "0"
+    establishment_fee_minor: WholeMinor = 0
+    available_from: Day
+    available_until: Day
+    sunset_on: Day
+    schedule: ScheduleBody
+    precedents: Annotated[list[PrecedentBody], Field(max_length=40)] = []  # noqa: RUF012 pydantic copies it
+    subsequents: Annotated[list[SubsequentBody], Field(max_length=40)] = []  # noqa: RUF012 pydantic copies it
+    covenants: Annotated[list[CovenantBody], Field(max_length=2)] = []  # noqa: RUF012 pydantic copies it
+    grade: Grade = "BB"
+    stage: Stage = 1
+    kyc: Text = Field(description="the reference of the check that cleared the borrower")
+    category: Category = "B"
+
+    def terms(self) -> LoanTerms:
+        """Raises Problem `schedule_invalid`."""
+        given = self.model_dump(exclude={"schedule"})
+        return msgspec.convert(given | {"schedule": self.schedule.terms()}, LoanTerms)

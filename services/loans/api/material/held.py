@@ -1,0 +1,232 @@
+"""What partners hold of material loans: deferrals of the day, security against it, and what is done where nothing comes back in kind."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlmodel import select
+
+from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from services.loans.api.fields import PositiveMinor, WholeMinor
+from services.loans.api.material.fields import (
+    Approves,
+    Condition,
+    DeferralPath,
+    MaterialPath,
+    Operates,
+    PriceMinor,
+    SeesMaterial,
+    find_material_loan,
+    material_state,
+    of_event,
+    stream_of,
+)
+from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
+from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
+from services.loans.events.material import DeferralId, MaterialLoanClosed
+from services.loans.tables import DeferralRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.problems import Problem
+from shared.journal.protocol import Document
+
+router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
+
+Asks = Annotated[Caller, allow("operator", "partner")]
+
+
+class DeferralBody(Body):
+    condition: Condition  # one that the terms name
+    evidence: Text
+    due_on: Day
+
+
+class MarkBody(Body):
+    price_minor: PriceMinor
+    quoted_on: Day
+    source: Text
+
+
+class TopUpBody(Body):
+    amount_minor: PositiveMinor
+    reference: Text
+
+
+class CashBody(Body):
+    price_minor: PriceMinor
+    source: Text
+    reference: Text
+
+
+class ReplacementBody(Body):
+    bought_g: PositiveGrams  # contained
+    cost_minor: WholeMinor
+    source: Text
+
+
+class DeferralView(BaseModel):
+    deferral: str
+    loan: str
+    condition: str
+    evidence: str
+    due_on: date
+    premium_pct: str  # further premium
+    document: str  # SHA-256: what an approver signs
+    proposed_by: str
+    status: Literal["proposed", "approved"]
+    approval: ApprovalView | None
+
+
+class DeferredView(BaseModel):
+    loan: str
+    deferral: str
+    due_on: date
+    premium_pct: str
+    from_on: date
+    approval: ApprovalView
+
+
+class MarkedView(BaseModel):
+    """`call_minor`: what must be topped up."""
+
+    loan: str
+    currency: str
+    price_minor: str
+    quoted_on: date
+    source: str
+    owed_g: int
+    owed_minor: int
+    required_minor: int
+    value_minor: int
+    counted_minor: int  # after the haircut
+    call_minor: int
+
+
+class ToppedUpView(BaseModel):
+    loan: str
+    currency: str
+    amount_minor: int
+    reference: str
+    value_minor: int
+    call_minor: int
+
+
+class CashView(BaseModel):
+    loan: str
+    currency: str
+    price_minor: str
+    source: str
+    reference: str
+    principal_g: int
+    premium_g: int
+    amount_minor: int
+    closed: bool
+
+
+class DefaultView(BaseModel):
+    loan: str
+    owed_g: int
+    on: date
+    reason: str
+
+
+class ReplacementView(BaseModel):
+    loan: str
+    currency: str
+    bought_g: int
+    principal_g: int
+    premium_g: int
+    cost_minor: int
+    from_security_minor: int
+    shortfall_minor: int  # a claim
+    source: str
+    owed_g: int
+    closed: bool
+
+
+@router.post("/{loan}/deferrals", status_code=201)
+async def propose_deferral(loan: MaterialPath, body: DeferralBody, caller: Asks, post: Posting, reads: Reading) -> DeferralView:
+    """Asked for by the partner or for it; an approver signs the SHA-256 of its document, for the purpose "material_deferral"."""
+    state, _ = await material_state(reads, loan, caller)
+    deferral = DeferralId(post.new_id("dfr"))
+    document = Document(deferral_document(state, deferral, body.condition, body.evidence, body.due_on))
+    command = ProposeDeferral(
+        deferral=deferral,
+        condition=body.condition,
+        evidence=body.evidence,
+        due_on=body.due_on,
+        document=document.name,
+        by=caller.subject,
+    )
+    event = (await post.submit(stream_of(loan), command, documents=[document])).facts[0].event
+    asked = {name: getattr(event, name) for name in DeferralView.model_fields if hasattr(event, name)}
+    return DeferralView(**asked, status="proposed", approval=None)
+
+
+@router.get("/{loan}/deferrals")
+async def list_deferrals(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[DeferralView]:
+    async with pages.session() as session:
+        await find_material_loan(session, loan, caller)
+        return await pages.of(
+            select(DeferralRow).where(DeferralRow.loan == loan), DeferralRow.deferral, same_fields(DeferralView), session=session
+        )
+
+
+@router.get("/{loan}/deferrals/{deferral}/document", response_class=Response, responses=DOCUMENT)
+async def show_deferral_document(loan: MaterialPath, deferral: DeferralPath, caller: SeesMaterial, reads: Reading) -> Response:
+    """The document to the byte: its SHA-256 is what is signed."""
+    async with reads.session() as session:
+        await find_material_loan(session, loan, caller)
+        row = await session.get(DeferralRow, deferral)
+    if row is None or row.loan != loan:
+        raise Problem("deferral_not_found", f"there is no deferral {deferral}", field="path:deferral")
+    return await document_answer(reads, row.document)
+
+
+@router.post("/{loan}/deferrals/{deferral}/approvals", status_code=201)
+async def approve_deferral(
+    loan: MaterialPath, deferral: DeferralPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading
+) -> DeferredView:
+    command = ApproveDeferral(deferral=DeferralId(deferral), signing=await signing_of(reads, body, caller, post.today), on=post.today)
+    return of_event(DeferredView, (await post.submit(stream_of(loan), command)).facts[0].event)
+
+
+@router.post("/{loan}/security/marks", status_code=201)
+async def mark_security(loan: MaterialPath, body: MarkBody, caller: Operates, post: Posting) -> MarkedView:
+    """The security against the value of what is owed, at a price; what it falls short is called."""
+    command = MarkSecurity(price_minor=body.price_minor, quoted_on=body.quoted_on, source=body.source, on=post.today)
+    return of_event(MarkedView, (await post.submit(stream_of(loan), command)).facts[0].event)
+
+
+@router.post("/{loan}/security/top-ups", status_code=201)
+async def top_up_security(loan: MaterialPath, body: TopUpBody, caller: Operates, post: Posting) -> ToppedUpView:
+    command = TopUpSecurity(amount_minor=body.amount_minor, reference=body.reference)
+    return of_event(ToppedUpView, (await post.submit(stream_of(loan), command)).facts[0].event)
+
+
+@router.post("/{loan}/cash-settlement", status_code=201)
+async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, post: Posting) -> CashView:
+    """All that is owed today is paid in money, at a price by the terms' basis."""
+    command = SettleInCash(price_minor=body.price_minor, source=body.source, reference=body.reference, on=post.today)
+    facts = (await post.submit(stream_of(loan), command)).facts
+    event = facts[0].event
+    told = {name: getattr(event, name) for name in CashView.model_fields if hasattr(event, name)}
+    return CashView(**told, closed=isinstance(facts[-1].event, MaterialLoanClosed))
+
+
+@router.post("/{loan}/default", status_code=201)
+async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> DefaultView:
+    command = DeclareMaterialDefault(reason=body.reason, on=post.today)
+    return of_event(DefaultView, (await post.submit(stream_of(loan), command)).facts[0].event)
+
+
+@router.post("/{loan}/replacements", status_code=201)
+async def record_replacement(loan: MaterialPath, body: ReplacementBody, caller: Operates, post: Posting) -> ReplacementView:
+    """What the Reserve bought after a default. The cost is taken from the security; what that does not cover is a claim."""
+    command = RecordReplacement(bought_g=body.bought_g, cost_minor=body.cost_minor, source=body.source, on=post.today)
+    facts = (await post.submit(stream_of(loan), command)).facts
+    event = facts[0].event
+    told = {name: getattr(event, name) for name in ReplacementView.model_fields if hasattr(event, name)}
+    return ReplacementView(**told, closed=isinstance(facts[-1].event, MaterialLoanClosed))

@@ -1,0 +1,157 @@
+"""Projects: what is known of them, recorded and withdrawn by operators, and the loans that watch."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
+from sqlmodel import col, select
+
+from services.loans.api.fields import READERS, Code, FactKind, FactPath, ProjectPath, Sha256
+from services.loans.domain.projects.project import RecordFact, WithdrawFact
+from services.loans.events.loan import ProjectCode
+from services.loans.events.project import ProjectFact, ProjectFactId
+from services.loans.tables import ProjectFactRow, ProjectRow
+from shared.http.auth import Caller, allow
+from shared.http.fields import Body, Day, ReasonBody, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
+from shared.http.problems import Problem
+from shared.journal.record import MAX_INTEGER
+
+router = APIRouter(prefix="/v1/projects", tags=["projects"])
+
+
+class FactBody(Body):
+    kind: FactKind = Field(description="offtake, output, permit, lender_closed, cost_overrun_facility, insurance, or another")
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None, description="of what: the buyer, the permit, the lender"
+    )
+    product: Code | None = Field(default=None, description="that the quantity is of; none: of the whole project")
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)] | None = None
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)] | None = Field(default=None, description='such as "g"')
+    binding: StrictBool | None = Field(default=None, description="an offtake that does not bind counts for no condition on offtake")
+    since: Day
+    until: Day | None = Field(default=None, description="the last day on which it counts; none: for good")
+    evidence: Annotated[list[Text], Field(min_length=1, max_length=8)]
+    document: Sha256 | None = Field(default=None, description="SHA-256 of the paper itself")
+
+
+class FactView(BaseModel):
+    fact: str
+    project: str
+    kind: str
+    subject: str | None
+    product: str | None
+    quantity: int | None
+    unit: str | None
+    binding: bool | None
+    by: str
+    since: date
+    until: date | None
+    evidence: list[str]
+    document: str | None
+    withdrawn_on: date | None
+    withdrawn_by: str | None
+    withdrawn_because: str | None
+
+
+class WithdrawnView(BaseModel):
+    fact: str
+    project: str
+    kind: str
+    withdrawn_because: str
+    loans: list[str]  # that are told
+
+
+class ProjectView(BaseModel):
+    project: str
+    loans: list[str]  # that watch it
+
+
+@router.post("/{project}/facts", status_code=201)
+async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> FactView:
+    """Something is established, with evidence. Each loan that watches the project looks at its conditions again."""
+    known = ProjectFact(
+        fact=ProjectFactId(post.new_id("fct")),
+        kind=body.kind,
+        subject=body.subject,
+        product=body.product,
+        quantity=body.quantity,
+        unit=body.unit,
+        binding=body.binding,
+        by=caller.subject,
+        since=body.since,
+        until=body.until,
+    )
+    command = RecordFact(project=ProjectCode(project), known=known, evidence=tuple(body.evidence), document=body.document)
+    event = (await post.submit(f"project/{project}", command)).facts[0].event
+    return FactView(
+        fact=event.known.fact,
+        project=event.project,
+        kind=event.known.kind,
+        subject=event.known.subject,
+        product=event.known.product,
+        quantity=event.known.quantity,
+        unit=event.known.unit,
+        binding=event.known.binding,
+        by=event.known.by,
+        since=event.known.since,
+        until=event.known.until,
+        evidence=event.evidence,
+        document=event.document,
+        withdrawn_on=None,
+        withdrawn_by=None,
+        withdrawn_because=None,
+    )
+
+
+@router.post("/{project}/facts/{fact}/withdraw")
+async def withdraw_fact(
+    project: ProjectPath, fact: FactPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> WithdrawnView:
+    """It was wrong, or has ended before its time: it counts no longer, on any day. What was let happen by it stays."""
+    command = WithdrawFact(fact=ProjectFactId(fact), by=caller.subject, reason=body.reason)
+    event = (await post.submit(f"project/{project}", command)).facts[0].event
+    return WithdrawnView(fact=event.fact, project=event.project, kind=event.kind, withdrawn_because=event.reason, loans=event.loans)
+
+
+@router.get("")
+async def list_projects(caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[ProjectView]:
+    return await pages.of(select(ProjectRow), ProjectRow.project, same_fields(ProjectView))
+
+
+@router.get("/{project}")
+async def show_project(project: ProjectPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading, response: Response) -> ProjectView:
+    async with reads.session() as session:
+        row = await session.get(ProjectRow, project)
+    if row is None:
+        raise Problem("project_not_found", f"nothing is known of a project {project}", field="path:project")
+    etag(response, row.version)
+    return ProjectView.model_validate(row, from_attributes=True)
+
+
+@router.get("/{project}/facts")
+async def list_facts(
+    project: ProjectPath,
+    caller: Annotated[Caller, allow(*READERS)],
+    pages: Paging,
+    kind: Annotated[FactKind | None, Query()] = None,
+    withdrawn: Annotated[bool, Query(description="also those that count no longer")] = False,
+) -> Page[FactView]:
+    query = select(ProjectFactRow).where(ProjectFactRow.project == project)
+    if not withdrawn:
+        query = query.where(col(ProjectFactRow.withdrawn_on).is_(None))
+    return await pages.of(query, ProjectFactRow.fact, _view, only={ProjectFactRow.kind: kind})
+
+
+@router.get("/{project}/facts/{fact}")
+async def show_fact(project: ProjectPath, fact: FactPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading) -> FactView:
+    async with reads.session() as session:
+        row = await session.get(ProjectFactRow, fact)
+    if row is None or row.project != project:
+        raise Problem("project_fact_not_found", f"{project} has no fact {fact}", field="path:fact")
+    return _view(row)
+
+
+def _view(row: ProjectFactRow) -> FactView:
+    return FactView.model_validate(row, from_attributes=True)

@@ -1,0 +1,384 @@
+"""Facility: headroom, reserved by each commitment under limits that form a tree. It is one stream, so that no two commitments ever share
+the same headroom, however they come.
+
+A commitment names keys ("project/hillgrove", "element/Sb") and is charged to each of them and to all above them, once. A key without a
+limit of its own counts what is charged to it, right below the root. What is in another asset than the facility's currency is valued at
+the rate recorded last; another rate values it anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from typing import assert_never
+
+import immutables
+import msgspec
+
+from services.loans.events.facility import (
+    CommitmentId,
+    FacilityEvent,
+    FacilityId,
+    FacilityOpened,
+    HeadroomRefused,
+    HeadroomReleased,
+    HeadroomReserved,
+    Limit,
+    LimitsSet,
+    RateRecorded,
+)
+from shared.journal.decider import Decider, Refused
+from shared.journal.record import MAX_INTEGER
+
+MAX_LIMITS = 400  # all of them must fit in one event
+
+
+class OpenFacility(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    facility: FacilityId
+    currency: str
+    limits: tuple[Limit, ...]
+    authority: str
+
+
+class SetLimits(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The limits in full."""
+
+    limits: tuple[Limit, ...]
+    authority: str
+    reason: str
+
+
+class RecordRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`rate`: minor units of the facility's currency for one of the asset. `on`: today."""
+
+    asset: str
+    rate: str
+    quoted_on: date
+    source: str
+    on: date
+
+
+class ReserveHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """For one commitment, once. Never `Refused`: nobody waits for an answer."""
+
+    facility: FacilityId
+    commitment: CommitmentId
+    asset: str
+    amount: int
+    keys: tuple[str, ...]
+
+
+class ReleaseHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`amount` None: all that is left of the commitment. Never `Refused`."""
+
+    commitment: CommitmentId
+    amount: int | None
+
+
+type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom
+
+
+class Reason(StrEnum):
+    """Why a facility stays as it is, or has no headroom."""
+
+    ALREADY_OPEN = "facility_already_open"
+    NOT_FOUND = "facility_not_found"
+    LIMITS_INVALID = "limits_invalid"
+    RATE_INVALID = "rate_invalid"
+    RATE_OUTDATED = "rate_outdated"
+    RATE_OWN = "rate_of_own_currency"
+    RATE_MISSING = "rate_missing"
+    DATE_IN_FUTURE = "date_in_future"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    COMMITTED_ALREADY = "committed_already"
+
+
+class Commitment(msgspec.Struct, frozen=True, gc=False):
+    asset: str
+    amount: int
+    value_minor: int
+    keys: tuple[str, ...]  # all that it is charged to
+
+
+class Facility(msgspec.Struct, frozen=True):
+    id: FacilityId | None = None  # None: not opened
+    currency: str = ""
+    limits: immutables.Map[str, Limit] = immutables.Map()
+    used_minor: immutables.Map[str, int] = immutables.Map()
+    rates: immutables.Map[str, str] = immutables.Map()  # asset -> as it was recorded
+    quoted_on: immutables.Map[str, date] = immutables.Map()  # asset -> the day of that rate
+    commitments: immutables.Map[CommitmentId, Commitment] = immutables.Map()
+
+    @property
+    def root(self) -> str:
+        return next(key for key, limit in self.limits.items() if limit.parent is None)
+
+
+def decide(command: Command, facility: Facility) -> Sequence[FacilityEvent] | Refused[Reason]:
+    match command:
+        case OpenFacility():
+            if facility.id is not None:
+                return Refused(Reason.ALREADY_OPEN, f"{facility.id} is open already", "/facility")
+            if (fault := _fault(command.limits)) is not None:
+                return fault
+            return [
+                FacilityOpened(facility=command.facility, currency=command.currency, limits=command.limits, authority=command.authority)
+            ]
+        case SetLimits():
+            if facility.id is None:
+                return _not_found()
+            if (fault := _fault(command.limits)) is not None:
+                return fault
+            return [LimitsSet(facility=facility.id, limits=command.limits, authority=command.authority, reason=command.reason)]
+        case RecordRate():
+            return _record_rate(command, facility)
+        case ReserveHeadroom():
+            return _reserve(command, facility)
+        case ReleaseHeadroom():
+            return release(command, facility)
+        case _:
+            assert_never(command)
+
+
+def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEvent] | Refused[Reason]:
+    if facility.id is None:
+        return _not_found()
+    if command.asset == facility.currency:
+        return Refused(Reason.RATE_OWN, f"{command.asset} is the facility's own currency", "/asset", "another currency, or a metal")
+    if command.quoted_on > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.quoted_on} has not come yet", "/quoted_on", f"{command.on} or earlier")
+    if command.quoted_on < (last := facility.quoted_on.get(command.asset, date.min)):
+        return Refused(Reason.RATE_OUTDATED, f"there is a rate of {last}", "/quoted_on", f"{last} or later")
+    rate = _rate(command.rate)
+    if rate is None:
+        return Refused(Reason.RATE_INVALID, f"{command.rate!r} is no rate", "/rate", 'above zero, such as "1.52" or "38/25"')
+    held = {id: commitment for id, commitment in facility.commitments.items() if commitment.asset == command.asset}
+    revalued = _revalued(facility, command.asset, rate)
+    if max(revalued.used_minor.values(), default=0) > MAX_INTEGER:
+        return Refused(Reason.RATE_INVALID, "what is committed would be worth more than the books can hold", "/rate")
+    return [
+        RateRecorded(
+            facility=facility.id,
+            asset=command.asset,
+            rate=command.rate,
+            quoted_on=command.quoted_on,
+            source=command.source,
+            before_minor=sum(commitment.value_minor for commitment in held.values()),
+            after_minor=sum(worth(commitment.amount, rate) for commitment in held.values()),
+            over=tuple(key for key, limit in sorted(facility.limits.items()) if revalued.used_minor.get(key, 0) > limit.limit_minor),
+        )
+    ]
+
+
+def _reserve(command: ReserveHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
+    keys = charged_keys(facility, command.keys)
+    fault = shortage(facility, command)
+    if fault is not None:
+        return [
+            HeadroomRefused(
+                facility=command.facility,
+                commitment=command.commitment,
+                asset=command.asset,
+                amount=command.amount,
+                reason=fault.code,
+                detail=fault.detail,
+            )
+        ]
+    value = _value(facility, command.asset, command.amount)
+    assert value is not None, "an asset without a rate is a shortage"
+    return [
+        HeadroomReserved(
+            facility=command.facility,
+            commitment=command.commitment,
+            asset=command.asset,
+            amount=command.amount,
+            value_minor=value,
+            keys=keys,
+            warned=tuple(
+                key for key in keys if (limit := facility.limits.get(key)) and near(limit, facility.used_minor.get(key, 0) + value)
+            ),
+        )
+    ]
+
+
+def shortage(facility: Facility, command: ReserveHeadroom) -> Refused[Reason] | None:
+    """Why the facility cannot take the commitment; None: it can. Also to say so early, to whom proposes it."""
+    if facility.id is None:
+        return Refused(Reason.NOT_FOUND, f"there is no facility {command.facility}", "/facility")
+    if command.commitment in facility.commitments:
+        return Refused(Reason.COMMITTED_ALREADY, f"{command.commitment} has its headroom already")
+    value = _value(facility, command.asset, command.amount)
+    if value is None:
+        known = ", ".join([facility.currency, *sorted(facility.rates)])
+        return Refused(Reason.RATE_MISSING, f"no rate of {command.asset} in {facility.currency} is recorded", "/currency", known)
+    for key in charged_keys(facility, command.keys):
+        limit = facility.limits.get(key)
+        used = facility.used_minor.get(key, 0)
+        if limit is not None and used + value > limit.limit_minor:
+            left = max(0, limit.limit_minor - used)
+            detail = f"{value} would exceed the limit of {key}: {used} of {limit.limit_minor} are committed"
+            return Refused(Reason.LIMIT_EXCEEDED, detail, "/commitment_minor", f"at most {left} {facility.currency} minor units")
+    return None
+
+
+def charged_keys(facility: Facility, keys: Iterable[str]) -> tuple[str, ...]:
+    """The named keys and all that is above them, each once."""
+    if not facility.limits:
+        return ()
+    charged = set()
+    for named in keys:
+        key: str | None = named
+        while key is not None and key not in charged:
+            charged.add(key)
+            limit = facility.limits.get(key)
+            key = facility.root if limit is None else limit.parent
+    charged.add(facility.root)
+    return tuple(sorted(charged))
+
+
+def release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEvent]:
+    commitment = facility.commitments.get(command.commitment)
+    if facility.id is None or commitment is None:
+        return []
+    amount = commitment.amount if command.amount is None else min(command.amount, commitment.amount)
+    if not amount:
+        return []
+    remaining = commitment.amount - amount
+    rest = _value(facility, commitment.asset, remaining)
+    assert rest is not None, "what is committed has a rate"
+    return [
+        HeadroomReleased(
+            facility=facility.id,
+            commitment=command.commitment,
+            asset=commitment.asset,
+            amount=amount,
+            value_minor=commitment.value_minor - rest,
+            remaining=remaining,
+        )
+    ]
+
+
+def evolve(facility: Facility, event: FacilityEvent) -> Facility:
+    match event:
+        case FacilityOpened():
+            return Facility(id=event.facility, currency=event.currency, limits=_by_key(event.limits))
+        case LimitsSet():
+            return _with_limits(facility, event.limits)
+        case RateRecorded():
+            revalued = _revalued(facility, event.asset, Fraction(event.rate))
+            return msgspec.structs.replace(
+                revalued,
+                rates=facility.rates.set(event.asset, event.rate),
+                quoted_on=facility.quoted_on.set(event.asset, event.quoted_on),
+            )
+        case HeadroomReserved():
+            commitment = Commitment(event.asset, event.amount, event.value_minor, event.keys)
+            return msgspec.structs.replace(
+                facility,
+                commitments=facility.commitments.set(event.commitment, commitment),
+                used_minor=_charged(facility.used_minor, event.keys, event.value_minor),
+            )
+        case HeadroomRefused():
+            return facility
+        case HeadroomReleased():
+            before = facility.commitments[event.commitment]
+            after = msgspec.structs.replace(before, amount=event.remaining, value_minor=before.value_minor - event.value_minor)
+            return msgspec.structs.replace(
+                facility,
+                commitments=facility.commitments.set(event.commitment, after)
+                if event.remaining
+                else facility.commitments.delete(event.commitment),
+                used_minor=_charged(facility.used_minor, before.keys, -event.value_minor),
+            )
+        case _:
+            assert_never(event)
+
+
+def worth(amount: int, rate: Fraction) -> int:
+    """The value of an amount, rounded up: headroom is never a cent short."""
+    return -(-amount * rate.numerator // rate.denominator)
+
+
+def _value(facility: Facility, asset: str, amount: int) -> int | None:
+    if asset == facility.currency:
+        return amount
+    rate = facility.rates.get(asset)
+    return None if rate is None else worth(amount, Fraction(rate))
+
+
+def _revalued(facility: Facility, asset: str, rate: Fraction) -> Facility:
+    commitments, used = facility.commitments, facility.used_minor
+    for id, commitment in facility.commitments.items():
+        if commitment.asset == asset:
+            value = worth(commitment.amount, rate)
+            used = _charged(used, commitment.keys, value - commitment.value_minor)
+            commitments = commitments.set(id, msgspec.structs.replace(commitment, value_minor=value))
+    return msgspec.structs.replace(facility, commitments=commitments, used_minor=used)
+
+
+def _with_limits(facility: Facility, limits: tuple[Limit, ...]) -> Facility:
+    """Another tree charges what is committed to other keys."""
+    bare = msgspec.structs.replace(facility, limits=_by_key(limits), used_minor=immutables.Map())
+    used: immutables.Map[str, int] = immutables.Map()
+    commitments = facility.commitments
+    for id, commitment in facility.commitments.items():
+        keys = charged_keys(bare, commitment.keys)
+        used = _charged(used, keys, commitment.value_minor)
+        commitments = commitments.set(id, msgspec.structs.replace(commitment, keys=keys))
+    return msgspec.structs.replace(bare, commitments=commitments, used_minor=used)
+
+
+def _charged(used: immutables.Map[str, int], keys: Iterable[str], value_minor: int) -> immutables.Map[str, int]:
+    changed = used.mutate()
+    for key in keys:
+        changed[key] = changed.get(key, 0) + value_minor
+    return changed.finish()
+
+
+def near(limit: Limit, used_minor: int) -> bool:
+    """Whether so much under a limit is to be warned of."""
+    return used_minor >= limit.limit_minor * Fraction(limit.warn_at)
+
+
+def _by_key(limits: Iterable[Limit]) -> immutables.Map[str, Limit]:
+    return immutables.Map({limit.key: limit for limit in limits})
+
+
+def _rate(text: str) -> Fraction | None:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return rate if rate > 0 else None
+
+
+def _fault(limits: Sequence[Limit]) -> Refused[Reason] | None:
+    """Limits are a tree: one root, each parent there, no key twice, no circle."""
+    parents = {limit.key: limit.parent for limit in limits}
+    if len(parents) < len(limits) or not 0 < len(limits) <= MAX_LIMITS:
+        return _limits_invalid("a key is named twice, or there are too many", f"1 to {MAX_LIMITS} limits, each key once")
+    if sum(parent is None for parent in parents.values()) != 1:
+        return _limits_invalid("there is not one root", "one limit without a parent")
+    for place, limit in enumerate(limits):
+        warn_at = _rate(limit.warn_at)
+        if warn_at is None or warn_at > 1:
+            return _limits_invalid(f"{limit.key} warns at {limit.warn_at!r}", 'a share such as "9/10"', f"/limits/{place}/warn_at")
+        seen = {limit.key}
+        above = limit.parent
+        while above is not None:
+            if above not in parents or above in seen:
+                return _limits_invalid(f"{limit.key} does not stand under the root", "a tree", f"/limits/{place}/parent")
+            seen.add(above)
+            above = parents[above]
+    return None
+
+
+def _limits_invalid(detail: str, accepted: str, field: str = "/limits") -> Refused[Reason]:
+    return Refused(Reason.LIMITS_INVALID, detail, field, accepted)
+
+
+def _not_found() -> Refused[Reason]:
+    return Refused(Reason.NOT_FOUND, "there is no such facility")
+
+
+DECIDER = Decider(kind="facility", initial=Facility(), commands=Command, decide=decide, evolve=evolve)

@@ -1,0 +1,331 @@
+"""A loan's agreement: proposed, approved by a second person's key, committed once the facility has reserved its headroom; and the acts
+that change it later, each signed in the same way."""
+
+from datetime import date
+from fractions import Fraction
+from typing import assert_never
+
+import msgspec
+
+from services.loans.domain.approvals import Signing, cited_by
+from services.loans.domain.approvals import fault_of as fault_of_signing
+from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.loan.advances import now_cleared
+from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
+from services.loans.domain.loan.state import (
+    Decided,
+    Loan,
+    LoanStatus,
+    Reason,
+    contract_of,
+    keys_of,
+    not_found,
+    seen_precedents,
+    with_act,
+    wrong_status,
+)
+from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_room, fault_of_schedule, fault_of_terms, rate_invalid
+from services.loans.domain.standing.standing import figures_on, opened
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.loan import (
+    Act,
+    ActApproved,
+    ActId,
+    ActProposed,
+    ActWithdrawn,
+    AmendCondition,
+    Approval,
+    BalanceBroughtForward,
+    CommitmentRefused,
+    LoanApproved,
+    LoanCommitted,
+    LoanEvent,
+    LoanId,
+    LoanProposed,
+    LoanTerms,
+    LoanWithdrawn,
+    Precedent,
+    Restructure,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
+from shared.journal.decider import Refused
+from shared.terms.authority import Fault
+from shared.terms.conditions import fault_of as fault_of_condition
+
+PROPOSAL = "loan_proposal"  # the purposes that signatures name
+ACT = "loan_act"
+
+
+class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`shortage`: what the facility would say now; None: that it has the headroom."""
+
+    loan: LoanId
+    terms: LoanTerms
+    document: str
+    by: str
+    on: date
+    shortage: Refused[FacilityReason] | None = None
+
+
+class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    signing: Signing
+    on: date
+
+
+class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Before it is committed."""
+
+    reason: str
+
+
+class CommitLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The facility has reserved its headroom. Total."""
+
+    on: date
+
+
+class RefuseCommitment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The facility has none. Total."""
+
+    reason: str
+    detail: str
+
+
+class ProposeAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    content: Act
+    reason: str
+    document: str
+    by: str
+    on: date
+
+
+class ApproveAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    signing: Signing
+    on: date
+
+
+class WithdrawAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    act: ActId
+    reason: str
+
+
+type AgreementCommand = ProposeLoan | ApproveLoan | WithdrawLoan | CommitLoan | RefuseCommitment | ProposeAct | ApproveAct | WithdrawAct
+
+
+def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
+    match command:
+        case ProposeLoan():
+            if loan.id is not None:
+                return Refused(Reason.ALREADY_PROPOSED, f"{loan.id} is proposed already")
+            if (fault := fault_of_terms(command.terms, command.on)) is not None:
+                return fault
+            if command.shortage is not None:
+                return command.shortage
+            return [LoanProposed(loan=command.loan, terms=command.terms, document=command.document, proposed_by=command.by)]
+        case ApproveLoan():
+            return _approve(command, loan)
+        case WithdrawLoan():
+            if loan.id is None:
+                return not_found()
+            if loan.status is not LoanStatus.PROPOSED:
+                return wrong_status(loan, "proposed")
+            return [LoanWithdrawn(loan=loan.id, reason=command.reason)]
+        case CommitLoan():
+            return _commit(command, loan)
+        case RefuseCommitment():
+            if loan.id is None or loan.status is not LoanStatus.APPROVED:
+                return []
+            return [CommitmentRefused(loan=loan.id, reason=command.reason, detail=command.detail)]
+        case ProposeAct():
+            return _propose_act(command, loan)
+        case ApproveAct():
+            return _approve_act(command, loan)
+        case WithdrawAct():
+            if loan.id is None:
+                return not_found()
+            if command.act not in loan.acts:
+                return _act_not_found(command.act)
+            return [ActWithdrawn(loan=loan.id, act=command.act, reason=command.reason)]
+        case _:
+            assert_never(command)
+
+
+def _approve(command: ApproveLoan, loan: Loan) -> Decided:
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.status is not LoanStatus.PROPOSED:
+        return wrong_status(loan, "proposed")
+    fault = fault_of_signing(command.signing, purpose=PROPOSAL, document=loan.document, proposed_by=loan.proposed_by)
+    if fault is not None:
+        return fault
+    if isinstance(cited := _cited(command.signing, "commit_loan", loan.id, loan.terms, loan.terms.commitment_minor), Refused):
+        return cited
+    approved = LoanApproved(
+        loan=loan.id,
+        document=loan.document,
+        approval=_approval(command.signing, command.on),
+        facility=loan.terms.facility,
+        currency=loan.terms.currency,
+        commitment_minor=loan.terms.commitment_minor,
+        keys=keys_of(loan.terms),
+    )
+    return [approved, cited]
+
+
+def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.status is not LoanStatus.APPROVED:
+        return []
+    brought = loan.imported
+    on = command.on if brought is None else brought.as_of
+    account = opened(contract_of(loan.terms, on))
+    committed = LoanCommitted(
+        loan=loan.id,
+        on=on,
+        facility=loan.terms.facility,
+        project=loan.terms.project,
+        borrower=loan.terms.borrower,
+        currency=loan.terms.currency,
+        commitment_minor=loan.terms.commitment_minor,
+        sunset_on=loan.terms.sunset_on,
+        available_until=loan.terms.available_until,
+        subsequents={each.name: each.due for each in loan.terms.subsequents},
+        next_billing=figures_on(account, on).next_billing,
+    )
+    if brought is None:
+        return [committed]
+    forward = BalanceBroughtForward(
+        loan=loan.id,
+        facility=loan.terms.facility,
+        reference=brought.reference,
+        currency=loan.terms.currency,
+        as_of=brought.as_of,
+        advanced_minor=brought.advanced_minor,
+        repaid_minor=brought.repaid_minor,
+        undrawn_minor=loan.terms.commitment_minor - brought.advanced_minor,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    begun = msgspec.structs.replace(loan, account=account)
+    forward = entered(begun, forward, command.on)
+    begun = msgspec.structs.replace(begun, status=LoanStatus.COMMITTED, advanced_minor=brought.advanced_minor)
+    return [committed, forward, *arrears(begun, forward.after), *repaid(begun, forward.after)]
+
+
+def _propose_act(command: ProposeAct, loan: Loan) -> Decided:
+    if (fault := _fault_of_act(command.content, loan, command.on)) is not None:
+        return fault
+    assert loan.id is not None
+    return [
+        ActProposed(
+            loan=loan.id,
+            act=command.act,
+            content=command.content,
+            reason=command.reason,
+            document=command.document,
+            proposed_by=command.by,
+        )
+    ]
+
+
+def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if (act := loan.acts.get(command.act)) is None:
+        return _act_not_found(command.act)
+    fault = fault_of_signing(command.signing, purpose=ACT, document=act.document, proposed_by=act.proposed_by)
+    if fault is not None:
+        return fault
+    if (late := _fault_of_act(act.content, loan, command.on)) is not None:  # what could be when it was proposed
+        return late
+    if isinstance(cited := _cited(command.signing, *_power_for(act.content, loan.id, loan.terms)), Refused):
+        return cited
+    approved = ActApproved(
+        loan=loan.id,
+        act=command.act,
+        content=act.content,
+        document=act.document,
+        approval=_approval(command.signing, command.on),
+        currency=loan.terms.currency,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    approved = entered(loan, approved, command.on)
+    changed = with_act(loan, act.content)
+    cleared = now_cleared(changed, seen_precedents(changed, command.on)) if loan.status is LoanStatus.COMMITTED else []
+    return [approved, cited, *arrears(loan, approved.after), *cleared]
+
+
+def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
+    """Why the loan cannot be changed so."""
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.account is None or loan.status not in (LoanStatus.COMMITTED, LoanStatus.DEFAULTED):
+        return wrong_status(loan, "committed, or in default")
+    match content:
+        case AmendCondition(name=name, condition=condition):
+            if (fault := fault_of_condition(condition)) is not None:
+                return Refused(Reason.CONDITION_INVALID, fault, "/condition")
+            others = [each for each in loan.terms.precedents if each.name != name]
+            amended = Precedent(name=name, text=content.text, condition=condition)
+            return _unless_named(loan.terms, name) or fault_of_room([*others, amended, *loan.terms.subsequents])
+        case WaiveCondition(name=name):
+            return _unless_named(loan.terms, name)
+        case WaiveCovenant(kind=kind):
+            if kind not in loan.covenants:
+                return Refused(
+                    Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
+                )
+            return None
+        case Restructure(schedule=schedule, rate_pct=rate_pct):
+            if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:
+                return rate_invalid("/rate_pct")
+            rate = str(Fraction(loan.terms.base_pct) + Fraction(loan.terms.margin_pct)) if rate_pct is None else rate_pct
+            far = planned_fault(loan, schedule.start, on, "/schedule/start")
+            return far or fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
+        case WriteOff(amount_minor=amount, on=day):
+            if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
+                return fault_of_day
+            owed = 0 if loan.figures is None else owed_minor(loan.figures) - loan.figures.accrued_minor
+            if not 0 < amount <= owed:
+                return Refused(Reason.WRITE_OFF_BEYOND, f"{owed} are owed", "/amount_minor", f"1 to {owed}")
+            return None
+        case _:
+            assert_never(content)
+
+
+def _power_for(content: Act, loan: LoanId, terms: LoanTerms) -> tuple[str, LoanId, LoanTerms, int]:
+    """What an act needs power to do, and of how much money: of what is written off, or of the loan that is changed."""
+    match content:
+        case AmendCondition() | Restructure():
+            return "amend_conditions", loan, terms, terms.commitment_minor
+        case WaiveCondition() | WaiveCovenant():
+            return "waive_condition", loan, terms, terms.commitment_minor
+        case WriteOff(amount_minor=amount):
+            return "write_off", loan, terms, amount
+        case _:
+            assert_never(content)
+
+
+def _cited(signing: Signing, act: str, loan: LoanId, terms: LoanTerms, amount_minor: int) -> AuthorityCited | Refused[Fault]:
+    parties = (terms.borrower, terms.project)
+    return cited_by(signing.capacity, act, loan, amount_minor=amount_minor, currency=terms.currency, companies=parties)
+
+
+def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:
+    names = [each.name for each in terms.precedents]
+    if name in names:
+        return None
+    return Refused(Reason.CONDITION_NOT_FOUND, f"the loan has no condition precedent {name}", "/name", ", ".join(names) or None)
+
+
+def _approval(signing: Signing, on: date) -> Approval:
+    signed = signing.approval
+    return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=on)
+
+
+def _act_not_found(act: ActId) -> Refused[Reason]:
+    return Refused(Reason.ACT_NOT_FOUND, f"no act {act} waits for approval", "path:act")

@@ -1,0 +1,220 @@
+"""Loan: what the Facility lends to a project, from its proposal to its last cent.
+
+Dated facts (advances, payments, rates, fees, acts) make its standing on any day, whatever order they became known in (`standing.py`).
+What is decided here is whether a fact may come in; its event carries the difference that it makes to the books.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, assert_never, get_args
+
+import immutables
+import msgspec
+
+from services.loans.domain.loan.advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
+from services.loans.domain.loan.agreement import AgreementCommand, decide_agreement
+from services.loans.domain.loan.books import cancelled, enter
+from services.loans.domain.loan.payments import PaymentCommand, decide_payment
+from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
+from services.loans.domain.loan.state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
+from services.loans.domain.standing.standing import opened
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.loan import (
+    ActApproved,
+    ActProposed,
+    ActWithdrawn,
+    AdvanceCleared,
+    AdvancePaid,
+    AdvanceRequested,
+    AdvanceWithdrawn,
+    ArrearsChanged,
+    BalanceBroughtForward,
+    CommitmentCancelled,
+    CommitmentRefused,
+    ConditionsEvaluated,
+    DeliveryCredited,
+    FeeCharged,
+    Figures,
+    LoanApproved,
+    LoanClosed,
+    LoanCommitted,
+    LoanDefaulted,
+    LoanEvent,
+    LoanImported,
+    LoanProposed,
+    LoanRepaid,
+    LoanWithdrawn,
+    PaymentRecorded,
+    PaymentReversed,
+    PeriodClosed,
+    RateReset,
+    RatioReported,
+    RecoveryRecorded,
+    Regraded,
+    SubsequentMissed,
+)
+from shared.journal.decider import CancelTimer, Decider, Timer
+
+BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
+
+type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand
+
+_replace = msgspec.structs.replace
+
+
+def decide(command: Command, loan: Loan) -> Decided:
+    part: Any = _PARTS[type(command)]
+    decided: Decided = part(command, loan)
+    return decided
+
+
+_PARTS = {
+    kind: part
+    for union, part in (
+        (AgreementCommand, decide_agreement),
+        (AdvanceCommand, decide_advance),
+        (PaymentCommand, decide_payment),
+        (ServicingCommand, decide_servicing),
+    )
+    for kind in get_args(union.__value__)
+}
+
+
+def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
+    match event:
+        case LoanProposed():
+            return Loan(
+                id=event.loan,
+                terms=event.terms,
+                document=event.document,
+                proposed_by=event.proposed_by,
+                covenants=immutables.Map({each.kind: Covenant(each.minimum) for each in event.terms.covenants}),
+            )
+        case LoanImported():
+            return _imported(event)
+        case LoanApproved():
+            return _replace(loan, status=LoanStatus.APPROVED)
+        case LoanWithdrawn():
+            return _replace(loan, status=LoanStatus.WITHDRAWN)
+        case CommitmentRefused():
+            return _replace(loan, status=LoanStatus.PROPOSED)
+        case LoanCommitted():
+            assert loan.terms is not None
+            account = opened(contract_of(loan.terms, event.on))
+            return _replace(loan, status=LoanStatus.COMMITTED, account=account, booked_through=event.on)
+        case BalanceBroughtForward():
+            return _replace(enter(loan, event), advanced_minor=event.advanced_minor, imported=None)
+        case CommitmentCancelled():
+            return cancelled(loan, event)
+        case ConditionsEvaluated():
+            evidence = loan.evidence
+            for reference in event.forgotten:
+                evidence = evidence.delete(reference) if reference in evidence else evidence
+            return _replace(loan, evidence=evidence.update({each.reference: each for each in event.learnt}))
+        case ActProposed():
+            act = OpenAct(event.content, event.document, event.proposed_by)
+            return _replace(loan, acts=loan.acts.set(event.act, act))
+        case ActApproved():
+            done = _replace(loan, acts=loan.acts.delete(event.act))
+            return with_act(enter(done, event), event.content)
+        case ActWithdrawn():
+            return _replace(loan, acts=loan.acts.delete(event.act))
+        case AdvanceRequested():
+            return _replace(loan, advances=loan.advances.set(event.advance, OpenAdvance(event.amount_minor, cleared=False)))
+        case AdvanceCleared():
+            cleared = _replace(loan.advances[event.advance], cleared=True)
+            return _replace(loan, advances=loan.advances.set(event.advance, cleared))
+        case AdvanceWithdrawn():
+            return _replace(loan, advances=loan.advances.delete(event.advance))
+        case AdvancePaid():
+            left = loan.advances.delete(event.advance)
+            return _replace(enter(loan, event), advances=left, advanced_minor=loan.advanced_minor + event.amount_minor)
+        case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded():
+            reference = event.lot if isinstance(event, DeliveryCredited) else event.reference
+            return _replace(
+                enter(loan, event),
+                payments=loan.payments.set(event.payment, Payment(reference, event.amount_minor)),
+                references=loan.references.set(reference, event.payment),
+            )
+        case PaymentReversed():
+            payment = _replace(loan.payments[event.payment], reversed=True)
+            return _replace(
+                enter(loan, event),
+                payments=loan.payments.set(event.payment, payment),
+                references=loan.references.delete(payment.reference),  # the same money may be told again, as it was
+            )
+        case RateReset():
+            return _replace(enter(loan, event), resets=loan.resets + 1)
+        case FeeCharged() | PeriodClosed():
+            return enter(loan, event)
+        case ArrearsChanged():
+            return _replace(loan, bucket=event.bucket)
+        case RatioReported():
+            covenant = loan.covenants[event.kind]
+            if event.for_on < covenant.reported_for:
+                return loan  # told late: a later figure says how it stands
+            stands = _replace(covenant, breached=event.standing in ("breached", "waived"), reported_for=event.for_on)
+            return _replace(loan, covenants=loan.covenants.set(event.kind, stands))
+        case Regraded():
+            return _replace(loan, provision_minor=event.provision_minor)
+        case SubsequentMissed() | AuthorityCited():
+            return loan
+        case LoanDefaulted():
+            return _replace(loan, status=LoanStatus.DEFAULTED)
+        case LoanRepaid():
+            return _replace(loan, status=LoanStatus.REPAID)
+        case LoanClosed():
+            return _replace(loan, status=LoanStatus.CLOSED)
+        case _:
+            assert_never(event)
+
+
+def _imported(event: LoanImported) -> Loan:
+    proposed = LoanProposed(loan=event.loan, terms=event.terms, document=event.document, proposed_by=event.imported_by)
+    return _replace(evolve(Loan(), proposed), status=LoanStatus.APPROVED, imported=event)
+
+
+def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
+    """A period is closed when it ends; arrears are looked at on the days that their bucket may change; availability ends by itself."""
+    match event:
+        case LoanCommitted():
+            return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
+        case LoanClosed():
+            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability")]
+    after: Figures | None = getattr(event, "after", None)
+    return () if after is None else _due(after)
+
+
+def _fee(next_billing: date | None) -> list[Timer]:
+    return [] if next_billing is None else [Timer("period", next_billing, ClosePeriod(on=next_billing))]
+
+
+def _availability(sunset_on: date, available_until: date) -> list[Timer]:
+    sunset, end = sunset_on + timedelta(days=1), available_until + timedelta(days=1)
+    return [
+        Timer("sunset", sunset, EndAvailability(cause="sunset", on=sunset)),
+        Timer("availability", end, EndAvailability(cause="availability", on=end)),
+    ]
+
+
+def _subsequents(due: Mapping[str, date]) -> list[Timer]:
+    late = {name: day + timedelta(days=1) for name, day in due.items()}
+    return [Timer(f"subsequent/{name}", day, LookAtSubsequent(name=name, on=day)) for name, day in late.items()]
+
+
+def _due(after: Figures) -> list[Timer | CancelTimer]:
+    """What is billed next, and the day on which what is due, or overdue, becomes (more) overdue."""
+    end = after.next_billing
+    period = CancelTimer("period") if end is None else Timer("period", end, ClosePeriod(on=end))
+    change: date | None = None
+    if after.overdue_since is not None:
+        later = (after.overdue_since + timedelta(days=days) for days in BUCKET_DAYS)
+        change = next((day for day in later if day > after.on), None)
+    elif after.due_minor:
+        change = after.on + timedelta(days=1)
+    elif after.next_due is not None and (end is None or after.next_due < end):  # billed already, and due on the next business day
+        change = after.next_due + timedelta(days=1)
+    return [period, CancelTimer("arrears") if change is None else Timer("arrears", change, LookAtArrears(on=change))]
+
+
+DECIDER = Decider(kind="loan", initial=Loan(), commands=Command, decide=decide, evolve=evolve, timers=timers)

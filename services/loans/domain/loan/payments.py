@@ -1,0 +1,162 @@
+"""Payments of a loan: recorded, credited for goods, recovered after a default, and reversed.
+
+A payment may be told late, and counts for its own day: what came after it is put right by the difference that it makes to the books.
+"""
+
+from datetime import date
+from typing import assert_never
+
+import msgspec
+
+from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, day_fault, entered, too_much
+from services.loans.domain.loan.state import OPEN, Decided, Loan, LoanStatus, Reason, not_found, wrong_status
+from services.loans.events.loan import DeliveryCredited, LoanEvent, PaymentId, PaymentRecorded, PaymentReversed, Prepays, RecoveryRecorded
+from shared.journal.decider import Refused
+
+
+class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reference: str
+    amount_minor: int
+    received_on: date
+    prepays: Prepays
+    on: date
+
+
+class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Goods were taken into stock, worth so much at the agreed basis. Total."""
+
+    payment: PaymentId
+    right: str
+    lot: str
+    amount_minor: int
+    received_on: date
+    prepays: Prepays = "nothing"
+    on: date
+
+
+class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reason: str
+    on: date
+
+
+class RecordRecovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    payment: PaymentId
+    reference: str
+    amount_minor: int
+    received_on: date
+    on: date
+
+
+type PaymentCommand = RecordPayment | CreditDelivery | ReversePayment | RecordRecovery
+
+
+def decide_payment(command: PaymentCommand, loan: Loan) -> Decided:
+    if isinstance(command, CreditDelivery):
+        return _credit(command, loan)
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.status not in OPEN or loan.account is None:
+        return wrong_status(loan, "committed, in default or repaid")
+    match command:
+        case RecordPayment():
+            return _pay(command, loan)
+        case ReversePayment():
+            return _reverse(command, loan)
+        case RecordRecovery():
+            return _recover(command, loan)
+        case _:
+            assert_never(command)
+
+
+def _pay(command: RecordPayment, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
+        return fault
+    recorded = PaymentRecorded(
+        loan=loan.id,
+        payment=command.payment,
+        reference=command.reference,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=command.received_on,
+        prepays=command.prepays,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    recorded = entered(loan, recorded, command.on)
+    return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after)]
+
+
+def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
+    """A delivery is worth what it is worth, also to a loan that nothing is owed of any more: it is credit then. What the
+    books cannot hold stays out of them: the delivery itself is told by its offtake."""
+    if loan.id is None or loan.terms is None or loan.account is None or command.payment in loan.payments or command.amount_minor <= 0:
+        return []
+    credited = DeliveryCredited(
+        loan=loan.id,
+        payment=command.payment,
+        right=command.right,
+        lot=command.lot,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=max(command.received_on, loan.account.contract.committed_on),
+        prepays=command.prepays,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    credited = entered(loan, credited, command.on)
+    return [] if too_much(credited, "") else [credited, *consequences(loan, credited.after)]
+
+
+def _reverse(command: ReversePayment, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    payment = loan.payments.get(command.payment)
+    if payment is None or payment.reversed:
+        return Refused(Reason.PAYMENT_NOT_FOUND, f"no payment {command.payment} counts", "path:payment")
+    reversed = PaymentReversed(
+        loan=loan.id,
+        payment=command.payment,
+        currency=loan.terms.currency,
+        amount_minor=payment.amount_minor,
+        reason=command.reason,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    reversed = entered(loan, reversed, command.on)
+    return [reversed, *arrears(loan, reversed.after)]
+
+
+def _recover(command: RecordRecovery, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if loan.status is not LoanStatus.DEFAULTED:
+        return wrong_status(loan, "in default")
+    if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
+        return fault
+    recovered = RecoveryRecorded(
+        loan=loan.id,
+        payment=command.payment,
+        reference=command.reference,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        received_on=command.received_on,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    recovered = entered(loan, recovered, command.on)
+    return too_much(recovered, "/amount_minor") or [recovered, *consequences(loan, recovered.after)]
+
+
+def _payment_fault(loan: Loan, reference: str, amount_minor: int, received_on: date, on: date) -> Refused[Reason] | None:
+    if amount_minor <= 0:
+        return Refused(Reason.AMOUNT_INVALID, "a payment is above zero", "/amount_minor", "1 or more")
+    if (known := loan.references.get(reference)) is not None:
+        return Refused(Reason.REFERENCE_USED, f"{reference} is {known} already", "/reference", "each reference once")
+    return day_fault(loan, received_on, on, "/received_on")

@@ -1,0 +1,279 @@
+"""Servicing a loan: what is billed, reset and reported, how it is graded, and how it ends. What is paid is in `loan_payments.py`."""
+
+from datetime import date
+from fractions import Fraction
+from typing import assert_never
+
+import msgspec
+
+from services.loans.domain.loan.books import (
+    MAX_AHEAD,
+    NO_CHANGE,
+    NO_FIGURES,
+    arrears,
+    consequences,
+    entered,
+    owed_minor,
+    owes,
+    planned_fault,
+    too_much,
+)
+from services.loans.domain.loan.state import OPEN, Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
+from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_terms
+from services.loans.domain.standing.standing import figures_on
+from services.loans.events.loan import (
+    CovenantKind,
+    FeeCharged,
+    Grade,
+    LoanClosed,
+    LoanDefaulted,
+    LoanEvent,
+    LoanId,
+    LoanImported,
+    LoanTerms,
+    PeriodClosed,
+    RateReset,
+    RatioReported,
+    Regraded,
+    Stage,
+)
+from shared.journal.decider import Refused
+
+
+class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A loan that another system kept until now."""
+
+    loan: LoanId
+    terms: LoanTerms
+    document: str
+    reference: str
+    as_of: date
+    advanced_minor: int
+    repaid_minor: int
+    by: str
+    on: date
+
+
+class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    base_pct: str
+    source: str
+    from_on: date
+    on: date
+
+
+class ChargeFee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    fee: str
+    text: str
+    amount_minor: int
+    due_on: date
+    on: date
+
+
+class ClosePeriod(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: a due date has come. Total."""
+
+    on: date
+
+
+class LookAtArrears(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: what is overdue may be so for longer than its bucket says. Total."""
+
+    on: date
+
+
+class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    kind: CovenantKind
+    ratio: str
+    for_on: date
+    source: str
+    on: date
+
+
+class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    grade: Grade
+    stage: Stage
+    provision_minor: int
+    reason: str
+
+
+class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+    on: date
+
+
+class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+    on: date
+
+
+type ServicingCommand = (
+    ImportLoan | ResetRate | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | DeclareDefault | CloseLoan
+)
+
+
+def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
+    match command:
+        case ImportLoan():
+            return _import(command, loan)
+        case ClosePeriod() | LookAtArrears():
+            return _look(command, loan)
+    if loan.id is None or loan.terms is None:
+        return not_found()
+    if loan.status not in OPEN or loan.account is None:
+        return wrong_status(loan, "committed, in default or repaid")
+    match command:
+        case ResetRate():
+            return _reset_rate(command, loan)
+        case ChargeFee():
+            return _charge_fee(command, loan)
+        case ReportRatio():
+            return _report(command, loan)
+        case Regrade():
+            if not command.provision_minor >= 0:
+                return Refused(Reason.AMOUNT_INVALID, "a provision is zero or more", "/provision_minor", "0 or more")
+            return [
+                Regraded(
+                    loan=loan.id,
+                    grade=command.grade,
+                    stage=command.stage,
+                    currency=loan.terms.currency,
+                    provision_minor=command.provision_minor,
+                    change_minor=command.provision_minor - loan.provision_minor,
+                    reason=command.reason,
+                )
+            ]
+        case DeclareDefault():
+            if loan.status is not LoanStatus.COMMITTED:
+                return wrong_status(loan, "committed")
+            return [LoanDefaulted(loan=loan.id, on=command.on, reason=command.reason)]
+        case CloseLoan():
+            return _close(command, loan)
+        case _:
+            assert_never(command)
+
+
+def _import(command: ImportLoan, loan: Loan) -> Decided:
+    """What it was before `as_of` is not known here; once it is committed, it is a loan like any other."""
+    if loan.id is not None:
+        return Refused(Reason.ALREADY_PROPOSED, f"{loan.id} is here already")
+    terms = command.terms
+    if command.as_of > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.as_of} has not come yet", "/as_of", f"{command.on} or earlier")
+    if command.as_of < command.on - MAX_AHEAD:
+        first = command.on - MAX_AHEAD
+        return Refused(Reason.TERMS_INVALID, f"{command.as_of} is too long ago", "/as_of", f"{first} or later")
+    if (fault := fault_of_terms(terms, min(command.on, terms.available_until))) is not None:
+        return fault
+    if not 0 <= command.repaid_minor <= command.advanced_minor <= terms.commitment_minor:
+        return Refused(
+            Reason.AMOUNT_INVALID,
+            "more is repaid than advanced, or more advanced than committed",
+            "/advanced_minor",
+            "at most the commitment",
+        )
+    return [
+        LoanImported(
+            loan=command.loan,
+            terms=terms,
+            document=command.document,
+            reference=command.reference,
+            as_of=command.as_of,
+            advanced_minor=command.advanced_minor,
+            repaid_minor=command.repaid_minor,
+            imported_by=command.by,
+            keys=keys_of(terms),
+        )
+    ]
+
+
+def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    rate = Fraction(command.base_pct) + Fraction(loan.terms.margin_pct)
+    if not Fraction(command.base_pct) >= 0 or rate > MAX_RATE_PCT:
+        return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
+    if (fault := planned_fault(loan, command.from_on, command.on, "/from_on")) is not None:
+        return fault
+    reset = RateReset(
+        loan=loan.id,
+        reset=loan.resets,
+        base_pct=command.base_pct,
+        source=command.source,
+        from_on=command.from_on,
+        currency=loan.terms.currency,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    reset = entered(loan, reset, command.on)
+    return [reset, *consequences(loan, reset.after)]
+
+
+def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    if command.amount_minor <= 0:
+        return Refused(Reason.AMOUNT_INVALID, "a fee is above zero", "/amount_minor", "1 or more")
+    if (fault := planned_fault(loan, command.due_on, command.on, "/due_on")) is not None:
+        return fault
+    charged = FeeCharged(
+        loan=loan.id,
+        fee=command.fee,
+        text=command.text,
+        currency=loan.terms.currency,
+        amount_minor=command.amount_minor,
+        due_on=command.due_on,
+        change=NO_CHANGE,
+        after=NO_FIGURES,
+    )
+    charged = entered(loan, charged, command.on)
+    return too_much(charged, "/amount_minor") or [charged, *arrears(loan, charged.after)]
+
+
+def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.account is None or loan.status not in OPEN:
+        return []
+    closed = PeriodClosed(loan=loan.id, due=command.on, currency=loan.terms.currency, change=NO_CHANGE, after=NO_FIGURES)
+    closed = entered(loan, closed, command.on)
+    return [closed, *consequences(loan, closed.after)]
+
+
+def _report(command: ReportRatio, loan: Loan) -> Decided:
+    """A breach stays one until a figure for as late a day keeps the covenant and cures it; a waiver suspends it until its last day."""
+    assert loan.id is not None
+    covenant = loan.covenants.get(command.kind)
+    if covenant is None:
+        return Refused(
+            Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {command.kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
+        )
+    if command.for_on > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.for_on} has not come yet", "/for_on", f"{command.on} or earlier")
+    kept = Fraction(command.ratio) >= Fraction(covenant.minimum)
+    waived = covenant.waived_until is not None and command.for_on <= covenant.waived_until
+    reported = RatioReported(
+        loan=loan.id,
+        kind=command.kind,
+        ratio=command.ratio,
+        minimum=covenant.minimum,
+        for_on=command.for_on,
+        source=command.source,
+        standing=("cured" if covenant.breached and command.for_on >= covenant.reported_for else "kept")
+        if kept
+        else ("waived" if waived else "breached"),
+    )
+    return [reported]
+
+
+def _close(command: CloseLoan, loan: Loan) -> Decided:
+    assert loan.id is not None
+    assert loan.terms is not None
+    assert loan.account is not None
+    figures = figures_on(loan.account, max(loan.booked_through, command.on))
+    if owed := owed_minor(figures):
+        return Refused(Reason.STILL_OWED, f"{owed} are owed", accepted="a loan that nothing is owed of: repaid, or written off")
+    if loan.undrawn_minor:
+        return Refused(Reason.STILL_OWED, f"{loan.undrawn_minor} may still be advanced", accepted="a commitment that is cancelled first")
+    if owes(figures):
+        return Refused(Reason.STILL_OWED, f"what has accrued is billed on {figures.next_billing}", accepted="a loan that has paid it")
+    return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]

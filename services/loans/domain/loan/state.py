@@ -1,0 +1,225 @@
+"""State of a facility loan, and why it refuses."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from typing import assert_never
+
+import immutables
+import msgspec
+
+from services.loans.domain.approvals import ApprovalReason
+from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.standing.dated_facts import Contract
+from services.loans.domain.standing.standing import Account
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.loan import (
+    Act,
+    ActId,
+    AdvanceId,
+    AmendCondition,
+    BookChange,
+    CovenantKind,
+    Figures,
+    LoanEvent,
+    LoanId,
+    LoanImported,
+    LoanTerms,
+    PaymentId,
+    Precedent,
+    Restructure,
+    Seen,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
+from shared.journal.decider import Refused
+from shared.terms.authority import Fault
+from shared.terms.conditions import Evidence, evaluate, passes, waive
+
+
+class LoanStatus(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"  # the facility has not answered yet
+    COMMITTED = "committed"
+    DEFAULTED = "defaulted"
+    REPAID = "repaid"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
+
+
+class Reason(StrEnum):
+    """Why a loan stays as it is. Each value is the `code` of an RFC 9457 problem."""
+
+    NOT_FOUND = "loan_not_found"
+    ALREADY_PROPOSED = "loan_already_proposed"
+    STATUS = "loan_status"
+    AMOUNT_INVALID = "amount_invalid"
+    RATE_INVALID = "loan_rate_invalid"
+    TERMS_INVALID = "loan_terms_invalid"
+    SCHEDULE_INVALID = "schedule_invalid"
+    CONDITION_INVALID = "condition_invalid"
+    CONDITION_NOT_FOUND = "condition_not_found"
+    CONDITIONS_UNMET = "conditions_unmet"
+    ADVANCE_BEYOND = "advance_beyond_commitment"
+    COVENANT_BREACHED = "covenant_breached"
+    ADVANCE_OUTSIDE = "advance_outside_availability"
+    ADVANCE_NOT_FOUND = "advance_not_found"
+    DATE_BEFORE_LOAN = "date_before_loan"
+    DATE_IN_FUTURE = "date_in_future"
+    REFERENCE_USED = "payment_reference_used"
+    PAYMENT_NOT_FOUND = "payment_not_found"
+    NOTHING_TO_CANCEL = "nothing_to_cancel"
+    ACT_NOT_FOUND = "act_not_found"
+    COVENANT_NOT_FOUND = "covenant_not_found"
+    WRITE_OFF_BEYOND = "write_off_beyond_owed"
+    STILL_OWED = "loan_still_owed"
+
+
+type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
+type Decided = Sequence[LoanEvent | AuthorityCited] | Refusal
+
+
+class OpenAdvance(msgspec.Struct, frozen=True):
+    """Requested, and not paid yet."""
+
+    amount_minor: int
+    cleared: bool
+
+
+class OpenAct(msgspec.Struct, frozen=True):
+    content: Act
+    document: str
+    proposed_by: str
+
+
+class Payment(msgspec.Struct, frozen=True, gc=False):
+    reference: str
+    amount_minor: int
+    reversed: bool = False
+
+
+class Covenant(msgspec.Struct, frozen=True):
+    """`breached`: by the figure for the last day that was reported for, whether it is waived or not."""
+
+    minimum: str
+    breached: bool = False
+    reported_for: date = date.min
+    waived_until: date | None = None
+
+
+class Loan(msgspec.Struct, frozen=True):
+    id: LoanId | None = None  # None: not proposed
+    terms: LoanTerms | None = None
+    status: LoanStatus = LoanStatus.PROPOSED
+    document: str = ""
+    proposed_by: str = ""
+    evidence: immutables.Map[str, Evidence] = immutables.Map()  # by reference
+    waived: immutables.Map[str, date] = immutables.Map()  # condition -> the last day that it is waived
+    advances: immutables.Map[AdvanceId, OpenAdvance] = immutables.Map()
+    acts: immutables.Map[ActId, OpenAct] = immutables.Map()
+    payments: immutables.Map[PaymentId, Payment] = immutables.Map()
+    references: immutables.Map[str, PaymentId] = immutables.Map()
+    covenants: immutables.Map[CovenantKind, Covenant] = immutables.Map()
+    bucket: str = "current"
+    resets: int = 0  # of the rate
+    provision_minor: int = 0
+    account: Account | None = None  # from the commitment on
+    cancelled_minor: int = 0  # of the commitment
+    advanced_minor: int = 0
+    booked: BookChange = BookChange()  # all changes together
+    booked_through: date = date.min
+    figures: Figures | None = None  # on the last day that is booked
+    imported: LoanImported | None = None  # and not committed yet
+
+    @property
+    def undrawn_minor(self) -> int:
+        assert self.terms is not None
+        return self.terms.commitment_minor - self.cancelled_minor - self.advanced_minor
+
+    @property
+    def requested_minor(self) -> int:
+        return sum(advance.amount_minor for advance in self.advances.values())
+
+
+def with_act(loan: Loan, content: Act) -> Loan:
+    """What an act changes besides the books."""
+    assert loan.terms is not None
+    match content:
+        case AmendCondition(name=name, text=text, condition=condition):
+            amended = tuple(
+                msgspec.structs.replace(each, text=text, condition=condition) if each.name == name else each
+                for each in loan.terms.precedents
+            )
+            waived = loan.waived.delete(name) if name in loan.waived else loan.waived  # it was of another condition
+            return msgspec.structs.replace(loan, terms=msgspec.structs.replace(loan.terms, precedents=amended), waived=waived)
+        case WaiveCondition(name=name, until=until):
+            return msgspec.structs.replace(loan, waived=loan.waived.set(name, until or date.max))
+        case WaiveCovenant(kind=kind, until=until):
+            covenant = msgspec.structs.replace(loan.covenants[kind], waived_until=until)
+            return msgspec.structs.replace(loan, covenants=loan.covenants.set(kind, covenant))
+        case Restructure() | WriteOff():
+            return loan
+        case _:
+            assert_never(content)
+
+
+def not_found() -> Refused[Reason]:
+    return Refused(Reason.NOT_FOUND, "there is no such loan", "path:loan")
+
+
+def wrong_status(loan: Loan, accepted: str) -> Refused[Reason]:
+    return Refused(Reason.STATUS, f"the loan is {loan.status}", accepted=f"a loan that is {accepted}")
+
+
+def contract_of(terms: LoanTerms, committed_on: date) -> Contract:
+    """What of the terms makes money move by itself."""
+    return Contract(
+        currency=terms.currency,
+        commitment_minor=terms.commitment_minor,
+        committed_on=committed_on,
+        schedule=terms.schedule,
+        rate_pct=str(Fraction(terms.base_pct) + Fraction(terms.margin_pct)),
+        default_margin_pct=terms.default_margin_pct,
+        commitment_fee_pct=terms.commitment_fee_pct,
+        available_until=terms.available_until,
+        establishment_fee_minor=terms.establishment_fee_minor,
+    )
+
+
+def keys_of(terms: LoanTerms) -> tuple[str, ...]:
+    """What the commitment is charged to in its facility."""
+    return (
+        "instrument/loan",
+        f"account/{terms.account}",
+        f"borrower/{terms.borrower}",
+        f"project/{terms.project}",
+        *(f"element/{element}" for element in terms.elements),
+    )
+
+
+def seen_precedents(loan: Loan, on: date, evidence: Iterable[Evidence] | None = None) -> tuple[Seen, ...]:
+    """Every condition precedent as it is on that day. `evidence` None: what the loan knows."""
+    assert loan.terms is not None
+    known = tuple(loan.evidence.values() if evidence is None else evidence)
+    return tuple(_seen(loan, each, known, on) for each in loan.terms.precedents)
+
+
+def seen_subsequents(loan: Loan, on: date, evidence: Iterable[Evidence]) -> tuple[Seen, ...]:
+    assert loan.terms is not None
+    known = tuple(evidence)
+    return tuple(Seen(name=each.name, evaluation=evaluate(each.condition, known, on)) for each in loan.terms.subsequents)
+
+
+def all_pass(seen: Iterable[Seen]) -> bool:
+    return passes(each.evaluation for each in seen)
+
+
+def _seen(loan: Loan, precedent: Precedent, evidence: tuple[Evidence, ...], on: date) -> Seen:
+    evaluation = evaluate(precedent.condition, evidence, on)
+    until = loan.waived.get(precedent.name)
+    return Seen(name=precedent.name, evaluation=waive(evaluation) if until is not None and on <= until else evaluation)

@@ -1,0 +1,320 @@
+"""What a partner holds of a material loan: drawn and, in the end, due; its security; and what is done where nothing comes back in kind."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from fractions import Fraction
+from math import ceil, floor
+
+import msgspec
+
+from services.loans.domain.material.owed import discharge, owed
+from services.loans.domain.material.state import MaterialLoan, Reason, agreed, owed_on
+from services.loans.domain.material.terms import exact, not_lent, withdrawn
+from services.loans.domain.standing.instalments import round_half_even
+from services.loans.events.material import (
+    ContainedChange,
+    DrawingEnded,
+    MaterialCashSettled,
+    MaterialDefaulted,
+    MaterialEvent,
+    MaterialLent,
+    MaterialOverdue,
+    MaterialReplaced,
+    MaterialTakenBack,
+    SecurityMarked,
+    SecurityToppedUp,
+)
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_INTEGER
+
+
+class LentGoods(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one lot. `contained_g`: of each element that its ruling assay states."""
+
+    mass_g: int
+    contained_g: Mapping[str, int]
+
+
+class RecordLent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A draw under the loan's release. Never `Refused`."""
+
+    draw: str
+    goods: tuple[LentGoods, ...]
+    undrawn_g: int  # mass that is left of the release
+    on: date
+
+
+class RecordTakenBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A draw's goods never left. Never `Refused`."""
+
+    draw: str
+
+
+class EndDrawing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What was left of the release lapsed, or was cancelled. Never `Refused`."""
+
+    undrawn_g: int
+
+
+class CheckDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: the day on which it was due has passed."""
+
+    on: date
+
+
+class MarkSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`price_minor`: of a contained gram, in the terms' currency."""
+
+    price_minor: str
+    quoted_on: date
+    source: str
+    on: date
+
+
+class TopUpSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    amount_minor: int
+    reference: str
+
+
+class SettleInCash(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All that is owed `on` this day is paid in money, at a price a contained gram."""
+
+    price_minor: str
+    source: str
+    reference: str
+    on: date
+
+
+class DeclareMaterialDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    reason: str
+    on: date
+
+
+class RecordReplacement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The Reserve has bought `bought_g` contained grams of what was not returned."""
+
+    bought_g: int
+    cost_minor: int
+    source: str
+    on: date
+
+
+def record_lent(command: RecordLent, loan: MaterialLoan) -> Sequence[MaterialEvent]:
+    """A release opens with the loan's terms only, so without them nothing can have been drawn. What a lot's assay does not state is owed
+    by the product's stated content."""
+    if loan.id is None or loan.terms is None or command.draw in loan.lent_g:
+        return []
+    element, stated = loan.terms.element, Fraction(loan.terms.content)
+    lent_g = sum(each.contained_g.get(element, round_half_even(each.mass_g * stated)) for each in command.goods)
+    events: list[MaterialEvent] = [
+        MaterialLent(
+            loan=loan.id,
+            partner=loan.partner,
+            draw=command.draw,
+            element=element,
+            mass_g=sum(each.mass_g for each in command.goods),
+            lent_on=command.on,
+            lent_g=lent_g,
+            undrawn_g=command.undrawn_g,
+            change=ContainedChange(stock_g=-lent_g, lent_g=lent_g),
+        )
+    ]
+    if loan.due_on is not None and command.on > loan.due_on and not loan.overdue:
+        events.append(_overdue(loan, loan.due_on, loan.out_g + lent_g))
+    if not command.undrawn_g:
+        events.append(_drawing_ended(loan, 0, loan.out_g + lent_g))
+    return events
+
+
+def record_taken_back(command: RecordTakenBack, loan: MaterialLoan) -> Sequence[MaterialEvent]:
+    if loan.id is None or loan.terms is None or (taken_g := loan.lent_g.get(command.draw)) is None:
+        return []
+    off_g = min(taken_g, loan.out_g)  # what was paid off before by other goods is owed to the partner now
+    return [
+        MaterialTakenBack(
+            loan=loan.id,
+            partner=loan.partner,
+            facility=loan.terms.facility,
+            draw=command.draw,
+            element=loan.terms.element,
+            lent_g=off_g,
+            change=ContainedChange(stock_g=taken_g, lent_g=-off_g, excess_g=off_g - taken_g),
+        )
+    ]
+
+
+def end_drawing(command: EndDrawing, loan: MaterialLoan) -> Sequence[MaterialEvent]:
+    if loan.id is None or not loan.undrawn_g:
+        return []
+    if loan.status in ("offered", "proposed", "approved"):
+        return [withdrawn(loan, loan.id, "its release has ended")]
+    return [_drawing_ended(loan, command.undrawn_g, loan.out_g)]
+
+
+def _drawing_ended(loan: MaterialLoan, undrawn_g: int, out_g: int) -> DrawingEnded:
+    assert loan.id is not None
+    return DrawingEnded(
+        loan=loan.id,
+        partner=loan.partner,
+        facility=agreed(loan).facility,
+        undrawn_g=undrawn_g,
+        freed_g=max(0, loan.headroom_g - out_g),
+    )
+
+
+def check_due(command: CheckDue, loan: MaterialLoan) -> Sequence[MaterialEvent]:
+    if loan.due_on is None or command.on <= loan.due_on or loan.overdue or not loan.out_g:
+        return []
+    return [_overdue(loan, loan.due_on, owed_on(loan, command.on).total_g)]
+
+
+def _overdue(loan: MaterialLoan, due_on: date, owed_g: int) -> MaterialOverdue:
+    assert loan.id is not None
+    return MaterialOverdue(
+        loan=loan.id, partner=loan.partner, due_on=due_on, element=agreed(loan).element, owed_g=owed_g, pending_g=loan.pending_g
+    )
+
+
+def mark_security(command: MarkSecurity, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if (fault := not_lent(loan)) is not None:
+        return fault
+    assert loan.id is not None
+    if command.quoted_on > command.on:
+        return Refused(Reason.DATE_IN_FUTURE, f"{command.quoted_on} has not come yet", "/quoted_on", f"{command.on} or earlier")
+    if isinstance(price := _price(command.price_minor), Refused):
+        return price
+    terms = agreed(loan)
+    owed_g = owed_on(loan, command.on).total_g
+    owed_minor = ceil(owed_g * price)
+    required_minor = ceil(owed_minor * Fraction(terms.security.required_cover))
+    if max(owed_minor, required_minor) > MAX_INTEGER:
+        return _price_invalid("what is owed would be worth more than the books can hold")
+    counted_minor = _counted(loan, loan.security_minor)
+    return [
+        SecurityMarked(
+            loan=loan.id,
+            partner=loan.partner,
+            currency=terms.currency,
+            price_minor=command.price_minor,
+            quoted_on=command.quoted_on,
+            source=command.source,
+            owed_g=owed_g,
+            owed_minor=owed_minor,
+            required_minor=required_minor,
+            value_minor=loan.security_minor,
+            counted_minor=counted_minor,
+            call_minor=max(0, required_minor - counted_minor),
+        )
+    ]
+
+
+def top_up(command: TopUpSecurity, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if (fault := not_lent(loan)) is not None:
+        return fault
+    assert loan.id is not None
+    value_minor = loan.security_minor + command.amount_minor
+    if command.amount_minor < 1 or value_minor > MAX_INTEGER:
+        return Refused(Reason.QUANTITY_INVALID, "a top-up is of at least one minor unit", "/amount_minor")
+    more_minor = _counted(loan, value_minor) - _counted(loan, loan.security_minor)
+    return [
+        SecurityToppedUp(
+            loan=loan.id,
+            partner=loan.partner,
+            currency=agreed(loan).currency,
+            amount_minor=command.amount_minor,
+            reference=command.reference,
+            value_minor=value_minor,
+            call_minor=max(0, loan.call_minor - more_minor),
+        )
+    ]
+
+
+def _counted(loan: MaterialLoan, value_minor: int) -> int:
+    return floor(value_minor * (1 - Fraction(agreed(loan).security.haircut)))
+
+
+def settle_in_cash(command: SettleInCash, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if (fault := not_lent(loan)) is not None:
+        return fault
+    assert loan.id is not None
+    if loan.returns:
+        return Refused(Reason.RETURNS_PENDING, "returns wait to be settled", accepted="the same once they are credited or rejected")
+    if isinstance(price := _price(command.price_minor), Refused):
+        return price
+    terms = agreed(loan)
+    due = owed_on(loan, command.on)
+    amount_minor = round_half_even(due.total_g * price)
+    if amount_minor > MAX_INTEGER:
+        return _price_invalid("it would be more money than the books can hold")
+    return [
+        MaterialCashSettled(
+            loan=loan.id,
+            partner=loan.partner,
+            facility=terms.facility,
+            currency=terms.currency,
+            price_minor=command.price_minor,
+            source=command.source,
+            reference=command.reference,
+            element=terms.element,
+            principal_g=due.principal_g,
+            premium_g=due.premium_g,
+            amount_minor=amount_minor,
+            change=ContainedChange(lent_g=-due.principal_g, premium_g=-due.premium_g, cash_g=due.total_g),
+        )
+    ]
+
+
+def declare_default(command: DeclareMaterialDefault, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if (fault := not_lent(loan)) is not None:
+        return fault
+    assert loan.id is not None
+    if loan.due_on is None or command.on <= loan.due_on:
+        return Refused(Reason.NOT_OVERDUE, f"it is due on {loan.due_on}", accepted="a default after that day")
+    if loan.defaulted:
+        return Refused(Reason.NOT_OVERDUE, "it is in default already")
+    owed_g = owed_on(loan, command.on).total_g
+    element = agreed(loan).element
+    return [MaterialDefaulted(loan=loan.id, partner=loan.partner, element=element, owed_g=owed_g, on=command.on, reason=command.reason)]
+
+
+def replace_material(command: RecordReplacement, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refused[Reason]:
+    if (fault := not_lent(loan)) is not None:
+        return fault
+    assert loan.id is not None
+    if not loan.defaulted:
+        return Refused(Reason.NOT_DEFAULTED, "it is not in default", accepted="a default first")
+    terms = agreed(loan)
+    due_g = owed_on(loan, command.on).total_g
+    if not 1 <= command.bought_g <= due_g:
+        return Refused(Reason.QUANTITY_INVALID, f"{due_g} g are owed", "/bought_g", f"1 to {due_g}")
+    if not 0 <= command.cost_minor <= MAX_INTEGER:
+        return Refused(Reason.QUANTITY_INVALID, "a cost is zero or more", "/cost_minor")
+    paid = discharge(loan.tranches, terms.premium, loan.further, command.on, command.bought_g)
+    from_security_minor = min(command.cost_minor, loan.security_minor)
+    return [
+        MaterialReplaced(
+            loan=loan.id,
+            partner=loan.partner,
+            facility=terms.facility,
+            currency=terms.currency,
+            element=terms.element,
+            bought_g=command.bought_g,
+            principal_g=paid.principal_g,
+            premium_g=paid.premium_g,
+            cost_minor=command.cost_minor,
+            from_security_minor=from_security_minor,
+            shortfall_minor=command.cost_minor - from_security_minor,
+            source=command.source,
+            owed_g=owed(paid.tranches, terms.premium, loan.further, command.on).total_g,
+            change=ContainedChange(lent_g=-paid.principal_g, premium_g=-paid.premium_g, replaced_g=paid.principal_g + paid.premium_g),
+        )
+    ]
+
+
+def _price(text: str) -> Fraction | Refused[Reason]:
+    price = exact(text)
+    return _price_invalid(f"{text!r} is no price") if price is None or price <= 0 else price
+
+
+def _price_invalid(detail: str) -> Refused[Reason]:
+    return Refused(Reason.PRICE_INVALID, detail, "/price_minor", 'above zero, such as "3.25" or "13/4"')

@@ -1,0 +1,294 @@
+"""State of a material loan, and what each event does to it."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal, assert_never
+
+import immutables
+import msgspec
+from msgspec.structs import replace
+
+from services.loans.domain.material.owed import Further, Owed, Tranche, owed
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.material import (
+    Assay,
+    ContainedChange,
+    DeferralApproved,
+    DeferralId,
+    DeferralProposed,
+    DrawingEnded,
+    MaterialCashSettled,
+    MaterialCommitmentRefused,
+    MaterialDefaulted,
+    MaterialEvent,
+    MaterialLent,
+    MaterialLoanClosed,
+    MaterialLoanCommitted,
+    MaterialLoanId,
+    MaterialLoanOffered,
+    MaterialLoanWithdrawn,
+    MaterialOverdue,
+    MaterialReplaced,
+    MaterialTakenBack,
+    MaterialTerms,
+    MaterialTermsApproved,
+    MaterialTermsProposed,
+    ReturnAssayed,
+    ReturnCredited,
+    ReturnedLot,
+    ReturnId,
+    ReturnReceived,
+    ReturnRejected,
+    ReturnSettled,
+    ReturnTurnedBack,
+    SecurityMarked,
+    SecurityToppedUp,
+)
+
+PURPOSE = "material_loan"  # of the signatures over terms
+DEFERRAL = "material_deferral"  # and over deferrals
+
+type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
+
+
+class Reason(StrEnum):
+    """Why a material loan stays as it is. Each value is the `code` of an RFC 9457 problem."""
+
+    NOT_FOUND = "material_loan_not_found"
+    CLOSED = "material_loan_closed"
+    ALREADY_AGREED = "material_terms_agreed_already"
+    NOTHING_PROPOSED = "nothing_to_approve"
+    TERMS_STALE = "material_terms_stale"
+    TERMS_INVALID = "material_terms_invalid"
+    AWAITING_COMMITMENT = "material_loan_awaits_commitment"
+    COMMITTED = "material_loan_is_committed"
+    NOTHING_LENT = "nothing_lent"
+    DATE_IN_FUTURE = "date_in_future"
+    DATE_IN_PAST = "date_in_past"
+    DATE_BEFORE_LOAN = "date_before_loan"
+    DEFERRAL_CONDITION = "deferral_condition_unknown"
+    DEFERRAL_NOT_LATER = "deferral_not_later"
+    DEFERRAL_NOT_FOUND = "deferral_not_found"
+    RETURN_NOT_FOUND = "return_not_found"
+    RETURN_OF_ANOTHER_PRODUCT = "return_of_another_product"
+    RETURN_ELSEWHERE = "return_at_another_place"
+    RETURN_EXCEEDS_OWED = "return_exceeds_owed"
+    RETURN_ASSAYED = "return_assayed_already"
+    RETURN_NOT_SPLIT = "umpire_not_needed"
+    RETURN_SETTLED = "return_settled_already"
+    RETURNS_PENDING = "returns_pending"
+    RETURN_TAKEN = "return_id_taken"
+    ELEMENT_NOT_ASSAYED = "element_not_assayed"
+    QUANTITY_INVALID = "quantity_invalid"
+    SERIALS_MISMATCH = "serials_do_not_match_units"
+    PRICE_INVALID = "price_invalid"
+    NOT_OVERDUE = "material_loan_not_overdue"
+    NOT_DEFAULTED = "material_loan_not_defaulted"
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    terms: MaterialTerms
+    document: str
+    proposed_by: str
+
+
+class Return(msgspec.Struct, frozen=True, kw_only=True):
+    """Goods that are at the return place and not credited yet."""
+
+    lot: ReturnedLot
+    own_assay: Assay
+    mass_g: int
+    received_on: date
+    pending_g: int
+    independent: Assay | None = None
+    needs_umpire: bool = False
+    settled_g: int | None = None  # what it will be credited with, once inventory has it
+
+
+class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
+    id: MaterialLoanId | None = None  # None: there is no such loan
+    partner: str = ""
+    decision: str = ""
+    release: str = ""
+    product: str = ""
+    mass_g: int = 0  # of the award
+    return_on: date = date.min
+    status: MaterialStatus = "offered"
+    proposal: Proposal | None = None
+    terms: MaterialTerms | None = None  # as approved
+    document: str = ""  # of the approved terms
+    due_on: date | None = None
+    undrawn_g: int = 0  # mass that may still be drawn
+    headroom_g: int = 0  # contained grams that the facility was asked for and that are not given back, as far as this stream knows
+    lent_g: immutables.Map[str, int] = immutables.Map()  # of each draw, whatever of it is back
+    tranches: tuple[Tranche, ...] = ()
+    further: tuple[Further, ...] = ()
+    deferrals: immutables.Map[DeferralId, DeferralProposed] = immutables.Map()  # that wait for a signature
+    returns: immutables.Map[ReturnId, Return] = immutables.Map()  # that wait to be credited
+    returned_g: int = 0  # credited in all: principal, premium and excess
+    books: ContainedChange = ContainedChange()  # all changes together
+    overdue: bool = False
+    defaulted: bool = False
+    security_minor: int = 0
+    call_minor: int = 0  # open, of the last mark
+
+    @property
+    def out_g(self) -> int:
+        """Contained grams that are out, without premium."""
+        return sum(tranche.out_g for tranche in self.tranches)
+
+    @property
+    def pending_g(self) -> int:
+        return sum(each.pending_g if each.settled_g is None else each.settled_g for each in self.returns.values())
+
+
+def agreed(loan: MaterialLoan) -> MaterialTerms:
+    assert loan.terms is not None, "only a loan with approved terms gets here"
+    return loan.terms
+
+
+def owed_on(loan: MaterialLoan, on: date) -> Owed:
+    """With premium. Nothing, as long as no terms are approved."""
+    if loan.terms is None:
+        return Owed(principal_g=0, premium_g=0)
+    return owed(loan.tranches, loan.terms.premium, loan.further, on)
+
+
+def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> MaterialLoan:
+    match event:
+        case AuthorityCited():
+            return loan
+        case MaterialLoanOffered():
+            return MaterialLoan(
+                id=event.loan,
+                partner=event.partner,
+                decision=event.decision,
+                release=event.release,
+                product=event.product,
+                mass_g=event.mass_g,
+                return_on=event.return_on,
+                undrawn_g=event.mass_g,
+            )
+        case MaterialLoanWithdrawn():
+            return replace(loan, status="withdrawn", proposal=None, undrawn_g=0)
+        case MaterialTermsProposed():
+            proposal = Proposal(terms=event.terms, document=event.document, proposed_by=event.proposed_by)
+            return replace(loan, status="proposed", proposal=proposal)
+        case MaterialTermsApproved():
+            assert loan.proposal is not None
+            terms = loan.proposal.terms
+            return replace(loan, status="approved", terms=terms, document=event.document, headroom_g=event.contained_g)
+        case MaterialLoanCommitted():
+            security_minor = agreed(loan).security.value_minor
+            return replace(loan, status="committed", proposal=None, due_on=event.due_on, security_minor=security_minor)
+        case MaterialCommitmentRefused():
+            return replace(loan, status="offered", proposal=None, terms=None, document="", headroom_g=0)
+        case MaterialLent() | MaterialTakenBack() | DrawingEnded():
+            return _drawn(loan, event)
+        case DeferralProposed():
+            return replace(loan, deferrals=loan.deferrals.set(event.deferral, event))
+        case DeferralApproved():
+            further = (*loan.further, Further(from_on=event.from_on, pct=event.premium_pct))
+            deferrals = loan.deferrals.delete(event.deferral)
+            return replace(loan, deferrals=deferrals, further=further, due_on=event.due_on, overdue=False)
+        case ReturnReceived() | ReturnAssayed() | ReturnRejected() | ReturnSettled() | ReturnCredited() | ReturnTurnedBack():
+            return _returned(loan, event)
+        case MaterialOverdue():
+            return replace(loan, overdue=True)
+        case SecurityMarked():
+            return replace(loan, call_minor=event.call_minor)
+        case SecurityToppedUp():
+            return replace(loan, security_minor=event.value_minor, call_minor=event.call_minor)
+        case MaterialCashSettled():
+            return replace(_changed(loan, event.change), tranches=())
+        case MaterialDefaulted():
+            return replace(loan, defaulted=True)
+        case MaterialReplaced():
+            paid = _changed(_paid(loan, event.principal_g), event.change)
+            headroom_g = max(0, loan.headroom_g - event.principal_g)
+            return replace(paid, headroom_g=headroom_g, security_minor=loan.security_minor - event.from_security_minor)
+        case MaterialLoanClosed():
+            return replace(loan, status="closed", undrawn_g=0, deferrals=immutables.Map(), call_minor=0)
+        case _:
+            assert_never(event)
+
+
+def _drawn(loan: MaterialLoan, event: MaterialLent | MaterialTakenBack | DrawingEnded) -> MaterialLoan:
+    match event:
+        case MaterialLent():
+            tranche = Tranche(draw=event.draw, lent_on=event.lent_on, lent_g=event.lent_g, out_g=event.lent_g)
+            tranches = tuple(sorted((*loan.tranches, tranche), key=lambda each: (each.lent_on, each.draw)))
+            lent_g = loan.lent_g.set(event.draw, event.lent_g)
+            return _changed(replace(loan, status="lent", lent_g=lent_g, tranches=tranches, undrawn_g=event.undrawn_g), event.change)
+        case MaterialTakenBack():
+            headroom_g = max(0, loan.headroom_g - event.lent_g)
+            tranches = _without(loan.tranches, event.draw, event.lent_g)
+            return _changed(replace(loan, lent_g=loan.lent_g.delete(event.draw), tranches=tranches, headroom_g=headroom_g), event.change)
+        case DrawingEnded():
+            return replace(loan, undrawn_g=0, headroom_g=loan.headroom_g - event.freed_g)
+        case _:
+            assert_never(event)
+
+
+type _Returning = ReturnReceived | ReturnAssayed | ReturnRejected | ReturnSettled | ReturnCredited | ReturnTurnedBack
+
+
+def _returned(loan: MaterialLoan, event: _Returning) -> MaterialLoan:
+    match event:
+        case ReturnReceived():
+            received = Return(
+                lot=event.lot,
+                own_assay=event.own_assay,
+                mass_g=event.mass_g,
+                received_on=event.received_on,
+                pending_g=event.pending_g,
+            )
+            return replace(loan, returns=loan.returns.set(event.returned, received))
+        case ReturnAssayed():
+            independent = event.assay if event.by == "independent" else loan.returns[event.returned].independent
+            assayed = replace(loan.returns[event.returned], independent=independent, needs_umpire=event.needs_umpire)
+            return replace(loan, returns=loan.returns.set(event.returned, assayed))
+        case ReturnSettled():
+            settled = replace(loan.returns[event.returned], settled_g=event.contained_g)
+            return replace(loan, returns=loan.returns.set(event.returned, settled))
+        case ReturnRejected() | ReturnTurnedBack():
+            return replace(loan, returns=loan.returns.delete(event.returned))
+        case ReturnCredited():
+            paid = _paid(loan, event.principal_g)
+            headroom_g = max(0, loan.headroom_g - event.principal_g)
+            credited = replace(
+                paid,
+                returns=loan.returns.delete(event.returned),
+                returned_g=loan.returned_g + event.contained_g,
+                headroom_g=headroom_g,
+            )
+            return _changed(credited, event.change)
+        case _:
+            assert_never(event)
+
+
+def _paid(loan: MaterialLoan, principal_g: int) -> MaterialLoan:
+    """Off the oldest draws, as it was worked out when it was decided."""
+    left: list[Tranche] = []
+    for tranche in loan.tranches:
+        paid_g = min(tranche.out_g, principal_g)
+        principal_g -= paid_g
+        if paid_g < tranche.out_g:
+            left.append(replace(tranche, out_g=tranche.out_g - paid_g))
+    return replace(loan, tranches=tuple(left))
+
+
+def _without(tranches: tuple[Tranche, ...], draw: str, lent_g: int) -> tuple[Tranche, ...]:
+    """The draw's own grams first; what is beyond them was paid off already, and comes off the others."""
+    left: list[Tranche] = []
+    for tranche in sorted(tranches, key=lambda tranche: tranche.draw != draw):
+        taken_g = min(tranche.out_g, lent_g)
+        lent_g -= taken_g
+        if taken_g < tranche.out_g:
+            left.append(replace(tranche, out_g=tranche.out_g - taken_g))
+    return tuple(sorted(left, key=lambda tranche: (tranche.lent_on, tranche.draw)))
+
+
+def _changed(loan: MaterialLoan, change: ContainedChange) -> MaterialLoan:
+    books = {name: getattr(loan.books, name) + getattr(change, name) for name in ContainedChange.__struct_fields__}
+    return replace(loan, books=ContainedChange(**books))

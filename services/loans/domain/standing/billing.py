@@ -1,0 +1,127 @@
+"""Billing: what a period's end makes due."""
+
+from datetime import date
+
+from services.loans.domain.standing.periods import due_date, period_end, period_of, planned, repays
+from services.loans.domain.standing.running import Bill, Course, accrue, together
+from services.loans.domain.standing.waterfall import pay_from_credit
+
+
+def run_to(course: Course, day: date) -> None:
+    """To the end of a day: periods that end until then are billed."""
+    while (end := period_end(course.grid, course.period)) <= day:
+        if course.period >= course.grid.terms.periods and course.is_still():
+            course.period = period_of(course.grid, day)
+            course.on = day
+            return
+        accrue(course, end)
+        close_period(course)
+    accrue(course, day)
+
+
+def close_period(course: Course) -> None:
+    """Bills what accrued in the period, rounded, and the principal that is due with it; credit pays as much of it as it can. Interest of a
+    capitalised period becomes principal, and so does what a planned payment does not cover."""
+    terms, period = course.grid.terms, course.period
+    bill_default_interest(course)
+    principal = _principal_due(course)
+    interest = together(course.accrued, course.accrued_overdue).rounded()
+    course.interest_income_minor += interest
+    course.accrued.clear()
+    course.accrued_overdue.clear()
+    fees = course.accrued_fee.rounded()
+    course.fee_income_minor += fees
+    course.accrued_fee.clear()
+    course.undue_minor -= principal
+    if period < terms.capitalised_periods:
+        course.undue_minor += interest
+        interest = 0
+    elif principal < 0:
+        interest += principal
+        principal = 0
+    course.add_bill(due_date(course.grid, period), principal, interest, fees)
+    course.period += 1
+    course.lowered = False
+    pay_from_credit(course)
+
+
+def plan_anew(course: Course, *, lowered: bool = False) -> None:
+    """Before something changes the plan: at the period's end, payments are planned over the periods that remain."""
+    course.lowered = course.lowered or lowered
+    if course.shortened:
+        course.shortened = False
+        course.last = _repaid_in(course)
+    course.planned = ()
+
+
+def keep_plan(course: Course) -> None:
+    """Before a prepayment that leaves the payments as they are, and makes them fewer."""
+    ahead = as_if_paid(course)
+    while not ahead.planned and ahead.period < ahead.last:
+        close_next(ahead)
+    course.planned, course.planned_from, course.shortened = ahead.planned, ahead.planned_from, True
+
+
+def _repaid_in(course: Course) -> int:
+    ahead = as_if_paid(course)
+    while ahead.period < ahead.last:
+        close_next(ahead)
+        if not ahead.undue_minor:
+            return ahead.period - 1
+    return course.last
+
+
+def as_if_paid(course: Course) -> Course:
+    """Its future, if all that is billed is paid on its day."""
+    ahead = Course(course.contract, course.running())
+    ahead.bills, ahead.default_interest_minor, ahead.credit_minor = (), 0, 0
+    ahead.accrued_default.clear()
+    return ahead
+
+
+def close_next(ahead: Course) -> Bill:
+    """The next period's end, in a future in which what is billed is paid."""
+    nothing = Bill(due_date(ahead.grid, ahead.period))
+    accrue(ahead, period_end(ahead.grid, ahead.period))
+    close_period(ahead)
+    bill = ahead.bills[0] if ahead.bills else nothing
+    ahead.bills = ()
+    return bill
+
+
+def bill_default_interest(course: Course) -> None:
+    """At a period's end, and before anything is paid or written off. What rounding leaves is kept while anything is overdue: it makes no
+    difference to the sum how often it was billed."""
+    if billed := course.accrued_default.rounded():
+        course.default_interest_minor += billed
+        course.default_interest_income_minor += billed
+        course.accrued_default.add(-billed, 1)
+
+
+def _principal_due(course: Course) -> int:
+    """Planned payments are kept until something changes the plan. Interest on what is overdue is no part of them."""
+    terms, period = course.grid.terms, course.period
+    if period >= course.last:
+        return course.undue_minor
+    if not course.undue_minor or not repays(terms, period):
+        return 0
+    if not course.planned:
+        basis = course.basis()
+        accrued = course.accrued
+        accrued.add(0, basis)
+        scale = accrued.denominator // basis
+        owed = course.undue_minor * accrued.denominator + accrued.numerator
+        rate = course.rates().interest * scale
+        course.planned = planned(course.grid, period, course.last, course.undue_minor, owed, rate, accrued.denominator)
+        course.planned_from = period
+    if period < course.planned_from:
+        return 0
+    payment = course.planned[min(period - course.planned_from, len(course.planned) - 1)]
+    if terms.kind == "equal_principal":
+        return min(payment, course.undue_minor)
+    interest = course.accrued.rounded()
+    if payment < interest and course.lowered and period == course.planned_from:
+        # Interest on what was repaid since, or at a rate that was, is not lent anew: it is paid alone, and the next are planned again.
+        course.planned = ()
+        return 0
+    return min(payment - interest, course.undue_minor)

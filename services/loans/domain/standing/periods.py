@@ -1,0 +1,85 @@
+"""Periods: when a loan's interest periods end and are due, and the payments that its schedule plans for them."""
+
+from bisect import bisect_right
+from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+
+import msgspec
+
+from services.loans.domain.standing.calendars import adjusted, due_dates, months_later
+from services.loans.domain.standing.day_counts import parts_within, period_parts
+from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
+from services.loans.events.loan import ScheduleTerms
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`, not before its end."""
+
+    terms: ScheduleTerms
+    bounds: tuple[date, ...]
+    due: tuple[date, ...]
+    parts: tuple[int, ...]
+
+
+def dated(terms: ScheduleTerms) -> ScheduleTerms:
+    """The terms with their due dates, moved by the calendar as it is known now: a loan keeps those, whatever holidays are declared
+    later. Raises CalendarError, and ValueError for days too far ahead."""
+    if terms.calendar == "none":
+        return terms
+    ends = due_dates(terms.start, terms.every, terms.periods)
+    return msgspec.structs.replace(terms, due=tuple(adjusted(end, "following", terms.calendar) for end in ends))
+
+
+@lru_cache(maxsize=1024)
+def grid(terms: ScheduleTerms) -> Grid:
+    ends = due_dates(terms.start, terms.every, terms.periods)
+    bounds = (terms.start, *ends)
+    return Grid(terms, bounds, terms.due or ends, period_parts(terms.day_count, bounds))
+
+
+def period_end(grid: Grid, period: int) -> date:
+    """Beyond the last period, what is still owed is billed each month. Raises ValueError beyond the last day that there is."""
+    if period < grid.terms.periods:
+        return grid.bounds[period + 1]
+    return months_later(grid.bounds[-1], period - grid.terms.periods + 1)
+
+
+def due_date(grid: Grid, period: int) -> date:
+    return grid.due[period] if period < grid.terms.periods else period_end(grid, period)
+
+
+def period_of(grid: Grid, day: date) -> int:
+    """The first period that ends after a day."""
+    period = max(0, bisect_right(grid.bounds, day) - 1)
+    while period_end(grid, period) <= day:
+        period += 1
+    return period
+
+
+def parts_of(grid: Grid, period: int, since: date, start: date, end: date) -> int:
+    """What a span takes of the period that it lies in. Before the schedule's start, it is counted from `since`."""
+    if start >= grid.terms.start:
+        since = grid.bounds[period] if period <= grid.terms.periods else period_end(grid, period - 1)
+    return parts_within(grid.terms.day_count, since, start, end)
+
+
+def repays(terms: ScheduleTerms, period: int) -> bool:
+    """Whether principal is repaid, if not all of it with the last payment."""
+    return period >= terms.capitalised_periods + terms.interest_only_periods and terms.kind != "bullet"
+
+
+def planned(grid: Grid, period: int, last: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
+    """The payments from `period` to the `last`, one a period, or one for all. Of the kind "equal_principal" they are principal alone.
+
+    At the period's end, `owed` / basis is owed: the principal, and its interest; afterwards a part of a year costs `rate` / basis.
+    """
+    terms, count = grid.terms, last + 1 - period
+    if terms.kind == "equal_principal":
+        return (half_even(principal_minor, count),)
+    later = [basis + rate * parts for parts in grid.parts[period + 1 : last + 1]]
+    if terms.kind != "step":
+        return tuple(level_payments(owed, later, basis, left=min(terms.balloon_minor, principal_minor)))
+    first = period - terms.capitalised_periods - terms.interest_only_periods
+    weights = step_weights(Fraction(terms.step), terms.step_periods, first, count)
+    return tuple(level_payments(owed, later, basis, weights=weights))

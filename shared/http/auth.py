@@ -1,0 +1,269 @@
+"""Who is calling: bearer access tokens (RFC 6750, RFC 9068), verified by the issuer's published keys."""
+
+import asyncio
+import base64
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import httpx
+import msgspec
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, MissingClaimError
+from joserfc.jwk import Key, KeySet
+from joserfc.jws import JWSRegistry
+from starlette.requests import HTTPConnection
+
+from shared.http.problems import Entry, Problem, register
+
+# Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
+ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
+TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068, 4: an ID token is not an access token
+LEEWAY_S = 60
+TOKEN_LIMIT_BYTES = 8192
+CACHED_TOKENS = 10_000
+REFETCH_S = 10.0  # an unknown key id asks the issuer again, but a flood of forged ones must not
+RETRY_S = 1.0
+FETCH_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+register(
+    {
+        "token_missing": Entry(401, "An access token is needed"),
+        "token_invalid": Entry(401, "The access token is not valid here"),
+        "token_expired": Entry(401, "The access token has expired"),
+        "forbidden": Entry(403, "The caller may not do this"),
+        "keys_unavailable": Entry(503, "Tokens cannot be verified at the moment"),
+    }
+)
+
+
+_CALLER = "reserve.caller"  # in a request's scope
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who a verified token speaks for. `partner`, `borrower` and `nominee` are None for the Reserve's own people and services.
+
+    A nominee is one of its partner: its token names both.
+    """
+
+    subject: str
+    client_id: str
+    partner: str | None
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    borrower: str | None = None
+    nominee: str | None = None
+
+
+class _Header(msgspec.Struct, frozen=True):
+    alg: str
+    kid: str
+    typ: str
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    sub: str
+    client_id: str
+    exp: int | float
+    partner: str | None = None
+    borrower: str | None = None
+    nominee: str | None = None
+    roles: list[str] = []
+    scope: str = ""
+
+
+class Keys:
+    """The issuer's public keys by id, fetched when first needed and again when a token names one that is not known."""
+
+    def __init__(self, jwks_url: str, http: httpx.AsyncClient | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._url = jwks_url
+        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+        self._keys: dict[str, Key] = {}
+        self._fetching = asyncio.Lock()
+        self._now = now
+        self._next_fetch = now()
+
+    async def get(self, kid: str) -> Key | None:
+        """The key, or None if the issuer does not publish it. Raises Problem `keys_unavailable` if no keys could be had at all."""
+        if (key := self._keys.get(kid)) is not None:
+            return key
+        async with self._fetching:
+            if kid not in self._keys and self._now() >= self._next_fetch:
+                await self._fetch()
+        if not self._keys:
+            raise Problem("keys_unavailable", "The issuer's keys cannot be fetched", headers={"retry-after": "1"})
+        return self._keys.get(kid)
+
+    async def _fetch(self) -> None:
+        self._next_fetch = self._now() + RETRY_S
+        try:
+            answer = await self._http.get(self._url)
+            answer.raise_for_status()
+            published = KeySet.import_key_set(answer.json())
+        except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, TypeError, KeyError) as error:
+            log.warning("the issuer's keys could not be fetched", url=self._url, error=repr(error))
+            return
+        self._keys = {key.kid: key for key in published if key.kid and key.key_type in ("EC", "OKP")}
+        self._next_fetch = self._now() + REFETCH_S
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+class TokenVerifier:
+    """Turns an Authorization header into a Caller. Each token is verified once and remembered, by its hash, until it expires."""
+
+    def __init__(self, *, issuer: str, audience: str, keys: Keys, now: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._now = now
+        self._seen: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self._registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
+        self._claims = jwt.JWTClaimsRegistry(
+            now=lambda: int(now()),
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": audience},
+            exp={"essential": True},
+            sub={"essential": True},
+            client_id={"essential": True},
+        )
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Raises Problem: token_missing, token_invalid, token_expired, keys_unavailable."""
+        if authorization is None:
+            raise _unauthorized("token_missing", "Send an access token as `Authorization: Bearer ...`")
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorized("token_missing", "The Authorization header holds no bearer token")
+        digest = sha256(token.encode()).digest()
+        if (remembered := self._seen.get(digest)) is not None:
+            caller, expires = remembered
+            if self._now() < expires:
+                self._seen.move_to_end(digest)
+                return caller
+            del self._seen[digest]
+            raise _expired()
+        caller, expires = await self._verify(token)
+        self._seen[digest] = (caller, expires)
+        if len(self._seen) > CACHED_TOKENS:
+            self._seen.popitem(last=False)
+        return caller
+
+    async def _verify(self, token: str) -> tuple[Caller, float]:
+        header = _read_header(token)
+        key = await self._keys.get(header.kid)
+        if key is None:
+            raise _unauthorized("token_invalid", "The issuer does not publish the key that the token names")
+        try:
+            claims = jwt.decode(token, key, registry=self._registry).claims
+            self._claims.validate(claims)
+            known = msgspec.convert(claims, _Claims)
+        except ExpiredTokenError:
+            raise _expired() from None
+        except (InvalidClaimError, MissingClaimError) as error:
+            raise _unauthorized("token_invalid", f"A claim of the token is not valid here: {error.description}") from None
+        except (JoseError, ValueError, TypeError):  # a claim or header of a shape that joserfc does not expect
+            raise _unauthorized("token_invalid", "The token or its signature is not valid") from None
+        caller = Caller(
+            subject=known.sub,
+            client_id=known.client_id,
+            partner=known.partner,
+            roles=frozenset(known.roles),
+            scopes=frozenset(known.scope.split()),
+            borrower=known.borrower,
+            nominee=known.nominee,
+        )
+        return caller, known.exp + LEEWAY_S
+
+    async def aclose(self) -> None:
+        await self._keys.aclose()
+
+
+def _read_header(token: str) -> _Header:
+    """The protected header, not yet trusted: only to pick the key, and to refuse early what no key could make right."""
+    segments = token.split(".")
+    if len(token) > TOKEN_LIMIT_BYTES or len(segments) != 3:
+        raise _unauthorized("token_invalid", "The token is not a signed JWT")
+    try:
+        encoded = segments[0]
+        header = msgspec.json.decode(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)), type=_Header)
+    except ValueError:  # not base64, not JSON, or not these members
+        raise _unauthorized("token_invalid", "The token's header needs alg, kid and typ") from None
+    if header.alg not in ALGORITHMS:
+        raise _unauthorized("token_invalid", "The token's algorithm is not accepted")
+    if header.typ.lower() not in TOKEN_TYPES:
+        raise _unauthorized("token_invalid", "The token is not an access token (typ at+jwt)")
+    return header
+
+
+def _expired() -> Problem:
+    return _unauthorized("token_expired", "The token has expired")
+
+
+def _unauthorized(code: str, detail: str) -> Problem:
+    # RFC 6750, 3.1: a request without a token gets no error code, only the challenge.
+    challenge = 'Bearer realm="reserve"'
+    if code != "token_missing":
+        challenge += f', error="invalid_token", error_description="{_quotable(detail)}"'
+    return Problem(code, detail, field="header:authorization", headers={"www-authenticate": challenge})
+
+
+def _quotable(text: str) -> str:
+    return text.replace('"', "'")
+
+
+class _Described(HTTPBearer):
+    """For the OpenAPI document alone: the verifier reads the header itself."""
+
+    async def __call__(self, request: HTTPConnection) -> None:
+        return None
+
+
+_BEARER = _Described(scheme_name="HTTPBearer", bearerFormat="JWT", auto_error=False, description="An access token of the issuer (RFC 9068)")
+
+
+def allow(*roles: str, scope: str | None = None) -> Any:
+    """A FastAPI dependency that gives the Caller: `caller: Annotated[Caller, allow("operator", "approver")]`.
+
+    The caller needs one of the roles (any, if none is named) and the scope, if one is named. The application's `state.verifier` is a
+    TokenVerifier. Raises Problem: 401 as `TokenVerifier.caller` does, 403 `forbidden`.
+    """
+    wanted = frozenset(roles)
+
+    async def caller_allowed(request: Request, _: Annotated[object, Security(_BEARER)]) -> Caller:
+        if (caller := request.scope.get(_CALLER)) is None:  # a request has one, whichever of its dependencies asks first
+            verifier: TokenVerifier = request.app.state.verifier
+            caller = request.scope[_CALLER] = await verifier.caller(request.headers.get("authorization"))
+        if wanted and wanted.isdisjoint(caller.roles):
+            raise _forbidden(f"This needs the role {' or '.join(sorted(wanted))}")
+        if scope is not None and scope not in caller.scopes:
+            raise _forbidden(f"This needs the scope {scope}", scope)
+        return caller
+
+    return Depends(caller_allowed)
+
+
+def whose(caller: Caller, party: Literal["partner", "borrower"], readers: Collection[str], *, nominees: bool = False) -> str | None:
+    """The one partner, or borrower, whose things the caller may see; None: everybody's, which takes one of the roles `readers`.
+
+    A claim always limits, whatever roles stand beside it: who speaks for someone outside is not one of the Reserve's own. So a token that
+    speaks for another kind of party sees nothing here, nor does a nominee's, but where `nominees` says that the caller of this function
+    looks at `nominee` too. Raises Problem `forbidden`.
+    """
+    if (own := getattr(caller, party)) is not None and (nominees or caller.nominee is None):
+        return str(own)
+    if caller.partner is None and caller.borrower is None and caller.nominee is None and not caller.roles.isdisjoint(readers):
+        return None
+    raise Problem("forbidden", f"the token names no {party} whose things these are")
+
+
+def _forbidden(needed: str, scope: str | None = None) -> Problem:
+    challenge = 'Bearer realm="reserve", error="insufficient_scope"' + (f', scope="{scope}"' if scope else "")
+    return Problem("forbidden", needed, accepted=needed.removeprefix("This needs the "), headers={"www-authenticate": challenge})

@@ -1,0 +1,379 @@
+"""HTTP: what the handlers of every service share: posting a command once, reading at a position, pages, ETags."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import Annotated, Any
+
+import asyncpg
+import msgspec
+import structlog
+import uuid_utils
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from opentelemetry import trace
+from pydantic import BaseModel
+from sqlalchemy import TypeDecorator
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+from typeid import TypeID
+
+from shared.clock import day_of
+from shared.http.auth import Caller, allow
+from shared.http.direct import DirectRoutes
+from shared.http.problems import IMPORT_LIMIT_BYTES, Entry, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.journal.connection import UNREACHABLE
+from shared.journal.decider import Refused
+from shared.journal.postgres import read_heads
+from shared.journal.protocol import Document
+from shared.journal.record import MAX_INTEGER, canonical
+from shared.writer.commands import (
+    Accepted,
+    CommandFailed,
+    CommandTooLarge,
+    Context,
+    FingerprintMismatch,
+    Overloaded,
+    Unavailable,
+    VersionMismatch,
+)
+
+register(
+    {
+        "idempotency_key_missing": Entry(400, "This needs an Idempotency-Key header"),
+        "idempotency_key_malformed": Entry(400, "The Idempotency-Key is not acceptable"),
+        "idempotency_key_reused": Entry(422, "The Idempotency-Key was used before with another body"),
+        "if_match_malformed": Entry(400, "The If-Match header is not an ETag of this API"),
+        "precondition_failed": Entry(412, "The resource has changed since"),
+        "event_too_large": Entry(422, "What is asked for does not fit into one event"),
+        "overloaded": Entry(503, "Too many commands wait"),
+        "unavailable": Entry(503, "The service cannot do this at the moment"),
+        "cursor_malformed": Entry(400, "The cursor is not one that this list gave"),
+        "position_unknown": Entry(400, "The position is not one that this service can wait for"),
+        "position_not_reached": Entry(503, "The read has not reached this position yet"),
+    }
+)
+
+log = structlog.get_logger()
+
+AT_LEAST_PATIENCE_SECONDS = 5.0
+PAGE_LIMIT = 200
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_ETAG = re.compile(r'"(\d{1,15})"')
+_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_HEX32 = re.compile(r"[0-9a-f]{32}")
+
+
+def install(app: FastAPI) -> None:
+    """A database that does not answer is a 503 with Retry-After, whichever handler met it. Routes are served directly where they can be.
+
+    To be called before any middleware is added.
+    """
+    assert not app.user_middleware, "direct routes are the innermost"
+    app.add_middleware(DirectRoutes)
+    for kind in (Unavailable, asyncpg.InterfaceError, InterfaceError, OperationalError, *UNREACHABLE):
+        app.add_exception_handler(kind, _unavailable)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("unavailable", path=request.url.path, error=repr(error))
+    detail = str(error) if isinstance(error, Unavailable) else "the database does not answer"
+    return ProblemResponse(Problem("unavailable", detail, headers={"Retry-After": "2"}))
+
+
+def kernel_of(request: Request) -> Any:
+    return request.app.state.kernel
+
+
+class Post:
+    """One POST that changes something: its command id is made of the client, the person, the route and the Idempotency-Key."""
+
+    def __init__(self, request: Request, response: Response, caller: Caller, idempotency_key: str | None, if_match: str | None) -> None:
+        self.request = request
+        self.response = response
+        self.caller = caller
+        self.kernel = kernel_of(request)
+        if idempotency_key is None:
+            raise Problem("idempotency_key_missing", "send a new key with each new command", field="header:idempotency-key")
+        if _KEY.fullmatch(idempotency_key) is None:
+            raise Problem(
+                "idempotency_key_malformed",
+                "the key must be short and visible",
+                field="header:idempotency-key",
+                accepted="1 to 255 visible ASCII characters",
+            )
+        self.expected_version = _version_of(if_match)
+        route = request.scope["route"].path
+        ids = sorted(request.scope["path_params"].items())
+        # The subject too, since people share the client that they sign in with: nobody gets another's answer for a key of their own.
+        who = [caller.client_id, caller.subject]
+        named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
+        self.command_id = sha256(named).digest()
+        self._fingerprint: bytes | None = None  # once for all commands of the request
+
+    @cached_property
+    def now(self) -> datetime:
+        """The instant when the request came."""
+        instant: datetime = self.kernel.clock.now()
+        return instant
+
+    @cached_property
+    def today(self) -> date:
+        """The reserve's day when the request came."""
+        return day_of(self.now, self.kernel.settings.zone)
+
+    def new_id(self, prefix: str, index: int = 0) -> str:
+        """A TypeID that derives from the command id: a retry names the same thing."""
+        digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
+        return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
+
+    async def submit(
+        self, stream: str, command: Any, *, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = ""
+    ) -> Accepted:
+        """Has the command decided, once. `part` tells apart the commands of a request that sends several.
+
+        A `Problem` in place of a command is what a look-up says no with: it is the answer, unless the same request was answered before.
+        What a look-up reads may change after a first answer, and must not take it back.
+
+        Raises `Problem`: the domain's refusal by its code, or the kernel's own.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = sha256(_canonical_body(await self.request.body())).digest()
+        command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
+        identifier = request_id(self.request.scope)
+        context = Context(
+            command_id=command_id,
+            actor=self.caller.subject,
+            correlation_id=_trace_id(self.request, identifier),
+            causation_id=f"request:{identifier}",
+            effective_on=(effective_on or self.today).isoformat(),
+            fingerprint=self._fingerprint,
+            expected_version=self.expected_version,
+            documents=tuple(documents),
+        )
+        if isinstance(command, Problem):
+            command = Refused[Any](command.code, command.detail, command.field, command.accepted)
+        try:
+            answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
+        except FingerprintMismatch as error:
+            raise Problem(
+                "idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key"
+            ) from error
+        except VersionMismatch as error:
+            raise Problem(
+                "precondition_failed", f"it is at version {error.actual} now", field="header:if-match", accepted=f'"{error.actual}"'
+            ) from error
+        except Overloaded as error:
+            raise Problem("overloaded", str(error), headers={"Retry-After": "1"}) from error
+        except CommandTooLarge as error:
+            raise Problem("event_too_large", str(error), accepted="shorter texts, or fewer items") from error
+        except CommandFailed as error:
+            raise Problem("internal_error", f"the command failed and changed nothing; quote {identifier} when you report it") from error
+        if isinstance(answer, Refused):
+            raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
+        place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
+        self.response.raw_headers += [(b"reserve-position", place.encode()), (b"etag", b'"%d"' % answer.version)]
+        return answer
+
+
+async def import_body(request: Request) -> bytes:
+    """The body of a route that is among its service's `imports`. Raises Problem `body_too_large`."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > IMPORT_LIMIT_BYTES:
+            raise body_too_large(IMPORT_LIMIT_BYTES)
+    request._body = bytes(content)  # as `Request.body` keeps it
+    return request._body
+
+
+async def _posting(
+    request: Request,
+    response: Response,
+    caller: Annotated[Caller, allow()],
+    idempotency_key: Annotated[
+        str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
+    ] = None,
+    if_match: Annotated[str | None, Header(description="the ETag that the resource must still have")] = None,
+) -> Post:
+    return Post(request, response, caller, idempotency_key, if_match)
+
+
+# What handlers declare. A coroutine, since FastAPI would send a class to its thread pool: a fifth of a request's time.
+Posting = Annotated[Post, Depends(_posting)]
+
+
+class Reads:
+    """A read of this service's tables, at least as new as the position that `at_least` names."""
+
+    def __init__(self, request: Request, at_least: str | None) -> None:
+        self.kernel = kernel_of(request)
+        self.at_least = at_least
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        await self.arrived()
+        async with AsyncSession(self.kernel.engine, expire_on_commit=False) as session:
+            yield session
+
+    @cached_property
+    def today(self) -> date:
+        """The reserve's day as it is read."""
+        return day_of(self.kernel.clock.now(), self.kernel.settings.zone)
+
+    async def state(self, stream: str) -> tuple[Any, int]:
+        """(state, version) of an own stream as of now."""
+        state, version = await self.kernel.writer.state(stream)
+        return state, version
+
+    async def arrived(self) -> None:
+        """Waits for the position of `at_least`. Raises Problem `position_not_reached`, `position_unknown`."""
+        if self.at_least is None:
+            return
+        source, shard, position = self.at_least.split("/")
+        try:
+            async with asyncio.timeout(AT_LEAST_PATIENCE_SECONDS):
+                await self._reached(source, int(shard), int(position))
+        except TimeoutError as error:
+            raise Problem(
+                "position_not_reached", f"{self.at_least} has not arrived", field="query:at_least", headers={"Retry-After": "1"}
+            ) from error
+
+    async def _reached(self, source: str, shard: int, position: int) -> None:
+        if source == self.kernel.service.name:
+            async with self.kernel.pool.acquire() as connection:
+                heads = await read_heads(connection)
+            if shard not in heads or heads[shard].position < position:  # own tables are as new as the journal
+                raise Problem("position_unknown", "the journal does not go that far", field="query:at_least")
+        elif source in self.kernel.inbox.subscriptions:
+            await self.kernel.reached(source, shard, position)
+        else:
+            raise Problem("position_unknown", f"{self.kernel.service.name} takes nothing of {source}", field="query:at_least")
+
+
+AtLeast = Annotated[
+    str | None, Query(pattern=r"^[a-z]{1,20}/[0-9]{1,4}/[0-9]{1,15}$", description="a Reserve-Position that the answer must include")
+]
+
+
+async def _reading(request: Request, at_least: AtLeast = None) -> Reads:
+    return Reads(request, at_least)
+
+
+Reading = Annotated[Reads, Depends(_reading)]
+
+
+class Page[View](BaseModel):
+    """Part of a list. `next` is the cursor of the part that follows; null at the end."""
+
+    data: list[View]
+    next: str | None
+
+
+class Pages(Reads):
+    """A read of a list, of which the caller has the part that `cursor` and `limit` name."""
+
+    def __init__(self, request: Request, response: Response, cursor: str | None, limit: int, at_least: str | None) -> None:
+        super().__init__(request, at_least)
+        self._request = request
+        self._response = response
+        self._cursor = cursor
+        self._limit = limit
+
+    async def of[Row, View](
+        self,
+        query: SelectOfScalar[Row],
+        key: Any,
+        view: Callable[[Row], View],
+        *,
+        only: Mapping[Any, Any] | None = None,
+        session: AsyncSession | None = None,
+    ) -> Page[View]:
+        """The part, in the order of `key` (a unique column); sets the Link header.
+
+        `only`: what columns must hold (None: anything). `session`: one of this read, if the caller has it open.
+        """
+        if session is None:
+            async with self.session() as own:
+                return await self.of(query, key, view, only=only, session=own)
+        for column, wanted in (only or {}).items():
+            if wanted is not None:
+                query = query.where(column == wanted)
+        if self._cursor is not None:
+            query = query.where(key > _cursor_value(self._cursor, key))
+        rows = (await session.exec(query.order_by(key).limit(self._limit + 1))).all()
+        following = None
+        if len(rows) > self._limit:
+            rows = rows[: self._limit]
+            following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
+            # Relative, so that it holds behind the gateway too.
+            link = self._request.url.include_query_params(cursor=following, limit=self._limit).query
+            self._response.headers["Link"] = f'<?{link}>; rel="next"'
+        return Page(data=[view(row) for row in rows], next=following)
+
+
+async def _paging(
+    request: Request,
+    response: Response,
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 50,
+    at_least: AtLeast = None,
+) -> Pages:
+    return Pages(request, response, cursor, limit, at_least)
+
+
+Paging = Annotated[Pages, Depends(_paging)]
+
+
+def same_fields[View: BaseModel](model: type[View]) -> Callable[[Any], View]:
+    """Makes a view of a row that has the view's fields."""
+    return partial(model.model_validate, from_attributes=True)
+
+
+def etag(response: Response, version: int) -> None:
+    response.headers["ETag"] = f'"{version}"'
+
+
+def _version_of(if_match: str | None) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    if (found := _ETAG.fullmatch(if_match)) is None:
+        raise Problem(
+            "if_match_malformed", "send the ETag as it was given", field="header:if-match", accepted='such as "12", with its quotes'
+        )
+    return int(found[1])
+
+
+def _cursor_value(cursor: str, key: Any) -> Any:
+    try:
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        kind = key.type.impl_instance if isinstance(key.type, TypeDecorator) else key.type  # SQLModel's str is a decorated String
+        value = msgspec.json.decode(content, type=kind.python_type)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor") from error
+    if (isinstance(value, str) and "\0" in value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
+        raise Problem("cursor_malformed", "take the cursor from `next`", field="query:cursor")
+    return value
+
+
+def _canonical_body(body: bytes) -> bytes:
+    """The caller's input without its spacing and the order of its members."""
+    try:
+        return canonical(msgspec.json.decode(body)) if body else b""
+    except msgspec.DecodeError:
+        return body  # another media type
+
+
+def _trace_id(request: Request, identifier: str) -> str:
+    for name, value in request.scope["headers"]:
+        if name == b"traceparent" and (found := _TRACE.fullmatch(value.decode("latin-1"))) is not None:
+            return str(found[1])
+    if (span := trace.get_current_span().get_span_context()).is_valid:
+        return trace.format_trace_id(span.trace_id)
+    return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]

@@ -1,0 +1,70 @@
+"""Commands: what goes with one to a service's writer, and what comes back."""
+
+from enum import StrEnum
+
+import msgspec
+
+from shared.journal.protocol import Document
+from shared.journal.record import Fact
+
+UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events do not say what the caller had sent
+
+
+class Refusal(StrEnum):
+    """Why a process takes no writes."""
+
+    WAITING_FOR_LEDGER = "waiting_for_ledger"
+    BEHIND_LEDGER = "behind_ledger"  # the ledger, or Kafka, has more, or otherwise: the journal was restored to the past
+    NOT_THIS_JOURNAL = "not_this_journal"  # a newer build has taken over, or it was restored under our feet
+    LOG_FORKED = "log_forked"  # the ledger's tiles hold another log
+
+
+class Overloaded(Exception):
+    """The queue of the shard is full: nothing was done; try again later."""
+
+
+class Unavailable(Exception):
+    """PostgreSQL does not answer, or this service may not write now. The same command id may be tried again: it counts once."""
+
+
+class CommandFailed(Exception):
+    """A bug, or data that PostgreSQL refuses, in this one command: it changed nothing, and others are not touched."""
+
+
+class CommandTooLarge(CommandFailed):
+    """What the command says does not fit into an event: it changed nothing."""
+
+
+class FingerprintMismatch(Exception):
+    """The command id was used before with another input."""
+
+
+class VersionMismatch(Exception):
+    """The stream is not at the version that the command expects (If-Match)."""
+
+    def __init__(self, actual: int) -> None:
+        super().__init__(f"the stream is at version {actual}")
+        self.actual = actual
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a command carries besides itself."""
+
+    command_id: bytes  # 32 bytes; the same id is decided once
+    actor: str  # an opaque subject id, or "service:allocation"
+    correlation_id: str  # 32 hex digits
+    causation_id: str  # the id of the request, or the place of the event, that it comes from
+    effective_on: str  # the day it counts for
+    fingerprint: bytes = b""  # SHA-256 of the caller's input
+    expected_version: int | None = None
+    documents: tuple[Document, ...] = ()
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """A command's answer. The same command id gets the same facts again."""
+
+    stream: str
+    version: int  # of the stream, after the command
+    shard: int
+    position: int  # of its last event, or of the shard's last one where it has none
+    facts: tuple[Fact, ...]

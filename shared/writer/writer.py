@@ -1,0 +1,132 @@
+"""Writer: the one way to append to a service's journal. Each command goes to the shard of its stream, which decides it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from shared.clock import Clock
+from shared.journal.codec import UnknownType
+from shared.journal.decider import Decider, Refused
+from shared.journal.protocol import Journal, Unreachable
+from shared.journal.record import new_salts
+from shared.journal.snapshots import EVERY, Snapshots
+from shared.writer.batch import Pending
+from shared.writer.commands import Accepted, Context, Overloaded, Refusal, Unavailable
+from shared.writer.shard import Shard, left_to_a_newer_build
+
+log = structlog.get_logger()
+
+PLACES_KEPT = 1_000_000  # streams whose shard is remembered
+
+
+class Writer:
+    """The one way to append to a service's journal."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        deciders: Sequence[Decider],
+        clock: Clock,
+        *,
+        epoch: int = 1,
+        queue_limit: int = 4096,
+        batch_limit: int = 256,
+        salts: Callable[[int], list[bytes]] = new_salts,
+        snapshots: Snapshots | None = None,
+        snapshot_every: int = EVERY,
+    ) -> None:
+        """`snapshots` None: states are always replayed from their first events. `snapshot_every`: events of a stream."""
+        self.journal = journal
+        self.deciders = {decider.kind: decider for decider in deciders}
+        self.clock = clock
+        self.epoch = epoch
+        self.queue_limit = queue_limit
+        self.batch_limit = batch_limit
+        self.salts = salts
+        self.snapshots = snapshots
+        self.snapshot_every = snapshot_every
+        self.refusing_for: Refusal | None = None  # why no write is taken now; None: writes are taken
+        self.refusing: str | None = None  # the same in words
+        self._shards: dict[int, Shard] = {}
+        self._places: dict[str, int] = {}  # stream -> shard
+        self._tasks: list[asyncio.Task[None]] = []
+        self._snapshotting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        for number, (head, partner_seq) in (await self.journal.heads()).items():
+            self._shards[number] = Shard(self, number, head, dict(partner_seq))
+        self._tasks = [asyncio.create_task(shard.run(), name=f"writer-{number}") for number, shard in self._shards.items()]
+
+    async def stop(self) -> None:
+        """Ends the tasks; commands that still wait are not decided, and their callers hear `Unavailable`."""
+        tasks = [*self._tasks, *([self._snapshotting] if self._snapshotting else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for shard in self._shards.values():
+            shard.fail_waiting(Unavailable("the service is stopping"))
+
+    def refuse(self, reason: Refusal, words: str) -> None:
+        """Takes no more writes until `accept`."""
+        self.refusing_for, self.refusing = reason, words
+
+    def accept(self) -> None:
+        self.refusing_for = self.refusing = None
+
+    def waiting(self) -> dict[int, tuple[int, float]]:
+        """Of each shard: how many commands wait or are being decided, and for how many seconds the oldest has."""
+        return {number: shard.waiting() for number, shard in self._shards.items()}
+
+    async def submit(self, stream: str, command: Any, context: Context) -> Accepted | Refused[Any]:
+        """Decides `command` once. A `Refused` in its place is the answer, unless the command was decided before.
+
+        Raises `Overloaded`, `Unavailable`, `CommandFailed`, `FingerprintMismatch`, `VersionMismatch`.
+        """
+        if self.refusing is not None:
+            raise Unavailable(self.refusing)
+        shard = self._shards[await self._place(stream)]
+        if shard.queue.qsize() >= self.queue_limit:
+            raise Overloaded(f"{self.queue_limit} commands wait already")
+        loop = asyncio.get_running_loop()
+        pending = Pending(stream, command, context, loop.create_future(), loop.time())
+        shard.queue.put_nowait(pending)
+        return await pending.answer
+
+    async def state(self, stream: str) -> tuple[Any, int]:
+        """(state, version) of a stream as of now, for preparing a command; its `decide` looks again under the lock."""
+        shard = self._shards[await self._place(stream)]
+        try:
+            state = await shard.catch_up_stream(stream)
+        except UnknownType as error:
+            raise left_to_a_newer_build(stream) from error
+        return state.value, state.version
+
+    async def _place(self, stream: str) -> int:
+        if (known := self._places.get(stream)) is not None:
+            return known
+        try:
+            stored = await self.journal.shard_of(stream)
+        except Unreachable as error:
+            raise Unavailable("the database does not answer") from error
+        if len(self._places) >= PLACES_KEPT:
+            self._places.clear()
+        shard = stored if stored is not None else int.from_bytes(sha256(stream.encode()).digest()[:4]) % len(self._shards)
+        self._places[stream] = shard
+        return shard
+
+    def snapshot(self, stream: str, version: int, chain_hash: bytes, state: Any) -> None:
+        """In the background, one at a time: it is no harm if one is missed."""
+        if self.snapshots is not None and (self._snapshotting is None or self._snapshotting.done()):
+            self._snapshotting = asyncio.create_task(self.snapshots.keep(stream, version, chain_hash, state))
+            self._snapshotting.add_done_callback(_told)
+
+    def decider_of(self, stream: str) -> Decider:
+        return self.deciders[stream.partition("/")[0]]
+
+
+def _told(snapshotting: asyncio.Task[None]) -> None:
+    if not snapshotting.cancelled() and (error := snapshotting.exception()) is not None:
+        log.warning("snapshot_not_kept", error=repr(error))

@@ -1,0 +1,38 @@
+"""Powers: a person who may do everything that stories do, under one act of parliament."""
+
+from datetime import date
+from typing import Any
+
+from shared.terms.authority import Authority, Capacity, Kind
+
+ACTS = frozenset(
+    {
+        "open_protected_stock",
+        "lift_hold",
+        "cancel_release",
+        "commit_loan",
+        "commit_holding",
+        "lend_material",
+        "amend_conditions",
+        "waive_condition",
+        "write_off",
+        "write_down",
+        "tender",
+    }
+)
+INSTRUMENT = "ins_01jh7qmxw4e0aayfkn3d1a2b3c"
+
+
+def may(by: str, on: date, *, conflicts: frozenset[str] = frozenset(), **changes: Any) -> Capacity:
+    """`changes`: of the act that they hold, such as a limit."""
+    given: dict[str, Any] = {
+        "id": INSTRUMENT,
+        "version": 1,
+        "kind": Kind.ACT,
+        "under": None,
+        "holder": by,
+        "acts": ACTS,
+        "valid_from": date(2020, 1, 1),
+        "valid_until": date(2099, 12, 31),
+    }
+    return Capacity(by=by, on=on, held=((Authority(**(given | changes)),),), conflicts=conflicts)

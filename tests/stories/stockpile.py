@@ -1,0 +1,171 @@
+"""Given events, when a command, then events: how the tests of a stockpile are told. A product of 5 t units, in January 2026."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
+from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.evolve import evolve
+from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
+from services.inventory.domain.rights import AddRight
+from services.inventory.domain.state import Stockpile
+from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, TakeInLot
+from services.inventory.domain.stockpile import Command, decide
+from services.inventory.events import (
+    Assay,
+    DrawId,
+    Event,
+    GateEvidence,
+    HoldId,
+    LotId,
+    ProductId,
+    ReleaseId,
+    RightId,
+)
+from shared.journal.decider import Refused
+from shared.terms.authority import Capacity, Fault
+from tests.stories.powers import may
+
+TONNE = 1_000_000
+UNIT_G = 5 * TONNE
+TODAY = date(2026, 1, 6)
+MAY = may("operator-1", TODAY)
+LAST_DAY = date(2026, 1, 20)
+DAY_AFTER = date(2026, 1, 21)
+ANTIMONY = ProductId("antimony-metal")
+PASSED = Assay(report="A-1", laboratory="AmLab", assayed_on=date(2026, 1, 2), contents={"Sb": "0.9965"}, in_specification=True)
+FAILED = Assay(report="A-2", laboratory="AmLab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.98"}, in_specification=False)
+RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence="log 7", by="inventory")
+
+
+def register() -> RegisterProduct:
+    return RegisterProduct(
+        product=ANTIMONY,
+        name="Antimony metal 99.65%",
+        contents={"Sb": "0.9965"},
+        form="metal",
+        unit="lot of ingots",
+        nominal_unit_g=UNIT_G,
+        specification="min 99.65% Sb",
+    )
+
+
+def lot(name: str = "lot_1", units: int = 10, **changes: Any) -> TakeInLot:
+    told: dict[str, Any] = {
+        "lot": LotId(name),
+        "depot": "Fremantle",
+        "units": units,
+        "nominal_unit_g": UNIT_G,
+        "origin": "AU",
+        "custody_model": "segregated",
+        "assay": PASSED,
+        "on": TODAY,
+    }
+    return TakeInLot(**(told | changes))
+
+
+def right(name: str = "rgt_1", units: int = 10, **changes: Any) -> AddRight:
+    told: dict[str, Any] = {
+        "right": RightId(name),
+        "project": "Hillgrove",
+        "kind": "firm_offtake",
+        "mass_g": units * UNIT_G,
+        "window_from": date(2026, 3, 1),
+        "window_to": date(2026, 9, 30),
+        "on": TODAY,
+    }
+    return AddRight(**(told | changes))
+
+
+def award(name: str, partner: str, units: int) -> AwardedRelease:
+    return AwardedRelease(
+        release=ReleaseId(f"rel_{name}"), award=f"awd_{name}", request=f"req_{name}", partner=partner, mass_g=units * UNIT_G
+    )
+
+
+def a_round(*awards: AwardedRelease, pools: tuple[ReleasePool, ...] = (), on: date = TODAY, expires_on: date = LAST_DAY) -> ReleaseRound:
+    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision="ab" * 32, awards=awards, pools=pools, expires_on=expires_on, on=on)
+
+
+def pool(name: str, *lots: str) -> ReleasePool:
+    """Of these lots; of rights, if it names none."""
+    return ReleasePool(pool=name, source="lots" if lots else "rights", lots=tuple(LotId(lot) for lot in lots))
+
+
+def taking(awarded: AwardedRelease, *takes: tuple[str, int, int]) -> AwardedRelease:
+    """(pool, unit_g, units) each."""
+    return msgspec.structs.replace(awarded, takes=tuple(Take(pool=name, unit_g=unit_g, units=units) for name, unit_g, units in takes))
+
+
+def draw(name: str = "drw_1", release: str = "rel_a", units: int = 2, **changes: Any) -> DrawStock:
+    told: dict[str, Any] = {
+        "draw": DrawId(name),
+        "release": ReleaseId(release),
+        "partner": "JP",
+        "mass_g": units * UNIT_G,
+        "on": TODAY,
+    }
+    return DrawStock(**(told | changes))
+
+
+def weigh(name: str = "drw_1", weighed_g: int = 2 * UNIT_G) -> WeighDraw:
+    return WeighDraw(draw=DrawId(name), weighed_g=weighed_g)
+
+
+def dispatch(name: str = "drw_1", *, gates: tuple[GateEvidence, ...] = (RECEIPT,), on: date = TODAY) -> DispatchDraw:
+    return DispatchDraw(draw=DrawId(name), carrier="Linfox", consignee="Sojitz", gates=gates, on=on)
+
+
+def hold(scope: Any, target: str | None = None, *, name: str = "hld_1", expires_on: date | None = None) -> PutOnHold:
+    return PutOnHold(
+        hold=HoldId(name), scope=scope, target=target, reason="court order", authority="Minister", expires_on=expires_on, on=TODAY
+    )
+
+
+def protect(units: int = 1, capacity: Capacity | None = MAY) -> SetProtectedStock:
+    return SetProtectedStock(mass_g=units * UNIT_G, authority="Minister", reason="floor", capacity=capacity)
+
+
+def lift(name: str = "hld_1", capacity: Capacity | None = MAY) -> LiftHold:
+    return LiftHold(hold=HoldId(name), reason="order withdrawn", capacity=capacity)
+
+
+def take_back(release: str = "rel_a", capacity: Capacity | None = MAY) -> CancelRelease:
+    return CancelRelease(release=ReleaseId(release), reason="withdrawn", capacity=capacity)
+
+
+class Story:
+    """A stockpile to which commands happen, one after the other."""
+
+    def __init__(self, state: Stockpile | None = None) -> None:
+        self.state = state or Stockpile()
+
+    def given(self, *commands: Command) -> "Story":
+        for command in commands:
+            self.when(command)
+        return self
+
+    def when(self, command: Command) -> Sequence[Event]:
+        """The command's events, which have then happened. A refusal fails the test."""
+        decided = decide(command, self.state)
+        assert not isinstance(decided, Refused), decided
+        for event in decided:
+            self.state = evolve(self.state, event)
+        return decided
+
+    def refuses(self, command: Command, reason: Reason | Fault) -> Refused[Reason] | Refused[Fault]:
+        decided = decide(command, self.state)
+        assert isinstance(decided, Refused), decided
+        assert decided.code == reason, decided
+        return decided
+
+
+def a_stockpile(*commands: Command) -> Story:
+    """Antimony is registered, then `commands` happened."""
+    return Story().given(register(), *commands)
