@@ -8,7 +8,7 @@ VENV := .venv
 STAMP := $(VENV)/.set-up
 UV_VERSION := 0.13.9
 RUN := $(VENV)/bin/python -m
-RESERVE := $(RUN) services
+RESERVE := $(RUN) reserve
 # Tools that Go builds, once for all checkouts of this user; the name says of which sources.
 CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
 PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
@@ -48,12 +48,12 @@ test-all: check ## checks, then every test, the simulator's first seeds, and oth
 
 SEEDS ?= 200
 simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n runs, or the one of SEED=n
-	@PYTHONPATH=tests $(RUN) simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BROKEN),--broken "$(BROKEN)")
+	@$(RUN) tests.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BROKEN),--broken "$(BROKEN)")
 
 check: setup ## style, types, and who may import whom
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
-	@$(VENV)/bin/mypy --strict -p services -p shared
+	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve
 	@$(VENV)/bin/lint-imports
 
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
@@ -69,7 +69,7 @@ interop-promtool: $(PROMTOOL) # the alert rules, and what each of them says of a
 interop-histories: setup $(HISTORIES) # draws, lapses and cancels through kills of their process: is it one thing after another, seen from outside?
 	@$(HISTORIES) tests/interop/histories/sound.jsonl
 	@$(HISTORIES) -rejects tests/interop/histories/broken/*.jsonl
-	@history=$$(mktemp --suffix=.jsonl) && PYTHONPATH=tests/e2e $(VENV)/bin/python tests/interop/histories/record.py $$history \
+	@history=$$(mktemp --suffix=.jsonl) && $(RUN) tests.interop.histories.record $$history \
 	  && $(HISTORIES) $$history && rm $$history
 
 $(PROMTOOL):

@@ -77,7 +77,7 @@ class Deployment:
         children = [
             Child(
                 name=name,
-                argv=(sys.executable, "-m", "services", "serve", name, "--port", str(ports[name])),
+                argv=(sys.executable, "-m", "reserve", "serve", name, "--port", str(ports[name])),
                 env=self.environment(name),
                 health_url=f"{self.urls[name]}/readyz",
                 live_url=f"{self.urls[name]}/livez",
@@ -113,7 +113,7 @@ class Deployment:
         client = next((client for client in self.clients if client.client_id == name), None)
         return {
             "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.database_url(name) if name in JOURNALED else "",
             "KAFKA_BOOTSTRAP_SERVERS": self.engines.kafka_bootstrap_servers,

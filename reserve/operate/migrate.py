@@ -18,7 +18,7 @@ from shared.journal.messages import topic_of
 from shared.journal.tables import APPEND_ONLY
 from shared.settings import Settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None:

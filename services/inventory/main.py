@@ -10,7 +10,7 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.projections import SERVICE as NAME
 from services.inventory.projections import project, take_checkpoints
-from services.inventory.projections_authority import AUTHORITY_TYPES, take_allocation
+from services.inventory.projections.authority import AUTHORITY_TYPES, take_allocation
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger

@@ -10,7 +10,7 @@ import msgspec
 
 from shared.engines.private_files import cache_folder
 
-LOCK = Path(__file__).parents[1] / "deploy" / "kafka" / "jars.lock"
+LOCK = Path(__file__).parents[2] / "deploy" / "kafka" / "jars.lock"
 THREADS = 8
 FETCH_TIMEOUT_S = 60
 ATTEMPTS = 3

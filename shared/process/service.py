@@ -23,7 +23,6 @@ from shared.delivery.relay import Relay
 from shared.delivery.sources import Sources, Unanswered
 from shared.delivery.timers import Timers
 from shared.delivery.tokens import TokenSource
-from shared.fingerprint import rules_of
 from shared.http import handlers as http
 from shared.http import problems
 from shared.http.auth import Keys, TokenVerifier
@@ -31,6 +30,7 @@ from shared.http.problems import Entry
 from shared.journal.codec import Codec, Upcaster
 from shared.journal.connection import Project, briefly, open_pool, reachable
 from shared.journal.decider import Decider
+from shared.journal.fingerprint import rules_of
 from shared.journal.messages import NotAnEvent, from_message, topic_of
 from shared.journal.postgres import PostgresJournal, previous_hash
 from shared.journal.postgres_snapshots import PostgresSnapshots

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest.register_assert_rewrite("refusals", "running", "world")
+pytest.register_assert_rewrite("tests.e2e.refusals", "tests.e2e.running", "tests.e2e.world")
 
 from tests.e2e.running import up  # noqa: E402
 from tests.e2e.world import World, a_world  # noqa: E402

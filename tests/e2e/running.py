@@ -78,7 +78,7 @@ async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[s
     with output.open("ab") as log:
         before = log.tell()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services", "up", "--data", str(folder), stdout=log, stderr=log, env=environment, start_new_session=True
+            sys.executable, "-m", "reserve", "up", "--data", str(folder), stdout=log, stderr=log, env=environment, start_new_session=True
         )
 
     async def ready_or_dead() -> bool:

@@ -15,7 +15,7 @@ from reserve.operate.migrate import ROOT
 @pytest.mark.long
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_bench_gives_its_figures(name: str) -> None:
-    command = (sys.executable, "-m", "services", "bench", name, "--quick")
+    command = (sys.executable, "-m", "reserve", "bench", name, "--quick")
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
     figures = [msgspec.json.decode(line, type=Figure) for line in ran.stdout.splitlines()]

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 async def reserve(*arguments: str) -> tuple[int, str, str]:
     """(exit code, standard output, standard error) of the `reserve` command."""
-    command = (sys.executable, "-m", "services", *arguments)
+    command = (sys.executable, "-m", "reserve", *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(DONE_WITHIN_S):

@@ -37,7 +37,7 @@ async def test_the_whole_history_holds_and_no_line_stands_still(world: World) ->
 async def test_what_is_shown_is_what_the_journal_says(world: World, name: str) -> None:
     """Read tables made anew, beside those that grew event by event. Of the ledger's the audit has told already."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "rebuild", name, "--data", str(world.running.folder)),
+        *(sys.executable, "-m", "reserve", "rebuild", name, "--data", str(world.running.folder)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest.register_assert_rewrite("running", "world", "load", "ground")
+pytest.register_assert_rewrite("tests.e2e.running", "tests.e2e.world", "tests.faults.load", "tests.faults.ground")
 
 from tests.e2e.running import start  # noqa: E402
 from tests.e2e.world import World, a_world  # noqa: E402

@@ -36,7 +36,7 @@ class Runbook:
         self.ran.add(command)
         words = [str(places.get(word.strip("."), word)) for word in command.split()[1:]]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *(sys.executable, "-m", "reserve", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
         said, _ = await process.communicate()
         assert process.returncode is not None
@@ -56,7 +56,7 @@ async def forced(world: World, name: str, log: Path) -> AsyncIterator[str]:
     port = free_port()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", "serve", name, "--port", str(port)), env=environment, stdout=output, stderr=output
+            *(sys.executable, "-m", "reserve", "serve", name, "--port", str(port)), env=environment, stdout=output, stderr=output
         )
     try:
         await serves(url := f"http://127.0.0.1:{port}")

@@ -32,7 +32,7 @@ async def second_of(world: World, name: str, log_folder: Path) -> AsyncIterator[
     port = free_port()
     with (log_folder / f"{name}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", "serve", name, "--port", str(port)), env=environment, stdout=log, stderr=log
+            *(sys.executable, "-m", "reserve", "serve", name, "--port", str(port)), env=environment, stdout=log, stderr=log
         )
     try:
         await answers(url := f"http://127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""Both journals and both brokers keep the promises of `shared.journal.protocol` and `shared.delivery.broker`: the same tests run on each."""
+"""Both journals and both brokers keep what `shared.journal.protocol` and `shared.delivery.broker` promise: the same tests run on each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

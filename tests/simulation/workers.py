@@ -93,8 +93,8 @@ class Workers:
 
 class _Worker:
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
-        self._process = Popen([sys.executable, "-m", "simulation.one_run"], stdin=PIPE, stdout=PIPE, env=environment, cwd=ROOT)
+        environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+        self._process = Popen([sys.executable, "-m", "tests.simulation.one_run"], stdin=PIPE, stdout=PIPE, env=environment, cwd=ROOT)
 
     def run(self, task: Task) -> Report:
         assert self._process.stdin is not None

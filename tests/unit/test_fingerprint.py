@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from services.registry import JOURNALED, service
-from shared import fingerprint
-from shared.fingerprint import reached, rules_of
+from shared.journal import fingerprint
 from shared.journal.decider import Decider
+from shared.journal.fingerprint import reached, rules_of
 
 DECIDERS = [(service(name), decider) for name in JOURNALED for decider in service(name).deciders]
 FILES = {

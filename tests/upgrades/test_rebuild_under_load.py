@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-pytest.register_assert_rewrite("running", "world", "load")
+pytest.register_assert_rewrite("tests.e2e.running", "tests.e2e.world", "tests.faults.load")
 
 from reserve.operate.deployment import Deployment  # noqa: E402
 from tests.e2e.lending import something_of_each  # noqa: E402
@@ -30,7 +30,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 async def rebuild(world: World, name: str, *options: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "rebuild", name, "--data", str(world.running.folder), *options),
+        *(sys.executable, "-m", "reserve", "rebuild", name, "--data", str(world.running.folder), *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
