@@ -24,8 +24,20 @@ def test_a_link_leads_to_a_file() -> None:
 def test_a_file_or_folder_that_is_named_is_there() -> None:
     below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
     known = {ending for path in [*ROOT.iterdir(), *below] for ending in _endings(path.relative_to(ROOT))}
-    named = [(name, span) for name, span in _spans() if re.fullmatch(r"[a-z0-9_.][a-z0-9_./-]*(\.(py|md|toml|yml|ini)|/)", span)]
-    assert [(name, span) for name, span in named if span.rstrip("/") not in known] == []
+    named = [(name, span) for name, span in _spans() if re.fullmatch(r"[a-z0-9_.][a-z0-9_./{},-]*(\.(py|md|toml|yml|ini)|/)", span)]
+    assert [(name, span) for name, span in named if not known.issuperset(each.rstrip("/") for each in _expanded(span))] == []
+
+
+def test_the_map_of_folders_is_that_of_the_tree() -> None:
+    """Every folder that holds code has its line in ARCHITECTURE, and no line is of a folder that is not there."""
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("## Folders")[2].partition("\n## ")[0]
+    mapped = {each for row in re.findall(r"^\| `([^`]+)/` \|", table, flags=re.MULTILINE) for each in _expanded(row)}
+    assert [folder for folder in sorted(mapped) if not (ROOT / folder).is_dir()] == []
+    packages = {
+        file.parent.relative_to(ROOT).as_posix() for top in ("reserve", "services", "shared") for file in (ROOT / top).rglob("*.py")
+    }
+    tests = {file.parent.relative_to(ROOT).as_posix() for file in (ROOT / "tests").glob("*/__init__.py")}
+    assert sorted((packages | tests) - mapped) == []
 
 
 def test_a_test_that_is_named_is_there() -> None:
@@ -44,6 +56,15 @@ def _spans() -> Iterator[tuple[str, str]]:
     for document, text in DOCUMENTS.items():
         for span in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
             yield document.name, re.sub(r"\s+", " ", span)
+
+
+def _expanded(path: str) -> Iterator[str]:
+    """As a shell expands braces: `a/{b,c}` is `a/b` and `a/c`."""
+    if (found := re.search(r"\{([^}]*)\}", path)) is None:
+        yield path
+        return
+    for word in found[1].split(","):
+        yield from _expanded(path.replace(found[0], word, 1))
 
 
 def _endings(path: Path) -> Iterator[str]:
