@@ -21,7 +21,7 @@ from shared.broker import BrokerUnreachable
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.codec import Codec, Upcaster
 from shared.commands import Refusal
-from shared.decider import Decider
+from shared.decider import Decider, Reasons
 from shared.inbox import Inbox, Needs, React, Subscription
 from shared.journal import InboxLead, Unreachable
 from shared.kafka_broker import KafkaBroker
@@ -60,7 +60,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
-    problems: Mapping[str, tuple[int, str]] = {}  # refusal code -> (HTTP status, title)
+    reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
     epoch: int = 1
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
     imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.import_body`
@@ -72,6 +72,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def codec(self) -> Codec:
         return Codec(self.event_type, self.upcasters)
+
+    @property
+    def refusals(self) -> list[Reasons]:
+        """All that it may refuse for. Several streams may share a code."""
+        own = () if self.reasons is None else (self.reasons,)
+        return [reason for reasons in (*own, *(each for decider in self.deciders for each in decider.reasons)) for reason in reasons]
 
     @property
     def rules(self) -> bytes:
@@ -234,7 +240,8 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    problems.register({code: Entry(status, title) for code, (status, title) in service.problems.items()})
+    for reason in service.refusals:
+        problems.register({reason.value: Entry(reason.status, reason.says)})
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager
