@@ -49,6 +49,16 @@ def no_documents(_event: Any) -> Sequence[str]:
     return ()
 
 
+class Part:
+    """What lives as long as a process of its service, such as a memo of its API: made with its kernel, closed before it."""
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self.kernel = kernel
+
+    async def close(self) -> None:
+        """Nobody asks it any more."""
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a service itself. `sources` says what it takes of others: {service: what}."""
 
@@ -62,6 +72,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     router: APIRouter
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
     epoch: int = 1
+    parts: tuple[type[Part], ...] = ()  # what is its own and lives as long as a process: reached by `kernel.part(kind)`
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
     imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.import_body`
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
@@ -130,6 +141,22 @@ class Kernel:
         first = None if service.before_taking is None else partial(service.before_taking, self)
         self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions, first)
         self.timers = Timers(self.journal, self.writer, clock, settings.zone)
+        self._parts: dict[type[Part], Part] = {}
+        for kind in service.parts:  # each may reach those before it
+            self._parts[kind] = kind(self)
+
+    def part[Kind: Part](self, kind: type[Kind]) -> Kind:
+        """The one of this process. Raises KeyError if the service does not list it."""
+        found = self._parts[kind]
+        assert isinstance(found, kind)
+        return found
+
+    async def close(self) -> None:
+        """To be called when nothing of it is at work any more, in the reverse order of its making."""
+        for part in reversed(self._parts.values()):
+            await part.close()
+        await self.writer.stop()
+        await self.sources.close()
 
     async def reached(self, source: str, shard: int, position: int) -> None:
         """Waits until this position of a source has been taken, by whichever process of the service leads."""
@@ -260,8 +287,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await kernel.writer.stop()
-            await kernel.sources.close()
+            await kernel.close()
             await app.state.verifier.aclose()
             await engine.dispose()
             await pool.close()

@@ -3,6 +3,7 @@
 from services.allocation import events
 from services.allocation.api import router
 from services.allocation.api.screening_lists import IMPORTS
+from services.allocation.api.terms import Terms
 from services.allocation.domain import (
     agreement,
     approver,
@@ -31,6 +32,7 @@ from services.allocation.projections.stock import take_stock
 from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.allocation.watch import watch_clocks
+from services.allocation.working_out import DecisionProcess
 from services.inventory import events as inventory_events
 from shared.service import Service, subscription
 
@@ -67,6 +69,7 @@ SERVICE = Service(
     router=router,
     reasons=ApiReason,
     documents=events.documents_of,
+    parts=(Terms, DecisionProcess),
     tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )

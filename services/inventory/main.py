@@ -5,6 +5,7 @@ from functools import cache, partial
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
+from services.inventory.api.lookups import Stockpiles
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.problems import ApiReason
@@ -76,4 +77,5 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    parts=(Stockpiles,),
 )

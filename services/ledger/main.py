@@ -6,7 +6,7 @@ from services.inventory import events as inventory
 from services.ledger.api import router
 from services.ledger.domain.log import DECIDER
 from services.ledger.events import Event
-from services.ledger.log import keep_log
+from services.ledger.log import Log, keep_log
 from services.ledger.order import take_again
 from services.ledger.problems import ApiReason
 from services.ledger.projections import project, take
@@ -35,6 +35,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    parts=(Log,),
     tasks=(keep_log, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,
