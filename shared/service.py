@@ -77,6 +77,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.import_body`
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
+    recorded_by: str | None = None  # the service that records all events of this one, and says how far at its `/v1/sources`
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
 
@@ -187,30 +188,31 @@ class Kernel:
         await self.relay.run()
 
     async def compare_with_copies(self) -> None:
-        """Refuses writes until the ledger's record, and what is last in Kafka, are no further than the own journal: else it was restored
-        to the past."""
+        """Refuses writes until what is recorded of the own journal, and what is last in Kafka, are no further than it: else it was
+        restored to the past."""
         if not self.settings.require_ledger_at_start:
             return
-        self.writer.refuse(Refusal.WAITING_FOR_LEDGER, "waiting for what others hold of this journal")
-        while self.writer.refusing_for in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
+        self.writer.refuse(Refusal.WAITING_FOR_COPIES, "waiting for what others hold of this journal")
+        while self.writer.refusing_for in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
             try:
-                behind = await (self._behind_kafka() if self.service.name == "ledger" else self._behind_ledger())
+                recorder = self.service.recorded_by
+                behind = await (self._behind_kafka() if recorder is None else self._behind_record(recorder))
             except (Unanswered, BrokerUnreachable, Unreachable) as error:
                 log.info("copies_not_asked_yet", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
-            if self.writer.refusing_for not in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
+            if self.writer.refusing_for not in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
                 return  # it refuses for another reason by now
             if not behind:
                 self.writer.accept()
                 return
-            self.writer.refuse(Refusal.BEHIND_LEDGER, f"recover before writing: {'; '.join(behind)}")
+            self.writer.refuse(Refusal.BEHIND_COPIES, f"recover before writing: {'; '.join(behind)}")
             log.error("journal_behind_its_copies", lines=behind)
             await asyncio.sleep(5)
 
-    async def _behind_ledger(self) -> list[str]:
-        """The ledger's record counts; Kafka's besides, if it can be asked: writes go on without it."""
-        answer = await self.sources.get("ledger", "/v1/sources")
+    async def _behind_record(self, recorder: str) -> list[str]:
+        """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it."""
+        answer = await self.sources.get(recorder, "/v1/sources")
         recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
         try:
             async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):
@@ -220,7 +222,7 @@ class Kernel:
             behind = []
         for shard, (head, _) in (await self.journal.heads()).items():
             if (theirs := recorded.get(f"{self.service.name}/{shard}")) is not None:
-                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, "the ledger")
+                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, f"the {recorder}")
         return behind
 
     async def _behind_kafka(self) -> list[str]:

@@ -68,6 +68,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    recorded_by="ledger",
     documents=events.documents_of,
     parts=(Terms, DecisionProcess),
     tasks=(keep_screening, watch_clocks),

@@ -77,5 +77,6 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    recorded_by="ledger",
     parts=(Stockpiles,),
 )

@@ -35,5 +35,6 @@ SERVICE = Service(
     router=router,
     imports=(loan_imports.PATH,),
     reasons=ApiReason,
+    recorded_by="ledger",
     documents=documents_of,
 )

@@ -297,6 +297,7 @@ def counter_service(
         tables=tables.metadata,
         subscriptions=subscriptions,
         router=router,
+        recorded_by="ledger",
         tasks=tasks,
         epoch=epoch,
     )
