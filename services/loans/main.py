@@ -7,7 +7,7 @@ from services.loans.api import loan_imports, router
 from services.loans.domain import delivery, equity, facility, loan, material, offtake
 from services.loans.domain import project as projects
 from services.loans.events import Event, documents_of
-from services.loans.problems import PROBLEMS
+from services.loans.problems import ApiReason
 from services.loans.projections import project, take_approvers, take_products
 from services.loans.projections.authority import AUTHORITY_TYPES
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
@@ -34,6 +34,7 @@ SERVICE = Service(
     ),
     router=router,
     imports=(loan_imports.PATH,),
-    problems=PROBLEMS,
+    reasons=ApiReason,
+    recorded_by="ledger",
     documents=documents_of,
 )

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from services.allocation.domain.decision import decision_hash, read_file
 from services.allocation.domain.decision_check import recompute
 from services.allocation.events import RoundProposed
 from services.allocation.main import SERVICE as ALLOCATION
-from services.allocation.working_out import SMALL, work_out
+from services.allocation.working_out import SMALL, DecisionProcess, work_out
 from shared.commands import Unavailable
 from shared.engines import Engines
 from shared.postgres_journal import read_document
@@ -73,6 +74,16 @@ async def test_the_documents_of_a_large_round_are_stored_before_the_book_is_aske
     [event] = story.when(proposal(proposed=proposed))
     assert isinstance(event, RoundProposed)
     assert (event.awards, event.file) == (50, proposed.file)
+
+
+async def test_the_process_ends_with_its_service(servers: Engines, tmp_path: Path):
+    async with a_stage(servers, tmp_path) as stage:
+        service = msgspec.structs.replace(ALLOCATION, name=stage.name("allocation"), subscriptions=())
+        async with stage.serving(service) as running:
+            assert await worked_out(running.kernel, a_large_round(), proposal()) is not None
+            process = running.kernel.part(DecisionProcess).process
+            assert process is not None and process.poll() is None
+        assert process.poll() is not None
 
 
 async def test_a_decision_that_is_worked_out_twice_keeps_what_both_name(allocation: Running):

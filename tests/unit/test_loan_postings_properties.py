@@ -10,6 +10,7 @@ import material_story as material
 from equity_story import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from two_opinions import both_say_the_same
 
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
@@ -39,8 +40,9 @@ class Books:
         self.balances: dict[Key, Balance] = {}
 
     def take(self, events: Iterable[Any]) -> None:
-        """Each event's postings sum to zero, of each asset and status, and overdraw nothing."""
+        """Each event's postings are what the audit says, sum to zero, of each asset and status, and overdraw nothing."""
         for event in events:
+            both_say_the_same(event)
             sums = Counter[tuple[str, str, str]]()
             lines = postings(event)
             for line in lines:
