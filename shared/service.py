@@ -41,7 +41,7 @@ from shared.writer import Writer
 
 log = structlog.get_logger()
 
-KAFKA_PATIENCE_SECONDS = 5.0  # how long a service that starts waits for what Kafka has of its journal
+KAFKA_PATIENCE_SECONDS = 30.0  # how long a service that starts waits for a Kafka that hangs; one that is away says so at once
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
