@@ -186,7 +186,7 @@ class Supervisor:
             try:
                 await kept.program.start()
                 kept.ready.set()
-                kept.late_since = None
+                kept.late_since, kept.ended = None, ""
                 if came_up and self._on_restart is not None:
                     self._on_restart(self.pids)
                 came_up = True

@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import msgspec
 import uvicorn
+from stage import Renewed
 from starlette.types import ASGIApp
 from waiting import HANGS_AFTER_S, until
 
@@ -84,7 +85,7 @@ class LedgerStage:
         who = self.clients[client_id]
         asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
         tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret, http=asking)
-        async with httpx.AsyncClient(base_url=self.urls["ledger"], headers=await tokens.authorization(), timeout=HANGS_AFTER_S) as http:
+        async with httpx.AsyncClient(base_url=self.urls["ledger"], auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
             yield http
         await tokens.aclose()
 

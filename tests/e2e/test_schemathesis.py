@@ -168,6 +168,8 @@ async def test_no_request_breaks_a_service_and_answers_are_as_documented(
         "--max-examples": EXAMPLES,
         "--warnings": "off",
         "--workers": 2,
+        "--request-timeout": HANGS_AFTER_S,
+        "--suppress-health-check": "too_slow",
     }
     arguments = [str(part) for option in options.items() for part in option]
     process = await asyncio.create_subprocess_exec(

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import string
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -36,6 +36,17 @@ from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.topics import ensure_topics
 from shared.writer import Writer
+
+
+class Renewed(httpx.Auth):
+    """A token lives for 15 minutes, and a stage for as long as its tests take."""
+
+    def __init__(self, tokens: TokenSource) -> None:
+        self._tokens = tokens
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        request.headers.update(await self._tokens.authorization())
+        yield request
 
 
 class Running:
@@ -194,7 +205,8 @@ class Stage:
         client = self.clients[client_id]
         asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
         tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret, http=asking)
-        async with httpx.AsyncClient(base_url=url, headers=await tokens.authorization(), timeout=HANGS_AFTER_S) as http:
+        first = await tokens.authorization()
+        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
             yield http
         await tokens.aclose()
 
