@@ -42,7 +42,7 @@ from shared.writer import Writer
 
 log = structlog.get_logger()
 
-KAFKA_PATIENCE_SECONDS = 5.0  # how long a service that starts waits for what Kafka has of its journal
+KAFKA_PATIENCE_SECONDS = 30.0  # how long a service that starts waits for a Kafka that hangs; one that is away says so at once
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
@@ -90,6 +90,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """What makes the states of this kind of stream out of stored events, as one hash."""
         decider = next(each for each in self.deciders if each.kind == kind)
         return rules_of(decider, *self.codec.classes.values(), *self.upcasters.values())
+
     @property
     def refusals(self) -> list[Reasons]:
         """All that it may refuse for. Several streams may share a code."""

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 from ledger_stage import LedgerStage, receipts_of, rows, until
 from stockpile_story import lot, register
+from waiting import HANGS_AFTER_S
 
 from services.backup import back_up_service
 from services.copies import KafkaCopy
@@ -32,7 +33,7 @@ async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(st
     async with stage.ledger(signing=False) as kernel:
         [place] = await stage.happen(lot("lot_cut_off", 1))
         source, shard, position = place.split("/")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await kernel.reached(source, int(shard), int(position))
         last = await kernel.pool.fetchrow("SELECT size, root FROM checkpoints ORDER BY size DESC LIMIT 1")
         head = EMPTY_TREE if last is None else TreeHead(last["size"], last["root"])

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from ledger_stage import LedgerStage, receipts_of, rows
 from sqlalchemy.ext.asyncio import create_async_engine
 from stockpile_story import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
+from waiting import HANGS_AFTER_S
 
 from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import LotId, ProductId
@@ -246,7 +247,7 @@ async def test_a_partner_may_not_read_what_is_not_its_own(japan: Http, path: str
 
 
 async def test_nothing_is_read_without_a_token(stage: LedgerStage, ledger: Kernel):
-    async with httpx.AsyncClient(base_url=stage.urls["ledger"]) as nobody:
+    async with httpx.AsyncClient(base_url=stage.urls["ledger"], timeout=HANGS_AFTER_S) as nobody:
         for path in (
             "checkpoint",
             "tile/0/000",

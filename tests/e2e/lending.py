@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 import msgspec
-from running import eventually
+from waiting import until
 from world import UNIT_G, World
 
 from services.client import Client, ProblemAnswer
@@ -73,7 +73,7 @@ async def reached(client: Client, path: str, status: str) -> Any:
             return None
         return body if body["status"] == status else None
 
-    return await eventually(found)
+    return await until(found)
 
 
 async def proposed_loan(world: World, **changed: Any) -> tuple[str, str]:
@@ -192,7 +192,7 @@ async def lent_material(world: World, partner: str, units: int) -> tuple[str, st
             return False
         return True
 
-    await eventually(drawn)
+    await until(drawn)
     return loan, (await reached(world.operator, f"{MATERIAL}/{loan}", "lent"))["product"]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from running import eventually
+from waiting import until
 from world import UNIT_G, World
 
 from services.allocation.domain.sealed_bid import SealedBid, seal
@@ -64,7 +64,7 @@ async def sold(
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/reveals", {"salt": SALT, "steps": steps_sent})
     world.move_on(2)
     await _status(world, tender, "closed")
-    proposed = await eventually(lambda: _proposed(world, tender))
+    proposed = await until(lambda: _proposed(world, tender))
     approval = await world.approval(proposed["decision"], purpose="tender")
     await world.post(world.clients["approver-1"], f"{TENDERS}/{tender}/approvals", approval)
     await world.post(world.operator, f"{TENDERS}/{tender}/certify")
@@ -86,4 +86,4 @@ async def _status(world: World, tender: str, status: str) -> None:
         answer = await world.operator.get(f"{TENDERS}/{tender}")
         return bool(answer["status"] == status)
 
-    await eventually(reached)
+    await until(reached)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tendering import SALT, TENDERS, instant
+from waiting import HANGS_AFTER_S
 from world import UNIT_G, World
 
 from services.allocation.domain.sealed_bid import SealedBid, seal
@@ -53,7 +54,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
         "tender": tender,
         **await wanting_authorities(world, product),
     }
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         await world.at_rest()
         yield Ground(world, http, there)
 

@@ -30,6 +30,7 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
+from waiting import HANGS_AFTER_S
 from world import UNIT_G, World
 
 from shared.approval import approve
@@ -91,7 +92,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     undrawn, _ = await committed_material(world, "JP", 2)
     holding, flow = await subscribed_holding(world)
     await world.at_rest()
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         yield Ground(world, http, proposed, document, waiting, advance, paid_out, payment, reference, lent, product, undrawn, holding, flow)
 
 

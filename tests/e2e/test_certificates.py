@@ -1,6 +1,6 @@
 """A certificate with the ledger's receipts: checked by whoever holds the file and the log's key, and nothing else."""
 
-from running import eventually
+from waiting import until
 from world import UNIT_G, World
 
 from services.allocation.domain.certificate import Certificate, read_certificate
@@ -28,7 +28,7 @@ async def test_a_partner_and_an_auditor_check_an_allocation_from_its_file_alone(
         return None if "retry-after" in answer.headers else read_certificate(answer.content)
 
     for client, lines in ((world.partner("JP"), 1), (world.auditor, 2)):
-        certificate = await eventually(lambda client=client: covered(client))
+        certificate = await until(lambda client=client: covered(client))
         looked = list(check(certificate, [key]))
         assert [found for outcome, found in looked if outcome == "failed"] == []
         passed = {found.name for outcome, found in looked if outcome == "passed"}

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import HANGS_AFTER_S
 
-DONE_WITHIN_S = 300.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,7 +16,7 @@ async def reserve(*arguments: str) -> tuple[int, str, str]:
     command = (sys.executable, "-m", "services", *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(DONE_WITHIN_S):
+        async with asyncio.timeout(HANGS_AFTER_S):
             out, err = await process.communicate()
     finally:
         if process.returncode is None:

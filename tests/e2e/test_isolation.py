@@ -21,9 +21,9 @@ from lending import (
     schedule_body,
     subscribed_holding,
 )
-from running import eventually
 from tendering import SALT, TENDERS, sold
 from tokens import of_two_roles
+from waiting import HANGS_AFTER_S, until
 from world import DISPATCH, UNIT_G, World
 
 from services.api_documents import WITH_API, openapi
@@ -190,12 +190,12 @@ async def all_is_read(world: World, position: str) -> None:
         await world.auditor.get("/ledger/v1/balances", at_least=position)
         return True
 
-    await eventually(taken)
+    await until(taken)
 
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as client:
         yield client
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from observability import Query, queries, recorded
 from prometheus_client.parser import text_string_to_metric_families
-from running import eventually
+from waiting import HANGS_AFTER_S, until
 from world import UNIT_G, World
 
 from services.client import ProblemAnswer
@@ -25,7 +25,7 @@ type Series = list[dict[str, str]]
 async def exposed(world: World) -> dict[str, Series]:
     """{metric: the labels of each of its series}, of all processes."""
     found: dict[str, Series] = defaultdict(list)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
         for service, url in world.running.endpoints.services.items():
             answer = await http.get(f"{url}/metrics")
             assert answer.status_code == 200, service
@@ -50,7 +50,7 @@ async def series(world: World) -> dict[str, Series]:
         return not wanted() - found.keys() and lines_of(found) >= LINES
 
     try:
-        await eventually(all_there)
+        await until(all_there)
     except AssertionError as error:
         error.add_note(f"these are missing: {wanted() - found.keys() or LINES - lines_of(found)}")
         raise

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 from lending import something_of_each
-from running import eventually
 from tendering import a_tender
+from waiting import until
 from world import UNIT_G, World
 
 from services.audit.history import audit
@@ -48,7 +48,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(wor
         report = await audited(world)
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything)
+    report = await until(of_everything)
     assert report is not None
     assert failed(report) == {}
     assert [result.check for result in report.checks if not result.checked] == []

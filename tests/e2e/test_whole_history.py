@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import pytest
-from running import eventually
+from waiting import until
 from world import World
 
 from services.audit.history import audit
@@ -23,7 +23,7 @@ async def test_the_whole_history_holds_and_no_line_stands_still(world: World) ->
         report = await audit(LiveEvidence(world.auditor), [pinned])
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything, 60)
+    report = await until(of_everything)
     assert report is not None
     assert {result.check: result.failures for result in report.checks if result.failed} == {}
     assert report.ok

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from running import eventually
 from second import free_port
+from waiting import HANGS_AFTER_S, until
 from world import World
 
 from services.deployment import Deployment
@@ -67,7 +67,7 @@ async def forced(world: World, name: str, log: Path) -> AsyncIterator[str]:
 
 
 async def serves(url: str) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
 
         async def lives() -> bool:
             try:
@@ -75,4 +75,4 @@ async def serves(url: str) -> None:
             except httpx.TransportError:
                 return False
 
-        await eventually(lives, 60)
+        await until(lives)

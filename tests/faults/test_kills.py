@@ -6,12 +6,11 @@ import signal
 import pytest
 from ground import MORE, Ground
 from load import UNIT_G, assert_the_ledger_has_each_once
-from running import eventually, start
+from running import start
+from waiting import until
 
 from services.client import Client
 from services.registry import PROCESSES
-
-UP_AGAIN_WITHIN_S = 120.0
 
 
 @pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
@@ -24,7 +23,7 @@ async def test_what_was_acknowledged_is_there_once_after_a_kill_of(ground: Groun
         async def runs_again() -> bool:
             return world.running.endpoints.pids.get(victim, killed) != killed
 
-        await eventually(runs_again, UP_AGAIN_WITHIN_S)
+        await until(runs_again)
     await a_newcomer_is_served(ground)
 
 

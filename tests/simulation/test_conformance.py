@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from stage import Stage, until
+from waiting import HANGS_AFTER_S
 
 from shared.broker import Consumer, Message, Partition
 from shared.journal import CommandDecidedElsewhere, Cursor, Document, Head, LostLead, Outcome, TimerRow, Unreachable
@@ -290,10 +291,10 @@ async def test_the_relay_hears_of_what_any_process_appends(engine: JournalEngine
     async with journal.lead("relay") as lead:
         assert lead is not None
         await lead.news(0.01)  # there is none
-        waiting = asyncio.create_task(lead.news(30.0))
+        waiting = asyncio.create_task(lead.news(2 * HANGS_AFTER_S))
         await asyncio.sleep(0)
         await append(engine, other, 0, "counter/a")
-        await asyncio.wait_for(waiting, 10.0)
+        await asyncio.wait_for(waiting, HANGS_AFTER_S)
 
 
 async def test_the_inbox_moves_its_cursor_with_the_tables_or_not_at_all(engine: JournalEngine) -> None:

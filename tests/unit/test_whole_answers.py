@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from waiting import HANGS_AFTER_S
 
 from shared.whole_answers import WholeAnswers
-
-ENOUGH_S = 20
 
 
 class Application:
@@ -44,7 +43,7 @@ async def connected(application: Application, http: Any) -> AsyncIterator[tuple[
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    async with asyncio.timeout(ENOUGH_S):
+    async with asyncio.timeout(HANGS_AFTER_S):
         reader, writer = await asyncio.open_connection(*listening.getsockname())
         try:
             yield reader, writer
