@@ -69,7 +69,7 @@ interop-promtool: $(PROMTOOL) # the alert rules, and what each of them says of a
 interop-histories: setup $(HISTORIES) # draws, lapses and cancels through kills of their process: is it one thing after another, seen from outside?
 	@$(HISTORIES) tests/interop/histories/sound.jsonl
 	@$(HISTORIES) -rejects tests/interop/histories/broken/*.jsonl
-	@history=$$(mktemp --suffix=.jsonl) && PYTHONPATH=tests/e2e $(VENV)/bin/python tests/interop/histories/record.py $$history \
+	@history=$$(mktemp --suffix=.jsonl) && PYTHONPATH=tests:tests/e2e $(VENV)/bin/python tests/interop/histories/record.py $$history \
 	  && $(HISTORIES) $$history && rm $$history
 
 $(PROMTOOL):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-pytest.register_assert_rewrite("lineages")
+pytest.register_assert_rewrite("keep", "lineages", "running", "world")
 
 from shared.engines.engines import Engines  # noqa: E402
 from tests.kernel.stage import Stage, a_stage  # noqa: E402
