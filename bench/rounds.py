@@ -71,7 +71,7 @@ class _Rounds:
         await until("inventory to release the round", lambda: self._recorded_at("inventory", "inventory.round_released.v1"))
         yield figure("certify_10000_answered_after", certified_s, "s")
         yield figure("certified_10000_to_released", await self._recording_s(), "s", at_most=2)
-        await until("allocation to close the round", lambda: self._closed(path), within_s=600)
+        await until("allocation to close the round", lambda: self._closed(path))
         yield figure("certified_10000_to_closed", time.perf_counter() - began - certified_s, "s")
 
     async def _ask_and_accept(self, number: int) -> str:

@@ -153,15 +153,16 @@ async def _bare_app() -> AsyncIterator[str]:
         port = probe.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-m", "bench.bare", str(port)], cwd=Path(__file__).parents[1])  # noqa: ASYNC220
     try:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)
-                    continue
-                writer.close()
-                break
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                if process.poll() is not None:
+                    raise
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            break
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -27,10 +27,11 @@ async def standing(_options: Options) -> AsyncGenerator[Figure]:
 
 
 def _recorded(account: Account, payment: Paid, today: date) -> None:
-    """What a command of it works out."""
+    """What a command of it works out, and then its event."""
     paid = with_fact(account, payment)
     books_on(paid, today)
     figures_on(paid, today)
+    with_fact(account, payment)
 
 
 def _taken_s(work: Callable[[], None]) -> float:

@@ -39,10 +39,12 @@ LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier ke
 
 @app.command()
 def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the gateway's port")] = None) -> None:
-    """Starts everything, waits until it is ready, and serves until Ctrl-C."""
+    """Starts everything, waits until it is ready, and serves until Ctrl-C. What takes long to start is said, on standard error."""
     import structlog
 
+    from reserve.commands.failure import CHECK_FAILED, fail
     from reserve.operate.deployment import Deployment, Endpoints
+    from shared.engines.processes import Died
     from shared.observe.logs import lines_to
 
     structlog.configure(logger_factory=lines_to(sys.stdout))
@@ -51,7 +53,10 @@ def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the g
     def ready(endpoints: Endpoints) -> None:
         typer.echo(f"Reserve is ready at {endpoints.base_url}; clients and addresses are in {deployment.folder}/endpoints.json")
 
-    asyncio.run(deployment.run(ready))
+    try:
+        asyncio.run(deployment.run(ready))
+    except Died as died:
+        fail(str(died), CHECK_FAILED)
 
 
 @app.command()

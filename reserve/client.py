@@ -12,6 +12,7 @@ import msgspec
 
 from reserve.operate.deployment import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
+from shared.observe.waiting import SAY_EVERY_S, say
 
 TIMEOUT_S = 60.0
 _PAUSE_S = 0.2  # between two tries of a call that got no answer
@@ -29,7 +30,8 @@ class ProblemAnswer(Exception):
 
 
 class Client:
-    """Paths are the gateway's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503.
+    """Paths are the gateway's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
+    takes long, it is said.
 
     A repeated POST has the same Idempotency-Key, so it is done once.
     """
@@ -97,18 +99,23 @@ class Client:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         sent = {"Content-Type": "application/json"} if body is not None else {}
         content = msgspec.json.encode(body) if body is not None else None
-        give_up = time.monotonic() + self._patience_s
+        began = said_at = time.monotonic()
         while True:
             try:
                 sent |= await self._tokens.authorization()
                 answer = await self._http.request(
                     method, f"{self.base_url}{path}", params=params, content=content, headers={**sent, **(headers or {})}
                 )
-                if answer.status_code not in (502, 503, 504) or time.monotonic() >= give_up:
+                if answer.status_code not in (502, 503, 504) or time.monotonic() >= began + self._patience_s:
                     break
-            except (httpx.TransportError, TokenUnavailable):
-                if time.monotonic() >= give_up:
+                heard = f"{answer.status_code} {_problem(answer).get('detail', '')}"
+            except (httpx.TransportError, TokenUnavailable) as error:
+                if time.monotonic() >= began + self._patience_s:
                     raise
+                heard = repr(error)
+            if (now := time.monotonic()) - said_at > SAY_EVERY_S:
+                said_at = now
+                say(f"still waiting for an answer to {method} {path}, {now - began:.0f} s ({heard})")
             await asyncio.sleep(_PAUSE_S)
         if answer.status_code >= 400:
             raise ProblemAnswer(answer.status_code, _problem(answer))

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from shared.engines.engines import Engines, engines
 
-settings.register_profile("reserve", deadline=None)  # how long an example takes depends on who else works here
+# How long an example takes, and the making of one, depends on who else works here.
+settings.register_profile("reserve", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("reserve")
 
 

@@ -1,11 +1,11 @@
-"""Books: what events post, summed here and compared with what the ledger says."""
+"""Books: what events post, summed here and compared with what the ledger says. Of an entry counts what each account gets by it in all."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from reserve.audit.evidence import BalanceLine, Entry, PostedLine
+from reserve.audit.postings import posted_by
 from reserve.audit.report import Check, Findings
-from services.ledger.postings import postings
 
 type Account = tuple[str, str, str]  # side, asset, account
 type Amounts = tuple[int, int]  # posted, pending
@@ -25,9 +25,10 @@ class Books:
     def post(self, place: str, event: Any, entry: Entry | None) -> None:
         """`entry`: what the ledger says of the event; None if it has none, which is another check's failure."""
         look = self._findings.look
-        expected = tuple(PostedLine(line.side.value, line.asset, line.account, line.amount, line.status.value) for line in postings(event))
+        expected = posted_by(event)
         if entry is not None:
-            look(Check.POSTINGS, entry.postings == expected, place, lambda: f"posted {_shown(entry.postings)}, not {_shown(expected)}")
+            same = _in_all(entry.postings) == _in_all(expected)
+            look(Check.POSTINGS, same, place, lambda: f"posted {_shown(entry.postings)}, not {_shown(expected)}")
         if not expected:
             return
         look(Check.SUMS, not any(_unbalanced(expected)), place, lambda: f"does not sum to zero: {_shown(expected)}")
@@ -71,6 +72,14 @@ def _apply(accounts: dict[Account, Amounts], lines: Iterable[PostedLine]) -> set
         accounts[account] = (posted + line.amount, pending) if is_posted else (posted, pending + line.amount)
         touched.add(account)
     return touched
+
+
+def _in_all(lines: Iterable[PostedLine]) -> dict[tuple[str, str, str, str], int]:
+    sums: dict[tuple[str, str, str, str], int] = {}
+    for line in lines:
+        key = (line.side, line.asset, line.account, line.status)
+        sums[key] = sums.get(key, 0) + line.amount
+    return {key: amount for key, amount in sums.items() if amount}
 
 
 def _unbalanced(lines: Iterable[PostedLine]) -> Iterator[int]:

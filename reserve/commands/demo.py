@@ -32,7 +32,9 @@ def demo(folder: Path | None, *, plain: bool) -> Summary:
         if folder is None:
             shutil.rmtree(where)
         sys.exit(INTERRUPTED)
-    except (Unexpected, ProblemAnswer, ReceiptInvalid, Died, TokenUnavailable, httpx.TransportError) as error:
+    except Died as died:
+        fail(f"{died}\n{where} is kept, with its logs", CHECK_FAILED)
+    except (Unexpected, ProblemAnswer, ReceiptInvalid, TokenUnavailable, httpx.TransportError) as error:
         fail(f"the story broke off: {error!r}; {where} is kept, with its logs", CHECK_FAILED)
     if folder is None and summary.ok:
         shutil.rmtree(where)

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-import time
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
@@ -10,8 +10,8 @@ import msgspec
 
 from reserve.client import Client, ProblemAnswer
 from reserve.operate.deployment import Endpoints
+from shared.observe.waiting import still
 
-PATIENCE_S = 60.0
 _POLL_S = 0.05
 
 
@@ -25,7 +25,7 @@ class Parties:
 
     def __init__(self, endpoints: Endpoints) -> None:
         def client(client_id: str) -> Client:
-            return Client.of(endpoints, client_id, patience_s=PATIENCE_S)
+            return Client.of(endpoints, client_id, patience_s=math.inf)
 
         self.admin = client("admin-1")
         self.operator = client("operator-1")
@@ -63,14 +63,13 @@ async def refusal_of(call: Awaitable[Any]) -> ProblemAnswer:
     raise Unexpected(f"this should have been refused: {accepted}")
 
 
-async def until[T](what: str, probe: Callable[[], Awaitable[T | None]], within_s: float = PATIENCE_S) -> T:
-    """What `probe` finds, as soon as it finds something. Raises Unexpected when that takes too long."""
-    give_up = time.monotonic() + within_s
-    while (found := await probe()) is None:
-        if time.monotonic() > give_up:
-            raise Unexpected(f"waited {within_s:.0f} s for {what}")
-        await asyncio.sleep(_POLL_S)
-    return found
+async def until[T](what: str, probe: Callable[[], Awaitable[T | None]]) -> T:
+    """What `probe` finds, as soon as it finds something. Where that takes long, what is waited for is said."""
+    async with still(f"waiting for {what}"):
+        while True:
+            if (found := await probe()) is not None:
+                return found
+            await asyncio.sleep(_POLL_S)
 
 
 async def all_rows(client: Client, path: str, **query: str) -> list[Any]:

@@ -22,6 +22,7 @@ from shared.engines.postgres_engine import PostgresEngine
 from shared.engines.postgres_tools import load_schema
 from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
+from shared.observe.waiting import still
 from shared.proofs.checkpoint import TreeHead
 
 SECRETS = ("keys/ledger.pem", "keys/issuer.pem", "identity-secrets.json")  # what no backup holds
@@ -83,7 +84,8 @@ async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> R
         folder / POSTGRES, remembered_ports(folder, ["postgres"])["postgres"], private_folder(folder / "logs") / "postgres.log"
     )
     await engine.adopt(backup / POSTGRES)
-    await engine.start()
+    async with still("starting PostgreSQL on the backup"):
+        await engine.start()
     try:
         connection = await asyncpg.connect(engine.dsn())
         try:

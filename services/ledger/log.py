@@ -8,7 +8,6 @@ tree is never signed below what the tiles hold: a database restored to the past 
 import asyncio
 from contextlib import suppress
 from hashlib import sha256
-from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
@@ -26,7 +25,7 @@ from shared.journal.connection import Connection, reachable
 from shared.journal.decider import Refused
 from shared.journal.leads import leading
 from shared.journal.protocol import Unreachable
-from shared.process.service import Kernel
+from shared.process.service import Kernel, Part
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.writer.commands import CommandFailed, Context, Overloaded, Refusal, Unavailable
 
@@ -71,12 +70,12 @@ class Entry(msgspec.Struct, frozen=True):
     checkpoint: tuple[str, int] | None  # its note, and the leaves that it covers
 
 
-class Log:
+class Log(Part):
     """The log as this process sees it. One process signs (an advisory lock); the others see what it has signed."""
 
     def __init__(self, kernel: Kernel) -> None:
         """Raises KeyUnsafe, FileNotFoundError when the log's key is not there."""
-        self.kernel = kernel
+        super().__init__(kernel)
         self.key, self._signer = open_key(kernel.settings.data_dir)
         self.store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
         self.signed = Signed()
@@ -179,19 +178,9 @@ class Log:
                 await moved.wait_for(lambda: self._positions() != seen)
 
 
-_LOGS: WeakKeyDictionary[Kernel, Log] = WeakKeyDictionary()
-
-
-def log_of(kernel: Kernel) -> Log:
-    """The log of a running ledger: the same for its task and its handlers."""
-    if (found := _LOGS.get(kernel)) is None:
-        found = _LOGS[kernel] = Log(kernel)
-    return found
-
-
 async def keep_log(kernel: Kernel) -> None:
     """The service's task: signs for as long as it serves."""
-    await log_of(kernel).run()
+    await kernel.part(Log).run()
 
 
 async def _last(connection: Connection) -> Signed:

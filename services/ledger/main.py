@@ -6,8 +6,9 @@ from services.inventory import events as inventory
 from services.ledger.api import router
 from services.ledger.domain.log import DECIDER
 from services.ledger.events import Event
-from services.ledger.log import keep_log
+from services.ledger.log import Log, keep_log
 from services.ledger.order import take_again
+from services.ledger.problems import ApiReason
 from services.ledger.projections import project, take
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from services.ledger.watch import watch_log
@@ -33,12 +34,8 @@ SERVICE = Service(
         subscription("loans", loans.Event, None, needs=lambda fact: loans.documents_of(fact.event), take=take),
     ),
     router=router,
-    problems={
-        "receipt_not_found": (404, "There is no such receipt"),
-        "receipt_not_ready": (404, "The receipt is not there yet"),
-        "checkpoint_not_found": (404, "There is no checkpoint yet"),
-        "tile_not_found": (404, "The log has no such tile"),
-    },
+    reasons=ApiReason,
+    parts=(Log,),
     tasks=(keep_log, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,

@@ -12,7 +12,7 @@ from services.loans.domain.material import decider as material
 from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
 from services.loans.events import Event, documents_of
-from services.loans.problems import PROBLEMS
+from services.loans.problems import ApiReason
 from services.loans.projections import project, take_approvers, take_products
 from services.loans.projections.authority import AUTHORITY_TYPES
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
@@ -39,6 +39,7 @@ SERVICE = Service(
     ),
     router=router,
     imports=(loan_imports.PATH,),
-    problems=PROBLEMS,
+    reasons=ApiReason,
+    recorded_by="ledger",
     documents=documents_of,
 )

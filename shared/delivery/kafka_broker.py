@@ -15,6 +15,7 @@ from shared.delivery.broker import BrokerUnreachable, Message, Partition
 POLL_MS = 250
 FETCHED = 500  # messages that one poll brings at most
 ANSWERS_WITHIN_SECONDS = 10.0
+FOUND_WITHIN_SECONDS = 30.0  # the last message, by a Kafka that is there: one that is not says so at once
 
 
 _AWAY = (KafkaError, OSError, TimeoutError)
@@ -79,14 +80,15 @@ class KafkaBroker:
         async with self._consumer() as consumer:
             wanted = TopicPartition(*partition)
             with _reachable():
-                async with asyncio.timeout(ANSWERS_WITHIN_SECONDS):
+                async with asyncio.timeout(FOUND_WITHIN_SECONDS):
                     consumer.assign([wanted])
                     begin = (await consumer.beginning_offsets([wanted]))[wanted]
                     offset = (await consumer.end_offsets([wanted]))[wanted] - 1
                     while offset >= begin:  # the last offset may be a batch's mark, and no message
                         consumer.seek(wanted, offset)
-                        if found := (await consumer.getmany(wanted, timeout_ms=1000)).get(wanted):
-                            return _message(found[-1])
+                        while await consumer.position(wanted) <= offset:  # nothing has come of it yet
+                            if found := (await consumer.getmany(wanted, timeout_ms=1000)).get(wanted):
+                                return _message(found[-1])
                         offset -= 1
         return None
 

@@ -6,6 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 AS_THE_BROKER_HAS_IT = -1  # its default.replication.factor, beside its min.insync.replicas: a cluster's own matter
+TAKES_AT_MOST_MS = 10 * 60 * 1000  # on a slow disk, under load; a broker that is away says so at once
 RETENTION_MS = 7 * 24 * 60 * 60 * 1000  # what is older is read from its source's journal
 
 
@@ -18,7 +19,7 @@ async def ensure_topics(bootstrap_servers: str, partitions: Mapping[str, int]) -
 
     Raises `WrongPartitions`, or the broker's refusal as an aiokafka error.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=TAKES_AT_MOST_MS)
     try:
         await admin.start()
         settings = {"retention.ms": str(RETENTION_MS), "cleanup.policy": "delete"}

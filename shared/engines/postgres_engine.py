@@ -40,7 +40,6 @@ SETTINGS = {  # for a machine with 2 cores and room for a few hundred connection
     "log_checkpoints": "off",
 }
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # may be the first thing that a client says; the answer is one letter
-READY_WITHIN_S = 60.0  # replaying up to max_wal_size after a crash included
 STOP_WITHIN_S = 30.0
 
 
@@ -68,7 +67,7 @@ class PostgresEngine:
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         argv = [str(binaries / "postgres"), "-D", self._here(self._cluster), "-p", str(self.port), *settings]
         await self.process.spawn(argv, env=environment(), cwd=self._cluster, user=self._user)
-        await self.process.until(self._answers, READY_WITHIN_S)
+        await self.process.until(self._answers)  # once it has replayed up to max_wal_size after a crash
         await self._make_database()
 
     async def alive(self) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 import psutil
 
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
+SHOWN_LINES, SHOWN_BYTES = 5, 2_000  # of the log of a program that died
 POLL_EVERY_S = 0.05
 
 
@@ -25,10 +26,10 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Died(RuntimeError):
-    """A program ended before it was ready, or was not ready in time."""
+    """A program ended before it was ready. What is printed ends with the last lines of its log."""
 
     def __init__(self, name: str, reason: str, log: Path | None) -> None:
-        super().__init__(f"{name} {reason}" + (f"; see {log}" if log else ""))
+        super().__init__(f"{name} {reason}" + (f"; see {log}{_last_lines(log)}" if log else ""))
         self.name = name
 
 
@@ -110,17 +111,35 @@ class OwnProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
-    async def until(self, ready: Callable[[], Awaitable[bool]], limit_s: float | None = None) -> None:
-        """Wait for a condition for as long as the process lives; out of time, it is ended. Raises `Died`."""
+    async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for a condition for as long as the process lives, however long one look at it takes. Raises `Died`."""
+        ended = asyncio.create_task(self.wait())
+        looking = {ended}
         try:
-            async with asyncio.timeout(limit_s):
-                while not await ready():
-                    if self.pid is None:
-                        raise Died(self.name, f"ended with status {await self.wait()} before it was ready", self.log)
-                    await asyncio.sleep(POLL_EVERY_S)
-        except TimeoutError:
-            await self.end(signal.SIGKILL, grace_s=1)
-            raise Died(self.name, f"was not ready in {limit_s:.0f} s", self.log) from None
+            while True:
+                look = asyncio.ensure_future(ready())
+                looking = {ended, look}
+                await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
+                if look.done() and look.result():
+                    return
+                if ended.done():
+                    raise Died(self.name, f"ended with status {ended.result()} before it was ready", self.log)
+                await asyncio.wait({ended}, timeout=POLL_EVERY_S)
+        finally:
+            for each in looking:
+                each.cancel()
+
+
+def queued_s(*pids: int) -> dict[int, float]:
+    """How long each thread of these processes has waited for a processor since it began, by the thread's id. Those of a process that is
+    gone are left out, and all of them where the system does not say: only Linux does."""
+    found = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError, IndexError):  # it ended in between
+                    found[int(thread.name)] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return found
 
 
 async def said_back(port: int, said: bytes, count: int) -> bytes:
@@ -136,6 +155,16 @@ async def said_back(port: int, said: bytes, count: int) -> bytes:
         return error.partial
     except OSError:
         return b""
+
+
+def _last_lines(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - SHOWN_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()[-SHOWN_LINES:]
+    except OSError:  # a folder, or nothing has been written
+        return ""
+    return "".join(f"\n    {line}" for line in lines)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,12 @@ A folder (mode 0700) belongs to one supervisor at a time and holds
 - `ports.json`: the ports that were free at the first start, kept ever after;
 - `logs/NAME.log`: what each program prints.
 
-Engines start first and stop last. A program that dies is started again: at once, then less and less often while it keeps dying. One that
-hangs (it was ready, and now gives no sign of life) is killed first.
+Engines start first and stop last. A program that takes long to start is waited for, and every so often that is said on standard error: how
+long it takes depends on the machine. One that dies is started again: at once, then less and less often while it keeps dying. One that hangs
+(it was ready, and now gives no sign of life) is killed first.
+
+To hang is not to be slow. A program has its time to answer only while it need not wait for a processor, and while we need not: the time in
+which it stands in the system's queue, beside others that are as busy, does not count, nor does time in which we stood still ourselves.
 """
 
 import asyncio
@@ -27,16 +31,17 @@ import msgspec
 import structlog
 
 from shared.engines.private_files import private_folder, write_private
-from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans
+from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans, queued_s
+from shared.observe.waiting import saying
 
-READY_WITHIN_S = 180.0
 STOP_WITHIN_S = 15.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 LIVED_WELL_S = 10.0  # after so long a life the next pause is the first one again
 GIVE_UP_AFTER = 3  # failures of a program that has never been ready: it will not be
-PROBE_TIMEOUT_S = 5.0
+PROBE_TIMEOUT_S = 5.0  # of time that counts
+STEPS = 5  # in which that time is measured
 WATCH_EVERY_S = 5.0  # how often a program that was ready is asked for a sign of life
-MISSES = 3  # so many times in a row without one, and it is taken to hang: after 15 to 20 s, far beyond a pause of Java's or a burst of work
+MISSES = 3  # so many times in a row without one, and it is taken to hang: after 15 to 20 s that count, far beyond a pause of Java's
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +81,7 @@ class Supervisor:
         assert len(self._kept) == len(self._engines) + len(self._children), "names are unique"
         self._started: dict[str, Identity] = {}
         self._on_restart: Callable[[dict[str, int]], None] | None = None
+        self._preparing_since: float | None = None
         self._stop_asked = asyncio.Event()
 
     @property
@@ -97,7 +103,7 @@ class Supervisor:
         with exclusive(self.folder / "lock"), self._signals():
             await asyncio.to_thread(end_recorded_orphans, self.folder / "pids.json")
             try:
-                async with asyncio.TaskGroup() as tasks:
+                async with saying(self._starting), asyncio.TaskGroup() as tasks:
                     serving = tasks.create_task(self._serve(tasks, on_ready, on_restart))
                     await self._stop_asked.wait()
                     for task in (serving, *(kept.keeper for kept in self._kept.values() if kept.keeper is not None)):
@@ -140,15 +146,12 @@ class Supervisor:
     async def _serve(
         self, tasks: asyncio.TaskGroup, on_ready: Callable[[dict[str, int]], None], on_restart: Callable[[dict[str, int]], None] | None
     ) -> None:
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                await self._bring_up(tasks, self._engines)
-                if self._prepare is not None:
-                    await self._prepare()
-                await self._bring_up(tasks, self._children)
-        except TimeoutError:
-            late = ", ".join(name for name, kept in self._kept.items() if not kept.ready.is_set())
-            raise Died(late or "the preparation", f"was not ready in {READY_WITHIN_S:.0f} s", self.folder / "logs") from None
+        await self._bring_up(tasks, self._engines)
+        if self._prepare is not None:
+            self._preparing_since = time.monotonic()
+            await self._prepare()
+            self._preparing_since = None
+        await self._bring_up(tasks, self._children)
         on_ready(self.pids)
         self._on_restart = on_restart
 
@@ -161,14 +164,29 @@ class Supervisor:
         for kept in group:
             await kept.ready.wait()
 
+    def _starting(self) -> str:
+        """What is not ready yet, and for how long: "still starting: kafka, 70 s; ledger, 12 s (ended with status 1)"."""
+        now = time.monotonic()
+        late = [
+            f"{name}, {now - kept.late_since:.0f} s" + (f" ({kept.ended})" if kept.ended else "")
+            for name, kept in self._kept.items()
+            if kept.late_since is not None
+        ]
+        if self._preparing_since is not None:
+            late.append(f"databases and topics, {now - self._preparing_since:.0f} s")
+        return f"still starting: {'; '.join(late)}" if late else ""
+
     async def _keep(self, kept: "_Kept") -> None:
         """Start it whenever it does not run. Raises `Died` when it fails `GIVE_UP_AFTER` times without ever having been ready."""
         pause_s, failures, came_up = FIRST_PAUSE_S, 0, False
         while True:
             began = time.monotonic()
+            if kept.late_since is None:
+                kept.late_since = began
             try:
                 await kept.program.start()
                 kept.ready.set()
+                kept.late_since, kept.ended = None, ""
                 if came_up and self._on_restart is not None:
                     self._on_restart(self.pids)
                 came_up = True
@@ -184,6 +202,7 @@ class Supervisor:
                 continue
             if time.monotonic() - began > LIVED_WELL_S:
                 pause_s = FIRST_PAUSE_S
+            kept.ended = reason.partition("\n")[0]
             log.warning("program_ended", program=kept.name, reason=reason, starts_again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -232,7 +251,7 @@ class ChildProgram:
         self.child = child
         self.process = OwnProcess(child.name)
         # No connection outlives its question, so there is none to close at the end; and each new one asks whether it still accepts.
-        self._http = httpx.AsyncClient(timeout=PROBE_TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None), limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
 
     async def start(self) -> None:
         await self.process.spawn(list(self.child.argv), env=self.child.env)
@@ -256,14 +275,26 @@ class _Kept:
         self.end_expected = False  # somebody asked for a restart
         self.frozen = False  # somebody has it stand still
         self.keeper: asyncio.Task[None] | None = None
+        self.late_since: float | None = None  # not ready, though it should be
+        self.ended = ""  # why it did, the last time
 
 
 async def _gives_a_sign_of_life(program: Program) -> bool:
+    """Asks until `PROBE_TIMEOUT_S` is over that counts: time in which no thread of the program's, or of ours, waited for a processor."""
+    step_s = PROBE_TIMEOUT_S / STEPS
+    asked = asyncio.ensure_future(program.alive())
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            return await program.alive()
-    except TimeoutError:
+        counted_s = 0.0
+        while counted_s < PROBE_TIMEOUT_S and (pid := program.process.pid) is not None:
+            before = queued_s(os.getpid(), pid)
+            await asyncio.wait({asked}, timeout=step_s)
+            if asked.done():
+                return asked.result()
+            waited_s = max((now - before.get(thread, 0.0) for thread, now in queued_s(os.getpid(), pid).items()), default=0.0)
+            counted_s += max(0.0, step_s - waited_s)
         return False
+    finally:
+        asked.cancel()
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

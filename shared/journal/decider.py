@@ -3,16 +3,30 @@
 `decide(command, state)` gives the events that follow, or a `Refused`; `evolve(state, event)` gives the next state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeAliasType, get_args, get_type_hints
 
 import msgspec
 
 
-class Refused[Reason: StrEnum](msgspec.Struct, frozen=True):
-    """A rule says no. `code` is the `code` of an RFC 9457 problem; nothing has changed."""
+class Reasons(StrEnum):
+    """Why something is refused. A member is the `code` of an RFC 9457 problem, made with its HTTP status and title:
+    `ALREADY_OPEN = "depot_already_open", 409, "The depot is already open"`. All three are promises to clients."""
+
+    status: int
+    says: str  # the problem's title: every str has a method of that name
+
+    def __new__(cls, code: str, status: int, says: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status, member.says = status, says
+        return member
+
+
+class Refused[Reason: Reasons](msgspec.Struct, frozen=True):
+    """A rule says no, and nothing has changed."""
 
     code: Reason
     detail: str
@@ -63,3 +77,17 @@ class Decider(msgspec.Struct, frozen=True, kw_only=True):
     decide: Callable[[Any, Any], Sequence[Any] | Refused[Any]]
     evolve: Callable[[Any, Any], Any]
     timers: Callable[[Any], Sequence[Timer | CancelTimer]] = no_timers
+
+    @property
+    def reasons(self) -> frozenset[type[Reasons]]:
+        """Why it may refuse, as the type of `decide` says."""
+        return frozenset(_reasons_in(get_type_hints(self.decide).get("return")))
+
+
+def _reasons_in(hint: Any) -> Iterator[type[Reasons]]:
+    if isinstance(hint, TypeAliasType):
+        hint = hint.__value__
+    if isinstance(hint, type) and issubclass(hint, Reasons):
+        yield hint
+    for part in get_args(hint):
+        yield from _reasons_in(part)

@@ -29,7 +29,7 @@ from shared.http.auth import Keys, TokenVerifier
 from shared.http.problems import Entry
 from shared.journal.codec import Codec, Upcaster
 from shared.journal.connection import Project, briefly, open_pool, reachable
-from shared.journal.decider import Decider
+from shared.journal.decider import Decider, Reasons
 from shared.journal.fingerprint import rules_of
 from shared.journal.messages import NotAnEvent, from_message, topic_of
 from shared.journal.postgres import PostgresJournal, previous_hash
@@ -45,12 +45,22 @@ from shared.writer.writer import Writer
 
 log = structlog.get_logger()
 
-KAFKA_PATIENCE_SECONDS = 5.0  # how long a service that starts waits for what Kafka has of its journal
+KAFKA_PATIENCE_SECONDS = 30.0  # how long a service that starts waits for a Kafka that hangs; one that is away says so at once
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
 def no_documents(_event: Any) -> Sequence[str]:
     return ()
+
+
+class Part:
+    """What lives as long as a process of its service, such as a memo of its API: made with its kernel, closed before it."""
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self.kernel = kernel
+
+    async def close(self) -> None:
+        """Nobody asks it any more."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +74,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
-    problems: Mapping[str, tuple[int, str]] = {}  # refusal code -> (HTTP status, title)
+    reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
     epoch: int = 1
+    parts: tuple[type[Part], ...] = ()  # what is its own and lives as long as a process: reached by `kernel.part(kind)`
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
     imports: tuple[str, ...] = ()  # paths of routes whose bodies may be larger: they read them by `shared.http.handlers.import_body`
     append_only: tuple[str, ...] = ()  # tables of its own that are append-only by privilege
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
+    recorded_by: str | None = None  # the service that records all events of this one, and says how far at its `/v1/sources`
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
 
@@ -81,6 +93,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """What makes the states of this kind of stream out of stored events, as one hash."""
         decider = next(each for each in self.deciders if each.kind == kind)
         return rules_of(decider, *self.codec.classes.values(), *self.upcasters.values())
+
+    @property
+    def refusals(self) -> list[Reasons]:
+        """All that it may refuse for. Several streams may share a code."""
+        own = () if self.reasons is None else (self.reasons,)
+        return [reason for reasons in (*own, *(each for decider in self.deciders for each in decider.reasons)) for reason in reasons]
 
 
 def subscription(
@@ -128,6 +146,22 @@ class Kernel:
         first = None if service.before_taking is None else partial(service.before_taking, self)
         self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions, first)
         self.timers = Timers(self.journal, self.writer, clock, settings.zone)
+        self._parts: dict[type[Part], Part] = {}
+        for kind in service.parts:  # each may reach those before it
+            self._parts[kind] = kind(self)
+
+    def part[Kind: Part](self, kind: type[Kind]) -> Kind:
+        """The one of this process. Raises KeyError if the service does not list it."""
+        found = self._parts[kind]
+        assert isinstance(found, kind)
+        return found
+
+    async def close(self) -> None:
+        """To be called when nothing of it is at work any more, in the reverse order of its making."""
+        for part in reversed(self._parts.values()):
+            await part.close()
+        await self.writer.stop()
+        await self.sources.close()
 
     async def reached(self, source: str, shard: int, position: int) -> None:
         """Waits until this position of a source has been taken, by whichever process of the service leads."""
@@ -158,30 +192,31 @@ class Kernel:
         await self.relay.run()
 
     async def compare_with_copies(self) -> None:
-        """Refuses writes until the ledger's record, and what is last in Kafka, are no further than the own journal: else it was restored
-        to the past."""
+        """Refuses writes until what is recorded of the own journal, and what is last in Kafka, are no further than it: else it was
+        restored to the past."""
         if not self.settings.require_ledger_at_start:
             return
-        self.writer.refuse(Refusal.WAITING_FOR_LEDGER, "waiting for what others hold of this journal")
-        while self.writer.refusing_for in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
+        self.writer.refuse(Refusal.WAITING_FOR_COPIES, "waiting for what others hold of this journal")
+        while self.writer.refusing_for in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
             try:
-                behind = await (self._behind_kafka() if self.service.name == "ledger" else self._behind_ledger())
+                recorder = self.service.recorded_by
+                behind = await (self._behind_kafka() if recorder is None else self._behind_record(recorder))
             except (Unanswered, BrokerUnreachable, Unreachable) as error:
                 log.info("copies_not_asked_yet", error=repr(error))
                 await asyncio.sleep(0.2)
                 continue
-            if self.writer.refusing_for not in (Refusal.WAITING_FOR_LEDGER, Refusal.BEHIND_LEDGER):
+            if self.writer.refusing_for not in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
                 return  # it refuses for another reason by now
             if not behind:
                 self.writer.accept()
                 return
-            self.writer.refuse(Refusal.BEHIND_LEDGER, f"recover before writing: {'; '.join(behind)}")
+            self.writer.refuse(Refusal.BEHIND_COPIES, f"recover before writing: {'; '.join(behind)}")
             log.error("journal_behind_its_copies", lines=behind)
             await asyncio.sleep(5)
 
-    async def _behind_ledger(self) -> list[str]:
-        """The ledger's record counts; Kafka's besides, if it can be asked: writes go on without it."""
-        answer = await self.sources.get("ledger", "/v1/sources")
+    async def _behind_record(self, recorder: str) -> list[str]:
+        """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it."""
+        answer = await self.sources.get(recorder, "/v1/sources")
         recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
         try:
             async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):
@@ -191,7 +226,7 @@ class Kernel:
             behind = []
         for shard, (head, _) in (await self.journal.heads()).items():
             if (theirs := recorded.get(f"{self.service.name}/{shard}")) is not None:
-                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, "the ledger")
+                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, f"the {recorder}")
         return behind
 
     async def _behind_kafka(self) -> list[str]:
@@ -238,7 +273,8 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    problems.register({code: Entry(status, title) for code, (status, title) in service.problems.items()})
+    for reason in service.refusals:
+        problems.register({reason.value: Entry(reason.status, reason.says)})
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager
@@ -257,8 +293,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await kernel.writer.stop()
-            await kernel.sources.close()
+            await kernel.close()
             await app.state.verifier.aclose()
             await engine.dispose()
             await pool.close()

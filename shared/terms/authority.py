@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import msgspec
 
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 
 MAX_LINKS = 10  # of a chain
 
@@ -23,30 +23,17 @@ class Kind(StrEnum):
     DELEGATION = "delegation"  # only of what may be delegated
 
 
-class Fault(StrEnum):
+class Fault(Reasons):
     """Why an authority does not cover an act, the nearest miss last. Each value is the `code` of an RFC 9457 problem."""
 
-    MISSING = "authority_missing"
-    OF_ANOTHER = "authority_of_another"
-    OTHER_ACT = "authority_other_act"
-    OTHER_PRODUCT = "authority_other_product"
-    NOT_DELEGABLE = "authority_not_delegable"
-    OUT_OF_DATE = "authority_out_of_date"
-    OVER_LIMIT = "authority_over_limit"
-    CONFLICT = "conflict_of_interest"  # whatever the authority covers
-
-
-# code -> (HTTP status, title), for every service in which people act under an authority
-PROBLEMS: dict[str, tuple[int, str]] = {
-    Fault.MISSING: (403, "No authority covers this"),
-    Fault.OF_ANOTHER: (403, "The authority is another person's"),
-    Fault.OTHER_ACT: (403, "The authority is for other acts"),
-    Fault.OTHER_PRODUCT: (403, "The authority is over other products"),
-    Fault.NOT_DELEGABLE: (403, "The power may not be delegated"),
-    Fault.OUT_OF_DATE: (403, "The authority is not in force"),
-    Fault.OVER_LIMIT: (403, "This is over the authority's limit"),
-    Fault.CONFLICT: (403, "A declared conflict of interest bars from this"),
-}
+    MISSING = "authority_missing", 403, "No authority covers this"
+    OF_ANOTHER = "authority_of_another", 403, "The authority is another person's"
+    OTHER_ACT = "authority_other_act", 403, "The authority is for other acts"
+    OTHER_PRODUCT = "authority_other_product", 403, "The authority is over other products"
+    NOT_DELEGABLE = "authority_not_delegable", 403, "The power may not be delegated"
+    OUT_OF_DATE = "authority_out_of_date", 403, "The authority is not in force"
+    OVER_LIMIT = "authority_over_limit", 403, "This is over the authority's limit"
+    CONFLICT = "conflict_of_interest", 403, "A declared conflict of interest bars from this"  # whatever the authority covers
 
 
 class Acting(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events
 class Refusal(StrEnum):
     """Why a process takes no writes."""
 
-    WAITING_FOR_LEDGER = "waiting_for_ledger"
-    BEHIND_LEDGER = "behind_ledger"  # the ledger, or Kafka, has more, or otherwise: the journal was restored to the past
+    WAITING_FOR_COPIES = "waiting_for_ledger"  # callers know it by that name, although Kafka has copies too
+    BEHIND_COPIES = "behind_ledger"  # what others hold of the journal is more, or otherwise: it was restored to the past
     NOT_THIS_JOURNAL = "not_this_journal"  # a newer build has taken over, or it was restored under our feet
-    LOG_FORKED = "log_forked"  # the ledger's tiles hold another log
+    LOG_FORKED = "log_forked"  # the tiles hold another log
 
 
 class Overloaded(Exception):

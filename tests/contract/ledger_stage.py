@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from shared.process.service import Kernel, Service, create_app
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
 from shared.writer.commands import Accepted, Context
+from tests.kernel.stage import Renewed
+from tests.waiting import HANGS_AFTER_S, until
 
 
 class LedgerStage:
@@ -81,8 +83,9 @@ class LedgerStage:
     async def client(self, client_id: str) -> AsyncIterator[httpx.AsyncClient]:
         """A caller of the ledger with its own token."""
         who = self.clients[client_id]
-        tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret)
-        async with httpx.AsyncClient(base_url=self.urls["ledger"], headers=await tokens.authorization(), timeout=30) as http:
+        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
+        tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret, http=asking)
+        async with httpx.AsyncClient(base_url=self.urls["ledger"], auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
             yield http
         await tokens.aclose()
 
@@ -122,9 +125,8 @@ async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
-    while not server.started:
-        assert not task.done(), task.exception()
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started or task.done())
+    assert not task.done(), task.exception()
     try:
         yield
     finally:
@@ -133,12 +135,12 @@ async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
 
 
 async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[str]:
-    texts = []
-    for place in places:
+    async def receipt(place: str) -> str:
         answer = await http.get(f"/v1/receipts/{place}", params={"wait": 10})
-        assert answer.status_code == 200, answer.text
-        texts.append(answer.text)
-    return texts
+        assert answer.status_code == 200 or "receipt_not_ready" in answer.text, answer.text
+        return answer.text if answer.status_code == 200 else ""
+
+    return [await until(lambda place=place: receipt(place)) for place in places]
 
 
 async def rows(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -153,11 +155,3 @@ async def rows(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[st
         if page["next"] is None:
             return found
         cursor = {"cursor": page["next"]}
-
-
-async def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
-    async with asyncio.timeout(patience):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)

@@ -25,6 +25,7 @@ from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.writer.commands import Refusal
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows, until
 from tests.stories.stockpile import lot, register
+from tests.waiting import HANGS_AFTER_S
 
 
 async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(stage: LedgerStage):
@@ -32,7 +33,7 @@ async def test_a_ledger_that_was_cut_off_after_its_tiles_signs_what_they_hold(st
     async with stage.ledger(signing=False) as kernel:
         [place] = await stage.happen(lot("lot_cut_off", 1))
         source, shard, position = place.split("/")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await kernel.reached(source, int(shard), int(position))
         last = await kernel.pool.fetchrow("SELECT size, root FROM checkpoints ORDER BY size DESC LIMIT 1")
         head = EMPTY_TREE if last is None else TreeHead(last["size"], last["root"])
@@ -69,7 +70,7 @@ async def test_a_ledger_restored_to_the_past_takes_the_same_leaves_again_before_
             await kernel.reached(*parts_of(place))
         assert await leaves_of(auditor) == leaves
         [after] = await stage.happen(lot("lot_after", 1))
-        await until(lambda: kernel.writer.refusing_for is Refusal.BEHIND_LEDGER)  # Kafka has checkpoints that its journal lacks
+        await until(lambda: kernel.writer.refusing_for is Refusal.BEHIND_COPIES)  # Kafka has checkpoints that its journal lacks
         assert open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head.size < head.size
         assert [await broker.last((topic_of("ledger"), shard)) for shard in range(4)] == sent
         ledger = service("ledger")

@@ -24,6 +24,7 @@ from shared.process.service import Kernel
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
 from tests.stories.stockpile import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
+from tests.waiting import HANGS_AFTER_S
 
 type Http = httpx.AsyncClient
 
@@ -246,7 +247,7 @@ async def test_a_partner_may_not_read_what_is_not_its_own(japan: Http, path: str
 
 
 async def test_nothing_is_read_without_a_token(stage: LedgerStage, ledger: Kernel):
-    async with httpx.AsyncClient(base_url=stage.urls["ledger"]) as nobody:
+    async with httpx.AsyncClient(base_url=stage.urls["ledger"], timeout=HANGS_AFTER_S) as nobody:
         for path in (
             "checkpoint",
             "tile/0/000",

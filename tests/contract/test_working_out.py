@@ -3,12 +3,13 @@
 import copy
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.allocation.background.decision_process import Worked
-from services.allocation.background.working_out import SMALL, work_out
+from services.allocation.background.working_out import SMALL, DecisionProcess, work_out
 from services.allocation.domain.book.rounds import ProposeRound
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.decision import decision_hash, read_file
@@ -87,6 +88,16 @@ async def test_the_documents_of_a_large_round_are_stored_before_the_book_is_aske
     [event] = story.when(proposal(proposed=proposed))
     assert isinstance(event, RoundProposed)
     assert (event.awards, event.file) == (50, proposed.file)
+
+
+async def test_the_process_ends_with_its_service(servers: Engines, tmp_path: Path):
+    async with a_stage(servers, tmp_path) as stage:
+        service = msgspec.structs.replace(ALLOCATION, name=stage.name("allocation"), subscriptions=())
+        async with stage.serving(service) as running:
+            assert await worked_out(running.kernel, a_large_round(), proposal()) is not None
+            process = running.kernel.part(DecisionProcess).process
+            assert process is not None and process.poll() is None
+        assert process.poll() is not None
 
 
 async def test_a_decision_that_is_worked_out_twice_keeps_what_both_name(allocation: Running):

@@ -7,8 +7,8 @@ import msgspec
 
 from reserve.client import Client, ProblemAnswer
 from shared.terms.approval import approve
-from tests.e2e.running import eventually
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import until
 
 LOANS = "/loans/v1/loans"
 HOLDINGS = "/loans/v1/holdings"
@@ -73,7 +73,7 @@ async def reached(client: Client, path: str, status: str) -> Any:
             return None
         return body if body["status"] == status else None
 
-    return await eventually(found)
+    return await until(found)
 
 
 async def proposed_loan(world: World, **changed: Any) -> tuple[str, str]:
@@ -192,7 +192,7 @@ async def lent_material(world: World, partner: str, units: int) -> tuple[str, st
             return False
         return True
 
-    await eventually(drawn)
+    await until(drawn)
     return loan, (await reached(world.operator, f"{MATERIAL}/{loan}", "lent"))["product"]
 
 

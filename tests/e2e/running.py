@@ -4,31 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from reserve.operate.deployment import Endpoints, read_endpoints
-
-READY_WITHIN_S = 180.0
-STOPPED_WITHIN_S = 60.0
-PATIENCE_S = 30.0
-_LOOK_EVERY_S = 0.05
-
-
-async def eventually[Found](
-    condition: Callable[[], Awaitable[Found]], within_s: float = PATIENCE_S, *, every_s: float = _LOOK_EVERY_S
-) -> Found:
-    """Waits until the condition gives something that counts as true, and gives that."""
-    last: Found | None = None
-    try:
-        async with asyncio.timeout(within_s):
-            while True:
-                if last := await condition():
-                    return last
-                await asyncio.sleep(every_s)
-    except TimeoutError:
-        raise AssertionError(f"not within {within_s:.0f} s; the last answer was {last!r}") from None
+from tests.waiting import HANGS_AFTER_S, until
 
 
 class Running:
@@ -61,7 +42,7 @@ class Running:
         """As Ctrl-C does. Gives the exit status."""
         if not self.ended:
             self._process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(STOPPED_WITHIN_S):
+        async with asyncio.timeout(HANGS_AFTER_S):
             return await self._process.wait()
 
 
@@ -86,7 +67,7 @@ async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[s
 
     running = Running(folder, process)
     try:
-        await eventually(ready_or_dead, READY_WITHIN_S)
+        await until(ready_or_dead)
         assert not running.ended, f"it ended with status {process.returncode}"
     except BaseException as error:
         await running.stop()

@@ -7,8 +7,8 @@ from typing import Any
 from reserve.client import ProblemAnswer
 from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
-from tests.e2e.running import eventually
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import until
 
 SALT = "5a" * 16
 BIDS = {"JP": (("2600", 3),), "US": (("2500", 3),), "EU": (("9000", 1),)}  # EU's is sealed, and never revealed
@@ -63,7 +63,7 @@ async def sold(
         await world.post(world.partner(partner), f"{TENDERS}/{tender}/reveals", {"salt": SALT, "steps": steps_sent})
     world.move_on(2)
     await _status(world, tender, "closed")
-    proposed = await eventually(lambda: _proposed(world, tender))
+    proposed = await until(lambda: _proposed(world, tender))
     approval = await world.approval(proposed["decision"], purpose="tender")
     await world.post(world.clients["approver-1"], f"{TENDERS}/{tender}/approvals", approval)
     await world.post(world.operator, f"{TENDERS}/{tender}/certify")
@@ -85,4 +85,4 @@ async def _status(world: World, tender: str, status: str) -> None:
         answer = await world.operator.get(f"{TENDERS}/{tender}")
         return bool(answer["status"] == status)
 
-    await eventually(reached)
+    await until(reached)

@@ -15,6 +15,7 @@ from services.allocation.events.authority import Act
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tests.e2e.tendering import SALT, TENDERS, instant
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import HANGS_AFTER_S
 
 ROUNDS = "/allocation/v1/rounds"
 POLICY = "/allocation/v1/policies/bad-input/versions"
@@ -53,7 +54,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
         "tender": tender,
         **await wanting_authorities(world, product),
     }
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         await world.at_rest()
         yield Ground(world, http, there)
 

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reserve.client import ProblemAnswer
 from shared.terms.approval import approve, public_key_hex
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
-from tests.e2e.running import eventually
 from tests.e2e.tokens import bad_tokens, of_two_roles
 from tests.e2e.world import DISPATCH, UNIT_G, World, product_body
+from tests.waiting import HANGS_AFTER_S, until
 
 MAX_INTEGER = 2**53 - 1
 DRAW = "/inventory/v1/releases/{release}/draws"
@@ -36,7 +36,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     async def has_lapsed() -> bool:
         return bool((await world.operator.get(f"/inventory/v1/releases/{lapsed}"))["status"] == "lapsed")
 
-    await eventually(has_lapsed)
+    await until(has_lapsed)
 
     product = await world.registered_product()
     lot = await world.taken_in(product, 202)
@@ -52,7 +52,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     key = (await world.post(world.admin, "/allocation/v1/approver-keys", {"subject": second, "public_key": public_key_hex(REVOKED)}))["key"]
     await world.post(world.admin, f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})
 
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         proposer = await world.subject("approver-1")
         answer = await http.post(
             f"/allocation/v1/rounds/{round}/propose",

@@ -33,6 +33,7 @@ from tests.e2e.lending import (
     subscribed_holding,
 )
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import HANGS_AFTER_S
 
 MAX_INTEGER = 2**53 - 1
 NOBODY = "01jdqz5b7ze3wr1ah7v2v9kxyq"  # an id's second half that nothing has
@@ -91,7 +92,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     undrawn, _ = await committed_material(world, "JP", 2)
     holding, flow = await subscribed_holding(world)
     await world.at_rest()
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
         yield Ground(world, http, proposed, document, waiting, advance, paid_out, payment, reference, lent, product, undrawn, holding, flow)
 
 

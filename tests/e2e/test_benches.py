@@ -10,13 +10,14 @@ import pytest
 from bench.figures import Figure
 from bench.run import BENCHES
 from reserve.operate.migrate import ROOT
+from tests.waiting import HANGS_AFTER_S
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_bench_gives_its_figures(name: str) -> None:
     command = (sys.executable, "-m", "reserve", "bench", name, "--quick")
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
     figures = [msgspec.json.decode(line, type=Figure) for line in ran.stdout.splitlines()]
     assert any(figure.met is not None for figure in figures), "a bench has a target"

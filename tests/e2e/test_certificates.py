@@ -4,8 +4,8 @@ from reserve.commands.certificate import Found, check
 from services.allocation.domain.decisions.certificate import Certificate, read_certificate
 from services.ledger.receipt import verify_receipt
 from shared.proofs.signed_note import parse_verifier_key
-from tests.e2e.running import eventually
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import until
 
 
 async def test_a_partner_and_an_auditor_check_an_allocation_from_its_file_alone(world: World) -> None:
@@ -27,7 +27,7 @@ async def test_a_partner_and_an_auditor_check_an_allocation_from_its_file_alone(
         return None if "retry-after" in answer.headers else read_certificate(answer.content)
 
     for client, lines in ((world.partner("JP"), 1), (world.auditor, 2)):
-        certificate = await eventually(lambda client=client: covered(client))
+        certificate = await until(lambda client=client: covered(client))
         looked = list(check(certificate, [key]))
         assert [found for outcome, found in looked if outcome == "failed"] == []
         passed = {found.name for outcome, found in looked if outcome == "passed"}

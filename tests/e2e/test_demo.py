@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-DONE_WITHIN_S = 300.0
+from tests.waiting import HANGS_AFTER_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,7 +17,7 @@ async def reserve(*arguments: str) -> tuple[int, str, str]:
     command = (sys.executable, "-m", "reserve", *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(DONE_WITHIN_S):
+        async with asyncio.timeout(HANGS_AFTER_S):
             out, err = await process.communicate()
     finally:
         if process.returncode is None:

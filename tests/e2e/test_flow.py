@@ -10,8 +10,8 @@ from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.ledger.receipt import verify_receipt
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
-from tests.e2e.running import eventually
 from tests.e2e.world import DISPATCH, UNIT_G, World
+from tests.waiting import until
 
 
 def pinned_key(world: World) -> VerifierKey:
@@ -91,7 +91,7 @@ async def test_goods_leave_neither_unweighed_nor_without_the_ledgers_receipt(wor
     async def why_not() -> bool:
         return await refusal(world.post(world.operator, f"/inventory/v1/draws/{drawn['draw']}/dispatch", DISPATCH)) == "not_weighed"
 
-    await eventually(why_not)
+    await until(why_not)
 
 
 async def test_what_is_drawn_and_not_taken_away_is_stock_again(world: World) -> None:
@@ -129,7 +129,7 @@ async def test_a_round_that_inventory_refuses_comes_back_and_can_be_decided_agai
         found = await world.operator.get(f"/allocation/v1/rounds/{round}")
         return found if found["status"] == "open" else None
 
-    found = await eventually(reopened)
+    found = await until(reopened)
     assert "on_hold" in found["reason"]
     assert (found["awards"], found["requests"]) == ([], [request])
     assert await world.releases_of(round, refused) == []
@@ -163,7 +163,7 @@ async def test_what_is_not_drawn_in_time_goes_back_by_itself(world: World) -> No
     async def lapsed() -> bool:
         return bool((await world.operator.get(f"/inventory/v1/releases/{release}"))["status"] == "lapsed")
 
-    await eventually(lapsed)
+    await until(lapsed)
     assert await refusal(world.drawn("EU", release, UNIT_G)) == "release_lapsed"
     stock = (await world.operator.get(f"/inventory/v1/products/{product}"))["balances"]
     assert (stock["available_g"], stock["released_g"], stock["drawn_g"]) == (UNIT_G, 0, UNIT_G)
@@ -187,7 +187,7 @@ async def test_an_open_request_ends_with_its_day(world: World) -> None:
     async def expired() -> bool:
         return bool((await world.partner("JP").get(f"/allocation/v1/requests/{request}"))["status"] == "expired")
 
-    await eventually(expired)
+    await until(expired)
 
 
 async def refusal(call: Any) -> str:

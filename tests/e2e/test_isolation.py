@@ -23,10 +23,10 @@ from tests.e2e.lending import (
     schedule_body,
     subscribed_holding,
 )
-from tests.e2e.running import eventually
 from tests.e2e.tendering import SALT, TENDERS, sold
 from tests.e2e.tokens import of_two_roles
 from tests.e2e.world import DISPATCH, UNIT_G, World
+from tests.waiting import HANGS_AFTER_S, until
 
 SECRET = "Ruhr Antimon"  # stands in what the EU alone may read
 BIDS = {"EU": [("2600", 3)], "US": [("2511", 1)]}  # Japan may not bid
@@ -190,12 +190,12 @@ async def all_is_read(world: World, position: str) -> None:
         await world.auditor.get("/ledger/v1/balances", at_least=position)
         return True
 
-    await eventually(taken)
+    await until(taken)
 
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as client:
         yield client
 
 

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from reserve.client import ProblemAnswer
 from services.registry import JOURNALED, PROCESSES, service
 from tests.contract.observability import Query, queries, recorded
-from tests.e2e.running import eventually
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import HANGS_AFTER_S, until
 
 OF_PROMETHEUS = frozenset({"up", "ALERTS", *recorded()})
 OF_THE_TARGET = {"job": "reserve", "instance": "here"}  # what Prometheus adds, and `service` where a metric has none of its own
@@ -25,7 +25,7 @@ type Series = list[dict[str, str]]
 async def exposed(world: World) -> dict[str, Series]:
     """{metric: the labels of each of its series}, of all processes."""
     found: dict[str, Series] = defaultdict(list)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
         for service, url in world.running.endpoints.services.items():
             answer = await http.get(f"{url}/metrics")
             assert answer.status_code == 200, service
@@ -50,7 +50,7 @@ async def series(world: World) -> dict[str, Series]:
         return not wanted() - found.keys() and lines_of(found) >= LINES
 
     try:
-        await eventually(all_there)
+        await until(all_there)
     except AssertionError as error:
         error.add_note(f"these are missing: {wanted() - found.keys() or LINES - lines_of(found)}")
         raise

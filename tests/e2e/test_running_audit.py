@@ -12,9 +12,9 @@ from reserve.audit.report import Report
 from shared.engines.engines import engines
 from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import something_of_each
-from tests.e2e.running import eventually
 from tests.e2e.tendering import a_tender
 from tests.e2e.world import UNIT_G, World
+from tests.waiting import until
 
 _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
 
@@ -48,7 +48,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(wor
         report = await audited(world)
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything)
+    report = await until(of_everything)
     assert report is not None
     assert failed(report) == {}
     assert [result.check for result in report.checks if not result.checked] == []

@@ -12,8 +12,8 @@ from reserve.operate.deployment import Deployment
 from services.registry import JOURNALED, service
 from shared.process.rebuild import rebuild_and_compare
 from shared.proofs.signed_note import parse_verifier_key
-from tests.e2e.running import eventually
 from tests.e2e.world import World
+from tests.waiting import until
 
 
 async def test_the_whole_history_holds_and_no_line_stands_still(world: World) -> None:
@@ -23,7 +23,7 @@ async def test_the_whole_history_holds_and_no_line_stands_still(world: World) ->
         report = await audit(LiveEvidence(world.auditor), [pinned])
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything, 60)
+    report = await until(of_everything)
     assert report is not None
     assert {result.check: result.failures for result in report.checks if result.failed} == {}
     assert report.ok

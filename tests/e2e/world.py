@@ -26,11 +26,11 @@ from reserve.demo.instruments import empower
 from services.registry import JOURNALED
 from shared.clock import day_of
 from shared.terms.approval import approve, public_key_hex
-from tests.e2e.running import Running, eventually
+from tests.e2e.running import Running
+from tests.waiting import HANGS_AFTER_S, until
 
 UNIT_G = 5_000_000  # a bundle of antimony ingots: 5 t
 PARTNERS = {"JP": "Japan", "US": "United States", "EU": "European Union", "AU": "Australia"}
-PATIENCE_S = 30.0  # of a client: a service that restarts, or a position that is on its way
 SYDNEY = ZoneInfo("Australia/Sydney")
 
 
@@ -109,7 +109,7 @@ class World:
             again = {name: await self.auditor.get(f"/{name}/v1/journal/heads") for name in commanded}
             return heads if heads == again else None
 
-        heads = await eventually(still)
+        heads = await until(still)
         assert heads is not None
         return heads
 
@@ -147,7 +147,7 @@ class World:
         async def has_a_book() -> bool:
             return any(row["product"] == product for row in await self.operator.get("/allocation/v1/stock"))
 
-        await eventually(has_a_book)
+        await until(has_a_book)
         return product
 
     async def taken_in(self, product: str, units: int, **changed: Any) -> str:
@@ -312,7 +312,7 @@ class World:
                     raise
                 return ""
 
-        return await eventually(text)
+        return await until(text)
 
     async def weighed(self, draw: str, weighed_g: int) -> Answer:
         return await self.post(self.operator, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
@@ -328,7 +328,7 @@ class World:
                     raise
                 return None
 
-        answer = await eventually(tried)
+        answer = await until(tried)
         assert answer is not None
         return answer
 
@@ -379,12 +379,12 @@ def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_world(running: Running, clock_file: Path | None = None, patience_s: float = PATIENCE_S) -> AsyncIterator[World]:
+async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIterator[World]:
     """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each, and have every power."""
     endpoints = running.endpoints
     async with AsyncExitStack() as stack:
         clients = {
-            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=patience_s))
+            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=HANGS_AFTER_S))
             for client in endpoints.clients
             if client.client_id not in JOURNALED
         }

@@ -10,13 +10,11 @@ from tests.e2e.running import start  # noqa: E402
 from tests.e2e.world import World, a_world  # noqa: E402
 from tests.faults.ground import HEADING, OUTCOMES, Ground, a_ground  # noqa: E402
 
-PATIENCE_S = 180.0
-
 
 @pytest.fixture(scope="session")
 async def shaken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """Its supervisor may be replaced by a test; the one that runs last must end well."""
-    async with a_world(await start(tmp_path_factory.mktemp("shaken") / "reserve"), patience_s=PATIENCE_S) as world:
+    async with a_world(await start(tmp_path_factory.mktemp("shaken") / "reserve")) as world:
         yield world
         status = await world.running.stop()
     assert status == 0, f"`reserve up` ended with status {status}"

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 
 from reserve.operate.deployment import Deployment
-from tests.e2e.running import eventually
 from tests.e2e.world import World
 from tests.faults.second import free_port
+from tests.waiting import HANGS_AFTER_S, until
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "restore.md"
 
@@ -67,7 +67,7 @@ async def forced(world: World, name: str, log: Path) -> AsyncIterator[str]:
 
 
 async def serves(url: str) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
 
         async def lives() -> bool:
             try:
@@ -75,4 +75,4 @@ async def serves(url: str) -> None:
             except httpx.TransportError:
                 return False
 
-        await eventually(lives, 60)
+        await until(lives)

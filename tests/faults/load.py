@@ -18,8 +18,8 @@ from reserve.client import Client
 from services.registry import JOURNALED
 from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import LOANS, advanced_loan, something_of_each
-from tests.e2e.running import eventually
 from tests.e2e.world import World
+from tests.waiting import HANGS_AFTER_S, until
 
 UNIT_G = 1_000
 PAYMENT_PAUSE_S = 0.1
@@ -107,11 +107,11 @@ class Load:
     def longest_wait_s(self) -> float:
         return max(drawer.longest_wait_s for drawer in self.drawers)
 
-    async def goes_on(self, more: int, within_s: float = 180.0) -> None:
+    async def goes_on(self, more: int) -> None:
         """Each of the clients has had so many more draws acknowledged. Fails at once when one of them is refused."""
         goals = [asyncio.create_task(drawer.has(len(drawer.answers) + more)) for drawer in self.drawers]
         all_there = asyncio.gather(*goals)
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await asyncio.wait([all_there, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         for ended in self._tasks:
             if ended.done():
@@ -131,8 +131,8 @@ async def payer_of(world: World) -> Payer:
     return Payer(world, loan)
 
 
-async def all_are_ready(world: World, within_s: float = 180.0) -> None:
-    async with httpx.AsyncClient(timeout=10) as http:
+async def all_are_ready(world: World) -> None:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
 
         async def ready() -> bool:
             try:
@@ -141,7 +141,7 @@ async def all_are_ready(world: World, within_s: float = 180.0) -> None:
             except httpx.TransportError:
                 return False
 
-        await eventually(ready, within_s)
+        await until(ready)
 
 
 async def assert_nothing_is_lost_or_doubled(world: World, product: str, taken_in_g: int, drawers: Sequence[Drawer]) -> int:
@@ -206,7 +206,7 @@ async def assert_the_ledger_has_each_once(world: World, drawers: Sequence[Drawer
     assert {place: entries[place] for place in places} == dict.fromkeys(places, 1)
 
 
-async def assert_the_whole_history_holds(world: World, within_s: float = 180.0) -> None:
+async def assert_the_whole_history_holds(world: World) -> None:
     """As `reserve audit verify --live` sees it, once a checkpoint covers all of it."""
     pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
 
@@ -214,7 +214,7 @@ async def assert_the_whole_history_holds(world: World, within_s: float = 180.0) 
         report = await audit(LiveEvidence(world.auditor), [pinned])
         return report if report.beyond == 0 else None
 
-    report = await eventually(of_everything, 180.0)
+    report = await until(of_everything)
     assert report is not None
     assert {result.check: result.failures for result in report.checks if result.failed} == {}
     assert report.ok

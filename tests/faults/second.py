@@ -17,8 +17,8 @@ import psutil
 from reserve.client import Client
 from reserve.operate.deployment import Deployment
 from shared.delivery.tokens import TokenSource
-from tests.e2e.running import eventually
 from tests.e2e.world import World
+from tests.waiting import HANGS_AFTER_S, until
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ async def second_of(world: World, name: str, log_folder: Path) -> AsyncIterator[
         await process.wait()
 
 
-def client_at(world: World, url: str, client_id: str, patience_s: float = 60) -> Client:
+def client_at(world: World, url: str, client_id: str, patience_s: float = HANGS_AFTER_S) -> Client:
     """A caller of one process, past the gateway. To be entered."""
     endpoints = world.running.endpoints
     known = endpoints.client(client_id)
@@ -51,7 +51,7 @@ def client_at(world: World, url: str, client_id: str, patience_s: float = 60) ->
 
 
 async def answers(url: str) -> None:
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
 
         async def ready() -> bool:
             try:
@@ -59,7 +59,7 @@ async def answers(url: str) -> None:
             except httpx.TransportError:
                 return False
 
-        await eventually(ready, 60)
+        await until(ready)
 
 
 def free_port() -> int:

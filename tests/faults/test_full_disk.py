@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from reserve.client import Client, ProblemAnswer
-from tests.e2e.running import eventually, up
+from tests.e2e.running import up
 from tests.e2e.world import a_world
 from tests.faults.ground import MORE, Ground, a_ground
 from tests.faults.load import UNIT_G, Drawer, drawers_of
+from tests.waiting import until
 
 SIZE = "800m"
-REFUSED_WITHIN_S = 180.0
 REFUSALS = 3  # in a row: it is no hiccup
 
 pytestmark = pytest.mark.long
@@ -32,7 +32,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 async def test_draws_are_refused_while_the_disk_is_full_and_go_on_when_there_is_room(small_disk: Path) -> None:
-    async with up(small_disk / "reserve") as running, a_world(running, patience_s=300.0) as world:
+    async with up(small_disk / "reserve") as running, a_world(running) as world:
         ground = await a_ground(world)
         [asker] = await drawers_of(world, ["JP"], ground.product, 1000)
         ballast = small_disk / "ballast"
@@ -44,7 +44,7 @@ async def test_draws_are_refused_while_the_disk_is_full_and_go_on_when_there_is_
                 codes.append(await refusal_of(impatient, asker))
                 return len(codes) >= REFUSALS and all(codes[-REFUSALS:])
 
-            await eventually(refused, REFUSED_WITHIN_S)
+            await until(refused)
             assert set(filter(None, codes)) == {"unavailable"}
             ballast.unlink()
             await the_same_is_drawn(ground, asker)

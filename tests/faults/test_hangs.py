@@ -11,12 +11,11 @@ import pytest
 
 from reserve.client import Client, ProblemAnswer
 from services.registry import PROCESSES
-from tests.e2e.running import eventually
 from tests.faults.ground import MORE, Ground
 from tests.faults.load import all_are_ready
 from tests.faults.second import client_at, second_of, sessions_of, suspended
+from tests.waiting import until
 
-UP_AGAIN_WITHIN_S = 180.0
 PAUSE_S = 0.05  # of each client: draws that a hang does not touch go on for as long as the supervisor takes to notice it
 
 pytestmark = pytest.mark.long
@@ -32,7 +31,7 @@ async def test_what_hangs_is_started_again(ground: Ground, victim: str) -> None:
         async def runs_again() -> bool:
             return world.running.endpoints.pids.get(victim, hung) != hung
 
-        await eventually(runs_again, UP_AGAIN_WITHIN_S)
+        await until(runs_again)
 
 
 def stop_all_of(pid: int) -> None:
@@ -64,12 +63,12 @@ async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Gr
 
         async with ground.under_load(f"SIGSTOP of a leading {name}, SIGCONT when another leads"):
             with suspended(world.running.pid), suspended(first):
-                await eventually(another_leads, UP_AGAIN_WITHIN_S)
+                await until(another_leads)
                 await drawer.has(len(drawer.answers) + MORE)
             await drawer.has(len(drawer.answers) + MORE)
             place = list(drawer.answers.values())[-1]["place"]
             # Only now: a ledger that is stopped while it writes a tile keeps others from the tiles until it goes on, or is killed.
-            await eventually(partial(has_a_receipt, ledger, place))
+            await until(partial(has_a_receipt, ledger, place))
             assert (await sessions.leads(first), await sessions.leads(second.pid)) == (0, leads)
 
 

@@ -15,10 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from reserve.operate.deployment import Deployment
 from services.registry import JOURNALED
 from shared.journal.messages import topic_of
-from tests.e2e.running import eventually
 from tests.e2e.world import World
 from tests.faults.ground import MORE, Ground
 from tests.faults.second import suspended
+from tests.waiting import until
 
 pytestmark = pytest.mark.long
 
@@ -31,15 +31,15 @@ async def test_readers_go_on_when_the_topics_have_lost_their_tail(ground: Ground
         with suspended(world.running.pid):
             with suspended(world.running.endpoints.pids["ledger"]):
                 await load.goes_on(MORE)
-                await eventually(partial(all_is_in_kafka, world, await positions_of(world)))
+                await until(partial(all_is_in_kafka, world, await positions_of(world)))
                 os.kill(kafka, signal.SIGKILL)
-                await eventually(lambda: is_dead(kafka))
+                await until(lambda: is_dead(kafka))
             assert cut_in_half(world.running.folder / "kafka" / "log")
 
         async def runs_again() -> bool:
             return world.running.endpoints.pids["kafka"] != kafka
 
-        await eventually(runs_again, 120)
+        await until(runs_again)
         await load.goes_on(MORE)
     assert not await all_is_in_kafka(world, await positions_of(world)), "it was lost, and stays lost"
 

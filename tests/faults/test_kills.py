@@ -7,11 +7,10 @@ import pytest
 
 from reserve.client import Client
 from services.registry import PROCESSES
-from tests.e2e.running import eventually, start
+from tests.e2e.running import start
 from tests.faults.ground import MORE, Ground
 from tests.faults.load import UNIT_G, assert_the_ledger_has_each_once
-
-UP_AGAIN_WITHIN_S = 120.0
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
@@ -24,7 +23,7 @@ async def test_what_was_acknowledged_is_there_once_after_a_kill_of(ground: Groun
         async def runs_again() -> bool:
             return world.running.endpoints.pids.get(victim, killed) != killed
 
-        await eventually(runs_again, UP_AGAIN_WITHIN_S)
+        await until(runs_again)
     await a_newcomer_is_served(ground)
 
 

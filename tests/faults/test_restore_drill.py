@@ -17,7 +17,7 @@ import pytest
 from reserve.operate.backup import Manifest
 from services.registry import JOURNALED
 from tests.e2e.lending import LOANS, advanced_loan, committed_loan, something_of_each
-from tests.e2e.running import eventually, start, up
+from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world
 from tests.faults.drill import Runbook, forced
 from tests.faults.load import (
@@ -30,6 +30,7 @@ from tests.faults.load import (
     drawers_of,
 )
 from tests.faults.second import client_at
+from tests.waiting import HANGS_AFTER_S, until
 
 pytestmark = pytest.mark.long
 
@@ -68,19 +69,19 @@ class Drill(msgspec.Struct):
 
         async def refuses() -> bool:
             try:
-                async with httpx.AsyncClient() as http:
+                async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
                     answer = await http.get(f"{url}/readyz")
                 return answer.status_code == 503 and "recover before writing" in answer.text
             except httpx.TransportError:
                 return False
 
-        await eventually(refuses, 60)
+        await until(refuses)
 
 
 @pytest.fixture(scope="module")
 async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill]:
     root = tmp_path_factory.mktemp("drill")
-    async with a_world(await start(root / "reserve"), patience_s=180.0) as world:
+    async with a_world(await start(root / "reserve")) as world:
         product = await world.registered_product(unit_g=UNIT_G)
         await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
         await something_of_each(world)
@@ -175,15 +176,15 @@ async def test_a_service_made_to_write_after_it_was_restored_is_found_out_by_its
             line = (await drill.world.auditor.get("/ledger/v1/inbox"))[f"inventory/{shard}"]
             return named in (line["stopped"] or "")
 
-        await eventually(is_named, 60)
+        await until(is_named)
         ledger = drill.world.running.endpoints.services["ledger"]
         alert = f'reserve_fork_detected{{service="ledger",shard="{shard}",source="inventory"}} 1.0'
 
         async def alerts() -> bool:
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
                 return alert in (await http.get(f"{ledger}/metrics")).text
 
-        await eventually(alerts, 60)
+        await until(alerts)
         status, said = await drill.runbook.run("reserve audit verify --live --data .reserve", reserve=drill.folder)
         assert status == 1 and place in said
         status, said = await drill.runbook.run("reserve journal recover inventory --data .reserve", reserve=drill.folder)
@@ -246,7 +247,7 @@ async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill
     await drill.do("reserve restore BACKUP --data NEW --secrets SECRETS", BACKUP=drill.backups / "all", NEW=new, SECRETS=drill.folder)
     drill.runbook.ran.add("reserve up --data NEW")
     manifest = msgspec.json.decode((drill.backups / "all/manifest.json").read_bytes(), type=Manifest)
-    async with up(new) as running, a_world(running, patience_s=180.0) as world:
+    async with up(new) as running, a_world(running) as world:
         now = positions(await world.heads())
         assert all(now[line] >= head.position for line, head in manifest.heads.items())
         heads = (await world.heads())["inventory"]

@@ -10,13 +10,13 @@ import pytest
 from services.registry import JOURNALED
 from shared.engines.engines import engines
 from shared.journal.messages import topic_of
-from tests.e2e.running import eventually, up
+from tests.e2e.running import up
 from tests.e2e.world import a_world
 from tests.faults.ground import MORE, Ground, a_ground
 from tests.faults.kafka_cluster import NODES, Cluster, a_cluster
 from tests.kernel.breaking_proxy import BreakingProxy, breaking_proxy
+from tests.waiting import until
 
-PATIENCE_S = 180.0
 SLOW_S = 0.1  # a draw asks PostgreSQL several times
 CUT_EVERY = 5
 
@@ -38,7 +38,7 @@ async def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[E
         await postgres.start()
         async with a_cluster(folder) as cluster, breaking_proxy(database_url) as proxy:
             servers = {"DATABASE_URL": proxy.url, "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap}
-            async with up(folder / "reserve", servers=servers) as running, a_world(running, patience_s=PATIENCE_S) as world:
+            async with up(folder / "reserve", servers=servers) as running, a_world(running) as world:
                 yield Elsewhere(await a_ground(world), cluster, proxy)
     finally:
         await postgres.stop()
@@ -52,7 +52,7 @@ async def test_any_one_broker_of_three_may_die(elsewhere: Elsewhere) -> None:
         found = await elsewhere.cluster.in_sync(topics)
         return all(nodes and nodes == [list(NODES)] * len(nodes) for nodes in found.values())
 
-    await eventually(all_in_sync)
+    await until(all_in_sync)
     for node in elsewhere.cluster.nodes:
         async with elsewhere.ground.under_load(f"kill -9 of Kafka's broker {node.number} of 3"):
             assert node.process.pid is not None
@@ -60,7 +60,7 @@ async def test_any_one_broker_of_three_may_die(elsewhere: Elsewhere) -> None:
             await node.process.wait()
         # All of it was audited without the broker; only now it comes back.
         await node.start()
-        await eventually(all_in_sync, PATIENCE_S)
+        await until(all_in_sync)
 
 
 async def test_with_a_slow_postgresql_draws_are_slow_and_nothing_else(elsewhere: Elsewhere) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from shared.delivery.inbox import Subscription
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
 from shared.journal.connection import Connection
-from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.protocol import Document
 from shared.journal.record import Fact
 from shared.process.service import Service
@@ -96,9 +95,9 @@ class Break(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = Add | Take | Note | SetClosing | Close | Break
 
 
-class Reason(StrEnum):
-    TOO_LITTLE = "counter_too_little"
-    CLOSED = "counter_closed"
+class Reason(Reasons):
+    TOO_LITTLE = "counter_too_little", 409, "There is not so much"
+    CLOSED = "counter_closed", 409, "The counter is closed"
 
 
 class Counter(msgspec.Struct, frozen=True):
@@ -298,7 +297,7 @@ def counter_service(
         tables=tables.metadata,
         subscriptions=subscriptions,
         router=router,
-        problems={Reason.TOO_LITTLE: (409, "There is not so much"), Reason.CLOSED: (409, "The counter is closed")},
+        recorded_by="ledger",
         tasks=tasks,
         epoch=epoch,
     )

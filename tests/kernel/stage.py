@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -35,8 +35,18 @@ from shared.process.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.writer.commands import Context
 from shared.writer.writer import Writer
+from tests.waiting import HANGS_AFTER_S, until
 
-PATIENCE_SECONDS = 20.0
+
+class Renewed(httpx.Auth):
+    """A token lives for 15 minutes, and a stage for as long as its tests take."""
+
+    def __init__(self, tokens: TokenSource) -> None:
+        self._tokens = tokens
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        request.headers.update(await self._tokens.authorization())
+        yield request
 
 
 class Running:
@@ -49,6 +59,17 @@ class Running:
 
     async def post(self, path: str, body: Any, key: str | None = None, **headers: str) -> httpx.Response:
         return await self.http.post(path, json=body, headers={"Idempotency-Key": key or secrets.token_hex(8), **headers})
+
+    async def get_at(self, path: str, position: str) -> httpx.Response:
+        """As a caller reads what must have arrived: a service that has not got so far in its own time is asked again."""
+
+        async def arrived() -> httpx.Response | None:
+            answer = await self.http.get(path, params={"at_least": position})
+            return None if answer.status_code == 503 else answer
+
+        answer = await until(arrived)
+        assert answer is not None
+        return answer
 
     def look_every(self, seconds: float) -> None:
         """How often idle lines compare themselves with their sources."""
@@ -182,8 +203,10 @@ class Stage:
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
         client = self.clients[client_id]
-        tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret)
-        async with httpx.AsyncClient(base_url=url, headers=await tokens.authorization(), timeout=30) as http:
+        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
+        tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret, http=asking)
+        first = await tokens.authorization()
+        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
             yield http
         await tokens.aclose()
 
@@ -232,18 +255,6 @@ class Day:
 
     def now(self) -> datetime:
         return self.instant
-
-
-async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], patience: float = PATIENCE_SECONDS) -> Any:
-    """Waits for a condition to hold, and gives what it gave."""
-    async with asyncio.timeout(patience):
-        while True:
-            found = condition()
-            if isinstance(found, Awaitable):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.02)
 
 
 def free_port() -> int:

@@ -189,7 +189,7 @@ async def test_a_type_that_is_not_subscribed_moves_the_cursor_and_nothing_else(p
     async with pair.tally() as tally, pair.counter() as counter:
         await add(counter, 5)
         position = (await counter.post("/v1/counters/a/takings", {"amount": 2})).headers["Reserve-Position"]
-        assert (await tally.http.get("/v1/tallies/a", params={"at_least": position})).json() == [5]
+        assert (await tally.get_at("/v1/tallies/a", position)).json() == [5]
 
 
 async def test_a_read_waits_for_a_foreign_position_and_gives_up_in_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

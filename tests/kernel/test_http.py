@@ -12,6 +12,7 @@ from shared.journal.messages import from_feed
 from shared.journal.record import GENESIS, chain_hash
 from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE
 from tests.kernel.stage import Running, Stage
+from tests.waiting import HANGS_AFTER_S
 
 
 def name() -> str:
@@ -234,7 +235,7 @@ async def test_the_feed_is_the_chain(counter: Running, stage: Stage) -> None:
 async def test_the_journal_is_for_auditors_and_services_alone(counter: Running) -> None:
     for path in ("/v1/journal?shard=0", "/v1/journal/heads", "/v1/journal/heads/0", f"/v1/documents/{'0' * 64}"):
         assert code(await counter.http.get(path)) == (403, "forbidden")
-    async with httpx.AsyncClient(base_url=counter.http.base_url) as nobody:
+    async with httpx.AsyncClient(base_url=counter.http.base_url, timeout=HANGS_AFTER_S) as nobody:
         assert code(await nobody.get("/v1/journal?shard=0")) == (401, "token_missing")
 
 
@@ -259,7 +260,7 @@ async def test_a_request_is_traced_by_its_traceparent_or_its_request_id(counter:
 
 async def test_health_and_metrics_answer_without_a_token(counter: Running) -> None:
     await added(counter)
-    async with httpx.AsyncClient(base_url=counter.http.base_url) as nobody:
+    async with httpx.AsyncClient(base_url=counter.http.base_url, timeout=HANGS_AFTER_S) as nobody:
         assert (await nobody.get("/livez")).json() == {"status": "live"}
         assert (await nobody.get("/readyz")).json() == {"status": "ready", "reasons": []}
         metrics = (await nobody.get("/metrics")).text

@@ -12,7 +12,7 @@ async def test_a_posted_command_is_recorded_and_read_back(counter: Running, stag
         row = await sql.fetchrow("SELECT * FROM events WHERE stream = 'counter/one'")
     assert row is not None
     assert answer.headers["Reserve-Position"] == f"{counter.kernel.service.name}/{row['shard']}/{row['position']}"
-    read = await counter.http.get("/v1/counters/one", params={"at_least": answer.headers["Reserve-Position"]})
+    read = await counter.get_at("/v1/counters/one", answer.headers["Reserve-Position"])
     assert (read.status_code, read.json(), read.headers["ETag"]) == (200, {"id": "one", "total": 3}, '"1"')
 
 
@@ -25,7 +25,7 @@ async def test_an_event_becomes_another_services_command_and_feeds_its_table(sta
             return (await tally.http.get("/v1/tallies/far")).json() == [3]
 
         await until(arrived)
-        read = await tally.http.get("/v1/tallies/far", params={"at_least": answer.headers["Reserve-Position"]})
+        read = await tally.get_at("/v1/tallies/far", answer.headers["Reserve-Position"])
         assert read.json() == [3]
         async with stage.sql(sink) as sql:
             assert await sql.fetchval("SELECT event_type FROM seen WHERE place = $1", answer.headers["Reserve-Position"])

@@ -25,6 +25,7 @@ from tests.simulation.engines_under_test import (
     changes,
     command,
 )
+from tests.waiting import HANGS_AFTER_S
 
 
 @pytest.fixture(params=["simulated", "real"])
@@ -290,10 +291,10 @@ async def test_the_relay_hears_of_what_any_process_appends(engine: JournalEngine
     async with journal.lead("relay") as lead:
         assert lead is not None
         await lead.news(0.01)  # there is none
-        waiting = asyncio.create_task(lead.news(30.0))
+        waiting = asyncio.create_task(lead.news(2 * HANGS_AFTER_S))
         await asyncio.sleep(0)
         await append(engine, other, 0, "counter/a")
-        await asyncio.wait_for(waiting, 10.0)
+        await asyncio.wait_for(waiting, HANGS_AFTER_S)
 
 
 async def test_the_inbox_moves_its_cursor_with_the_tables_or_not_at_all(engine: JournalEngine) -> None:

@@ -29,7 +29,7 @@ from services.allocation.domain.decisions.decision import (
     decision_hash,
 )
 from services.inventory import events as inventory
-from services.ledger.accounts import Balance, Key, post
+from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
 from services.ledger.merkle import hash_leaf, root_of
@@ -419,9 +419,10 @@ def dispatch(*evidence: str) -> inventory.DrawDispatched:
 
 
 class Told:
-    """The story as evidence: sealed once, and then anything in it can be changed."""
+    """The story as evidence: sealed once, and then anything in it can be changed. `posts`: how the ledger works out what an event posts."""
 
-    def __init__(self, story: Story, folder: Path) -> None:
+    def __init__(self, story: Story, folder: Path, posts: Callable[[Any], list[Posting]] = postings) -> None:
+        self._posts = posts
         seed_key(folder)
         self.log_key, self._signer = open_key(folder)
         self.journals: dict[tuple[str, int], list[Recorded]] = {
@@ -447,7 +448,7 @@ class Told:
             return
         record, salt = self._record(step.service, step)
         self.places[name] = place = f"{step.service}/{step.shard}/{record.position}"
-        lines = postings(step.event)
+        lines = self._posts(step.event)
         post(self.accounts, lines)
         self.books.append(
             Entry(

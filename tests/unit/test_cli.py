@@ -1,7 +1,10 @@
 """The `reserve` command where it needs no server: what it prints, and how it says no."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
+from tests.waiting import HANGS_AFTER_S
 
 DECISION = compose(
     Terms(
@@ -348,3 +352,17 @@ def test_an_audit_says_what_it_needs_before_it_asks_anyone(tmp_path: Path, folde
     assert reserve("audit", "verify", "--data", folder).stderr.startswith("reserve: --live: ")
     assert reserve("audit", "verify", "--live", "--data", tmp_path / "absent").exit_code == 2
     assert "reserve up" in reserve("audit", "verify", "--live", "--data", folder).stderr
+
+
+# --- up
+
+
+def test_a_start_that_fails_says_why_with_the_last_lines_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "postgres" / "pgdata").mkdir(parents=True)  # no database
+    environment = os.environ | {"DATABASE_URL": "", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    command = (sys.executable, "-m", "reserve", "up", "--data", tmp_path)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False)
+    assert ended.returncode == 1
+    said = ended.stderr[ended.stderr.index("reserve: postgres ended") :].splitlines()
+    assert said[0] == f"reserve: postgres ended with status 2 before it was ready; see {tmp_path}/logs/postgres.log"
+    assert "postgresql.conf" in " ".join(said[1:])

@@ -1,5 +1,7 @@
 """The client of the APIs, against a server that answers as it is told to."""
 
+import math
+import re
 from collections.abc import Callable
 
 import httpx
@@ -7,6 +9,7 @@ import pytest
 
 from reserve.client import Client, ProblemAnswer
 from shared.delivery.tokens import TokenSource
+from tests.waiting import HANGS_AFTER_S
 
 type Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -95,10 +98,21 @@ async def test_without_patience_the_first_answer_counts() -> None:
 
 async def test_with_patience_a_post_is_repeated_under_the_same_key_until_it_is_answered() -> None:
     server = Server(unreachable, unavailable, ok({"lot": "lot_1"}))
-    async with server.client(patience_s=30) as client:
+    async with server.client(patience_s=HANGS_AFTER_S) as client:
         assert await client.post("/inventory/v1/lots", {}) == {"lot": "lot_1"}
     assert len({request.headers["idempotency-key"] for request in server.asked}) == 1
     assert len(server.asked) == 3
+
+
+async def test_what_takes_long_to_be_answered_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("reserve.client.SAY_EVERY_S", 0.0)
+    server = Server(unreachable, unavailable, ok({}))
+    async with server.client(patience_s=math.inf) as client:
+        await client.post("/inventory/v1/lots", {})
+    first, second = capsys.readouterr().err.splitlines()
+    asked = re.escape("POST /inventory/v1/lots")
+    assert re.fullmatch(rf"reserve: still waiting for an answer to {asked}, \d+ s \(ConnectError\('nobody listens'\)\)", first)
+    assert second.endswith("(503 too many commands wait)")
 
 
 async def test_the_rows_of_a_list_come_through_all_of_its_pages() -> None:

@@ -19,6 +19,7 @@ from shared.engines.engines import engines, remembered_ports
 from shared.engines.kafka_engine import KafkaEngine
 from shared.engines.postgres_engine import PostgresEngine, readable_binaries, site_packages
 from shared.engines.processes import OwnProcess
+from tests.waiting import HANGS_AFTER_S
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ async def test_postgres_starts_although_its_stale_pid_file_names_a_living_strang
 async def test_postgres_left_running_by_a_dead_owner_is_ended_before_it_starts_again(postgres: PostgresEngine) -> None:
     successor = PostgresEngine(postgres.data_dir, postgres.port)
     await successor.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_AFTER_S):
         await postgres.process.wait()
     assert await fetch(successor.dsn(), "SELECT 1")
     await successor.stop()

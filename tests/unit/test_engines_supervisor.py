@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import re
 import signal
 import stat
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
+import httpx
 import msgspec
 import psutil
 import pytest
@@ -17,8 +20,8 @@ import pytest
 from shared.engines.engines import engines, remembered_ports
 from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify
 from shared.engines.supervisor import Child, FolderInUse, Supervisor
+from tests.waiting import HANGS_AFTER_S, until
 
-LIMIT_S = 60
 SUPERVISED = """
 import asyncio, os, sys
 from pathlib import Path
@@ -29,19 +32,29 @@ programs = engines(folder, kafka_bootstrap_servers="none").programs
 child = Child(name="ledger", argv=("sleep", "600"), env={"PATH": os.defpath})
 asyncio.run(Supervisor(folder, programs, [child]).run(lambda pids: (folder / "ready").touch()))
 """
+# It does not start where there is a file `broken`, is not ready where there is one `not-yet`, and answers only when it has used as much
+# of a processor's time as one `work` says, in seconds.
 SERVER = """
-import http.server, sys
-class Ready(http.server.BaseHTTPRequestHandler):
+import http.server, pathlib, sys, time
+folder = pathlib.Path(sys.argv[2])
+if (folder / "broken").exists():
+    raise SystemExit("no key")
+class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"ready")
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
+        if (folder / "work").exists():
+            done_at = time.process_time() + float((folder / "work").read_text())
+            (folder / "work").unlink()
+            while time.process_time() < done_at:
+                pass
+        self.send_response(503 if (folder / "not-yet").exists() else 200); self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Server).serve_forever()
 """
 
 
 def server(folder: Path, name: str) -> Child:
     port = remembered_ports(folder, [name])[name]
     url = f"http://127.0.0.1:{port}"
-    argv = (sys.executable, "-c", SERVER, str(port))
+    argv = (sys.executable, "-c", SERVER, str(port), str(folder))
     return Child(name=name, argv=argv, env=dict(os.environ), health_url=f"{url}/readyz", live_url=f"{url}/livez")
 
 
@@ -58,7 +71,7 @@ async def running(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
     ready = asyncio.Event()
     task = asyncio.create_task(supervisor.run(lambda pids: ready.set()))
     waiter = asyncio.create_task(ready.wait())
-    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT_S)
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED, timeout=HANGS_AFTER_S)
     waiter.cancel()
     try:
         if not task.done():
@@ -66,14 +79,6 @@ async def running(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
     finally:
         supervisor.stop()
         await task
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
@@ -98,6 +103,87 @@ async def test_a_child_that_hangs_is_killed_and_started_again(tmp_path: Path, im
         await supervisor.ready("gateway")
         assert not psutil.pid_exists(before["gateway"])
         assert supervisor.pids["silent"] == before["silent"], "what gives no sign of life by design is left alone"
+
+
+async def test_a_child_that_works_for_ever_and_answers_nobody_is_killed_and_started_again(tmp_path: Path, impatient: None) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
+        before = supervisor.pids["gateway"]
+        give_work(tmp_path, HANGS_AFTER_S)
+        await until(lambda: supervisor.pids.get("gateway", before) != before)
+        await supervisor.ready("gateway")
+
+
+async def test_a_child_that_waits_for_a_processor_is_not_taken_to_hang(tmp_path: Path, impatient: None) -> None:
+    """Of its own processor it needs a fifth of what a hanging one is given; beside twenty others that are busy, that takes far longer."""
+    child = server(tmp_path, "gateway")
+    assert child.live_url is not None
+    async with running(Supervisor(tmp_path, [], [child])) as supervisor, httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
+        before = supervisor.pids["gateway"]
+        with busy_beside(before, others=20):
+            give_work(tmp_path, 0.3)
+            await until(lambda: not (tmp_path / "work").exists())
+            assert (await http.get(child.live_url)).status_code == 200, "it answers one after the other: by now its work is done"
+        assert supervisor.pids["gateway"] == before
+
+
+def give_work(folder: Path, seconds: float) -> None:
+    (folder / "work.new").write_text(str(seconds))
+    (folder / "work.new").rename(folder / "work")
+
+
+@contextmanager
+def busy_beside(pid: int, others: int) -> Iterator[None]:
+    """The process shares one processor with so many others, each in a session of its own, as a system that is fair to sessions wants it."""
+    processor = {min(os.sched_getaffinity(pid))}
+    os.sched_setaffinity(pid, processor)
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(others)]
+    try:
+        for each in busy:
+            os.sched_setaffinity(each.pid, processor)
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[str], bool]:
+    """Whether words like these have been said on standard error, where what takes long is said all the time."""
+    monkeypatch.setattr("shared.observe.waiting.SAY_EVERY_S", 0.05)
+    said: list[str] = []
+
+    def heard(words: str) -> bool:
+        said.append(capsys.readouterr().err)
+        return re.search(words, "".join(said)) is not None
+
+    return heard
+
+
+async def test_what_takes_long_to_start_is_said_and_waited_for(tmp_path: Path, heard: Callable[[str], bool]) -> None:
+    prepared = asyncio.Event()
+    (tmp_path / "not-yet").touch()
+    supervisor = Supervisor(tmp_path, [], [server(tmp_path, "gateway"), sleeper("silent")], lambda: prepared.wait())  # type: ignore[arg-type]
+
+    async def listen() -> None:
+        await until(lambda: heard(r"reserve: still starting: databases and topics, \d+ s\n"))
+        prepared.set()
+        await until(lambda: heard(r"reserve: still starting: gateway, \d+ s\n"))
+        (tmp_path / "not-yet").unlink()
+
+    listening = asyncio.create_task(listen())
+    async with running(supervisor):
+        await listening
+        assert supervisor._starting() == ""
+
+
+async def test_why_a_child_does_not_come_back_is_said(tmp_path: Path, heard: Callable[[str], bool]) -> None:
+    async with running(Supervisor(tmp_path, [], [server(tmp_path, "gateway")])) as supervisor:
+        (tmp_path / "broken").touch()
+        os.kill(supervisor.pids["gateway"], signal.SIGKILL)
+        await until(lambda: heard(r"s \(gateway ended with status 1 before it was ready"))
+        (tmp_path / "broken").unlink()
+        await supervisor.ready("gateway")
 
 
 async def test_a_child_that_is_frozen_on_purpose_is_not_taken_to_hang(tmp_path: Path, impatient: None) -> None:
@@ -193,7 +279,7 @@ async def test_what_a_killed_supervisor_left_running_is_ended_and_its_data_serve
 
 async def test_a_terminated_supervisor_ends_everything_and_leaves_with_0(tmp_path: Path, supervisor_process: OwnProcess) -> None:
     ours = msgspec.json.decode((tmp_path / "pids.json").read_bytes(), type=dict[str, Identity])
-    await supervisor_process.end(signal.SIGTERM, grace_s=LIMIT_S)
+    await supervisor_process.end(signal.SIGTERM, grace_s=HANGS_AFTER_S)
     assert await supervisor_process.wait() == 0
     assert not any(psutil.pid_exists(identity.pid) for identity in ours.values())
 
@@ -214,15 +300,9 @@ async def test_two_supervisors_cannot_share_a_folder(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_never_comes_up_is_reported_with_its_log(tmp_path: Path) -> None:
-    broken = Child(
-        name="broken",
-        argv=(sys.executable, "-c", "raise SystemExit('no key')"),
-        env=dict(os.environ),
-        health_url="http://127.0.0.1:9/readyz",
-    )
-    with pytest.raises(Died, match="broken"):
-        await Supervisor(tmp_path, [], [broken]).run(lambda pids: None)
-    assert "no key" in (tmp_path / "logs" / "broken.log").read_text()
+    (tmp_path / "broken").touch()
+    with pytest.raises(Died, match=r"gateway ended with status 1 before it was ready; see \S+/logs/gateway\.log\n +no key"):
+        await Supervisor(tmp_path, [], [server(tmp_path, "gateway")]).run(lambda pids: None)
 
 
 async def test_the_folder_is_closed_to_others(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from services.gateway.proxy import QUIET_TIMEOUT_S
 from services.gateway.routing import Destination, destination
 from shared.http.problems import BODY_LIMIT_BYTES, IMPORT_LIMIT_BYTES
 from shared.settings import Settings
+from tests.waiting import HANGS_AFTER_S
 
 
 @contextlib.asynccontextmanager
@@ -120,7 +121,7 @@ async def gateway(*, quiet_timeout_s: float = QUIET_TIMEOUT_S, **upstreams: str)
     async with serving(service.app, http="h11") as service_url:
         gate = create_app(Settings(), {"inventory": service_url, "identity": service_url} | upstreams, quiet_timeout_s=quiet_timeout_s)
         # Nobody stands before this gateway, so uvicorn must not believe X-Forwarded-For either.
-        async with serving(gate, proxy_headers=False) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
+        async with serving(gate, proxy_headers=False) as url, httpx.AsyncClient(base_url=url, timeout=HANGS_AFTER_S) as http:
             yield Setting(service, http, url)
             service.next_chunk.set()
 
@@ -144,7 +145,7 @@ async def raw(url: str, request: bytes) -> bytes:
     writer.write(request)
     await writer.drain()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             return await reader.read()
     finally:
         writer.close()
@@ -224,7 +225,7 @@ async def test_an_answer_streams_before_it_ends(setting: Setting) -> None:
 async def test_a_request_streams_before_it_ends(setting: Setting) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"x" * 10
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await setting.service.first_piece.wait()
         for _ in range(10):
             yield b"x" * 65536
@@ -261,7 +262,7 @@ def test_only_a_route_that_is_named_for_imports_takes_a_larger_body() -> None:
 async def test_a_caller_that_leaves_stops_the_work_for_it(setting: Setting) -> None:
     async with setting.http.stream("GET", "/inventory/v1/stream") as answer:
         assert await anext(answer.aiter_raw()) == b"first"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_AFTER_S):
         await setting.service.stream_cancelled.wait()
 
 

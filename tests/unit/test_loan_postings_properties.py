@@ -29,6 +29,7 @@ from shared.journal.decider import Decider, Refused
 from tests.stories import loan as facility_loan
 from tests.stories import material
 from tests.stories.equity import COMMITTED_ON, TODAY, approve, divest, dividend, propose, subscribe, value, write_down
+from tests.unit.two_opinions import both_say_the_same
 
 
 class Books:
@@ -39,8 +40,9 @@ class Books:
         self.balances: dict[Key, Balance] = {}
 
     def take(self, events: Iterable[Any]) -> None:
-        """Each event's postings sum to zero, of each asset and status, and overdraw nothing."""
+        """Each event's postings are what the audit says, sum to zero, of each asset and status, and overdraw nothing."""
         for event in events:
+            both_say_the_same(event)
             sums = Counter[tuple[str, str, str]]()
             lines = postings(event)
             for line in lines:

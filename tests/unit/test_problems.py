@@ -1,16 +1,21 @@
 """Problem details: bad input, wrong routes and bugs as RFC 9457 documents, and what never gets past the edge."""
 
+import ast
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI, Header, Query, Request
 from pydantic import BaseModel, Field
 
+from services import registry
 from shared.http import problems
 from shared.http.fields import Day
 from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class Line(BaseModel, extra="forbid"):
@@ -207,3 +212,52 @@ def test_a_code_means_one_thing() -> None:
 def test_an_unregistered_code_is_a_bug() -> None:
     with pytest.raises(KeyError):
         Problem("never_registered", "nobody knows what it means")
+
+
+class Depot(Reasons):
+    OPEN = "depot_open", 409, "The depot is open"
+    SHUT = "depot_shut", 409, "The depot is shut"
+
+
+class Lorry(Reasons):
+    LATE = "lorry_late", 422, "The lorry is late"
+
+
+type Refusal = Refused[Depot] | Refused[Lorry]
+
+
+def test_a_reason_is_its_code_and_carries_its_status_and_title() -> None:
+    assert (Depot.SHUT.status, Depot.SHUT.says) == (409, "The depot is shut")
+    assert msgspec.json.encode(Refused(Depot.SHUT, "since noon")).startswith(b'{"code":"depot_shut","detail"')
+    assert msgspec.json.decode(b'"depot_shut"', type=Depot) is Depot.SHUT
+    assert {Depot.SHUT: 1}["depot_shut"] == 1
+    assert f"{Depot.SHUT}" == "depot_shut"
+
+
+def test_why_a_stream_may_refuse_is_what_the_type_of_its_decide_says() -> None:
+    def decide(_command: str, _state: None) -> list[str] | Refusal:
+        return []
+
+    assert Decider(kind="depot", initial=None, commands=str, decide=decide, evolve=lambda state, _: state).reasons == {Depot, Lorry}
+
+
+@pytest.mark.parametrize("name", registry.JOURNALED)
+def test_a_service_has_a_status_and_a_title_for_all_that_it_refuses(name: str) -> None:
+    service = registry.service(name)
+    known = {reason.value for reason in service.refusals} | CATALOGUE.keys()
+    for kind in Reasons.__subclasses__():
+        if kind.__module__.startswith(f"services.{name}."):
+            assert set(kind) <= known, f"nobody registers {kind.__module__}.{kind.__name__}"
+    for path in Path(registry.__file__).parent.joinpath(name).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="Problem"), args=[ast.Constant(value=code), *_]):
+                    assert code in known, f"{path}: {code}"
+
+
+@pytest.mark.parametrize("name", registry.JOURNALED)
+def test_a_code_means_the_same_in_all_streams_of_a_service(name: str) -> None:
+    meanings: dict[str, Entry] = {}
+    for reason in registry.service(name).refusals:
+        entry = Entry(reason.status, reason.says)
+        assert meanings.setdefault(reason.value, entry) == entry

@@ -15,8 +15,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.http.whole_answers import WholeAnswers
-
-ENOUGH_S = 20
+from tests.waiting import HANGS_AFTER_S
 
 
 class Application:
@@ -44,7 +43,7 @@ async def connected(application: Application, http: Any) -> AsyncIterator[tuple[
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    async with asyncio.timeout(ENOUGH_S):
+    async with asyncio.timeout(HANGS_AFTER_S):
         reader, writer = await asyncio.open_connection(*listening.getsockname())
         try:
             yield reader, writer

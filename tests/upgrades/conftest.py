@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-pytest.register_assert_rewrite("tests.upgrades.lineages")
+pytest.register_assert_rewrite("tests.upgrades.keep", "tests.upgrades.lineages", "tests.e2e.running", "tests.e2e.world")
 
 from shared.engines.engines import Engines  # noqa: E402
 from tests.kernel.stage import Stage, a_stage  # noqa: E402

@@ -19,9 +19,10 @@ from shared.process.service import Service, subscription
 from shared.writer.commands import Accepted, Unavailable
 from shared.writer.writer import Writer
 from tests.kernel.counter import Add, Take, counter_service
-from tests.kernel.stage import PATIENCE_SECONDS, Stage, context, until
+from tests.kernel.stage import Stage, context, until
 from tests.kernel.tally import Mood, needs, reactions, take, tally_service
 from tests.upgrades.newer_counter import NOT_SAID, UPCASTERS, AddedV2, Event, as_before, newer
+from tests.waiting import HANGS_AFTER_S
 
 
 class Builds(msgspec.Struct, frozen=True):
@@ -216,7 +217,7 @@ async def test_a_newer_epoch_stops_the_older_build_at_its_next_batch_and_nothing
             written = await owner.fetchval("SELECT sum(position) FROM heads")
             waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1"
             await until(lambda: looking.fetchval(waits, f"reserve-{service.name}"))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(HANGS_AFTER_S):
             ends = await asyncio.gather(*calling, return_exceptions=True)
         assert all(isinstance(end, Unavailable) and "epoch 2" in str(end) for end in ends), ends
         assert await owner.fetchval("SELECT sum(position) FROM heads") == written == len(answers)

@@ -22,7 +22,7 @@ SWAPS = 2
 
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with a_world(await start(tmp_path_factory.mktemp("rebuilt") / "reserve"), patience_s=180.0) as world:
+    async with a_world(await start(tmp_path_factory.mktemp("rebuilt") / "reserve")) as world:
         yield world
         status = await world.running.stop()
     assert status == 0, f"`reserve up` ended with status {status}"

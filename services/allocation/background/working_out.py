@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from itertools import batched
 from subprocess import PIPE, Popen
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -18,7 +17,7 @@ from services.allocation.domain.book.rounds import ProposeRound
 from services.allocation.domain.book.state import Book
 from services.allocation.domain.decisions.eligibility import Stock
 from services.allocation.events import ProductId
-from shared.process.service import Kernel
+from shared.process.service import Kernel, Part
 from shared.writer.commands import Unavailable
 
 SMALL = 200  # requests: a round of so many is worked out here
@@ -48,29 +47,30 @@ async def work_out(kernel: Kernel, command: ProposeRound, product: ProductId, bo
         for some in batched(round.requests, WRITTEN_AT_ONCE):
             parts.append(msgspec.msgpack.encode({request: book.requests[request] for request in some}))
             await asyncio.sleep(0)
-        worker = _workers.setdefault(kernel, _Worker())
-        answer = msgspec.msgpack.decode(await asyncio.to_thread(worker.ask, parts), type=Worked | NothingToDecide | NotStored)
+        process = kernel.part(DecisionProcess)
+        answer = msgspec.msgpack.decode(await asyncio.to_thread(process.ask, parts), type=Worked | NothingToDecide | NotStored)
     if isinstance(answer, NotStored):
         raise Unavailable("the database does not answer")
     return answer if isinstance(answer, Worked) else None
 
 
-class _Worker:
-    """One process for one service, one round at a time."""
+class DecisionProcess(Part):
+    """One at most, one round at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
         self._lock = threading.Lock()
-        self._process: Popen[bytes] | None = None
+        self.process: Popen[bytes] | None = None
         self._ending: threading.Timer | None = None
 
     def ask(self, parts: Sequence[bytes]) -> bytes:
         with self._lock:
             if self._ending is not None:
                 self._ending.cancel()
-            if self._process is None or self._process.poll() is not None:
+            if self.process is None or self.process.poll() is not None:
                 program = [sys.executable, "-m", "services.allocation.background.decision_process"]
-                self._process = Popen(program, stdin=PIPE, stdout=PIPE, start_new_session=True)
-            process = self._process
+                self.process = Popen(program, stdin=PIPE, stdout=PIPE, start_new_session=True)
+            process = self.process
             assert process.stdin is not None
             assert process.stdout is not None
             try:
@@ -85,12 +85,17 @@ class _Worker:
             self._ending.start()
             return answer[0]
 
+    async def close(self) -> None:
+        """A round that is still being worked out is given up: whoever had asked for it is not served any more."""
+        if self._ending is not None:
+            self._ending.cancel()
+        if (process := self.process) is not None:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+
     def _end(self) -> None:
         with self._lock:
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.close()
-                self._process.wait()
-                self._process = None
-
-
-_workers: WeakKeyDictionary[Kernel, _Worker] = WeakKeyDictionary()
+            if self.process is not None and self.process.stdin is not None:
+                self.process.stdin.close()
+                self.process.wait()
+                self.process = None

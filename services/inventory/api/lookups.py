@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.inventory.tables import DrawRow, LotRow, PartnerRow, ProductRow, ReleaseRow, RightRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
+from shared.process.service import Kernel, Part
 
 REMEMBERED = 200_000  # some 40 MB at most
 
@@ -18,7 +19,19 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "release": (ReleaseRow.release, ReleaseRow.product),
     "draw": (DrawRow.draw, DrawRow.product),
 }
-_remembered: OrderedDict[str, str] = OrderedDict()
+
+
+class Stockpiles(Part):
+    """Which one a lot, right, release or draw is in: id -> stream, as far as it was asked."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self.known: OrderedDict[str, str] = OrderedDict()
+
+    def remember(self, identifier: str, stream: str) -> None:
+        self.known[identifier] = stream
+        if len(self.known) > REMEMBERED:
+            self.known.popitem(last=False)
 
 
 def stream_of(product: str) -> str:
@@ -27,16 +40,16 @@ def stream_of(product: str) -> str:
 
 async def stockpile_of(reads: Reads, kind: str, identifier: str, field: str | None = None) -> str:
     """The stream of a lot's, right's, release's or draw's stockpile. Raises Problem `lot_not_found` and so on."""
-    if (known := _remembered.get(identifier)) is not None:
+    stockpiles: Stockpiles = reads.kernel.part(Stockpiles)
+    if (known := stockpiles.known.get(identifier)) is not None:
         return known
     key, product = _COLUMNS[kind]
     async with reads.session() as session:
         found = (await session.exec(select(product).where(col(key) == identifier))).first()
     if found is None:
         raise not_found(kind, identifier, field)
-    _remembered[identifier] = stream = stream_of(found)
-    if len(_remembered) > REMEMBERED:
-        _remembered.popitem(last=False)
+    stream = stream_of(found)
+    stockpiles.remember(identifier, stream)
     return stream
 
 

@@ -1,48 +1,46 @@
 """Reasons: why a stockpile refuses. Each value is the `code` of an RFC 9457 problem, and stays what it is for good."""
 
-from enum import StrEnum
-
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.authority import Fault
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     # what does not exist (or is another partner's, or has nothing left that could change)
-    PRODUCT_NOT_FOUND = "product_not_found"
-    LOT_NOT_FOUND = "lot_not_found"
-    RIGHT_NOT_FOUND = "right_not_found"
-    HOLD_NOT_FOUND = "hold_not_found"
-    RELEASE_NOT_FOUND = "release_not_found"
-    DRAW_NOT_FOUND = "draw_not_found"
+    PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
+    LOT_NOT_FOUND = "lot_not_found", 404, "There is no such lot, or nothing is left of it"
+    RIGHT_NOT_FOUND = "right_not_found", 404, "There is no such right, or nothing is left of it"
+    HOLD_NOT_FOUND = "hold_not_found", 404, "There is no such hold, or it is no longer on"
+    RELEASE_NOT_FOUND = "release_not_found", 404, "There is no such release"
+    DRAW_NOT_FOUND = "draw_not_found", 404, "There is no such draw, or its goods are no longer here"
 
     # what cannot be asked
-    PRODUCT_REGISTERED = "product_registered_already"
-    ID_TAKEN = "id_taken"
-    QUANTITY_INVALID = "quantity_invalid"
-    QUANTITY_TOO_LARGE = "quantity_too_large"
-    NOT_WHOLE_UNITS = "not_whole_units"
-    DATE_IN_PAST = "date_in_past"
-    DATE_IN_FUTURE = "date_in_future"
-    WINDOW_REVERSED = "window_reversed"
-    SERIALS_MISMATCH = "serials_do_not_match_units"
-    TARGET_MISMATCH = "hold_target_mismatch"
+    PRODUCT_REGISTERED = "product_registered_already", 409, "The product is registered already"
+    ID_TAKEN = "id_taken", 409, "The id is taken"
+    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    QUANTITY_TOO_LARGE = "quantity_too_large", 422, "The quantity is more than the books can hold"
+    NOT_WHOLE_UNITS = "not_whole_units", 422, "The quantity is not a number of whole units"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    WINDOW_REVERSED = "window_reversed", 422, "The window ends before it begins"
+    SERIALS_MISMATCH = "serials_do_not_match_units", 422, "The serials do not match the units"
+    TARGET_MISMATCH = "hold_target_mismatch", 422, "The hold's target does not go with its scope"
 
     # what stock, rights and time do not allow
-    STOCK_SHORT = "stock_short"
-    RIGHTS_SHORT = "rights_short"
-    STOCK_PROTECTED = "stock_protected"
-    STOCK_NOT_FREE = "stock_not_free"
-    RIGHT_RELEASED = "right_released"
-    ON_HOLD = "on_hold"
-    RELEASE_EXCEEDED = "release_exceeded"
-    RELEASE_LAPSED = "release_lapsed"
-    TOO_MANY_LOTS = "draw_takes_too_many_lots"
-    LOT_UNAVAILABLE = "lot_unavailable"
-    LOAN_NOT_COMMITTED = "loan_not_committed"
-    LOAN_OF_GOODS = "loan_of_goods"
-    NOT_WEIGHED = "not_weighed"
-    RECEIPT_MISSING = "receipt_missing"
-    NOT_DISPATCHED = "draw_not_dispatched"
+    STOCK_SHORT = "stock_short", 409, "There is not enough stock"
+    RIGHTS_SHORT = "rights_short", 409, "There are not enough firm rights"
+    STOCK_PROTECTED = "stock_protected", 409, "The stock is protected"
+    STOCK_NOT_FREE = "stock_not_free", 409, "The stock is not free"
+    RIGHT_RELEASED = "right_released", 409, "Releases have reserved the right"
+    ON_HOLD = "on_hold", 409, "A hold stops it"
+    RELEASE_EXCEEDED = "release_exceeded", 409, "It is more than is left of the release"
+    RELEASE_LAPSED = "release_lapsed", 409, "The release has lapsed"
+    TOO_MANY_LOTS = "draw_takes_too_many_lots", 422, "The draw takes too many lots"
+    LOT_UNAVAILABLE = "lot_unavailable", 409, "Nothing of the lot may be drawn"
+    LOAN_NOT_COMMITTED = "loan_not_committed", 409, "The loan is not committed"
+    LOAN_OF_GOODS = "loan_of_goods", 409, "A loan is of goods, and not of rights"
+    NOT_WEIGHED = "not_weighed", 409, "The goods have not been weighed"
+    RECEIPT_MISSING = "receipt_missing", 409, "The ledger's receipt is missing"
+    NOT_DISPATCHED = "draw_not_dispatched", 409, "The goods are not under way"
 
 
 type Refusal = Refused[Reason] | Refused[Fault]

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import CheckpointView
-from services.ledger.log import log_of
+from services.ledger.log import Log
 from services.ledger.receipt import Opening
 from services.ledger.tables import CheckpointRow, EntryRow
 from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
@@ -39,7 +39,7 @@ class Recorded(msgspec.Struct, frozen=True):
 @router.get("/v1/verifier-key", response_class=PlainTextResponse)
 async def verifier_key(caller: Anyone, kernel: Running) -> PlainTextResponse:
     """The key that checkpoints are signed with, as a C2SP verifier key. Pin it from elsewhere than here."""
-    return PlainTextResponse(f"{log_of(kernel).key}\n")
+    return PlainTextResponse(f"{kernel.part(Log).key}\n")
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
@@ -61,7 +61,7 @@ async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], pa
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
 async def tile(path: Annotated[str, Path(max_length=100)], caller: Anyone, kernel: Running) -> Response:
     """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
-    log = log_of(kernel)
+    log: Log = kernel.part(Log)
     try:
         wanted = parse_tile_path(f"tile/{path}")
     except ValueError as error:
@@ -89,7 +89,7 @@ async def receipt(
     wait: Annotated[int, Query(ge=0, le=10, description="seconds to wait for a checkpoint that covers the event")] = 0,
 ) -> PlainTextResponse:
     """The receipt of an event, at the place that the `Reserve-Position` of its answer names: a C2SP tlog-proof that opens the leaf."""
-    log = log_of(kernel)
+    log: Log = kernel.part(Log)
     partner = only_of(caller)
     line = f"{source}/{shard}"
     if source not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:

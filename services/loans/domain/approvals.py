@@ -2,28 +2,27 @@
 material loans alike. The acts are those that allocation registers instruments for."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from services.loans.events.authority import AuthorityCited
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.approval import Approval as SignedApproval
 from shared.terms.authority import Capacity, Fault, cite, interest_in
 
 type KeyStatus = Literal["enrolled", "revoked", "unknown"]
 
 
-class ApprovalReason(StrEnum):
+class ApprovalReason(Reasons):
     """Why an approval does not count."""
 
-    ANOTHER_APPROVER = "approval_of_another_approver"
-    BY_PROPOSER = "approval_by_proposer"
-    ANOTHER_DOCUMENT = "approval_of_another_document"
-    KEY_NOT_FOUND = "approver_key_not_found"
-    KEY_REVOKED = "approver_key_revoked"
-    SIGNATURE_INVALID = "approval_signature_invalid"
+    ANOTHER_APPROVER = "approval_of_another_approver", 403, "The approval is another approver's"
+    BY_PROPOSER = "approval_by_proposer", 403, "Nobody approves their own proposal"
+    ANOTHER_DOCUMENT = "approval_of_another_document", 409, "The approval is of something else"
+    KEY_NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
+    KEY_REVOKED = "approver_key_revoked", 409, "The key is revoked"
+    SIGNATURE_INVALID = "approval_signature_invalid", 422, "The signature is not the key's"
 
 
 class Signing(msgspec.Struct, frozen=True, kw_only=True):

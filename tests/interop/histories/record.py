@@ -23,8 +23,9 @@ import httpx
 import msgspec
 
 from reserve.client import Client, ProblemAnswer
-from tests.e2e.running import eventually, up
+from tests.e2e.running import up
 from tests.e2e.world import PARTNERS, World, a_world
+from tests.waiting import until
 
 UNIT_G = 1_000
 UNITS = 1_500
@@ -174,7 +175,7 @@ class Recorder:
             row: dict[str, Any] = await world.operator.get(f"/allocation/v1/rounds/{round}", at_least=certified.position)
             return row if row["status"] in ("released", "open") else None
 
-        row = await eventually(settled, 120.0)
+        row = await until(settled)
         assert row is not None
         if row["status"] == "open":
             self.write("release", call, {"refused": row["reason"]}, mass_g=mass_g)
@@ -199,7 +200,7 @@ class Recorder:
                 answer = await self.read_release(operator, release)
                 return answer is not None and answer["status"] != "open"
 
-            await eventually(closed, 120.0, every_s=0.2)
+            await until(closed, every_s=0.2)
             self.made.remove(release)
 
     def _forget(self, release: Release) -> None:
@@ -215,7 +216,7 @@ async def kill(world: World) -> None:
     async def runs_again() -> bool:
         return world.running.endpoints.pids.get("inventory", killed) != killed
 
-    await eventually(runs_again, 120.0)
+    await until(runs_again)
 
 
 async def record(out: TextIO, seed: int, kills: int) -> Recorder:
@@ -224,7 +225,7 @@ async def record(out: TextIO, seed: int, kills: int) -> Recorder:
         clock_file.write_text("0")
         async with (
             up(Path(folder) / "reserve", clock_file) as running,
-            a_world(running, clock_file, patience_s=120.0) as world,
+            a_world(running, clock_file) as world,
             AsyncExitStack() as stack,
         ):
             product = await world.registered_product(unit_g=UNIT_G)
@@ -257,7 +258,7 @@ async def play(recorder: Recorder, operator: Client, kills: int) -> None:
         async def worked(goal: int = goal) -> bool:
             return recorder.answered >= goal
 
-        await eventually(worked, 120.0)
+        await until(worked)
         async with asyncio.TaskGroup() as both:
             both.create_task(kill(recorder.world))
             if number % 2 == 0:

@@ -5,7 +5,6 @@ itself when it is proposed and certified."""
 import asyncio
 import time
 from datetime import date
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -13,7 +12,7 @@ from services.allocation.api.lookups import valid_terms
 from services.allocation.domain.book.lapses import TermsRead
 from services.allocation.events import PartnerCode
 from shared.http.handlers import Reads
-from shared.process.service import Kernel
+from shared.process.service import Kernel, Part
 
 REMEMBERED_S = 1.0
 MOST = 10_000
@@ -29,26 +28,26 @@ class _Look(msgspec.Struct, frozen=True, eq=False):
     found: asyncio.Task[TermsRead | None]
 
 
-_of: WeakKeyDictionary[Kernel, _Looks] = WeakKeyDictionary()
+class Terms(Part):
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self._looks: _Looks = {}
 
+    async def of(self, reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
+        """As `valid_terms` has them, or had them within the last second. That there are none is taken from nobody else's look."""
+        await reads.arrived()
+        key, now = (product, partner, on), time.monotonic()
+        if (look := self._looks.get(key)) is not None and now < look.since + REMEMBERED_S:
+            terms = await asyncio.shield(look.found)
+            return terms if terms is not None else await _found(reads, *key)
+        if len(self._looks) >= MOST:
+            self._looks.clear()
+        look = self._looks[key] = _Look(now, asyncio.create_task(_remembered(self._looks, reads, key)))
+        return await asyncio.shield(look.found)
 
-async def terms_of(reads: Reads, product: str, partner: PartnerCode, on: date) -> TermsRead | None:
-    """As `valid_terms` has them, or had them within the last second. That there are none is taken from nobody else's look."""
-    await reads.arrived()
-    looks = _of.setdefault(reads.kernel, {})
-    key, now = (product, partner, on), time.monotonic()
-    if (look := looks.get(key)) is not None and now < look.since + REMEMBERED_S:
-        terms = await asyncio.shield(look.found)
-        return terms if terms is not None else await _found(reads, *key)
-    if len(looks) >= MOST:
-        looks.clear()
-    look = looks[key] = _Look(now, asyncio.create_task(_remembered(looks, reads, key)))
-    return await asyncio.shield(look.found)
-
-
-def forget_terms(kernel: Kernel) -> None:
-    """An agreement has changed here."""
-    _of.pop(kernel, None)
+    def forget(self) -> None:
+        """An agreement has changed here. A look that is under way ends in what is forgotten."""
+        self._looks = {}
 
 
 async def _remembered(looks: _Looks, reads: Reads, key: _Key) -> TermsRead | None:

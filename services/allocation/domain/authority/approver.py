@@ -1,13 +1,12 @@
 """Approver: a person's own Ed25519 keys, by their public halves. No service holds the private ones."""
 
-from enum import StrEnum
 from typing import assert_never
 
 import immutables
 import msgspec
 
 from services.allocation.events import ApproverEvent, ApproverKeyEnrolled, ApproverKeyRevoked, KeyId, ProductId, SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class EnrolKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -26,12 +25,12 @@ class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = EnrolKey | RevokeKey
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an approver's keys stay as they are."""
 
-    ALREADY_ENROLLED = "approver_key_already_enrolled"
-    NOT_FOUND = "approver_key_not_found"
-    ALREADY_REVOKED = "approver_key_already_revoked"
+    ALREADY_ENROLLED = "approver_key_already_enrolled", 409, "The key was enrolled before"
+    NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
+    ALREADY_REVOKED = "approver_key_already_revoked", 409, "The key is revoked already"
 
 
 class ApproverKey(msgspec.Struct, frozen=True):

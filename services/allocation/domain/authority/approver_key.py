@@ -1,11 +1,9 @@
 """Approver's key: whose it is. Whoever claims it first has it for ever."""
 
-from enum import StrEnum
-
 import msgspec
 
 from services.allocation.events import ApproverKeyClaimed, KeyId, SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class ClaimKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -13,8 +11,8 @@ class ClaimKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: KeyId
 
 
-class Reason(StrEnum):
-    ANOTHERS = "approver_key_already_enrolled"
+class Reason(Reasons):
+    ANOTHERS = "approver_key_already_enrolled", 409, "The key was enrolled before"
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """Instrument: a power to act, who holds it, and within which limits. One that stands under another is a part of it."""
 
 from datetime import date
-from enum import StrEnum
 from typing import assert_never
 
 import msgspec
@@ -16,7 +15,7 @@ from services.allocation.events.authority import (
     authority_of,
 )
 from services.allocation.events.ids import ProductId, SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 
 MAX_ACTING = 50  # officers named under one instrument
@@ -57,21 +56,21 @@ class EndInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = RegisterInstrument | NameActingOfficer | EndInstrument
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an instrument stays as it is."""
 
-    ALREADY_REGISTERED = "instrument_already_registered"
-    NOT_FOUND = "instrument_not_found"
-    ENDED = "instrument_ended"
-    NO_ACTS = "instrument_without_acts"
-    NAMED_TWICE = "instrument_names_twice"
-    DATES_REVERSED = "instrument_dates_reversed"
-    LIMIT_INVALID = "instrument_limit_invalid"
-    ROOT_INVALID = "instrument_root_invalid"
-    NOT_DELEGABLE = "authority_not_delegable"
-    WIDER = "instrument_wider_than_parent"
-    CHAIN_TOO_LONG = "instrument_chain_too_long"
-    ACTING_INVALID = "acting_officer_invalid"
+    ALREADY_REGISTERED = "instrument_already_registered", 409, "The instrument is registered already"
+    NOT_FOUND = "instrument_not_found", 404, "There is no such instrument"
+    ENDED = "instrument_ended", 409, "The instrument has ended"
+    NO_ACTS = "instrument_without_acts", 422, "An instrument empowers for at least one act"
+    NAMED_TWICE = "instrument_names_twice", 422, "An instrument names each once"
+    DATES_REVERSED = "instrument_dates_reversed", 422, "An instrument begins before it ends"
+    LIMIT_INVALID = "instrument_limit_invalid", 422, "A limit in money has a currency"
+    ROOT_INVALID = "instrument_root_invalid", 422, "An act stands under nothing, and all else under another"
+    NOT_DELEGABLE = "authority_not_delegable", 403, "The power may not be delegated"
+    WIDER = "instrument_wider_than_parent", 422, "An instrument is a part of what it stands under"
+    CHAIN_TOO_LONG = "instrument_chain_too_long", 422, "An instrument does not stand under so many"
+    ACTING_INVALID = "acting_officer_invalid", 422, "The officer cannot act under it so"
 
 
 class Instrument(msgspec.Struct, frozen=True):

@@ -1,6 +1,5 @@
 """Official: a person who decides, by an opaque subject, and what they have declared that they have an interest in."""
 
-from enum import StrEnum
 from typing import assert_never
 
 import immutables
@@ -8,7 +7,7 @@ import msgspec
 
 from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent
 from services.allocation.events.ids import SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import interest_in
 
 
@@ -32,12 +31,12 @@ class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = DeclareConflict | WithdrawConflict
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an official's conflicts stay as they are."""
 
-    ALREADY_DECLARED = "conflict_already_declared"
-    NOT_FOUND = "conflict_not_found"
-    BY_ONESELF = "conflict_withdrawn_by_oneself"
+    ALREADY_DECLARED = "conflict_already_declared", 409, "The conflict is declared already"
+    NOT_FOUND = "conflict_not_found", 404, "No such conflict is declared"
+    BY_ONESELF = "conflict_withdrawn_by_oneself", 403, "Nobody clears themselves of a conflict"
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,29 +1,28 @@
 """Signing: whether a person's signature is over what was proposed, for decisions of rounds and tenders and versions of policies alike."""
 
 from collections.abc import Collection, Iterable
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from services.allocation.events.ids import KeyId, SubjectId
 from services.allocation.events.rounds import Approval
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.approval import Approval as SignedApproval
 from shared.terms.authority import Capacity
 
 type KeyStatus = Literal["enrolled", "revoked", "unknown"]
 
 
-class SigningReason(StrEnum):
+class SigningReason(Reasons):
     """Why a signature does not count."""
 
-    OTHER_DECISION = "approval_of_another_decision"
-    APPROVER_DIFFERS = "approval_of_another_approver"
-    KEY_NOT_FOUND = "approver_key_not_found"
-    KEY_REVOKED = "approver_key_revoked"
-    SIGNATURE_INVALID = "approval_signature_invalid"
-    BY_PROPOSER = "approval_by_proposer"
+    OTHER_DECISION = "approval_of_another_decision", 409, "The approval is of something else"
+    APPROVER_DIFFERS = "approval_of_another_approver", 403, "The approval is another approver's"
+    KEY_NOT_FOUND = "approver_key_not_found", 404, "There is no such key"
+    KEY_REVOKED = "approver_key_revoked", 409, "The key is revoked"
+    SIGNATURE_INVALID = "approval_signature_invalid", 422, "The signature is not the key's"
+    BY_PROPOSER = "approval_by_proposer", 403, "Nobody approves their own proposal"
 
 
 class Signing(msgspec.Struct, frozen=True, kw_only=True):

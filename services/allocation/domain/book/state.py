@@ -1,7 +1,6 @@
 """Book of a product: what its requests and rounds have come to. It holds only what can still change."""
 
 from datetime import date
-from enum import StrEnum
 
 import immutables
 import msgspec
@@ -26,56 +25,56 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.authority import Cited
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a book refuses. Each value is the `code` of an RFC 9457 problem."""
 
-    PRODUCT_NOT_FOUND = "product_not_found"
-    QUANTITY_INVALID = "quantity_invalid"
-    MINIMUM_INVALID = "request_minimum_invalid"
-    DATE_IN_PAST = "date_in_past"
-    RETURN_INVALID = "return_day_invalid"
-    AGREEMENT_MISSING = "agreement_missing"
-    REQUEST_CLOSED = "request_closed"
-    REQUEST_EXPIRED = "request_expired"
-    REQUEST_CERTIFIED = "request_in_certified_round"
-    REQUEST_NOT_ACCEPTED = "request_not_accepted"
-    REQUEST_IN_ROUND = "request_in_another_round"
-    ACCEPTED_INVALID = "accepted_mass_invalid"
-    REASONS_MISSING = "reasons_missing"
-    SCREENING_MISSING = "screening_missing"
-    HIT_OPEN = "screening_hit_open"
-    PARTY_BARRED = "party_barred"
-    HIT_NOT_FOUND = "screening_hit_not_found"
-    OBJECTION_LATE = "objection_too_late"
-    OBJECTION_OPEN = "objection_already_open"
-    OBJECTION_CLOSED = "objection_already_answered"
-    OBJECTION_ACCEPTANCE = "objection_acceptance_invalid"
-    ROUND_CLOSED = "round_closed"
-    ROUND_EMPTY = "round_without_requests"
-    ROUND_TOO_LARGE = "round_too_large"
-    REQUEST_TWICE = "round_request_twice"
-    RULE_UNKNOWN = "rule_unknown"
-    POSITION_MISSING = "position_missing"
-    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy"
-    POLICY_CHANGED = "policy_changed"
-    EMERGENCY_TOO_LARGE = "emergency_too_large"
-    APPROVALS_INVALID = "approvals_needed_invalid"
-    RELEASE_DAYS_INVALID = "release_days_invalid"
-    ROUND_CERTIFIED = "round_already_certified"
-    ROUND_NOT_PROPOSED = "round_not_proposed"
-    SUPPLY_BEYOND_STOCK = "supply_beyond_stock"
-    NOTHING_AWARDED = "round_awards_nothing"
-    DECISION_UNSOUND = "decision_unsound"
-    DECISION_STALE = "decision_stale"
-    APPROVED_BEFORE = "approval_duplicate"
-    APPROVALS_MISSING = "approvals_missing"
-    AWAITING_RELEASE = "another_round_awaits_release"
-    NOT_TO_RATIFY = "ratification_not_due"
-    RATIFIED_BY_DECIDER = "ratification_by_decider"
+    PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
+    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    MINIMUM_INVALID = "request_minimum_invalid", 422, "The minimum is within what is asked for"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    RETURN_INVALID = "return_day_invalid", 422, "A loan comes back on a day, and a sale does not"
+    AGREEMENT_MISSING = "agreement_missing", 409, "The partner has no valid agreement on the product"
+    REQUEST_CLOSED = "request_closed", 409, "The request is not open"
+    REQUEST_EXPIRED = "request_expired", 409, "The request's day has passed"
+    REQUEST_CERTIFIED = "request_in_certified_round", 409, "The request is in a certified round"
+    REQUEST_NOT_ACCEPTED = "request_not_accepted", 409, "The request has not been accepted"
+    REQUEST_IN_ROUND = "request_in_another_round", 409, "The request is in a round"
+    ACCEPTED_INVALID = "accepted_mass_invalid", 422, "What is accepted is within what is asked for"
+    REASONS_MISSING = "reasons_missing", 422, "Screening gives its reasons"
+    SCREENING_MISSING = "screening_missing", 409, "The request's parties are still to be screened"
+    HIT_OPEN = "screening_hit_open", 409, "A hit is still to be decided"
+    PARTY_BARRED = "party_barred", 409, "A party is on a screening list"
+    HIT_NOT_FOUND = "screening_hit_not_found", 404, "There is no such hit"
+    OBJECTION_LATE = "objection_too_late", 409, "The day for objections has passed"
+    OBJECTION_OPEN = "objection_already_open", 409, "The last objection has no answer yet"
+    OBJECTION_CLOSED = "objection_already_answered", 409, "The objection has its answer"
+    OBJECTION_ACCEPTANCE = "objection_acceptance_invalid", 422, "An upheld objection brings another acceptance, and no other answer does"
+    ROUND_CLOSED = "round_closed", 409, "The round is not open"
+    ROUND_EMPTY = "round_without_requests", 422, "A round is over requests"
+    ROUND_TOO_LARGE = "round_too_large", 422, "A round does not hold so many requests"
+    REQUEST_TWICE = "round_request_twice", 422, "A round names each request once"
+    RULE_UNKNOWN = "rule_unknown", 422, "There is no such rule"
+    POSITION_MISSING = "position_missing", 422, "The rule goes by positions"
+    MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy", 409, "The request insists on more than the policy allows"
+    POLICY_CHANGED = "policy_changed", 409, "Another version of the policy is active"
+    EMERGENCY_TOO_LARGE = "emergency_too_large", 422, "An emergency does not release so much"
+    APPROVALS_INVALID = "approvals_needed_invalid", 422, "A round cannot need so many approvals"
+    RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
+    ROUND_CERTIFIED = "round_already_certified", 409, "The round is certified already"
+    ROUND_NOT_PROPOSED = "round_not_proposed", 409, "The round has no decision"
+    SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
+    NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
+    DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
+    DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
+    APPROVED_BEFORE = "approval_duplicate", 409, "The approver has approved already"
+    APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
+    AWAITING_RELEASE = "another_round_awaits_release", 409, "Another round is being released"
+    NOT_TO_RATIFY = "ratification_not_due", 409, "Nothing is to be ratified"
+    RATIFIED_BY_DECIDER = "ratification_by_decider", 403, "Who decided it does not ratify it"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ A milestone is reached when the whole award got there: what lapsed, was cancelle
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from enum import StrEnum
 from typing import Any, assert_never
 
 import msgspec
@@ -31,7 +30,7 @@ from services.allocation.events.clocks import (
     Standing,
     Step,
 )
-from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 
 _UNTOLD = Standing(next=None, limit_on=None, breached=False, check_on=None)
 
@@ -96,13 +95,13 @@ class ResumeClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = StartClock | AdvanceClock | SetClockBack | EndClock | CheckClock | PauseClock | ResumeClock
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an operator cannot pause or resume a clock."""
 
-    NOT_RUNNING = "clock_not_running"
-    PAUSED = "clock_paused"
-    NOT_PAUSED = "clock_not_paused"
-    PAUSE_INVALID = "clock_pause_invalid"
+    NOT_RUNNING = "clock_not_running", 409, "No clock of the request is running"
+    PAUSED = "clock_paused", 409, "The clock is paused already"
+    NOT_PAUSED = "clock_not_paused", 409, "The clock is not paused"
+    PAUSE_INVALID = "clock_pause_invalid", 422, "The clock was not running then"
 
 
 def decide(command: Command, clock: Clock) -> list[ClockEvent] | Refused[Reason]:

@@ -1,11 +1,9 @@
 """Award: given back by its partner, once. What it had drawn it keeps."""
 
-from enum import StrEnum
-
 import msgspec
 
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class RenounceAward(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -21,11 +19,11 @@ class RenounceAward(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an award is not given back."""
 
-    NOT_RELEASED = "award_not_released"
-    RENOUNCED = "award_already_renounced"
+    NOT_RELEASED = "award_not_released", 409, "The award is not released"
+    RENOUNCED = "award_already_renounced", 409, "The award was given back"
 
 
 class GivenBack(msgspec.Struct, frozen=True):

@@ -1,12 +1,11 @@
 """Report: what a certified round owes the Minister, and whether it has gone out."""
 
 from datetime import date
-from enum import StrEnum
 
 import msgspec
 
 from services.allocation.events import DecisionHash, ProductId, ReportEvent, ReportSent, RoundId, SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class SendReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -24,11 +23,11 @@ class SendReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a report is not taken as sent."""
 
-    ALREADY_SENT = "report_already_sent"
-    DAY_INVALID = "report_day_invalid"
+    ALREADY_SENT = "report_already_sent", 409, "The report was sent as it is"
+    DAY_INVALID = "report_day_invalid", 422, "A report is sent after its decision, and not in the future"
 
 
 class Report(msgspec.Struct, frozen=True):

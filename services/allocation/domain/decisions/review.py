@@ -1,6 +1,5 @@
 """Review of a certified decision: asked for by a partner in it or an operator, concluded by someone who was not in it. It stops nothing."""
 
-from enum import StrEnum
 from typing import Literal, assert_never
 
 import msgspec
@@ -17,7 +16,7 @@ from services.allocation.events import (
     RoundId,
     SubjectId,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class RequestReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -52,16 +51,16 @@ class ConcludeReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = RequestReview | AssignReview | ConcludeReview
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a review stays as it is."""
 
-    NOT_CERTIFIED = "round_not_certified"
-    NOT_FOUND = "review_not_found"
-    CONCLUDED = "review_already_concluded"
-    NOT_ASSIGNED = "review_not_assigned"
-    ANOTHERS = "review_of_another_reviewer"
-    INVOLVED = "reviewer_was_involved"
-    REASONS_MISSING = "reasons_missing"
+    NOT_CERTIFIED = "round_not_certified", 409, "The round is not certified"
+    NOT_FOUND = "review_not_found", 404, "There is no such review"
+    CONCLUDED = "review_already_concluded", 409, "The review is concluded"
+    NOT_ASSIGNED = "review_not_assigned", 409, "The review has no reviewer yet"
+    ANOTHERS = "review_of_another_reviewer", 403, "The review is another reviewer's"
+    INVOLVED = "reviewer_was_involved", 403, "Nobody reviews a decision that they had a part in"
+    REASONS_MISSING = "reasons_missing", 422, "Screening gives its reasons"
 
 
 class Review(msgspec.Struct, frozen=True):

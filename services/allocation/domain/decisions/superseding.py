@@ -1,13 +1,11 @@
 """Superseding: a certified decision whose rest is taken back, since another round decides again. Both stay provable."""
 
-from enum import StrEnum
-
 import msgspec
 
 from services.allocation.domain.book.authority import concerns_of
 from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
 from services.allocation.events.authority import Act
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import Capacity, Fault, cite
 
 
@@ -27,12 +25,12 @@ class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a decision is not superseded."""
 
-    NOT_RELEASED = "round_not_released"
-    SUPERSEDED = "decision_already_superseded"
-    NOT_TO_DECIDE = "round_decides_nothing_again"
+    NOT_RELEASED = "round_not_released", 409, "The round is not released"
+    SUPERSEDED = "decision_already_superseded", 409, "The decision is superseded already"
+    NOT_TO_DECIDE = "round_decides_nothing_again", 409, "The other round does not decide this again"
 
 
 class Superseded(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 anniversary of its first day."""
 
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
@@ -21,7 +20,7 @@ from services.allocation.events import (
     ProductId,
     ProductTerms,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -60,19 +59,19 @@ class ResumeAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ResumeAgreement
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why an agreement stays as it is."""
 
-    ALREADY_SIGNED = "agreement_already_signed"
-    NOT_FOUND = "agreement_not_found"
-    ENDED = "agreement_ended"
-    SUSPENDED = "agreement_suspended"
-    NOT_SUSPENDED = "agreement_not_suspended"
-    NO_PRODUCTS = "agreement_without_products"
-    PRODUCT_TWICE = "agreement_product_twice"
-    SHARE_INVALID = "agreement_share_invalid"
-    DATES_REVERSED = "agreement_dates_reversed"
-    DATE_IN_PAST = "date_in_past"
+    ALREADY_SIGNED = "agreement_already_signed", 409, "The agreement is signed already"
+    NOT_FOUND = "agreement_not_found", 404, "There is no such agreement"
+    ENDED = "agreement_ended", 409, "The agreement has ended"
+    SUSPENDED = "agreement_suspended", 409, "The agreement is suspended"
+    NOT_SUSPENDED = "agreement_not_suspended", 409, "The agreement is not suspended"
+    NO_PRODUCTS = "agreement_without_products", 422, "An agreement is about at least one product"
+    PRODUCT_TWICE = "agreement_product_twice", 422, "An agreement names each product once"
+    SHARE_INVALID = "agreement_share_invalid", 422, "The share is not one"
+    DATES_REVERSED = "agreement_dates_reversed", 422, "An agreement begins before it ends"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """Disruption: a loss of supply, and what is known of it."""
 
 from datetime import date
-from enum import StrEnum
 from typing import assert_never
 
 import msgspec
@@ -15,7 +14,7 @@ from services.allocation.events import (
     PartnerCode,
     ProductId,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class DeclareDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -48,16 +47,16 @@ class EndDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = DeclareDisruption | ReviseDisruption | EndDisruption
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a disruption stays as it is."""
 
-    ALREADY_DECLARED = "disruption_already_declared"
-    NOT_FOUND = "disruption_not_found"
-    ENDED = "disruption_ended"
-    NO_PRODUCTS = "disruption_without_products"
-    NAMED_TWICE = "disruption_names_twice"
-    NO_EVIDENCE = "disruption_without_evidence"
-    DATES_REVERSED = "disruption_dates_reversed"
+    ALREADY_DECLARED = "disruption_already_declared", 409, "The disruption is declared already"
+    NOT_FOUND = "disruption_not_found", 404, "There is no such disruption"
+    ENDED = "disruption_ended", 409, "The disruption has ended"
+    NO_PRODUCTS = "disruption_without_products", 422, "A disruption is of at least one product"
+    NAMED_TWICE = "disruption_names_twice", 422, "A disruption names each once"
+    NO_EVIDENCE = "disruption_without_evidence", 422, "A disruption has evidence"
+    DATES_REVERSED = "disruption_dates_reversed", 422, "A disruption starts before it ends"
 
 
 class Disruption(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,11 @@
 """Partner: a government that may ask for material. Australia itself is one."""
 
-from enum import StrEnum
 from typing import assert_never
 
 import msgspec
 
 from services.allocation.events import PartnerCode, PartnerEvent, PartnerRegistered
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class RegisterPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -17,10 +16,10 @@ class RegisterPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = RegisterPartner
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a partner is not registered."""
 
-    ALREADY_REGISTERED = "partner_already_registered"
+    ALREADY_REGISTERED = "partner_already_registered", 409, "The partner is registered already"
 
 
 class Partner(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 import re
 from datetime import date
-from enum import StrEnum
 from functools import reduce
 from hashlib import sha256
 from typing import Literal, assert_never
@@ -27,7 +26,7 @@ from services.allocation.events.policy import (
     PolicyUsed,
     PolicyWithdrawn,
 )
-from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.record import canonical
 from shared.terms.authority import Fault, cite
 
@@ -91,16 +90,16 @@ class NoteUse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = DraftVersion | ReviseVersion | SubmitVersion | ApproveVersion | WithdrawVersion | ActivateVersion | NoteUse
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a policy stays as it is."""
 
-    NOT_FOUND = "policy_not_found"
-    VERSION_NOT_FOUND = "policy_version_not_found"
-    DRAFT_OPEN = "policy_draft_open"
-    NOT_DRAFT = "policy_not_draft"
-    NOT_SUBMITTED = "policy_not_submitted"
-    WITHDRAWN = "policy_withdrawn"
-    DATE_IN_PAST = "date_in_past"
+    NOT_FOUND = "policy_not_found", 404, "There is no such policy"
+    VERSION_NOT_FOUND = "policy_version_not_found", 404, "The policy has no such version"
+    DRAFT_OPEN = "policy_draft_open", 409, "Another version is not decided yet"
+    NOT_DRAFT = "policy_not_draft", 409, "The version is no draft"
+    NOT_SUBMITTED = "policy_not_submitted", 409, "The version is not submitted"
+    WITHDRAWN = "policy_withdrawn", 409, "The version is withdrawn"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
 
 
 type Status = Literal["draft", "submitted", "approved", "superseded", "withdrawn"]

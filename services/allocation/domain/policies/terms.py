@@ -1,14 +1,13 @@
 """What a policy cannot say: each fault with its field, and with what would do."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
 from services.allocation.domain.rules import RULES, rational
 from services.allocation.events.policy import Clocks, Emergency, PolicyTerms
 from services.allocation.events.rounds import Method, QuorumStep
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 
 MAX_APPROVALS = 10
 MAX_RELEASE_DAYS = 366
@@ -36,19 +35,19 @@ STANDARD_TERMS = PolicyTerms(
 _OTHERS = ""  # of `Method.inside`: every class that is not named
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why terms are refused. Each value is the `code` of an RFC 9457 problem."""
 
-    RULE_UNKNOWN = "rule_unknown"
-    INSIDE_INVALID = "policy_inside_invalid"
-    CAP_INVALID = "policy_cap_invalid"
-    RESTRAINT_INVALID = "policy_restraint_invalid"
-    QUORUM_INVALID = "policy_quorum_invalid"
-    EMERGENCY_INVALID = "policy_emergency_invalid"
-    CLOCKS_INVALID = "policy_clocks_invalid"
-    RELEASE_DAYS_INVALID = "release_days_invalid"
-    CARRY_YEARS_INVALID = "policy_carry_years_invalid"
-    MINIMUM_INVALID = "policy_minimum_invalid"
+    RULE_UNKNOWN = "rule_unknown", 422, "There is no such rule"
+    INSIDE_INVALID = "policy_inside_invalid", 422, "No such rule can stand inside"
+    CAP_INVALID = "policy_cap_invalid", 422, "A cap is a part of what is offered"
+    RESTRAINT_INVALID = "policy_restraint_invalid", 422, "Restraint is a part of base consumption, and goes with the rule iep"
+    QUORUM_INVALID = "policy_quorum_invalid", 422, "A quorum begins with the first gram, and asks for more only for more"
+    EMERGENCY_INVALID = "policy_emergency_invalid", 422, "The emergency path is not one"
+    CLOCKS_INVALID = "policy_clocks_invalid", 422, "The clocks are out of order"
+    RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
+    CARRY_YEARS_INVALID = "policy_carry_years_invalid", 422, "Rounding cannot be remembered for so long"
+    MINIMUM_INVALID = "policy_minimum_invalid", 422, "The largest minimum is a part of a request"
 
 
 type Fault = Refused[Reason]

@@ -5,7 +5,6 @@ Several items of one kind may be cleared: three carriers are better than one.
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from enum import StrEnum
 from typing import Any, assert_never
 
 import immutables
@@ -22,7 +21,7 @@ from services.allocation.events.readiness import (
     ReadinessRenewed,
     ReadinessWithdrawn,
 )
-from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 
 MAX_ITEMS = 200  # of one register
 
@@ -67,13 +66,13 @@ class CheckItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = ClearItem | RenewItem | WithdrawItem | CheckItem
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a register stays as it is."""
 
-    ITEM_NOT_FOUND = "readiness_item_not_found"
-    CLEARED_ALREADY = "readiness_cleared_already"
-    TOO_MANY = "readiness_items_too_many"
-    DATE_IN_PAST = "date_in_past"
+    ITEM_NOT_FOUND = "readiness_item_not_found", 404, "There is no such item"
+    CLEARED_ALREADY = "readiness_cleared_already", 409, "It is cleared already"
+    TOO_MANY = "readiness_items_too_many", 409, "The register is full"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,11 @@
 """Screening list: a version of it is in force, or none. What is on it stands in a document."""
 
-from enum import StrEnum
 from typing import assert_never
 
 import msgspec
 
 from services.allocation.events import ListName, ScreeningListEvent, ScreeningListPutInForce, ScreeningListWithdrawn, SubjectId
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 
 
 class PutListInForce(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -26,11 +25,11 @@ class WithdrawList(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = PutListInForce | WithdrawList
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a list stays as it is."""
 
-    SAME = "list_already_in_force"
-    NOT_IN_FORCE = "list_not_in_force"
+    SAME = "list_already_in_force", 409, "The screening list is in force as it is"
+    NOT_IN_FORCE = "list_not_in_force", 409, "No version of the screening list is in force"
 
 
 class ScreeningList(msgspec.Struct, frozen=True):

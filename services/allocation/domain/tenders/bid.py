@@ -1,7 +1,6 @@
 """Bid: what one bidder bids in one tender, sealed until the tender's `commit_until`, then revealed, or void."""
 
 from datetime import datetime
-from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
@@ -20,7 +19,7 @@ from services.allocation.events import (
     TenderId,
     TenderTerms,
 )
-from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 
 
 class CommitBid(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -52,19 +51,19 @@ class VoidBid(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = CommitBid | RevealBid | VoidBid
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a bid stays as it is."""
 
-    NOT_QUALIFIED = "bidder_not_qualified"
-    COMMITMENTS_CLOSED = "bid_too_late"
-    NOT_COMMITTED = "bid_not_committed"
-    REVEAL_NOT_OPEN = "reveal_too_early"
-    REVEAL_CLOSED = "reveal_too_late"
-    REVEALED_BEFORE = "bid_already_revealed"
-    DIFFERS = "bid_differs_from_commitment"
-    STEPS_INVALID = "bid_steps_invalid"
-    OVER_CAP = "bid_over_cap"
-    PRICE_NOT_WHOLE = "price_not_whole"
+    NOT_QUALIFIED = "bidder_not_qualified", 403, "The tender is not open to this bidder"
+    COMMITMENTS_CLOSED = "bid_too_late", 409, "Bids are sealed"
+    NOT_COMMITTED = "bid_not_committed", 409, "No bid was sealed"
+    REVEAL_NOT_OPEN = "reveal_too_early", 409, "Bids are still being sealed"
+    REVEAL_CLOSED = "reveal_too_late", 409, "The time to reveal bids is over"
+    REVEALED_BEFORE = "bid_already_revealed", 409, "The bid is revealed already"
+    DIFFERS = "bid_differs_from_commitment", 422, "The bid is not the one that was sealed"
+    STEPS_INVALID = "bid_steps_invalid", 422, "The steps are not those of a bid"
+    OVER_CAP = "bid_over_cap", 422, "The bid is for more than one bidder may have"
+    PRICE_NOT_WHOLE = "price_not_whole", 422, "At this price a unit costs no whole number of minor units"
 
 
 class Bid(msgspec.Struct, frozen=True, kw_only=True):

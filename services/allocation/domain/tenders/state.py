@@ -1,6 +1,5 @@
 """What a tender has come to."""
 
-from enum import StrEnum
 from typing import assert_never
 
 import immutables
@@ -24,34 +23,35 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
+from shared.journal.decider import Reasons
 from shared.terms.authority import Cited
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a tender stays as it is."""
 
-    ALREADY_OPEN = "tender_already_open"
-    NOT_FOUND = "tender_not_found"
-    ENDED = "tender_closed"
-    CERTIFIED = "tender_already_certified"
-    NOT_PROPOSED = "tender_not_proposed"
-    BIDDING_OPEN = "tender_bidding_open"
-    NOTHING_SOLD = "tender_sells_nothing"
-    UNITS_INVALID = "tender_units_invalid"
-    UNIT_UNKNOWN = "tender_unit_unknown"
-    RESERVE_PRICE_INVALID = "reserve_price_invalid"
-    PRICE_NOT_WHOLE = "price_not_whole"
-    CAP_INVALID = "tender_cap_invalid"
-    BIDDERS_INVALID = "tender_bidders_invalid"
-    AGREEMENT_MISSING = "agreement_missing"
-    TIMES_INVALID = "tender_times_invalid"
-    APPROVALS_INVALID = "approvals_needed_invalid"
-    RELEASE_DAYS_INVALID = "release_days_invalid"
-    SUPPLY_BEYOND_STOCK = "supply_beyond_stock"
-    DECISION_STALE = "decision_stale"
-    DECISION_UNSOUND = "decision_unsound"
-    APPROVED_BEFORE = "approval_duplicate"
-    APPROVALS_MISSING = "approvals_missing"
+    ALREADY_OPEN = "tender_already_open", 409, "The tender is open already"
+    NOT_FOUND = "tender_not_found", 404, "There is no such tender"
+    ENDED = "tender_closed", 409, "The tender is over"
+    CERTIFIED = "tender_already_certified", 409, "The tender is certified already"
+    NOT_PROPOSED = "tender_not_proposed", 409, "The tender has no decision"
+    BIDDING_OPEN = "tender_bidding_open", 409, "Bids may still be revealed"
+    NOTHING_SOLD = "tender_sells_nothing", 409, "The decision sells nothing"
+    UNITS_INVALID = "tender_units_invalid", 422, "The units on offer are not a number that can be"
+    UNIT_UNKNOWN = "tender_unit_unknown", 422, "The product is not kept in such units"
+    RESERVE_PRICE_INVALID = "reserve_price_invalid", 422, "The reserve price is not one"
+    PRICE_NOT_WHOLE = "price_not_whole", 422, "At this price a unit costs no whole number of minor units"
+    CAP_INVALID = "tender_cap_invalid", 422, "The cap is within what is on offer"
+    BIDDERS_INVALID = "tender_bidders_invalid", 422, "A tender names each of its bidders once"
+    AGREEMENT_MISSING = "agreement_missing", 409, "The partner has no valid agreement on the product"
+    TIMES_INVALID = "tender_times_invalid", 422, "Bids are sealed first, and revealed then"
+    APPROVALS_INVALID = "approvals_needed_invalid", 422, "A round cannot need so many approvals"
+    RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
+    SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
+    DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
+    DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
+    APPROVED_BEFORE = "approval_duplicate", 409, "The approver has approved already"
+    APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ from services.loans.events.equity import (
     WriteDownProposed,
     WriteDownWithdrawn,
 )
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.authority import Fault
 
 
@@ -46,25 +46,25 @@ class HoldingStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a holding stays as it is. Each value is the `code` of an RFC 9457 problem."""
 
-    NOT_FOUND = "holding_not_found"
-    ALREADY_PROPOSED = "holding_already_proposed"
-    STATUS = "holding_status"
-    TERMS_INVALID = "holding_terms_invalid"
-    AMOUNT_INVALID = "amount_invalid"
-    UNITS_INVALID = "units_invalid"
-    BEYOND_COMMITMENT = "subscription_beyond_commitment"
-    NOTHING_UNCALLED = "nothing_uncalled"
-    NOTHING_HELD = "nothing_held"
-    DATE_INVALID = "date_before_holding"
-    DATE_IN_FUTURE = "date_in_future"
-    REFERENCE_USED = "payment_reference_used"
-    DIVIDEND_NOT_FOUND = "dividend_not_found"
-    WRITE_DOWN_NOT_FOUND = "write_down_not_found"
-    BEYOND_COST = "write_down_beyond_cost"
-    TOO_MANY = "too_many_moves"
+    NOT_FOUND = "holding_not_found", 404, "There is no such holding"
+    ALREADY_PROPOSED = "holding_already_proposed", 409, "The holding is proposed already"
+    STATUS = "holding_status", 409, "The holding does not stand so"
+    TERMS_INVALID = "holding_terms_invalid", 422, "The terms are not those of a holding"
+    AMOUNT_INVALID = "amount_invalid", 422, "The amount is not one that can be"
+    UNITS_INVALID = "units_invalid", 422, "The units are not ones that can be"
+    BEYOND_COMMITMENT = "subscription_beyond_commitment", 409, "More would be paid than is committed"
+    NOTHING_UNCALLED = "nothing_uncalled", 409, "Nothing of the commitment is left to be called"
+    NOTHING_HELD = "nothing_held", 409, "No shares are subscribed yet"
+    DATE_INVALID = "date_before_holding", 422, "The day is before the holding's"
+    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    REFERENCE_USED = "payment_reference_used", 409, "The reference is of another payment"
+    DIVIDEND_NOT_FOUND = "dividend_not_found", 404, "There is no such dividend"
+    WRITE_DOWN_NOT_FOUND = "write_down_not_found", 404, "There is no such write-down"
+    BEYOND_COST = "write_down_beyond_cost", 422, "The books hold it at less"
+    TOO_MANY = "too_many_moves", 409, "The holding has too many subscriptions and sales"
 
 
 type Decided = Sequence[EquityEvent | AuthorityCited] | Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]

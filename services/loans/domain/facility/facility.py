@@ -8,7 +8,6 @@ the rate recorded last; another rate values it anew.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
@@ -27,7 +26,7 @@ from services.loans.events.facility import (
     LimitsSet,
     RateRecorded,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 
 MAX_LIMITS = 400  # all of them must fit in one event
@@ -78,19 +77,19 @@ class ReleaseHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a facility stays as it is, or has no headroom."""
 
-    ALREADY_OPEN = "facility_already_open"
-    NOT_FOUND = "facility_not_found"
-    LIMITS_INVALID = "limits_invalid"
-    RATE_INVALID = "rate_invalid"
-    RATE_OUTDATED = "rate_outdated"
-    RATE_OWN = "rate_of_own_currency"
-    RATE_MISSING = "rate_missing"
-    DATE_IN_FUTURE = "date_in_future"
-    LIMIT_EXCEEDED = "limit_exceeded"
-    COMMITTED_ALREADY = "committed_already"
+    ALREADY_OPEN = "facility_already_open", 409, "The facility is open already"
+    NOT_FOUND = "facility_not_found", 404, "There is no such facility"
+    LIMITS_INVALID = "limits_invalid", 422, "The limits are not a tree"
+    RATE_INVALID = "rate_invalid", 422, "The rate is not one"
+    RATE_OUTDATED = "rate_outdated", 409, "A later rate is recorded"
+    RATE_OWN = "rate_of_own_currency", 422, "The facility's own currency has no rate"
+    RATE_MISSING = "rate_missing", 409, "No rate is recorded"
+    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    LIMIT_EXCEEDED = "limit_exceeded", 409, "A limit would be exceeded"
+    COMMITTED_ALREADY = "committed_already", 409, "It is committed already"
 
 
 class Commitment(msgspec.Struct, frozen=True, gc=False):

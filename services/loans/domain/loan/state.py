@@ -34,7 +34,7 @@ from services.loans.events.loan import (
     WaiveCovenant,
     WriteOff,
 )
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
 
@@ -52,32 +52,32 @@ class LoanStatus(StrEnum):
 OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a loan stays as it is. Each value is the `code` of an RFC 9457 problem."""
 
-    NOT_FOUND = "loan_not_found"
-    ALREADY_PROPOSED = "loan_already_proposed"
-    STATUS = "loan_status"
-    AMOUNT_INVALID = "amount_invalid"
-    RATE_INVALID = "loan_rate_invalid"
-    TERMS_INVALID = "loan_terms_invalid"
-    SCHEDULE_INVALID = "schedule_invalid"
-    CONDITION_INVALID = "condition_invalid"
-    CONDITION_NOT_FOUND = "condition_not_found"
-    CONDITIONS_UNMET = "conditions_unmet"
-    ADVANCE_BEYOND = "advance_beyond_commitment"
-    COVENANT_BREACHED = "covenant_breached"
-    ADVANCE_OUTSIDE = "advance_outside_availability"
-    ADVANCE_NOT_FOUND = "advance_not_found"
-    DATE_BEFORE_LOAN = "date_before_loan"
-    DATE_IN_FUTURE = "date_in_future"
-    REFERENCE_USED = "payment_reference_used"
-    PAYMENT_NOT_FOUND = "payment_not_found"
-    NOTHING_TO_CANCEL = "nothing_to_cancel"
-    ACT_NOT_FOUND = "act_not_found"
-    COVENANT_NOT_FOUND = "covenant_not_found"
-    WRITE_OFF_BEYOND = "write_off_beyond_owed"
-    STILL_OWED = "loan_still_owed"
+    NOT_FOUND = "loan_not_found", 404, "There is no such loan"
+    ALREADY_PROPOSED = "loan_already_proposed", 409, "The loan is proposed already"
+    STATUS = "loan_status", 409, "The loan is not in a state for that"
+    AMOUNT_INVALID = "amount_invalid", 422, "The amount is not one that can be"
+    RATE_INVALID = "loan_rate_invalid", 422, "The rate is not one that is charged"
+    TERMS_INVALID = "loan_terms_invalid", 422, "The terms do not go together"
+    SCHEDULE_INVALID = "schedule_invalid", 422, "The schedule is not one"
+    CONDITION_INVALID = "condition_invalid", 422, "Nothing could ever meet the condition"
+    CONDITION_NOT_FOUND = "condition_not_found", 404, "There is no such condition"
+    CONDITIONS_UNMET = "conditions_unmet", 409, "Conditions precedent are not met"
+    ADVANCE_BEYOND = "advance_beyond_commitment", 409, "It is more than is left of the commitment"
+    COVENANT_BREACHED = "covenant_breached", 409, "A covenant is breached"
+    ADVANCE_OUTSIDE = "advance_outside_availability", 409, "The commitment is not available then"
+    ADVANCE_NOT_FOUND = "advance_not_found", 404, "There is no such advance"
+    DATE_BEFORE_LOAN = "date_before_loan", 422, "The day is before the loan"
+    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    REFERENCE_USED = "payment_reference_used", 409, "The reference is of another payment"
+    PAYMENT_NOT_FOUND = "payment_not_found", 404, "There is no such payment"
+    NOTHING_TO_CANCEL = "nothing_to_cancel", 409, "There is not so much to cancel"
+    ACT_NOT_FOUND = "act_not_found", 404, "There is no such act"
+    COVENANT_NOT_FOUND = "covenant_not_found", 404, "There is no such covenant"
+    WRITE_OFF_BEYOND = "write_off_beyond_owed", 409, "Not so much is owed"
+    STILL_OWED = "loan_still_owed", 409, "The loan is not at its end"
 
 
 type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]

@@ -1,7 +1,6 @@
 """State of a material loan, and what each event does to it."""
 
 from datetime import date
-from enum import StrEnum
 from typing import Literal, assert_never
 
 import immutables
@@ -44,6 +43,7 @@ from services.loans.events.material import (
     SecurityMarked,
     SecurityToppedUp,
 )
+from shared.journal.decider import Reasons
 
 PURPOSE = "material_loan"  # of the signatures over terms
 DEFERRAL = "material_deferral"  # and over deferrals
@@ -51,39 +51,39 @@ DEFERRAL = "material_deferral"  # and over deferrals
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why a material loan stays as it is. Each value is the `code` of an RFC 9457 problem."""
 
-    NOT_FOUND = "material_loan_not_found"
-    CLOSED = "material_loan_closed"
-    ALREADY_AGREED = "material_terms_agreed_already"
-    NOTHING_PROPOSED = "nothing_to_approve"
-    TERMS_STALE = "material_terms_stale"
-    TERMS_INVALID = "material_terms_invalid"
-    AWAITING_COMMITMENT = "material_loan_awaits_commitment"
-    COMMITTED = "material_loan_is_committed"
-    NOTHING_LENT = "nothing_lent"
-    DATE_IN_FUTURE = "date_in_future"
-    DATE_IN_PAST = "date_in_past"
-    DATE_BEFORE_LOAN = "date_before_loan"
-    DEFERRAL_CONDITION = "deferral_condition_unknown"
-    DEFERRAL_NOT_LATER = "deferral_not_later"
-    DEFERRAL_NOT_FOUND = "deferral_not_found"
-    RETURN_NOT_FOUND = "return_not_found"
-    RETURN_OF_ANOTHER_PRODUCT = "return_of_another_product"
-    RETURN_ELSEWHERE = "return_at_another_place"
-    RETURN_EXCEEDS_OWED = "return_exceeds_owed"
-    RETURN_ASSAYED = "return_assayed_already"
-    RETURN_NOT_SPLIT = "umpire_not_needed"
-    RETURN_SETTLED = "return_settled_already"
-    RETURNS_PENDING = "returns_pending"
-    RETURN_TAKEN = "return_id_taken"
-    ELEMENT_NOT_ASSAYED = "element_not_assayed"
-    QUANTITY_INVALID = "quantity_invalid"
-    SERIALS_MISMATCH = "serials_do_not_match_units"
-    PRICE_INVALID = "price_invalid"
-    NOT_OVERDUE = "material_loan_not_overdue"
-    NOT_DEFAULTED = "material_loan_not_defaulted"
+    NOT_FOUND = "material_loan_not_found", 404, "There is no such material loan"
+    CLOSED = "material_loan_closed", 409, "The material loan is closed"
+    ALREADY_AGREED = "material_terms_agreed_already", 409, "The terms are agreed already"
+    NOTHING_PROPOSED = "nothing_to_approve", 409, "Nothing waits for an approval"
+    TERMS_STALE = "material_terms_stale", 409, "What was proposed has changed"
+    TERMS_INVALID = "material_terms_invalid", 422, "The terms are not those of a material loan"
+    AWAITING_COMMITMENT = "material_loan_awaits_commitment", 409, "The facility has not answered yet"
+    COMMITTED = "material_loan_is_committed", 409, "The material loan is committed"
+    NOTHING_LENT = "nothing_lent", 409, "Nothing of it is out"
+    DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
+    DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+    DATE_BEFORE_LOAN = "date_before_loan", 422, "The day is before the loan"
+    DEFERRAL_CONDITION = "deferral_condition_unknown", 422, "The terms name no such condition"
+    DEFERRAL_NOT_LATER = "deferral_not_later", 422, "A deferral is to a later day"
+    DEFERRAL_NOT_FOUND = "deferral_not_found", 404, "There is no such deferral"
+    RETURN_NOT_FOUND = "return_not_found", 404, "There is no such return, or it waits no longer"
+    RETURN_OF_ANOTHER_PRODUCT = "return_of_another_product", 422, "Another product was lent"
+    RETURN_ELSEWHERE = "return_at_another_place", 422, "It is not the return place"
+    RETURN_EXCEEDS_OWED = "return_exceeds_owed", 422, "It is more than is owed"
+    RETURN_ASSAYED = "return_assayed_already", 409, "The assay is there already"
+    RETURN_NOT_SPLIT = "umpire_not_needed", 409, "No umpire is needed"
+    RETURN_SETTLED = "return_settled_already", 409, "The return is settled already"
+    RETURNS_PENDING = "returns_pending", 409, "Returns wait to be settled"
+    RETURN_TAKEN = "return_id_taken", 409, "The return is received already"
+    ELEMENT_NOT_ASSAYED = "element_not_assayed", 422, "The assay does not say what is owed"
+    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    SERIALS_MISMATCH = "serials_do_not_match_units", 422, "The serials do not match the units"
+    PRICE_INVALID = "price_invalid", 422, "The price is not one"
+    NOT_OVERDUE = "material_loan_not_overdue", 409, "The material loan is not overdue"
+    NOT_DEFAULTED = "material_loan_not_defaulted", 409, "The material loan is not in default"
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):

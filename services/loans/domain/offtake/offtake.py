@@ -6,7 +6,6 @@ out again, its payment is reversed by a person, as any payment that turns out no
 
 from collections.abc import Sequence
 from datetime import date
-from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
@@ -25,7 +24,7 @@ from services.loans.events.offtake import (
     OfftakeEvent,
     OfftakeId,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 
 
@@ -68,16 +67,16 @@ class ValueDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = AgreeOfftake | EndOfftake | ValueDelivery
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why the agreements of a right stay as they are. Each value is the `code` of an RFC 9457 problem."""
 
-    NOT_FOUND = "offtake_not_found"
-    AGREED_ALREADY = "offtake_agreed_already"
-    PRICE_INVALID = "price_invalid"
-    SHARE_INVALID = "offtake_share_invalid"
-    DATES_REVERSED = "offtake_dates_reversed"
-    ENDED = "offtake_ended"
-    LOAN_STATUS = "loan_status"
+    NOT_FOUND = "offtake_not_found", 404, "There is no such agreement"
+    AGREED_ALREADY = "offtake_agreed_already", 409, "Another agreement has the right"
+    PRICE_INVALID = "price_invalid", 422, "The price is not one"
+    SHARE_INVALID = "offtake_share_invalid", 422, "The share is not one"
+    DATES_REVERSED = "offtake_dates_reversed", 422, "An agreement begins before it ends"
+    ENDED = "offtake_ended", 409, "The agreement has ended"
+    LOAN_STATUS = "loan_status", 409, "The loan is not in a state for that"
 
 
 class Offtake(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date
-from enum import StrEnum
 from hashlib import sha256
 from itertools import batched
 from typing import assert_never
@@ -24,7 +23,7 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
-from shared.journal.decider import Decider, Refused
+from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 from shared.terms.conditions import Evidence
 
@@ -70,17 +69,17 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = RecordFact | WithdrawFact | RecordRight | Watch
 
 
-class Reason(StrEnum):
+class Reason(Reasons):
     """Why nothing more is known of a project."""
 
-    ALREADY_RECORDED = "project_fact_already_recorded"
-    NOT_FOUND = "project_fact_not_found"
-    NO_EVIDENCE = "project_fact_without_evidence"
-    QUANTITY_INVALID = "project_fact_quantity_invalid"
-    UNIT_MISSING = "project_fact_unit_missing"
-    BINDING_MISSING = "project_fact_binding_missing"
-    DATES_REVERSED = "project_fact_dates_reversed"
-    COUNTED_TWICE = "project_fact_counted_twice"
+    ALREADY_RECORDED = "project_fact_already_recorded", 409, "The fact is recorded already"
+    NOT_FOUND = "project_fact_not_found", 404, "There is no such fact"
+    NO_EVIDENCE = "project_fact_without_evidence", 422, "A fact has evidence"
+    QUANTITY_INVALID = "project_fact_quantity_invalid", 422, "The quantity is not one that can be"
+    UNIT_MISSING = "project_fact_unit_missing", 422, "A quantity is in a unit"
+    BINDING_MISSING = "project_fact_binding_missing", 422, "An offtake binds, or does not"
+    DATES_REVERSED = "project_fact_dates_reversed", 422, "A fact begins before it ends"
+    COUNTED_TWICE = "project_fact_counted_twice", 409, "Another fact says so already"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

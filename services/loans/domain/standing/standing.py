@@ -65,22 +65,8 @@ def without_fact(account: Account, id: str) -> Account:
     return _folded(account, at, account.facts[at + 1 :])
 
 
-# Of the last fold: its account, place and facts, and what it came to. A decision folds a fact in to say what that changes, and the event
-# that follows folds the same one in again; a late fact costs milliseconds each time.
-_last: list[tuple[Account, int, tuple[DatedFact, ...], Account]] = []
-
-
 def _folded(account: Account, at: int, facts: tuple[DatedFact, ...]) -> Account:
     """The account with these facts from place `at` on."""
-    for of, place, taken, folded in _last:
-        if of is account and place == at and taken == facts:
-            return folded
-    folded = _fold(account, at, facts)
-    _last[:] = [(account, at, facts, folded)]
-    return folded
-
-
-def _fold(account: Account, at: int, facts: tuple[DatedFact, ...]) -> Account:
     course = Course(account.contract, account.after[at - 1] if at else began(account.contract))
     after = []
     for fact in facts:

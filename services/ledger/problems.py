@@ -1,0 +1,10 @@
+"""Why the ledger's API refuses. Its one stream refuses nothing."""
+
+from shared.journal.decider import Reasons
+
+
+class ApiReason(Reasons):
+    RECEIPT_NOT_FOUND = "receipt_not_found", 404, "There is no such receipt"
+    RECEIPT_NOT_READY = "receipt_not_ready", 404, "The receipt is not there yet"
+    CHECKPOINT_NOT_FOUND = "checkpoint_not_found", 404, "There is no checkpoint yet"
+    TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"

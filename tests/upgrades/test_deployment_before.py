@@ -1,0 +1,200 @@
+"""Deployments of builds before, as `keep.py` kept them: this build upgrades each in place, serves, and its audit holds; what others took
+home from it is verified as it was then.
+
+The tests of one deployment are steps, in order: each begins with what the one before has left.
+"""
+
+import asyncio
+import json
+import shutil
+import tarfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from typer.testing import CliRunner
+
+from reserve.__main__ import app
+from reserve.client import ProblemAnswer
+from shared.engines.engines import engines
+from tests.e2e.lending import paid
+from tests.e2e.running import eventually, up
+from tests.e2e.world import World
+from tests.upgrades.keep import ALLOCATION, INVENTORY, JOURNALED, a_world_again, at_rest
+
+KEPT = sorted(Path(__file__).with_name("kept").glob("*.tar.xz"))
+assert KEPT, "no deployment of a build before is kept"
+
+
+def command(*arguments: str | Path, **environment: str) -> str:
+    """What the `reserve` command prints, in this process. It must succeed."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env=environment)
+    assert result.exit_code == 0, f"reserve {' '.join(map(str, arguments))}: {result.output}"
+    return result.stdout
+
+
+class Upgraded:
+    """What this build serves of it. `left`: what that build has left under way."""
+
+    def __init__(self, kept: Path, world: World) -> None:
+        self.kept, self.world = kept, world
+        self.left = json.loads((kept / "left.json").read_text())
+
+
+@pytest.fixture(scope="module", params=KEPT, ids=lambda archive: archive.name.partition(".")[0])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept")
+    with tarfile.open(request.param) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def upgraded(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Upgraded]:
+    root = tmp_path_factory.mktemp("upgraded")
+    folder, clock_file = root / "reserve", root / "clock"
+    await restore(kept, folder)
+    then = datetime.fromisoformat(json.loads((kept / "left.json").read_text())["now"])
+    clock_file.write_text(str((then - datetime.now(UTC)).total_seconds()))
+    async with up(folder, clock_file) as running, a_world_again(running, clock_file, kept / "home") as world:
+        yield Upgraded(kept, world)
+
+
+async def restore(kept: Path, folder: Path) -> None:
+    """The folder as that build has left it, with its schema, on a new server; Kafka has forgotten everything."""
+    shutil.copytree(kept / "folder", folder)
+    [postgres] = (servers := engines(folder, kafka_bootstrap_servers="not needed")).programs
+    await postgres.start()
+    try:
+        connection = await asyncpg.connect(servers.database_url)
+        for name in JOURNALED:
+            await connection.execute(f'CREATE ROLE "reserve_{name}" LOGIN')
+        await connection.close()
+        for name in JOURNALED:
+            words = ("restore", kept / "backups" / name, "--service", name, "--data", folder)
+            await asyncio.to_thread(command, *words, DATABASE_OWNER_URL=servers.database_url)
+    finally:
+        await postgres.stop()
+
+
+async def test_every_journal_goes_on_from_where_it_ended(upgraded: Upgraded) -> None:
+    for name in JOURNALED:
+        manifest = json.loads((upgraded.kept / "backups" / name / "manifest.json").read_text())
+        for line, head in manifest["heads"].items():
+            if head["position"]:
+                path, shard = f"/{name}/v1/journal", int(line.rpartition("/")[2])
+                page = await upgraded.world.auditor.get(path, shard=shard, after=head["position"] - 1, limit=1)
+                assert [record["chain_hash"] for record in page["records"]] == [head["chain_hash"]], line
+
+
+async def test_the_log_goes_on_from_the_checkpoint_that_others_have(upgraded: Upgraded) -> None:
+    _, size, root, *_ = (upgraded.kept / "home" / "checkpoint").read_text().splitlines()
+    rows = await upgraded.world.rows(upgraded.world.auditor, "/ledger/v1/checkpoints")
+    [row] = [row for row in rows if row["size"] == int(size)]
+    assert root in row["note"].splitlines()
+    assert (upgraded.world.running.folder / "keys/ledger.vkey").read_text() == (upgraded.kept / "folder/keys/ledger.vkey").read_text()
+
+
+async def test_a_command_that_is_sent_again_gets_its_answer_of_before(upgraded: Upgraded) -> None:
+    asked, world = upgraded.left["asked"], upgraded.world
+    again = await world.post(world.partner(asked["by"]), asked["path"], asked["body"], key=asked["key"])
+    assert asked["answer"].items() <= again.body.items()
+
+
+async def test_what_was_under_way_goes_on(upgraded: Upgraded) -> None:
+    world, left = upgraded.world, upgraded.left
+    approved, unratified = left["approved"], left["unratified"]
+    assert await world.releases_of(approved["round"], await world.certified(approved["round"]))
+    signed = await world.approval(unratified["decision"], "approver-2", purpose="ratification")
+    await world.post(world.clients["approver-2"], f"{ALLOCATION}/rounds/{unratified['round']}/ratification", signed)
+    await world.lifted(left["hold"])
+
+    await world.dispatched(left["draw"])
+    receipt = {"delivered_on": world.in_days(0), "received_by": "the goods office", "evidence": "CMR 4711"}
+    await world.post(world.operator, f"{INVENTORY}/draws/{left['draw']}/delivery", receipt)
+    release = left["release"]
+    drawn = await world.drawn(release["partner"], release["release"], release["unit_g"])
+    assert drawn["remaining_g"] == (release["units"] - 1) * release["unit_g"]
+    await world.weighed(drawn["draw"], release["unit_g"])
+    await world.dispatched(drawn["draw"])
+
+    payment = await paid(world, left["loan"]["loan"], 5_000)
+    payments = await world.rows(world.auditor, f"/loans/v1/loans/{left['loan']['loan']}/payments")
+    assert {left["loan"]["payment"], payment} <= {row["payment"] for row in payments}
+    assert await world.receipt(world.partner(release["partner"]), drawn["place"])
+
+
+async def test_a_request_goes_the_whole_way(upgraded: Upgraded) -> None:
+    world = upgraded.world
+    _, _, release = await world.stocked_release("US", 1)
+    drawn = await world.drawn("US", release, (await world.operator.get(f"{INVENTORY}/releases/{release}"))["mass_g"])
+    await world.weighed(drawn["draw"], drawn["mass_g"])
+    await world.dispatched(drawn["draw"])
+
+
+async def test_a_timer_of_before_fires_on_its_day(upgraded: Upgraded) -> None:
+    world, release = upgraded.world, upgraded.left["release"]
+    path = f"{INVENTORY}/releases/{release['release']}"
+    assert (await world.operator.get(path))["status"] == "open"
+    world.move_on(release["days"] + 1)
+
+    async def lapsed() -> bool:
+        return bool((await world.operator.get(path))["status"] == "lapsed")
+
+    await eventually(lapsed)
+    with pytest.raises(ProblemAnswer, match="release_lapsed"):
+        await world.drawn(release["partner"], release["release"], release["unit_g"])
+
+
+async def test_its_audit_holds_and_no_line_stands_still(upgraded: Upgraded) -> None:
+    world = upgraded.world
+    await eventually(lambda: at_rest(world))
+    report = json.loads(await asyncio.to_thread(command, "audit", "verify", "--live", "--json", "--data", world.running.folder))
+    assert [check for check in report["checks"] if check["failed"]] == []
+    assert report["ok"] and report["beyond"] == 0 and report["events"] > events_before(upgraded.kept)
+    for name in JOURNALED:
+        lines = await world.auditor.get(f"/{name}/v1/inbox")
+        assert {line: (state["stopped"], state["parked"]) for line, state in lines.items()} == dict.fromkeys(lines, (None, []))
+
+
+def events_before(kept: Path) -> int:
+    manifests = [json.loads((kept / "backups" / name / "manifest.json").read_text()) for name in JOURNALED]
+    return sum(head["position"] for manifest in manifests for head in manifest["heads"].values())
+
+
+async def test_its_tables_are_what_this_build_makes_of_the_journals(upgraded: Upgraded) -> None:
+    """Rows that the build before wrote, migrated, beside those that this one writes from the same events."""
+    for name in JOURNALED:
+        if name != "ledger":  # of which the audit has told already
+            await asyncio.to_thread(command, "rebuild", name, "--data", upgraded.world.running.folder)
+
+
+def test_the_receipts_that_others_have_are_verified(kept: Path) -> None:
+    key = (kept / "folder/keys/ledger.vkey").read_text()
+    receipts = sorted((kept / "home").glob("*.receipt"))
+    assert len(receipts) > 20
+    for file in receipts:
+        command("receipt", "verify", file, "--key", key)
+
+
+def test_of_the_certificates_that_others_have_as_much_is_verified_as_then(kept: Path) -> None:
+    key = (kept / "folder/keys/ledger.vkey").read_text()
+    certificates = sorted((kept / "home").glob("*.certificate.json"))
+    assert len(certificates) > 20
+    for file in certificates:
+        then = json.loads(file.with_name(f"{file.name}.checked").read_text())
+        now = json.loads(command("certificate", "verify", file, "--log-key", key, "--json"))
+        assert now["decision"] == then["decision"] and now["failed"] == []
+        assert len(now["passed"]) >= len(then["passed"]), f"less of {file.name} is checked than then"
+
+
+def test_the_documents_that_others_have_are_computed_and_signed_as_then(kept: Path, tmp_path: Path) -> None:
+    """Decisions are computed anew first. A signature is over the document's hash, and of one key always the same."""
+    signed = sorted((kept / "home").glob("*.approval"))
+    assert len(signed) > 10
+    for approval in signed:
+        document, out = approval.with_suffix(""), tmp_path / approval.name
+        command("approve", document, "--key", kept / "home/approver-1.pem", "--approver", "sub_1", "--out", out)
+        assert out.read_bytes() == approval.read_bytes()
