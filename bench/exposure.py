@@ -21,7 +21,7 @@ from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.main import SERVICE
 from services.loans.tables import CommitmentRow, LoanRow, MaterialLoanRow
 from shared.journal.decider import Refused
-from shared.process.service import read_engine
+from shared.process.app import read_engine
 
 TODAY = date(2026, 1, 6)
 CMF, LENDING = FacilityId("cmf"), FacilityId("lending")

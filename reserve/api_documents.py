@@ -17,7 +17,7 @@ from services.identity.tokens import TokenSigner
 from services.registry import JOURNALED, service
 from shared.journal.codec import Codec, without_version
 from shared.journal.messages import topic_of
-from shared.process.service import create_app
+from shared.process.app import create_app
 from shared.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "api"

@@ -10,8 +10,8 @@ from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.http.whole_answers import WholeAnswers
+from shared.process.app import create_app
 from shared.process.niceness import stand_back
-from shared.process.service import create_app
 from shared.settings import Settings
 
 BEHIND = frozenset({"ledger"})  # nobody waits for it who would not wait longer for a draw: where processors are short, draws go first

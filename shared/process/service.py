@@ -1,51 +1,34 @@
-"""Service: one process from its parts. `create_app` gives the ASGI application that `reserve serve NAME` runs."""
+"""Service: what makes a service itself, as one value; and the kernel, its moving parts while it serves."""
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import asyncpg
 import msgspec
 import sqlalchemy as sa
-import structlog
-from fastapi import APIRouter, FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.clock import Clock, ShiftedClock, SystemClock
-from shared.delivery.broker import BrokerUnreachable
+from shared.clock import Clock
 from shared.delivery.inbox import Inbox, Needs, React, Subscription
 from shared.delivery.kafka_broker import KafkaBroker
 from shared.delivery.relay import Relay
-from shared.delivery.sources import Sources, Unanswered
+from shared.delivery.sources import Sources
 from shared.delivery.timers import Timers
 from shared.delivery.tokens import TokenSource
-from shared.http import handlers as http
-from shared.http import problems
-from shared.http.auth import Keys, TokenVerifier
-from shared.http.problems import Entry
 from shared.journal.codec import Codec, Upcaster
-from shared.journal.connection import Project, briefly, open_pool, reachable
+from shared.journal.connection import Project, briefly
 from shared.journal.decider import Decider, Reasons
 from shared.journal.fingerprint import rules_of
-from shared.journal.messages import NotAnEvent, from_message, topic_of
-from shared.journal.postgres import PostgresJournal, previous_hash
+from shared.journal.postgres import PostgresJournal
 from shared.journal.postgres_snapshots import PostgresSnapshots
 from shared.journal.protocol import InboxLead, Unreachable
-from shared.journal.record import Record
-from shared.observe import telemetry
-from shared.process import kernel_api
-from shared.process.watch import watch
 from shared.settings import Settings
-from shared.writer.commands import Refusal
 from shared.writer.writer import Writer
 
-log = structlog.get_logger()
-
-KAFKA_PATIENCE_SECONDS = 30.0  # how long a service that starts waits for a Kafka that hangs; one that is away says so at once
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
 
 
@@ -185,166 +168,3 @@ class Kernel:
         except Unreachable as error:
             reasons.append(f"the database does not answer: {error!r}")
         return reasons
-
-    async def compare_and_carry(self) -> None:
-        """The relay waits: were it to repeat old events first, what is last in Kafka would say nothing any more."""
-        await self.compare_with_copies()
-        await self.relay.run()
-
-    async def compare_with_copies(self) -> None:
-        """Refuses writes until what is recorded of the own journal, and what is last in Kafka, are no further than it: else it was
-        restored to the past."""
-        if not self.settings.require_ledger_at_start:
-            return
-        self.writer.refuse(Refusal.WAITING_FOR_COPIES, "waiting for what others hold of this journal")
-        while self.writer.refusing_for in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
-            try:
-                recorder = self.service.recorded_by
-                behind = await (self._behind_kafka() if recorder is None else self._behind_record(recorder))
-            except (Unanswered, BrokerUnreachable, Unreachable) as error:
-                log.info("copies_not_asked_yet", error=repr(error))
-                await asyncio.sleep(0.2)
-                continue
-            if self.writer.refusing_for not in (Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES):
-                return  # it refuses for another reason by now
-            if not behind:
-                self.writer.accept()
-                return
-            self.writer.refuse(Refusal.BEHIND_COPIES, f"recover before writing: {'; '.join(behind)}")
-            log.error("journal_behind_its_copies", lines=behind)
-            await asyncio.sleep(5)
-
-    async def _behind_record(self, recorder: str) -> list[str]:
-        """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it."""
-        answer = await self.sources.get(recorder, "/v1/sources")
-        recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
-        try:
-            async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):
-                behind = await self._behind_kafka()
-        except (BrokerUnreachable, TimeoutError) as error:
-            log.warning("written_without_a_look_at_kafka", error=repr(error))
-            behind = []
-        for shard, (head, _) in (await self.journal.heads()).items():
-            if (theirs := recorded.get(f"{self.service.name}/{shard}")) is not None:
-                behind += await self._lacks(shard, head.position, theirs.position, theirs.chain_hash, f"the {recorder}")
-        return behind
-
-    async def _behind_kafka(self) -> list[str]:
-        topic = topic_of(self.service.name)
-        found = await asyncio.gather(*(self._last_in_kafka(topic, shard) for shard in range(self.settings.shards)))
-        behind = []
-        for shard, (head, _) in (await self.journal.heads()).items():  # read after Kafka: the relay sends what is committed
-            if (last := found[shard]) is not None:
-                behind += await self._lacks(shard, head.position, last.position, last.chain_hash.hex(), "Kafka")
-        return behind
-
-    async def _last_in_kafka(self, topic: str, shard: int) -> Record | None:
-        message = await self.broker.last((topic, shard))
-        try:
-            return None if message is None else from_message(message.headers, message.value, source=self.service.name, shard=shard).record
-        except NotAnEvent:
-            return None
-
-    async def _lacks(self, shard: int, end: int, position: int, chain_hash: str, who: str) -> list[str]:
-        """What to say where the own journal lacks, or has otherwise, what others hold."""
-        line = f"{self.service.name}/{shard}"
-        if position > end:
-            return [f"{line} ends at {end}, and {who} has it up to {position}"]
-        async with self.pool.acquire() as connection:
-            own = (await previous_hash(connection, shard, position)).hex()
-        return [] if own == chain_hash else [f"{line}/{position} has another hash than in the copy of {who}: {own}, not {chain_hash}"]
-
-
-class _Recorded(msgspec.Struct, frozen=True):
-    position: int
-    chain_hash: str
-
-
-def read_engine(url: str, schema: str) -> AsyncEngine:
-    """SQLModel's engine, on the service's schema. `url` is a plain postgresql:// one."""
-    return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=5,
-        isolation_level="AUTOCOMMIT",  # reads alone go this way: BEGIN and ROLLBACK would be two more round trips
-        connect_args={"server_settings": {"search_path": schema, "jit": "off"}, "command_timeout": 30},
-    )
-
-
-def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    for reason in service.refusals:
-        problems.register({reason.value: Entry(reason.status, reason.says)})
-    telemetry.configure(service.name, settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = await _pool(settings, service.name)
-        engine = read_engine(settings.database_url, service.name)
-        kernel = Kernel(service, settings, clock or _clock(settings), pool, engine)
-        app.state.kernel = kernel
-        app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
-        await kernel.writer.start()
-        work = [kernel.compare_and_carry(), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
-        tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await kernel.close()
-            await app.state.verifier.aclose()
-            await engine.dispose()
-            await pool.close()
-
-    app = FastAPI(
-        title=f"Reserve {service.name}",
-        version="1",
-        lifespan=lifespan,
-        responses=problems.RESPONSES,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # ours is in shared.observe.telemetry; to ask for FastAPI's costs as much
-    )
-    app.include_router(service.router)
-    app.include_router(kernel_api.router)
-    problems.install(app)
-    http.install(app)
-    app.add_middleware(problems.BodyGuard, streaming=service.imports)
-    telemetry.instrument(app, service.name, settings)
-    return app
-
-
-def _clock(settings: Settings) -> Clock:
-    if settings.clock_file is None:
-        return SystemClock()
-    if settings.environment == "production":
-        raise RuntimeError("RESERVE_CLOCK_FILE shifts the time, which production does not do")
-    return ShiftedClock(settings.clock_file)
-
-
-async def _pool(settings: Settings, schema: str) -> "asyncpg.Pool[asyncpg.Record]":
-    """Waits for PostgreSQL: nobody's hands are needed after a restart."""
-    while True:
-        try:
-            with reachable():
-                return await open_pool(settings.database_url, schema)
-        except Unreachable as error:
-            log.warning("database_not_there_yet", error=repr(error))
-            await asyncio.sleep(0.2)
-
-
-async def _reported(work: Awaitable[None]) -> None:
-    """The process's last resort: a part that breaks in an unforeseen way ends the process, and the supervisor starts it again."""
-    try:
-        await work
-    except BaseException as error:
-        us = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and us is not None and us.cancelling():
-            raise  # the service ends; a cancellation that nobody has asked for is a break like any other
-        log.critical("a part of the service broke", exc_info=True)
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise

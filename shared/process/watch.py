@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from shared.clock import day_of
 from shared.delivery.broker import BrokerUnreachable
@@ -11,10 +10,8 @@ from shared.journal.connection import briefly
 from shared.journal.messages import topic_of
 from shared.journal.protocol import Unreachable
 from shared.observe import metrics
+from shared.process.service import Kernel
 from shared.writer.commands import CommandFailed, CommandTooLarge, Refusal
-
-if TYPE_CHECKING:
-    from shared.process.service import Kernel
 
 LOOK_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0  # an engine that says nothing for so long is away
@@ -25,7 +22,7 @@ _PARKED = "SELECT source, count(*) AS events FROM parked GROUP BY source"
 _OVERDUE = "SELECT count(*) FROM timers WHERE due <= $1 AND (at IS NULL OR at <= $2)"
 
 
-async def watch(kernel: "Kernel") -> None:
+async def watch(kernel: Kernel) -> None:
     """Looks for as long as the service serves."""
     _begin_counters(kernel)
     while True:
@@ -34,7 +31,7 @@ async def watch(kernel: "Kernel") -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _begin_counters(kernel: "Kernel") -> None:
+def _begin_counters(kernel: Kernel) -> None:
     """At zero: of a counter that begins with 1 no increase is seen."""
     for source in kernel.inbox.subscriptions:
         metrics.set_aside.labels(kernel.service.name, source)
@@ -43,7 +40,7 @@ def _begin_counters(kernel: "Kernel") -> None:
     metrics.timers_fired.labels(kernel.service.name)
 
 
-def look_at_process(kernel: "Kernel") -> None:
+def look_at_process(kernel: Kernel) -> None:
     """What is in memory, and the disk below the data folder."""
     name, writer, inbox = kernel.service.name, kernel.writer, kernel.inbox
     for shard, (waiting, oldest_seconds) in writer.waiting().items():
@@ -66,7 +63,7 @@ def look_at_process(kernel: "Kernel") -> None:
         metrics.data_size_bytes.labels(name).set(disk.total)
 
 
-async def look_at_database(kernel: "Kernel") -> None:
+async def look_at_database(kernel: Kernel) -> None:
     """What the tables say, whichever process wrote them."""
     name = kernel.service.name
     now = kernel.clock.now()
@@ -92,7 +89,7 @@ async def look_at_database(kernel: "Kernel") -> None:
     metrics.timers_overdue.labels(name).set(overdue)
 
 
-async def look_at_kafka(kernel: "Kernel") -> None:
+async def look_at_kafka(kernel: Kernel) -> None:
     name = kernel.service.name
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

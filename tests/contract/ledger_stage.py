@@ -20,7 +20,8 @@ from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.delivery.tokens import TokenSource
 from shared.engines.engines import Engines, remembered_ports
-from shared.process.service import Kernel, Service, create_app
+from shared.process.app import create_app
+from shared.process.service import Kernel, Service
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
 from shared.writer.commands import Accepted, Context

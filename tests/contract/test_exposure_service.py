@@ -13,7 +13,7 @@ from services.loans.domain.facility.facility import Facility
 from services.loans.domain.standing.calendars import months_later
 from services.loans.tables import CommitmentRow, MaterialLoanRow
 from shared.engines.engines import Engines
-from shared.process.service import read_engine
+from shared.process.app import read_engine
 from tests.contract.loans_stage import TODAY, Lender, a_lender
 from tests.contract.test_equity_service import HOLDING, sign
 from tests.contract.test_loans_service import TERMS

@@ -31,7 +31,8 @@ from shared.journal.messages import topic_of
 from shared.journal.postgres import PostgresJournal, read_heads, read_records
 from shared.journal.record import Record
 from shared.journal.tables import all_tables
-from shared.process.service import Kernel, Service, create_app
+from shared.process.app import create_app
+from shared.process.service import Kernel, Service
 from shared.settings import Settings
 from shared.writer.commands import Context
 from shared.writer.writer import Writer

@@ -1,0 +1,114 @@
+"""App: one process of a service. `create_app` gives the ASGI application that `reserve serve NAME` runs."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import structlog
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from shared.clock import Clock, ShiftedClock, SystemClock
+from shared.http import handlers, problems
+from shared.http.auth import Keys, TokenVerifier
+from shared.http.problems import Entry
+from shared.journal.connection import open_pool, reachable
+from shared.journal.protocol import Unreachable
+from shared.observe import telemetry
+from shared.process import kernel_api
+from shared.process.copies import compare_and_carry
+from shared.process.service import Kernel, Service
+from shared.process.watch import watch
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+
+def read_engine(url: str, schema: str) -> AsyncEngine:
+    """SQLModel's engine, on the service's schema. `url` is a plain postgresql:// one."""
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=5,
+        isolation_level="AUTOCOMMIT",  # reads alone go this way: BEGIN and ROLLBACK would be two more round trips
+        connect_args={"server_settings": {"search_path": schema, "jit": "off"}, "command_timeout": 30},
+    )
+
+
+def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
+    for reason in service.refusals:
+        problems.register({reason.value: Entry(reason.status, reason.says)})
+    telemetry.configure(service.name, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await _pool(settings, service.name)
+        engine = read_engine(settings.database_url, service.name)
+        kernel = Kernel(service, settings, clock or _clock(settings), pool, engine)
+        app.state.kernel = kernel
+        app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
+        await kernel.writer.start()
+        work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
+        tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await kernel.close()
+            await app.state.verifier.aclose()
+            await engine.dispose()
+            await pool.close()
+
+    app = FastAPI(
+        title=f"Reserve {service.name}",
+        version="1",
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+        # Ours is in shared.observe.telemetry; to ask for FastAPI's costs as much.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.include_router(service.router)
+    app.include_router(kernel_api.router)
+    problems.install(app)
+    handlers.install(app)
+    app.add_middleware(problems.BodyGuard, streaming=service.imports)
+    telemetry.instrument(app, service.name, settings)
+    return app
+
+
+def _clock(settings: Settings) -> Clock:
+    if settings.clock_file is None:
+        return SystemClock()
+    if settings.environment == "production":
+        raise RuntimeError("RESERVE_CLOCK_FILE shifts the time, which production does not do")
+    return ShiftedClock(settings.clock_file)
+
+
+async def _pool(settings: Settings, schema: str) -> "asyncpg.Pool[asyncpg.Record]":
+    """Waits for PostgreSQL: nobody's hands are needed after a restart."""
+    while True:
+        try:
+            with reachable():
+                return await open_pool(settings.database_url, schema)
+        except Unreachable as error:
+            log.warning("database_not_there_yet", error=repr(error))
+            await asyncio.sleep(0.2)
+
+
+async def _reported(work: Awaitable[None]) -> None:
+    """The process's last resort: a part that breaks in an unforeseen way ends the process, and the supervisor starts it again."""
+    try:
+        await work
+    except BaseException as error:
+        us = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and us is not None and us.cancelling():
+            raise  # the service ends; a cancellation that nobody has asked for is a break like any other
+        log.critical("a part of the service broke", exc_info=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
