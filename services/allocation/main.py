@@ -2,7 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.api.book.terms import Terms
+from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.watch import watch_clocks
@@ -20,7 +20,7 @@ from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.problems import ApiReason
 from services.allocation.projections import project
-from services.allocation.projections.stock import take_stock
+from services.allocation.projections.supply import take_stock
 from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
@@ -60,7 +60,7 @@ SERVICE = Service(
     reasons=ApiReason,
     recorded_by="ledger",
     documents=events.documents_of,
-    parts=(Terms, DecisionProcess),
+    parts=(RecentTerms, DecisionProcess),
     tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )
