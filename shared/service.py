@@ -30,7 +30,6 @@ from shared.messages import NotAnEvent, from_message, topic_of
 from shared.postgres import Project, briefly, open_pool, reachable
 from shared.postgres_journal import PostgresJournal, previous_hash
 from shared.postgres_snapshots import PostgresSnapshots
-from shared.problems import Entry
 from shared.record import Record
 from shared.relay import Relay
 from shared.settings import Settings
@@ -270,8 +269,7 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    for reason in service.refusals:
-        problems.register({reason.value: Entry(reason.status, reason.says)})
+    problems.register(service.refusals)
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager

@@ -6,10 +6,10 @@ import pytest
 from import_story import LINE, file_of
 
 from services.loans.api.import_file import MAX_ROWS, Fault, ImportBody, Row, column_of, read_rows
-from services.loans.main import PROBLEMS
-from shared.problems import Entry, Problem, register
+from services.loans.main import SERVICE
+from shared.problems import Problem, register
 
-register({code: Entry(status, title) for code, (status, title) in PROBLEMS.items()})
+register(SERVICE.refusals)
 
 
 def row(**changes: str) -> Row:
