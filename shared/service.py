@@ -262,7 +262,7 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=8,
         max_overflow=8,
-        pool_timeout=5,
+        pool_timeout=30,
         isolation_level="AUTOCOMMIT",  # reads alone go this way: BEGIN and ROLLBACK would be two more round trips
         connect_args={"server_settings": {"search_path": schema, "jit": "off"}, "command_timeout": 30},
     )

@@ -120,9 +120,8 @@ async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[Ledger
 
 @asynccontextmanager
 async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False, timeout_graceful_shutdown=2
-    )
+    port = int(url.rpartition(":")[2])
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, timeout_keep_alive=round(HANGS_AFTER_S), log_level="error", access_log=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
     await until(lambda: server.started or task.done())

@@ -222,7 +222,16 @@ async def a_stage(servers: Engines, folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def serve(app: ASGIApp, port: int) -> AsyncIterator[ASGIApp]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    # Were idle connections closed from here, a client that is slow would send its next request just then.
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=round(HANGS_AFTER_S),
+        log_level="warning",
+        access_log=False,
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve())
