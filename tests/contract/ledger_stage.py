@@ -1,8 +1,7 @@
 """A stage for the ledger's tests: it and inventory, with the real issuer, PostgreSQL and Kafka, in a database and a folder of their own."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
-import uvicorn
-from starlette.types import ASGIApp
+from stage import serve
 
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
@@ -24,6 +22,7 @@ from shared.engines import Engines, remembered_ports
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
 from shared.signed_note import VerifierKey, parse_verifier_key
+from shared.tls import trusted
 
 
 class LedgerStage:
@@ -67,7 +66,7 @@ class LedgerStage:
     @asynccontextmanager
     async def serving(self, serves: Service, **settings: Any) -> AsyncIterator[Kernel]:
         app = create_app(serves, self.settings(serves.name, **settings))
-        async with serve(app, self.urls[serves.name]):
+        async with serve(app, port_of(self.urls[serves.name])):
             yield app.state.kernel
 
     @asynccontextmanager
@@ -82,7 +81,9 @@ class LedgerStage:
         """A caller of the ledger with its own token."""
         who = self.clients[client_id]
         tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret)
-        async with httpx.AsyncClient(base_url=self.urls["ledger"], headers=await tokens.authorization(), timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=self.urls["ledger"], headers=await tokens.authorization(), timeout=30, verify=trusted()
+        ) as http:
             yield http
         await tokens.aclose()
 
@@ -108,26 +109,14 @@ async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[Ledger
     stage = LedgerStage(folder, servers)
     await stage.prepare()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            serve(identity_app(Settings(issuer=stage.urls["identity"], data_dir=folder)), stage.urls["identity"])
-        )
+        issuer = stage.urls["identity"]
+        await stack.enter_async_context(serve(identity_app(Settings(issuer=issuer, data_dir=folder)), port_of(issuer)))
         stage.inventory = await stack.enter_async_context(stage.serving(service("inventory")))
         yield stage
 
 
-@asynccontextmanager
-async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())
-    while not server.started:
-        assert not task.done(), task.exception()
-        await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[str]:
@@ -151,11 +140,3 @@ async def rows(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[st
         if page["next"] is None:
             return found
         cursor = {"cursor": page["next"]}
-
-
-async def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
-    async with asyncio.timeout(patience):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)

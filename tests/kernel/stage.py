@@ -33,6 +33,7 @@ from shared.postgres_journal import PostgresJournal, read_heads, read_records
 from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
+from shared.tls import trusted
 from shared.topics import ensure_topics
 from shared.writer import Writer
 
@@ -183,7 +184,7 @@ class Stage:
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
         client = self.clients[client_id]
         tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret)
-        async with httpx.AsyncClient(base_url=url, headers=await tokens.authorization(), timeout=30) as http:
+        async with httpx.AsyncClient(base_url=url, headers=await tokens.authorization(), timeout=30, verify=trusted()) as http:
             yield http
         await tokens.aclose()
 
