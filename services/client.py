@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from services.deployment import Endpoints, read_endpoints
+from shared.tls import trusted
 from shared.tokens import TokenSource, TokenUnavailable
 from shared.waiting import SAY_EVERY_S, say
 
@@ -40,7 +41,7 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self._tokens = tokens
         self._patience_s = patience_s
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256))
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256), verify=trusted())
 
     @classmethod
     def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0) -> Self:

@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 
 from shared.decider import Reasons
 from shared.problems import Problem, register
+from shared.tls import trusted
 
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
 ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
@@ -86,7 +87,7 @@ class Keys:
 
     def __init__(self, jwks_url: str, http: httpx.AsyncClient | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
         self._url = jwks_url
-        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
         self._keys: dict[str, Key] = {}
         self._fetching = asyncio.Lock()
         self._now = now

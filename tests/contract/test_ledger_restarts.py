@@ -7,7 +7,8 @@ from pathlib import Path
 import asyncpg
 import httpx
 import msgspec
-from ledger_stage import LedgerStage, receipts_of, rows, until
+from ledger_stage import LedgerStage, receipts_of, rows
+from stage import until
 from stockpile_story import lot, register
 from waiting import HANGS_AFTER_S
 

@@ -2,8 +2,9 @@
 
 import msgspec
 import pytest
-from ledger_stage import LedgerStage, receipts_of, until
+from ledger_stage import LedgerStage, receipts_of
 from prometheus_client import REGISTRY
+from stage import until
 from stockpile_story import FAILED, a_round, award, lot, register
 
 from services.inventory.domain.stock import RecordAssay

@@ -33,6 +33,7 @@ from shared.postgres_journal import PostgresJournal, read_heads, read_records
 from shared.record import Record
 from shared.service import Kernel, Service, create_app
 from shared.settings import Settings
+from shared.tls import trusted
 from shared.tokens import TokenSource
 from shared.topics import ensure_topics
 from shared.writer import Writer
@@ -203,10 +204,10 @@ class Stage:
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
         client = self.clients[client_id]
-        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
+        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
         tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret, http=asking)
         first = await tokens.authorization()
-        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
+        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S, verify=trusted()) as http:
             yield http
         await tokens.aclose()
 
