@@ -16,21 +16,23 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared import http, kernel_api, problems, telemetry
+from shared.acting import Tells
 from shared.auth import Keys, TokenSource, TokenVerifier
+from shared.authority_tables import UnderAuthority, taking
 from shared.broker import BrokerUnreachable
 from shared.clock import Clock, ShiftedClock, SystemClock
-from shared.codec import Codec, Upcaster
+from shared.codec import Codec, Upcaster, type_of
 from shared.commands import Refusal
 from shared.decider import Decider
 from shared.inbox import Inbox, Needs, React, Subscription
 from shared.journal import InboxLead, Unreachable
 from shared.kafka_broker import KafkaBroker
 from shared.messages import NotAnEvent, from_message, topic_of
-from shared.postgres import Project, briefly, open_pool, reachable
+from shared.postgres import Connection, Project, briefly, open_pool, reachable
 from shared.postgres_journal import PostgresJournal, previous_hash
 from shared.postgres_snapshots import PostgresSnapshots
 from shared.problems import Entry
-from shared.record import Record
+from shared.record import Fact, Record
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.snapshots import rules_of
@@ -60,6 +62,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
+    acting: UnderAuthority | None = None  # that people act under authority in it
     problems: Mapping[str, tuple[int, str]] = {}  # refusal code -> (HTTP status, title)
     epoch: int = 1
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
@@ -68,6 +71,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()  # tables of its own that no journal can rebuild: left alone by a rebuild
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
+
+    @property
+    def read_tables(self) -> tuple[sa.Table, ...]:
+        return (*self.tables.sorted_tables, *(() if self.acting is None else self.acting.tables))
 
     @property
     def codec(self) -> Codec:
@@ -87,13 +94,26 @@ def subscription(
     react: React | None = None,
     needs: Needs | None = None,
     take: Project | None = None,
+    acting: Tells | None = None,
     upcasters: Mapping[str, Upcaster] | None = None,
 ) -> Subscription:
-    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all."""
+    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all. `acting`: what its events tell of who
+    may act, which are taken besides."""
     codec = Codec(events, upcasters)
     kept = None if types is None else frozenset(types)
+    if acting is not None:
+        kept = None if kept is None else kept | {type_of(event) for event in acting}
+        take = taking(acting) if take is None else _both(take, taking(acting))
     assert kept is None or kept <= codec.classes.keys(), f"{source} has no {sorted(kept - codec.classes.keys())}"
     return Subscription(source=source, codec=codec, types=kept, react=react, needs=needs, take=take)
+
+
+def _both(first: Project, second: Project) -> Project:
+    async def take(connection: Connection, facts: Sequence[Fact]) -> None:
+        await first(connection, facts)
+        await second(connection, facts)
+
+    return take
 
 
 class Kernel:
@@ -234,7 +254,8 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    problems.register({code: Entry(status, title) for code, (status, title) in service.problems.items()})
+    known = service.problems if service.acting is None else {**service.acting.problems, **service.problems}
+    problems.register({code: Entry(status, title) for code, (status, title) in known.items()})
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
+from services.allocation.api.authority import REGISTER
 from services.allocation.api.screening_lists import IMPORTS
 from services.allocation.domain import (
     agreement,
@@ -31,6 +32,7 @@ from services.allocation.reactions import INVENTORY_TYPES, OWN_TYPES, react_to_i
 from services.allocation.tables import metadata
 from services.allocation.watch import watch_clocks
 from services.inventory import events as inventory_events
+from shared.authority_tables import UnderAuthority
 from shared.service import Service, subscription
 
 PROBLEMS = {
@@ -48,7 +50,6 @@ PROBLEMS = {
     "clock_not_found": (404, "There is no such clock"),
     "certificate_not_found": (404, "There is no certificate yet"),
     "report_not_found": (404, "There is no report yet"),
-    "approver_key_not_found": (404, "There is no such key"),
     "policy_not_found": (404, "There is no such policy"),
     "scenario_not_found": (404, "The library has no such scenario"),
     "policy_version_not_found": (404, "The policy has no such version"),
@@ -111,14 +112,6 @@ PROBLEMS = {
     "round_not_released": (409, "The round is not released"),
     "decision_already_superseded": (409, "The decision is superseded already"),
     "round_decides_nothing_again": (409, "The other round does not decide this again"),
-    "authority_missing": (403, "No authority covers this"),
-    "authority_of_another": (403, "The authority is another person's"),
-    "authority_other_act": (403, "The authority is for other acts"),
-    "authority_other_product": (403, "The authority is over other products"),
-    "authority_not_delegable": (403, "The power may not be delegated"),
-    "authority_out_of_date": (403, "The authority is not in force"),
-    "authority_over_limit": (403, "This is over the authority's limit"),
-    "conflict_of_interest": (403, "A declared conflict of interest bars from this"),
     "ratification_by_decider": (403, "Who decided it does not ratify it"),
     "conflict_withdrawn_by_oneself": (403, "Nobody clears themselves of a conflict"),
     "tender_units_invalid": (422, "The units on offer are not a number that can be"),
@@ -167,7 +160,6 @@ PROBLEMS = {
     "disruption_ended": (409, "The disruption has ended"),
     "approver_key_already_enrolled": (409, "The key was enrolled before"),
     "approver_key_already_revoked": (409, "The key is revoked already"),
-    "approver_key_revoked": (409, "The key is revoked"),
     "request_closed": (409, "The request is not open"),
     "request_expired": (409, "The request's day has passed"),
     "request_in_certified_round": (409, "The request is in a certified round"),
@@ -185,11 +177,6 @@ PROBLEMS = {
     "round_awards_nothing": (409, "The decision awards nothing"),
     "decision_unsound": (409, "The decision is not one that a rule can make"),
     "decision_stale": (409, "What the decision was made from has changed"),
-    "approval_signature_invalid": (422, "The signature is not the key's"),
-    "approval_of_another_approver": (403, "The approval is another approver's"),
-    "approval_by_proposer": (403, "Nobody approves their own proposal"),
-    "approval_of_another_decision": (409, "The approval is of something else"),
-    "approval_duplicate": (409, "The approver has approved already"),
     "approvals_missing": (409, "Approvals are missing"),
     "report_already_sent": (409, "The report was sent as it is"),
     "tender_already_open": (409, "The tender is open already"),
@@ -238,6 +225,7 @@ SERVICE = Service(
         subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
+    acting=UnderAuthority(register=REGISTER),
     problems=PROBLEMS,
     documents=events.documents_of,
     tasks=(keep_screening, watch_clocks),

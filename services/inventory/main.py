@@ -3,20 +3,20 @@
 from functools import cache, partial
 
 from services.allocation import events as allocation
+from services.allocation.events.acting import AUTHORITY
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.projections import SERVICE as NAME
-from services.inventory.projections import project, take_checkpoints
-from services.inventory.projections_authority import AUTHORITY_TYPES, take_allocation
+from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
-from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
+from shared.authority_tables import UnderAuthority
 from shared.codec import type_of
 from shared.service import Service, subscription
 from shared.settings import Settings
@@ -55,11 +55,12 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            ALLOCATION_TYPES | AUTHORITY_TYPES,
+            ALLOCATION_TYPES,
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,
-            take=take_allocation,
+            take=take_partners,
+            acting=AUTHORITY,
         ),
         subscription(
             "loans",
@@ -76,8 +77,8 @@ SERVICE = Service(
         ),
     ),
     router=router,
+    acting=UnderAuthority(signing=False),
     problems={
-        **AUTHORITY_PROBLEMS,
         Reason.PRODUCT_NOT_FOUND: (404, "There is no such product"),
         Reason.LOT_NOT_FOUND: (404, "There is no such lot, or nothing is left of it"),
         Reason.RIGHT_NOT_FOUND: (404, "There is no such right, or nothing is left of it"),

@@ -1,9 +1,6 @@
 """The problems that loans answer with, besides those of every service: code -> (HTTP status, title)."""
 
-from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
-
 PROBLEMS = {
-    **AUTHORITY_PROBLEMS,
     # facilities
     "facility_not_found": (404, "There is no such facility"),
     "facility_already_open": (409, "The facility is open already"),
@@ -46,13 +43,6 @@ PROBLEMS = {
     "import_reference_repeated": (422, "The reference comes twice"),
     "import_differs": (409, "The loan was imported otherwise"),
     "statement_dates_reversed": (422, "A statement begins before it ends"),
-    # approvals
-    "approval_of_another_approver": (403, "The approval is another approver's"),
-    "approval_by_proposer": (403, "Nobody approves their own proposal"),
-    "approval_of_another_document": (409, "The approval is of something else"),
-    "approver_key_not_found": (404, "There is no such key"),
-    "approver_key_revoked": (409, "The key is revoked"),
-    "approval_signature_invalid": (422, "The signature is not the key's"),
     # projects
     "project_not_found": (404, "Nothing is known of such a project"),
     "project_fact_not_found": (404, "There is no such fact"),

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.loans.domain.approvals import Signing
 from services.loans.domain.equity import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity_flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
@@ -36,6 +35,7 @@ from services.loans.events.loan import (
     WriteOff,
 )
 from services.loans.events.project import ProjectFact
+from shared.acting import Signing
 from shared.approval import approve
 from shared.commands import Accepted
 from shared.conditions import ShareAtLeast, Shown
@@ -202,7 +202,7 @@ def terms(client: Client) -> LoanTerms:
 
 def signing(client: Client, document: str, purpose: str) -> Signing:
     signed = approve(document, KEY, approver=OFFICER, purpose=purpose)
-    return Signing(approval=signed, by=OFFICER, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
+    return Signing(approval=signed, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
 
 
 async def lend(client: Client, until_s: float) -> None:

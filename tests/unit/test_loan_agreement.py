@@ -28,6 +28,7 @@ from loan_story import (
     terms,
     told,
 )
+from powers import may
 
 from services.loans.domain.loan import DECIDER, Loan, timers
 from services.loans.domain.loan_advances import CancelCommitment, EndAvailability, LookAtSubsequent
@@ -103,7 +104,7 @@ def test_what_is_no_second_person_s_signature_over_the_proposal_approves_nothing
 def test_an_approval_that_somebody_else_sends_is_refused():
     loan, _ = told(propose())
     sent = signing(named("proposal"))
-    other = type(sent)(approval=sent.approval, by="sub_other", key="enrolled", signature_valid=True)
+    other = msgspec.structs.replace(sent, capacity=may("sub_other", START))
     assert refused(loan, ApproveLoan(signing=other, on=START)).code == "approval_of_another_approver"
 
 
