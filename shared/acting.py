@@ -14,7 +14,7 @@ from typing import Any, Literal
 import immutables
 import msgspec
 
-from shared.approval import Approval as SignedApproval
+from shared.approval import SignedApproval
 from shared.authority import PROBLEMS as AUTHORITY_PROBLEMS
 from shared.authority import Acting, Action, Authority, Capacity, Chain, Cited, Fault, cite, still_covers
 from shared.decider import Refused
@@ -158,47 +158,47 @@ def resting_on(proposal: Proposal, authority: str) -> tuple[str, ...]:
 # What a registry tells
 
 
-class AuthorityRegistered(msgspec.Struct, frozen=True):
+class NewAuthority(msgspec.Struct, frozen=True):
     authority: Authority
 
 
-class OfficerNamed(msgspec.Struct, frozen=True):
+class NewOfficer(msgspec.Struct, frozen=True):
     authority: str
     officer: Acting
 
 
-class AuthorityEnded(msgspec.Struct, frozen=True):
+class EndOfAuthority(msgspec.Struct, frozen=True):
     authority: str
     ended_on: date
 
 
-class ConflictDeclared(msgspec.Struct, frozen=True):
+class NewConflict(msgspec.Struct, frozen=True):
     official: str
     interest: str  # by `interest_in`
 
 
-class ConflictWithdrawn(msgspec.Struct, frozen=True):
+class EndOfConflict(msgspec.Struct, frozen=True):
     official: str
     interest: str
 
 
-class KeyEnrolled(msgspec.Struct, frozen=True):
+class NewKey(msgspec.Struct, frozen=True):
     subject: str
     key: str
     public_key: str
 
 
-class KeyRevoked(msgspec.Struct, frozen=True):
+class EndOfKey(msgspec.Struct, frozen=True):
     subject: str
     key: str
 
 
-type Told = AuthorityRegistered | OfficerNamed | AuthorityEnded | ConflictDeclared | ConflictWithdrawn | KeyEnrolled | KeyRevoked
+type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewKey | EndOfKey
 type Tells = Mapping[type, Callable[[Any], Told]]  # of a registry's events, by their class, what each of them tells
 
 
-def after(authority: Authority, told: OfficerNamed | AuthorityEnded) -> Authority:
+def after(authority: Authority, told: NewOfficer | EndOfAuthority) -> Authority:
     changed = msgspec.structs.replace(authority, version=authority.version + 1)
-    if isinstance(told, AuthorityEnded):
+    if isinstance(told, EndOfAuthority):
         return msgspec.structs.replace(changed, ended_on=told.ended_on)
     return msgspec.structs.replace(changed, acting=(*authority.acting, told.officer))

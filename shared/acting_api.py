@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from shared.acting import Proposal, Signing
-from shared.approval import Approval as SignedApproval
-from shared.approval import verify_approval
+from shared.approval import SignedApproval, verify_approval
 from shared.auth import Caller
 from shared.authority import Capacity, Chain
 from shared.authority_tables import Register, UnderAuthority, capacity_of, chains_of, revoked_among
@@ -39,6 +38,11 @@ class ApprovalView(BaseModel):
     key: str
     signature: str
     approved_on: date
+
+    @classmethod
+    def of(cls, approval: object) -> Self:
+        """Of an event, or of a row."""
+        return cls.model_validate(approval, from_attributes=True)
 
 
 def register_of(reads: Reads) -> Register:

@@ -14,14 +14,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shared import acting
 from shared.acting import (
     Approval,
-    AuthorityEnded,
-    AuthorityRegistered,
-    ConflictDeclared,
-    ConflictWithdrawn,
-    KeyEnrolled,
-    KeyRevoked,
+    EndOfAuthority,
+    EndOfConflict,
+    EndOfKey,
     KeyStatus,
-    OfficerNamed,
+    NewAuthority,
+    NewConflict,
+    NewKey,
+    NewOfficer,
     Tells,
     Told,
     after,
@@ -97,21 +97,21 @@ def taking(tells: Tells) -> Project:
 async def _keep(connection: Connection, told: Told) -> None:
     execute = connection.execute
     match told:
-        case AuthorityRegistered(authority):
+        case NewAuthority(authority):
             await _keep_authority(connection, authority)
-        case OfficerNamed(id) | AuthorityEnded(id):
+        case NewOfficer(id) | EndOfAuthority(id):
             known = await connection.fetchval("SELECT content::text FROM authorities WHERE id = $1", id)
             assert known is not None, f"{id} was registered before"
             await _keep_authority(connection, after(msgspec.json.decode(known, type=Authority), told))
-        case ConflictDeclared(official, interest):
+        case NewConflict(official, interest):
             await execute("INSERT INTO conflicts (official, key) VALUES ($1, $2)", official, interest)
-        case ConflictWithdrawn(official, interest):
+        case EndOfConflict(official, interest):
             await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", official, interest)
-        case KeyEnrolled(subject, key, public_key):
+        case NewKey(subject, key, public_key):
             await execute(
                 "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)", subject, key, public_key
             )
-        case KeyRevoked(subject, key):
+        case EndOfKey(subject, key):
             await execute("UPDATE approver_keys SET revoked = true WHERE subject = $1 AND key = $2", subject, key)
         case _:
             assert_never(told)
@@ -130,7 +130,7 @@ async def _keep_authority(connection: Connection, authority: Authority) -> None:
 # Asked when somebody acts
 
 
-class Key(msgspec.Struct, frozen=True):
+class EnrolledKey(msgspec.Struct, frozen=True):
     public_key: str
     revoked: bool
 
@@ -144,7 +144,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
 
     held_by: Callable[[AsyncSession, str], Awaitable[Iterable[str]]]  # what a person holds, or was ever named to act under
     authorities: Callable[[AsyncSession, Collection[str]], Awaitable[Iterable[Authority]]]  # of these ids
-    key: Callable[[AsyncSession, str, str], Awaitable[Key | None]]  # of a person
+    key: Callable[[AsyncSession, str, str], Awaitable[EnrolledKey | None]]  # of a person
 
 
 async def _held_by(session: AsyncSession, subject: str) -> Iterable[str]:
@@ -156,9 +156,9 @@ async def _authorities(session: AsyncSession, ids: Collection[str]) -> Iterable[
     return [msgspec.convert(content, Authority) for content in found.all()]
 
 
-async def _key(session: AsyncSession, subject: str, key: str) -> Key | None:
+async def _key(session: AsyncSession, subject: str, key: str) -> EnrolledKey | None:
     row = await session.get(ApproverKeyRow, (subject, key))
-    return None if row is None else Key(row.public_key, row.revoked)
+    return None if row is None else EnrolledKey(row.public_key, row.revoked)
 
 
 TAKEN_OVER = Register(held_by=_held_by, authorities=_authorities, key=_key)

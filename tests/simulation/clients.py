@@ -30,8 +30,7 @@ from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
 from shared.acting import Signing
-from shared.approval import Approval as SignedApproval
-from shared.approval import approve, key_id, public_key_hex, verify_approval
+from shared.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.authority import Capacity
 from shared.commands import Accepted, Unavailable
 from shared.decider import Refused

@@ -34,8 +34,7 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Act
 from shared.acting import Signing
-from shared.approval import Approval as SignedApproval
-from shared.approval import approve
+from shared.approval import SignedApproval, approve
 from shared.authority import Authority, Capacity, Chain, Kind
 from shared.decider import Refused
 

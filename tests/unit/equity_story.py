@@ -13,7 +13,7 @@ from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms
 from services.loans.events.facility import FacilityId
 from shared.acting import Signing
-from shared.approval import Approval
+from shared.approval import SignedApproval
 from shared.decider import Refused
 
 HOLDING = HoldingId("eqh_1")
@@ -51,7 +51,7 @@ def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
 
 
 def signing(by: str, document: str = DOCUMENT, purpose: str = HoldingPaper.purpose, **said: Any) -> Signing:
-    approval = Approval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
+    approval = SignedApproval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
     return Signing(**({"approval": approval, "key": "enrolled", "signature_valid": True, "capacity": may(by, TODAY)} | said))
 
 

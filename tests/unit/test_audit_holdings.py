@@ -19,7 +19,7 @@ from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId, HoldingFigures
 from shared.acting import Signing
-from shared.approval import Approval
+from shared.approval import SignedApproval
 from shared.decider import Refused
 
 SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
@@ -27,7 +27,7 @@ SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
 
 def signing(purpose: str) -> Signing:
     approved = signed(DOCUMENT, purpose)
-    said = Approval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
+    said = SignedApproval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
     return Signing(approval=said, key="enrolled", signature_valid=True, capacity=may(said.approver, TODAY))
 
 

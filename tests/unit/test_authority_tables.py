@@ -18,13 +18,13 @@ from test_stockpile_tables import fact
 
 from shared.acting import (
     Approval,
-    AuthorityEnded,
-    AuthorityRegistered,
-    ConflictDeclared,
-    ConflictWithdrawn,
-    KeyEnrolled,
-    KeyRevoked,
-    OfficerNamed,
+    EndOfAuthority,
+    EndOfConflict,
+    EndOfKey,
+    NewAuthority,
+    NewConflict,
+    NewKey,
+    NewOfficer,
     Tells,
     Told,
 )
@@ -97,12 +97,12 @@ async def test_who_may_act_is_what_the_registry_has_told(tables: AsyncConnection
     delegation = msgspec.structs.replace(act, id="ins_del", under=act.id, holder="ben")
     await tell(
         tables,
-        AuthorityRegistered(act),
-        AuthorityRegistered(delegation),
-        OfficerNamed("ins_del", Acting(subject="cy", valid_from=TODAY, valid_until=TODAY)),
-        ConflictDeclared("cy", "partner/jp"),
-        ConflictDeclared("cy", "partner/us"),
-        ConflictWithdrawn("cy", "partner/us"),
+        NewAuthority(act),
+        NewAuthority(delegation),
+        NewOfficer("ins_del", Acting(subject="cy", valid_from=TODAY, valid_until=TODAY)),
+        NewConflict("cy", "partner/jp"),
+        NewConflict("cy", "partner/us"),
+        EndOfConflict("cy", "partner/us"),
     )
     session = AsyncSession(tables)
     found = await capacity_of(session, TAKEN_OVER, by="cy", on=TODAY, named=None)
@@ -111,7 +111,7 @@ async def test_who_may_act_is_what_the_registry_has_told(tables: AsyncConnection
     named = await capacity_of(session, TAKEN_OVER, by="dee", on=TODAY, named="ins_del")
     assert ([chain[0].id for chain in named.held], named.named) == (["ins_del"], "ins_del")  # another's: who asks is told so
     assert (await capacity_of(session, TAKEN_OVER, by="dee", on=TODAY, named=None)).held == ()
-    await tell(tables, AuthorityEnded(INSTRUMENT, TODAY))
+    await tell(tables, EndOfAuthority(INSTRUMENT, TODAY))
     [[_, root]] = (await capacity_of(session, TAKEN_OVER, by="ben", on=TODAY, named=None)).held
     assert (root.ended_on, root.version) == (TODAY, 2)
 
@@ -119,7 +119,7 @@ async def test_who_may_act_is_what_the_registry_has_told(tables: AsyncConnection
 async def test_a_key_is_known_from_its_enrolment_and_revoked_for_good(tables: AsyncConnection):
     for statement in first():
         await tables.execute(sa.text(statement))
-    await tell(tables, KeyEnrolled("ann", "k1", "ab" * 32), KeyEnrolled("ben", "k2", "cd" * 32), KeyRevoked("ben", "k2"))
+    await tell(tables, NewKey("ann", "k1", "ab" * 32), NewKey("ben", "k2", "cd" * 32), EndOfKey("ben", "k2"))
     session = AsyncSession(tables)
     found = [await TAKEN_OVER.key(session, *each) for each in (("ann", "k1"), ("ben", "k2"), ("ann", "k2"))]
     assert [None if key is None else (key.public_key, key.status) for key in found] == [

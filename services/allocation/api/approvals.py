@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -11,7 +10,7 @@ from services.allocation.api.fields import RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.book_approvals import ApproveRound
 from services.allocation.domain.book_emergency import RatifyRound
-from services.allocation.events import Approval, RoundId
+from services.allocation.events import RoundId
 from shared.acting_api import ApprovalBody, ApprovalView, signing_of
 from shared.auth import Caller, allow
 from shared.http import Posting, Reading
@@ -41,7 +40,7 @@ async def approve_round(round: RoundPath, body: ApprovalBody, caller: Approves, 
     command = ApproveRound(round=RoundId(round), signing=signing, companies=companies)
     accepted = await post.submit(f"book/{row.product}", command)
     event, cited = (fact.event for fact in accepted.facts[:2])
-    return ApprovedView(round=round, decision=event.decision, approval=approval_view(event.approval), authority=cited.cited.authority)
+    return ApprovedView(round=round, decision=event.decision, approval=ApprovalView.of(event.approval), authority=cited.cited.authority)
 
 
 @router.post("/{round}/ratification", status_code=201)
@@ -57,11 +56,7 @@ async def ratify_round(round: RoundPath, body: ApprovalBody, caller: Approves, p
     return RatifiedView(
         round=round,
         decision=event.decision,
-        approval=approval_view(event.approval),
+        approval=ApprovalView.of(event.approval),
         authority=cited.cited.authority,
         late=event.late,
     )
-
-
-def approval_view(approval: Approval) -> ApprovalView:
-    return ApprovalView(**msgspec.to_builtins(approval))

@@ -10,7 +10,7 @@ from services.allocation.api.lookups import among
 from services.allocation.events import PartnerCode
 from services.allocation.tables import ApproverKeyRow, InstrumentRow, RequestRow, RoundRow
 from shared.authority import Authority
-from shared.authority_tables import Key, Register
+from shared.authority_tables import EnrolledKey, Register
 
 
 async def _held_by(session: AsyncSession, subject: str) -> Iterable[str]:
@@ -23,9 +23,9 @@ async def _authorities(session: AsyncSession, ids: Collection[str]) -> Iterable[
     return [msgspec.convert({"id": row.instrument, **row.model_dump()}, Authority) for row in rows]
 
 
-async def _key(session: AsyncSession, subject: str, key: str) -> Key | None:
+async def _key(session: AsyncSession, subject: str, key: str) -> EnrolledKey | None:
     row = await session.get(ApproverKeyRow, f"{subject}/{key}")
-    return None if row is None else Key(row.public_key, row.revoked_on is not None)
+    return None if row is None else EnrolledKey(row.public_key, row.revoked_on is not None)
 
 
 REGISTER = Register(held_by=_held_by, authorities=_authorities, key=_key)

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.approvals import approval_view
 from services.allocation.api.decisions import AwardLine, award_line, needed_approvals, read_content
 from services.allocation.api.fields import READERS, ProductField, RoundPath, Sight, sight_of
 from services.allocation.api.lookups import find_round, find_surroundings, own_requests, read_policy
@@ -177,7 +176,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[AwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
-        approvals=[approval_view(approval) for approval in certified.event.approvals],
+        approvals=[ApprovalView.of(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -228,10 +227,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
             approvals_needed=needed_approvals(row),
             superseded_by=None if superseded is None else superseded.by_round,
-            approvals=[
-                ApprovalView.model_validate(each, from_attributes=True)
-                for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))
-            ],
+            approvals=[ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))],
             awards=[
                 AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],

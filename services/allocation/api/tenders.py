@@ -141,7 +141,7 @@ async def approve_tender(
     return ApprovedTenderView(
         tender=tender,
         decision=approved.decision,
-        approval=ApprovalView(**msgspec.to_builtins(approved.approval)),
+        approval=ApprovalView.of(approved.approval),
         authority=cited.cited.authority,
     )
 
@@ -169,7 +169,7 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[TenderAwardView(**msgspec.to_builtins(event)) for event in granted],
-        approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
+        approvals=[ApprovalView.of(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -219,10 +219,7 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
             left_units=None if partner is not None else row.left_units,
             approvals=[]
             if hidden
-            else [
-                ApprovalView.model_validate(each, from_attributes=True)
-                for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))
-            ],
+            else [ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))],
             awards=[
                 GrantedView.model_validate(each, from_attributes=True)
                 for each in await session.exec(awards.order_by(col(TenderAwardRow.award)))

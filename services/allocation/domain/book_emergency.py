@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.allocation.domain.book_authority import concerns_of
-from services.allocation.domain.book_state import Book, Proposed, Reason, Round
+from services.allocation.domain.book_state import Book, ProposedDecision, Reason, Round
 from services.allocation.events import (
     AuthorityCited,
     BookEvent,
@@ -40,7 +40,7 @@ class MissRatification(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 def emergency_decided(
-    round_id: RoundId, product: ProductId, round: Round, proposal: Proposed, approvals: Sequence[Approval], at: datetime
+    round_id: RoundId, product: ProductId, round: Round, proposal: ProposedDecision, approvals: Sequence[Approval], at: datetime
 ) -> list[BookEvent]:
     """What follows from certifying at that instant: nothing, if the round takes the ordinary path."""
     if round.emergency is None:

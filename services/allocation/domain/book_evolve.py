@@ -11,7 +11,7 @@ from services.allocation.domain.book_state import (
     RATIFICATION,
     Book,
     Emergency,
-    Proposed,
+    ProposedDecision,
     QuotaUsed,
     Request,
     Round,
@@ -120,7 +120,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             return _revised(extended, event.round)
         case RoundProposed():
             round, mass_g = book.rounds[event.round], sum(event.awarded_g.values())
-            proposal = Proposed(
+            proposal = ProposedDecision(
                 purpose=PURPOSE,
                 document=event.decision,
                 proposed_by=frozenset({event.proposed_by}),
@@ -246,7 +246,7 @@ def _carry_set(book: Book, event: CarrySet) -> Book:
     return msgspec.structs.replace(book, rounds=rounds, carries=with_carry(book.carries, event.agreement, carry))
 
 
-def _with_proposal(book: Book, round_id: RoundId, proposal: Proposed | None) -> Book:
+def _with_proposal(book: Book, round_id: RoundId, proposal: ProposedDecision | None) -> Book:
     round = msgspec.structs.replace(book.rounds[round_id], proposal=proposal)
     return msgspec.structs.replace(book, rounds=book.rounds.set(round_id, round))
 

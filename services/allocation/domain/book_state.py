@@ -97,7 +97,7 @@ RATIFICATION = "ratification"
 APPROVALS = 1  # that an emergency needs
 
 
-class Proposed(Proposal, frozen=True, kw_only=True):
+class ProposedDecision(Proposal, frozen=True, kw_only=True):
     """A decision. What it awards stands in its release order, not here: there may be 10,000 awards."""
 
     release_order: str | None
@@ -129,7 +129,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     protected_g: int  # by the policy: inventory's own level may be higher
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
     revision: int = 1  # grows with whatever of its requests a decision may have read
-    proposal: Proposed | None = None
+    proposal: ProposedDecision | None = None
     certified: bool = False
     carries_before: dict[AgreementId, Carry] = {}  # those that its certification changed, should inventory refuse it
 
@@ -172,7 +172,7 @@ def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
     return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
 
 
-def proposal_of(round: Round) -> Proposed:
+def proposal_of(round: Round) -> ProposedDecision:
     assert round.proposal is not None, "only a proposed round gets here"
     return round.proposal
 

@@ -8,13 +8,12 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.parties import ApproverKeyEnrolled, ApproverKeyRevoked
-from shared import acting
-from shared.acting import AuthorityEnded, AuthorityRegistered, KeyEnrolled, KeyRevoked, OfficerNamed, Tells
+from shared.acting import EndOfAuthority, EndOfConflict, EndOfKey, NewAuthority, NewConflict, NewKey, NewOfficer, Tells
 from shared.authority import Acting, Authority, interest_in
 
 
-def registered(event: InstrumentRegistered) -> AuthorityRegistered:
-    return AuthorityRegistered(
+def registered(event: InstrumentRegistered) -> NewAuthority:
+    return NewAuthority(
         Authority(
             id=event.instrument,
             version=1,
@@ -33,18 +32,18 @@ def registered(event: InstrumentRegistered) -> AuthorityRegistered:
     )
 
 
-def changed(event: ActingOfficerNamed | InstrumentEnded) -> OfficerNamed | AuthorityEnded:
+def changed(event: ActingOfficerNamed | InstrumentEnded) -> NewOfficer | EndOfAuthority:
     if isinstance(event, InstrumentEnded):
-        return AuthorityEnded(event.instrument, event.ended_on)
-    return OfficerNamed(event.instrument, Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until))
+        return EndOfAuthority(event.instrument, event.ended_on)
+    return NewOfficer(event.instrument, Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until))
 
 
-def _declared(event: ConflictDeclared) -> acting.ConflictDeclared:
-    return acting.ConflictDeclared(event.official, interest_in(event.about, event.name))
+def _declared(event: ConflictDeclared) -> NewConflict:
+    return NewConflict(event.official, interest_in(event.about, event.name))
 
 
-def _withdrawn(event: ConflictWithdrawn) -> acting.ConflictWithdrawn:
-    return acting.ConflictWithdrawn(event.official, interest_in(event.about, event.name))
+def _withdrawn(event: ConflictWithdrawn) -> EndOfConflict:
+    return EndOfConflict(event.official, interest_in(event.about, event.name))
 
 
 AUTHORITY: Tells = {
@@ -56,6 +55,6 @@ AUTHORITY: Tells = {
 }
 ACTING: Tells = {  # with the keys that people sign by
     **AUTHORITY,
-    ApproverKeyEnrolled: lambda event: KeyEnrolled(event.subject, event.key, event.public_key),
-    ApproverKeyRevoked: lambda event: KeyRevoked(event.subject, event.key),
+    ApproverKeyEnrolled: lambda event: NewKey(event.subject, event.key, event.public_key),
+    ApproverKeyRevoked: lambda event: EndOfKey(event.subject, event.key),
 }

@@ -142,7 +142,7 @@ async def approve_act(
         loan=loan,
         status=ActStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
         figures=msgspec.to_builtins(event.after),
     )
 

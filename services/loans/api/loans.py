@@ -128,7 +128,7 @@ async def approve_loan(
         loan=loan,
         status=LoanStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
     )
 
 

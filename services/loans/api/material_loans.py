@@ -19,7 +19,6 @@ from services.loans.api.material_fields import (
     find_material_loan,
     limited_to_partner,
     material_state,
-    of_event,
     stream_of,
     today,
 )
@@ -303,7 +302,7 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
         status="approved",
         document=event.document,
         contained_g=event.contained_g,
-        approval=of_event(ApprovalView, event.approval),
+        approval=ApprovalView.of(event.approval),
     )
 
 
