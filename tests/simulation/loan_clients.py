@@ -229,7 +229,7 @@ async def lend(client: Client, until_s: float) -> None:
         else:
             propose = ProposeLoan(loan=loan, terms=proposed, document=document.name, by="operator", on=date.min)
             await client.do("loans", stream, with_document(document, propose))
-            await client.do("loans", stream, ApproveLoan(signing=signing(client, document.name, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, document.name, "loan_proposal")))
         for _ in range(client.dice.randrange(4, 25)):
             if client.world.loop.time() >= until_s:
                 return
@@ -243,7 +243,7 @@ async def lend(client: Client, until_s: float) -> None:
 async def _do_something(client: Client, stream: str, state: Any, proposal: Document) -> None:
     if state.status == "proposed":
         if client.dice.random() < 0.7:
-            await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal")))
         else:
             await client.do("loans", stream, WithdrawLoan(reason="no headroom"))
     elif state.status == "approved":
@@ -396,7 +396,7 @@ async def hold(client: Client, until_s: float) -> None:
             if state.status == "proposed" and dice.random() < 0.1:
                 await client.do("loans", stream, WithdrawHolding(reason="second thoughts"))
             elif state.status == "proposed":
-                await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal"), on=date.min))
+                await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal")))
             elif state.status == "committed" and state.write_downs and dice.random() < 0.5:
                 flow = min(state.write_downs)
                 signed = signing(client, _write_down(holding, flow).name, "equity_write_down")

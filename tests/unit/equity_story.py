@@ -56,7 +56,7 @@ def signing(by: str, document: str = DOCUMENT, purpose: str = HoldingPaper.purpo
 
 
 def approve(by: str = "approver-1", **said: Any) -> ApproveHolding:
-    return ApproveHolding(signing=signing(by, **said), on=TODAY)
+    return ApproveHolding(signing=signing(by, **said))
 
 
 def committed(*commands: Any) -> Holding:

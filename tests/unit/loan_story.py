@@ -139,7 +139,7 @@ def told(*commands: Any, loan: Loan = Loan()) -> tuple[Loan, list[LoanEvent]]:
 
 
 def committed(*commands: Any, **changes: Any) -> Loan:
-    agreed = (propose(**changes), ApproveLoan(signing=signing(named("proposal")), on=START), CommitLoan(on=START))
+    agreed = (propose(**changes), ApproveLoan(signing=signing(named("proposal"))), CommitLoan(on=START))
     return told(*agreed, *commands)[0]
 
 

@@ -39,7 +39,7 @@ def held() -> Story:
     """Eighty of a hundred are paid for eighty shares; a dividend is paid, one is not; half is sold, and the rest lost."""
     told: dict[str, Any] = {
         "propose_holding": propose(SMALL),
-        "approve_holding": ApproveHolding(signing=signing(HoldingPaper.purpose), on=TODAY),
+        "approve_holding": ApproveHolding(signing=signing(HoldingPaper.purpose)),
         "commit_holding": CommitHolding(on=COMMITTED_ON),
         "subscribe": subscribe(80, 80),
         "dividend": dividend(7, reference="d1"),

@@ -25,7 +25,7 @@ type Decide = Callable[[Capacity], Any]
 def a_loan(capacity: Capacity) -> Any:
     proposed, _ = loan_story.told(loan_story.propose())
     signing = loan_story.signing(loan_story.named("proposal"), by=BY, capacity=capacity)
-    return loan.DECIDER.decide(ApproveLoan(signing=signing, on=ON), proposed)
+    return loan.DECIDER.decide(ApproveLoan(signing=signing), proposed)
 
 
 def an_act(content: Any) -> Decide:

@@ -174,7 +174,7 @@ async def approve_holding(
     holding: HoldingPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> StatusView:
     """The facility is asked for the commitment next."""
-    await post.submit(f"equity/{holding}", ApproveHolding(signing=await signing_of(reads, body, caller, post.today), on=post.today))
+    await post.submit(f"equity/{holding}", ApproveHolding(signing=await signing_of(reads, body, caller, post.today)))
     return StatusView(holding=holding, status=HoldingStatus.APPROVED)
 
 

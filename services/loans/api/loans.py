@@ -122,7 +122,7 @@ async def approve_loan(
     loan: LoanPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedView:
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
-    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today), on=post.today)
+    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today))
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return ApprovedView(
         loan=loan,

@@ -46,7 +46,6 @@ class ProposeHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ApproveHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     signing: Signing
-    on: date
 
 
 class WithdrawHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):

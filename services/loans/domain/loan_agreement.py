@@ -76,7 +76,6 @@ class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     signing: Signing
-    on: date
 
 
 class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
