@@ -2,6 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
+from services.allocation.api.authority import REGISTER
 from services.allocation.api.screening_lists import IMPORTS
 from services.allocation.api.terms import Terms
 from services.allocation.domain import (
@@ -34,6 +35,7 @@ from services.allocation.tables import metadata
 from services.allocation.watch import watch_clocks
 from services.allocation.working_out import DecisionProcess
 from services.inventory import events as inventory_events
+from shared.authority_tables import UnderAuthority
 from shared.service import Service, subscription
 
 SERVICE = Service(
@@ -68,6 +70,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    acting=UnderAuthority(register=REGISTER),
     recorded_by="ledger",
     documents=events.documents_of,
     parts=(Terms, DecisionProcess),

@@ -9,7 +9,7 @@ import msgspec
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.book_emergency import RATIFICATION
+from services.allocation.domain.book_state import RATIFICATION
 from services.allocation.domain.decision import DecisionFile
 from services.allocation.domain.decision_check import Difference, recompute
 from services.allocation.domain.tender_decision import TenderFile, recompute_tender

@@ -17,7 +17,7 @@ from services.allocation.domain.decision_check import Difference, recompute, rec
 from services.commands.failure import fail
 from services.commands.receipt import log_key
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
-from shared.approval import Approval, key_id, verify_approval
+from shared.approval import SignedApproval, key_id, verify_approval
 from shared.signed_note import VerifierKey
 
 PURPOSE = "decision"
@@ -170,7 +170,7 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
 
 def _approval(certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded]) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
-    signed = Approval(
+    signed = SignedApproval(
         purpose=PURPOSE, document=certificate.decision, approver=approval.subject, key_id=approval.key, signature=approval.signature
     )
     yield _same(f"{name}/public_key", approval.key, key_id(approval.public_key))

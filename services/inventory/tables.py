@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.authority_tables import AuthorityColumns, ConflictColumns
 from shared.columns import json, whole
 
 
@@ -174,14 +173,6 @@ class HoldRow(Table, table=True):
 class PartnerRow(Table, table=True):
     __tablename__ = "partners"
     partner: str = Field(primary_key=True)
-
-
-class AuthorityRow(AuthorityColumns, Table, table=True):
-    __tablename__ = "authorities"
-
-
-class ConflictRow(ConflictColumns, Table, table=True):
-    __tablename__ = "conflicts"
 
 
 # Fed by the ledger's events

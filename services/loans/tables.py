@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.authority_tables import AuthorityColumns, ConflictColumns
 from shared.columns import json, whole
 
 
@@ -245,25 +244,6 @@ class ProductRow(Table, table=True):
     product: str = Field(primary_key=True)
     contents: dict[str, str] = json()
     nominal_unit_g: int = whole()
-
-
-# Approvers, as allocation enrols them
-
-
-class ApproverKeyRow(Table, table=True):
-    __tablename__ = "approver_keys"
-    subject: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    public_key: str
-    revoked: bool
-
-
-class AuthorityRow(AuthorityColumns, Table, table=True):
-    __tablename__ = "authorities"
-
-
-class ConflictRow(ConflictColumns, Table, table=True):
-    __tablename__ = "conflicts"
 
 
 # Facility loans

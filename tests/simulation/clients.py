@@ -20,7 +20,6 @@ from services.allocation.domain.clock_state import MILESTONES
 from services.allocation.domain.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partner import RegisterPartner
 from services.allocation.domain.proposal import prepare
-from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
@@ -30,8 +29,8 @@ from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
-from shared.approval import Approval as SignedApproval
-from shared.approval import approve, key_id, public_key_hex, verify_approval
+from shared.acting import Signing
+from shared.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.authority import Capacity
 from shared.commands import Accepted, Unavailable
 from shared.decider import Refused

@@ -9,11 +9,12 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.domain.agreement import year_from
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
-from services.allocation.events.authority import authority_after, authority_of
+from services.allocation.events.acting import changed, registered
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
+from shared.acting import after
 from shared.authority import Authority, Chain, chain_of
 from shared.journal import Document
 from shared.record import Fact, leaf_data
@@ -122,9 +123,9 @@ class AllocationTables:
                 case allocation.AgreementResumed():
                     self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
-                    self.instruments[event.instrument] = authority_of(event)
+                    self.instruments[event.instrument] = registered(event).authority
                 case allocation.ActingOfficerNamed() | allocation.InstrumentEnded():
-                    self.instruments[event.instrument] = authority_after(self.instruments[event.instrument], event)
+                    self.instruments[event.instrument] = after(self.instruments[event.instrument], changed(event))
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version
                 case allocation.RoundOpened():

@@ -9,16 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book import Command, OpenBook, decide
 from services.allocation.domain.book_approvals import ApproveRound
-from services.allocation.domain.book_emergency import RATIFICATION, RatifyRound
+from services.allocation.domain.book_emergency import RatifyRound
 from services.allocation.domain.book_evolve import evolve
 from services.allocation.domain.book_lapses import Surroundings, TermsRead
 from services.allocation.domain.book_opening import OpenRound
 from services.allocation.domain.book_requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book_rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book_state import Book, Reason, proposal_of
+from services.allocation.domain.book_state import RATIFICATION, Book, Reason, proposal_of
 from services.allocation.domain.eligibility import Right, Stock
 from services.allocation.domain.proposal import Prepared, prepare
-from services.allocation.domain.signing import Signing
 from services.allocation.domain.supply import asked_in, offer_from
 from services.allocation.events import (
     AgreementId,
@@ -34,8 +33,8 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.events.authority import Act
-from shared.approval import Approval as SignedApproval
-from shared.approval import approve
+from shared.acting import Signing
+from shared.approval import SignedApproval, approve
 from shared.authority import Authority, Capacity, Chain, Kind
 from shared.decider import Refused
 

@@ -10,8 +10,8 @@ from material_story import DUE, LATER, UNIT_G, days
 from msgspec.structs import replace
 from test_audit import changed, failures
 
-from services.loans.events.loan import Approval
 from services.loans.events.material import ContainedChange
+from shared.acting import Approval
 from shared.approval import approve
 
 

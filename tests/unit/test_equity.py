@@ -25,7 +25,6 @@ from equity_story import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.equity import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
 from services.loans.domain.equity_flows import ReverseDividend
 from services.loans.domain.equity_state import Holding, HoldingStatus, Reason, units_on
@@ -40,6 +39,7 @@ from services.loans.events.equity import (
     HoldingWrittenOff,
     SharesDivested,
 )
+from shared.acting import ApprovalReason
 from shared.decider import Refused
 
 

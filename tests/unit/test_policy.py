@@ -27,7 +27,6 @@ from services.allocation.domain.policy import (
 )
 from services.allocation.domain.policy_terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policy_terms import Reason as TermsReason
-from services.allocation.domain.signing import SigningReason
 from services.allocation.events import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.policy import (
@@ -41,6 +40,7 @@ from services.allocation.events.policy import (
     PolicyWithdrawn,
 )
 from services.allocation.events.rounds import Method, QuorumStep
+from shared.acting import ApprovalReason
 from shared.approval import approve
 from shared.decider import CancelTimer, Refused, Timer
 
@@ -154,25 +154,25 @@ def test_a_draft_may_be_revised_and_what_is_submitted_may_not():
     story.given(SubmitVersion(version=1, by=OPERATOR))
     story.refuses(revision, Reason.NOT_DRAFT)
     story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_DRAFT)
-    story.refuses(story.approve(by=SubjectId("sub_other")), SigningReason.BY_PROPOSER)  # who revised it wrote it too
-    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
+    story.refuses(story.approve(by=SubjectId("sub_other")), ApprovalReason.BY_PROPOSER)  # who revised it wrote it too
+    story.refuses(story.approve(by=OPERATOR), ApprovalReason.BY_PROPOSER)
 
 
 def test_an_approval_that_cannot_count_is_refused():
     story = Story().given(draft())
     story.refuses(story.approve(), Reason.NOT_SUBMITTED)
     story.given(SubmitVersion(version=1, by=OPERATOR))
-    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
-    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
-    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.refuses(story.approve(key="unknown"), ApprovalReason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="revoked"), ApprovalReason.KEY_REVOKED)
+    story.refuses(story.approve(signature_valid=False), ApprovalReason.SIGNATURE_INVALID)
     story.refuses(
         story.approve(by=APPROVER, capacity=signing(story.approve().signing.approval, by="sub_third").capacity),
-        SigningReason.APPROVER_DIFFERS,
+        ApprovalReason.ANOTHER_APPROVER,
     )
     decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
-    story.refuses(story.approve(approval=decision), SigningReason.OTHER_DECISION)
+    story.refuses(story.approve(approval=decision), ApprovalReason.ANOTHER_DOCUMENT)
     another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")
-    story.refuses(story.approve(approval=another), SigningReason.OTHER_DECISION)
+    story.refuses(story.approve(approval=another), ApprovalReason.ANOTHER_DOCUMENT)
 
 
 def withdraw(version: int, on: date = TODAY) -> WithdrawVersion:

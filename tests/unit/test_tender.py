@@ -14,7 +14,6 @@ from powers import may
 from services.allocation.domain import bid as bids
 from services.allocation.domain import tender as tenders
 from services.allocation.domain.bid import Bid, CommitBid, RevealBid, VoidBid
-from services.allocation.domain.signing import Signing
 from services.allocation.domain.tender import (
     ApproveTender,
     CancelTender,
@@ -42,6 +41,7 @@ from services.allocation.events import (
     TenderReleased,
     TenderReopened,
 )
+from shared.acting import Signing
 from shared.approval import approve
 from shared.authority import Capacity, interest_in
 from shared.decider import CancelTimer, Refused, Timer
@@ -228,8 +228,8 @@ def test_a_decision_that_no_clearing_makes_is_refused(changes: dict[str, Any]):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (approving(approval=approve(DECISION, KEY, approver="sub_approver", purpose="decision")), "approval_of_another_decision"),
-        (approving(approval=approve("ff" * 32, KEY, approver="sub_approver", purpose="tender")), "approval_of_another_decision"),
+        (approving(approval=approve(DECISION, KEY, approver="sub_approver", purpose="decision")), "approval_of_another_document"),
+        (approving(approval=approve("ff" * 32, KEY, approver="sub_approver", purpose="tender")), "approval_of_another_document"),
         (approving(by="sub_operator"), "approval_by_proposer"),
         (approving(approval=approve(DECISION, KEY, approver="sub_else", purpose="tender")), "approval_of_another_approver"),
         (approving(key="unknown"), "approver_key_not_found"),

@@ -11,8 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
-from services.allocation.domain.book_emergency import APPROVALS
-from services.allocation.domain.book_rounds import approvals_needed
+from services.allocation.domain.book_state import APPROVALS, approvals_needed
 from services.allocation.domain.cover import days_of_cover
 from services.allocation.domain.decision import DecisionFile, Line, read_file
 from services.allocation.domain.written_lines import WrittenLine, own_part

@@ -8,14 +8,16 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority import find_chains
-from services.allocation.api.fields import READERS, CurrencyField, InstrumentField, InstrumentPath, ProductField, SubjectField
+from services.allocation.api.authority import REGISTER
+from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
 from services.allocation.domain.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Act
 from services.allocation.tables import ApprovalRow, CitationRow, InstrumentRow, RoundRow, RoundStatus
+from shared.acting_api import InstrumentField
 from shared.auth import Caller, allow
 from shared.authority import Authority, Kind
+from shared.authority_tables import chains_of
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, etag
 from shared.problems import Problem
@@ -122,7 +124,7 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
     above: tuple[Authority, ...] = ()
     if body.under is not None:
         async with reads.session() as session:
-            above = (await find_chains(session, [body.under])).get(body.under, ())
+            above = (await chains_of(session, REGISTER, [body.under])).get(body.under, ())
     instrument = InstrumentId(post.new_id("ins"))
     command = RegisterInstrument(
         instrument=instrument,

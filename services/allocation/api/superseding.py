@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.allocation.api.authority import capacity_of, companies_of, partners_of
-from services.allocation.api.fields import InstrumentField, RoundField, RoundPath
+from services.allocation.api.authority import companies_of, partners_of
+from services.allocation.api.fields import RoundField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.superseding import SupersedeDecision
 from services.allocation.events import DecisionHash, ProductId, RoundId
 from services.allocation.tables import RoundRow, RoundStatus
+from shared.acting_api import InstrumentField, capacity_to_act
 from shared.auth import Caller, allow
 from shared.fields import Body, Text
 from shared.http import Posting, Reading
@@ -35,10 +36,10 @@ async def supersede_decision(
     round: RoundPath, body: SupersessionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> SupersessionView:
     """Under an authority to cancel releases, and with no interest in whom the decision is about. What partners have drawn, they keep."""
+    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
     async with reads.session() as session:
         row = await find_round(session, round)
         other = await session.get(RoundRow, body.by_round)
-        capacity = await capacity_of(session, caller.subject, post.today, body.authority)
         partners, companies = await partners_of(session, row), await companies_of(session, row)
     command = SupersedeDecision(
         round=RoundId(round),

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
-from services.allocation.api.approvals import ApprovalView
 from services.allocation.api.bids import BidView
 from services.allocation.api.fields import PartnerField, ProductField
 from services.allocation.domain.sealed_bid import PRICE
@@ -15,6 +14,7 @@ from services.allocation.domain.tender_opening import MAX_APPROVALS, MAX_BIDDERS
 from services.allocation.events import PartnerCode, TenderAward, TenderTerms
 from services.allocation.tables import AwardStatus
 from services.allocation.tables.tenders import TenderStatus
+from shared.acting_api import ApprovalView
 from shared.fields import Body, Instant, PositiveGrams
 
 type Price = Annotated[str, StringConstraints(pattern=PRICE)]

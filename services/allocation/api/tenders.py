@@ -9,8 +9,6 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.approvals import ApprovalBody, ApprovalView, signing_of
-from services.allocation.api.authority import find_chains
 from services.allocation.api.bids import bids_seen, opened_bids
 from services.allocation.api.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, ProductField, TenderPath, limited_to
@@ -43,7 +41,6 @@ from services.allocation.domain.tender_opening import OpenTender
 from services.allocation.domain.tender_proposal import prepare_tender
 from services.allocation.domain.tender_state import Tender
 from services.allocation.events import (
-    KeyId,
     PartnerCode,
     ProductId,
     SubjectId,
@@ -55,8 +52,8 @@ from services.allocation.events import (
 )
 from services.allocation.tables import StockRow
 from services.allocation.tables.tenders import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
+from shared.acting_api import ApprovalBody, ApprovalView, looked_up_again, signing_of
 from shared.auth import Caller, allow
-from shared.authority import Chain
 from shared.fields import ReasonBody
 from shared.http import Page, Paging, Posting, Reading, Reads
 from shared.journal import Document
@@ -138,14 +135,13 @@ async def approve_tender(
     tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
-    async with reads.session() as session:
-        command = ApproveTender(signing=await signing_of(body, caller, post, session, reads))
+    command = ApproveTender(signing=await signing_of(reads, body, caller, post.today))
     accepted = await post.submit(f"tender/{tender}", command)
     approved, cited = (fact.event for fact in accepted.facts)
     return ApprovedTenderView(
         tender=tender,
         decision=approved.decision,
-        approval=ApprovalView(**msgspec.to_builtins(approved.approval)),
+        approval=ApprovalView.of(approved.approval),
         authority=cited.cited.authority,
     )
 
@@ -157,11 +153,11 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
     assert found.terms is not None
     async with reads.session() as session:
         terms = await valid_terms(session, found.terms.product, found.terms.bidders, post.today)
-        authorities = await _cited(session, found)
+    authorities, revoked = await looked_up_again(reads, found.proposal)
     command = CertifyTender(
         agreements={partner: read.version for partner, read in terms.items()},
         authorities=authorities,
-        revoked=await _revoked(reads, found),
+        revoked=revoked,
         on=post.today,
     )
     accepted = await post.submit(f"tender/{tender}", command)
@@ -173,7 +169,7 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[TenderAwardView(**msgspec.to_builtins(event)) for event in granted],
-        approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
+        approvals=[ApprovalView.of(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -223,10 +219,7 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
             left_units=None if partner is not None else row.left_units,
             approvals=[]
             if hidden
-            else [
-                ApprovalView.model_validate(each, from_attributes=True)
-                for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))
-            ],
+            else [ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))],
             awards=[
                 GrantedView.model_validate(each, from_attributes=True)
                 for each in await session.exec(awards.order_by(col(TenderAwardRow.award)))
@@ -279,21 +272,3 @@ async def _find_row(session: AsyncSession, tender: str, partner: PartnerCode | N
     if row is None or (partner is not None and partner not in row.terms["bidders"]):
         raise Problem("tender_not_found", f"there is no tender {tender}", field="path:tender")
     return row
-
-
-async def _cited(session: AsyncSession, found: Tender) -> dict[str, Chain]:
-    if found.proposal is None:
-        return {}
-    return await find_chains(session, {cited.authority for cited in found.proposal.cited.values()})
-
-
-async def _revoked(reads: Reads, found: Tender) -> tuple[KeyId, ...]:
-    """The keys of the approvals that are revoked by now."""
-    if found.proposal is None:
-        return ()
-    revoked = []
-    for approval in found.proposal.approvals.values():
-        approver, _ = await reads.state(f"approver/{approval.subject}")
-        if approver.keys[approval.key].revoked:
-            revoked.append(approval.key)
-    return tuple(revoked)

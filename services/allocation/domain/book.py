@@ -23,8 +23,8 @@ from services.allocation.domain.book_requests import (
 from services.allocation.domain.book_rounds import CloseRound, ReopenRound, RoundCommand, decide_round
 from services.allocation.domain.book_screening import DecideHit, ScreeningCommand, ScreenParties, decide_screening
 from services.allocation.domain.book_state import Book, Reason
-from services.allocation.domain.signing import SigningReason
 from services.allocation.events import BookEvent, BookOpened, ProductId
+from shared.acting import ApprovalReason
 from shared.authority import Fault
 from shared.decider import CancelTimer, Decider, Refused, Timer
 
@@ -35,7 +35,7 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-type _Decided = list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]
+type _Decided = list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
 
 # From timers and reactions: nobody asks for them.
 _TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening

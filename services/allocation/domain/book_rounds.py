@@ -10,7 +10,6 @@ import msgspec
 from services.allocation.domain.book_approvals import ApproveRound, approve_round
 from services.allocation.domain.book_carries import carried, restored
 from services.allocation.domain.book_emergency import (
-    APPROVALS,
     MissRatification,
     RatifyRound,
     emergency_decided,
@@ -28,7 +27,6 @@ from services.allocation.domain.book_opening import OpenRound, minimum_beyond, o
 from services.allocation.domain.book_screening import parties_barred
 from services.allocation.domain.book_state import Book, Reason, Request, Round, proposal_of, requests_of
 from services.allocation.domain.cover import days_of_cover
-from services.allocation.domain.signing import SigningReason
 from services.allocation.events import (
     Award,
     AwardGranted,
@@ -36,11 +34,9 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     DecisionHash,
-    KeyId,
     LoanAwarded,
     PartnerCode,
     ProductId,
-    QuorumStep,
     Reads,
     ReleaseOrder,
     RequestId,
@@ -52,7 +48,8 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from shared.authority import Chain, Fault, still_covers
+from shared.acting import ApprovalReason, counting, is_complete
+from shared.authority import Chain, Fault
 from shared.decider import Refused
 from shared.record import canonical
 
@@ -92,8 +89,8 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     surroundings: Surroundings
     order: ReleaseOrder | None
-    revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
-    authorities: dict[str, Chain]  # those that the approvals cite, as they are now
+    revoked: tuple[str, ...]  # those of the approvals' keys that are revoked by now
+    authorities: Mapping[str, Chain]  # those that the approvals cite, as they are now
     on: date
     at: datetime
 
@@ -134,7 +131,7 @@ type RoundCommand = (
 
 def decide_round(
     command: RoundCommand, product: ProductId, book: Book
-) -> list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+) -> list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]:
     match command:
         case OpenRound():
             return open_round(command, product, book)
@@ -168,11 +165,6 @@ def lacks_decision(command: ProposeRound, product: ProductId, book: Book) -> boo
     """Whether the book would take a decision of this round. Where it would not, none need be worked out."""
     decided = _propose(msgspec.structs.replace(command, proposed=None), product, book)
     return isinstance(decided, Refused) and decided.code is Reason.DECISION_STALE
-
-
-def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
-    """By a decision that awards so much."""
-    return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
 
 
 def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -285,14 +277,9 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
-    approvals = tuple(
-        approval
-        for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
-    )
-    needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
-    if len(approvals) < needed:
-        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
+    approvals = counting(proposal, command.revoked, command.authorities, command.on)
+    if not is_complete(proposal, approvals):
+        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {proposal.needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
     lent: list[BookEvent] = []
     given: list[BookEvent] = []

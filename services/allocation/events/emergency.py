@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from services.allocation.events.ids import DecisionHash, ProductId, RoundId, SubjectId
-from services.allocation.events.rounds import Approval
+from shared.acting import Approval
 from shared.record import Grams
 
 

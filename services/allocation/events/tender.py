@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import AwardId, BidId, DecisionHash, PartnerCode, ProductId, SubjectId, TenderId
-from services.allocation.events.rounds import Approval
+from shared.acting import Approval
 from shared.record import Grams
 
 type Pricing = Literal["pay_as_bid", "uniform"]

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.fields import READERS, HoldPath, ProductField
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
+from shared.acting_api import InstrumentField, capacity_to_act
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, Text
 from shared.http import Page, Paging, Posting, Reading, Reads, same_fields

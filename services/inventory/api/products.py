@@ -8,13 +8,13 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
-from services.inventory.api.authority import capacity_to_act
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.holds import SUSPENSION
 from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, StandingHold
 from services.inventory.events import Form, ProductId
 from services.inventory.tables import HoldRow, ProductRow
+from shared.acting_api import capacity_to_act
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http import Page, Paging, Posting, Reading, Reads, etag

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import select
 
-from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
@@ -15,6 +14,7 @@ from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
 from services.inventory.tables import AwardedLoanRow, ReleaseRow, ReleaseStatus
+from shared.acting_api import InstrumentField, capacity_to_act
 from shared.auth import Caller, allow
 from shared.fields import Body, PositiveGrams, ReasonBody
 from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields

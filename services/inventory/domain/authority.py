@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from services.inventory.domain.reasons import Refusal
 from services.inventory.events import AuthorityCited, Event, HoldLifted, ProtectedStockSet, ReleaseCancelled
-from shared.authority import Capacity, cite, interest_in
+from shared.authority import Action, Capacity, cite, interest_in
 from shared.decider import Refused
 
 
@@ -39,7 +39,7 @@ def _cited(
     concerns: tuple[str, ...] = (),
 ) -> Sequence[Event] | Refusal:
     about = (interest_in("product", event.product), *concerns)
-    cited = cite(capacity, act, product=event.product, mass_g=mass_g, concerns=about)
+    cited = cite(capacity, Action(act=act, product=event.product, mass_g=mass_g, concerns=about))
     if isinstance(cited, Refused):
         return cited
     if not isinstance(event, ReleaseCancelled):

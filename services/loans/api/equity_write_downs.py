@@ -8,12 +8,13 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.equity import BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
 from services.loans.api.fields import PositiveMinor
 from services.loans.domain.equity_write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
+from services.loans.domain.papers import WriteDownPaper
 from services.loans.events.equity import EquityFlowId
 from services.loans.tables import WriteDownRow
+from shared.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, same_fields
@@ -59,8 +60,8 @@ class WithdrawnView(BaseModel):
 @router.post("", status_code=201)
 async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: Operates, post: Posting) -> WriteDownView:
     flow = EquityFlowId(post.new_id("eqf"))
-    said = {"holding": holding, "write_down": flow, **body.model_dump(), "proposed_by": caller.subject}
-    document = Document(canonical(said))
+    paper = WriteDownPaper(holding=holding, write_down=flow, **body.model_dump(), proposed_by=caller.subject)
+    document = Document(canonical(paper))
     command = ProposeWriteDown(
         flow=flow,
         amount_minor=body.amount_minor,

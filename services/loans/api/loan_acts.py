@@ -9,13 +9,14 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, ActPath, LoanPath, Number, PositiveMinor
 from services.loans.api.loans import Operates, SeesLoans, find_loan
 from services.loans.api.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan_agreement import ApproveAct, ProposeAct, WithdrawAct
+from services.loans.domain.papers import LoanActPaper
 from services.loans.events.loan import Act, ActId, CovenantKind
 from services.loans.tables import ActRow
+from shared.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, same_fields
@@ -101,7 +102,7 @@ class ActChange(BaseModel):
 @router.post("/{loan}/acts", status_code=201)
 async def propose_act(loan: LoanPath, body: ActBody, caller: Operates, post: Posting) -> ActView:
     act, content = ActId(post.new_id("act")), _content(body)
-    document = Document(canonical({"loan": loan, "act": act, "content": content, "reason": body.reason}))
+    document = Document(canonical(LoanActPaper(loan=loan, act=act, content=content, reason=body.reason)))
     command = ProposeAct(act=act, content=content, reason=body.reason, document=document.name, by=caller.subject, on=post.today)
     event = (await post.submit(f"loan/{loan}", command, documents=[document])).facts[0].event
     return ActView(
@@ -141,7 +142,7 @@ async def approve_act(
         loan=loan,
         status=ActStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
         figures=msgspec.to_builtins(event.after),
     )
 

@@ -7,15 +7,16 @@ from pydantic import BaseModel
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.terms import TermsBody
 from services.loans.domain.loan_advances import CancelCommitment
 from services.loans.domain.loan_agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan_state import LoanStatus, keys_of
+from services.loans.domain.papers import LoanPaper
 from services.loans.events.loan import LoanId
 from services.loans.tables import LoanRow
+from shared.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.auth import Caller, allow
 from shared.fields import Body, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, etag, same_fields
@@ -96,7 +97,7 @@ class LoanView(LoanSummary):
 async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
     """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
     loan, terms = LoanId(post.new_id("lon")), body.terms()
-    document = Document(canonical({"loan": loan, "terms": terms}))
+    document = Document(canonical(LoanPaper(loan=loan, terms=terms)))
     command = ProposeLoan(
         loan=loan,
         terms=terms,
@@ -121,13 +122,13 @@ async def approve_loan(
     loan: LoanPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedView:
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
-    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today), on=post.today)
+    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today))
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return ApprovedView(
         loan=loan,
         status=LoanStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
     )
 
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import PositiveMinor, WholeMinor
 from services.loans.api.material_fields import (
     Approves,
@@ -26,6 +25,7 @@ from services.loans.domain.material_held import DeclareMaterialDefault, MarkSecu
 from services.loans.domain.material_terms import ApproveDeferral, ProposeDeferral, deferral_document
 from services.loans.events.material import DeferralId, MaterialLoanClosed
 from services.loans.tables import DeferralRow
+from shared.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.auth import Caller, allow
 from shared.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, same_fields

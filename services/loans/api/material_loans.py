@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictInt
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import Code, Currency, Element, Number, WholeMinor
 from services.loans.api.material_fields import (
     Approves,
@@ -20,7 +19,6 @@ from services.loans.api.material_fields import (
     find_material_loan,
     limited_to_partner,
     material_state,
-    of_event,
     stream_of,
     today,
 )
@@ -30,6 +28,7 @@ from services.loans.domain.material_terms import MAX_STEP_DAYS, ApproveTerms, Pr
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
 from services.loans.tables import MaterialEntryRow, MaterialLoanRow, ProductRow
+from shared.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.fields import Body, Day, ReasonBody, Text
 from shared.http import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.journal import Document
@@ -303,7 +302,7 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
         status="approved",
         document=event.document,
         contained_g=event.contained_g,
-        approval=of_event(ApprovalView, event.approval),
+        approval=ApprovalView.of(event.approval),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
+from shared.acting import Approval
 from shared.conditions import Condition, Evaluation, Evidence
 from shared.record import MAX_INTEGER
 
@@ -176,15 +177,6 @@ class WaiveCovenant(msgspec.Struct, frozen=True, kw_only=True, tag="waive_covena
 
 
 type Act = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's signature over the SHA-256 of what was proposed."""
-
-    subject: str
-    key: str
-    signature: str
-    approved_on: date
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Approval
+from shared.acting import Approval
 from shared.record import MAX_INTEGER, Grams
 
 MaterialLoanId = NewType("MaterialLoanId", str)  # "mln_01j...": has its award's id, as the release has
