@@ -27,18 +27,20 @@ from shared.fingerprint import rules_of
 from shared.http import handlers as http
 from shared.http import problems
 from shared.http.auth import Keys, TokenVerifier
-from shared.journal.codec import Codec, Upcaster
-from shared.journal.connection import Project, briefly, open_pool, reachable
+from shared.journal.codec import Codec, Upcaster, type_of
+from shared.journal.connection import Connection, Project, briefly, open_pool, reachable
 from shared.journal.decider import Decider, Reasons
 from shared.journal.messages import NotAnEvent, from_message, topic_of
 from shared.journal.postgres import PostgresJournal, previous_hash
 from shared.journal.postgres_snapshots import PostgresSnapshots
 from shared.journal.protocol import InboxLead, Unreachable
-from shared.journal.record import Record
+from shared.journal.record import Fact, Record
 from shared.observe import telemetry
 from shared.process import kernel_api
 from shared.process.watch import watch
 from shared.settings import Settings
+from shared.terms.acting import Tells
+from shared.terms.authority_tables import UnderAuthority, taking
 from shared.writer.commands import Refusal
 from shared.writer.writer import Writer
 
@@ -74,6 +76,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
+    acting: UnderAuthority | None = None  # that people act under authority in it
     epoch: int = 1
     parts: tuple[type[Part], ...] = ()  # what is its own and lives as long as a process: reached by `kernel.part(kind)`
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
@@ -83,6 +86,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: str | None = None  # the service that records all events of this one, and says how far at its `/v1/sources`
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
+
+    @property
+    def read_tables(self) -> tuple[sa.Table, ...]:
+        return (*self.tables.sorted_tables, *(() if self.acting is None else self.acting.tables))
 
     @property
     def codec(self) -> Codec:
@@ -108,13 +115,26 @@ def subscription(
     react: React | None = None,
     needs: Needs | None = None,
     take: Project | None = None,
+    acting: Tells | None = None,
     upcasters: Mapping[str, Upcaster] | None = None,
 ) -> Subscription:
-    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all."""
+    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all. `acting`: what its events tell of who
+    may act, which are taken besides."""
     codec = Codec(events, upcasters)
     kept = None if types is None else frozenset(types)
+    if acting is not None:
+        kept = None if kept is None else kept | {type_of(event) for event in acting}
+        take = taking(acting) if take is None else _both(take, taking(acting))
     assert kept is None or kept <= codec.classes.keys(), f"{source} has no {sorted(kept - codec.classes.keys())}"
     return Subscription(source=source, codec=codec, types=kept, react=react, needs=needs, take=take)
+
+
+def _both(first: Project, second: Project) -> Project:
+    async def take(connection: Connection, facts: Sequence[Fact]) -> None:
+        await first(connection, facts)
+        await second(connection, facts)
+
+    return take
 
 
 class Kernel:
