@@ -11,7 +11,6 @@ from services.loans.events.loan import (
     Act,
     ActApproved,
     AmendCondition,
-    Approval,
     LoanApproved,
     LoanImported,
     LoanProposed,
@@ -19,6 +18,7 @@ from services.loans.events.loan import (
     WriteOff,
 )
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
+from shared.terms.acting import Approval
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,7 +132,8 @@ class Stage:
             await connection.execute(sa.text(f"SET LOCAL search_path = {service.name}"))
             for statement in all_tables():
                 await connection.exec_driver_sql(statement)
-            await connection.run_sync(service.tables.create_all)
+            for table in service.read_tables:
+                await connection.run_sync(table.create)
         await engine.dispose()
         self.passwords[service.name] = secrets.token_urlsafe(24)
         async with self.sql() as superuser:

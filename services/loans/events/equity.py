@@ -10,8 +10,9 @@ from typing import Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Account, Approval, Category, SignedMinor
+from services.loans.events.loan import Account, Category, SignedMinor
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
 CompanyCode = NewType("CompanyCode", str)  # "larvotto": who issues the shares

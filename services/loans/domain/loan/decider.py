@@ -17,6 +17,7 @@ from services.loans.domain.loan.books import cancelled, enter
 from services.loans.domain.loan.payments import PaymentCommand, decide_payment
 from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan.state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
+from services.loans.domain.papers import LoanActPaper, LoanPaper
 from services.loans.domain.standing.standing import opened
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
@@ -54,6 +55,7 @@ from services.loans.events.loan import (
     SubsequentMissed,
 )
 from shared.journal.decider import CancelTimer, Decider, Timer
+from shared.terms.acting import Proposal
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
@@ -86,8 +88,7 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             return Loan(
                 id=event.loan,
                 terms=event.terms,
-                document=event.document,
-                proposed_by=event.proposed_by,
+                proposal=Proposal(purpose=LoanPaper.purpose, document=event.document, proposed_by=frozenset({event.proposed_by})),
                 covenants=immutables.Map({each.kind: Covenant(each.minimum) for each in event.terms.covenants}),
             )
         case LoanImported():
@@ -112,7 +113,8 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
                 evidence = evidence.delete(reference) if reference in evidence else evidence
             return _replace(loan, evidence=evidence.update({each.reference: each for each in event.learnt}))
         case ActProposed():
-            act = OpenAct(event.content, event.document, event.proposed_by)
+            proposed_by = frozenset({event.proposed_by})
+            act = OpenAct(purpose=LoanActPaper.purpose, document=event.document, proposed_by=proposed_by, content=event.content)
             return _replace(loan, acts=loan.acts.set(event.act, act))
         case ActApproved():
             done = _replace(loan, acts=loan.acts.delete(event.act))
