@@ -9,6 +9,8 @@ STAMP := $(VENV)/.set-up
 UV_VERSION := 0.13.9
 RUN := $(VENV)/bin/python -m
 RESERVE := $(RUN) reserve
+# Two workers, since a test waits for its engines half of the time: tests/conftest.py says who runs what.
+TWO := -n 2
 # Tools that Go builds, once for all checkouts of this user; the name says of which sources.
 CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
 PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
@@ -39,10 +41,10 @@ up: setup ## keep serving; the data is in .reserve/
 	@$(RESERVE) up --data .reserve
 
 test: check ## checks, then the tests that do not take long
-	@$(RUN) pytest -m "not long"
+	@$(RUN) pytest $(TWO) -m "not long"
 
 test-all: check ## checks, then every test, the simulator's first seeds, and other people's tools: needs Go
-	@$(RUN) pytest
+	@$(RUN) pytest $(TWO)
 	@$(MAKE) --no-print-directory simulate
 	@$(MAKE) --no-print-directory interop
 

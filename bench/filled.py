@@ -57,7 +57,8 @@ async def database(server_url: str, name: str, service: Service = SERVICE) -> st
         await connection.execute(sa.text(f'SET LOCAL search_path = "{service.name}"'))
         for statement in all_tables():
             await connection.exec_driver_sql(statement)
-        await connection.run_sync(service.tables.create_all)
+        for table in service.read_tables:
+            await connection.run_sync(table.create)
     await engine.dispose()
     return url
 

@@ -6,7 +6,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from itertools import count
@@ -53,6 +53,8 @@ async def measured(young_url: str, wide_url: str, old_url: str, events: int, man
             yield each
     async with drawing(old_url, FEW) as old:
         yield figure(f"state_from_snapshot_at_{events}_events", await _state_s(old), "s", at_most=1)
+    async with drawing(old_url, FEW, of_other_rules) as old:
+        yield figure(f"first_draw_with_void_snapshots_at_{events}_events", await _first_draw_s(old), "s")
 
 
 async def _state_s(drawing: "Drawing") -> float:
@@ -60,6 +62,18 @@ async def _state_s(drawing: "Drawing") -> float:
     began = time.perf_counter()
     await drawing.writer.state(STREAM)
     return time.perf_counter() - began
+
+
+async def _first_draw_s(drawing: "Drawing") -> float:
+    """From a process that has just started to its first answer, after a release that changed the rules."""
+    began = time.perf_counter()
+    await drawing.alone()
+    return time.perf_counter() - began
+
+
+def of_other_rules(kind: str) -> bytes:
+    """What the build before says of a kind's rules: worked out as at any start, and another."""
+    return sha256(SERVICE.rules(kind)).digest()
 
 
 async def _appends(young: "Drawing", wide: "Drawing", old: "Drawing", events: int) -> AsyncGenerator[Figure]:
@@ -129,9 +143,9 @@ class Drawing:
 
 
 @asynccontextmanager
-async def drawing(url: str, releases: int) -> AsyncIterator[Drawing]:
+async def drawing(url: str, releases: int, rules: Callable[[str], bytes] = SERVICE.rules) -> AsyncIterator[Drawing]:
     pool = await open_pool(url, SERVICE.name, size=4)
-    snapshots = PostgresSnapshots(pool, SERVICE.deciders, SERVICE.rules)
+    snapshots = PostgresSnapshots(pool, SERVICE.deciders, rules)
     journal = PostgresJournal(SERVICE.name, SERVICE.codec, pool, SERVICE.project)
     writer = Writer(journal, SERVICE.deciders, SystemClock(), snapshots=snapshots)
     await writer.start()

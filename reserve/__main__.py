@@ -1,6 +1,7 @@
 """The `reserve` command: a list of commands. What each does stands in `reserve/commands/`, or with the service that it runs."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -62,6 +63,7 @@ def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the g
 @app.command()
 def serve(service: str, port: Annotated[int | None, typer.Option()] = None) -> None:
     """Runs one service; its settings come from the environment."""
+    gc.disable()  # until it serves: what is imported stays, and need not be looked through
     from reserve.operate.serve import serve as run
 
     run(service, port)

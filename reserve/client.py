@@ -13,6 +13,7 @@ import msgspec
 from reserve.operate.deployment import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
 from shared.observe.waiting import SAY_EVERY_S, say
+from shared.tls import trusted
 
 TIMEOUT_S = 60.0
 _PAUSE_S = 0.2  # between two tries of a call that got no answer
@@ -40,7 +41,7 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self._tokens = tokens
         self._patience_s = patience_s
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256))
+        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256), verify=trusted())
 
     @classmethod
     def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0) -> Self:

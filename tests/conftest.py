@@ -1,9 +1,15 @@
-"""The real PostgreSQL and Kafka that tests share, started once a run and only when a test asks for them."""
+"""What all tests share: the real PostgreSQL and Kafka, started once a worker and only when a test asks for them; and who runs what.
 
+`pytest -n 2` (as `make test` does) runs them in two workers, since much of a test's time is waiting for an engine. Each has engines and
+deployments of its own, so that no test meets another's.
+"""
+
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from shared.engines.engines import Engines, engines
 
@@ -21,3 +27,41 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
     yield running
     for program in reversed(running.programs):
         await program.stop()
+
+
+TOGETHER = ("tests/e2e", "tests/faults", "tests/simulation")  # one after the other, in one worker: they share a deployment, or runs
+
+
+class Longest(LoadScopeScheduling):
+    """A worker that is free takes the next file, or the next folder of those whose tests belong together: first what takes longest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Longest:
+    config.option.loadscopereorder = False  # by how many tests there are
+    return Longest(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # five thousand tests and all that they import stay: they need not be looked through again and again
+
+
+FAULT = f"{'fault':<60} {'waited, s':>10} {'acknowledged':>14} {'present':>10}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What `tests/faults` tell of each fault: they may have run in another process."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports if isinstance(report, pytest.TestReport)]
+    told = [line for report in reports if report.when == "teardown" for name, line in report.user_properties if name == "fault"]
+    if told:
+        terminalreporter.section("faults, and what came of them")
+        for line in (FAULT, *told):
+            terminalreporter.write_line(str(line))

@@ -8,8 +8,9 @@ import msgspec
 from services.loans.events.terms import AmendCondition, Amendment, Restructure, WriteOff
 
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
-from services.loans.events.loan import ActApproved, Approval, LoanApproved, LoanImported, LoanProposed
+from services.loans.events.loan import ActApproved, LoanApproved, LoanImported, LoanProposed
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
+from shared.terms.acting import Approval
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):

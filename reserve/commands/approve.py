@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.commands.signable import NotSignable, Signable, read_signable
-from services.allocation.domain.book.emergency import RATIFICATION
+from services.allocation.domain.book.state import RATIFICATION
 from services.allocation.domain.decisions.check import Difference, recompute
 from services.allocation.domain.decisions.decision import DecisionFile
 from services.allocation.domain.tenders.decision import TenderFile, recompute_tender

@@ -18,7 +18,7 @@ from services.allocation.domain.decisions.check import Difference, recompute, re
 from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.proofs.signed_note import VerifierKey
-from shared.terms.approval import Approval, key_id, verify_approval
+from shared.terms.approval import SignedApproval, key_id, verify_approval
 
 PURPOSE = "decision"
 
@@ -170,7 +170,7 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
 
 def _approval(certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded]) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
-    signed = Approval(
+    signed = SignedApproval(
         purpose=PURPOSE, document=certificate.decision, approver=approval.subject, key_id=approval.key, signature=approval.signature
     )
     yield _same(f"{name}/public_key", approval.key, key_id(approval.public_key))

@@ -3,26 +3,20 @@ that say what it is. A file that says more than is understood here is not signed
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from hashlib import sha256
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 import msgspec
-from services.loans.events.terms import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
+from services.loans.events.terms import AmendCondition, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
-from services.allocation.domain.policies import policy
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
 from services.allocation.events.policies import PolicyDocument
-from services.loans.domain.equity import decider as equity
-from services.loans.domain.equity import write_downs as equity_write_downs
-from services.loans.domain.loan import agreement as loan_agreement
-from services.loans.domain.material import state as material_state
+from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
-from services.loans.events.equity import HoldingTerms
-from services.loans.events.material import MaterialTerms
 from shared.journal.record import canonical
+from shared.terms.papers import Paper, UnreadablePaper, read_paper
 
 TENDER_FORMAT = "reserve.tender_decision.v1"
 
@@ -40,67 +34,17 @@ class NotSignable(ValueError):
     """The bytes are no document that anybody approves."""
 
 
-class _LoanProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    loan: str
-    terms: LoanTerms
-
-
-class _LoanAct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    loan: str
-    act: str
-    content: Amendment
-    reason: str
-
-
-class _EquityProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    holding: str
-    terms: HoldingTerms
-    proposed_by: str
-    proposed_on: date
-
-
-class _EquityWriteDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    holding: str
-    write_down: str
-    amount_minor: int | None
-    on: date
-    authority: str
-    reason: str
-    proposed_by: str
-
-
-class _MaterialTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    format: Literal["reserve.material_terms.v1"]
-    loan: str
-    partner: str
-    product: str
-    mass_g: int
-    decision: str
-    terms: MaterialTerms
-
-
-class _MaterialDeferral(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    format: Literal["reserve.material_deferral.v1"]
-    loan: str
-    deferral: str
-    terms: str
-    condition: str
-    evidence: str
-    due_on: date
-    premium_pct: str | None
-
-
 def read_signable(content: bytes) -> Signable:
     """Any spelling of a document, as its API gave it. Raises `NotSignable`."""
     try:
+        if (read := read_paper(content, _WORDS)) is not None:
+            paper, written = read
+            return Signable(purpose=paper.purpose, document=sha256(written).hexdigest(), words=tuple(_WORDS[type(paper)](paper)))
         found = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnreadablePaper) as error:
         raise NotSignable(str(error)) from error
     if not isinstance(found, dict):
         raise NotSignable("no document that is approved")
-    for recognises, shape, purpose, words in _KINDS:
-        if recognises(found):
-            return _understood(found, shape, purpose, words)
     if _format_of(found) == TENDER_FORMAT:
         return _tender(content)
     try:
@@ -121,20 +65,6 @@ def _tender(content: bytes) -> Signable:
     except UnreadableTender as error:
         raise NotSignable(f"looks like a tender's decision, and is none: {error}") from error
     return Signable(purpose=TENDER, document=tender_decision_hash(file), words=tuple(_of_tender(file)), decision=file)
-
-
-def _understood(found: Mapping[str, Any], shape: Any, purpose: str, words: Callable[[Any], list[tuple[str, str]]]) -> Signable:
-    """Only what is read in full, so that what is shown is what is signed."""
-    content = canonical(found)
-    try:
-        document = msgspec.json.decode(content, type=shape)
-        whole = canonical(document) == content
-        said = words(document) if whole else []
-    except (msgspec.DecodeError, ValueError, ZeroDivisionError) as error:
-        raise NotSignable(f"looks like a {purpose}, and is none: {error}") from error
-    if not whole:
-        raise NotSignable(f"looks like a {purpose}, and says more or less than one")
-    return Signable(purpose=purpose, document=sha256(content).hexdigest(), words=tuple(said))
 
 
 def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
@@ -174,7 +104,7 @@ def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
     ]
 
 
-def _of_loan(document: _LoanProposal) -> list[tuple[str, str]]:
+def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
     terms = document.terms
     return [
         ("loan", document.loan),
@@ -191,7 +121,7 @@ def _of_loan(document: _LoanProposal) -> list[tuple[str, str]]:
     ]
 
 
-def _of_act(document: _LoanAct) -> list[tuple[str, str]]:
+def _of_act(document: LoanActPaper) -> list[tuple[str, str]]:
     match document.content:
         case AmendCondition(name=name, text=text, condition=condition):
             does = f"condition {name} becomes: {text}: {canonical(condition).decode()}"
@@ -210,7 +140,7 @@ def _of_act(document: _LoanAct) -> list[tuple[str, str]]:
     return [("loan", document.loan), ("act", document.act), (named, does), ("reason", document.reason)]
 
 
-def _of_holding(document: _EquityProposal) -> list[tuple[str, str]]:
+def _of_holding(document: HoldingPaper) -> list[tuple[str, str]]:
     terms = document.terms
     return [
         ("holding", document.holding),
@@ -221,7 +151,7 @@ def _of_holding(document: _EquityProposal) -> list[tuple[str, str]]:
     ]
 
 
-def _of_write_down(document: _EquityWriteDown) -> list[tuple[str, str]]:
+def _of_write_down(document: WriteDownPaper) -> list[tuple[str, str]]:
     amount = (
         "all, and nothing is held any more" if document.amount_minor is None else f"{document.amount_minor} minor units of its currency"
     )
@@ -234,7 +164,7 @@ def _of_write_down(document: _EquityWriteDown) -> list[tuple[str, str]]:
     ]
 
 
-def _of_material_terms(document: _MaterialTerms) -> list[tuple[str, str]]:
+def _of_material_terms(document: MaterialTermsPaper) -> list[tuple[str, str]]:
     terms = document.terms
     premium = terms.premium
     return [
@@ -249,7 +179,7 @@ def _of_material_terms(document: _MaterialTerms) -> list[tuple[str, str]]:
     ]
 
 
-def _of_deferral(document: _MaterialDeferral) -> list[tuple[str, str]]:
+def _of_deferral(document: DeferralPaper) -> list[tuple[str, str]]:
     return [
         ("loan", document.loan),
         ("deferral", document.deferral),
@@ -297,12 +227,12 @@ def _money(amount_minor: int, currency: str) -> str:
     return f"{decimal_text(amount_minor, currency)} {currency}" if currency in MINOR_DIGITS else f"{amount_minor} minor units of {currency}"
 
 
-_KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], Any, str, Callable[[Any], list[tuple[str, str]]]], ...] = (
-    (lambda found: found.get("format") == "reserve.policy.v1", PolicyDocument, policy.PURPOSE, _of_policy),
-    (lambda found: found.get("format") == "reserve.material_terms.v1", _MaterialTerms, material_state.PURPOSE, _of_material_terms),
-    (lambda found: found.get("format") == "reserve.material_deferral.v1", _MaterialDeferral, material_state.DEFERRAL, _of_deferral),
-    (lambda found: {"loan", "act"} <= found.keys(), _LoanAct, loan_agreement.ACT, _of_act),
-    (lambda found: {"loan", "terms"} <= found.keys(), _LoanProposal, loan_agreement.PROPOSAL, _of_loan),
-    (lambda found: {"holding", "write_down"} <= found.keys(), _EquityWriteDown, equity_write_downs.WRITE_DOWN, _of_write_down),
-    (lambda found: {"holding", "terms"} <= found.keys(), _EquityProposal, equity.PROPOSAL, _of_holding),
-)
+_WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
+    PolicyDocument: _of_policy,
+    MaterialTermsPaper: _of_material_terms,
+    DeferralPaper: _of_deferral,
+    LoanActPaper: _of_act,
+    LoanPaper: _of_loan,
+    WriteDownPaper: _of_write_down,
+    HoldingPaper: _of_holding,
+}

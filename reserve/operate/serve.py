@@ -70,5 +70,6 @@ def serve(name: str, port: int | None) -> None:
         stand_back(BEHIND_BY)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    gc.enable()
     listening = socket.create_server((settings.host, config.port), backlog=config.backlog)
     uvicorn.Server(config).run(sockets=[listening])

@@ -2,6 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
+from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
@@ -25,6 +26,7 @@ from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from shared.process.service import Service, subscription
+from shared.terms.authority_tables import UnderAuthority
 
 SERVICE = Service(
     name="allocation",
@@ -58,6 +60,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    acting=UnderAuthority(register=REGISTER),
     recorded_by="ledger",
     documents=events.documents_of,
     parts=(RecentTerms, DecisionProcess),

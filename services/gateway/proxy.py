@@ -16,7 +16,8 @@ from yarl import URL
 
 from services.gateway.headers import Headers, header, public_origin, to_caller, to_service, with_security
 from services.gateway.routing import Destination, destination
-from shared.http.problems import REQUEST_ID_HEADER, Problem, ProblemResponse, ProblemType, body_too_large, register, request_id
+from shared.http.problems import REQUEST_ID_HEADER, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.journal.decider import Reasons
 
 CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer
@@ -27,13 +28,14 @@ KEEP_ALIVE_S = 4.0  # far below the services' 30, so that it is we who close an 
 
 log = structlog.get_logger(__name__)
 
-register(
-    {
-        "service_unavailable": ProblemType(503, "The service cannot be reached at the moment"),
-        "upstream_timeout": ProblemType(504, "The service did not answer in time"),
-        "request_timeout": ProblemType(408, "The request did not arrive in time"),
-    }
-)
+
+class GatewayReason(Reasons):
+    SERVICE_UNAVAILABLE = "service_unavailable", 503, "The service cannot be reached at the moment"
+    UPSTREAM_TIMEOUT = "upstream_timeout", 504, "The service did not answer in time"
+    REQUEST_TIMEOUT = "request_timeout", 408, "The request did not arrive in time"
+
+
+register(GatewayReason)
 
 
 class _CallerLeft(Exception):

@@ -3,6 +3,7 @@
 from functools import cache, partial
 
 from services.allocation import events as allocation
+from services.allocation.events.acting import AUTHORITY
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
@@ -10,8 +11,7 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.problems import ApiReason
 from services.inventory.projections import SERVICE as NAME
-from services.inventory.projections import project, take_checkpoints
-from services.inventory.projections.authority import AUTHORITY_TYPES, take_allocation
+from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
@@ -21,6 +21,7 @@ from shared.journal.codec import type_of
 from shared.process.service import Service, subscription
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
+from shared.terms.authority_tables import UnderAuthority
 
 
 @cache
@@ -55,11 +56,12 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            ALLOCATION_TYPES | AUTHORITY_TYPES,
+            ALLOCATION_TYPES,
             react=react_to_allocation,
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,
-            take=take_allocation,
+            take=take_partners,
+            acting=AUTHORITY,
         ),
         subscription(
             "loans",
@@ -77,6 +79,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
+    acting=UnderAuthority(signing=False),
     recorded_by="ledger",
     parts=(Stockpiles,),
 )

@@ -8,7 +8,6 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.journal.columns import json, whole
-from shared.terms.authority_tables import AuthorityColumns, ConflictColumns
 
 
 class Table(SQLModel, registry=registry()):
@@ -174,14 +173,6 @@ class HoldRow(Table, table=True):
 class PartnerRow(Table, table=True):
     __tablename__ = "partners"
     partner: str = Field(primary_key=True)
-
-
-class AuthorityRow(AuthorityColumns, Table, table=True):
-    __tablename__ = "authorities"
-
-
-class ConflictRow(ConflictColumns, Table, table=True):
-    __tablename__ = "conflicts"
 
 
 # Fed by the ledger's events

@@ -1,6 +1,7 @@
 """Loans: what the Facility lends and holds, and what the Reserve lends in material."""
 
 from services.allocation import events as allocation
+from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.loans.api import router
@@ -13,11 +14,11 @@ from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
 from services.loans.events import Event, documents_of
 from services.loans.problems import ApiReason
-from services.loans.projections import project, take_approvers, take_products
-from services.loans.projections.authority import AUTHORITY_TYPES
+from services.loans.projections import project, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
+from shared.terms.authority_tables import UnderAuthority
 
 SERVICE = Service(
     name="loans",
@@ -29,15 +30,16 @@ SERVICE = Service(
         subscription(
             "allocation",
             allocation.Event,
-            ALLOCATION_TYPES | AUTHORITY_TYPES,
+            ALLOCATION_TYPES,
             react=react_to_allocation,
-            take=take_approvers,
+            acting=ACTING,
             upcasters=ALLOCATION_UPCASTERS,
         ),
         subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_products),
         subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,
+    acting=UnderAuthority(),
     imports=(loan_imports.PATH,),
     reasons=ApiReason,
     recorded_by="ledger",

@@ -8,7 +8,6 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.journal.columns import json, whole
-from shared.terms.authority_tables import AuthorityColumns, ConflictColumns
 
 
 class Table(SQLModel, registry=registry()):
@@ -245,25 +244,6 @@ class ProductRow(Table, table=True):
     product: str = Field(primary_key=True)
     contents: dict[str, str] = json()
     nominal_unit_g: int = whole()
-
-
-# Approvers, as allocation enrols them
-
-
-class ApproverKeyRow(Table, table=True):
-    __tablename__ = "approver_keys"
-    subject: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
-    public_key: str
-    revoked: bool
-
-
-class AuthorityRow(AuthorityColumns, Table, table=True):
-    __tablename__ = "authorities"
-
-
-class ConflictRow(ConflictColumns, Table, table=True):
-    __tablename__ = "conflicts"
 
 
 # Facility loans

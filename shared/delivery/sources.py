@@ -6,6 +6,7 @@ import httpx
 import msgspec
 
 from shared.delivery.tokens import TokenSource, TokenUnavailable
+from shared.tls import trusted
 
 
 class Unanswered(Exception):
@@ -29,7 +30,7 @@ class Sources:
     def __init__(self, urls: dict[str, str], tokens: TokenSource) -> None:
         self.urls = urls
         self.tokens = tokens
-        self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, connect=2.0))
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, connect=2.0), verify=trusted())
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
+from shared.tls import trusted
+
 RETRY_S = 1.0
 FETCH_TIMEOUT_S = 5.0
 
@@ -34,7 +36,7 @@ class TokenSource:
     ) -> None:
         self._url = token_url
         self._credentials = httpx.BasicAuth(client_id, client_secret)
-        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
         self._renewing = asyncio.Lock()
         self._token = ""
         self._now = now

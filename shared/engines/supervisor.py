@@ -33,6 +33,7 @@ import structlog
 from shared.engines.private_files import private_folder, write_private
 from shared.engines.processes import Died, Identity, OwnProcess, Program, end_orphans, queued_s
 from shared.observe.waiting import saying
+from shared.tls import trusted
 
 STOP_WITHIN_S = 15.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
@@ -251,7 +252,9 @@ class ChildProgram:
         self.child = child
         self.process = OwnProcess(child.name)
         # No connection outlives its question, so there is none to close at the end; and each new one asks whether it still accepts.
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None), limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(None), limits=httpx.Limits(max_keepalive_connections=0), verify=trusted(), trust_env=False
+        )
 
     async def start(self) -> None:
         await self.process.spawn(list(self.child.argv), env=self.child.env)

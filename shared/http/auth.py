@@ -19,7 +19,9 @@ from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import HTTPConnection
 
-from shared.http.problems import Problem, ProblemType, register
+from shared.http.problems import Problem, register
+from shared.journal.decider import Reasons
+from shared.tls import trusted
 
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
 ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
@@ -33,15 +35,16 @@ FETCH_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
-register(
-    {
-        "token_missing": ProblemType(401, "An access token is needed"),
-        "token_invalid": ProblemType(401, "The access token is not valid here"),
-        "token_expired": ProblemType(401, "The access token has expired"),
-        "forbidden": ProblemType(403, "The caller may not do this"),
-        "keys_unavailable": ProblemType(503, "Tokens cannot be verified at the moment"),
-    }
-)
+
+class AuthReason(Reasons):
+    TOKEN_MISSING = "token_missing", 401, "An access token is needed"
+    TOKEN_INVALID = "token_invalid", 401, "The access token is not valid here"
+    TOKEN_EXPIRED = "token_expired", 401, "The access token has expired"
+    FORBIDDEN = "forbidden", 403, "The caller may not do this"
+    KEYS_UNAVAILABLE = "keys_unavailable", 503, "Tokens cannot be verified at the moment"
+
+
+register(AuthReason)
 
 
 _CALLER = "reserve.caller"  # in a request's scope
@@ -84,7 +87,7 @@ class Keys:
 
     def __init__(self, jwks_url: str, http: httpx.AsyncClient | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
         self._url = jwks_url
-        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+        self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
         self._keys: dict[str, Key] = {}
         self._fetching = asyncio.Lock()
         self._now = now

@@ -26,9 +26,9 @@ from typeid import TypeID
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.direct import DirectRoutes
-from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, ProblemType, body_too_large, register, request_id
+from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, body_too_large, register, request_id
 from shared.journal.connection import UNREACHABLE
-from shared.journal.decider import Refused
+from shared.journal.decider import Reasons, Refused
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
@@ -43,21 +43,23 @@ from shared.writer.commands import (
     VersionMismatch,
 )
 
-register(
-    {
-        "idempotency_key_missing": ProblemType(400, "This needs an Idempotency-Key header"),
-        "idempotency_key_malformed": ProblemType(400, "The Idempotency-Key is not acceptable"),
-        "idempotency_key_reused": ProblemType(422, "The Idempotency-Key was used before with another body"),
-        "if_match_malformed": ProblemType(400, "The If-Match header is not an ETag of this API"),
-        "precondition_failed": ProblemType(412, "The resource has changed since"),
-        "event_too_large": ProblemType(422, "What is asked for does not fit into one event"),
-        "overloaded": ProblemType(503, "Too many commands wait"),
-        "unavailable": ProblemType(503, "The service cannot do this at the moment"),
-        "cursor_malformed": ProblemType(400, "The cursor is not one that this list gave"),
-        "position_unknown": ProblemType(400, "The position is not one that this service can wait for"),
-        "position_not_reached": ProblemType(503, "The read has not reached this position yet"),
-    }
-)
+
+class HttpReason(Reasons):
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "This needs an Idempotency-Key header"
+    IDEMPOTENCY_KEY_MALFORMED = "idempotency_key_malformed", 400, "The Idempotency-Key is not acceptable"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before with another body"
+    IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
+    PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
+    EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
+    OVERLOADED = "overloaded", 503, "Too many commands wait"
+    UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"
+    CURSOR_MALFORMED = "cursor_malformed", 400, "The cursor is not one that this list gave"
+    POSITION_UNKNOWN = "position_unknown", 400, "The position is not one that this service can wait for"
+    POSITION_NOT_REACHED = "position_not_reached", 503, "The read has not reached this position yet"
+
+
+register(HttpReason)
+
 
 log = structlog.get_logger()
 

@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.journal.decider import Reasons
+
 BODY_LIMIT_BYTES = 1 << 20
 IMPORT_LIMIT_BYTES = 10 << 20  # on the routes that are named for imports, which read the body themselves
 REQUEST_ID_HEADER = "x-request-id"
@@ -23,34 +25,33 @@ REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 log = structlog.get_logger(__name__)
 
 
-class ProblemType(msgspec.Struct, frozen=True):
-    """What a code always means: its HTTP status and a title that does not change from one occurrence to the next."""
-
-    status: int
-    title: str
-
-
-CATALOGUE: dict[str, ProblemType] = {
-    "invalid_request": ProblemType(422, "A part of the request is not what the API accepts"),
-    "malformed_request": ProblemType(400, "The request cannot be read"),
-    "nul_in_text": ProblemType(422, "A text holds a NUL character"),
-    "text_not_unicode": ProblemType(422, "A text holds half of a surrogate pair"),
-    "body_too_large": ProblemType(413, "The body is too large"),
-    "route_not_found": ProblemType(404, "There is no such route"),
-    "method_not_allowed": ProblemType(405, "The route does not take this method"),
-    "http_error": ProblemType(400, "The request was refused"),
-    "internal_error": ProblemType(500, "Something went wrong on our side"),
-}
+class EdgeReason(Reasons):
+    INVALID_REQUEST = "invalid_request", 422, "A part of the request is not what the API accepts"
+    MALFORMED_REQUEST = "malformed_request", 400, "The request cannot be read"
+    NUL_IN_TEXT = "nul_in_text", 422, "A text holds a NUL character"
+    TEXT_NOT_UNICODE = "text_not_unicode", 422, "A text holds half of a surrogate pair"
+    BODY_TOO_LARGE = "body_too_large", 413, "The body is too large"
+    ROUTE_NOT_FOUND = "route_not_found", 404, "There is no such route"
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "The route does not take this method"
+    HTTP_ERROR = "http_error", 400, "The request was refused"
+    INTERNAL_ERROR = "internal_error", 500, "Something went wrong on our side"
 
 
-def register(codes: Mapping[str, ProblemType]) -> None:
+CATALOGUE: dict[str, Reasons] = {}
+
+
+def register(reasons: Iterable[Reasons]) -> None:
     """Adds a service's codes to the catalogue.
 
     Raises ValueError if a code is there already with another meaning: a code is a promise to clients.
     """
-    for code, entry in codes.items():
-        if CATALOGUE.setdefault(code, entry) != entry:
-            raise ValueError(f"the problem code {code} has another meaning already: {CATALOGUE[code]}")
+    for reason in reasons:
+        known = CATALOGUE.setdefault(reason.value, reason)
+        if (known.status, known.says) != (reason.status, reason.says):
+            raise ValueError(f"the problem code {reason} has another meaning already: {known.status}, {known.says}")
+
+
+register(EdgeReason)
 
 
 class Problem(Exception):
@@ -76,7 +77,7 @@ class Problem(Exception):
         self.accepted = accepted
         self.headers = dict(headers or {})
         self.status = CATALOGUE[code].status
-        self.title = CATALOGUE[code].title
+        self.title = CATALOGUE[code].says
 
     def document(self, instance: str | None = None) -> dict[str, object]:
         """The members of the problem document; those that do not apply are left out."""

@@ -43,7 +43,7 @@ async def open_pool(url: str, schema: str, *, size: int = 16) -> "asyncpg.Pool[a
         min_size=1,
         max_size=size,
         command_timeout=60,
-        timeout=5,  # to connect
+        timeout=30,  # to connect to one that is slow, or hangs: one that is away says so at once
         reset=_as_it_is,
         server_settings={
             "search_path": schema,

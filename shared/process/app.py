@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.http import handlers, problems
 from shared.http.auth import Keys, TokenVerifier
-from shared.http.problems import ProblemType
 from shared.journal.connection import open_pool, reachable
 from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
@@ -33,15 +32,14 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=8,
         max_overflow=8,
-        pool_timeout=5,
+        pool_timeout=30,
         isolation_level="AUTOCOMMIT",  # reads alone go this way: BEGIN and ROLLBACK would be two more round trips
         connect_args={"server_settings": {"search_path": schema, "jit": "off"}, "command_timeout": 30},
     )
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    for reason in service.refusals:
-        problems.register({reason.value: ProblemType(reason.status, reason.says)})
+    problems.register(service.refusals)
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager

@@ -11,7 +11,8 @@ from shared.delivery.lines import Stopped
 from shared.delivery.sources import HeadAnswer
 from shared.http.auth import Caller, allow
 from shared.http.handlers import kernel_of
-from shared.http.problems import Problem, ProblemType, register
+from shared.http.problems import Problem, register
+from shared.journal.decider import Reasons
 from shared.journal.messages import FEED_LIMIT, to_feed
 from shared.journal.postgres import previous_hash, read_document, read_heads, read_records
 from shared.journal.protocol import Head, LostLead
@@ -19,16 +20,18 @@ from shared.journal.record import MAX_INTEGER
 
 router = APIRouter()
 
-register(
-    {
-        "shard_not_found": ProblemType(404, "The journal has no such shard"),
-        "document_not_found": ProblemType(404, "No document has this SHA-256"),
-        "position_not_found": ProblemType(404, "The shard does not go that far"),
-        "nothing_to_park": ProblemType(409, "The line does not stand at a message that may be parked"),
-        "still_not_taken": ProblemType(409, "A parked message cannot be taken yet; it stays parked, with those after it"),
-        "line_not_found": ProblemType(404, "The service takes nothing of this source's shard"),
-    }
-)
+
+class JournalReason(Reasons):
+    SHARD_NOT_FOUND = "shard_not_found", 404, "The journal has no such shard"
+    DOCUMENT_NOT_FOUND = "document_not_found", 404, "No document has this SHA-256"
+    POSITION_NOT_FOUND = "position_not_found", 404, "The shard does not go that far"
+    NOTHING_TO_PARK = "nothing_to_park", 409, "The line does not stand at a message that may be parked"
+    STILL_NOT_TAKEN = "still_not_taken", 409, "A parked message cannot be taken yet; it stays parked, with those after it"
+    LINE_NOT_FOUND = "line_not_found", 404, "The service takes nothing of this source's shard"
+
+
+register(JournalReason)
+
 
 Shard = Annotated[int, Path(ge=0, le=1023)]
 Position = Annotated[int, Query(ge=0, le=MAX_INTEGER)]

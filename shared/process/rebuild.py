@@ -97,7 +97,7 @@ async def rebuild_and_swap(service: Service, owner_url: str) -> dict[str, int]:
 
 
 def _rebuilt_tables(service: Service) -> list[str]:
-    return sorted(table.name for table in service.tables.sorted_tables if table.name not in service.kept)
+    return sorted(table.name for table in service.read_tables if table.name not in service.kept)
 
 
 def _beside(service: Service) -> str:
@@ -128,7 +128,7 @@ async def _make_empty(connection: Connection, service: Service) -> list[str]:
     that they still lack."""
     beside = _beside(service)
     await connection.execute(f'CREATE SCHEMA "{beside}"')
-    for table in service.tables.sorted_tables:
+    for table in service.read_tables:
         await connection.execute(f'CREATE TABLE "{beside}"."{table.name}" (LIKE "{service.name}"."{table.name}" INCLUDING ALL)')
     indexes = await connection.fetch(
         """SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made

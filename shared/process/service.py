@@ -19,14 +19,17 @@ from shared.delivery.relay import Relay
 from shared.delivery.sources import Sources
 from shared.delivery.timers import Timers
 from shared.delivery.tokens import TokenSource
-from shared.journal.codec import Codec, Upcaster
-from shared.journal.connection import Project, briefly
+from shared.journal.codec import Codec, Upcaster, type_of
+from shared.journal.connection import Connection, Project, briefly
 from shared.journal.decider import Decider, Reasons
 from shared.journal.fingerprint import rules_of
 from shared.journal.postgres import PostgresJournal
 from shared.journal.postgres_snapshots import PostgresSnapshots
 from shared.journal.protocol import InboxLead, Unreachable
+from shared.journal.record import Fact
 from shared.settings import Settings
+from shared.terms.acting import Tells
+from shared.terms.authority_tables import UnderAuthority, taking
 from shared.writer.writer import Writer
 
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
@@ -58,6 +61,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
+    acting: UnderAuthority | None = None  # that people act under authority in it
     epoch: int = 1
     parts: tuple[type[Part], ...] = ()  # what is its own and lives as long as a process: reached by `kernel.part(kind)`
     tasks: tuple[Callable[["Kernel"], Awaitable[None]], ...] = ()  # work of its own that goes on while it serves
@@ -67,6 +71,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: str | None = None  # the service that records all events of this one, and says how far at its `/v1/sources`
     documents: Callable[[Any], Sequence[str]] = no_documents  # those that an event of its own stands on, by SHA-256
     before_taking: Callable[["Kernel", InboxLead], Awaitable[None]] | None = None  # done whenever a process begins to lead the inbox
+
+    @property
+    def read_tables(self) -> tuple[sa.Table, ...]:
+        return (*self.tables.sorted_tables, *(() if self.acting is None else self.acting.tables))
 
     @property
     def codec(self) -> Codec:
@@ -92,13 +100,26 @@ def subscription(
     react: React | None = None,
     needs: Needs | None = None,
     take: Project | None = None,
+    acting: Tells | None = None,
     upcasters: Mapping[str, Upcaster] | None = None,
 ) -> Subscription:
-    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all."""
+    """`events` is the source's `Event` union; `types` the type names that are taken, or None for all. `acting`: what its events tell of who
+    may act, which are taken besides."""
     codec = Codec(events, upcasters)
     kept = None if types is None else frozenset(types)
+    if acting is not None:
+        kept = None if kept is None else kept | {type_of(event) for event in acting}
+        take = taking(acting) if take is None else _both(take, taking(acting))
     assert kept is None or kept <= codec.classes.keys(), f"{source} has no {sorted(kept - codec.classes.keys())}"
     return Subscription(source=source, codec=codec, types=kept, react=react, needs=needs, take=take)
+
+
+def _both(first: Project, second: Project) -> Project:
+    async def take(connection: Connection, facts: Sequence[Fact]) -> None:
+        await first(connection, facts)
+        await second(connection, facts)
+
+    return take
 
 
 class Kernel:

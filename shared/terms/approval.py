@@ -22,7 +22,7 @@ _KEY_ID = r"^[0-9a-f]{16}\Z"
 _SIGNATURE = r"^[0-9a-f]{128}\Z"
 
 
-class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SignedApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A signed approval, as in the file that `reserve approve` writes. `document`: SHA-256 in hex; `approver`: an opaque subject id."""
 
     purpose: Annotated[str, msgspec.Meta(pattern=_PURPOSE)]
@@ -41,14 +41,14 @@ class ApprovalError(ValueError):
         self.detail = detail
 
 
-def approve(document: str, private_key: Ed25519PrivateKey, *, approver: str, purpose: str = "decision") -> Approval:
+def approve(document: str, private_key: Ed25519PrivateKey, *, approver: str, purpose: str = "decision") -> SignedApproval:
     """Sign the SHA-256 (hex) of a document. `purpose`: what kind of thing is approved; the signature counts for no other."""
     identity = key_id(public_key_hex(private_key))
     signature = private_key.sign(statement(purpose, document, approver, identity)).hex()
-    return Approval(purpose=purpose, document=document, approver=approver, key_id=identity, signature=signature)
+    return SignedApproval(purpose=purpose, document=document, approver=approver, key_id=identity, signature=signature)
 
 
-def verify_approval(approval: Approval, public_key: str) -> bool:
+def verify_approval(approval: SignedApproval, public_key: str) -> bool:
     """Whether the owner of this public key (hex) signed this approval. The caller compares purpose, document and approver with what it
     expects, and looks the key up by its approver."""
     try:
@@ -96,14 +96,14 @@ def read_private_key(pem: bytes, password: bytes | None = None) -> Ed25519Privat
     return key
 
 
-def approval_bytes(approval: Approval) -> bytes:
+def approval_bytes(approval: SignedApproval) -> bytes:
     """The approval as a JSON file."""
     return msgspec.json.encode(approval, order="sorted")
 
 
-def read_approval(data: bytes) -> Approval:
+def read_approval(data: bytes) -> SignedApproval:
     """The approval in a JSON file. Raises `ApprovalError`."""
     try:
-        return msgspec.json.decode(data, type=Approval)
+        return msgspec.json.decode(data, type=SignedApproval)
     except msgspec.DecodeError as error:
         raise ApprovalError("approval_malformed", str(error)) from error

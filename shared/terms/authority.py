@@ -65,14 +65,25 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
 type Chain = tuple[Authority, ...]  # from the one that is cited to its root
 
 
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody is about to do. `concerns`: whom and what it is about, by `interest_in`."""
+
+    act: str
+    product: str | None = None  # None: it is about no single one, which only an authority over all of them covers
+    mass_g: int | None = None  # None: it moves none
+    amount_minor: int | None = None
+    currency: str | None = None
+    concerns: Collection[str] = ()
+
+
 class Exercise(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody is about to do."""
+    """An action of a person on a day, as an authority covers it or not."""
 
     act: str
     by: str
     on: date
-    product: str | None = None  # None: it is about no single one, which only an authority over all of them covers
-    mass_g: int | None = None  # None: it moves none
+    product: str | None = None
+    mass_g: int | None = None
     amount_minor: int | None = None
     currency: str | None = None
 
@@ -189,24 +200,20 @@ def interest_in(about: str, name: str) -> str:
     return f"{about}/{' '.join(name.split()).casefold()}"
 
 
-def cite(
-    capacity: Capacity | None,
-    act: str,
-    *,
-    product: str | None = None,
-    mass_g: int | None = None,
-    amount_minor: int | None = None,
-    currency: str | None = None,
-    concerns: Collection[str] = (),
-) -> Cited | Refused[Fault]:
-    """What the person acts under, or why they may not. `concerns`: by `interest_in`, whom and what it is about. No
-    capacity: nobody acts."""
+def cite(capacity: Capacity | None, action: Action) -> Cited | Refused[Fault]:
+    """What the person acts under, or why they may not. No capacity: nobody acts."""
     if capacity is None:
-        return Refused(Fault.MISSING, f"nobody is named who may {act}")
-    if found := sorted(capacity.conflicts.intersection(concerns)):
+        return Refused(Fault.MISSING, f"nobody is named who may {action.act}")
+    if found := sorted(capacity.conflicts.intersection(action.concerns)):
         return Refused(Fault.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
     exercise = Exercise(
-        act=act, by=capacity.by, on=capacity.on, product=product, mass_g=mass_g, amount_minor=amount_minor, currency=currency
+        act=action.act,
+        by=capacity.by,
+        on=capacity.on,
+        product=action.product,
+        mass_g=action.mass_g,
+        amount_minor=action.amount_minor,
+        currency=action.currency,
     )
     cited = narrowest(capacity.held, exercise, capacity.named)
     return Refused(cited.fault, cited.detail, "/authority", cited.accepted) if isinstance(cited, Uncovered) else cited

@@ -1,34 +1,122 @@
-"""Authorities and conflicts of interest as a service keeps them that is told of them by another: it asks them when somebody acts there."""
+"""Who may act, as a service finds it: the tables of what another service registers, how they are fed, and how they are asked when somebody
+acts."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.journal.columns import json
-from shared.journal.connection import Connection, as_json
-from shared.terms.authority import Authority, Capacity, chain_of
+from shared.journal.connection import Connection, Project, as_json
+from shared.journal.record import Fact
+from shared.terms.acting import (
+    Approval,
+    EndOfAuthority,
+    EndOfConflict,
+    EndOfKey,
+    KeyStatus,
+    NewAuthority,
+    NewConflict,
+    NewKey,
+    NewOfficer,
+    Tells,
+    Told,
+    after,
+)
+from shared.terms.authority import Authority, Capacity, Chain, chain_of
 
 
-class AuthorityColumns(SQLModel):
-    """Of the table `authorities`."""
+class _Table(SQLModel, registry=registry()):
+    """A registry of their own, so that no service's tables are among them."""
 
+
+class AuthorityRow(_Table, table=True):
+    __tablename__ = "authorities"
     id: str = Field(primary_key=True)
     subjects: list[str] = json()  # the holder, and whoever was ever named to act
     content: dict[str, Any] = json()  # an `Authority`
 
 
-class ConflictColumns(SQLModel):
-    """Of the table `conflicts`."""
-
+class ConflictRow(_Table, table=True):
+    __tablename__ = "conflicts"
     official: str = Field(primary_key=True)
     key: str = Field(primary_key=True)  # what it is about, as names are compared
 
 
-async def keep_authority(connection: Connection, authority: Authority) -> None:
+class ApproverKeyRow(_Table, table=True):
+    __tablename__ = "approver_keys"
+    subject: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    public_key: str
+    revoked: bool
+
+
+metadata = _Table.metadata
+
+
+def first(*, signing: bool = True) -> list[str]:
+    """As a migration of a service makes them, in which people act under authority; `signing`: and approve by their keys."""
+    keys = """CREATE TABLE approver_keys (
+            subject varchar NOT NULL,
+            key varchar NOT NULL,
+            public_key varchar NOT NULL,
+            revoked boolean NOT NULL,
+            PRIMARY KEY (subject, key)
+        )"""
+    return [
+        "CREATE TABLE authorities (id varchar PRIMARY KEY, subjects jsonb NOT NULL, content jsonb NOT NULL)",
+        "CREATE TABLE conflicts (official varchar NOT NULL, key varchar NOT NULL, PRIMARY KEY (official, key))",
+        *([keys] if signing else []),
+    ]
+
+
+def no_first(*, signing: bool = True) -> list[str]:
+    return [f"DROP TABLE {table}" for table in ("authorities", "conflicts", *(["approver_keys"] if signing else []))]
+
+
+# Fed by the events of the service that registers
+
+
+def taking(tells: Tells) -> Project:
+    """Keeps what a registry's events tell."""
+
+    async def take(connection: Connection, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if (tell := tells.get(type(fact.event))) is not None:
+                await _keep(connection, tell(fact.event))
+
+    return take
+
+
+async def _keep(connection: Connection, told: Told) -> None:
+    execute = connection.execute
+    match told:
+        case NewAuthority(authority):
+            await _keep_authority(connection, authority)
+        case NewOfficer(id) | EndOfAuthority(id):
+            known = await connection.fetchval("SELECT content::text FROM authorities WHERE id = $1", id)
+            assert known is not None, f"{id} was registered before"
+            await _keep_authority(connection, after(msgspec.json.decode(known, type=Authority), told))
+        case NewConflict(official, interest):
+            await execute("INSERT INTO conflicts (official, key) VALUES ($1, $2)", official, interest)
+        case EndOfConflict(official, interest):
+            await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", official, interest)
+        case NewKey(subject, key, public_key):
+            await execute(
+                "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)", subject, key, public_key
+            )
+        case EndOfKey(subject, key):
+            await execute("UPDATE approver_keys SET revoked = true WHERE subject = $1 AND key = $2", subject, key)
+        case _:
+            assert_never(told)
+
+
+async def _keep_authority(connection: Connection, authority: Authority) -> None:
     await connection.execute(
         """INSERT INTO authorities (id, subjects, content) VALUES ($1, $2, $3)
            ON CONFLICT (id) DO UPDATE SET subjects = $2, content = $3""",
@@ -38,39 +126,78 @@ async def keep_authority(connection: Connection, authority: Authority) -> None:
     )
 
 
-async def change_authority(connection: Connection, id: str, change: Callable[[Authority], Authority]) -> None:
-    known = await connection.fetchval("SELECT content FROM authorities WHERE id = $1", id)
-    assert known is not None, f"{id} was registered before"
-    await keep_authority(connection, change(msgspec.json.decode(known, type=Authority)))
+# Asked when somebody acts
 
 
-async def keep_conflict(connection: Connection, official: str, key: str) -> None:
-    await connection.execute("INSERT INTO conflicts (official, key) VALUES ($1, $2)", official, key)
+class EnrolledKey(msgspec.Struct, frozen=True):
+    public_key: str
+    revoked: bool
+
+    @property
+    def status(self) -> KeyStatus:
+        return "revoked" if self.revoked else "enrolled"
 
 
-async def drop_conflict(connection: Connection, official: str, key: str) -> None:
-    await connection.execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", official, key)
+class Register(msgspec.Struct, frozen=True, kw_only=True):
+    """Where authorities and keys are found; conflicts are in the table `conflicts` everywhere."""
+
+    held_by: Callable[[AsyncSession, str], Awaitable[Iterable[str]]]  # what a person holds, or was ever named to act under
+    authorities: Callable[[AsyncSession, Collection[str]], Awaitable[Iterable[Authority]]]  # of these ids
+    key: Callable[[AsyncSession, str, str], Awaitable[EnrolledKey | None]]  # of a person
 
 
-async def capacity_of(
-    session: AsyncSession,
-    authorities: type[AuthorityColumns],
-    conflicts: type[ConflictColumns],
-    *,
-    by: str,
-    on: date,
-    named: str | None,
-) -> Capacity:
-    """In what capacity somebody acts on a day. `named`: the authority that they say they act under, whosever it is."""
-    own = (await session.exec(select(authorities.id).where(col(authorities.subjects).contains([by])))).all()
-    ids = sorted(set(own) | ({named} if named is not None else set()))
+async def _held_by(session: AsyncSession, subject: str) -> Iterable[str]:
+    return (await session.exec(select(AuthorityRow.id).where(col(AuthorityRow.subjects).contains([subject])))).all()
+
+
+async def _authorities(session: AsyncSession, ids: Collection[str]) -> Iterable[Authority]:
+    found = await session.exec(select(AuthorityRow.content).where(col(AuthorityRow.id).in_(ids)))
+    return [msgspec.convert(content, Authority) for content in found.all()]
+
+
+async def _key(session: AsyncSession, subject: str, key: str) -> EnrolledKey | None:
+    row = await session.get(ApproverKeyRow, (subject, key))
+    return None if row is None else EnrolledKey(row.public_key, row.revoked)
+
+
+TAKEN_OVER = Register(held_by=_held_by, authorities=_authorities, key=_key)
+
+
+class UnderAuthority(msgspec.Struct, frozen=True, kw_only=True):
+    """That people act under authority in a service. `signing`: they approve by their keys, too."""
+
+    signing: bool = True
+    register: Register = TAKEN_OVER  # another one is of the service that registers, which has tables of its own
+
+    @property
+    def tables(self) -> tuple[sa.Table, ...]:
+        if self.register is not TAKEN_OVER:
+            return ()
+        return tuple(table for table in metadata.sorted_tables if self.signing or table.name != ApproverKeyRow.__tablename__)
+
+
+async def chains_of(session: AsyncSession, register: Register, ids: Iterable[str]) -> dict[str, Chain]:
+    """Of each authority that there is, itself and all above it."""
+    asked = sorted(set(ids))
     known: dict[str, Authority] = {}
-    wanted = set(ids)
+    wanted = set(asked)
     while wanted:
-        found = (await session.exec(select(authorities.content).where(col(authorities.id).in_(wanted)))).all()
-        more = [msgspec.convert(content, Authority) for content in found]
-        known |= {each.id: each for each in more}
-        wanted = {each.under for each in more if each.under is not None} - known.keys()
-    chains = [chain_of(known, id) for id in ids]
-    declared = (await session.exec(select(conflicts.key).where(conflicts.official == by))).all()
-    return Capacity(by=by, on=on, held=tuple(chain for chain in chains if chain is not None), named=named, conflicts=frozenset(declared))
+        more = {each.id: each for each in await register.authorities(session, wanted)}
+        known |= more
+        wanted = {each.under for each in more.values() if each.under is not None} - known.keys()
+    found = {id: chain_of(known, id) for id in asked}
+    return {id: chain for id, chain in found.items() if chain is not None}
+
+
+async def capacity_of(session: AsyncSession, register: Register, *, by: str, on: date, named: str | None) -> Capacity:
+    """In what capacity somebody acts on a day. `named`: the authority that they say they act under, whosever it is."""
+    held = {*await register.held_by(session, by)} | ({named} if named is not None else set())
+    chains = await chains_of(session, register, held)
+    conflicts = (await session.exec(select(ConflictRow.key).where(ConflictRow.official == by))).all()
+    return Capacity(by=by, on=on, held=tuple(chains.values()), named=named, conflicts=frozenset(conflicts))
+
+
+async def revoked_among(session: AsyncSession, register: Register, approvals: Iterable[Approval]) -> tuple[str, ...]:
+    """The keys of these approvals that are revoked by now."""
+    found = [(each.key, await register.key(session, each.subject, each.key)) for each in approvals]
+    return tuple(id for id, key in found if key is not None and key.revoked)

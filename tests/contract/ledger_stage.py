@@ -1,6 +1,5 @@
 """A stage for the ledger's tests: it and inventory, with the real issuer, PostgreSQL and Kafka, in a database and a folder of their own."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,8 +9,6 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
-import uvicorn
-from starlette.types import ASGIApp
 
 from reserve.operate.migrate import migrate, role_of
 from services.identity.clients import seed
@@ -24,8 +21,9 @@ from shared.process.app import create_app
 from shared.process.service import Kernel, Service
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
+from shared.tls import trusted
 from shared.writer.commands import Accepted, Context
-from tests.kernel.stage import Renewed
+from tests.kernel.stage import Renewed, serve
 from tests.waiting import HANGS_AFTER_S, until
 
 
@@ -70,7 +68,7 @@ class LedgerStage:
     @asynccontextmanager
     async def serving(self, serves: Service, **settings: Any) -> AsyncIterator[Kernel]:
         app = create_app(serves, self.settings(serves.name, **settings))
-        async with serve(app, self.urls[serves.name]):
+        async with serve(app, port_of(self.urls[serves.name])):
             yield app.state.kernel
 
     @asynccontextmanager
@@ -84,9 +82,9 @@ class LedgerStage:
     async def client(self, client_id: str) -> AsyncIterator[httpx.AsyncClient]:
         """A caller of the ledger with its own token."""
         who = self.clients[client_id]
-        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
+        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
         tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret, http=asking)
-        async with httpx.AsyncClient(base_url=self.urls["ledger"], auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
+        async with httpx.AsyncClient(base_url=self.urls["ledger"], auth=Renewed(tokens), timeout=HANGS_AFTER_S, verify=trusted()) as http:
             yield http
         await tokens.aclose()
 
@@ -112,27 +110,14 @@ async def a_ledger_stage(servers: Engines, folder: Path) -> AsyncIterator[Ledger
     stage = LedgerStage(folder, servers)
     await stage.prepare()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            serve(identity_app(Settings(issuer=stage.urls["identity"], data_dir=folder)), stage.urls["identity"])
-        )
+        issuer = stage.urls["identity"]
+        await stack.enter_async_context(serve(identity_app(Settings(issuer=issuer, data_dir=folder)), port_of(issuer)))
         stage.inventory = await stack.enter_async_context(stage.serving(service("inventory")))
         yield stage
 
 
-@asynccontextmanager
-async def serve(app: ASGIApp, url: str) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=int(url.rpartition(":")[2]), log_level="error", access_log=False, timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())
-    await until(lambda: server.started or task.done())
-    assert not task.done(), task.exception()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[str]:

@@ -326,7 +326,7 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     signed = await reserve.approval(round)
     assert await reserve.refused("operator-1", path, signed) == (403, "forbidden")
     assert await reserve.refused("approver-1", path, signed | {"signature": "00" * 64}) == (422, "approval_signature_invalid")
-    assert await reserve.refused("approver-1", path, signed | {"document": "ab" * 32}) == (409, "approval_of_another_decision")
+    assert await reserve.refused("approver-1", path, signed | {"document": "ab" * 32}) == (409, "approval_of_another_document")
     assert await reserve.refused("approver-1", path, signed | {"approver": "someone"}) == (403, "approval_of_another_approver")
     stranger = Ed25519PrivateKey.generate()
     assert await reserve.refused("approver-1", path, await reserve.approval(round, key=stranger)) == (404, "approver_key_not_found")

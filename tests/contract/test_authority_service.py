@@ -176,7 +176,7 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     assert await reserve.refused("approver-1", path, own) == (403, "ratification_by_decider")
     signed = await signature(reserve, round, "ratification")
     held = await delegated(reserve, acts=["ratify"])
-    assert await reserve.refused("approver-2", path, signed | {"purpose": "decision"}) == (409, "approval_of_another_decision")
+    assert await reserve.refused("approver-2", path, signed | {"purpose": "decision"}) == (409, "approval_of_another_document")
     ratified = await reserve.post("approver-2", path, signed)
     assert (ratified["authority"], ratified["late"]) == (held["instrument"], False)
     assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["ratification"] == "ratified"

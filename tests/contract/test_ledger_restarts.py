@@ -23,7 +23,8 @@ from shared.journal.messages import topic_of
 from shared.journal.postgres import PostgresJournal
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.writer.commands import Refusal
-from tests.contract.ledger_stage import LedgerStage, receipts_of, rows, until
+from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
+from tests.kernel.stage import until
 from tests.stories.stockpile import lot, register
 from tests.waiting import HANGS_AFTER_S
 

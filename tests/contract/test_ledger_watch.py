@@ -8,7 +8,8 @@ from services.inventory.domain.lots import RecordAssay
 from services.inventory.events import LotId, ProductId
 from services.ledger.watch import overdrawn_accounts, watch_log
 from services.registry import service
-from tests.contract.ledger_stage import LedgerStage, receipts_of, until
+from tests.contract.ledger_stage import LedgerStage, receipts_of
+from tests.kernel.stage import until
 from tests.stories.stockpile import FAILED, a_round, award, lot, register
 
 

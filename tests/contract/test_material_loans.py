@@ -15,7 +15,7 @@ from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
-from services.loans.domain.material.state import DEFERRAL, PURPOSE
+from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
 from shared.terms.approval import approve, public_key_hex
@@ -111,7 +111,7 @@ class Lending:
         await self.loan(loan, status="offered")
         return loan
 
-    async def sign(self, path: str, document: str, purpose: str = PURPOSE) -> Any:
+    async def sign(self, path: str, document: str, purpose: str = MaterialTermsPaper.purpose) -> Any:
         signed = approve(document, self.reserve.key, approver=self.reserve.subject("approver-1"), purpose=purpose)
         return await self.post(path, msgspec.to_builtins(signed), "approver-1")
 
@@ -218,7 +218,7 @@ async def test_a_loan_is_drawn_deferred_returned_in_part_rejected_and_closed(len
     later = str(DUE + timedelta(days=60))
     asked = {"condition": "supply_disruption", "evidence": "notice 7", "due_on": later}
     deferral = await lending.post(f"{path}/deferrals", asked, "partner-jp")
-    await lending.sign(f"{path}/deferrals/{deferral['deferral']}/approvals", deferral["document"], DEFERRAL)
+    await lending.sign(f"{path}/deferrals/{deferral['deferral']}/approvals", deferral["document"], DeferralPaper.purpose)
     deferred = await lending.loan(loan, due_on=later)
     assert deferred["owed_g"] == 10_164_300, "a further 1%"
 
@@ -316,7 +316,9 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(lending: Lending):
     key = Ed25519PrivateKey.generate()
     offered = await lending.awarded(1)
     proposed = await lending.post(f"/v1/material-loans/{offered}/terms", TERMS)
-    forged = msgspec.to_builtins(approve(proposed["document"], key, approver=lending.reserve.subject("approver-1"), purpose=PURPOSE))
+    forged = msgspec.to_builtins(
+        approve(proposed["document"], key, approver=lending.reserve.subject("approver-1"), purpose=MaterialTermsPaper.purpose)
+    )
     assert await lending.refused(f"/v1/material-loans/{offered}/approvals", forged, "approver-1") == (404, "approver_key_not_found")
 
 

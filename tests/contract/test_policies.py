@@ -107,7 +107,7 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     )
     assert await reserve.refused("approver-1", f"{path}/approvals", signed | {"purpose": "decision"}) == (
         409,
-        "approval_of_another_decision",
+        "approval_of_another_document",
     )
     stranger = await signed_policy(reserve, path, key=Ed25519PrivateKey.generate())
     assert await reserve.refused("approver-1", f"{path}/approvals", stranger) == (404, "approver_key_not_found")

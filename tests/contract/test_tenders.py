@@ -283,12 +283,12 @@ async def test_an_approval_counts_only_for_the_tender_that_was_signed_and_once(h
     tender = await hall.bidden(JP=(("2500", 1),))
     await hall.propose(tender)
     path = f"/v1/tenders/{tender}/approvals"
-    assert await hall.reserve.refused("approver-1", path, await hall.approval(tender, "decision")) == (409, "approval_of_another_decision")
+    assert await hall.reserve.refused("approver-1", path, await hall.approval(tender, "decision")) == (409, "approval_of_another_document")
     signed = await hall.approval(tender)
     assert await hall.reserve.refused("operator-1", f"/v1/tenders/{tender}/certify") == (409, "approvals_missing")
     assert await hall.reserve.refused("approver-1", path, signed | {"signature": "00" * 64}) == (422, "approval_signature_invalid")
     await hall.propose(tender)  # again: with other salts it is another decision
-    assert await hall.reserve.refused("approver-1", path, signed) == (409, "approval_of_another_decision")
+    assert await hall.reserve.refused("approver-1", path, signed) == (409, "approval_of_another_document")
     await hall.approve(tender)
     assert await hall.reserve.refused("approver-1", path, await hall.approval(tender)) == (409, "approval_duplicate")
 

@@ -331,7 +331,7 @@ class TestApprovals:
 
     async def test_an_approval_of_another_decision_does_not_count(self, ground: Ground) -> None:
         other = await ground.world.approval("0" * 64, "approver-2")
-        await self.refused(ground, "approver-2", other, 409, "approval_of_another_decision", None)
+        await self.refused(ground, "approver-2", other, 409, "approval_of_another_document", "/document")
 
     async def test_an_approval_of_another_decision_cannot_be_relabelled(self, ground: Ground) -> None:
         other = await ground.world.approval("0" * 64, "approver-2") | {"document": ground["decision"]}

@@ -1,6 +1,6 @@
 """A deployment of its own for the tests that kill parts of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -8,7 +8,7 @@ pytest.register_assert_rewrite("tests.e2e.running", "tests.e2e.world", "tests.fa
 
 from tests.e2e.running import start  # noqa: E402
 from tests.e2e.world import World, a_world  # noqa: E402
-from tests.faults.ground import HEADING, OUTCOMES, Ground, a_ground  # noqa: E402
+from tests.faults.ground import OUTCOMES, Ground, a_ground  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +25,10 @@ async def ground(shaken: World) -> Ground:
     return await a_ground(shaken)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if OUTCOMES:
-        terminalreporter.section("faults, and what came of them")
-        for line in (HEADING, *OUTCOMES):
-            terminalreporter.write_line(str(line))
+@pytest.fixture(autouse=True)
+def told(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """What came of the test's faults is shown when all tests have run."""
+    before = len(OUTCOMES)
+    yield
+    for outcome in OUTCOMES[before:]:
+        record_property("fault", str(outcome))

@@ -39,7 +39,6 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 OUTCOMES: list[Outcome] = []  # of this run, in order
-HEADING = f"{'fault':<60} {'waited, s':>10} {'acknowledged':>14} {'present':>10}"
 
 
 class Ground(msgspec.Struct, frozen=True):

@@ -12,11 +12,13 @@ from tests.faults.ground import MORE, Ground
 from tests.faults.load import UNIT_G, assert_the_ledger_has_each_once
 from tests.waiting import until
 
+PAUSE_S = 0.02  # of each client: some draw is under way whenever something is killed, and what starts again has a processor too
+
 
 @pytest.mark.parametrize("victim", [*PROCESSES, "postgres", "kafka"])
 async def test_what_was_acknowledged_is_there_once_after_a_kill_of(ground: Ground, victim: str) -> None:
     world = ground.world
-    async with ground.under_load(f"kill -9 of {victim}"):
+    async with ground.under_load(f"kill -9 of {victim}", PAUSE_S):
         killed = world.running.endpoints.pids[victim]
         os.kill(killed, signal.SIGKILL)
 
@@ -39,7 +41,7 @@ async def a_newcomer_is_served(ground: Ground) -> None:
 async def test_a_start_on_what_a_killed_supervisor_left_goes_on(ground: Ground) -> None:
     world = ground.world
     left = world.running.endpoints.pids
-    async with ground.under_load("kill -9 of the supervisor, and a new one started") as load:
+    async with ground.under_load("kill -9 of the supervisor, and a new one started", PAUSE_S) as load:
         await world.running.kill()
         await load.goes_on(MORE)  # the services go on without it
         world.running = await start(world.running.folder)
@@ -49,7 +51,7 @@ async def test_a_start_on_what_a_killed_supervisor_left_goes_on(ground: Ground) 
 async def test_everything_killed_at_once_comes_back(ground: Ground) -> None:
     """As when the machine loses its power, but for the disk."""
     world = ground.world
-    async with ground.under_load("kill -9 of everything at once, and a new supervisor started"):
+    async with ground.under_load("kill -9 of everything at once, and a new supervisor started", PAUSE_S):
         pids = world.running.endpoints.pids
         await world.running.kill()
         for pid in pids.values():

@@ -34,6 +34,7 @@ from shared.journal.tables import all_tables
 from shared.process.app import create_app
 from shared.process.service import Kernel, Service
 from shared.settings import Settings
+from shared.tls import trusted
 from shared.writer.commands import Context
 from shared.writer.writer import Writer
 from tests.waiting import HANGS_AFTER_S, until
@@ -131,7 +132,8 @@ class Stage:
             await connection.execute(sa.text(f"SET LOCAL search_path = {service.name}"))
             for statement in all_tables():
                 await connection.exec_driver_sql(statement)
-            await connection.run_sync(service.tables.create_all)
+            for table in service.read_tables:
+                await connection.run_sync(table.create)
         await engine.dispose()
         self.passwords[service.name] = secrets.token_urlsafe(24)
         async with self.sql() as superuser:
@@ -204,10 +206,10 @@ class Stage:
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
         client = self.clients[client_id]
-        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S)
+        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
         tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret, http=asking)
         first = await tokens.authorization()
-        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S) as http:
+        async with httpx.AsyncClient(base_url=url, headers=first, auth=Renewed(tokens), timeout=HANGS_AFTER_S, verify=trusted()) as http:
             yield http
         await tokens.aclose()
 
@@ -223,7 +225,16 @@ async def a_stage(servers: Engines, folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def serve(app: ASGIApp, port: int) -> AsyncIterator[ASGIApp]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    # Were idle connections closed from here, a client that is slow would send its next request just then.
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=round(HANGS_AFTER_S),
+        log_level="warning",
+        access_log=False,
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve())

@@ -12,7 +12,6 @@ from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
-from services.allocation.domain.authority.signing import Signing
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
@@ -33,8 +32,8 @@ from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import Assay, GateEvidence
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable
-from shared.terms.approval import Approval as SignedApproval
-from shared.terms.approval import approve, key_id, public_key_hex, verify_approval
+from shared.terms.acting import Signing
+from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.terms.authority import Capacity
 from shared.writer.commands import Accepted, Unavailable
 from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from services.allocation.domain.book.emergency import RATIFICATION, RatifyRound
+from services.allocation.domain.book.emergency import RatifyRound
+from services.allocation.domain.book.state import RATIFICATION
 from shared.journal.protocol import Document
 from shared.terms.approval import approve
 from tests.simulation.client import Client
@@ -22,7 +23,7 @@ async def ratify(client: Client, products: Sequence[Any], person: Approver, unti
         for round_id, emergency in sorted(book.emergencies.items()) if book is not None else ():
             if client.dice.random() < 0.6:
                 continue
-            signed = approve(emergency.decision, person.key, approver=person.subject, purpose=RATIFICATION)
+            signed = approve(emergency.document, person.key, approver=person.subject, purpose=RATIFICATION)
 
             async def command(
                 process: "Running", on: date, round_id: Any = round_id, signed: Any = signed

@@ -22,7 +22,6 @@ from services.loans.events.terms import (
     WriteOff,
 )
 
-from services.loans.domain.approvals import Signing
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
@@ -37,6 +36,7 @@ from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
 from services.loans.events.project import ProjectFact
 from shared.journal.protocol import Document
+from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.conditions import ShareAtLeast, Shown
 from shared.writer.commands import Accepted
@@ -202,7 +202,7 @@ def terms(client: Client) -> LoanTerms:
 
 def signing(client: Client, document: str, purpose: str) -> Signing:
     signed = approve(document, KEY, approver=OFFICER, purpose=purpose)
-    return Signing(approval=signed, by=OFFICER, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
+    return Signing(approval=signed, key="enrolled", signature_valid=True, capacity=capacity(client, OFFICER))
 
 
 async def lend(client: Client, until_s: float) -> None:
@@ -229,7 +229,7 @@ async def lend(client: Client, until_s: float) -> None:
         else:
             propose = ProposeLoan(loan=loan, terms=proposed, document=document.name, by="operator", on=date.min)
             await client.do("loans", stream, with_document(document, propose))
-            await client.do("loans", stream, ApproveLoan(signing=signing(client, document.name, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, document.name, "loan_proposal")))
         for _ in range(client.dice.randrange(4, 25)):
             if client.world.loop.time() >= until_s:
                 return
@@ -243,7 +243,7 @@ async def lend(client: Client, until_s: float) -> None:
 async def _do_something(client: Client, stream: str, state: Any, proposal: Document) -> None:
     if state.status == "proposed":
         if client.dice.random() < 0.7:
-            await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal"), on=date.min))
+            await client.do("loans", stream, ApproveLoan(signing=signing(client, proposal.name, "loan_proposal")))
         else:
             await client.do("loans", stream, WithdrawLoan(reason="no headroom"))
     elif state.status == "approved":
@@ -396,7 +396,7 @@ async def hold(client: Client, until_s: float) -> None:
             if state.status == "proposed" and dice.random() < 0.1:
                 await client.do("loans", stream, WithdrawHolding(reason="second thoughts"))
             elif state.status == "proposed":
-                await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal"), on=date.min))
+                await client.do("loans", stream, ApproveHolding(signing=signing(client, document.name, "equity_proposal")))
             elif state.status == "committed" and state.write_downs and dice.random() < 0.5:
                 flow = min(state.write_downs)
                 signed = signing(client, _write_down(holding, flow).name, "equity_write_down")

@@ -7,7 +7,6 @@ from typing import Any
 from services.loans.domain.facility.facility import OpenFacility, RecordRate
 from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
-from services.loans.domain.material.state import DEFERRAL, PURPOSE
 from services.loans.domain.material.terms import (
     ApproveDeferral,
     ApproveTerms,
@@ -17,6 +16,7 @@ from services.loans.domain.material.terms import (
     deferral_document,
     terms_document,
 )
+from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.events.facility import Limit
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
 from shared.journal.protocol import Document
@@ -56,7 +56,9 @@ async def go_on(client: Client, stream: str, state: Any) -> None:
         case "proposed" if client.dice.random() < 0.1:
             await client.do("loans", stream, WithdrawMaterialLoan(reason="no longer"))
         case "proposed":
-            await client.do("loans", stream, ApproveTerms(signing=signing(client, state.proposal.document, PURPOSE), on=date.min))
+            await client.do(
+                "loans", stream, ApproveTerms(signing=signing(client, state.proposal.document, MaterialTermsPaper.purpose), on=date.min)
+            )
         case "lent":
             turn = client.dice.choice((_bring, _bring, _assay, _assay, _assay, _assay, _defer, _secure, _settle))
             await turn(client, stream, state)
@@ -113,7 +115,7 @@ async def _assay(client: Client, stream: str, state: Any) -> None:
 async def _defer(client: Client, stream: str, state: Any) -> None:
     if state.deferrals:
         name = client.dice.choice(sorted(state.deferrals))
-        signed = ApproveDeferral(deferral=name, signing=signing(client, state.deferrals[name].document, DEFERRAL), on=date.min)
+        signed = ApproveDeferral(deferral=name, signing=signing(client, state.deferrals[name].document, DeferralPaper.purpose), on=date.min)
         await client.do("loans", stream, signed)
         return
     name, due_on = client.new_id("dfr"), state.due_on + timedelta(days=client.dice.randrange(1, 9))

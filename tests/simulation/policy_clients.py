@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from services.allocation.domain.policies.policy import (
-    PURPOSE,
     ApproveVersion,
     DraftVersion,
     Policy,
@@ -18,6 +17,7 @@ from services.allocation.domain.policies.policy import (
 )
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events import QuorumStep
+from services.allocation.events.policies import PolicyDocument
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document
 from shared.terms.approval import approve
@@ -76,7 +76,7 @@ def _written(client: Client, version: int, *, revised: bool = False) -> Prepare:
 
 
 async def _approve(client: Client, version: int, document: str, approver: Approver) -> Answer | None:
-    signed = approve(document, approver.key, approver=approver.subject, purpose=PURPOSE)
+    signed = approve(document, approver.key, approver=approver.subject, purpose=PolicyDocument.purpose)
 
     async def command(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         return ApproveVersion(version=version, signing=signing_of(client, signed, approver, on)), ()

@@ -9,13 +9,14 @@ import msgspec
 from services.allocation import events as allocation
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.partners.agreement import year_from
-from services.allocation.events.authority import authority_after, authority_of
+from services.allocation.events.acting import changed, registered
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
 from shared.journal.protocol import Document
 from shared.journal.record import Fact, leaf_data
+from shared.terms.acting import after
 from shared.terms.authority import Authority, Chain, chain_of
 from tests.simulation.people_tables import PeopleTables
 from tests.simulation.stock_tables import StockTables
@@ -122,9 +123,9 @@ class AllocationTables:
                 case allocation.AgreementResumed():
                     self.suspended.discard(event.agreement)
                 case allocation.InstrumentRegistered():
-                    self.instruments[event.instrument] = authority_of(event)
+                    self.instruments[event.instrument] = registered(event).authority
                 case allocation.ActingOfficerNamed() | allocation.InstrumentEnded():
-                    self.instruments[event.instrument] = authority_after(self.instruments[event.instrument], event)
+                    self.instruments[event.instrument] = after(self.instruments[event.instrument], changed(event))
                 case allocation.DisruptionDeclared() | allocation.DisruptionRevised() | allocation.DisruptionEnded():
                     self.disruptions[event.disruption] = fact.record.version
                 case allocation.RoundOpened():

@@ -12,7 +12,6 @@ from shared.journal.codec import type_of
 from tests.simulation.chance import Fault
 from tests.simulation.workers import Report, Task, Workers
 
-QUICK = range(30)
 LONG = range(1000, 3000)
 UNPROVOKED = {
     "inventory.return_refused.v1",  # a lot that a depot cannot take in, though it is settled
@@ -20,14 +19,9 @@ UNPROVOKED = {
 }
 
 
-@pytest.fixture(scope="module")
-def reports(workers: Workers) -> list[Report]:
-    return list(workers.run(Task(seed) for seed in QUICK))
-
-
-def test_nothing_is_lost_doubled_or_forked(reports: list[Report]) -> None:
-    assert len(reports) == len(QUICK)
-    _assert_sound(reports)
+def test_nothing_is_lost_doubled_or_forked(usual: list[Report]) -> None:
+    assert usual
+    _assert_sound(usual)
 
 
 @pytest.mark.long
@@ -47,12 +41,12 @@ def _assert_sound(reports: list[Report]) -> None:
     assert not failed, "\n\n".join(failed)
 
 
-def test_the_usual_seeds_meet_every_fault(reports: list[Report]) -> None:
-    assert set(Fault) <= {fault for report in reports for fault in report.met}
+def test_the_usual_seeds_meet_every_fault(usual: list[Report]) -> None:
+    assert set(Fault) <= {fault for report in usual for fault in report.met}
 
 
-def test_a_seed_is_the_same_run_in_every_process(workers: Workers, reports: list[Report]) -> None:
+def test_a_seed_is_the_same_run_in_every_process(workers: Workers, usual: list[Report]) -> None:
     again = {report.seed: report.digest for report in workers.run([Task(seed) for seed in range(7, -1, -1)])}
-    first = {report.seed: report.digest for report in reports}
+    first = {report.seed: report.digest for report in usual}
     assert again == {seed: first[seed] for seed in range(8)}
-    assert len(set(first.values())) == len(QUICK)
+    assert len(set(first.values())) == len(usual)

@@ -7,16 +7,15 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.authority.signing import Signing
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.decider import Command, OpenBook, decide
-from services.allocation.domain.book.emergency import RATIFICATION, RatifyRound
+from services.allocation.domain.book.emergency import RatifyRound
 from services.allocation.domain.book.evolve import evolve
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book.rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book.state import Book, Reason, proposal_of
+from services.allocation.domain.book.state import RATIFICATION, Book, Reason, proposal_of
 from services.allocation.domain.decisions.eligibility import Right, Stock
 from services.allocation.domain.decisions.proposal import Prepared, prepare
 from services.allocation.domain.decisions.supply import asked_in, offer_from
@@ -35,8 +34,8 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Power
 from shared.journal.decider import Refused
-from shared.terms.approval import Approval as SignedApproval
-from shared.terms.approval import approve
+from shared.terms.acting import Signing
+from shared.terms.approval import SignedApproval, approve
 from shared.terms.authority import Authority, Capacity, Chain, Kind
 
 TONNE = 1_000_000

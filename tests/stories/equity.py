@@ -3,15 +3,16 @@
 from datetime import date
 from typing import Any
 
-from services.loans.domain.approvals import Signing
-from services.loans.domain.equity.decider import DECIDER, PROPOSAL, ApproveHolding, CommitHolding, ProposeHolding
+from services.loans.domain.equity.decider import DECIDER, ApproveHolding, CommitHolding, ProposeHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.state import Holding
-from services.loans.domain.equity.write_downs import WRITE_DOWN, ApproveWriteDown, ProposeWriteDown
+from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown
+from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms
 from services.loans.events.facility import FacilityId
 from shared.journal.decider import Refused
-from shared.terms.approval import Approval
+from shared.terms.acting import Signing
+from shared.terms.approval import SignedApproval
 from tests.stories.powers import may
 
 HOLDING = HoldingId("eqh_1")
@@ -48,13 +49,13 @@ def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
     return ProposeHolding(holding=HOLDING, terms=terms, document=DOCUMENT, by="operator-1")
 
 
-def signing(by: str, document: str = DOCUMENT, purpose: str = PROPOSAL, **said: Any) -> Signing:
-    approval = Approval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
-    return Signing(**({"approval": approval, "by": by, "key": "enrolled", "signature_valid": True, "capacity": may(by, TODAY)} | said))
+def signing(by: str, document: str = DOCUMENT, purpose: str = HoldingPaper.purpose, **said: Any) -> Signing:
+    approval = SignedApproval(purpose=purpose, document=document, approver=by, key_id="0" * 16, signature="0" * 128)
+    return Signing(**({"approval": approval, "key": "enrolled", "signature_valid": True, "capacity": may(by, TODAY)} | said))
 
 
 def approve(by: str = "approver-1", **said: Any) -> ApproveHolding:
-    return ApproveHolding(signing=signing(by, **said), on=TODAY)
+    return ApproveHolding(signing=signing(by, **said))
 
 
 def committed(*commands: Any) -> Holding:
@@ -94,5 +95,5 @@ def write_down(amount_minor: int | None, on: date = TODAY, flow: str = "eqf_w") 
     )
 
 
-def approve_write_down(by: str = "approver-1", flow: str = "eqf_w", purpose: str = WRITE_DOWN, **said: Any) -> ApproveWriteDown:
+def approve_write_down(by: str = "approver-1", flow: str = "eqf_w", purpose: str = WriteDownPaper.purpose, **said: Any) -> ApproveWriteDown:
     return ApproveWriteDown(flow=EquityFlowId(flow), signing=signing(by, purpose=purpose, **said), on=TODAY)

@@ -8,7 +8,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 
-from services.loans.domain.approvals import Signing
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
 from services.loans.domain.loan.decider import DECIDER, Loan
@@ -16,6 +15,7 @@ from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
 from shared.journal.decider import Refused
+from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown
 from tests.stories.powers import may
@@ -78,7 +78,7 @@ def named(document: str) -> str:
 
 
 def signing(document: str, purpose: str = "loan_proposal", by: str = "sub_approver", **changes: Any) -> Signing:
-    given: dict[str, Any] = {"approval": approve(document, KEY, approver=by, purpose=purpose), "by": by, "key": "enrolled"}
+    given: dict[str, Any] = {"approval": approve(document, KEY, approver=by, purpose=purpose), "key": "enrolled"}
     return Signing(**given | {"signature_valid": True, "capacity": may(by, START)} | changes)
 
 
@@ -126,7 +126,7 @@ def told(*commands: Any, loan: Loan = Loan()) -> tuple[Loan, list[LoanEvent]]:
 
 
 def committed(*commands: Any, **changes: Any) -> Loan:
-    agreed = (propose(**changes), ApproveLoan(signing=signing(named("proposal")), on=START), CommitLoan(on=START))
+    agreed = (propose(**changes), ApproveLoan(signing=signing(named("proposal"))), CommitLoan(on=START))
     return told(*agreed, *commands)[0]
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.loans.domain.approvals import Signing
 from services.loans.domain.material.decider import DECIDER
 from services.loans.domain.material.held import LentGoods, RecordLent
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn
-from services.loans.domain.material.state import DEFERRAL, PURPOSE, MaterialLoan
+from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import (
     ApproveDeferral,
     ApproveTerms,
@@ -22,6 +21,7 @@ from services.loans.domain.material.terms import (
     deferral_document,
     terms_document,
 )
+from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import (
     Assay,
@@ -34,6 +34,7 @@ from services.loans.events.material import (
     Security,
 )
 from shared.journal.decider import Refused
+from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from tests.stories.powers import may
 
@@ -105,7 +106,6 @@ def offer(**changes: Any) -> OfferMaterialLoan:
 def signing(document: str, purpose: str, by: str = "approver-1", **changes: Any) -> Signing:
     told: dict[str, Any] = {
         "approval": approve(document, KEY, approver=by, purpose=purpose),
-        "by": by,
         "key": "enrolled",
         "signature_valid": True,
         "capacity": may(by, TODAY),
@@ -119,7 +119,7 @@ def propose(loan: MaterialLoan, terms: MaterialTerms = TERMS) -> ProposeTerms:
 
 def sign(loan: MaterialLoan, **changes: Any) -> ApproveTerms:
     assert loan.proposal is not None
-    return ApproveTerms(signing=signing(loan.proposal.document, PURPOSE, **changes), on=TODAY)
+    return ApproveTerms(signing=signing(loan.proposal.document, MaterialTermsPaper.purpose, **changes), on=TODAY)
 
 
 def offered() -> MaterialLoan:
@@ -153,7 +153,7 @@ def ask(
 
 
 def grant(loan: MaterialLoan, on: date, name: DeferralId = LATER, **changes: Any) -> ApproveDeferral:
-    return ApproveDeferral(deferral=name, signing=signing(loan.deferrals[name].document, DEFERRAL, **changes), on=on)
+    return ApproveDeferral(deferral=name, signing=signing(loan.deferrals[name].document, DeferralPaper.purpose, **changes), on=on)
 
 
 def assay(content: str = "0.9965", fit: bool = True, on: date = TODAY, element: str = "Sb") -> Assay:

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from shared.terms.approval import (
-    Approval,
     ApprovalError,
+    SignedApproval,
     approval_bytes,
     approve,
     key_id,
@@ -26,7 +26,7 @@ PUBLIC = public_key_hex(KEY)
 DOCUMENT = "ab" * 32
 
 
-def approval() -> Approval:
+def approval() -> SignedApproval:
     return approve(DOCUMENT, KEY, approver="sub_minister")
 
 

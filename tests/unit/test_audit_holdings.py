@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.loans.domain.approvals import Signing
-from services.loans.domain.equity.decider import DECIDER, PROPOSAL, ApproveHolding, CommitHolding
+from services.loans.domain.equity.decider import DECIDER, ApproveHolding, CommitHolding
 from services.loans.domain.equity.flows import ReverseDividend
 from services.loans.domain.equity.state import Holding
-from services.loans.domain.equity.write_downs import WRITE_DOWN, ApproveWriteDown
+from services.loans.domain.equity.write_downs import ApproveWriteDown
+from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId, HoldingFigures
 from shared.journal.decider import Refused
-from shared.terms.approval import Approval
+from shared.terms.acting import Signing
+from shared.terms.approval import SignedApproval
 from tests.stories.audit import OTHER_KEY, Step, Story, Told
 from tests.stories.audit_loans import TODAY, facility, reserved, signed, told_with_loans
 from tests.stories.equity import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
@@ -26,19 +27,19 @@ SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
 
 def signing(purpose: str) -> Signing:
     approved = signed(DOCUMENT, purpose)
-    said = Approval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
-    return Signing(approval=said, by=said.approver, key="enrolled", signature_valid=True, capacity=may(said.approver, TODAY))
+    said = SignedApproval(purpose=purpose, document=DOCUMENT, approver=approved.subject, key_id=approved.key, signature=approved.signature)
+    return Signing(approval=said, key="enrolled", signature_valid=True, capacity=may(said.approver, TODAY))
 
 
 def may_be_written_down() -> ApproveWriteDown:
-    return ApproveWriteDown(flow=EquityFlowId("eqf_w"), signing=signing(WRITE_DOWN), on=TODAY)
+    return ApproveWriteDown(flow=EquityFlowId("eqf_w"), signing=signing(WriteDownPaper.purpose), on=TODAY)
 
 
 def held() -> Story:
     """Eighty of a hundred are paid for eighty shares; a dividend is paid, one is not; half is sold, and the rest lost."""
     told: dict[str, Any] = {
         "propose_holding": propose(SMALL),
-        "approve_holding": ApproveHolding(signing=signing(PROPOSAL), on=TODAY),
+        "approve_holding": ApproveHolding(signing=signing(HoldingPaper.purpose)),
         "commit_holding": CommitHolding(on=COMMITTED_ON),
         "subscribe": subscribe(80, 80),
         "dividend": dividend(7, reference="d1"),
@@ -113,13 +114,15 @@ async def test_a_holding_is_not_closed_while_shares_are_held(tmp_path: Path) -> 
 
 async def test_a_holding_that_is_not_what_was_approved_or_reserved_is_found(tmp_path: Path) -> None:
     assert (await found(tmp_path, "commit_holding", commitment_minor=99))["headroom"] == "commit_holding"
-    assert await found(tmp_path, "approve_holding", approval=signed(DOCUMENT, PROPOSAL, key=OTHER_KEY)) == {"approvals": "approve_holding"}
+    assert await found(tmp_path, "approve_holding", approval=signed(DOCUMENT, HoldingPaper.purpose, key=OTHER_KEY)) == {
+        "approvals": "approve_holding"
+    }
     assert await found(tmp_path, "approve_holding", commitment_minor=101) == {"approvals": "approve_holding"}
 
 
 async def test_a_write_down_that_is_not_what_was_approved_is_found(tmp_path: Path) -> None:
     for name in ("write_down", "write_off"):
-        other = signed(DOCUMENT, WRITE_DOWN, key=OTHER_KEY)
+        other = signed(DOCUMENT, WriteDownPaper.purpose, key=OTHER_KEY)
         assert await found(tmp_path, name, approval=other) == {"approvals": name}
         assert await found(tmp_path, name, document="cd" * 32) == {"approvals": name}
     assert await found(tmp_path, "propose_write_down", amount_minor=11) == {"approvals": "write_down"}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.loans.events.loan import Approval
 from services.loans.events.material import ContainedChange
+from shared.terms.acting import Approval
 from shared.terms.approval import approve
 from tests.stories.audit import OTHER_KEY, Step, Told
 from tests.stories.audit_material import lent, told_with_material

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.journal.decider import Refused
 from shared.terms.authority import (
     Acting,
+    Action,
     Authority,
     Capacity,
     Chain,
@@ -167,14 +168,14 @@ def test_a_child_is_never_wider_than_its_parent():
 
 def test_who_acts_cites_what_they_hold_unless_a_conflict_bars_them():
     capacity = Capacity(by="officer", on=TODAY, held=((a_delegation(), STATUTE),), conflicts=frozenset({"partner/JP"}))
-    cited = cite(capacity, "approve", product="antimony", mass_g=100, concerns=("partner/US",))
+    cited = cite(capacity, Action(act="approve", product="antimony", mass_g=100, concerns=("partner/US",)))
     assert isinstance(cited, Cited)
     assert (cited.authority, cited.by) == ("ins_del", "officer")
     for refused, code in (
-        (cite(capacity, "approve", product="antimony", concerns=("partner/US", "partner/JP")), Fault.CONFLICT),
-        (cite(capacity, "waive", product="antimony"), Fault.OTHER_ACT),
-        (cite(replace(capacity, named="ins_act"), "approve", product="antimony"), Fault.MISSING),
-        (cite(None, "approve"), Fault.MISSING),
+        (cite(capacity, Action(act="approve", product="antimony", concerns=("partner/US", "partner/JP"))), Fault.CONFLICT),
+        (cite(capacity, Action(act="waive", product="antimony")), Fault.OTHER_ACT),
+        (cite(replace(capacity, named="ins_act"), Action(act="approve", product="antimony")), Fault.MISSING),
+        (cite(None, Action(act="approve")), Fault.MISSING),
     ):
         assert isinstance(refused, Refused)
         assert refused.code == code

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.state import Reason
 from services.allocation.events import RoundApproved
+from shared.terms.acting import ApprovalReason
 from shared.terms.approval import approve
 from tests.stories.book import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, a_proposal, a_round, signing
 
@@ -25,54 +25,54 @@ def test_an_approver_approves_the_proposed_decision():
 
 def test_the_proposers_own_approval_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
+    story.refuses(story.approve(by=OPERATOR), ApprovalReason.BY_PROPOSER)
 
 
 def test_an_approval_of_another_decision_is_refused():
     story = a_proposal(10, supply=5)
     other = approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)
-    assert story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION).accepted == f"decision {story.decision()}"
+    assert story.refuses(story.approve(approval=other), ApprovalReason.ANOTHER_DOCUMENT).accepted == story.decision()
 
 
 def test_an_approval_for_another_purpose_is_refused():
     story = a_proposal(10, supply=5)
     other = approve(story.decision(), KEYS[APPROVER], approver=APPROVER, purpose="waiver")
-    story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION)
+    story.refuses(story.approve(approval=other), ApprovalReason.ANOTHER_DOCUMENT)
 
 
 def test_an_approval_handed_in_by_somebody_else_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), SigningReason.APPROVER_DIFFERS)
+    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), ApprovalReason.ANOTHER_APPROVER)
 
 
 def test_an_approval_by_a_revoked_key_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
+    story.refuses(story.approve(key="revoked"), ApprovalReason.KEY_REVOKED)
 
 
 def test_an_approval_by_a_key_that_was_never_enrolled_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="unknown"), ApprovalReason.KEY_NOT_FOUND)
 
 
 def test_a_signature_that_the_key_did_not_make_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.refuses(story.approve(signature_valid=False), ApprovalReason.SIGNATURE_INVALID)
 
 
 def test_a_second_approval_by_the_same_approver_is_refused():
     story = a_proposal(10, supply=5, approvals_needed=2)
     story.given(story.approve())
-    story.refuses(story.approve(), Reason.APPROVED_BEFORE)
+    story.refuses(story.approve(), ApprovalReason.DUPLICATE)
     other_key = approve(story.decision(), KEYS[ANOTHER], approver=APPROVER)
-    story.refuses(story.approve(approval=other_key), Reason.APPROVED_BEFORE)
+    story.refuses(story.approve(approval=other_key), ApprovalReason.DUPLICATE)
 
 
 def test_the_same_key_does_not_approve_for_two_approvers():
     story = a_proposal(10, supply=5, approvals_needed=2)
     story.given(story.approve())
     shared = approve(story.decision(), KEYS[APPROVER], approver=ANOTHER)
-    story.refuses(story.approve(by=ANOTHER, approval=shared), Reason.APPROVED_BEFORE)
+    story.refuses(story.approve(by=ANOTHER, approval=shared), ApprovalReason.DUPLICATE)
 
 
 def test_a_round_that_needs_two_approvals_is_certified_with_two():

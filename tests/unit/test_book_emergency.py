@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.book.decider import timers
 from services.allocation.domain.book.emergency import MissRatification
 from services.allocation.domain.book.state import Reason
@@ -19,6 +18,7 @@ from services.allocation.events import (
     RoundReopened,
 )
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault
 from tests.stories.book import ANOTHER, APPROVER, NOW, OPERATOR, ROUND, Story, a_proposal, authority
 
@@ -35,12 +35,12 @@ def decided() -> Story:
 
 
 def missed(story: Story) -> MissRatification:
-    return MissRatification(round=ROUND, decision=story.book.emergencies[ROUND].decision, ratify_by=RATIFY_BY)
+    return MissRatification(round=ROUND, decision=story.book.emergencies[ROUND].document, ratify_by=RATIFY_BY)
 
 
 def ratify(story: Story, by: Any = ANOTHER, **changes: Any) -> Any:
     """The round may have left the book."""
-    return story.ratify(by, decision=story.book.emergencies[ROUND].decision, **changes)
+    return story.ratify(by, decision=story.book.emergencies[ROUND].document, **changes)
 
 
 def certified(story: Story) -> EmergencyDecided:
@@ -94,8 +94,8 @@ def test_who_decided_or_has_no_power_or_an_interest_does_not_ratify():
         story.refuses(ratify(story, by), Reason.RATIFIED_BY_DECIDER)
     story.refuses(ratify(story, held=()), Fault.MISSING)
     story.refuses(ratify(story, conflicts=frozenset({"partner/us"})), Fault.CONFLICT)
-    story.refuses(ratify(story, signature_valid=False), SigningReason.SIGNATURE_INVALID)
-    story.refuses(ratify(story, purpose="decision"), SigningReason.OTHER_DECISION)
+    story.refuses(ratify(story, signature_valid=False), ApprovalReason.SIGNATURE_INVALID)
+    story.refuses(ratify(story, purpose="decision"), ApprovalReason.ANOTHER_DOCUMENT)
 
 
 def test_a_ratification_that_is_missed_is_told_once_and_may_come_late():

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.equity.decider import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
 from services.loans.domain.equity.flows import ReverseDividend
 from services.loans.domain.equity.state import Holding, HoldingStatus, Reason, units_on
@@ -24,6 +23,7 @@ from services.loans.events.equity import (
     SharesDivested,
 )
 from shared.journal.decider import Refused
+from shared.terms.acting import ApprovalReason
 from tests.stories.equity import (
     COMMITTED_ON,
     DOCUMENT,

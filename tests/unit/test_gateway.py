@@ -118,7 +118,7 @@ class Setting:
 @contextlib.asynccontextmanager
 async def gateway(*, quiet_timeout_s: float = QUIET_TIMEOUT_S, **upstreams: str) -> AsyncIterator[Setting]:
     service = Service()
-    async with serving(service.app, http="h11") as service_url:
+    async with serving(service.app, http="h11", timeout_keep_alive=round(HANGS_AFTER_S)) as service_url:
         gate = create_app(Settings(), {"inventory": service_url, "identity": service_url} | upstreams, quiet_timeout_s=quiet_timeout_s)
         # Nobody stands before this gateway, so uvicorn must not believe X-Forwarded-For either.
         async with serving(gate, proxy_headers=False) as url, httpx.AsyncClient(base_url=url, timeout=HANGS_AFTER_S) as http:

@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 from services.loans.api.loan.import_file import MAX_ROWS, Fault, ImportBody, ImportRow, column_of, read_rows
-from services.loans.main import PROBLEMS
-from shared.http.problems import Problem, ProblemType, register
+from services.loans.main import SERVICE
+from shared.http.problems import Problem, register
 from tests.stories.imports import LINE, file_of
 
-register({code: ProblemType(status, title) for code, (status, title) in PROBLEMS.items()})
+register(SERVICE.refusals)
 
 
 def row(**changes: str) -> ImportRow:

@@ -39,8 +39,9 @@ from tests.stories.loan import (
     terms,
     told,
 )
+from tests.stories.powers import may
 
-APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
+APPROVE = ApproveLoan(signing=signing(named("proposal")))
 
 
 def test_what_is_withdrawn_is_approved_no_more_and_what_is_committed_is_not_withdrawn():
@@ -89,15 +90,15 @@ def test_a_facility_without_headroom_leaves_the_loan_proposed():
 )
 def test_what_is_no_second_person_s_signature_over_the_proposal_approves_nothing(given: dict[str, Any], code: str):
     loan, _ = told(propose())
-    command = ApproveLoan(signing=signing(**{"document": named("proposal")} | given), on=START)
+    command = ApproveLoan(signing=signing(**{"document": named("proposal")} | given))
     assert refused(loan, command).code == code
 
 
 def test_an_approval_that_somebody_else_sends_is_refused():
     loan, _ = told(propose())
     sent = signing(named("proposal"))
-    other = type(sent)(approval=sent.approval, by="sub_other", key="enrolled", signature_valid=True)
-    assert refused(loan, ApproveLoan(signing=other, on=START)).code == "approval_of_another_approver"
+    other = msgspec.structs.replace(sent, capacity=may("sub_other", START))
+    assert refused(loan, ApproveLoan(signing=other)).code == "approval_of_another_approver"
 
 
 @pytest.mark.parametrize(
@@ -310,7 +311,7 @@ def test_an_imported_loan_is_committed_like_any_other_and_its_balance_brought_fo
     assert minor(happened[2].change) == {"cash": -60_000, "principal": 60_000}
     assert (loan.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
     unsigned, _ = told(command, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
-    own = ApproveLoan(signing=signing(named("import"), by="sub_administrator"), on=START)
+    own = ApproveLoan(signing=signing(named("import"), by="sub_administrator"))
     assert refused(unsigned, own).code == "approval_by_proposer"
     worse = type(command)(**{name: getattr(command, name) for name in command.__struct_fields__} | {"repaid_minor": 100_001})
     assert refused(Loan(), worse).code == "amount_invalid"

@@ -145,7 +145,7 @@ events_of_a_loan = st.one_of(
 )
 BEGUN = (
     facility_loan.propose(establishment_fee_minor=500, commitment_fee_pct="1", default_margin_pct="3"),
-    ApproveLoan(signing=facility_loan.signing(facility_loan.named("proposal")), on=facility_loan.START),
+    ApproveLoan(signing=facility_loan.signing(facility_loan.named("proposal"))),
     CommitLoan(on=facility_loan.START),
     facility_loan.learn(*facility_loan.SHOWN),
     facility_loan.request("first", 40_000),

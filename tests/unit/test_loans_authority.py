@@ -21,33 +21,33 @@ from tests.stories.powers import INSTRUMENT, may
 
 BY, ON = "approver-1", date(2026, 1, 6)
 
-type Decide = Callable[[Capacity | None], Any]
+type Decide = Callable[[Capacity], Any]
 
 
-def a_loan(capacity: Capacity | None) -> Any:
+def a_loan(capacity: Capacity) -> Any:
     proposed, _ = loan_story.told(loan_story.propose())
     signing = loan_story.signing(loan_story.named("proposal"), by=BY, capacity=capacity)
-    return loan.DECIDER.decide(ApproveLoan(signing=signing, on=ON), proposed)
+    return loan.DECIDER.decide(ApproveLoan(signing=signing), proposed)
 
 
 def an_act(content: Any) -> Decide:
-    def decide(capacity: Capacity | None) -> Any:
+    def decide(capacity: Capacity) -> Any:
         changed, _ = loan_story.told(loan_story.act(content), loan=loan_story.lent())
         return loan.DECIDER.decide(loan_story.sign_act(by=BY, capacity=capacity), changed)
 
     return decide
 
 
-def a_holding(capacity: Capacity | None) -> Any:
+def a_holding(capacity: Capacity) -> Any:
     return equity.DECIDER.decide(equity_story.approve(BY, capacity=capacity), equity_story.happen(equity_story.propose()))
 
 
-def a_loan_of_metal(capacity: Capacity | None) -> Any:
+def a_loan_of_metal(capacity: Capacity) -> Any:
     proposed = material_story.proposed()
     return material.DECIDER.decide(material_story.sign(proposed, by=BY, capacity=capacity), proposed)
 
 
-def a_deferral(capacity: Capacity | None) -> Any:
+def a_deferral(capacity: Capacity) -> Any:
     lent = material_story.lent()
     asked = material_story.happen(lent, material_story.ask(lent))
     return material.DECIDER.decide(material_story.grant(asked, ON, by=BY, capacity=capacity), asked)
@@ -75,14 +75,14 @@ def test_an_approval_cites_the_authority_that_covers_it(decide: Decide, act: str
 @pytest.mark.parametrize(("decide", "act"), APPROVED.values(), ids=APPROVED)
 def test_without_an_authority_that_covers_it_nothing_is_approved(decide: Decide, act: str):
     for capacity, fault in (
-        (None, Fault.MISSING),
+        (Capacity(by=BY, on=ON), Fault.MISSING),
         (may("somebody", ON), Fault.MISSING),
         (Capacity(by=BY, on=ON), Fault.MISSING),
         (may(BY, ON, acts=frozenset({"tender"})), Fault.OTHER_ACT),
         (may(BY, ON, valid_until=ON - timedelta(days=1)), Fault.OUT_OF_DATE),
         (may(BY, ON, valid_from=ON + timedelta(days=1)), Fault.OUT_OF_DATE),
     ):
-        if capacity is not None and capacity.by != BY:
+        if capacity.by != BY:
             capacity = Capacity(by=BY, on=ON, held=capacity.held)  # what another holds
         refused = decide(capacity)
         assert isinstance(refused, Refused), (capacity, refused)

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.policies.policy import (
     ActivateVersion,
     ApproveVersion,
@@ -41,6 +40,7 @@ from services.allocation.events.policies import (
 )
 from services.allocation.events.rounds import QuorumStep, RoundMethod
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.acting import ApprovalReason
 from shared.terms.approval import approve
 from tests.stories.book import signing
 
@@ -154,25 +154,25 @@ def test_a_draft_may_be_revised_and_what_is_submitted_may_not():
     story.given(SubmitVersion(version=1, by=OPERATOR))
     story.refuses(revision, Reason.NOT_DRAFT)
     story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_DRAFT)
-    story.refuses(story.approve(by=SubjectId("sub_other")), SigningReason.BY_PROPOSER)  # who revised it wrote it too
-    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
+    story.refuses(story.approve(by=SubjectId("sub_other")), ApprovalReason.BY_PROPOSER)  # who revised it wrote it too
+    story.refuses(story.approve(by=OPERATOR), ApprovalReason.BY_PROPOSER)
 
 
 def test_an_approval_that_cannot_count_is_refused():
     story = Story().given(draft())
     story.refuses(story.approve(), Reason.NOT_SUBMITTED)
     story.given(SubmitVersion(version=1, by=OPERATOR))
-    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
-    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
-    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.refuses(story.approve(key="unknown"), ApprovalReason.KEY_NOT_FOUND)
+    story.refuses(story.approve(key="revoked"), ApprovalReason.KEY_REVOKED)
+    story.refuses(story.approve(signature_valid=False), ApprovalReason.SIGNATURE_INVALID)
     story.refuses(
         story.approve(by=APPROVER, capacity=signing(story.approve().signing.approval, by="sub_third").capacity),
-        SigningReason.APPROVER_DIFFERS,
+        ApprovalReason.ANOTHER_APPROVER,
     )
     decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
-    story.refuses(story.approve(approval=decision), SigningReason.OTHER_DECISION)
+    story.refuses(story.approve(approval=decision), ApprovalReason.ANOTHER_DOCUMENT)
     another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")
-    story.refuses(story.approve(approval=another), SigningReason.OTHER_DECISION)
+    story.refuses(story.approve(approval=another), ApprovalReason.ANOTHER_DOCUMENT)
 
 
 def withdraw(version: int, on: date = TODAY) -> WithdrawVersion:

@@ -11,8 +11,10 @@ from services.loans.events.terms import AmendCondition, Restructure, ScheduleTer
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
-from reserve.commands.signable import NotSignable, read_signable
+from reserve.commands.signable import _WORDS, NotSignable, read_signable
+from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.material.terms import deferral_document, terms_document
+from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown
@@ -48,6 +50,50 @@ def test_a_loans_proposal_is_shown_and_signed_for_what_it_is(tmp_path: Path):
     assert verify_approval(approval, key.public_key().public_bytes_raw().hex())
     for words in ("loan_proposal", LOAN, "1200.00 AUD", "hillgrove-mines", "10 + 2 %", "80% sold"):
         assert words in result.stderr, words
+
+
+@pytest.mark.parametrize(
+    ("paper", "format"),
+    [
+        (LoanPaper(loan=LOAN, terms=terms()), "reserve.loan_proposal.v1"),
+        (
+            LoanActPaper(loan=LOAN, act="act_1", content=WaiveCovenant(kind="dscr", until=START), reason="agreed"),
+            "reserve.loan_act.v1",
+        ),
+        (
+            HoldingPaper(holding="eqh_1", terms=equity_story.TERMS, proposed_by="sub_operator", proposed_on=START),
+            "reserve.equity_proposal.v1",
+        ),
+        (
+            WriteDownPaper(
+                holding="eqh_1",
+                write_down="eqf_1",
+                amount_minor=1,
+                on=START,
+                authority="Board",
+                reason="impaired",
+                proposed_by="sub_operator",
+            ),
+            "reserve.equity_write_down.v1",
+        ),
+    ],
+)
+def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_format(paper: Any, format: str):
+    now = canonical(paper)
+    said = msgspec.json.decode(now)
+    assert said.pop("format") == format
+    once = canonical(said)
+    read = {content: read_signable(content) for content in (now, once)}
+    assert {each.purpose for each in read.values()} == {paper.purpose}
+    assert [each.document for each in read.values()] == [sha256(now).hexdigest(), sha256(once).hexdigest()]
+    assert read[now].words == read[once].words
+    with pytest.raises(NotSignable):
+        read_signable(canonical(said | {"format": format.replace("v1", "v2")}))
+
+
+def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
+    kinds = [*PAPERS, PolicyDocument]
+    assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 
 def test_a_file_that_was_saved_with_another_spacing_is_the_same_document():

@@ -121,7 +121,7 @@ def test_a_payment_that_is_told_late_is_a_line_of_its_own_day_and_a_reversed_one
 
 
 def test_every_dated_fact_is_known_by_the_event_that_told_of_it():
-    agreed = (propose(), ApproveLoan(signing=signing(named("proposal")), on=START), CommitLoan(on=START), learn(*SHOWN))
+    agreed = (propose(), ApproveLoan(signing=signing(named("proposal"))), CommitLoan(on=START), learn(*SHOWN))
     advances = (request("a", 50_000), pay_out("a"), CancelCommitment(amount_minor=1_000, reason="enough", on=START))
     write_off = WriteOff(amount_minor=100, on=START)
     serviced = (

@@ -9,7 +9,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
-from services.allocation.domain.authority.signing import Signing
 from services.allocation.domain.tenders import bid as bids
 from services.allocation.domain.tenders import decider as tenders
 from services.allocation.domain.tenders.bid import Bid, CommitBid, RevealBid, VoidBid
@@ -41,6 +40,7 @@ from services.allocation.events import (
     TenderReopened,
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.authority import Capacity, interest_in
 from tests.stories.audit_tenders import TERMS, cleared, committed, revealed
@@ -228,8 +228,8 @@ def test_a_decision_that_no_clearing_makes_is_refused(changes: dict[str, Any]):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (approving(approval=approve(DECISION, KEY, approver="sub_approver", purpose="decision")), "approval_of_another_decision"),
-        (approving(approval=approve("ff" * 32, KEY, approver="sub_approver", purpose="tender")), "approval_of_another_decision"),
+        (approving(approval=approve(DECISION, KEY, approver="sub_approver", purpose="decision")), "approval_of_another_document"),
+        (approving(approval=approve("ff" * 32, KEY, approver="sub_approver", purpose="tender")), "approval_of_another_document"),
         (approving(by="sub_operator"), "approval_by_proposer"),
         (approving(approval=approve(DECISION, KEY, approver="sub_else", purpose="tender")), "approval_of_another_approver"),
         (approving(key="unknown"), "approver_key_not_found"),

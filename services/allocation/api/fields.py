@@ -23,7 +23,6 @@ type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,
 type AgreementField = Annotated[str, StringConstraints(pattern=f"^agr_{TYPEID}$")]
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
-type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
 type CurrencyField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 type RoundField = Annotated[str, StringConstraints(pattern=f"^rnd_{TYPEID}$")]

@@ -70,7 +70,6 @@ from services.allocation.events.requests import (
 from services.allocation.events.reviews import ReviewAssigned, ReviewConcluded, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
-    Approval,
     ApprovalsLapsed,
     Award,
     AwardGranted,
@@ -129,6 +128,7 @@ from services.allocation.events.tenders import (
     TenderTerms,
     TieRule,
 )
+from shared.terms.acting import Approval
 
 __all__ = [
     "CRITERIA",

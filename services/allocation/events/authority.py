@@ -8,7 +8,7 @@ import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
 from shared.journal.record import Grams
-from shared.terms.authority import Acting, Authority, Cited, Kind
+from shared.terms.authority import Cited, Kind
 
 InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
 
@@ -102,34 +102,3 @@ class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
 InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded
 OfficialEvent = ConflictDeclared | ConflictWithdrawn
 AuthorityEvent = InstrumentEvent | OfficialEvent | AuthorityCited
-
-
-# What a reader of these events keeps
-
-
-def authority_of(event: InstrumentRegistered) -> Authority:
-    return Authority(
-        id=event.instrument,
-        version=1,
-        kind=event.kind,
-        under=event.under,
-        holder=event.holder,
-        acts=frozenset(event.acts),
-        products=frozenset(event.products),
-        limit_g=event.limit_g,
-        limit_minor=event.limit_minor,
-        currency=event.currency,
-        valid_from=event.valid_from,
-        valid_until=event.valid_until,
-        may_sub_delegate=event.may_sub_delegate,
-    )
-
-
-def authority_after(authority: Authority, event: ActingOfficerNamed | InstrumentEnded) -> Authority:
-    version = authority.version + 1
-    match event:
-        case ActingOfficerNamed():
-            officer = Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until)
-            return msgspec.structs.replace(authority, version=version, acting=(*authority.acting, officer))
-        case InstrumentEnded():
-            return msgspec.structs.replace(authority, version=version, ended_on=event.ended_on)

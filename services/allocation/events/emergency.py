@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 
 from services.allocation.events.ids import DecisionHash, ProductId, RoundId, SubjectId
-from services.allocation.events.rounds import Approval
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 
 class EmergencyDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.emergency_decided.v1"):

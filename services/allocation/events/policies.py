@@ -1,13 +1,15 @@
 """Policies: how rounds are held, as versions that are drafted, submitted, approved by somebody else, and active from a day."""
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar
 
 import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.rounds import Approval, QuorumStep, RoundMethod
+from services.allocation.events.rounds import QuorumStep, RoundMethod
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
+from shared.terms.papers import Paper
 
 
 class EmergencyTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,10 +41,11 @@ class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True):
     largest_minimum: str  # the most of what was accepted that a request may insist on, a rational: "1", "1/2"
 
 
-class PolicyDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PolicyDocument(Paper, frozen=True, kw_only=True, tag="reserve.policy.v1"):
     """What an approver signs. It is kept under its SHA-256."""
 
-    format: Literal["reserve.policy.v1"] = "reserve.policy.v1"
+    purpose: ClassVar[str] = "policy"
+
     policy: str
     version: int
     active_from: date

@@ -18,6 +18,7 @@ from services.allocation.events.ids import (
     SubjectId,
 )
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 
 class RoundMethod(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,15 +111,6 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     product: ProductId
     awards: tuple[Award, ...]
     pools: tuple[PoolStock, ...] = ()
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """An approver's signature over a decision."""
-
-    subject: SubjectId
-    key: KeyId
-    signature: str  # Ed25519, 128 hex digits
-    approved_on: date
 
 
 class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_opened.v2"):

@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import AwardId, BidId, DecisionHash, PartnerCode, ProductId, SubjectId, TenderId
-from services.allocation.events.rounds import Approval
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 type Pricing = Literal["pay_as_bid", "uniform"]
 type TieRule = Literal["pro_rata", "lot"]

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.fields import READERS, HoldPath, ProductField
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -17,6 +16,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import InstrumentField, capacity_to_act
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 

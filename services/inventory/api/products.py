@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import col, or_, select
 
-from services.inventory.api.authority import capacity_to_act
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.holds import SUSPENSION
@@ -18,6 +17,7 @@ from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
+from shared.terms.acting_api import capacity_to_act
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import select
 
-from services.inventory.api.authority import InstrumentField, capacity_to_act
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
@@ -19,6 +18,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import InstrumentField, capacity_to_act
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 

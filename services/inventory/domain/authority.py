@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.inventory.domain.reasons import Refusal
 from services.inventory.events import AuthorityCited, Event, HoldLifted, ProtectedStockSet, ReleaseCancelled
 from shared.journal.decider import Refused
-from shared.terms.authority import Capacity, cite, interest_in
+from shared.terms.authority import Action, Capacity, cite, interest_in
 
 
 def opened(event: ProtectedStockSet, opened_g: int, capacity: Capacity | None) -> Sequence[Event] | Refusal:
@@ -39,7 +39,7 @@ def _cited(
     concerns: tuple[str, ...] = (),
 ) -> Sequence[Event] | Refusal:
     about = (interest_in("product", event.product), *concerns)
-    cited = cite(capacity, act, product=event.product, mass_g=mass_g, concerns=about)
+    cited = cite(capacity, Action(act=act, product=event.product, mass_g=mass_g, concerns=about))
     if isinstance(cited, Refused):
         return cited
     if not isinstance(event, ReleaseCancelled):

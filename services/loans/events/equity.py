@@ -10,9 +10,10 @@ from typing import Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Approval, SignedMinor
+from services.loans.events.loan import SignedMinor
 from services.loans.events.terms import Category, FundingAccount
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
 CompanyCode = NewType("CompanyCode", str)  # "larvotto": who issues the shares

@@ -11,6 +11,7 @@ import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
 from shared.journal.record import MAX_INTEGER
+from shared.terms.acting import Approval
 from shared.terms.conditions import Condition, Evaluation, Evidence
 
 LoanId = NewType("LoanId", str)  # "lon_01j..."
@@ -176,15 +177,6 @@ class WaiveCovenant(msgspec.Struct, frozen=True, kw_only=True, tag="waive_covena
 
 
 type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's signature over the SHA-256 of what was proposed."""
-
-    subject: str
-    key: str
-    signature: str
-    approved_on: date
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

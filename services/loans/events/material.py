@@ -10,8 +10,8 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Approval
 from shared.journal.record import MAX_INTEGER, Grams
+from shared.terms.acting import Approval
 
 MaterialLoanId = NewType("MaterialLoanId", str)  # "mln_01j...": has its award's id, as the release has
 ReturnId = NewType("ReturnId", str)  # "mrt_01j..."

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_args
 
-from services.allocation import events as allocation
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
@@ -11,7 +10,7 @@ from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
-from services.loans.projections.authority import project_citation, take_authorities
+from services.loans.projections.authority import project_citation
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
@@ -47,26 +46,6 @@ async def project(connection: Connection, facts: Sequence[Fact]) -> None:
     for kinds, project_part in _PARTS:  # no two write the same table, but that what was cited is a step of its loan
         if own := [fact for fact in facts if isinstance(fact.event, kinds)]:
             await project_part(connection, own)
-
-
-async def take_approvers(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Allocation's: who may approve, with which keys, and under what authority."""
-    await take_authorities(connection, facts)
-    for fact in facts:
-        match fact.event:
-            case allocation.ApproverKeyEnrolled() as event:
-                await connection.execute(
-                    "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)",
-                    event.subject,
-                    event.key,
-                    event.public_key,
-                )
-            case allocation.ApproverKeyRevoked() as event:
-                await connection.execute(
-                    "UPDATE approver_keys SET revoked = true WHERE subject = $1 AND key = $2", event.subject, event.key
-                )
-            case _:
-                pass
 
 
 async def take_products(connection: Connection, facts: Sequence[Fact]) -> None:

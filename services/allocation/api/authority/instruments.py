@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority.capacity import find_chains
-from services.allocation.api.fields import READERS, CurrencyField, InstrumentField, InstrumentPath, ProductField, SubjectField
+from services.allocation.api.authority.capacity import REGISTER
+from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Power
@@ -20,7 +20,9 @@ from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.http.problems import Problem
 from shared.journal.record import MAX_INTEGER
+from shared.terms.acting_api import InstrumentField
 from shared.terms.authority import Authority, Kind
+from shared.terms.authority_tables import chains_of
 
 router = APIRouter(prefix="/v1/instruments", tags=["authority"])
 
@@ -123,7 +125,7 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
     above: tuple[Authority, ...] = ()
     if body.under is not None:
         async with reads.session() as session:
-            above = (await find_chains(session, [body.under])).get(body.under, ())
+            above = (await chains_of(session, REGISTER, [body.under])).get(body.under, ())
     instrument = InstrumentId(post.new_id("ins"))
     command = RegisterInstrument(
         instrument=instrument,

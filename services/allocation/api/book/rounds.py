@@ -11,8 +11,6 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority.capacity import find_chains
-from services.allocation.api.book.approvals import ApprovalView, approval_view
 from services.allocation.api.book.objections import open_objections
 from services.allocation.api.decisions.decisions import AwardLine, award_line, needed_approvals, read_content
 from services.allocation.api.decisions.supply import find_stock
@@ -21,14 +19,12 @@ from services.allocation.api.lookups import find_round, find_surroundings, own_r
 from services.allocation.background.decision_process import SHOWN
 from services.allocation.background.party_screening import screen_round
 from services.allocation.background.working_out import work_out
-from services.allocation.domain.authority.approver import Approver
 from services.allocation.domain.book.lapses import Surroundings
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, ProposeRound
-from services.allocation.domain.book.state import Book, Proposal, Round, partners_of
+from services.allocation.domain.book.state import Book, Round, partners_of
 from services.allocation.domain.decisions.written_lines import first_lines
 from services.allocation.events import (
     AwardGranted,
-    KeyId,
     ProductId,
     ReleaseOrder,
     RoundCertified,
@@ -41,6 +37,7 @@ from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
+from shared.terms.acting_api import ApprovalView, looked_up_again
 from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -158,12 +155,12 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(reads, session, row, book, found, post.today)
-        authorities = {} if found is None or found.proposal is None else await find_chains(session, _cited(found.proposal))
+    authorities, revoked = await looked_up_again(reads, None if found is None else found.proposal)
     command = CertifyRound(
         round=RoundId(round),
         surroundings=around,
         order=await _release_order(reads, found),
-        revoked=await _revoked(reads, found),
+        revoked=revoked,
         authorities=authorities,
         on=post.today,
         at=post.now,
@@ -176,7 +173,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[RoundAwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
-        approvals=[approval_view(approval) for approval in certified.event.approvals],
+        approvals=[ApprovalView.of(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -227,10 +224,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
             **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
             approvals_needed=needed_approvals(row),
             superseded_by=None if superseded is None else superseded.by_round,
-            approvals=[
-                ApprovalView.model_validate(each, from_attributes=True)
-                for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))
-            ],
+            approvals=[ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))],
             awards=[
                 RoundAwardView.model_validate(each, from_attributes=True)
                 for each in await session.exec(awards.order_by(col(AwardRow.request)))
@@ -272,27 +266,6 @@ async def _surroundings(reads: Reads, session: AsyncSession, row: RoundRow, book
         policy_stands=policy.stands(round.policy_version, on),
         largest_minimum="1" if version is None else version.terms.largest_minimum,
     )
-
-
-async def _approver(reads: Reads, subject: str) -> Approver:
-    approver, _ = await reads.state(f"approver/{subject}")
-    assert isinstance(approver, Approver)
-    return approver
-
-
-def _cited(proposal: Proposal) -> set[str]:
-    return {cited.authority for cited in proposal.cited.values()}
-
-
-async def _revoked(reads: Reads, round: Round | None) -> tuple[KeyId, ...]:
-    """The keys of the round's approvals that are revoked by now."""
-    if round is None or round.proposal is None:
-        return ()
-    revoked = []
-    for approval in round.proposal.approvals.values():
-        if (await _approver(reads, approval.subject)).keys[approval.key].revoked:
-            revoked.append(approval.key)
-    return tuple(revoked)
 
 
 async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | None:

@@ -11,8 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
-from services.allocation.domain.book.emergency import APPROVALS
-from services.allocation.domain.book.rounds import approvals_needed
+from services.allocation.domain.book.state import APPROVALS, approvals_needed
 from services.allocation.domain.decisions.decision import DecisionFile, DecisionLine, read_file
 from services.allocation.domain.decisions.written_lines import WrittenLine, own_part
 from services.allocation.domain.rules.cover import days_of_cover

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.allocation.api.authority.capacity import capacity_of, companies_of, partners_of
-from services.allocation.api.fields import InstrumentField, RoundField, RoundPath
+from services.allocation.api.authority.capacity import companies_of, partners_of
+from services.allocation.api.fields import RoundField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.events import DecisionHash, ProductId, RoundId
@@ -14,6 +14,7 @@ from services.allocation.tables.book import RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Posting, Reading
+from shared.terms.acting_api import InstrumentField, capacity_to_act
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
@@ -35,10 +36,10 @@ async def supersede_decision(
     round: RoundPath, body: SupersessionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> SupersessionView:
     """Under an authority to cancel releases, and with no interest in whom the decision is about. What partners have drawn, they keep."""
+    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
     async with reads.session() as session:
         row = await find_round(session, round)
         other = await session.get(RoundRow, body.by_round)
-        capacity = await capacity_of(session, caller.subject, post.today, body.authority)
         partners, companies = await partners_of(session, row), await companies_of(session, row)
     command = SupersedeDecision(
         round=RoundId(round),

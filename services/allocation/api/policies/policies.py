@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import col, select
 
-from services.allocation.api.book.approvals import ApprovalBody, signing_of
 from services.allocation.api.fields import READERS, PartnerField, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy, require_partners, require_products
 from services.allocation.domain.policies.policy import (
@@ -28,15 +27,14 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
 from shared.http.problems import Problem
-from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
 Operates = Annotated[Caller, allow("operator")]
 Sees = Annotated[Caller, allow(*READERS)]
 
-POLICY_DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 type RuleName = Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")]
 type Rational = Annotated[str, StringConstraints(max_length=100)]
@@ -186,8 +184,7 @@ async def approve_version(
     reads: Reading,
 ) -> VersionChange:
     """What `reserve approve` makes of the version's document. Whoever wrote it does not approve it."""
-    async with reads.session() as session:
-        command = ApproveVersion(version=version, signing=await signing_of(body, caller, post, session, reads))
+    command = ApproveVersion(version=version, signing=await signing_of(reads, body, caller, post.today))
     event = (await post.submit(f"policy/{policy}", command)).facts[0].event
     return VersionChange(policy=policy, version=version, status="approved", document=event.document, active_from=event.active_from)
 
@@ -236,17 +233,14 @@ async def show_policy(policy: PolicyPath, caller: Sees, reads: Reading, response
     )
 
 
-@router.get("/{policy}/versions/{version}/document", response_class=Response, responses=POLICY_DOCUMENT)
+@router.get("/{policy}/versions/{version}/document", response_class=Response, responses=DOCUMENT)
 async def show_document(policy: PolicyPath, version: VersionPath, caller: Sees, reads: Reading) -> Response:
     """The bytes that an approver signs the SHA-256 of."""
     async with reads.session() as session:
         row = await session.get(PolicyVersionRow, (policy, version))
     if row is None:
         raise Problem("policy_version_not_found", f"{policy} has no version {version}", field="path:version")
-    async with reads.kernel.pool.acquire() as connection:
-        found = await read_document(connection, row.document)
-    assert found is not None, "it is kept with the event that names it"
-    return Response(bytes(found.content), media_type="application/json", headers={"ETag": f'"{row.document}"'})
+    return await document_answer(reads, row.document)
 
 
 def active_of(rows: Sequence[PolicyVersionRow], day: date) -> int | None:

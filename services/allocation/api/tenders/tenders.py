@@ -9,8 +9,6 @@ from fastapi import APIRouter, Query, Response
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority.capacity import find_chains
-from services.allocation.api.book.approvals import ApprovalBody, ApprovalView, signing_of
 from services.allocation.api.decisions.decisions import DECISION_FILE
 from services.allocation.api.fields import READERS, ProductField, TenderPath, limited_to
 from services.allocation.api.lookups import available_units, find_surroundings, valid_terms
@@ -35,7 +33,6 @@ from services.allocation.domain.tenders.opening import OpenTender
 from services.allocation.domain.tenders.proposal import prepare_tender
 from services.allocation.domain.tenders.state import Tender
 from services.allocation.events import (
-    KeyId,
     PartnerCode,
     ProductId,
     SubjectId,
@@ -54,7 +51,7 @@ from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.authority import Chain
+from shared.terms.acting_api import ApprovalBody, ApprovalView, looked_up_again, signing_of
 
 router = APIRouter(prefix="/v1/tenders", tags=["tenders"])
 
@@ -130,14 +127,13 @@ async def approve_tender(
     tender: TenderPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> ApprovedTenderView:
     await find_tender(reads, tender)
-    async with reads.session() as session:
-        command = ApproveTender(signing=await signing_of(body, caller, post, session, reads))
+    command = ApproveTender(signing=await signing_of(reads, body, caller, post.today))
     accepted = await post.submit(f"tender/{tender}", command)
     approved, cited = (fact.event for fact in accepted.facts)
     return ApprovedTenderView(
         tender=tender,
         decision=approved.decision,
-        approval=ApprovalView(**msgspec.to_builtins(approved.approval)),
+        approval=ApprovalView.of(approved.approval),
         authority=cited.cited.authority,
     )
 
@@ -149,11 +145,11 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
     assert found.terms is not None
     async with reads.session() as session:
         terms = await valid_terms(session, found.terms.product, found.terms.bidders, post.today)
-        authorities = await _cited(session, found)
+    authorities, revoked = await looked_up_again(reads, found.proposal)
     command = CertifyTender(
         agreements={partner: read.version for partner, read in terms.items()},
         authorities=authorities,
-        revoked=await _revoked(reads, found),
+        revoked=revoked,
         on=post.today,
     )
     accepted = await post.submit(f"tender/{tender}", command)
@@ -165,7 +161,7 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
         awards=[TenderAwardView(**msgspec.to_builtins(event)) for event in granted],
-        approvals=[ApprovalView(**msgspec.to_builtins(approval)) for approval in certified.event.approvals],
+        approvals=[ApprovalView.of(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
 
@@ -215,10 +211,7 @@ async def show_tender(tender: TenderPath, caller: Sees, reads: Reading) -> Tende
             left_units=None if partner is not None else row.left_units,
             approvals=[]
             if hidden
-            else [
-                ApprovalView.model_validate(each, from_attributes=True)
-                for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))
-            ],
+            else [ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(TenderApprovalRow.key)))],
             awards=[
                 GrantedView.model_validate(each, from_attributes=True)
                 for each in await session.exec(awards.order_by(col(TenderAwardRow.award)))
@@ -271,21 +264,3 @@ async def _find_row(session: AsyncSession, tender: str, partner: PartnerCode | N
     if row is None or (partner is not None and partner not in row.terms["bidders"]):
         raise Problem("tender_not_found", f"there is no tender {tender}", field="path:tender")
     return row
-
-
-async def _cited(session: AsyncSession, found: Tender) -> dict[str, Chain]:
-    if found.proposal is None:
-        return {}
-    return await find_chains(session, {cited.authority for cited in found.proposal.cited.values()})
-
-
-async def _revoked(reads: Reads, found: Tender) -> tuple[KeyId, ...]:
-    """The keys of the approvals that are revoked by now."""
-    if found.proposal is None:
-        return ()
-    revoked = []
-    for approval in found.proposal.approvals.values():
-        approver, _ = await reads.state(f"approver/{approval.subject}")
-        if approver.keys[approval.key].revoked:
-            revoked.append(approval.key)
-    return tuple(revoked)

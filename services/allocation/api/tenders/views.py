@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 
-from services.allocation.api.book.approvals import ApprovalView
 from services.allocation.api.fields import PartnerField, ProductField
 from services.allocation.api.tenders.bids import BidView
 from services.allocation.domain.tenders.opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS
@@ -16,6 +15,7 @@ from services.allocation.events import PartnerCode, TenderAward, TenderTerms
 from services.allocation.tables.book import AwardStatus
 from services.allocation.tables.tenders import TenderStatus
 from shared.http.fields import Body, Instant, PositiveGrams
+from shared.terms.acting_api import ApprovalView
 
 type Price = Annotated[str, StringConstraints(pattern=PRICE)]
 

@@ -5,17 +5,17 @@ from typing import assert_never
 
 import msgspec
 
+from services.allocation.events.acting import changed, registered
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     InstrumentEnded,
     InstrumentEvent,
     InstrumentId,
     InstrumentRegistered,
-    authority_after,
-    authority_of,
 )
 from services.allocation.events.ids import ProductId, SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.terms.acting import after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 
 MAX_ACTING = 50  # officers named under one instrument
@@ -106,9 +106,9 @@ def decide(command: Command, instrument: Instrument) -> list[InstrumentEvent] | 
 
 def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
     if isinstance(event, InstrumentRegistered):
-        return Instrument(authority_of(event))
+        return Instrument(registered(event).authority)
     assert instrument.authority is not None, "an instrument is registered first"
-    return Instrument(authority_after(instrument.authority, event))
+    return Instrument(after(instrument.authority, changed(event)))
 
 
 def _registered(command: RegisterInstrument) -> InstrumentRegistered:
@@ -162,7 +162,7 @@ def _misplaced(command: RegisterInstrument) -> Refused[Reason] | None:
         return Refused(Reason.CHAIN_TOO_LONG, "too many stand above it", field="/under", accepted=f"fewer than {MAX_LINKS}")
     if command.kind is Kind.DELEGATION and not parent.may_sub_delegate:
         return Refused(Reason.NOT_DELEGABLE, f"{parent.id} may not be delegated", field="/under", accepted="one that may be")
-    if (field := wider_than(authority_of(_registered(command)), parent)) is not None:
+    if (field := wider_than(registered(_registered(command)).authority, parent)) is not None:
         return Refused(Reason.WIDER, f"it reaches beyond {parent.id}", field=f"/{field}", accepted=f"what {parent.id} covers, or less")
     return None
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.book.carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book.emergency import MissRatification, emergency_timers
 from services.allocation.domain.book.evolve import evolve
@@ -26,6 +25,7 @@ from services.allocation.domain.book.screening import DecideHit, ScreeningComman
 from services.allocation.domain.book.state import Book, Reason
 from services.allocation.events import BookEvent, BookOpened, ProductId
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Fault
 
 
@@ -35,7 +35,7 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
 
 
-type _Decided = list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]
+type _Decided = list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
 
 # From timers and reactions: nobody asks for them.
 _TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening

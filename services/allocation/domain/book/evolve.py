@@ -7,7 +7,20 @@ import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
 from services.allocation.domain.book.screening_state import Objection, Screening, decided, screened
-from services.allocation.domain.book.state import Book, Emergency, Proposal, QuotaUsed, Request, Round, partners_of, proposal_of
+from services.allocation.domain.book.state import (
+    APPROVALS,
+    PURPOSE,
+    RATIFICATION,
+    Book,
+    Emergency,
+    ProposedDecision,
+    QuotaUsed,
+    Request,
+    Round,
+    approvals_needed,
+    partners_of,
+    proposal_of,
+)
 from services.allocation.events import (
     ApprovalsLapsed,
     AuthorityCited,
@@ -46,8 +59,8 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
     ScreeningHitDecided,
-    SubjectId,
 )
+from shared.terms.acting import approved, cited_for, without
 
 
 def evolve(book: Book, event: BookEvent) -> Book:
@@ -106,35 +119,33 @@ def evolve(book: Book, event: BookEvent) -> Book:
             extended = replace(book, rounds=book.rounds.set(event.round, longer), requests=_moved(book, event.requests, event.round))
             return _revised(extended, event.round)
         case RoundProposed():
-            proposal = Proposal(
-                decision=event.decision,
+            round, mass_g = book.rounds[event.round], sum(event.awarded_g.values())
+            proposal = ProposedDecision(
+                purpose=PURPOSE,
+                document=event.decision,
+                proposed_by=frozenset({event.proposed_by}),
+                needed=approvals_needed(round.quorum, mass_g) if round.emergency is None else APPROVALS,
                 release_order=event.release_order,
-                proposed_by=event.proposed_by,
                 awarded_g=event.awarded_g,
                 carries_g=event.carries_g,
                 reads=event.reads,
             )
             return _with_proposal(book, event.round, proposal)
         case RoundApproved():
-            proposal = proposal_of(book.rounds[event.round])
-            return _with_proposal(
-                book, event.round, replace(proposal, approvals=proposal.approvals.set(event.approval.key, event.approval))
-            )
+            return _with_proposal(book, event.round, approved(proposal_of(book.rounds[event.round]), event.approval))
         case ApprovalsLapsed():
             if not event.decision_stands:
                 return _with_proposal(book, event.round, None)
-            proposal = proposal_of(book.rounds[event.round])
-            left = immutables.Map({key: approval for key, approval in proposal.approvals.items() if key not in event.keys})
-            return _with_proposal(book, event.round, replace(proposal, approvals=left))
+            return _with_proposal(book, event.round, without(proposal_of(book.rounds[event.round]), event.keys))
         case AuthorityCited():
             return _cited(book, event)
         case EmergencyDecided():
             round = book.rounds[event.round]
             emergency = Emergency(
-                decision=event.decision,
+                purpose=RATIFICATION,
+                document=event.decision,
+                proposed_by=proposal_of(round).proposed_by | {*event.approved_by},
                 mass_g=event.mass_g,
-                proposed_by=proposal_of(round).proposed_by,
-                approved_by=event.approved_by,
                 partners=tuple(sorted(partners_of(book, round))),
             )
             return replace(book, emergencies=book.emergencies.set(event.round, emergency))
@@ -189,8 +200,7 @@ def _cited(book: Book, event: AuthorityCited) -> Book:
     round = book.rounds.get(round_id)
     if round is None or round.proposal is None or round.certified:
         return book
-    cited = round.proposal.cited.set(SubjectId(event.cited.by), event.cited)
-    return _with_proposal(book, round_id, msgspec.structs.replace(round.proposal, cited=cited))
+    return _with_proposal(book, round_id, cited_for(round.proposal, event.cited))
 
 
 def _certified(book: Book, event: RoundCertified) -> Book:
@@ -236,7 +246,7 @@ def _carry_set(book: Book, event: CarrySet) -> Book:
     return msgspec.structs.replace(book, rounds=rounds, carries=with_carry(book.carries, event.agreement, carry))
 
 
-def _with_proposal(book: Book, round_id: RoundId, proposal: Proposal | None) -> Book:
+def _with_proposal(book: Book, round_id: RoundId, proposal: ProposedDecision | None) -> Book:
     round = msgspec.structs.replace(book.rounds[round_id], proposal=proposal)
     return msgspec.structs.replace(book, rounds=book.rounds.set(round_id, round))
 

@@ -193,7 +193,7 @@ def void_decision(round_id: RoundId, product: ProductId, round: Round, cause: st
         round=round_id,
         product=product,
         decision=proposal.decision,
-        keys=tuple(sorted(proposal.approvals)),
+        keys=tuple(map(KeyId, sorted(proposal.approvals))),
         decision_stands=False,
         cause=cause,
     )

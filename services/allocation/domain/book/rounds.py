@@ -7,17 +7,9 @@ from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.book.approvals import ApproveRound, approve_round
 from services.allocation.domain.book.carries import carried, restored
-from services.allocation.domain.book.emergency import (
-    APPROVALS,
-    MissRatification,
-    RatifyRound,
-    emergency_decided,
-    miss_ratification,
-    ratify_round,
-)
+from services.allocation.domain.book.emergency import MissRatification, RatifyRound, emergency_decided, miss_ratification, ratify_round
 from services.allocation.domain.book.lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
 from services.allocation.domain.book.opening import OpenRound, minimum_beyond, open_round
 from services.allocation.domain.book.screening import parties_barred
@@ -30,11 +22,9 @@ from services.allocation.events import (
     AwardWithdrawn,
     BookEvent,
     DecisionHash,
-    KeyId,
     LoanAwarded,
     PartnerCode,
     ProductId,
-    QuorumStep,
     Reads,
     ReleaseOrder,
     RequestId,
@@ -48,7 +38,8 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import canonical
-from shared.terms.authority import Chain, Fault, still_covers
+from shared.terms.acting import ApprovalReason, counting, is_complete
+from shared.terms.authority import Chain, Fault
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +77,8 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     surroundings: Surroundings
     order: ReleaseOrder | None
-    revoked: tuple[KeyId, ...]  # those of the approvals' keys that are revoked by now
-    authorities: dict[str, Chain]  # those that the approvals cite, as they are now
+    revoked: tuple[str, ...]  # those of the approvals' keys that are revoked by now
+    authorities: Mapping[str, Chain]  # those that the approvals cite, as they are now
     on: date
     at: datetime
 
@@ -128,7 +119,7 @@ type RoundCommand = (
 
 def decide_round(
     command: RoundCommand, product: ProductId, book: Book
-) -> list[BookEvent] | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+) -> list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]:
     match command:
         case OpenRound():
             return open_round(command, product, book)
@@ -162,11 +153,6 @@ def lacks_decision(command: ProposeRound, product: ProductId, book: Book) -> boo
     """Whether the book would take a decision of this round. Where it would not, none need be worked out."""
     decided = _propose(msgspec.structs.replace(command, proposed=None), product, book)
     return isinstance(decided, Refused) and decided.code is Reason.DECISION_STALE
-
-
-def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
-    """By a decision that awards so much."""
-    return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
 
 
 def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -279,14 +265,9 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.DECISION_STALE, "what the decision was made from has changed: propose again")
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
-    approvals = tuple(
-        approval
-        for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
-    )
-    needed = approvals_needed(round.quorum, proposal.mass_g) if round.emergency is None else APPROVALS
-    if len(approvals) < needed:
-        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {needed} approvals", accepted="another approver's approval")
+    approvals = counting(proposal, command.revoked, command.authorities, command.on)
+    if not is_complete(proposal, approvals):
+        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {proposal.needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
     lent: list[BookEvent] = []
     given: list[BookEvent] = []

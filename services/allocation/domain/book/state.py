@@ -9,12 +9,10 @@ from services.allocation.domain.book.carry import Carries, Carry, carry_g
 from services.allocation.domain.book.screening_state import Objection, Screening
 from services.allocation.events import (
     AgreementId,
-    Approval,
     DecisionHash,
     DisruptionId,
     EmergencyPath,
     IepPosition,
-    KeyId,
     ObjectionId,
     PartnerCode,
     ProductId,
@@ -23,10 +21,9 @@ from services.allocation.events import (
     RequestId,
     RoundId,
     RoundMethod,
-    SubjectId,
 )
 from shared.journal.decider import Reasons, Refused
-from shared.terms.authority import Cited
+from shared.terms.acting import Proposal
 
 
 class Reason(Reasons):
@@ -70,7 +67,6 @@ class Reason(Reasons):
     NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
-    APPROVED_BEFORE = "approval_duplicate", 409, "The approver has approved already"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
     AWAITING_RELEASE = "another_round_awaits_release", 409, "Another round is being released"
     NOT_TO_RATIFY = "ratification_not_due", 409, "Nothing is to be ratified"
@@ -95,17 +91,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     awarded_g: int = 0  # by its round, once that is certified
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """What it awards stands in its release order, not here: there may be 10,000 awards."""
+PURPOSE = "decision"  # of the signatures that approve one, and of the one that ratifies it
+RATIFICATION = "ratification"
+APPROVALS = 1  # that an emergency needs
 
-    decision: DecisionHash
+
+class ProposedDecision(Proposal, frozen=True, kw_only=True):
+    """A decision. What it awards stands in its release order, not here: there may be 10,000 awards."""
+
     release_order: str | None
-    proposed_by: SubjectId
     awarded_g: dict[PartnerCode, int]
     carries_g: dict[PartnerCode, str]  # after the round
     reads: Reads
-    approvals: immutables.Map[KeyId, Approval] = immutables.Map()
-    cited: immutables.Map[SubjectId, Cited] = immutables.Map()  # by what authority each of them approved it
+
+    @property
+    def decision(self) -> DecisionHash:
+        return DecisionHash(self.document)
 
     @property
     def mass_g(self) -> int:
@@ -127,18 +128,15 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     protected_g: int  # by the policy: inventory's own level may be higher
     carry_years: int | None  # None: rounding is remembered for as long as its agreement
     revision: int = 1  # grows with whatever of its requests a decision may have read
-    proposal: Proposal | None = None
+    proposal: ProposedDecision | None = None
     certified: bool = False
     carries_before: dict[AgreementId, Carry] = {}  # those that its certification changed, should inventory refuse it
 
 
-class Emergency(msgspec.Struct, frozen=True, kw_only=True):
-    """A certified decision that is still to be ratified."""
+class Emergency(Proposal, frozen=True, kw_only=True):
+    """A certified decision that is still to be ratified: proposed, as it were, by all who decided it."""
 
-    decision: DecisionHash
     mass_g: int
-    proposed_by: SubjectId
-    approved_by: tuple[SubjectId, ...]
     partners: tuple[PartnerCode, ...]
     missed: bool = False  # inventory holds it
 
@@ -168,7 +166,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return carry_g(self.carries, agreement)
 
 
-def proposal_of(round: Round) -> Proposal:
+def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
+    """By a decision that awards so much."""
+    return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
+
+
+def proposal_of(round: Round) -> ProposedDecision:
     assert round.proposal is not None, "only a proposed round gets here"
     return round.proposal
 

@@ -9,7 +9,6 @@ from typing import Literal, assert_never
 import immutables
 import msgspec
 
-from services.allocation.domain.authority.signing import Signing, SigningReason, approval_of, fault_of_signing
 from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.domain.policies.terms import fault_of
 from services.allocation.events.authority import AuthorityCited, Power
@@ -28,11 +27,11 @@ from services.allocation.events.policies import (
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.record import canonical
-from shared.terms.authority import Fault, cite
+from shared.terms.acting import ApprovalReason, Proposal, Signing, sign
+from shared.terms.authority import Action, Fault
 
 type _Event = PolicyEvent | AuthorityCited
 
-PURPOSE = "policy"  # of an approver's signature
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -103,15 +102,15 @@ class Reason(Reasons):
 
 
 type Status = Literal["draft", "submitted", "approved", "superseded", "withdrawn"]
-type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[SigningReason] | Refused[Fault]
+type Refusal = Refused[Reason] | Refused[TermsReason] | Refused[ApprovalReason] | Refused[Fault]
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class Version(Proposal, frozen=True, kw_only=True):
+    """Proposed by all who wrote it."""
+
     status: Status
     active_from: date
     terms: PolicyTerms
-    document: str
-    authors: frozenset[SubjectId]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +175,12 @@ def evolve(policy: Policy, event: _Event) -> Policy:
     match event:
         case PolicyDrafted():
             drafted = Version(
+                purpose=PolicyDocument.purpose,
+                document=event.document,
+                proposed_by=frozenset({event.drafted_by}),
                 status="draft",
                 active_from=event.active_from,
                 terms=event.terms,
-                document=event.document,
-                authors=frozenset({event.drafted_by}),
             )
             return replace(policy, name=event.policy, versions=policy.versions.set(event.version, drafted))
         case PolicyRevised():
@@ -190,7 +190,7 @@ def evolve(policy: Policy, event: _Event) -> Policy:
                 active_from=event.active_from,
                 terms=event.terms,
                 document=event.document,
-                authors=before.authors | {event.revised_by},
+                proposed_by=before.proposed_by | {event.revised_by},
             )
             return replace(policy, versions=policy.versions.set(event.version, revised))
         case PolicySubmitted():
@@ -273,18 +273,16 @@ def _approve(command: ApproveVersion, policy: Policy) -> list[_Event] | Refusal:
         return found
     if found.status != "submitted":
         return Refused(Reason.NOT_SUBMITTED, f"version {command.version} is {found.status}", accepted="a version that is submitted")
-    signing, on = command.signing, command.signing.capacity.on
-    if (fault := fault_of_signing(signing, purpose=PURPOSE, document=found.document, proposed_by=found.authors)) is not None:
-        return fault
-    if isinstance(cited := cite(signing.capacity, Power.APPROVE_POLICY), Refused):
-        return cited
+    if isinstance(signed := sign(found, command.signing, Action(act=Power.APPROVE_POLICY)), Refused):
+        return signed
+    (approval, cited), on = signed, command.signing.capacity.on
     active_from = max(found.active_from, on)
     approved = PolicyApproved(
         policy=_name(policy),
         version=command.version,
         document=found.document,
         active_from=active_from,
-        approval=approval_of(signing),
+        approval=approval,
     )
     begins = active_from <= on and evolve(policy, approved).active_on(on) == command.version
     return [approved, AuthorityCited(matter=_name(policy), cited=cited), *(_activated(policy, command.version) if begins else [])]

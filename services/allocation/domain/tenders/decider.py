@@ -1,22 +1,20 @@
 """Tender: an offer of stock at a price, for normal times. Opened, bid for (`bid.py`), proposed, approved by people other than the proposer,
 certified, released."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
 import msgspec
 
-from services.allocation.domain.authority.signing import Signing, SigningReason, approval_of, fault_of_signing, has_signed
 from services.allocation.domain.tenders.clearing import minor_a_unit
-from services.allocation.domain.tenders.decision import PURPOSE
 from services.allocation.domain.tenders.opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
 from services.allocation.domain.tenders.sealed_bid import price_of
-from services.allocation.domain.tenders.state import Reason, Tender, TenderProposal, evolve
+from services.allocation.domain.tenders.state import ProposedTender, Reason, Tender, evolve
 from services.allocation.events import (
     AuthorityCited,
     BiddingClosed,
     DecisionHash,
-    KeyId,
     PartnerCode,
     SubjectId,
     TenderApproved,
@@ -35,7 +33,8 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Power
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
-from shared.terms.authority import Chain, Fault, cite, interest_in, still_covers
+from shared.terms.acting import ApprovalReason, Signing, counting, is_complete, sign
+from shared.terms.authority import Action, Chain, Fault, interest_in
 
 
 class CloseBidding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -72,8 +71,8 @@ class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `authorities`: those that the approvals cite, as they are now."""
 
     agreements: dict[PartnerCode, int]
-    authorities: dict[str, Chain]
-    revoked: tuple[KeyId, ...]
+    authorities: Mapping[str, Chain]
+    revoked: tuple[str, ...]
     on: date
 
 
@@ -107,7 +106,7 @@ class _Open(msgspec.Struct, frozen=True):
     terms: TenderTerms
 
 
-def decide(command: Command, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+def decide(command: Command, tender: Tender) -> _Decided | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]:
     match command:
         case OpenTender():
             return _open(command, tender)
@@ -207,30 +206,24 @@ def _unsound(cleared: ClearedTender, terms: TenderTerms) -> str | None:
     return None
 
 
-def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reason] | Refused[SigningReason] | Refused[Fault]:
+def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]:
     if isinstance(found := _undecided(tender), Refused):
         return found
     if (proposal := tender.proposal) is None:
         return Refused(Reason.NOT_PROPOSED, f"{found.id} has no decision to approve")
-    proposed, signing = proposal.proposed, command.signing
-    fault = fault_of_signing(signing, purpose=PURPOSE, document=proposed.decision, proposed_by=(proposed.proposed_by,))
-    if fault is not None:
-        return fault
-    if has_signed(signing, proposal.approvals.values()):
-        return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
-    cited = cite(
-        signing.capacity,
-        Power.TENDER,
+    action = Action(
+        act=Power.TENDER,
         product=found.terms.product,
         mass_g=proposal.mass_g,
         amount_minor=proposal.amount_minor,
         currency=found.terms.currency,
         concerns=_concerns(found, proposal),
     )
-    if isinstance(cited, Refused):
-        return cited
+    if isinstance(signed := sign(proposal, command.signing, action), Refused):
+        return signed
+    approval, cited = signed
     return [
-        TenderApproved(tender=found.id, decision=proposed.decision, approval=approval_of(signing)),
+        TenderApproved(tender=found.id, decision=proposal.proposed.decision, approval=approval),
         AuthorityCited(matter=found.id, cited=cited),
     ]
 
@@ -243,15 +236,9 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
     proposed, terms = proposal.proposed, found.terms
     if changed := [who for who, version in sorted(proposed.agreements.items()) if command.agreements.get(who) != version]:
         return Refused(Reason.DECISION_STALE, f"the agreement of {', '.join(changed)} has changed: propose again")
-    approvals = tuple(
-        approval
-        for key, approval in sorted(proposal.approvals.items())
-        if key not in command.revoked and still_covers(proposal.cited.get(approval.subject), command.authorities, command.on)
-    )
-    if len(approvals) < terms.approvals_needed:
-        return Refused(
-            Reason.APPROVALS_MISSING, f"{len(approvals)} of {terms.approvals_needed} approvals", accepted="another approver's approval"
-        )
+    approvals = counting(proposal, command.revoked, command.authorities, command.on)
+    if not is_complete(proposal, approvals):
+        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {proposal.needed} approvals", accepted="another approver's approval")
     expires_on = command.on + timedelta(days=terms.release_days)
     return [
         *(
@@ -281,7 +268,7 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
     ]
 
 
-def _concerns(found: _Open, proposal: TenderProposal) -> frozenset[str]:
+def _concerns(found: _Open, proposal: ProposedTender) -> frozenset[str]:
     """What somebody may have declared an interest in: the tender, its product, and who buys."""
     buyers = [interest_in("partner", award.partner) for award in proposal.proposed.awards]
     return frozenset([interest_in("round", found.id), interest_in("product", found.terms.product), *buyers])

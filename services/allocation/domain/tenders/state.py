@@ -2,14 +2,12 @@
 
 from typing import assert_never
 
-import immutables
 import msgspec
 
+from services.allocation.domain.tenders.decision import PURPOSE
 from services.allocation.events import (
-    Approval,
     AuthorityCited,
     BiddingClosed,
-    KeyId,
     TenderApproved,
     TenderAwardGranted,
     TenderAwardWithdrawn,
@@ -24,7 +22,7 @@ from services.allocation.events import (
     TenderTerms,
 )
 from shared.journal.decider import Reasons
-from shared.terms.authority import Cited
+from shared.terms.acting import Proposal, approved, cited_for
 
 
 class Reason(Reasons):
@@ -50,14 +48,11 @@ class Reason(Reasons):
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
-    APPROVED_BEFORE = "approval_duplicate", 409, "The approver has approved already"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
 
 
-class TenderProposal(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedTender(Proposal, frozen=True, kw_only=True):
     proposed: TenderProposed
-    approvals: immutables.Map[KeyId, Approval] = immutables.Map()
-    cited: immutables.Map[str, Cited] = immutables.Map()  # by approver
 
     @property
     def mass_g(self) -> int:
@@ -72,7 +67,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     id: TenderId | None = None  # None: not opened yet
     terms: TenderTerms | None = None
     bidding: bool = True  # bids may still be sealed or revealed
-    proposal: TenderProposal | None = None
+    proposal: ProposedTender | None = None
     certified: bool = False
     ended: bool = False  # released or cancelled
 
@@ -85,15 +80,21 @@ def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
         case BiddingClosed():
             return replace(tender, bidding=False)
         case TenderProposed():
-            return replace(tender, proposal=TenderProposal(proposed=event))
+            assert tender.terms is not None, "what is proposed is open"
+            proposal = ProposedTender(
+                purpose=PURPOSE,
+                document=event.decision,
+                proposed_by=frozenset({event.proposed_by}),
+                needed=tender.terms.approvals_needed,
+                proposed=event,
+            )
+            return replace(tender, proposal=proposal)
         case TenderApproved():
             assert tender.proposal is not None, "what is approved is proposed"
-            approvals = tender.proposal.approvals.set(event.approval.key, event.approval)
-            return replace(tender, proposal=replace(tender.proposal, approvals=approvals))
+            return replace(tender, proposal=approved(tender.proposal, event.approval))
         case AuthorityCited():
             assert tender.proposal is not None, "what is approved is proposed"
-            cited = tender.proposal.cited.set(event.cited.by, event.cited)
-            return replace(tender, proposal=replace(tender.proposal, cited=cited))
+            return replace(tender, proposal=cited_for(tender.proposal, event.cited))
         case TenderCertified():
             return replace(tender, certified=True)
         case TenderReopened():

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field, StrictInt
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.state import HoldingStatus, keys_of
+from services.loans.domain.papers import HoldingPaper
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
 from services.loans.events.facility import FacilityId
 from services.loans.events.terms import Category, FundingAccount
@@ -24,6 +24,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fiel
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.writer.commands import Accepted
 
 router = APIRouter(tags=["equity"])
@@ -155,8 +156,8 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
         company=CompanyCode(body.company),
         elements=tuple(body.elements),
     )
-    content = canonical({"holding": holding, "terms": terms, "proposed_by": caller.subject, "proposed_on": post.today})
-    document = Document(content)
+    paper = HoldingPaper(holding=holding, terms=terms, proposed_by=caller.subject, proposed_on=post.today)
+    document = Document(canonical(paper))
     command = ProposeHolding(
         holding=holding,
         terms=terms,
@@ -173,7 +174,7 @@ async def approve_holding(
     holding: HoldingPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> StatusView:
     """The facility is asked for the commitment next."""
-    await post.submit(f"equity/{holding}", ApproveHolding(signing=await signing_of(reads, body, caller, post.today), on=post.today))
+    await post.submit(f"equity/{holding}", ApproveHolding(signing=await signing_of(reads, body, caller, post.today)))
     return StatusView(holding=holding, status=HoldingStatus.APPROVED)
 
 

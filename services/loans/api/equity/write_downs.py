@@ -8,10 +8,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.equity.holdings import BookedView, FlowPath, HoldingPath, Operates, Reader, booked, find_holding
 from services.loans.api.fields import PositiveMinor
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
+from services.loans.domain.papers import WriteDownPaper
 from services.loans.events.equity import EquityFlowId
 from services.loans.tables.equity import WriteDownRow
 from shared.http.auth import Caller, allow
@@ -20,6 +20,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/holdings/{holding}/write-downs", tags=["equity"])
 
@@ -59,8 +60,8 @@ class WriteDownWithdrawnView(BaseModel):
 @router.post("", status_code=201)
 async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: Operates, post: Posting) -> WriteDownView:
     flow = EquityFlowId(post.new_id("eqf"))
-    said = {"holding": holding, "write_down": flow, **body.model_dump(), "proposed_by": caller.subject}
-    document = Document(canonical(said))
+    paper = WriteDownPaper(holding=holding, write_down=flow, **body.model_dump(), proposed_by=caller.subject)
+    document = Document(canonical(paper))
     command = ProposeWriteDown(
         flow=flow,
         amount_minor=body.amount_minor,

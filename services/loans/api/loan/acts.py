@@ -9,11 +9,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import READERS, ActPath, LoanPath, Number, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
+from services.loans.domain.papers import LoanActPaper
 from services.loans.events.loan import ActId
 from services.loans.events.terms import Amendment, CovenantKind
 from services.loans.tables.loan import ActRow
@@ -23,6 +23,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/loans", tags=["acts"])
 
@@ -102,7 +103,7 @@ class ActChange(BaseModel):
 @router.post("/{loan}/acts", status_code=201)
 async def propose_act(loan: LoanPath, body: ActBody, caller: Operates, post: Posting) -> ActView:
     act, content = ActId(post.new_id("act")), _content(body)
-    document = Document(canonical({"loan": loan, "act": act, "content": content, "reason": body.reason}))
+    document = Document(canonical(LoanActPaper(loan=loan, act=act, content=content, reason=body.reason)))
     command = ProposeAct(act=act, content=content, reason=body.reason, document=document.name, by=caller.subject, on=post.today)
     event = (await post.submit(f"loan/{loan}", command, documents=[document])).facts[0].event
     return ActView(
@@ -142,7 +143,7 @@ async def approve_act(
         loan=loan,
         status=ActStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
         figures=msgspec.to_builtins(event.after),
     )
 

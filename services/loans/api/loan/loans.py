@@ -7,13 +7,13 @@ from pydantic import BaseModel
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan.state import LoanStatus, keys_of
+from services.loans.domain.papers import LoanPaper
 from services.loans.events.loan import LoanId
 from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
@@ -22,6 +22,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fiel
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/loans", tags=["loans"])
 
@@ -96,7 +97,7 @@ class LoanView(LoanSummary):
 async def propose_loan(body: LoanTermsBody, caller: Operates, post: Posting, reads: Reading) -> LoanProposedView:
     """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
     loan, terms = LoanId(post.new_id("lon")), body.terms()
-    document = Document(canonical({"loan": loan, "terms": terms}))
+    document = Document(canonical(LoanPaper(loan=loan, terms=terms)))
     command = ProposeLoan(
         loan=loan,
         terms=terms,
@@ -121,13 +122,13 @@ async def approve_loan(
     loan: LoanPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
 ) -> LoanApprovedView:
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
-    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today), on=post.today)
+    command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today))
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return LoanApprovedView(
         loan=loan,
         status=LoanStatus.APPROVED,
         document=event.document,
-        approval=ApprovalView.model_validate(event.approval, from_attributes=True),
+        approval=ApprovalView.of(event.approval),
     )
 
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import PositiveMinor, WholeMinor
 from services.loans.api.material.fields import (
     Approves,
@@ -31,6 +30,7 @@ from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 

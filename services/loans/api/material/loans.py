@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictInt
 from sqlmodel import select
 
-from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.fields import Code, Currency, Element, Number, WholeMinor
 from services.loans.api.material.fields import (
     Approves,
@@ -20,7 +19,6 @@ from services.loans.api.material.fields import (
     find_material_loan,
     limited_to_partner,
     material_state,
-    of_event,
     stream_of,
     today,
 )
@@ -34,6 +32,7 @@ from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -310,7 +309,7 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
         status="approved",
         document=event.document,
         contained_g=event.contained_g,
-        approval=of_event(ApprovalView, event.approval),
+        approval=ApprovalView.of(event.approval),
     )
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import msgspec
 
-from services.loans.domain.approvals import Signing, cited_by, fault_of
+from services.loans.domain.approvals import of_money
 from services.loans.domain.equity.flows import FlowCommand, ReceiveDividend, ReverseDividend, ValueHolding, closing, decide_flow
 from services.loans.domain.equity.state import Decided, Holding, HoldingStatus, Reason, evolve, keys_of
 from services.loans.domain.equity.write_downs import (
@@ -19,6 +19,7 @@ from services.loans.domain.equity.write_downs import (
 )
 from services.loans.domain.facility.facility import Reason as FacilityReason
 from services.loans.domain.standing.instalments import round_half_even
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     HoldingApproved,
     HoldingCommitted,
@@ -29,10 +30,8 @@ from services.loans.events.equity import (
     HoldingWithdrawn,
     UncalledCancelled,
 )
-from services.loans.events.loan import Approval
 from shared.journal.decider import Decider, Refused
-
-PROPOSAL = "equity_proposal"  # the purpose that signatures name
+from shared.terms.acting import Signing, sign
 
 
 class ProposeHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -47,7 +46,6 @@ class ProposeHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ApproveHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     signing: Signing
-    on: date
 
 
 class WithdrawHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -159,30 +157,21 @@ def _propose(command: ProposeHolding, holding: Holding) -> Decided:
 
 
 def _approve(command: ApproveHolding, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
-    fault = fault_of(command.signing, purpose=PROPOSAL, document=holding.document, proposed_by=holding.proposed_by)
-    if fault is not None:
-        return fault
-    cited = cited_by(
-        command.signing.capacity,
-        "commit_holding",
-        id,
-        amount_minor=terms.commitment_minor,
-        currency=terms.currency,
-        companies=(terms.company, terms.project),
-    )
-    if isinstance(cited, Refused):
-        return cited
-    signed = command.signing.approval
+    assert holding.proposal is not None, "a holding begins with its proposal"
+    action = of_money("commit_holding", terms.commitment_minor, terms.currency, (terms.company, terms.project))
+    if isinstance(signed := sign(holding.proposal, command.signing, action), Refused):
+        return signed
+    approval, cited = signed
     approved = HoldingApproved(
         holding=id,
-        document=holding.document,
-        approval=Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=command.on),
+        document=holding.proposal.document,
+        approval=approval,
         facility=terms.facility,
         currency=terms.currency,
         commitment_minor=terms.commitment_minor,
         keys=keys_of(terms),
     )
-    return [approved, cited]
+    return [approved, AuthorityCited(matter=id, cited=cited)]
 
 
 DECIDER = Decider(kind="equity", initial=Holding(), commands=Command, decide=decide, evolve=evolve)

@@ -8,8 +8,8 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     DividendReceived,
@@ -35,6 +35,7 @@ from services.loans.events.equity import (
     WriteDownWithdrawn,
 )
 from shared.journal.decider import Reasons, Refused
+from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 
 
@@ -77,21 +78,18 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     units: int
 
 
-class ProposedWriteDown(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedWriteDown(Proposal, frozen=True, kw_only=True):
     amount_minor: int | None  # None: of all
     on: date
     authority: str
     reason: str
-    document: str
-    proposed_by: str
 
 
 class Holding(msgspec.Struct, frozen=True):
     id: HoldingId | None = None  # None: not proposed
     terms: HoldingTerms | None = None
     status: HoldingStatus = HoldingStatus.PROPOSED
-    document: str = ""
-    proposed_by: str = ""
+    proposal: Proposal | None = None
     committed_on: date | None = None
     moves: tuple[Move, ...] = ()
     dividends: immutables.Map[EquityFlowId, int] = immutables.Map()  # amounts of those that were not reversed
@@ -148,7 +146,8 @@ def evolve(holding: Holding, event: EquityEvent | AuthorityCited) -> Holding:
         case AuthorityCited():
             return holding
         case HoldingProposed():
-            return Holding(id=event.holding, terms=event.terms, document=event.document, proposed_by=event.proposed_by)
+            proposal = Proposal(purpose=HoldingPaper.purpose, document=event.document, proposed_by=frozenset({event.proposed_by}))
+            return Holding(id=event.holding, terms=event.terms, proposal=proposal)
         case HoldingApproved():
             return msgspec.structs.replace(holding, status=HoldingStatus.APPROVED)
         case HoldingRefused():
@@ -201,12 +200,13 @@ def _written_down(holding: Holding, event: WriteDownProposed | WriteDownWithdraw
     match event:
         case WriteDownProposed():
             proposed = ProposedWriteDown(
+                purpose=WriteDownPaper.purpose,
+                document=event.document,
+                proposed_by=frozenset({event.proposed_by}),
                 amount_minor=event.amount_minor,
                 on=event.on,
                 authority=event.authority,
                 reason=event.reason,
-                document=event.document,
-                proposed_by=event.proposed_by,
             )
             return msgspec.structs.replace(holding, write_downs=holding.write_downs.set(event.flow, proposed))
         case WriteDownWithdrawn():

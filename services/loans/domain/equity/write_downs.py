@@ -5,9 +5,10 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.approvals import Signing, cited_by, fault_of
+from services.loans.domain.approvals import of_money
 from services.loans.domain.equity.flows import closing, held_fault
-from services.loans.domain.equity.state import Decided, Holding, ProposedWriteDown, Reason, sellable_on
+from services.loans.domain.equity.state import Decided, Holding, Reason, sellable_on
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
     EquityFlowId,
     HoldingChange,
@@ -18,10 +19,8 @@ from services.loans.events.equity import (
     WriteDownProposed,
     WriteDownWithdrawn,
 )
-from services.loans.events.loan import Approval
 from shared.journal.decider import Refused
-
-WRITE_DOWN = "equity_write_down"  # the purpose that signatures name
+from shared.terms.acting import Signing, sign
 
 
 class ProposeWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -54,17 +53,20 @@ type WriteDownCommand = ProposeWriteDown | ApproveWriteDown | WithdrawWriteDown
 def decide_write_down(command: WriteDownCommand, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     match command:
         case ProposeWriteDown():
-            proposed = ProposedWriteDown(
-                amount_minor=command.amount_minor,
-                on=command.written_on,
-                authority=command.authority,
-                reason=command.reason,
-                document=command.document,
-                proposed_by=command.by,
-            )
-            if (fault := _fault(proposed, holding, command.on)) is not None:
+            if (fault := _fault(command.amount_minor, command.written_on, holding, command.on)) is not None:
                 return fault
-            return [WriteDownProposed(holding=id, flow=command.flow, **msgspec.structs.asdict(proposed))]
+            return [
+                WriteDownProposed(
+                    holding=id,
+                    flow=command.flow,
+                    amount_minor=command.amount_minor,
+                    on=command.written_on,
+                    authority=command.authority,
+                    reason=command.reason,
+                    document=command.document,
+                    proposed_by=command.by,
+                )
+            ]
         case ApproveWriteDown():
             return _approve(command, holding, id, terms)
         case WithdrawWriteDown():
@@ -75,15 +77,15 @@ def decide_write_down(command: WriteDownCommand, holding: Holding, id: HoldingId
             assert_never(command)
 
 
-def _fault(proposed: ProposedWriteDown, holding: Holding, today: date) -> Refused[Reason] | None:
-    if (fault := held_fault(holding, proposed.on, today, "/on")) is not None:
+def _fault(amount_minor: int | None, on: date, holding: Holding, today: date) -> Refused[Reason] | None:
+    if (fault := held_fault(holding, on, today, "/on")) is not None:
         return fault
     figures = holding.figures
-    if proposed.amount_minor is not None and not 0 < proposed.amount_minor <= figures.cost_minor:
+    if amount_minor is not None and not 0 < amount_minor <= figures.cost_minor:
         most = f"1 to {figures.cost_minor}"
         return Refused(Reason.BEYOND_COST, f"the books hold it at {figures.cost_minor}", "/amount_minor", most)
-    if proposed.amount_minor is None and sellable_on(holding, proposed.on) < figures.units:
-        detail = f"after {proposed.on} shares were subscribed or sold"
+    if amount_minor is None and sellable_on(holding, on) < figures.units:
+        detail = f"after {on} shares were subscribed or sold"
         return Refused(Reason.DATE_INVALID, detail, "/on", "a day after the last of them")
     return None
 
@@ -92,25 +94,16 @@ def _approve(command: ApproveWriteDown, holding: Holding, id: HoldingId, terms: 
     """What was possible when it was proposed may be so no longer."""
     if (proposed := holding.write_downs.get(command.flow)) is None:
         return _not_found(command.flow)
-    fault = fault_of(command.signing, purpose=WRITE_DOWN, document=proposed.document, proposed_by=proposed.proposed_by)
-    if fault is not None:
-        return fault
-    if (changed := _fault(proposed, holding, command.on)) is not None:
-        return changed
     figures = holding.figures
     amount = figures.cost_minor if proposed.amount_minor is None else proposed.amount_minor
-    cited = cited_by(
-        command.signing.capacity,
-        "write_off" if proposed.amount_minor is None else "write_down",
-        id,
-        amount_minor=amount,
-        currency=terms.currency,
-        companies=(terms.company, terms.project),
-    )
-    if isinstance(cited, Refused):
-        return cited
-    signed = command.signing.approval
-    approval = Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=command.on)
+    act = "write_off" if proposed.amount_minor is None else "write_down"
+    action = of_money(act, amount, terms.currency, (terms.company, terms.project))
+    if isinstance(signed := sign(proposed, command.signing, action), Refused):
+        return signed
+    if (changed := _fault(proposed.amount_minor, proposed.on, holding, command.on)) is not None:
+        return changed
+    approval, found = signed
+    cited = AuthorityCited(matter=id, cited=found)
     change = HoldingChange(cost_minor=-amount, written_down_minor=amount)
     after = msgspec.structs.replace(figures, cost_minor=figures.cost_minor - amount, written_down_minor=figures.written_down_minor + amount)
     if proposed.amount_minor is not None:

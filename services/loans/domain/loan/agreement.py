@@ -7,8 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.approvals import Signing, cited_by
-from services.loans.domain.approvals import fault_of as fault_of_signing
+from services.loans.domain.approvals import of_money
 from services.loans.domain.facility.facility import Reason as FacilityReason
 from services.loans.domain.loan.advances import now_cleared
 from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
@@ -32,7 +31,6 @@ from services.loans.events.loan import (
     ActId,
     ActProposed,
     ActWithdrawn,
-    Approval,
     BalanceBroughtForward,
     CommitmentRefused,
     LoanApproved,
@@ -53,11 +51,9 @@ from services.loans.events.terms import (
     WriteOff,
 )
 from shared.journal.decider import Refused
-from shared.terms.authority import Fault
+from shared.terms.acting import Signing, sign
+from shared.terms.authority import Action
 from shared.terms.conditions import fault_of as fault_of_condition
-
-PROPOSAL = "loan_proposal"  # the purposes that signatures name
-ACT = "loan_act"
 
 
 class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -73,7 +69,6 @@ class ProposeLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     signing: Signing
-    on: date
 
 
 class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -157,25 +152,24 @@ def decide_agreement(command: AgreementCommand, loan: Loan) -> Decided:
 
 
 def _approve(command: ApproveLoan, loan: Loan) -> Decided:
-    if loan.id is None or loan.terms is None:
+    if loan.id is None or loan.terms is None or loan.proposal is None:
         return not_found()
     if loan.status is not LoanStatus.PROPOSED:
         return wrong_status(loan, "proposed")
-    fault = fault_of_signing(command.signing, purpose=PROPOSAL, document=loan.document, proposed_by=loan.proposed_by)
-    if fault is not None:
-        return fault
-    if isinstance(cited := _cited(command.signing, "commit_loan", loan.id, loan.terms, loan.terms.commitment_minor), Refused):
-        return cited
+    action = _action("commit_loan", loan.terms, loan.terms.commitment_minor)
+    if isinstance(signed := sign(loan.proposal, command.signing, action), Refused):
+        return signed
+    approval, cited = signed
     approved = LoanApproved(
         loan=loan.id,
-        document=loan.document,
-        approval=_approval(command.signing, command.on),
+        document=loan.proposal.document,
+        approval=approval,
         facility=loan.terms.facility,
         currency=loan.terms.currency,
         commitment_minor=loan.terms.commitment_minor,
         keys=keys_of(loan.terms),
     )
-    return [approved, cited]
+    return [approved, AuthorityCited(matter=loan.id, cited=cited)]
 
 
 def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
@@ -238,19 +232,17 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
         return not_found()
     if (act := loan.acts.get(command.act)) is None:
         return _act_not_found(command.act)
-    fault = fault_of_signing(command.signing, purpose=ACT, document=act.document, proposed_by=act.proposed_by)
-    if fault is not None:
-        return fault
+    if isinstance(signed := sign(act, command.signing, _action_of(act.content, loan.terms)), Refused):
+        return signed
     if (late := _fault_of_act(act.content, loan, command.on)) is not None:  # what could be when it was proposed
         return late
-    if isinstance(cited := _cited(command.signing, *_power_for(act.content, loan.id, loan.terms)), Refused):
-        return cited
+    approval, cited = signed
     approved = ActApproved(
         loan=loan.id,
         act=command.act,
         content=act.content,
         document=act.document,
-        approval=_approval(command.signing, command.on),
+        approval=approval,
         currency=loan.terms.currency,
         change=NO_CHANGE,
         after=NO_FIGURES,
@@ -258,7 +250,7 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
     approved = entered(loan, approved, command.on)
     changed = with_act(loan, act.content)
     cleared = now_cleared(changed, seen_precedents(changed, command.on)) if loan.status is LoanStatus.COMMITTED else []
-    return [approved, cited, *arrears(loan, approved.after), *cleared]
+    return [approved, AuthorityCited(matter=loan.id, cited=cited), *arrears(loan, approved.after), *cleared]
 
 
 def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] | None:
@@ -299,22 +291,21 @@ def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] |
             assert_never(content)
 
 
-def _power_for(content: Amendment, loan: LoanId, terms: LoanTerms) -> tuple[str, LoanId, LoanTerms, int]:
+def _action_of(content: Amendment, terms: LoanTerms) -> Action:
     """What an act needs power to do, and of how much money: of what is written off, or of the loan that is changed."""
     match content:
         case AmendCondition() | Restructure():
-            return "amend_conditions", loan, terms, terms.commitment_minor
+            return _action("amend_conditions", terms, terms.commitment_minor)
         case WaiveCondition() | WaiveCovenant():
-            return "waive_condition", loan, terms, terms.commitment_minor
+            return _action("waive_condition", terms, terms.commitment_minor)
         case WriteOff(amount_minor=amount):
-            return "write_off", loan, terms, amount
+            return _action("write_off", terms, amount)
         case _:
             assert_never(content)
 
 
-def _cited(signing: Signing, act: str, loan: LoanId, terms: LoanTerms, amount_minor: int) -> AuthorityCited | Refused[Fault]:
-    parties = (terms.borrower, terms.project)
-    return cited_by(signing.capacity, act, loan, amount_minor=amount_minor, currency=terms.currency, companies=parties)
+def _action(act: str, terms: LoanTerms, amount_minor: int) -> Action:
+    return of_money(act, amount_minor, terms.currency, (terms.borrower, terms.project))
 
 
 def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:
@@ -322,11 +313,6 @@ def _unless_named(terms: LoanTerms, name: str) -> Refused[Reason] | None:
     if name in names:
         return None
     return Refused(Reason.CONDITION_NOT_FOUND, f"the loan has no condition precedent {name}", "/name", ", ".join(names) or None)
-
-
-def _approval(signing: Signing, on: date) -> Approval:
-    signed = signing.approval
-    return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=on)
 
 
 def _act_not_found(act: ActId) -> Refused[Reason]:

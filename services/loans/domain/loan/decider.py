@@ -27,6 +27,7 @@ from services.loans.domain.loan.state import (
     contract_of,
     with_act,
 )
+from services.loans.domain.papers import LoanActPaper, LoanPaper
 from services.loans.domain.standing.standing import opened
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
@@ -64,6 +65,7 @@ from services.loans.events.loan import (
     SubsequentMissed,
 )
 from shared.journal.decider import CancelTimer, Decider, Timer
+from shared.terms.acting import Proposal
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
@@ -96,8 +98,7 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             return Loan(
                 id=event.loan,
                 terms=event.terms,
-                document=event.document,
-                proposed_by=event.proposed_by,
+                proposal=Proposal(purpose=LoanPaper.purpose, document=event.document, proposed_by=frozenset({event.proposed_by})),
                 covenants=immutables.Map({each.kind: CovenantStanding(each.minimum) for each in event.terms.covenants}),
             )
         case LoanImported():
@@ -122,7 +123,8 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
                 evidence = evidence.delete(reference) if reference in evidence else evidence
             return _replace(loan, evidence=evidence.update({each.reference: each for each in event.learnt}))
         case ActProposed():
-            act = OpenAct(event.content, event.document, event.proposed_by)
+            proposed_by = frozenset({event.proposed_by})
+            act = OpenAct(purpose=LoanActPaper.purpose, document=event.document, proposed_by=proposed_by, content=event.content)
             return _replace(loan, acts=loan.acts.set(event.act, act))
         case ActApproved():
             done = _replace(loan, acts=loan.acts.delete(event.act))

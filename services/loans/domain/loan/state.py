@@ -9,7 +9,6 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.facility.facility import Reason as FacilityReason
 from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
@@ -27,6 +26,7 @@ from services.loans.events.terms import (
     WriteOff,
 )
 from shared.journal.decider import Reasons, Refused
+from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
 
@@ -83,10 +83,8 @@ class OpenAdvance(msgspec.Struct, frozen=True):
     cleared: bool
 
 
-class OpenAct(msgspec.Struct, frozen=True):
+class OpenAct(Proposal, frozen=True, kw_only=True):
     content: Amendment
-    document: str
-    proposed_by: str
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
@@ -108,8 +106,7 @@ class Loan(msgspec.Struct, frozen=True):
     id: LoanId | None = None  # None: not proposed
     terms: LoanTerms | None = None
     status: LoanStatus = LoanStatus.PROPOSED
-    document: str = ""
-    proposed_by: str = ""
+    proposal: Proposal | None = None
     evidence: immutables.Map[str, Evidence] = immutables.Map()  # by reference
     waived: immutables.Map[str, date] = immutables.Map()  # condition -> the last day that it is waived
     advances: immutables.Map[AdvanceId, OpenAdvance] = immutables.Map()

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.loans.domain.material.owed import Further, Owed, Tranche, owed
+from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.material import (
     Assay,
@@ -44,9 +45,7 @@ from services.loans.events.material import (
     SecurityToppedUp,
 )
 from shared.journal.decider import Reasons
-
-PURPOSE = "material_loan"  # of the signatures over terms
-DEFERRAL = "material_deferral"  # and over deferrals
+from shared.terms.acting import Proposal
 
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
@@ -86,10 +85,14 @@ class Reason(Reasons):
     NOT_DEFAULTED = "material_loan_not_defaulted", 409, "The material loan is not in default"
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedTerms(Proposal, frozen=True, kw_only=True):
     terms: MaterialTerms
-    document: str
-    proposed_by: str
+
+
+class ProposedDeferral(Proposal, frozen=True, kw_only=True):
+    condition: str
+    due_on: date
+    premium_pct: str
 
 
 class Return(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +117,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     mass_g: int = 0  # of the award
     return_on: date = date.min
     status: MaterialStatus = "offered"
-    proposal: Proposal | None = None
+    proposal: ProposedTerms | None = None
     terms: MaterialTerms | None = None  # as approved
     document: str = ""  # of the approved terms
     due_on: date | None = None
@@ -123,7 +126,7 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     lent_g: immutables.Map[str, int] = immutables.Map()  # of each draw, whatever of it is back
     tranches: tuple[Tranche, ...] = ()
     further: tuple[Further, ...] = ()
-    deferrals: immutables.Map[DeferralId, DeferralProposed] = immutables.Map()  # that wait for a signature
+    deferrals: immutables.Map[DeferralId, ProposedDeferral] = immutables.Map()  # that wait for a signature
     returns: immutables.Map[ReturnId, Return] = immutables.Map()  # that wait to be credited
     returned_g: int = 0  # credited in all: principal, premium and excess
     books: ContainedChange = ContainedChange()  # all changes together
@@ -172,7 +175,8 @@ def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> Materia
         case MaterialLoanWithdrawn():
             return replace(loan, status="withdrawn", proposal=None, undrawn_g=0)
         case MaterialTermsProposed():
-            proposal = Proposal(terms=event.terms, document=event.document, proposed_by=event.proposed_by)
+            by = frozenset({event.proposed_by})
+            proposal = ProposedTerms(purpose=MaterialTermsPaper.purpose, document=event.document, proposed_by=by, terms=event.terms)
             return replace(loan, status="proposed", proposal=proposal)
         case MaterialTermsApproved():
             assert loan.proposal is not None
@@ -186,7 +190,15 @@ def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> Materia
         case MaterialLent() | MaterialTakenBack() | DrawingEnded():
             return _drawn(loan, event)
         case DeferralProposed():
-            return replace(loan, deferrals=loan.deferrals.set(event.deferral, event))
+            deferral = ProposedDeferral(
+                purpose=DeferralPaper.purpose,
+                document=event.document,
+                proposed_by=frozenset({event.proposed_by}),
+                condition=event.condition,
+                due_on=event.due_on,
+                premium_pct=event.premium_pct,
+            )
+            return replace(loan, deferrals=loan.deferrals.set(event.deferral, deferral))
         case DeferralApproved():
             further = (*loan.further, Further(from_on=event.from_on, pct=event.premium_pct))
             deferrals = loan.deferrals.delete(event.deferral)

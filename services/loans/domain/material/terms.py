@@ -7,11 +7,11 @@ from hashlib import sha256
 
 import msgspec
 
-from services.loans.domain.approvals import ApprovalReason, Signing, cited_for_material, fault_of
-from services.loans.domain.material.state import DEFERRAL, PURPOSE, MaterialLoan, Reason, agreed
+from services.loans.domain.approvals import of_metal
+from services.loans.domain.material.state import MaterialLoan, Reason, agreed
+from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.loan import Approval
 from services.loans.events.material import (
     DeferralApproved,
     DeferralId,
@@ -28,7 +28,8 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER, canonical
-from shared.terms.authority import Fault
+from shared.terms.acting import ApprovalReason, Signing, sign
+from shared.terms.authority import Action, Fault
 
 MAX_STEP_DAYS = 3660
 MAX_PCT = 1000
@@ -154,18 +155,12 @@ def withdrawn(loan: MaterialLoan, id: MaterialLoanId, reason: str) -> MaterialLo
 
 
 def terms_document(loan: MaterialLoan, terms: MaterialTerms) -> bytes:
-    """What is signed: which loan of which goods, on which terms."""
-    return canonical(
-        {
-            "format": "reserve.material_terms.v1",
-            "loan": loan.id,
-            "partner": loan.partner,
-            "product": loan.product,
-            "mass_g": loan.mass_g,
-            "decision": loan.decision,
-            "terms": terms,
-        }
+    """What is signed of an offer."""
+    assert loan.id is not None, "only what is offered has terms"
+    paper = MaterialTermsPaper(
+        loan=loan.id, partner=loan.partner, product=loan.product, mass_g=loan.mass_g, decision=loan.decision, terms=terms
     )
+    return canonical(paper)
 
 
 def propose_terms(command: ProposeTerms, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
@@ -216,26 +211,24 @@ def approve_terms(command: ApproveTerms, loan: MaterialLoan) -> Sequence[Materia
         return closed(loan)
     if loan.status != "proposed" or (proposal := loan.proposal) is None:
         return Refused(Reason.NOTHING_PROPOSED, "no terms wait for an approval")
-    fault = fault_of(command.signing, purpose=PURPOSE, document=proposal.document, proposed_by=proposal.proposed_by)
-    if fault is not None:
-        return fault
+    if isinstance(signed := sign(proposal, command.signing, _action("lend_material", loan)), Refused):
+        return signed
     terms = proposal.terms
     if terms.due_on <= command.on:
         return Refused(Reason.DATE_IN_PAST, f"{terms.due_on} is no day to come: propose again")
-    if isinstance(cited := _cited(command.signing, "lend_material", loan.id, loan), Refused):
-        return cited
+    approval, cited = signed
     return [
         MaterialTermsApproved(
             loan=loan.id,
             partner=loan.partner,
             document=proposal.document,
-            approval=signed(command.signing, command.on),
+            approval=approval,
             facility=terms.facility,
             element=terms.element,
             contained_g=nominal_g(loan, terms),
             keys=("instrument/material", f"partner/{loan.partner}", f"element/{terms.element}"),
         ),
-        cited,
+        AuthorityCited(matter=loan.id, cited=cited),
     ]
 
 
@@ -267,18 +260,17 @@ def refuse(command: RefuseMaterialLoan, loan: MaterialLoan) -> Sequence[Material
 
 
 def deferral_document(loan: MaterialLoan, deferral: DeferralId, condition: str, evidence: str, due_on: date) -> bytes:
-    return canonical(
-        {
-            "format": "reserve.material_deferral.v1",
-            "loan": loan.id,
-            "deferral": deferral,
-            "terms": loan.document,
-            "condition": condition,
-            "evidence": evidence,
-            "due_on": due_on,
-            "premium_pct": None if loan.terms is None else loan.terms.deferral_pct,
-        }
+    assert loan.id is not None, "only what is lent has a day"
+    paper = DeferralPaper(
+        loan=loan.id,
+        deferral=deferral,
+        terms=loan.document,
+        condition=condition,
+        evidence=evidence,
+        due_on=due_on,
+        premium_pct=None if loan.terms is None else loan.terms.deferral_pct,
     )
+    return canonical(paper)
 
 
 def propose_deferral(command: ProposeDeferral, loan: MaterialLoan) -> Sequence[MaterialEvent] | Refusal:
@@ -317,15 +309,13 @@ def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[M
     assert loan.id is not None and loan.due_on is not None
     if (asked := loan.deferrals.get(command.deferral)) is None:
         return Refused(Reason.DEFERRAL_NOT_FOUND, f"no deferral {command.deferral} waits for an approval", "path:deferral")
-    unsigned = fault_of(command.signing, purpose=DEFERRAL, document=asked.document, proposed_by=asked.proposed_by)
-    if unsigned is not None:
-        return unsigned
+    if isinstance(signed := sign(asked, command.signing, _action("amend_conditions", loan)), Refused):
+        return signed
     if asked.due_on <= loan.due_on:
         return _not_later(loan.due_on)
     if asked.due_on <= command.on:
         return Refused(Reason.DATE_IN_PAST, f"{asked.due_on} is no day to come: propose again")
-    if isinstance(cited := _cited(command.signing, "amend_conditions", loan.id, loan), Refused):
-        return cited
+    approval, cited = signed
     return [
         DeferralApproved(
             loan=loan.id,
@@ -333,12 +323,12 @@ def approve_deferral(command: ApproveDeferral, loan: MaterialLoan) -> Sequence[M
             deferral=command.deferral,
             condition=asked.condition,
             document=asked.document,
-            approval=signed(command.signing, command.on),
+            approval=approval,
             due_on=asked.due_on,
             premium_pct=asked.premium_pct,
             from_on=command.on,
         ),
-        cited,
+        AuthorityCited(matter=loan.id, cited=cited),
     ]
 
 
@@ -355,12 +345,8 @@ def exact(text: str) -> Fraction | None:
         return None
 
 
-def _cited(signing: Signing, act: str, id: MaterialLoanId, loan: MaterialLoan) -> AuthorityCited | Refused[Fault]:
-    return cited_for_material(signing.capacity, act, id, product=loan.product, mass_g=loan.mass_g, partner=loan.partner)
-
-
-def signed(signing: Signing, on: date) -> Approval:
-    return Approval(subject=signing.by, key=signing.approval.key_id, signature=signing.approval.signature, approved_on=on)
+def _action(act: str, loan: MaterialLoan) -> Action:
+    return of_metal(act, loan.product, loan.mass_g, loan.partner)
 
 
 def not_found() -> Refused[Reason]:

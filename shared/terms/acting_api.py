@@ -1,0 +1,89 @@
+"""Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Self
+
+import msgspec
+from fastapi import Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from shared.http.auth import Caller
+from shared.http.fields import TYPEID, Body
+from shared.http.handlers import Reads
+from shared.journal.postgres import read_document
+from shared.terms.acting import Proposal, Signing
+from shared.terms.approval import SignedApproval, verify_approval
+from shared.terms.authority import Capacity, Chain
+from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, revoked_among
+
+DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+
+type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$")]
+
+
+class ApprovalBody(Body):
+    """The file that `reserve approve` makes, and the authority that the approver cites."""
+
+    purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
+    key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
+    signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
+    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
+
+
+class ApprovalView(BaseModel):
+    subject: str
+    key: str
+    signature: str
+    approved_on: date
+
+    @classmethod
+    def of(cls, approval: object) -> Self:
+        """Of an event, or of a row."""
+        return cls.model_validate(approval, from_attributes=True)
+
+
+def register_of(reads: Reads) -> Register:
+    acting: UnderAuthority | None = reads.kernel.service.acting
+    assert acting is not None, "only a service in which people act under authority gets here"
+    return acting.register
+
+
+async def capacity_to_act(reads: Reads, caller: Caller, on: date, named: str | None) -> Capacity:
+    """`named`: the instrument that the caller acts under; None: the narrowest of theirs that covers the act."""
+    async with reads.session() as session:
+        return await capacity_of(session, register_of(reads), by=caller.subject, on=on, named=named)
+
+
+async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:
+    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
+    register = register_of(reads)
+    async with reads.session() as session:
+        capacity = await capacity_of(session, register, by=caller.subject, on=on, named=body.authority)
+        key = await register.key(session, caller.subject, approval.key_id)
+    return Signing(
+        approval=approval,
+        key="unknown" if key is None else key.status,
+        signature_valid=key is not None and verify_approval(approval, key.public_key),
+        capacity=capacity,
+    )
+
+
+async def looked_up_again(reads: Reads, proposal: Proposal | None) -> tuple[Mapping[str, Chain], tuple[str, ...]]:
+    """What the approvals of a proposal cite, as it is now; and those of their keys that are revoked by now."""
+    if proposal is None:
+        return {}, ()
+    register = register_of(reads)
+    async with reads.session() as session:
+        authorities = await chains_of(session, register, {cited.authority for cited in proposal.cited.values()})
+        return authorities, await revoked_among(session, register, proposal.approvals.values())
+
+
+async def document_answer(reads: Reads, name: str) -> Response:
+    """What was signed, or is to be, as it is stored."""
+    async with reads.kernel.pool.acquire() as connection:
+        document = await read_document(connection, name)
+    assert document is not None, f"the document {name} is kept with the event that names it"
+    return Response(bytes(document.content), media_type="application/json", headers={"ETag": f'"{name}"'})
