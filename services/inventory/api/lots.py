@@ -20,7 +20,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 
 
-class DeliveryBody(Body):
+class LotDeliveryBody(Body):
     """What comes into a depot."""
 
     depot: Name
@@ -47,7 +47,7 @@ class DeliveryBody(Body):
         )
 
 
-class LotBody(DeliveryBody):
+class LotBody(LotDeliveryBody):
     product: ProductField
 
 

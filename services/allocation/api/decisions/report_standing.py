@@ -51,7 +51,7 @@ class EmergencyView(BaseModel):
     authority: CitedAuthority | None
 
 
-class ObjectionView(BaseModel):
+class ReportObjectionView(BaseModel):
     objection: str
     request: str
     partner: str
@@ -62,7 +62,7 @@ class ObjectionView(BaseModel):
     answer: list[str] | None
 
 
-class ReviewView(BaseModel):
+class ReportReviewView(BaseModel):
     review: str
     partner: str | None  # who asked for it; None: an operator
     grounds: list[str]
@@ -100,15 +100,15 @@ async def emergency_of(session: AsyncSession, row: RoundRow) -> EmergencyView | 
     )
 
 
-async def objections_to(session: AsyncSession, row: RoundRow) -> list[ObjectionView]:
+async def objections_to(session: AsyncSession, row: RoundRow) -> list[ReportObjectionView]:
     """By partners, to what was accepted of the round's requests."""
     found = select(ObjectionRow).where(col(ObjectionRow.request).in_(row.requests)).order_by(col(ObjectionRow.objection))
-    return [ObjectionView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
+    return [ReportObjectionView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
 
 
-async def reviews_of(session: AsyncSession, row: RoundRow) -> list[ReviewView]:
+async def reviews_of(session: AsyncSession, row: RoundRow) -> list[ReportReviewView]:
     found = select(ReviewRow).where(ReviewRow.round == row.round, ReviewRow.decision == row.decision).order_by(col(ReviewRow.review))
-    return [ReviewView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
+    return [ReportReviewView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
 
 
 async def _cited(session: AsyncSession, places: set[str]) -> dict[str, CitedAuthority]:

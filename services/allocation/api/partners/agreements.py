@@ -52,7 +52,7 @@ class AmendmentBody(Body):
     reason: Text
 
 
-class TermsView(BaseModel):
+class AgreementTermsView(BaseModel):
     product: str
     yearly_quota_g: int
     share: str
@@ -63,7 +63,7 @@ class AgreementView(BaseModel):
 
     agreement: str
     partner: str
-    products: list[TermsView]
+    products: list[AgreementTermsView]
     priority_class: int
     valid_from: date
     valid_until: date

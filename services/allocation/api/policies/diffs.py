@@ -51,7 +51,7 @@ class SideView(BaseModel):
     gini: str | None = None  # of the parts of claims that are met; 0: all alike
 
 
-class LineView(BaseModel):
+class DiffLineView(BaseModel):
     request: str
     partner: str
     claim_g: int
@@ -68,7 +68,7 @@ class CaseView(BaseModel):
     offered_g: int | None
     before: SideView | None
     after: SideView
-    lines: list[LineView]
+    lines: list[DiffLineView]
 
 
 class DiffView(BaseModel):
@@ -161,8 +161,8 @@ def _by_request(found: Outcome | NotDecided | None) -> dict[str, Given]:
     return {each.request: each for each in found.given} if isinstance(found, Outcome) else {}
 
 
-def _line(each: Given, was: Given | None, becomes: Given | None) -> LineView:
-    return LineView(
+def _line(each: Given, was: Given | None, becomes: Given | None) -> DiffLineView:
+    return DiffLineView(
         request=each.request,
         partner=each.partner,
         claim_g=each.claim_g,

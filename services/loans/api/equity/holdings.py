@@ -103,7 +103,7 @@ class HoldingView(BaseModel):
     reason: str | None
 
 
-class ProposedView(BaseModel):
+class HoldingProposedView(BaseModel):
     holding: str
     status: HoldingStatus
     document: str
@@ -146,7 +146,7 @@ class FlowView(BaseModel):
 
 
 @router.post("/v1/holdings", status_code=201)
-async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, reads: Reading) -> HoldingProposedView:
     """For a second person's signature over the SHA-256 of its document. What the facility could not take now is refused at once."""
     holding = HoldingId(post.new_id("eqh"))
     terms = HoldingTerms(
@@ -165,7 +165,7 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
         shortage=await shortage_now(reads, terms.facility, holding, terms.currency, terms.commitment_minor, keys_of(terms)),
     )
     event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
-    return ProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
+    return HoldingProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
 
 
 @router.post("/v1/holdings/{holding}/approvals", status_code=201)

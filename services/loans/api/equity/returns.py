@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/equity", tags=["equity"])
 type By = Literal["holding", "project", "all"]
 
 
-class ReturnView(BaseModel):
+class EquityReturnView(BaseModel):
     """`rate`: a year, as a share with six digits; null with its reason. ACT/365; what is held counts as received on the day."""
 
     key: str  # the holding, the project, or "all"
@@ -45,7 +45,7 @@ class ReturnView(BaseModel):
 class ReturnsView(BaseModel):
     by: By
     on: date
-    returns: list[ReturnView]
+    returns: list[EquityReturnView]
 
 
 class _Held:
@@ -89,12 +89,12 @@ async def _held(session: AsyncSession, project: str | None, on: date) -> list[_H
     return [each for each in held if each.cash]
 
 
-def _returns(groups: Mapping[tuple[str, str], Sequence[_Held]]) -> list[ReturnView]:
+def _returns(groups: Mapping[tuple[str, str], Sequence[_Held]]) -> list[EquityReturnView]:
     views = []
     for (key, currency), held in sorted(groups.items()):
         found = money_weighted(flow for each in held for flow in each.cash)
         views.append(
-            ReturnView(
+            EquityReturnView(
                 key=key,
                 currency=currency,
                 holdings=len(held),

@@ -50,7 +50,7 @@ class WriteDownView(BaseModel):
     approval: ApprovalView | None
 
 
-class WithdrawnView(BaseModel):
+class WriteDownWithdrawnView(BaseModel):
     flow: str
     holding: str
     status: WriteDownStatus
@@ -100,9 +100,11 @@ async def approve_write_down(
 
 
 @router.post("/{flow}/withdraw")
-async def withdraw_write_down(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> WithdrawnView:
+async def withdraw_write_down(
+    holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting
+) -> WriteDownWithdrawnView:
     await post.submit(f"equity/{holding}", WithdrawWriteDown(flow=EquityFlowId(flow), reason=body.reason))
-    return WithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
+    return WriteDownWithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
 
 
 @router.get("")

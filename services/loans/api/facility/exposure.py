@@ -82,7 +82,7 @@ class WhatIfBody(Body):
     scenarios: Annotated[list[ScenarioBody], Field(min_length=1, max_length=MAX_SCENARIOS)] = Field(description="one after the other")
 
 
-class LimitView(BaseModel):
+class LimitUseView(BaseModel):
     facility: str
     key: str
     limit_minor: int
@@ -101,12 +101,12 @@ class SumsView(BaseModel):
     security_minor: int  # that is stated in money, after haircuts
 
 
-class RowView(BaseModel):
+class ExposureRowView(BaseModel):
     key: str  # "none": those that have no such thing
     currency: str
     sums: SumsView
     contained_g: dict[str, int]
-    limits: list[LimitView]
+    limits: list[LimitUseView]
 
 
 class ExposureView(BaseModel):
@@ -116,7 +116,7 @@ class ExposureView(BaseModel):
     on: date
     adds_up: bool  # not by element: a loan for two elements is in both rows
     totals: dict[str, SumsView]  # by currency, each position once
-    rows: list[RowView]
+    rows: list[ExposureRowView]
 
 
 class LossView(BaseModel):
@@ -165,7 +165,7 @@ class BreachView(BaseModel):
 class WhatIfView(BaseModel):
     before: ExposureView
     after: ExposureView
-    exceeded: list[LimitView]  # that are not exceeded now
+    exceeded: list[LimitUseView]  # that are not exceeded now
     shortfalls: list[ShortfallView]  # of security, where they are larger than now
     losses: list[LossView]
     lost_minor: dict[str, int]  # in all, by currency
@@ -209,7 +209,7 @@ async def ask_what_if(body: WhatIfBody, caller: Annotated[Caller, allow(*READERS
 def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
     each_valued = valued(positions, facilities)
     rows = [
-        RowView(
+        ExposureRowView(
             key=row.key,
             currency=row.currency,
             sums=_sums(row.sums),
@@ -255,8 +255,8 @@ def _sums(sums: Sums) -> SumsView:
     return SumsView.model_validate(sums, from_attributes=True)
 
 
-def _limit(use: LimitUse) -> LimitView:
-    return LimitView.model_validate(use, from_attributes=True)
+def _limit(use: LimitUse) -> LimitUseView:
+    return LimitUseView.model_validate(use, from_attributes=True)
 
 
 def _today(reads: Reads) -> date:

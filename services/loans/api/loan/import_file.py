@@ -16,7 +16,7 @@ import msgspec
 from pydantic import StringConstraints, ValidationError
 
 from services.loans.api.fields import WholeMinor
-from services.loans.api.loan.terms import TermsBody
+from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.domain.standing.currencies import MINOR_DIGITS, minor_units
 from shared.http.fields import Day
 from shared.http.problems import Problem
@@ -73,7 +73,7 @@ OPTIONAL = (
 type Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 
 
-class ImportBody(TermsBody):
+class ImportBody(LoanTermsBody):
     """A line: the terms, and where the loan stood when it was handed over."""
 
     reference: Reference

@@ -96,7 +96,7 @@ class CovenantBody(Body):
     minimum: PositiveNumber
 
 
-class TermsBody(Body):
+class LoanTermsBody(Body):
     facility: Code = "cmf"
     account: Account
     instrument: Text = Field(description="that approves it: an Act, direction or delegation")
