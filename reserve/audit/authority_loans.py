@@ -8,9 +8,9 @@ import msgspec
 
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
 from services.loans.events.loan import (
-    Act,
     ActApproved,
     AmendCondition,
+    Amendment,
     Approval,
     LoanApproved,
     LoanImported,
@@ -86,7 +86,7 @@ class LoanAuthority:
             )
 
 
-def _act(content: Act) -> tuple[str, int | None]:
+def _act(content: Amendment) -> tuple[str, int | None]:
     match content:
         case WriteOff():
             return "write_off", content.amount_minor

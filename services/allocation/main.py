@@ -2,7 +2,7 @@
 
 from services.allocation import events
 from services.allocation.api import router
-from services.allocation.api.book.terms import Terms
+from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.watch import watch_clocks
@@ -60,7 +60,7 @@ SERVICE = Service(
     reasons=ApiReason,
     recorded_by="ledger",
     documents=events.documents_of,
-    parts=(Terms, DecisionProcess),
+    parts=(RecentTerms, DecisionProcess),
     tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from shared.clock import Clock, ShiftedClock, SystemClock
 from shared.http import handlers, problems
 from shared.http.auth import Keys, TokenVerifier
-from shared.http.problems import Entry
+from shared.http.problems import ProblemType
 from shared.journal.connection import open_pool, reachable
 from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
@@ -41,7 +41,7 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
     for reason in service.refusals:
-        problems.register({reason.value: Entry(reason.status, reason.says)})
+        problems.register({reason.value: ProblemType(reason.status, reason.says)})
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager

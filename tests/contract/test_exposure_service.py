@@ -8,7 +8,7 @@ import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.positions import positions_of
-from services.loans.domain.facility.exposure import Due, Position
+from services.loans.domain.facility.exposure import Due, Exposure
 from services.loans.domain.facility.facility import Facility
 from services.loans.domain.standing.calendars import months_later
 from services.loans.tables import CommitmentRow, MaterialLoanRow
@@ -207,7 +207,7 @@ async def test_metal_that_is_lent_is_a_position_with_its_security_as_it_counts(l
         await session.exec(held.__table__.delete().where(CommitmentRow.commitment == "mln_1"))  # type: ignore[attr-defined]
     await engine.dispose()
     [metal] = [each for each in found if each.instrument == "material"]
-    assert metal == Position(
+    assert metal == Exposure(
         instrument="material",
         id="mln_1",
         facility="lending",

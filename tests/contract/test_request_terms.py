@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from services.allocation.api.book.terms import Terms
+from services.allocation.api.book.terms import RecentTerms
 from tests.contract.test_allocation_service import PRODUCT, TODAY, UNIT_G, Reserve, reserve
 
 __all__ = ["reserve"]  # the stage
@@ -43,7 +43,7 @@ def looks(reserve: Reserve) -> Iterator[list[str]]:
 
 
 async def test_requests_that_come_at_once_are_made_under_terms_that_are_looked_up_once(reserve: Reserve):
-    reserve.allocation.kernel.part(Terms).forget()
+    reserve.allocation.kernel.part(RecentTerms).forget()
     with looks(reserve) as seen:
         asked = await asyncio.gather(*(reserve.post("partner-jp", "/v1/requests", BODY) for _ in range(20)))
     assert len({request["request"] for request in asked}) == 20

@@ -22,7 +22,7 @@ from services.allocation.domain.decisions.supply import asked_in, offer_from
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
-from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
+from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, ReleaseOrder, RoundMethod
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -202,7 +202,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 round=client.new_id("rnd"),
                 requests=tuple(ready),
                 disruption=client.dice.choice((None, *client.allocation.disruptions)),  # type: ignore[arg-type]
-                method=Method(rule="pro_rata"),
+                method=RoundMethod(rule="pro_rata"),
                 policy="standing",
                 policy_version=1,
                 quorum=(QuorumStep(above_g=0, approvals=client.dice.randrange(1, 3)),),

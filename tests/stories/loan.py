@@ -14,9 +14,9 @@ from services.loans.domain.loan.decider import DECIDER, Loan
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import (
-    Act,
     ActId,
     AdvanceId,
+    Amendment,
     BookChange,
     BorrowerCode,
     Covenant,
@@ -118,7 +118,7 @@ def payment(name: str, amount_minor: int, received_on: date, on: date | None = N
     )
 
 
-def act(content: Act, name: str = "a", on: date = START) -> ProposeAct:
+def act(content: Amendment, name: str = "a", on: date = START) -> ProposeAct:
     return ProposeAct(act=ActId(f"act_{name}"), content=content, reason="agreed", document=named(name), by="sub_operator", on=on)
 
 

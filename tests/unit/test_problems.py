@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from services import registry
 from shared.http import problems
 from shared.http.fields import Day
-from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
+from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Problem, ProblemType
 from shared.journal.decider import Decider, Reasons, Refused
 
 
@@ -206,7 +206,7 @@ async def test_the_openapi_document_tells_of_problems(http: httpx.AsyncClient) -
 def test_a_code_means_one_thing() -> None:
     problems.register({"invalid_request": CATALOGUE["invalid_request"]})
     with pytest.raises(ValueError, match="another meaning"):
-        problems.register({"invalid_request": Entry(400, "Something else")})
+        problems.register({"invalid_request": ProblemType(400, "Something else")})
 
 
 def test_an_unregistered_code_is_a_bug() -> None:
@@ -257,7 +257,7 @@ def test_a_service_has_a_status_and_a_title_for_all_that_it_refuses(name: str) -
 
 @pytest.mark.parametrize("name", registry.JOURNALED)
 def test_a_code_means_the_same_in_all_streams_of_a_service(name: str) -> None:
-    meanings: dict[str, Entry] = {}
+    meanings: dict[str, ProblemType] = {}
     for reason in registry.service(name).refusals:
-        entry = Entry(reason.status, reason.says)
+        entry = ProblemType(reason.status, reason.says)
         assert meanings.setdefault(reason.value, entry) == entry

@@ -21,7 +21,7 @@ from services.loans.domain.standing.dated_facts import (
 from services.loans.domain.standing.periods import dated
 from services.loans.domain.standing.standing import (
     Account,
-    Row,
+    DueRow,
     books_on,
     bucket,
     figures_on,
@@ -67,7 +67,7 @@ def test_what_was_advanced_comes_back_in_equal_instalments():
     rows = upcoming(given(advanced()), START)
     assert [row.principal_minor for row in rows] == [16_25, 16_41, 16_58, 16_74, 16_91, 17_11]
     assert [row.interest_minor for row in rows] == [1_00, 84, 67, 51, 34, 17]
-    assert rows[-1] == Row(date(2024, 7, 1), 17_11, 17, 0, 0)
+    assert rows[-1] == DueRow(date(2024, 7, 1), 17_11, 17, 0, 0)
 
 
 def test_a_payment_on_the_due_date_pays_what_is_due_that_day():

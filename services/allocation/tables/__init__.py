@@ -209,7 +209,7 @@ class RoundRow(Table, table=True):
     requests: list[str] = json()  # those that it was opened over
     disruption: str | None
     rule: str
-    method: dict[str, Any] = json()  # as `Method`
+    method: dict[str, Any] = json()  # as `RoundMethod`
     positions: list[dict[str, Any]] = json()
     policy: str
     policy_version: int

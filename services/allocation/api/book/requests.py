@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from sqlmodel import select
 
-from services.allocation.api.book.terms import Terms
+from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.clocks.clocks import ClockView, clock_of
 from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
 from services.allocation.api.lookups import find_request, read_policy
@@ -142,7 +142,7 @@ async def submit_request(
     if (body.kind == "loan") != (body.return_on is not None):
         why = "a loan needs a day on which it comes back" if body.kind == "loan" else "a sale does not come back"
         raise Problem("return_day_invalid", why, field="/return_on", accepted="a day for a loan, none for a sale")
-    remembered: Terms = reads.kernel.part(Terms)
+    remembered: RecentTerms = reads.kernel.part(RecentTerms)
     terms = await remembered.of(reads, body.product, partner, post.today)
     command = SubmitRequest(
         request=RequestId(post.new_id("req")),

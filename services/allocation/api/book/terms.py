@@ -28,7 +28,7 @@ class _Look(msgspec.Struct, frozen=True, eq=False):
     found: asyncio.Task[TermsRead | None]
 
 
-class Terms(Part):
+class RecentTerms(Part):
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
         self._looks: _Looks = {}

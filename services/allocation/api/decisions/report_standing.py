@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions.decisions import CertifiedApproval, approvals_of
+from services.allocation.api.decisions.decisions import CertifiedApprovalView, approvals_of
 from services.allocation.tables import CitationRow, InstrumentRow, RoundRow
 from services.allocation.tables.proofs import ProofRow
 from services.allocation.tables.screening import ObjectionRow, ReviewRow
@@ -38,7 +38,7 @@ class CitedAuthority(BaseModel):
     chain: list[AuthorityLink]
 
 
-class ReportedApproval(CertifiedApproval):
+class ReportedApproval(CertifiedApprovalView):
     authority: CitedAuthority | None  # None: it was given before approvals cited one
 
 

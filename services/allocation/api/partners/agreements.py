@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import select
 
-from services.allocation.api.book.terms import Terms
+from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
@@ -103,7 +103,7 @@ async def sign_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
-    post.kernel.part(Terms).forget()
+    post.kernel.part(RecentTerms).forget()
     return AgreementView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ended": False, "suspended": False})
 
 
@@ -125,7 +125,7 @@ async def amend_agreement(
         on=post.today,
     )
     accepted = await post.submit(f"agreement/{agreement}", command)
-    post.kernel.part(Terms).forget()
+    post.kernel.part(RecentTerms).forget()
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False)
 
 
@@ -136,7 +136,7 @@ async def end_agreement(
     """What is released stays released. What was held since the agreement was suspended is free again: put it on a hold of its own first, if
     it is not to be drawn."""
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
-    post.kernel.part(Terms).forget()
+    post.kernel.part(RecentTerms).forget()
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
 
 
@@ -146,7 +146,7 @@ async def suspend_agreement(
 ) -> AgreementChange:
     """What is released to the partner of its products is held a moment later, by inventory."""
     accepted = await post.submit(f"agreement/{agreement}", SuspendAgreement(hold=post.new_id("hld"), reason=body.reason))
-    post.kernel.part(Terms).forget()
+    post.kernel.part(RecentTerms).forget()
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
 
 
@@ -155,7 +155,7 @@ async def resume_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
     accepted = await post.submit(f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
-    post.kernel.part(Terms).forget()
+    post.kernel.part(RecentTerms).forget()
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=False)
 
 

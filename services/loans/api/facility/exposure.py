@@ -11,9 +11,19 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validato
 
 from services.loans.api.facility.positions import deliveries_of, facilities_of, positions_of, with_dues
 from services.loans.api.fields import READERS, Asset, Code, Number, number
-from services.loans.domain.facility.exposure import Dimension, LimitUse, Position, Sums, exposures, totals, valued
+from services.loans.domain.facility.exposure import Dimension, Exposure, LimitUse, Sums, exposures, totals, valued
 from services.loans.domain.facility.facility import Facility
-from services.loans.domain.facility.what_ifs import ASSUMPTIONS, Book, Default, Delay, Delivery, Outcome, PriceChange, Scenario, what_if
+from services.loans.domain.facility.what_ifs import (
+    ASSUMPTIONS,
+    Consequences,
+    Default,
+    Delay,
+    ExpectedDelivery,
+    Portfolio,
+    PriceChange,
+    Scenario,
+    what_if,
+)
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body
@@ -196,17 +206,17 @@ async def ask_what_if(body: WhatIfBody, caller: Annotated[Caller, allow(*READERS
     async with reads.session() as session:
         facilities = await facilities_of(reads, session)
         positions = await positions_of(session, facilities, today)
-        deliveries: list[Delivery] = []
+        deliveries: list[ExpectedDelivery] = []
         for project in delayed:
             deliveries += await deliveries_of(session, project)
     for project in delayed:
         positions = await with_dues(reads, positions, project, today)
-    book = Book(positions=positions, facilities=facilities, deliveries=tuple(deliveries), on=today)
+    book = Portfolio(positions=positions, facilities=facilities, deliveries=tuple(deliveries), on=today)
     outcome = await asyncio.to_thread(what_if, book, [_scenario(each) for each in body.scenarios])
     return _answer(body, book, outcome)
 
 
-def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
+def exposure_view(positions: Sequence[Exposure], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
     each_valued = valued(positions, facilities)
     rows = [
         ExposureRowView(
@@ -222,7 +232,7 @@ def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facili
     return ExposureView(by=by, on=on, adds_up=by != "element", totals=sums, rows=rows)
 
 
-def _answer(body: WhatIfBody, book: Book, outcome: Outcome) -> WhatIfView:
+def _answer(body: WhatIfBody, book: Portfolio, outcome: Consequences) -> WhatIfView:
     lost: dict[str, int] = {}
     for loss in outcome.losses:
         lost[loss.currency] = lost.get(loss.currency, 0) + loss.lost_minor

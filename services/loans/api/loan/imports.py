@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from typeid import TypeID
 
-from services.loans.api.loan.import_file import Fault, ImportBody, Row, column_of, read_rows
+from services.loans.api.loan.import_file import Fault, ImportBody, ImportRow, column_of, read_rows
 from services.loans.domain.facility.facility import Facility
 from services.loans.domain.loan.imports import difference, with_import
 from services.loans.domain.loan.servicing import ImportLoan
@@ -76,7 +76,7 @@ class ReportView(BaseModel):
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    row: Row
+    row: ImportRow
     command: ImportLoan
     document: Document
 
@@ -129,7 +129,7 @@ def loan_of(reference: str) -> LoanId:
     return LoanId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "lon")))
 
 
-async def _wanted(rows: Iterable[Row], post: Post, views: dict[int, ImportRowView]) -> list[_Wanted]:
+async def _wanted(rows: Iterable[ImportRow], post: Post, views: dict[int, ImportRowView]) -> list[_Wanted]:
     """What the lines ask for; those that ask for nothing that can be are refused."""
     wanted, seen = [], dict[str, int]()
     for row in rows:
@@ -147,7 +147,7 @@ async def _wanted(rows: Iterable[Row], post: Post, views: dict[int, ImportRowVie
     return wanted
 
 
-def _asked(row: Row, body: ImportBody, post: Post) -> _Wanted:
+def _asked(row: ImportRow, body: ImportBody, post: Post) -> _Wanted:
     loan, terms = loan_of(body.reference), body.terms()
     handed_over = {
         "reference": body.reference,
@@ -255,5 +255,5 @@ def _view(wanted: _Wanted, result: Result, fault: Fault | None = None) -> Import
     return ImportRowView(line=wanted.row.line, reference=wanted.row.reference, loan=wanted.command.loan, result=result, **said)
 
 
-def _refused(row: Row, fault: Fault, loan: str | None = None) -> ImportRowView:
+def _refused(row: ImportRow, fault: Fault, loan: str | None = None) -> ImportRowView:
     return ImportRowView(line=row.line, reference=row.reference, loan=loan, result=Result.REFUSED, **msgspec.structs.asdict(fault))
