@@ -13,7 +13,7 @@ from services.allocation.domain.decisions.decision import DecisionFile, Publishe
 from services.allocation.domain.policies import policy
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
-from services.allocation.events.policy import PolicyDocument
+from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.equity import write_downs as equity_write_downs
 from services.loans.domain.loan import agreement as loan_agreement

@@ -17,7 +17,7 @@ from services.allocation.domain.policies.backtest import BacktestResult, Case, N
 from services.allocation.domain.policies.backtest_text import text_of
 from services.allocation.domain.policies.scenario import Scenario, ScenarioUnreadable
 from services.allocation.domain.policies.terms import STANDARD_TERMS
-from services.allocation.events.policy import PolicyTerms
+from services.allocation.events.policies import PolicyTerms
 from services.allocation.events.rounds import RoundMethod
 from tests.stories.book import a_round
 

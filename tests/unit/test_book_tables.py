@@ -21,7 +21,7 @@ from services.allocation.domain.book.requests import WithdrawRequest
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
 from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
-from services.allocation.projections.stock import take_stock
+from services.allocation.projections.supply import take_stock
 from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
 from services.allocation.tables.clocks import TaskRow
 from services.inventory.domain.state import free_rights_g

@@ -26,7 +26,7 @@ from services.allocation.domain.decisions.decision import (
     partner_view,
 )
 from services.allocation.domain.policies.terms import STANDARD_TERMS
-from services.allocation.events.policy import PolicyDocument
+from services.allocation.events.policies import PolicyDocument
 from services.ledger.keys import seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import Opening, make_receipt

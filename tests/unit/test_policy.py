@@ -29,7 +29,7 @@ from services.allocation.domain.policies.terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.events import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.policy import (
+from services.allocation.events.policies import (
     Clocks,
     EmergencyTerms,
     PolicyActivated,

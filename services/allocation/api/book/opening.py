@@ -9,7 +9,7 @@ from services.allocation.api.fields import DisruptionField, PartnerField, Policy
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
 from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId
-from services.allocation.events.policy import PolicyTerms
+from services.allocation.events.policies import PolicyTerms
 from services.allocation.tables import DisruptionRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text, WholeGrams

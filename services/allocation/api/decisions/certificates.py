@@ -15,7 +15,7 @@ from services.allocation.domain.decisions.certificate import Certificate, Certif
 from services.allocation.domain.decisions.decision import canonical_document
 from services.allocation.domain.decisions.written_lines import own_part
 from services.allocation.tables import ApproverKeyRow, RoundRow
-from services.allocation.tables.proofs import ProofRow
+from services.allocation.tables.certificates import ProofRow
 from shared.delivery.sources import Unanswered
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads

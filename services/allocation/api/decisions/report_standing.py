@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions.decisions import CertifiedApprovalView, approvals_of
 from services.allocation.tables import CitationRow, InstrumentRow, RoundRow
-from services.allocation.tables.proofs import ProofRow
+from services.allocation.tables.certificates import ProofRow
 from services.allocation.tables.screening import ObjectionRow, ReviewRow
 from shared.terms.authority import Cited
 

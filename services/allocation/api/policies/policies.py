@@ -22,7 +22,7 @@ from services.allocation.domain.policies.policy import (
 )
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
-from services.allocation.events.policy import PolicyTerms
+from services.allocation.events.policies import PolicyTerms
 from services.allocation.tables import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams

@@ -23,7 +23,7 @@ from services.allocation.domain.policies.scenario import AskedFor, Scenario, Sce
 from services.allocation.domain.policies.terms import BY_POSITION, admits
 from services.allocation.domain.rules import IepFigures, RuleInputError, rational
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.events.policy import PolicyTerms
+from services.allocation.events.policies import PolicyTerms
 from services.allocation.events.rounds import RoundMethod
 
 PART_PER_MILLION = 1_000_000

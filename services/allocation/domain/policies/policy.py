@@ -14,7 +14,7 @@ from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.domain.policies.terms import fault_of
 from services.allocation.events.authority import AuthorityCited, Power
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.policy import (
+from services.allocation.events.policies import (
     PolicyActivated,
     PolicyApproved,
     PolicyDocument,

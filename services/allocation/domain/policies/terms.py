@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from services.allocation.domain.rules import RULES, rational
-from services.allocation.events.policy import Clocks, EmergencyTerms, PolicyTerms
+from services.allocation.events.policies import Clocks, EmergencyTerms, PolicyTerms
 from services.allocation.events.rounds import QuorumStep, RoundMethod
 from shared.journal.decider import Reasons, Refused
 
