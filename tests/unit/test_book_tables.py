@@ -22,8 +22,10 @@ from services.allocation.events import AwardId, AwardRenounced, DecisionHash, Re
 from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
 from services.allocation.projections.supply import take_stock
-from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
+from services.allocation.tables import metadata
+from services.allocation.tables.book import ApprovalRow, AwardRow, RequestRow, RoundRow
 from services.allocation.tables.clocks import TaskRow
+from services.allocation.tables.decisions import ReportRow, ReportSentRow
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId
 from shared.engines.engines import Engines

@@ -26,7 +26,7 @@ from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
 from services.loans.projections import project
-from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
+from services.loans.tables.material import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
 from shared.engines.engines import Engines
 from shared.journal.decider import Refused
 from tests.stories.material import (

@@ -17,7 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.projects.project import FACTS_AN_EVENT, Command, Project, decide, evolve
 from services.loans.projections import project
-from services.loans.tables import ProjectFactRow, ProjectRow, metadata
+from services.loans.tables import metadata
+from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.engines.engines import Engines
 from shared.journal.decider import Refused
 from tests.unit.test_project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw

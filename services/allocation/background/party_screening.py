@@ -21,7 +21,7 @@ from typeid import TypeID
 from services.allocation.domain.book.screening import MAX_HITS, Screened, ScreenParties
 from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ScreeningListFile
 from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestId
-from services.allocation.tables import RequestRow, RequestStatus
+from services.allocation.tables.book import RequestRow, RequestStatus
 from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
 from shared.clock import day_of
 from shared.journal.connection import UNREACHABLE

@@ -13,7 +13,8 @@ from services.allocation.api.fields import READERS, CurrencyField, InstrumentFie
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Power
-from services.allocation.tables import ApprovalRow, CitationRow, InstrumentRow, RoundRow, RoundStatus
+from services.allocation.tables.authority import CitationRow, InstrumentRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag

@@ -10,7 +10,8 @@ from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
 from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId
 from services.allocation.events.policies import PolicyTerms
-from services.allocation.tables import DisruptionRow, RoundStatus
+from services.allocation.tables.book import RoundStatus
+from services.allocation.tables.partners import DisruptionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text, WholeGrams
 from shared.http.handlers import Post, Posting, Reading, Reads

@@ -36,7 +36,8 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, SupersededRoundRow
+from services.allocation.tables.book import ApprovalRow, AwardRow, RoundRow, RoundStatus
+from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields

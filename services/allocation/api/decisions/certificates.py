@@ -14,7 +14,8 @@ from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, Missing, Proof
 from services.allocation.domain.decisions.decision import canonical_document
 from services.allocation.domain.decisions.written_lines import own_part
-from services.allocation.tables import ApproverKeyRow, RoundRow
+from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.book import RoundRow
 from services.allocation.tables.certificates import ProofRow
 from shared.delivery.sources import Unanswered
 from shared.http.auth import Caller, allow

@@ -17,7 +17,8 @@ from services.allocation.domain.decisions.decision import DecisionFile, Decision
 from services.allocation.domain.decisions.written_lines import WrittenLine, own_part
 from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import QuorumStep
-from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads
 from shared.http.problems import Problem

@@ -23,7 +23,10 @@ from services.allocation.api.decisions.report_standing import (
 from services.allocation.api.partners.disruptions import DisruptionView
 from services.allocation.domain.decisions.decision import DecisionFile
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.tables import AwardRow, DisruptionRow, ProtectedLevelRow, ReportRow, RequestRow, RoundRow
+from services.allocation.tables.book import AwardRow, RequestRow, RoundRow
+from services.allocation.tables.decisions import ReportRow
+from services.allocation.tables.partners import DisruptionRow
+from services.allocation.tables.supply import ProtectedLevelRow
 from shared.http.handlers import Reads
 
 

@@ -8,7 +8,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions.decisions import CertifiedApprovalView, approvals_of
-from services.allocation.tables import CitationRow, InstrumentRow, RoundRow
+from services.allocation.tables.authority import CitationRow, InstrumentRow
+from services.allocation.tables.book import RoundRow
 from services.allocation.tables.certificates import ProofRow
 from services.allocation.tables.screening import ObjectionRow, ReviewRow
 from shared.terms.authority import Cited

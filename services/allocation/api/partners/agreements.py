@@ -13,7 +13,7 @@ from services.allocation.api.fields import READERS, AgreementPath, PartnerField,
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
-from services.allocation.tables import AgreementRow
+from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, etag

@@ -21,7 +21,7 @@ from services.allocation.domain.decisions.decision import read_file
 from services.allocation.domain.policies.backtest import BacktestResult, Case, Given, NotDecided, Tried, case_of, cases_of, try_out
 from services.allocation.domain.policies.backtest_text import text_of
 from services.allocation.events.policies import PolicyTerms
-from services.allocation.tables import RoundRow, RoundStatus
+from services.allocation.tables.book import RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body
 from shared.http.handlers import Reading, Reads

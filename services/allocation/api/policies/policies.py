@@ -23,7 +23,7 @@ from services.allocation.domain.policies.policy import (
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
 from services.allocation.events.policies import PolicyTerms
-from services.allocation.tables import PolicyRow, PolicyVersionRow
+from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag

@@ -15,8 +15,8 @@ from services.allocation.domain.readiness.readiness import ClearItem, RenewItem,
 from services.allocation.events import AgreementId, PartnerCode, ProductId, SubjectId
 from services.allocation.events.readiness import ItemId, ItemKind, ReadinessCleared, ReadinessRenewed, ReadinessWithdrawn
 from services.allocation.settings import STANDARD, figures
-from services.allocation.tables import AgreementRow
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
+from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading, Reads

@@ -13,7 +13,7 @@ from services.allocation.api.tenders.bids import BidView
 from services.allocation.domain.tenders.opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS
 from services.allocation.domain.tenders.sealed_bid import PRICE
 from services.allocation.events import PartnerCode, TenderAward, TenderTerms
-from services.allocation.tables import AwardStatus
+from services.allocation.tables.book import AwardStatus
 from services.allocation.tables.tenders import TenderStatus
 from shared.http.fields import Body, Instant, PositiveGrams
 

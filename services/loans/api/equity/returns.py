@@ -15,7 +15,7 @@ from services.loans.api.facility.positions import holding_flows, holding_valuati
 from services.loans.api.fields import READERS, Code
 from services.loans.domain.equity.money_weighted import NoReturn, money_weighted
 from services.loans.domain.equity.value import HoldingFlow, Valuation, cash_flows, worth_on
-from services.loans.tables import HoldingRow
+from services.loans.tables.equity import HoldingRow
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.fields import Day

@@ -13,7 +13,7 @@ from services.loans.api.equity.holdings import BookedView, FlowPath, HoldingPath
 from services.loans.api.fields import PositiveMinor
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.events.equity import EquityFlowId
-from services.loans.tables import WriteDownRow
+from services.loans.tables.equity import WriteDownRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields

@@ -20,7 +20,7 @@ from services.loans.domain.facility.facility import (
     shortage,
 )
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
-from services.loans.tables import CommitmentRow, RateRow
+from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields

@@ -17,20 +17,12 @@ from services.loans.domain.facility.what_ifs import ExpectedDelivery
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.projects.project import OFFTAKE
 from services.loans.domain.standing.standing import upcoming
-from services.loans.tables import (
-    CommitmentRow,
-    DeliveryRow,
-    EquityFlowRow,
-    FacilityRow,
-    HoldingRow,
-    LoanRow,
-    MaterialLoanRow,
-    OfftakeRow,
-    ProductRow,
-    ProjectFactRow,
-    RatioRow,
-    ValuationRow,
-)
+from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
+from services.loans.tables.facility import CommitmentRow, FacilityRow
+from services.loans.tables.loan import LoanRow, RatioRow
+from services.loans.tables.material import MaterialLoanRow, ProductRow
+from services.loans.tables.offtake import DeliveryRow, OfftakeRow
+from services.loans.tables.projects import ProjectFactRow
 from shared.http.handlers import Reads
 
 OWED = ("principal_minor", "interest_minor", "default_interest_minor", "fees_minor")  # of a loan's figures

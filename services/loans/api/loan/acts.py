@@ -15,7 +15,7 @@ from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
 from services.loans.events.loan import ActId, Amendment, CovenantKind
-from services.loans.tables import ActRow
+from services.loans.tables.loan import ActRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields

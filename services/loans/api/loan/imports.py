@@ -23,7 +23,7 @@ from services.loans.domain.facility.facility import Facility
 from services.loans.domain.loan.imports import difference, with_import
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.events.loan import LoanId
-from services.loans.tables import LoanRow
+from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Post, Posting, Reading, Reads, import_body
 from shared.http.problems import Problem

@@ -15,7 +15,7 @@ from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan.state import LoanStatus, keys_of
 from services.loans.events.loan import LoanId
-from services.loans.tables import LoanRow
+from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields

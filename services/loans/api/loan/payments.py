@@ -13,7 +13,7 @@ from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
-from services.loans.tables import PaymentRow
+from services.loans.tables.loan import PaymentRow
 from shared.http.fields import Body, Day, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, same_fields
 from shared.journal.record import Fact

@@ -29,7 +29,7 @@ from services.loans.domain.material.state import MaterialLoan, MaterialStatus
 from services.loans.domain.material.terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
-from services.loans.tables import MaterialEntryRow, MaterialLoanRow, ProductRow
+from services.loans.tables.material import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem

@@ -24,7 +24,7 @@ from services.loans.api.material.fields import (
 )
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnAssayed, ReturnedLot, ReturnId, ReturnRejected, ReturnSettled
-from services.loans.tables import MaterialReturnRow
+from services.loans.tables.material import MaterialReturnRow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem

@@ -11,7 +11,7 @@ from services.loans.api.fields import READERS, Code, FactKind, FactPath, Project
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.loan import ProjectCode
 from services.loans.events.project import ProjectFact, ProjectFactId
-from services.loans.tables import ProjectFactRow, ProjectRow
+from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields

@@ -14,7 +14,7 @@ from services.loans.domain.loan.books import far_fault
 from services.loans.domain.loan.decider import DECIDER
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.standing.standing import figures_on, upcoming
-from services.loans.tables import LoanEntryRow
+from services.loans.tables.loan import LoanEntryRow
 from shared.http.fields import Day
 from shared.http.handlers import Page, Paging, Reading, Reads, same_fields
 from shared.http.problems import Problem

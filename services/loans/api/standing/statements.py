@@ -15,7 +15,7 @@ from services.loans.api.standing.standing import loan_as_known
 from services.loans.api.standing.statement_page import page_of
 from services.loans.domain.standing.standing import books_on, figures_on, minus
 from services.loans.domain.standing.statement import LineKind, StatementEntry, lines_of, told_in
-from services.loans.tables import LoanEntryRow
+from services.loans.tables.loan import LoanEntryRow
 from shared.http.fields import Day
 from shared.http.handlers import Reading, Reads
 from shared.http.print_page import PAGE, PAGE_HEADERS, Format, wants_page
