@@ -10,9 +10,10 @@ import msgspec
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.lots import TakeInLot
+from services.inventory.domain.products import RegisterProduct
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stock import RegisterProduct, TakeInLot
 from services.inventory.domain.stockpile import DECIDER, Command
 from services.inventory.events import Assay, DrawId, Event, GateEvidence, LotId, ProductId, ReleaseId
 from shared.clock import written

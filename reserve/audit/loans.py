@@ -18,7 +18,6 @@ from services.loans.events.loan import (
     ActProposed,
     AdvanceCleared,
     AdvancePaid,
-    AmendCondition,
     BalanceBroughtForward,
     BookChange,
     CommitmentCancelled,
@@ -28,13 +27,12 @@ from services.loans.events.loan import (
     LoanCommitted,
     LoanImported,
     LoanProposed,
-    LoanTerms,
     PaymentRecorded,
     PaymentReversed,
     RecoveryRecorded,
     Seen,
-    WaiveCondition,
 )
+from services.loans.events.terms import AmendCondition, LoanTerms, WaiveCondition
 
 type _Paid = PaymentRecorded | DeliveryCredited | RecoveryRecorded
 

@@ -20,8 +20,8 @@ from services.loans.domain.loan import agreement as loan_agreement
 from services.loans.domain.material import state as material_state
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.equity import HoldingTerms
-from services.loans.events.loan import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from services.loans.events.material import MaterialTerms
+from services.loans.events.terms import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.record import canonical
 
 TENDER_FORMAT = "reserve.tender_decision.v1"

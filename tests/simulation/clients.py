@@ -26,9 +26,10 @@ from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
-from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable

@@ -23,7 +23,8 @@ from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
-from services.loans.events.loan import (
+from services.loans.events.project import ProjectFact
+from services.loans.events.terms import (
     AmendCondition,
     Covenant,
     LoanTerms,
@@ -35,7 +36,6 @@ from services.loans.events.loan import (
     WaiveCovenant,
     WriteOff,
 )
-from services.loans.events.project import ProjectFact
 from shared.journal.protocol import Document
 from shared.terms.approval import approve
 from shared.terms.conditions import ShareAtLeast, Shown

@@ -20,17 +20,13 @@ from services.loans.events.loan import (
     LoanApproved,
     LoanCommitted,
     LoanProposed,
-    LoanTerms,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
-    Precedent,
-    ScheduleTerms,
     Seen,
-    WaiveCondition,
-    WriteOff,
 )
 from services.loans.events.offtake import DeliveryValued, OfftakeAgreed
+from services.loans.events.terms import LoanTerms, Precedent, ScheduleTerms, WaiveCondition, WriteOff
 from shared.terms.approval import approve
 from shared.terms.conditions import Evaluation, Shown
 from tests.stories.audit import APPROVER_KEY, LAST_DAY, TODAY, Step, Story, a_citation, an_instrument, told

@@ -13,21 +13,8 @@ from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, Commit
 from services.loans.domain.loan.decider import DECIDER, Loan
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
-from services.loans.events.loan import (
-    ActId,
-    AdvanceId,
-    Amendment,
-    BookChange,
-    BorrowerCode,
-    Covenant,
-    LoanEvent,
-    LoanId,
-    LoanTerms,
-    PaymentId,
-    Precedent,
-    ProjectCode,
-    ScheduleTerms,
-)
+from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
+from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 from shared.journal.decider import Refused
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown

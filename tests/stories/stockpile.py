@@ -10,12 +10,13 @@ from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, Wei
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
 from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.domain.stockpile import Command, decide
 from services.inventory.events import (
     Assay,

@@ -16,11 +16,12 @@ from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.products import SetProtectedStock
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
 from services.inventory.domain.stockpile import DECIDER, Command, decide
 from services.inventory.events import DrawId, Event, LotId, ReleaseId
 from shared.journal.decider import Refused

@@ -12,15 +12,8 @@ from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan, Refuse
 from services.loans.domain.loan.decider import DECIDER, Loan, timers
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.domain.projects.project import FACTS_AN_EVENT
-from services.loans.events.loan import (
-    AmendCondition,
-    LoanId,
-    Precedent,
-    ScheduleTerms,
-    Subsequent,
-    WaiveCondition,
-    WaiveCovenant,
-)
+from services.loans.events.loan import LoanId
+from services.loans.events.terms import AmendCondition, Precedent, ScheduleTerms, Subsequent, WaiveCondition, WaiveCovenant
 from shared.journal.decider import Timer
 from shared.journal.record import MAX_DATA_BYTES, canonical
 from shared.terms.conditions import AllShown, ShareAtLeast, Shown

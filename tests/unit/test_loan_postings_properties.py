@@ -23,8 +23,9 @@ from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.equity import EquityFlowId
-from services.loans.events.loan import BookChange, PaymentId, Restructure, ScheduleTerms, WriteOff
+from services.loans.events.loan import BookChange, PaymentId
 from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
+from services.loans.events.terms import Restructure, ScheduleTerms, WriteOff
 from shared.journal.decider import Decider, Refused
 from tests.stories import loan as facility_loan
 from tests.stories import material

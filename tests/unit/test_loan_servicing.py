@@ -25,7 +25,8 @@ from services.loans.domain.loan.servicing import (
     ResetRate,
 )
 from services.loans.domain.standing.standing import books_on, figures_on
-from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff
+from services.loans.events.loan import LoanId, PaymentId
+from services.loans.events.terms import Restructure, WaiveCovenant, WriteOff
 from shared.journal.decider import Timer
 from tests.stories.loan import (
     SHOWN,

@@ -24,7 +24,7 @@ from services.loans.domain.projects.project import (
     news_of,
     project_of,
 )
-from services.loans.events.loan import LoanId, ProjectCode
+from services.loans.events.loan import LoanId
 from services.loans.events.project import (
     ProjectFact,
     ProjectFactId,
@@ -32,6 +32,7 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
+from services.loans.events.terms import ProjectCode
 from services.loans.reactions import react_to_inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.decider import Refused

@@ -31,7 +31,8 @@ from services.loans.domain.standing.standing import (
     with_fact,
     without_fact,
 )
-from services.loans.events.loan import BookChange, ScheduleTerms
+from services.loans.events.loan import BookChange
+from services.loans.events.terms import ScheduleTerms
 
 START = date(2024, 1, 1)
 SIX_MONTHS = ScheduleTerms(kind="equal", start=START, every="1m", periods=6, day_count="30/360")

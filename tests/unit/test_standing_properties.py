@@ -32,7 +32,8 @@ from services.loans.domain.standing.standing import (
     with_fact,
     without_fact,
 )
-from services.loans.events.loan import BookChange, ScheduleTerms
+from services.loans.events.loan import BookChange
+from services.loans.events.terms import ScheduleTerms
 from tests.unit.standing_reference import Loan
 
 START = date(2024, 1, 15)

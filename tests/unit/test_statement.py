@@ -14,7 +14,8 @@ from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRa
 from services.loans.domain.standing.dated_facts import Contract, DatedFact
 from services.loans.domain.standing.standing import books_on, plus
 from services.loans.domain.standing.statement import lines_of, owed_by_books, told_in
-from services.loans.events.loan import PaymentId, WriteOff
+from services.loans.events.loan import PaymentId
+from services.loans.events.terms import WriteOff
 from shared.http.print_page import PAGE_HEADERS
 from tests.stories.loan import (
     SHOWN,

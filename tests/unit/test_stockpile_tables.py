@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
 from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.tables import metadata

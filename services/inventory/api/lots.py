@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from services.inventory.api.fields import READERS, AssayBody, ChangeUnits, LotPath, Name, PositiveUnits, ProductField, Serial
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
 from shared.http.auth import Caller, allow

@@ -10,7 +10,8 @@ from typing import Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Account, Approval, Category, SignedMinor
+from services.loans.events.loan import Approval, SignedMinor
+from services.loans.events.terms import Account, Category
 from shared.journal.record import Grams
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."

@@ -14,7 +14,8 @@ from services.loans.api.fields import READERS, ActPath, LoanPath, Number, Positi
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
-from services.loans.events.loan import ActId, Amendment, CovenantKind
+from services.loans.events.loan import ActId
+from services.loans.events.terms import Amendment, CovenantKind
 from services.loans.tables.loan import ActRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text

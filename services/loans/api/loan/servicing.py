@@ -12,7 +12,7 @@ from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveN
 from services.loans.api.loan.loans import LoanChange, Operates, SeesLoans, find_loan
 from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, DeclareDefault, Regrade, ReportRatio, ResetRate
 from services.loans.domain.loan.state import LoanStatus
-from services.loans.events.loan import CovenantKind, Grade, Stage
+from services.loans.events.terms import CovenantKind, Grade, Stage
 from services.loans.tables.loan import RatioRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading

@@ -8,18 +8,7 @@ from pydantic import Field, StrictInt, StringConstraints
 from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.standing.calendars import Every
 from services.loans.domain.standing.periods import dated
-from services.loans.events.loan import (
-    Account,
-    Category,
-    CovenantKind,
-    DayCount,
-    Grade,
-    Kind,
-    LoanTerms,
-    Ranking,
-    ScheduleTerms,
-    Stage,
-)
+from services.loans.events.terms import Account, Category, CovenantKind, DayCount, Grade, Kind, LoanTerms, Ranking, ScheduleTerms, Stage
 from shared.http.fields import Body, Day, Text
 from shared.http.problems import Problem
 

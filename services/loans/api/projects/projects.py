@@ -9,8 +9,8 @@ from sqlmodel import col, select
 
 from services.loans.api.fields import READERS, Code, FactKind, FactPath, ProjectPath, Sha256
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
-from services.loans.events.loan import ProjectCode
 from services.loans.events.project import ProjectFact, ProjectFactId
+from services.loans.events.terms import ProjectCode
 from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text

@@ -32,8 +32,6 @@ from services.loans.events.loan import (
     ActId,
     ActProposed,
     ActWithdrawn,
-    AmendCondition,
-    Amendment,
     Approval,
     BalanceBroughtForward,
     CommitmentRefused,
@@ -42,8 +40,12 @@ from services.loans.events.loan import (
     LoanEvent,
     LoanId,
     LoanProposed,
-    LoanTerms,
     LoanWithdrawn,
+)
+from services.loans.events.terms import (
+    AmendCondition,
+    Amendment,
+    LoanTerms,
     Precedent,
     Restructure,
     WaiveCondition,

@@ -13,7 +13,6 @@ from services.loans.domain.standing.standing import Account, books_on, bucket, f
 from services.loans.events.loan import (
     ActApproved,
     AdvancePaid,
-    Amendment,
     ArrearsChanged,
     BalanceBroughtForward,
     BookChange,
@@ -28,9 +27,8 @@ from services.loans.events.loan import (
     PeriodClosed,
     RateReset,
     RecoveryRecorded,
-    Restructure,
-    WriteOff,
 )
+from services.loans.events.terms import Amendment, Restructure, WriteOff
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 

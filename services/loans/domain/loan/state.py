@@ -14,22 +14,14 @@ from services.loans.domain.facility.facility import Reason as FacilityReason
 from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.loan import (
-    ActId,
-    AdvanceId,
+from services.loans.events.loan import ActId, AdvanceId, BookChange, Figures, LoanEvent, LoanId, LoanImported, PaymentId, Seen
+from services.loans.events.terms import (
     AmendCondition,
     Amendment,
-    BookChange,
     CovenantKind,
-    Figures,
-    LoanEvent,
-    LoanId,
-    LoanImported,
     LoanTerms,
-    PaymentId,
     Precedent,
     Restructure,
-    Seen,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,

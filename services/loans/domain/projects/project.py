@@ -14,7 +14,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.events.loan import LoanId, ProjectCode
+from services.loans.events.loan import LoanId
 from services.loans.events.project import (
     ProjectEvent,
     ProjectFact,
@@ -23,6 +23,7 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
+from services.loans.events.terms import ProjectCode
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
 from shared.terms.conditions import Evidence

@@ -10,7 +10,7 @@ import msgspec
 from services.loans.domain.standing.calendars import adjusted, due_dates, months_later
 from services.loans.domain.standing.day_counts import parts_within, period_parts
 from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
-from services.loans.events.loan import ScheduleTerms
+from services.loans.events.terms import ScheduleTerms
 
 
 class PeriodGrid(msgspec.Struct, frozen=True):
