@@ -10,7 +10,7 @@ from shared.terms.conditions import Condition
 
 BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person
 ProjectCode = NewType("ProjectCode", str)  # "hillgrove"
-type Account = Literal["national_interest", "commercial"]
+type FundingAccount = Literal["national_interest", "commercial"]
 type Ranking = Literal["senior", "subordinated", "mezzanine"]
 type Grade = Literal["AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D"]
 type Stage = Literal[1, 2, 3]  # of expected loss, as IFRS 9 (AASB 9) section 5.5 stages it
@@ -67,7 +67,7 @@ class LoanTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
 
     facility: FacilityId
-    account: Account
+    account: FundingAccount
     instrument: str  # that approves it: an Act, direction or delegation
     borrower: BorrowerCode
     project: ProjectCode

@@ -16,7 +16,7 @@ from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, Re
 from services.loans.domain.equity.state import HoldingStatus, keys_of
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
 from services.loans.events.facility import FacilityId
-from services.loans.events.terms import Account, Category
+from services.loans.events.terms import Category, FundingAccount
 from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
@@ -37,7 +37,7 @@ type Units = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 
 class HoldingBody(Body):
     facility: Code = "cmf"
-    account: Account
+    account: FundingAccount
     instrument: Text = Field(description="that approves it: an Act, direction or delegation")
     company: Code
     project: Code

@@ -8,7 +8,18 @@ from pydantic import Field, StrictInt, StringConstraints
 from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.standing.calendars import Every
 from services.loans.domain.standing.periods import dated
-from services.loans.events.terms import Account, Category, CovenantKind, DayCount, Grade, Kind, LoanTerms, Ranking, ScheduleTerms, Stage
+from services.loans.events.terms import (
+    Category,
+    CovenantKind,
+    DayCount,
+    FundingAccount,
+    Grade,
+    Kind,
+    LoanTerms,
+    Ranking,
+    ScheduleTerms,
+    Stage,
+)
 from shared.http.fields import Body, Day, Text
 from shared.http.problems import Problem
 
@@ -87,7 +98,7 @@ class CovenantBody(Body):
 
 class LoanTermsBody(Body):
     facility: Code = "cmf"
-    account: Account
+    account: FundingAccount
     instrument: Text = Field(description="that approves it: an Act, direction or delegation")
     borrower: Code
     project: Code
