@@ -10,8 +10,9 @@ from math import floor
 
 import msgspec
 
+from services.allocation.domain.book.awards import award_of
 from services.allocation.domain.book.lapses import Surroundings, reads_of
-from services.allocation.domain.book.rounds import Proposed, award_of
+from services.allocation.domain.book.rounds import Proposed
 from services.allocation.domain.book.state import Book, Round, partners_of
 from services.allocation.domain.decisions.decision import (
     Claimant,
