@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any, Literal, assert_never
 
 import msgspec
-from services.loans.events.terms import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
 from services.allocation.domain.policies import policy
@@ -22,6 +21,7 @@ from services.loans.domain.material import state as material_state
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.material import MaterialTerms
+from services.loans.events.terms import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.record import canonical
 
 TENDER_FORMAT = "reserve.tender_decision.v1"

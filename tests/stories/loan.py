@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
@@ -15,6 +14,7 @@ from services.loans.domain.loan.decider import DECIDER, Loan
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
+from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 from shared.journal.decider import Refused
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown
