@@ -7,11 +7,11 @@ from itertools import batched, count
 from typing import Any
 
 import msgspec
-from services.inventory.domain.lots import TakeInLot
-from services.inventory.domain.products import RegisterProduct
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
+from services.inventory.domain.lots import TakeInLot
+from services.inventory.domain.products import RegisterProduct
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stockpile import DECIDER, Command

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from services.loans.events.terms import AmendCondition, Amendment, Restructure, WriteOff
 
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
 from services.loans.events.loan import ActApproved, LoanApproved, LoanImported, LoanProposed
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
+from services.loans.events.terms import AmendCondition, Amendment, Restructure, WriteOff
 from shared.terms.acting import Approval
 
 

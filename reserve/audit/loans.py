@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from services.loans.events.terms import AmendCondition, LoanTerms, WaiveCondition
 
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
@@ -33,6 +32,7 @@ from services.loans.events.loan import (
     RecoveryRecorded,
     Seen,
 )
+from services.loans.events.terms import AmendCondition, LoanTerms, WaiveCondition
 
 type _Paid = PaymentRecorded | DeliveryCredited | RecoveryRecorded
 

@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any, assert_never
 
 import msgspec
-from services.loans.events.terms import AmendCondition, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
@@ -15,6 +14,7 @@ from services.allocation.domain.tenders.decision import TenderFile, UnreadableTe
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
+from services.loans.events.terms import AmendCondition, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.record import canonical
 from shared.terms.papers import Paper, UnreadablePaper, read_paper
 

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN, CODE_VERIFI
 
 from services.identity.clients import Client, Directory, User
 from services.identity.scrypt import matches
-from services.identity.tokens import LIFETIME_S, TokenSigner
+from services.identity.tokens import LIFETIME_S, Claims, TokenSigner
 
 CODE_LIFETIME_S = 60
 WAITING_CODES = 10_000
@@ -162,7 +162,7 @@ class Issuer:
         return self._answer(client.client_id, code.user, code.scopes)
 
     def _answer(self, client_id: str, party: Client | User, scopes: tuple[str, ...]) -> TokenAnswer:
-        token = self._signer.sign(
+        holder = Claims(
             subject=party.subject,
             client_id=client_id,
             roles=party.roles,
@@ -171,6 +171,7 @@ class Issuer:
             borrower=party.borrower,
             nominee=party.nominee,
         )
+        token = self._signer.sign(holder)
         return TokenAnswer(token, scope=" ".join(scopes))
 
     def _destination(self, query: Sequence[tuple[str, str]]) -> tuple[Client, str]:

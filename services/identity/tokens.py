@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, KeySetSerialization
 
@@ -22,6 +23,18 @@ def signing_key(folder: Path) -> ECKey:
     return ECKey.import_key(file.read_bytes(), {"use": "sig", "alg": ALGORITHM})
 
 
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token says of its holder. No personal data: subjects are opaque."""
+
+    subject: str
+    client_id: str
+    roles: Sequence[str]
+    scopes: Sequence[str] = ()
+    partner: str | None = None  # whom it acts for, if for one
+    borrower: str | None = None
+    nominee: str | None = None
+
+
 class TokenSigner:
     def __init__(self, key: ECKey, *, issuer: str, audience: str, now: Callable[[], float] = time.time) -> None:
         key.ensure_kid()
@@ -30,36 +43,23 @@ class TokenSigner:
         self._audience = audience
         self._now = now
 
-    def sign(
-        self,
-        *,
-        subject: str,
-        client_id: str,
-        roles: Sequence[str],
-        scopes: Sequence[str],
-        partner: str | None,
-        borrower: str | None = None,
-        nominee: str | None = None,
-    ) -> str:
-        """A token for 15 minutes. It carries no personal data: subjects are opaque."""
+    def sign(self, holder: Claims) -> str:
+        """A token for 15 minutes."""
         issued = int(self._now())
         claims: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": subject,
-            "client_id": client_id,
-            "scope": " ".join(scopes),
-            "roles": list(roles),
+            "sub": holder.subject,
+            "client_id": holder.client_id,
+            "scope": " ".join(holder.scopes),
+            "roles": list(holder.roles),
             "iat": issued,
             "exp": issued + LIFETIME_S,
             "jti": uuid.uuid4().hex,
         }
-        if partner is not None:
-            claims["partner"] = partner
-        if borrower is not None:
-            claims["borrower"] = borrower
-        if nominee is not None:
-            claims["nominee"] = nominee
+        for name in ("partner", "borrower", "nominee"):
+            if (acts_for := getattr(holder, name)) is not None:
+                claims[name] = acts_for
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": self._key.kid}, claims, self._key, algorithms=[ALGORITHM])
 
     def published(self) -> KeySetSerialization:

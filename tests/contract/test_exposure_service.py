@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from services.loans.tables.facility import CommitmentRow
-from services.loans.tables.material import MaterialLoanRow
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.positions import positions_of
 from services.loans.domain.facility.exposure import Due, Exposure
 from services.loans.domain.facility.facility import Facility
 from services.loans.domain.standing.calendars import months_later
+from services.loans.tables.facility import CommitmentRow
+from services.loans.tables.material import MaterialLoanRow
 from shared.engines.engines import Engines
 from shared.process.app import read_engine
 from tests.contract.loans_stage import TODAY, Lender, a_lender

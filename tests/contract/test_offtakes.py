@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from services.inventory.domain.lots import RecordAssay
 
+from services.inventory.domain.lots import RecordAssay
 from services.inventory.domain.rights import MatureRight
 from services.inventory.events import Assay, LotId, RightId
 from services.inventory.main import SERVICE as INVENTORY

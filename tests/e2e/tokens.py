@@ -8,7 +8,7 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from services.identity.tokens import ALGORITHM, TokenSigner, signing_key
+from services.identity.tokens import ALGORITHM, Claims, TokenSigner, signing_key
 from tests.e2e.world import World
 
 
@@ -16,7 +16,7 @@ def of_two_roles(world: World, subject: str, *roles: str) -> str:
     """What an issuer gives to a person who holds several offices."""
     key = signing_key(world.running.folder / "keys")
     signer = TokenSigner(key, issuer=world.running.endpoints.issuer, audience="reserve")
-    return signer.sign(subject=subject, client_id="console", roles=roles, scopes=(), partner=None)
+    return signer.sign(Claims(subject=subject, client_id="console", roles=roles))
 
 
 def bad_tokens(world: World) -> dict[str, tuple[str, str]]:

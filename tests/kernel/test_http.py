@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.identity.tokens import TokenSigner, signing_key
+from services.identity.tokens import Claims, TokenSigner, signing_key
 from shared.journal.messages import from_feed
 from shared.journal.record import GENESIS, chain_hash
 from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE
@@ -74,7 +74,7 @@ async def test_people_who_share_a_client_do_not_share_their_keys(counter: Runnin
     one, key = name(), name()
     signer = TokenSigner(signing_key(stage.folder / "keys"), issuer=stage.issuer, audience="reserve")
     for person in ("sub_one", "sub_two", "sub_one"):
-        token = signer.sign(subject=person, client_id="console", roles=("operator",), scopes=(), partner=None)
+        token = signer.sign(Claims(subject=person, client_id="console", roles=("operator",)))
         await counter.post(f"/v1/counters/{one}/additions", {"amount": 5}, key, Authorization=f"Bearer {token}")
     assert (await counter.http.get(f"/v1/counters/{one}")).json()["total"] == 10
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
-from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.book.approvals import ApproveRound
@@ -27,6 +25,8 @@ from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import Assay, GateEvidence

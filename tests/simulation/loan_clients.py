@@ -9,18 +9,6 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.loans.events.terms import (
-    AmendCondition,
-    Covenant,
-    LoanTerms,
-    Precedent,
-    Restructure,
-    ScheduleTerms,
-    Subsequent,
-    WaiveCondition,
-    WaiveCovenant,
-    WriteOff,
-)
 
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
@@ -35,6 +23,18 @@ from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
 from services.loans.events.project import ProjectFact
+from services.loans.events.terms import (
+    AmendCondition,
+    Covenant,
+    LoanTerms,
+    Precedent,
+    Restructure,
+    ScheduleTerms,
+    Subsequent,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
 from shared.journal.protocol import Document
 from shared.terms.acting import Signing
 from shared.terms.approval import approve

@@ -3,7 +3,6 @@
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.loans.events.terms import LoanTerms, Precedent, ScheduleTerms, WaiveCondition, WriteOff
 
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReleased, HeadroomReserved, Limit, LimitsSet, RateRecorded
@@ -27,6 +26,7 @@ from services.loans.events.loan import (
     Seen,
 )
 from services.loans.events.offtake import DeliveryValued, OfftakeAgreed
+from services.loans.events.terms import LoanTerms, Precedent, ScheduleTerms, WaiveCondition, WriteOff
 from shared.terms.approval import approve
 from shared.terms.conditions import Evaluation, Shown
 from tests.stories.audit import APPROVER_KEY, LAST_DAY, TODAY, Step, Story, a_citation, an_instrument, told

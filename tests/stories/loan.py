@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
@@ -14,6 +13,7 @@ from services.loans.domain.loan.decider import DECIDER, Loan
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
+from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 from shared.journal.decider import Refused
 from shared.terms.acting import Signing
 from shared.terms.approval import approve

@@ -5,14 +5,14 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from services.inventory.domain.lots import TakeInLot
-from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight

@@ -5,11 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.facility.exposure import NONE, Dimension, Exposure, exposures, limit_uses, security_shortfall, totals, valued
+from services.loans.domain.facility.exposure import (
+    NONE,
+    Dimension,
+    Exposure,
+    ExposureRow,
+    exposures,
+    limit_uses,
+    security_shortfall,
+    totals,
+    valued,
+)
 from tests.stories.exposure import CMF, SB, a_book, holding, loan, material
 
 
-def rows(*positions: Exposure, by: Dimension) -> dict[str, Exposure]:
+def rows(*positions: Exposure, by: Dimension) -> dict[str, ExposureRow]:
     book = a_book(*positions)
     return {row.key: row for row in exposures(valued(book.positions, book.facilities), book.facilities, by)}
 

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
-from services.inventory.domain.products import SetProtectedStock
 
 from services.inventory import events as happened
 from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
+from services.inventory.domain.products import SetProtectedStock
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from services.loans.events.terms import Restructure, ScheduleTerms, WriteOff
 
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
@@ -26,6 +25,7 @@ from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.equity import EquityFlowId
 from services.loans.events.loan import BookChange, PaymentId
 from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
+from services.loans.events.terms import Restructure, ScheduleTerms, WriteOff
 from shared.journal.decider import Decider, Refused
 from tests.stories import loan as facility_loan
 from tests.stories import material

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
-from services.loans.events.terms import ProjectCode
 
 from services.inventory.events import RightKind
 from services.loans.domain.projects.project import (
@@ -33,6 +32,7 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
+from services.loans.events.terms import ProjectCode
 from services.loans.reactions import react_to_inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.decider import Refused

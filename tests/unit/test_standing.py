@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import pytest
 from msgspec.structs import replace
-from services.loans.events.terms import ScheduleTerms
 
 from services.loans.domain.standing.dated_facts import (
     Advanced,
@@ -33,6 +32,7 @@ from services.loans.domain.standing.standing import (
     without_fact,
 )
 from services.loans.events.loan import BookChange
+from services.loans.events.terms import ScheduleTerms
 
 START = date(2024, 1, 1)
 SIX_MONTHS = ScheduleTerms(kind="equal", start=START, every="1m", periods=6, day_count="30/360")

@@ -7,13 +7,13 @@ from fractions import Fraction
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from services.loans.events.terms import ScheduleTerms
 
 from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
 from services.loans.domain.standing.periods import dated, grid
 from services.loans.domain.standing.schedule import Dated, ScheduleRow, schedule
 from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateChange, ScheduleError, Step, Terms
 from services.loans.domain.standing.standing import Account, books_on, figures_on, opened, upcoming, with_fact
+from services.loans.events.terms import ScheduleTerms
 
 START = date(2024, 1, 31)
 RATES = ("0", "0.01", "5.25", "12", "19/3", "40")

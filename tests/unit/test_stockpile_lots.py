@@ -4,9 +4,9 @@ from datetime import date
 
 import msgspec
 import pytest
+
 from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.domain.products import StandingHold
-
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
 from services.inventory.domain.stockpile import timers

@@ -4,11 +4,11 @@ from datetime import date
 
 import msgspec
 import pytest
-from services.inventory.domain.lots import AdjustStock, RecordAssay
-from services.inventory.domain.products import SetProtectedStock
 
 from services.inventory.domain.dispatch import ReturnDraw
+from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.domain.pinning import MAX_PINNED_LOTS, ReleasePool
+from services.inventory.domain.products import SetProtectedStock
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease, ReleaseRound
 from services.inventory.domain.state import short_g, usable_units

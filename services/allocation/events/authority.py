@@ -16,7 +16,7 @@ type ConflictAbout = Literal["partner", "product", "company", "round"]
 
 
 class Power(StrEnum):
-    """What an instrument may empower for, here and in the other services. An act that is known to no build is one that nobody does."""
+    """What an instrument may empower for, here and in the other services. A power that no build knows is one that nobody uses."""
 
     APPROVE_DECISION = "approve_decision"
     APPROVE_POLICY = "approve_policy"
@@ -48,7 +48,7 @@ class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     office: str  # whose power it is, never a person's name: "Secretary of the Department"
     under: InstrumentId | None  # None: an act of parliament
     holder: SubjectId
-    acts: tuple[str, ...]  # of `Act`
+    acts: tuple[str, ...]  # of `Power`
     products: tuple[ProductId, ...]  # empty: all
     limit_g: Grams | None  # of one act; None: no limit
     limit_minor: int | None

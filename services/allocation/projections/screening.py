@@ -43,26 +43,8 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
     execute = connection.execute
     on = date.fromisoformat(fact.record.effective_on)
     match fact.event:
-        case ScreeningListPutInForce() as event:
-            await execute("UPDATE screening_lists SET in_force = false WHERE list = $1", event.list)
-            await execute(
-                """INSERT INTO screening_lists (id, list, version, document, entries, in_force, reason, put_on)
-                   VALUES ($1, $2, $3, $4, $5, true, $6, $7)""",
-                f"{event.list}/{event.version}",
-                event.list,
-                event.version,
-                event.document,
-                event.entries,
-                event.reason,
-                on,
-            )
-        case ScreeningListWithdrawn() as event:
-            await execute(
-                "UPDATE screening_lists SET in_force = false, reason = $2, withdrawn_on = $3 WHERE id = $1",
-                f"{event.list}/{event.version}",
-                event.reason,
-                on,
-            )
+        case ScreeningListPutInForce() | ScreeningListWithdrawn() as event:
+            await _list(connection, event, on)
         case PartiesScreened() as event:
             await _screened(connection, event, on)
         case ScreeningHitDecided() as event:
@@ -90,31 +72,8 @@ async def project_screening(connection: Connection, fact: Fact) -> None:
             if isinstance(event, RequestDeclined):
                 await _involve(connection, event.request, fact.record.actor, "screener")
             await _no_longer(connection, event.request, (), on)
-        case ObjectionRaised() as event:
-            await execute(
-                """INSERT INTO objections (objection, request, product, partner, accepted_g, reasons, raised_on, status)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, 'open')""",
-                event.objection,
-                event.request,
-                event.product,
-                event.partner,
-                event.accepted_g,
-                as_json(event.reasons),
-                on,
-            )
-            due_on = on + timedelta(days=figures().objection_answer_days)
-            await raise_tasks(connection, [_objection_task(event, on, due_on)])
-        case ObjectionAnswered() as event:
-            await execute(
-                "UPDATE objections SET status = $2, answer = $3, answered_by = $4, answered_on = $5 WHERE objection = $1",
-                event.objection,
-                "upheld" if event.upheld else "not_upheld",
-                as_json(event.reasons),
-                event.answered_by,
-                on,
-            )
-            await _involve(connection, event.request, event.answered_by, "screener")
-            await end_tasks(connection, {f"objection/{event.objection}": on})
+        case ObjectionRaised() | ObjectionAnswered() as event:
+            await _object(connection, event, on)
         case RoundOpened() as event:
             await _involve(connection, event.round, fact.record.actor, "opener")
         case RoundProposed() as event:
@@ -146,6 +105,30 @@ def keep_acceptances(facts: Sequence[Fact]) -> Wave:
     ]
     columns = [list(column) for column in zip(*kept, strict=True)]
     return Wave((_KEEP_ACCEPTANCES, _SCREENERS), [*columns, [row[1] for row in kept], [row[7] for row in kept]])
+
+
+async def _list(connection: Connection, event: ScreeningListPutInForce | ScreeningListWithdrawn, on: date) -> None:
+    match event:
+        case ScreeningListPutInForce():
+            await connection.execute("UPDATE screening_lists SET in_force = false WHERE list = $1", event.list)
+            await connection.execute(
+                """INSERT INTO screening_lists (id, list, version, document, entries, in_force, reason, put_on)
+                   VALUES ($1, $2, $3, $4, $5, true, $6, $7)""",
+                f"{event.list}/{event.version}",
+                event.list,
+                event.version,
+                event.document,
+                event.entries,
+                event.reason,
+                on,
+            )
+        case ScreeningListWithdrawn():
+            await connection.execute(
+                "UPDATE screening_lists SET in_force = false, reason = $2, withdrawn_on = $3 WHERE id = $1",
+                f"{event.list}/{event.version}",
+                event.reason,
+                on,
+            )
 
 
 async def _screened(connection: Connection, event: PartiesScreened, on: date) -> None:
@@ -236,6 +219,35 @@ def _review_task(event: ReviewRequested, on: date) -> Task:
         due_on=on + timedelta(days=figures().review_days),
         raised_on=on,
     )
+
+
+async def _object(connection: Connection, event: ObjectionRaised | ObjectionAnswered, on: date) -> None:
+    match event:
+        case ObjectionRaised():
+            await connection.execute(
+                """INSERT INTO objections (objection, request, product, partner, accepted_g, reasons, raised_on, status)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, 'open')""",
+                event.objection,
+                event.request,
+                event.product,
+                event.partner,
+                event.accepted_g,
+                as_json(event.reasons),
+                on,
+            )
+            due_on = on + timedelta(days=figures().objection_answer_days)
+            await raise_tasks(connection, [_objection_task(event, on, due_on)])
+        case ObjectionAnswered():
+            await connection.execute(
+                "UPDATE objections SET status = $2, answer = $3, answered_by = $4, answered_on = $5 WHERE objection = $1",
+                event.objection,
+                "upheld" if event.upheld else "not_upheld",
+                as_json(event.reasons),
+                event.answered_by,
+                on,
+            )
+            await _involve(connection, event.request, event.answered_by, "screener")
+            await end_tasks(connection, {f"objection/{event.objection}": on})
 
 
 async def _review(connection: Connection, event: ReviewRequested | ReviewAssigned | ReviewConcluded, on: date) -> None:

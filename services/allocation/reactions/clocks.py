@@ -53,8 +53,8 @@ def of_books(fact: Fact) -> Sequence[Reaction]:
                 on=on,
             )
             return [_to_clock(start)]
-        case AwardGranted(award=award, mass_g=mass_g, decision=decision):
-            return [_advance(event, event.request, "awarded", award, mass_g, on, decision)]
+        case AwardGranted(award=award, decision=decision):
+            return [_advance(event, event.request, "awarded", award, on, decision)]
         case AwardWithdrawn(award=award):
             return [_set_back(event, event.request, "award_withdrawn", award, 0, on)]
         case RequestDeclined():
@@ -72,19 +72,19 @@ def of_stockpiles(fact: Fact) -> Sequence[Reaction]:
     on = date.fromisoformat(fact.record.effective_on)
     match event := fact.event:
         case inventory.StockReleased(request=request) if request.startswith("req_"):  # what a tender sells has no request
-            return [_advance(event, request, "released", event.award, event.mass_g, on, DecisionHash(event.decision))]
+            return [_advance(event, request, "released", event.award, on, DecisionHash(event.decision))]
         case inventory.LoanGateOpened(release=release, decision=decision):
-            return [_advance(event, request_of(release), "gate_opened", release, 0, on, DecisionHash(decision))]
+            return [_advance(event, request_of(release), "gate_opened", release, on, DecisionHash(decision))]
         case inventory.AwardForwarded(release=release, draw=draw, step="returned"):
             return [_set_back(event, request_of(release), "returned", draw, event.mass_g, on)]
         case inventory.AwardForwarded(release=release, draw=draw, step="weighed"):
-            return [_advance(event, request_of(release), "weighed", draw, event.mass_g, on)]
+            return [_advance(event, request_of(release), "weighed", draw, on)]
         case inventory.AwardForwarded(release=release, draw=draw):
-            return [_advance(event, request_of(release), "dispatched", draw, event.mass_g, on)]
+            return [_advance(event, request_of(release), "dispatched", draw, on)]
         case inventory.DrawDelivered(release=release, draw=draw, delivered_on=delivered_on):
-            return [_advance(event, request_of(release), "delivered", draw, event.mass_g, delivered_on)]
+            return [_advance(event, request_of(release), "delivered", draw, delivered_on)]
         case inventory.RightAssigned(release=release, draw=draw, right=right, source=source):  # a claim that passes goes no way
-            return [_advance(event, request_of(release), "delivered", f"{draw}/{right}/{source}", event.mass_g, on)]
+            return [_advance(event, request_of(release), "delivered", f"{draw}/{right}/{source}", on)]
         case inventory.ReleaseLapsed(release=release):
             return [_set_back(event, request_of(release), "lapsed", release, event.mass_g, on)]
         case inventory.ReleaseCancelled(release=release):
@@ -98,7 +98,8 @@ def request_of(release: str) -> RequestId:
     return RequestId(f"req_{release.removeprefix('rel_')}")
 
 
-def _advance(event: Any, request: str, step: ClockStep, of: str, mass_g: int, on: date, decision: DecisionHash | None = None) -> Reaction:
+def _advance(event: Any, request: str, step: ClockStep, of: str, on: date, decision: DecisionHash | None = None) -> Reaction:
+    mass_g = 0 if step == "gate_opened" else event.mass_g  # that event is of no grams
     return _to_clock(AdvanceClock(**_named(event, request, on), step=step, of=of, decision=decision, mass_g=mass_g))
 
 

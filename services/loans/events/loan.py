@@ -10,28 +10,17 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
 from shared.journal.record import MAX_INTEGER
 from shared.terms.acting import Approval
-from shared.terms.conditions import Condition, Evaluation, Evidence
+from shared.terms.conditions import Evaluation, Evidence
 
 LoanId = NewType("LoanId", str)  # "lon_01j..."
-BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person
-ProjectCode = NewType("ProjectCode", str)  # "hillgrove"
 ActId = NewType("ActId", str)  # "act_01j..."
 AdvanceId = NewType("AdvanceId", str)  # "adv_01j..."
 PaymentId = NewType("PaymentId", str)  # "pay_01j..."
-
 type SignedMinor = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-type Account = Literal["national_interest", "commercial"]
-type Ranking = Literal["senior", "subordinated", "mezzanine"]
-type Grade = Literal["AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D"]
-type Stage = Literal[1, 2, 3]  # of expected loss, as IFRS 9 (AASB 9) section 5.5 stages it
-type Category = Literal["A", "B", "C"]  # environmental and social, as the Equator Principles class projects
-type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
-type Every = Literal["1w", "2w", "1m", "2m", "3m", "4m", "6m", "1y"]
-type Kind = Literal["equal", "equal_principal", "bullet", "balloon", "step"]
 type Prepays = Literal["nothing", "instalment", "term"]  # what is beyond what is due: is credit, or makes instalments smaller, or fewer
-type CovenantKind = Literal["dscr", "llcr"]
 
 
 class BookChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,115 +57,6 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     next_due: date | None
     next_due_minor: Minor  # on that day, as the schedule stands
     next_billing: date | None = None  # the day on which something is billed by itself: a period's end, which is due then or soon after
-
-
-class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How a loan is to be repaid. Periods run from `start`; the first `interest_only_periods` repay nothing, and in the first
-    `capitalised_periods` interest becomes principal."""
-
-    kind: Kind
-    start: date
-    every: Every
-    periods: int
-    day_count: DayCount
-    calendar: str = "none"  # by which a due date that is no business day moves to the next one
-    due: tuple[date, ...] = ()  # where it moves them to, as its holidays were known then; (): the periods' ends
-    interest_only_periods: int = 0
-    capitalised_periods: int = 0
-    balloon_minor: Minor = 0
-    step: str = "1"  # by which an instalment grows each `step_periods`
-    step_periods: int = 12
-
-
-class Precedent(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition precedent: no advance before it is met, or waived."""
-
-    name: str  # "offtake"
-    text: str  # as the loan agreement has it
-    condition: Condition
-
-
-class Subsequent(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition subsequent: to be met by a day."""
-
-    name: str
-    text: str
-    condition: Condition
-    due: date
-
-
-class Covenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A ratio that the borrower reports and keeps: debt service cover, or loan life cover."""
-
-    kind: CovenantKind
-    minimum: str  # "1.30"
-
-
-class LoanTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
-
-    facility: FacilityId
-    account: Account
-    instrument: str  # that approves it: an Act, direction or delegation
-    borrower: BorrowerCode
-    project: ProjectCode
-    elements: tuple[str, ...]
-    currency: str
-    commitment_minor: Minor
-    security: str
-    ranking: Ranking
-    base_rate: str  # "fixed", "BBSW 3M"
-    base_pct: str  # a year, as it stands at the proposal
-    margin_pct: str
-    default_margin_pct: str  # on top, on what is overdue
-    commitment_fee_pct: str  # a year, on what is not advanced, from the commitment to `available_until`
-    establishment_fee_minor: Minor  # due with the first advance
-    available_from: date
-    available_until: date  # the last day of an advance
-    sunset_on: date  # the last day by which conditions precedent must be met
-    schedule: ScheduleTerms
-    precedents: tuple[Precedent, ...]
-    subsequents: tuple[Subsequent, ...]
-    covenants: tuple[Covenant, ...]
-    grade: Grade
-    stage: Stage
-    kyc: str  # the reference of the check that cleared the borrower
-    category: Category
-
-
-# Acts: what a second person must sign
-
-
-class AmendCondition(msgspec.Struct, frozen=True, kw_only=True, tag="amend_condition"):
-    name: str
-    text: str
-    condition: Condition
-
-
-class WaiveCondition(msgspec.Struct, frozen=True, kw_only=True, tag="waive_condition"):
-    name: str
-    until: date | None  # the last day; None: for good
-
-
-class Restructure(msgspec.Struct, frozen=True, kw_only=True, tag="restructure"):
-    """Another schedule for what is owed from its start on; what is overdue then becomes part of it if `capitalise_overdue`."""
-
-    schedule: ScheduleTerms
-    rate_pct: str | None  # a year, all in; None: as before
-    capitalise_overdue: bool
-
-
-class WriteOff(msgspec.Struct, frozen=True, kw_only=True, tag="write_off"):
-    amount_minor: Minor
-    on: date
-
-
-class WaiveCovenant(msgspec.Struct, frozen=True, kw_only=True, tag="waive_covenant"):
-    kind: CovenantKind
-    until: date
-
-
-type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

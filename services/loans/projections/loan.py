@@ -124,9 +124,9 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
     execute = connection.execute
     match event:
         case LoanProposed():
-            await _insert(connection, fact, event.loan, "proposed", event.terms, event.document, event.proposed_by, None)
+            await _insert(connection, event, "proposed", event.proposed_by, None, fact.record.version)
         case LoanImported():
-            await _insert(connection, fact, event.loan, "approved", event.terms, event.document, event.imported_by, event.reference)
+            await _insert(connection, event, "approved", event.imported_by, event.reference, fact.record.version)
         case LoanApproved():
             await execute(
                 "UPDATE loans SET status = 'approved', approval = $2, reason = NULL WHERE loan = $1", event.loan, as_json(event.approval)
@@ -189,11 +189,12 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
 
 
 async def _insert(
-    connection: Connection, fact: Fact, loan: str, status: str, terms: LoanTerms, document: str, by: str, reference: str | None
+    connection: Connection, event: LoanProposed | LoanImported, status: str, by: str, reference: str | None, version: int
 ) -> None:
+    terms = event.terms
     await connection.execute(
         _LOAN,
-        loan,
+        event.loan,
         status,
         terms.facility,
         terms.borrower,
@@ -202,12 +203,12 @@ async def _insert(
         terms.commitment_minor,
         terms.commitment_minor,
         as_json(terms),
-        document,
+        event.document,
         by,
         reference,
         terms.grade,
         terms.stage,
-        fact.record.version,
+        version,
     )
 
 

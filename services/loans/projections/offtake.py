@@ -53,42 +53,38 @@ async def project_offtake(connection: Connection, fact: Fact) -> None:
                 "UPDATE offtakes SET ended_on = $2, ended_because = $3 WHERE offtake = $1", event.offtake, event.on, event.reason
             )
         case DeliveryValued():
-            await _delivery(
-                connection, event, "valued", event.received_on, event.contained_g, event.amount_minor, event.payment, reason=None
-            )
+            await _delivery(connection, event, "valued", event.received_on)
         case DeliveryNotValued():
             await _delivery(connection, event, "not_valued", event.received_on, reason=event.reason)
         case DeliveryQuarantined():
             await _delivery(connection, event, "quarantined", date.fromisoformat(fact.record.effective_on), reason="out_of_specification")
         case DeliveryAccepted():
-            await _delivery(connection, event, "accepted", event.accepted_on, reason=None)
+            await _delivery(connection, event, "accepted", event.accepted_on)
         case _:
             assert_never(event)
 
 
 async def _delivery(
     connection: Connection,
-    event: Any,
+    event: DeliveryValued | DeliveryNotValued | DeliveryQuarantined | DeliveryAccepted,
     status: str,
     received_on: date,
-    contained_g: int | None = None,
-    amount_minor: int | None = None,
-    payment: str | None = None,
-    *,
-    reason: str | None,
+    reason: str | None = None,
 ) -> None:
-    offtake, loan = getattr(event, "offtake", None), getattr(event, "loan", None)
+    def known(name: str) -> Any:
+        return getattr(event, name, None)  # what this event does not say is not known yet
+
     await connection.execute(
         _DELIVERY,
         event.lot,
         event.right,
         status,
-        offtake,
-        loan,
+        known("offtake"),
+        known("loan"),
         event.mass_g,
-        contained_g,
-        amount_minor,
+        known("contained_g"),
+        known("amount_minor"),
         received_on,
-        payment,
+        known("payment"),
         reason,
     )

@@ -1,6 +1,6 @@
 """Rounds of a book: requests decided together. Opened, proposed, approved by people other than the proposer, certified, released."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import assert_never
@@ -8,21 +8,16 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book.approvals import ApproveRound, approve_round
+from services.allocation.domain.book.awards import grant, withdrawn
 from services.allocation.domain.book.carries import carried, restored
 from services.allocation.domain.book.emergency import MissRatification, RatifyRound, emergency_decided, miss_ratification, ratify_round
 from services.allocation.domain.book.lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
 from services.allocation.domain.book.opening import OpenRound, minimum_beyond, open_round
 from services.allocation.domain.book.screening import parties_barred
 from services.allocation.domain.book.state import Book, Reason, Request, Round, proposal_of, requests_of
-from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import (
-    Award,
-    AwardGranted,
-    AwardId,
-    AwardWithdrawn,
     BookEvent,
     DecisionHash,
-    LoanAwarded,
     PartnerCode,
     ProductId,
     Reads,
@@ -273,7 +268,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     given: list[BookEvent] = []
     for award in order.awards:
         grants = given if book.requests[award.request].return_on is None else lent
-        grants += _grant(award, command.round, product, book, proposal.decision, expires_on)
+        grants += grant(award, command.round, product, book, proposal.decision, expires_on)
     return [
         *lent,  # inventory is to know which awards are loans before it hears that the round is certified
         *carried(command.round, product, book, round, _last_days(command.surroundings), command.on),
@@ -300,38 +295,6 @@ def name_of(order: ReleaseOrder) -> str:
     return sha256(canonical(order)).hexdigest()
 
 
-def _grant(
-    award: Award, round_id: RoundId, product: ProductId, book: Book, decision: DecisionHash, expires_on: date
-) -> list[AwardGranted | LoanAwarded]:
-    request = book.requests[award.request]
-    granted = AwardGranted(
-        award=award.award,
-        round=round_id,
-        request=award.request,
-        product=product,
-        partner=award.partner,
-        mass_g=award.mass_g,
-        daily_consumption_g=request.daily_consumption_g,
-        days_of_cover=days_of_cover(award.mass_g, request.daily_consumption_g),
-        decision=decision,
-        expires_on=expires_on,
-    )
-    if request.return_on is None:
-        return [granted]
-    lent = LoanAwarded(
-        award=award.award,
-        round=round_id,
-        request=award.request,
-        product=product,
-        partner=award.partner,
-        mass_g=award.mass_g,
-        return_on=request.return_on,
-        decision=decision,
-        expires_on=expires_on,
-    )
-    return [granted, lent]
-
-
 def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEvent]:
     if _certified(book, command.round, command.decision) is None:
         return []
@@ -342,26 +305,7 @@ def _reopen(command: ReopenRound, product: ProductId, book: Book) -> list[BookEv
     if (round := _certified(book, command.round, command.decision)) is None:
         return []
     reopened = RoundReopened(round=command.round, product=product, decision=command.decision, reason=command.reason)
-    return [*_withdrawn(command, product, book, round), *restored(command.round, product, book, round), reopened]
-
-
-def _withdrawn(command: ReopenRound, product: ProductId, book: Book, round: Round) -> Iterator[AwardWithdrawn]:
-    for request_id in sorted(round.requests):
-        request = book.requests[request_id]
-        if request.awarded_g:
-            yield AwardWithdrawn(
-                award=award_of(request_id),
-                round=command.round,
-                request=request_id,
-                product=product,
-                partner=request.partner,
-                reason=command.reason,
-            )
-
-
-def award_of(request: RequestId) -> AwardId:
-    """An award is named after its request, which has at most one that stands."""
-    return AwardId(f"awd_{request.removeprefix('req_')}")
+    return [*withdrawn(command.round, product, book, round, command.reason), *restored(command.round, product, book, round), reopened]
 
 
 def _undecided(book: Book, round_id: RoundId) -> Round | Refused[Reason]:

@@ -36,7 +36,7 @@ class Ratio(msgspec.Struct, frozen=True, gc=False):
     minimum: str
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """One loan, holding or material loan. Amounts are in its asset: minor units of a currency, or contained grams."""
 
     instrument: Instrument
@@ -81,7 +81,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     security_minor: int = 0
 
 
-class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+class ExposureRow(msgspec.Struct, frozen=True, kw_only=True):
     """One partner, project, ... and one currency. `contained_g`: what is owed in metal, by element."""
 
     key: str
@@ -94,17 +94,17 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 class Valued(msgspec.Struct, frozen=True, gc=False):
     """A position, and what it comes to in the currency of its facility."""
 
-    position: Position
+    position: Exposure
     currency: str
     sums: Sums
 
 
-def valued(positions: Iterable[Position], facilities: Mapping[str, Facility]) -> list[Valued]:
+def valued(positions: Iterable[Exposure], facilities: Mapping[str, Facility]) -> list[Valued]:
     """Each once, for all the rows that it will be in."""
     return [_valued(position, facilities[position.facility]) for position in positions]
 
 
-def _valued(position: Position, facility: Facility) -> Valued:
+def _valued(position: Exposure, facility: Facility) -> Valued:
     asset = position.asset
     sums = Sums(
         positions=1,
@@ -118,7 +118,7 @@ def _valued(position: Position, facility: Facility) -> Valued:
     return Valued(position, facility.currency, sums)
 
 
-def exposures(positions: Iterable[Valued], facilities: Mapping[str, Facility], by: Dimension) -> list[Exposure]:
+def exposures(positions: Iterable[Valued], facilities: Mapping[str, Facility], by: Dimension) -> list[ExposureRow]:
     """A row for each that has a position, or a limit."""
     grouped: dict[tuple[str, str], list[Valued]] = {}
     for each in positions:
@@ -129,7 +129,7 @@ def exposures(positions: Iterable[Valued], facilities: Mapping[str, Facility], b
         if (row := _key_of_limit(use, facilities[use.facility], by)) is not None:
             limits.setdefault((row, facilities[use.facility].currency), []).append(use)
     return [
-        Exposure(
+        ExposureRow(
             key=key,
             currency=currency,
             sums=_added(grouped.get((key, currency), ())),
@@ -148,7 +148,7 @@ def totals(positions: Iterable[Valued], facilities: Mapping[str, Facility]) -> d
     return {currency: _added(those) for currency, those in sorted(by_currency.items())}
 
 
-def keys_by(position: Position, by: Dimension) -> tuple[str, ...]:
+def keys_by(position: Exposure, by: Dimension) -> tuple[str, ...]:
     match by:
         case "element":
             return position.elements or (NONE,)
@@ -206,7 +206,7 @@ def _added(positions: Sequence[Valued]) -> Sums:
     return Sums(**{name: sum(getattr(each.sums, name) for each in positions) for name in Sums.__struct_fields__})
 
 
-def security_shortfall(position: Position, facility: Facility) -> int | None:
+def security_shortfall(position: Exposure, facility: Facility) -> int | None:
     """By how much what secures it covers less than it must. None: its security is not stated in money."""
     if position.security_minor is None:
         return None

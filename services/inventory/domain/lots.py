@@ -1,11 +1,10 @@
-"""Stock: the product, its lots and what is known of them."""
+"""Lots: what comes in, what a laboratory says of it, and what a stock-take finds."""
 
 from collections.abc import Sequence
 from datetime import date
 
 import msgspec
 
-from services.inventory.domain.authority import opened
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Lot, Stockpile, held_g, short_g, unpinned_units
 from services.inventory.events import (
@@ -14,44 +13,14 @@ from services.inventory.events import (
     AssayRecorded,
     CustodyModel,
     Event,
-    Form,
-    HoldId,
-    HoldPutOn,
-    HoldScope,
     LotId,
     LotTakenIn,
-    ProductId,
-    ProductRegistered,
-    ProtectedStockSet,
     RightId,
     Status,
     StockAdjusted,
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
-from shared.terms.authority import Capacity
-
-
-class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold on everything, a partner or a depot, from before there was the product."""
-
-    hold: HoldId
-    scope: HoldScope
-    target: str | None
-    reason: str
-    authority: str
-    expires_on: date | None
-
-
-class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    product: ProductId
-    name: str
-    contents: dict[str, str]
-    form: Form
-    unit: str
-    nominal_unit_g: int
-    specification: str
-    holds: tuple[StandingHold, ...] = ()
 
 
 class TakeInLot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -76,15 +45,6 @@ class RecordAssay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     assay: Assay
 
 
-class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`authority`: by whose word it is kept or raised. To lower it opens stock to rounds: that is done in a `capacity`."""
-
-    mass_g: int
-    authority: str
-    reason: str
-    capacity: Capacity | None = None
-
-
 class AdjustStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A stock-take found `change_units` more (or, below zero, fewer) than the books. Less than a unit shows when a draw is weighed."""
 
@@ -92,25 +52,6 @@ class AdjustStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     change_units: int
     cause: AdjustmentCause
     reason: str
-
-
-def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Event] | Refusal:
-    if state.product is not None:
-        return Refused(Reason.PRODUCT_REGISTERED, f"{command.product} is registered already", "/product")
-    if not 0 < command.nominal_unit_g <= MAX_INTEGER:
-        return Refused(Reason.QUANTITY_INVALID, "a unit must weigh at least one gram", "/nominal_unit_g")
-    return [
-        ProductRegistered(
-            product=command.product,
-            name=command.name,
-            contents=command.contents,
-            form=command.form,
-            unit=command.unit,
-            nominal_unit_g=command.nominal_unit_g,
-            specification=command.specification,
-        ),
-        *(HoldPutOn(product=command.product, **msgspec.structs.asdict(hold)) for hold in command.holds),
-    ]
 
 
 def take_in_lot(command: TakeInLot, state: Stockpile, right: RightId | None = None) -> Sequence[Event] | Refusal:
@@ -173,16 +114,6 @@ def _short_after(state: Stockpile, lot: Lot, after: Status, moved: int) -> int:
     sign = 1 if after == "available" else -1
     changed = free + sign * (moved - pinned)
     return short_g(state) + (max(0, -changed) - max(0, -free) - sign * pinned) * lot.nominal_unit_g
-
-
-def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | Refusal:
-    if (product := state.product) is None:
-        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
-    if not 0 <= command.mass_g <= MAX_INTEGER:
-        return Refused(Reason.QUANTITY_INVALID, "protected stock is zero or more grams", "/mass_g")
-    event = ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)
-    opened_g = state.protected_g - command.mass_g
-    return [event] if opened_g <= 0 else opened(event, opened_g, command.capacity)
 
 
 def adjust_stock(command: AdjustStock, state: Stockpile) -> Sequence[Event] | Refusal:

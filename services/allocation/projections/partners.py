@@ -1,0 +1,85 @@
+"""Read tables of partners: their agreements and disruptions."""
+
+from services.allocation.events import (
+    AgreementAmended,
+    AgreementEnded,
+    AgreementEvent,
+    AgreementResumed,
+    AgreementSigned,
+    AgreementSuspended,
+    DisruptionDeclared,
+    DisruptionEnded,
+    DisruptionRevised,
+)
+from shared.journal.connection import Connection, as_json
+
+
+async def project_agreement(connection: Connection, event: AgreementEvent, version: int) -> None:
+    match event:
+        case AgreementSigned():
+            await connection.execute(
+                """INSERT INTO agreements (agreement, partner, products, priority_class, valid_from, valid_until, ended, suspended,
+                                           version)
+                   VALUES ($1, $2, $3, $4, $5, $6, false, false, $7)""",
+                event.agreement,
+                event.partner,
+                as_json(event.products),
+                event.priority_class,
+                event.valid_from,
+                event.valid_until,
+                version,
+            )
+        case AgreementAmended():
+            await connection.execute(
+                "UPDATE agreements SET products = $2, priority_class = $3, valid_until = $4, version = $5 WHERE agreement = $1",
+                event.agreement,
+                as_json(event.products),
+                event.priority_class,
+                event.valid_until,
+                version,
+            )
+        case AgreementEnded():
+            await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
+        case AgreementSuspended() | AgreementResumed():
+            await connection.execute(
+                "UPDATE agreements SET suspended = $2, version = $3 WHERE agreement = $1",
+                event.agreement,
+                isinstance(event, AgreementSuspended),
+                version,
+            )
+
+
+async def project_disruption(connection: Connection, event: DisruptionDeclared | DisruptionRevised | DisruptionEnded, version: int) -> None:
+    match event:
+        case DisruptionDeclared():
+            await connection.execute(
+                """INSERT INTO disruptions (disruption, instrument, products, declared_scope, observed_scope, partners, starts_on,
+                                            evidence, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+                event.disruption,
+                event.instrument,
+                as_json(event.products),
+                event.declared_scope,
+                event.observed_scope,
+                as_json(event.partners),
+                event.starts_on,
+                as_json(event.evidence),
+                version,
+            )
+        case DisruptionRevised():
+            await connection.execute(
+                """UPDATE disruptions SET declared_scope = $2, observed_scope = $3, partners = $4, starts_on = $5, evidence = $6,
+                                          version = $7
+                   WHERE disruption = $1""",
+                event.disruption,
+                event.declared_scope,
+                event.observed_scope,
+                as_json(event.partners),
+                event.starts_on,
+                as_json(event.evidence),
+                version,
+            )
+        case DisruptionEnded():
+            await connection.execute(
+                "UPDATE disruptions SET ends_on = $2, version = $3 WHERE disruption = $1", event.disruption, event.ends_on, version
+            )

@@ -1,0 +1,63 @@
+"""Approvers' keys, instruments, conflicts of interest, and what was cited."""
+
+from datetime import date
+from typing import Any
+
+from sqlmodel import Field
+
+from services.allocation.tables.table import Table
+from shared.journal.columns import json, whole
+
+
+class ApproverKeyRow(Table, table=True):
+    __tablename__ = "approver_keys"
+    id: str = Field(primary_key=True)  # "{subject}/{key}"
+    subject: str
+    key: str = Field(index=True)
+    public_key: str
+    enrolled_on: date
+    revoked_on: date | None
+
+
+class InstrumentRow(Table, table=True):
+    __tablename__ = "instruments"
+    instrument: str = Field(primary_key=True)
+    kind: str
+    title: str
+    office: str
+    under: str | None
+    holder: str = Field(index=True)
+    acting: list[dict[str, Any]] = json()  # as `Acting`
+    acts: list[str] = json()
+    products: list[str] = json()  # none: all
+    limit_g: int | None = whole(nullable=True)
+    limit_minor: int | None = whole(nullable=True)
+    currency: str | None
+    valid_from: date
+    valid_until: date
+    may_sub_delegate: bool
+    ended_on: date | None
+    version: int
+
+
+class ConflictRow(Table, table=True):
+    __tablename__ = "conflicts"
+    official: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)  # what it is about, as names are compared
+    about: str
+    name: str
+    reason: str
+    declared_on: date
+
+
+class CitationRow(Table, table=True):
+    """By what authority something was done."""
+
+    __tablename__ = "citations"
+    place: str = Field(primary_key=True)  # where the journal has it: "allocation/0/123"
+    matter: str = Field(index=True)  # what was acted on: "rnd_01j..."
+    act: str
+    by: str
+    authority: str
+    cited: dict[str, Any] = json()  # as `Cited`
+    cited_on: date

@@ -1,0 +1,43 @@
+"""Partners, their agreements, and disruptions."""
+
+from datetime import date
+from typing import Any
+
+from sqlmodel import Field
+
+from services.allocation.tables.table import Table
+from shared.journal.columns import json
+
+
+class PartnerRow(Table, table=True):
+    __tablename__ = "partners"
+    partner: str = Field(primary_key=True)
+    name: str
+    version: int
+
+
+class AgreementRow(Table, table=True):
+    __tablename__ = "agreements"
+    agreement: str = Field(primary_key=True)
+    partner: str = Field(index=True)
+    products: list[dict[str, Any]] = json()  # as `ProductTerms`
+    priority_class: int
+    valid_from: date
+    valid_until: date
+    ended: bool
+    suspended: bool
+    version: int
+
+
+class DisruptionRow(Table, table=True):
+    __tablename__ = "disruptions"
+    disruption: str = Field(primary_key=True)
+    instrument: str
+    products: list[str] = json()
+    declared_scope: str
+    observed_scope: str
+    partners: list[str] = json()
+    starts_on: date
+    ends_on: date | None
+    evidence: list[str] = json()
+    version: int

@@ -1,0 +1,83 @@
+"""Products: what is registered of one, and how much of it rounds must leave."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from services.inventory.domain.authority import opened
+from services.inventory.domain.reasons import Reason, Refusal
+from services.inventory.domain.state import Stockpile
+from services.inventory.events import (
+    Event,
+    Form,
+    HoldId,
+    HoldPutOn,
+    HoldScope,
+    ProductId,
+    ProductRegistered,
+    ProtectedStockSet,
+)
+from shared.journal.decider import Refused
+from shared.journal.record import MAX_INTEGER
+from shared.terms.authority import Capacity
+
+
+class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold on everything, a partner or a depot, from before there was the product."""
+
+    hold: HoldId
+    scope: HoldScope
+    target: str | None
+    reason: str
+    authority: str
+    expires_on: date | None
+
+
+class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    product: ProductId
+    name: str
+    contents: dict[str, str]
+    form: Form
+    unit: str
+    nominal_unit_g: int
+    specification: str
+    holds: tuple[StandingHold, ...] = ()
+
+
+class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`authority`: by whose word it is kept or raised. To lower it opens stock to rounds: that is done in a `capacity`."""
+
+    mass_g: int
+    authority: str
+    reason: str
+    capacity: Capacity | None = None
+
+
+def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is not None:
+        return Refused(Reason.PRODUCT_REGISTERED, f"{command.product} is registered already", "/product")
+    if not 0 < command.nominal_unit_g <= MAX_INTEGER:
+        return Refused(Reason.QUANTITY_INVALID, "a unit must weigh at least one gram", "/nominal_unit_g")
+    return [
+        ProductRegistered(
+            product=command.product,
+            name=command.name,
+            contents=command.contents,
+            form=command.form,
+            unit=command.unit,
+            nominal_unit_g=command.nominal_unit_g,
+            specification=command.specification,
+        ),
+        *(HoldPutOn(product=command.product, **msgspec.structs.asdict(hold)) for hold in command.holds),
+    ]
+
+
+def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | Refusal:
+    if (product := state.product) is None:
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
+    if not 0 <= command.mass_g <= MAX_INTEGER:
+        return Refused(Reason.QUANTITY_INVALID, "protected stock is zero or more grams", "/mass_g")
+    event = ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)
+    opened_g = state.protected_g - command.mass_g
+    return [event] if opened_g <= 0 else opened(event, opened_g, command.capacity)

@@ -1,0 +1,142 @@
+"""What happens to a stockpile. Each event says all that the ledger needs to post it: product, grams, depots, statuses, partner.
+
+Grams are net, dry and nominal (units x nominal unit) unless a name says `weighed`. A stored shape never changes: a new one is a new
+version.
+"""
+
+from services.inventory.events.authority import AuthorityCited
+from services.inventory.events.draws import (
+    AwardForwarded,
+    DrawDelivered,
+    DrawDispatched,
+    DrawReturned,
+    DrawWeighed,
+    GateEvidence,
+    StockDrawn,
+)
+from services.inventory.events.holds import HoldLifted, HoldPutOn, HoldScope, RoundFreed, RoundHeld
+from services.inventory.events.ids import (
+    DrawId,
+    HoldId,
+    LotId,
+    Parcel,
+    ProductId,
+    ReleaseId,
+    RightId,
+    SignedGrams,
+    SignedUnits,
+    UnitCount,
+    Units,
+)
+from services.inventory.events.loans import (
+    LentDrawReturned,
+    LentParcel,
+    LoanAnnounced,
+    LoanGateOpened,
+    MaterialLent,
+    ReturnRefused,
+    ReturnTakenIn,
+)
+from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
+from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
+from services.inventory.events.releases import (
+    PinnedUnits,
+    ReleaseCancelled,
+    ReleaseLapsed,
+    RoundReleased,
+    RoundReleaseRefused,
+    StockPinned,
+    StockReleased,
+)
+from services.inventory.events.rights import RightAdded, RightAssigned, RightKind, RightMatured, Source
+
+__all__ = [
+    "AdjustmentCause",
+    "Assay",
+    "AssayRecorded",
+    "AuthorityCited",
+    "AwardForwarded",
+    "CustodyModel",
+    "DrawDelivered",
+    "DrawDispatched",
+    "DrawId",
+    "DrawReturned",
+    "DrawWeighed",
+    "Event",
+    "Form",
+    "GateEvidence",
+    "HoldId",
+    "HoldLifted",
+    "HoldPutOn",
+    "HoldScope",
+    "LentDrawReturned",
+    "LentParcel",
+    "LoanAnnounced",
+    "LoanGateOpened",
+    "LotId",
+    "LotTakenIn",
+    "MaterialLent",
+    "Parcel",
+    "PinnedUnits",
+    "ProductId",
+    "ProductRegistered",
+    "ProtectedStockSet",
+    "ReleaseCancelled",
+    "ReleaseId",
+    "ReleaseLapsed",
+    "ReturnRefused",
+    "ReturnTakenIn",
+    "RightAdded",
+    "RightAssigned",
+    "RightId",
+    "RightKind",
+    "RightMatured",
+    "RoundFreed",
+    "RoundHeld",
+    "RoundReleaseRefused",
+    "RoundReleased",
+    "SignedGrams",
+    "SignedUnits",
+    "Source",
+    "Status",
+    "StockAdjusted",
+    "StockDrawn",
+    "StockPinned",
+    "StockReleased",
+    "UnitCount",
+    "Units",
+]
+
+type Event = (
+    ProductRegistered
+    | LotTakenIn
+    | AssayRecorded
+    | ProtectedStockSet
+    | HoldPutOn
+    | HoldLifted
+    | RoundHeld
+    | RoundFreed
+    | RightAdded
+    | RightMatured
+    | LoanAnnounced
+    | LoanGateOpened
+    | StockReleased
+    | StockPinned
+    | RoundReleased
+    | RoundReleaseRefused
+    | StockDrawn
+    | MaterialLent
+    | LentDrawReturned
+    | ReturnTakenIn
+    | ReturnRefused
+    | RightAssigned
+    | ReleaseLapsed
+    | ReleaseCancelled
+    | DrawWeighed
+    | DrawDispatched
+    | DrawReturned
+    | AwardForwarded
+    | DrawDelivered
+    | StockAdjusted
+    | AuthorityCited
+)

@@ -1,0 +1,88 @@
+"""What happens to a draw, to its delivery."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from services.inventory.events.ids import DrawId, Parcel, ReleaseId, SignedGrams, StockpileEvent
+from shared.journal.record import Grams
+
+
+class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a gate of dispatch counts as met."""
+
+    gate: str  # "ledger_receipt"
+    evidence: str  # what shows it, for instance "log 1842, root 9f86..., inventory/0/123"
+    by: str  # who or what established it
+    until: date | None = None  # the last day that it holds; None: for good
+
+
+class StockDrawn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_drawn.v1"):
+    """Released -> drawn. The goods are the partner's now, and still in their depots."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    remaining_g: Grams  # of the release
+
+
+class DrawWeighed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_weighed.v1"):
+    draw: DrawId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    weighed_g: Grams
+    difference_g: SignedGrams  # weighed, less what the books held before: the nominal mass or an earlier weighing
+
+
+class DrawDispatched(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_dispatched.v1"):
+    """From the parcels' depots to the carrier."""
+
+    draw: DrawId
+    partner: str
+    parcels: tuple[Parcel, ...]
+    mass_g: Grams
+    weighed_g: Grams
+    carrier: str
+    consignee: str
+    gates: tuple[GateEvidence, ...]
+
+
+class DrawReturned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_returned.v1"):
+    """Drawn -> available, or quarantined for what came from lots that are so by now. Its release stays drawn."""
+
+    draw: DrawId
+    partner: str
+    available: tuple[Parcel, ...]
+    quarantined: tuple[Parcel, ...]
+    mass_g: Grams
+    difference_g: SignedGrams  # weighed less nominal, to be taken back; 0 if it was not weighed
+    reason: str
+
+
+class AwardForwarded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.award_forwarded.v1"):
+    """With a weighing, a dispatch or a return: of which release the draw is, for whoever follows an award to its end."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    step: Literal["weighed", "dispatched", "returned"]
+    mass_g: Grams  # nominal
+
+
+class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_delivered.v1"):
+    """From the carrier to the consignee, who has signed for it."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    mass_g: Grams
+    weighed_g: Grams
+    carrier: str
+    consignee: str
+    delivered_on: date
+    received_by: str  # the office that signed, never a person's name
+    evidence: str  # what shows it: "CMR 4711"

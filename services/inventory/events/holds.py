@@ -1,0 +1,37 @@
+"""Stops, put on and lifted."""
+
+from datetime import date
+from typing import Literal
+
+from services.inventory.events.ids import HoldId, StockpileEvent
+
+type HoldScope = Literal["lot", "product", "partner", "depot", "all"]
+
+
+class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1"):
+    hold: HoldId
+    scope: HoldScope
+    target: str | None  # the lot, partner or depot; None for `product` and `all`
+    reason: str
+    authority: str
+    expires_on: date | None  # the last day that it stops anything
+
+
+class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
+    hold: HoldId
+    reason: str
+    authority: str | None  # None: it expired, or the suspension that it was put on for is over
+
+
+class RoundHeld(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_held.v1"):
+    """Nothing more is drawn or dispatched under this decision: nobody has ratified it in time. No operator lifts it."""
+
+    round: str
+    decision: str
+    reason: str
+
+
+class RoundFreed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_freed.v1"):
+    round: str
+    decision: str
+    reason: str

@@ -1,0 +1,78 @@
+"""What is reserved for an award, until it is drawn, lapses or is cancelled."""
+
+from datetime import date
+
+import msgspec
+
+from services.inventory.events.ids import LotId, ReleaseId, StockpileEvent, UnitCount, Units
+from shared.journal.record import Grams
+
+
+class StockReleased(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_released.v1"):
+    """Available -> released, for one award: of lots first, reserved as units by size (which lots is settled when they are drawn), and
+    of firm rights for what lots do not cover. `mass_g` is both together."""
+
+    release: ReleaseId
+    round: str
+    decision: str
+    award: str
+    request: str
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots, largest first
+    rights_g: Grams  # of rights
+    mass_g: Grams
+    expires_on: date  # the last day on which it may be drawn
+
+
+class PinnedUnits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Whole units of one lot, of one size, that are kept for a release."""
+
+    lot: LotId
+    nominal_unit_g: Grams
+    units: Units
+
+
+class StockPinned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_pinned.v1"):
+    """The lots that a release is met from, all that are left of them: it is drawn from these only, and nobody else draws them. Follows
+    `stock_released` where the decision named the lots, and `right_assigned` where rights stand in for some of them. What is drawn of them,
+    and the release's end, unpins them without another word."""
+
+    release: ReleaseId
+    partner: str
+    lots: tuple[PinnedUnits, ...]  # in the order in which they are drawn
+
+
+class RoundReleased(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_released.v1"):
+    round: str
+    decision: str
+    releases: Units
+    mass_g: Grams
+    expires_on: date
+
+
+class RoundReleaseRefused(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_release_refused.v1"):
+    round: str
+    decision: str
+    reason: str  # a code of `domain.reasons.Reason`
+    detail: str
+
+
+class ReleaseLapsed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_lapsed.v1"):
+    """Released -> available, because the last day has passed."""
+
+    release: ReleaseId
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots
+    rights_g: Grams  # of rights
+    mass_g: Grams  # both together
+
+
+class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_cancelled.v1"):
+    """Released -> available, because an operator took back what was left."""
+
+    release: ReleaseId
+    partner: str
+    units: tuple[UnitCount, ...]  # of lots
+    rights_g: Grams  # of rights
+    mass_g: Grams  # both together
+    reason: str

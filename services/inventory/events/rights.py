@@ -1,0 +1,46 @@
+"""What happens to a claim on future production."""
+
+from datetime import date
+from typing import Literal
+
+from services.inventory.events.ids import DrawId, LotId, ReleaseId, RightId, StockpileEvent, UnitCount
+from shared.journal.record import Grams
+
+type RightKind = Literal["firm_offtake", "option", "first_refusal"]
+type Source = Literal["lots", "rights"]
+
+
+class RightAdded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.right_added.v1"):
+    right: RightId
+    project: str
+    kind: RightKind
+    mass_g: Grams
+    window_from: date
+    window_to: date  # inclusive
+
+
+class RightMatured(StockpileEvent, frozen=True, kw_only=True, tag="inventory.right_matured.v1"):
+    """A delivery under a right: `settled_g` of the claim ends, and `delivered_g` came as `lot` (whose own event follows)."""
+
+    right: RightId
+    project: str
+    lot: LotId
+    settled_g: Grams
+    delivered_g: Grams
+    remaining_g: Grams  # of the right
+
+
+class RightAssigned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.right_assigned.v1"):
+    """Part of a right passes to the partner under a release. What the release had reserved of `source` for it is reserved no longer:
+    grams of rights, or `units` of lots that go back to available."""
+
+    draw: DrawId
+    release: ReleaseId
+    partner: str
+    right: RightId
+    project: str
+    source: Source  # what this part of the release was on
+    units: tuple[UnitCount, ...]  # of lots; none if the source is rights
+    mass_g: Grams
+    remaining_g: Grams  # of the release
+    right_remaining_g: Grams
