@@ -9,12 +9,12 @@ from bench.figures import Figure, Options, figure
 from services.allocation import scenarios
 from services.allocation.domain.policies.backtest import cases_of, try_out
 from services.allocation.domain.policies.terms import STANDARD_TERMS
-from services.allocation.events.rounds import Method
+from services.allocation.events.rounds import RoundMethod
 
 METHODS = {
-    "in proportion": Method(rule="pro_rata"),
-    "equally, capped": Method(rule="equal_awards", cap="2/5"),
-    "by class": Method(rule="priority", inside={"0": "talmud", "": "pro_rata"}),
+    "in proportion": RoundMethod(rule="pro_rata"),
+    "equally, capped": RoundMethod(rule="equal_awards", cap="2/5"),
+    "by class": RoundMethod(rule="priority", inside={"0": "talmud", "": "pro_rata"}),
 }
 
 

@@ -12,17 +12,17 @@ from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
+    DecisionTerms,
     Holdings,
     Opened,
-    Pool,
-    Terms,
+    PublishedPool,
     Units,
-    canonical,
+    canonical_document,
     compose,
     decision_hash,
     read_file,
 )
-from services.allocation.domain.rules import RULES, Position
+from services.allocation.domain.rules import RULES, IepFigures
 
 REQUESTS = 10_000
 PARTNERS = 40
@@ -59,15 +59,15 @@ def _decide(rule: str, claimants: list[Opened[Claimant]]) -> tuple[float, bytes]
 
 def _documents(file: DecisionFile) -> bytes:
     """What is kept of it."""
-    canonical(file.decision)
+    canonical_document(file.decision)
     decision_hash(file)
-    whole = canonical(file)
+    whole = canonical_document(file)
     hashlib.sha256(whole).hexdigest()
     return whole
 
 
-def _terms(rule: str) -> Terms:
-    return Terms(
+def _terms(rule: str) -> DecisionTerms:
+    return DecisionTerms(
         round="rnd_1",
         product="gallium-7n",
         rule=rule,
@@ -77,17 +77,19 @@ def _terms(rule: str) -> Terms:
         policy_version=1,
         disruption=None,
         pools=(
-            Pool(pool="lots", kind="lots", restricted="", offered=(Units(unit_g=UNIT_G, units=20_000), Units(unit_g=1_000, units=90_000))),
-            Pool(pool="lots_2", kind="lots", restricted="not of origin CN", offered=(Units(unit_g=UNIT_G, units=4_000),)),
-            Pool(pool="rights", kind="rights", restricted="matures by 2026-03-31", offered=(Units(unit_g=UNIT_G, units=9_000),)),
+            PublishedPool(
+                pool="lots", kind="lots", restricted="", offered=(Units(unit_g=UNIT_G, units=20_000), Units(unit_g=1_000, units=90_000))
+            ),
+            PublishedPool(pool="lots_2", kind="lots", restricted="not of origin CN", offered=(Units(unit_g=UNIT_G, units=4_000),)),
+            PublishedPool(pool="rights", kind="rights", restricted="matures by 2026-03-31", offered=(Units(unit_g=UNIT_G, units=9_000),)),
         ),
     )
 
 
-def _positions() -> dict[str, Position]:
+def _positions() -> dict[str, IepFigures]:
     random = Random(7)  # noqa: S311
     return {
-        f"P{number:02}": Position(
+        f"P{number:02}": IepFigures(
             partner=f"P{number:02}",
             base_g=random.randint(10**9, 10**10),
             commitment_g=random.randint(10**8, 10**9),

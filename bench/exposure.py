@@ -8,6 +8,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from services.loans.tables.facility import CommitmentRow
+from services.loans.tables.loan import LoanRow
+from services.loans.tables.material import MaterialLoanRow
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,7 +22,6 @@ from services.loans.domain.facility.exposure import Dimension
 from services.loans.domain.facility.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.main import SERVICE
-from services.loans.tables import CommitmentRow, LoanRow, MaterialLoanRow
 from shared.journal.decider import Refused
 from shared.process.service import read_engine
 

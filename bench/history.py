@@ -7,12 +7,13 @@ from itertools import batched, count
 from typing import Any
 
 import msgspec
+from services.inventory.domain.lots import TakeInLot
+from services.inventory.domain.products import RegisterProduct
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound
 from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stock import RegisterProduct, TakeInLot
 from services.inventory.domain.stockpile import DECIDER, Command
 from services.inventory.events import Assay, DrawId, Event, GateEvidence, LotId, ProductId, ReleaseId
 from shared.clock import written

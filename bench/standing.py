@@ -4,10 +4,11 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from datetime import date, timedelta
 
+from services.loans.events.terms import ScheduleTerms
+
 from bench.figures import Figure, Options, figure
 from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
 from services.loans.domain.standing.standing import Account, books_on, figures_on, opened, with_fact
-from services.loans.events.loan import ScheduleTerms
 
 FACTS = 2_000
 DAYS = 11 * 365

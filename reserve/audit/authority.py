@@ -15,12 +15,12 @@ from reserve.audit.authority_loans import LoanAuthority
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import authority as told
-from services.allocation.events.afterwards import DecisionSuperseded
+from services.allocation.events.decisions import DecisionSuperseded
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided
-from services.allocation.events.policy import PolicyApproved
+from services.allocation.events.policies import PolicyApproved
 from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundApproved, RoundExtended, RoundOpened, RoundProposed, RoundReleased
-from services.allocation.events.tender import TenderApproved
+from services.allocation.events.tenders import TenderApproved
 from services.inventory.events import HoldLifted, ProtectedStockSet, ReleaseCancelled
 
 _AT_ONCE = timedelta(seconds=60)

@@ -5,19 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from services.loans.events.terms import AmendCondition, Amendment, Restructure, WriteOff
 
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
-from services.loans.events.loan import (
-    Act,
-    ActApproved,
-    AmendCondition,
-    Approval,
-    LoanApproved,
-    LoanImported,
-    LoanProposed,
-    Restructure,
-    WriteOff,
-)
+from services.loans.events.loan import ActApproved, Approval, LoanApproved, LoanImported, LoanProposed
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
 
 
@@ -86,7 +77,7 @@ class LoanAuthority:
             )
 
 
-def _act(content: Act) -> tuple[str, int | None]:
+def _act(content: Amendment) -> tuple[str, int | None]:
     match content:
         case WriteOff():
             return "write_off", content.amount_minor

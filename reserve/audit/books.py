@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reserve.audit.evidence import BalanceLine, Entry, PostedLine
+from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine
 from reserve.audit.report import Check, Findings
 from services.ledger.postings import postings
 
@@ -22,7 +22,7 @@ class Books:
         self._findings = findings
         self._accounts: dict[Account, Amounts] = {}
 
-    def post(self, place: str, event: Any, entry: Entry | None) -> None:
+    def post(self, place: str, event: Any, entry: LedgerEntry | None) -> None:
         """`entry`: what the ledger says of the event; None if it has none, which is another check's failure."""
         look = self._findings.look
         expected = tuple(PostedLine(line.side.value, line.asset, line.account, line.amount, line.status.value) for line in postings(event))
@@ -36,7 +36,7 @@ class Books:
                 posted = self._accounts[account][0]
                 look(Check.OVERDRAFTS, posted >= 0, place, f"leaves {posted} in {'/'.join(account)}")
 
-    def compare(self, stated: Iterable[BalanceLine], later: Sequence[Entry]) -> None:
+    def compare(self, stated: Iterable[BalanceLine], later: Sequence[LedgerEntry]) -> None:
         """`later`: entries after the cut, as far as balances may have been read with them. Each balance is then as one of them left it."""
         look = self._findings.look
         moving = dict(self._accounts)

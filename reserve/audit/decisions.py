@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from reserve.audit.hashes import canonical
-from reserve.audit.positions import Group, Position, group_of, right_g
+from reserve.audit.positions import Group, IepPosition, group_of, right_g
 from reserve.audit.rules import Claim, Outcome, Pool, UnknownRule, in_order, share
 from services.allocation.events import AwardGranted, PartnerCode, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
 from shared.journal.record import MAX_INTEGER
@@ -84,7 +84,7 @@ class _Claimant(msgspec.Struct, frozen=True, kw_only=True):
     daily_consumption_g: int | None
     cap_g: Whole | None = None
     pools: tuple[str, ...] | None = None
-    position: Position | None = None
+    position: IepPosition | None = None
     part_of_right: str = "1"
 
 
@@ -101,7 +101,7 @@ class _Held(msgspec.Struct, frozen=True):
 
 class _Holdings(msgspec.Struct, frozen=True):
     held: tuple[_Held, ...] = ()
-    positions: tuple[Position, ...] = ()
+    positions: tuple[IepPosition, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
         if order is not None and not ordered:
             yield from _faults_of_takes(msgspec.json.decode(order, type=ReleaseOrder), decision.terms, lines, holdings)
         positions = holdings.positions
-        if positions != tuple(Position(**msgspec.structs.asdict(position)) for position in round.opened.positions):
+        if positions != tuple(IepPosition(**msgspec.structs.asdict(position)) for position in round.opened.positions):
             yield "it was decided with other positions than the round was opened with"
         yield from _faults_of_the_rule(decision, lines, positions)
     except (ValueError, ZeroDivisionError) as error:  # no JSON, not of this shape, a rational that is none
@@ -264,7 +264,7 @@ def _faults_of_claimant(round: ToCheck, claimant: _Claimant, limits: tuple[int, 
         yield from _differ(claimant.request, "cap_g", claimant.cap_g, limits[1])
 
 
-def _faults_of_the_rule(decision: _Published, lines: list[_Line], positions: Sequence[Position]) -> Iterator[str]:
+def _faults_of_the_rule(decision: _Published, lines: list[_Line], positions: Sequence[IepPosition]) -> Iterator[str]:
     terms = decision.terms
     pools = terms.pools if terms.pools is not None else (_Pool("all", "lots", terms.offered),)
     supply = [Pool(pool.pool, pool.kind, {units.unit_g: units.units for units in pool.offered}) for pool in pools]

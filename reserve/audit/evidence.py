@@ -39,7 +39,7 @@ class PostedLine(msgspec.Struct, frozen=True, gc=False):
     status: str  # "posted", or what it does to what is pending
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the ledger's books, as the ledger gives it."""
 
     leaf_index: int
@@ -94,7 +94,7 @@ class Evidence(Protocol):
         """The first `size` leaves of the log in order, in bundles."""
         ...
 
-    def entries(self) -> AsyncIterator[Sequence[Entry]]:
+    def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         """The ledger's entries in the log's order, in pages."""
         ...
 

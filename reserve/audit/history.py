@@ -14,7 +14,7 @@ from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
-from reserve.audit.evidence import LEDGER, SOURCES, Entry, Evidence, Recorded
+from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.holdings import Holdings
 from reserve.audit.journals import Journal
@@ -104,7 +104,7 @@ class _Walk:
         self._by_leaf: dict[bytes, _Line] = {}
         self._covered: dict[str, int] = {}
         self._entries = _each(evidence.entries())
-        self._entry: Entry | None = None  # the next
+        self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
@@ -166,10 +166,10 @@ class _Walk:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
 
-    async def entries_until(self, recorded: Mapping[str, int]) -> list[Entry]:
+    async def entries_until(self, recorded: Mapping[str, int]) -> list[LedgerEntry]:
         """The entries after the cut, as far as balances may have been read with them."""
         missing = {name for name, position in recorded.items() if self._covered.get(name, 0) < position}
-        later: list[Entry] = []
+        later: list[LedgerEntry] = []
         while missing and self._entry is not None:
             later.append(self._entry)
             if self._entry.position >= recorded.get(self._entry.line, 0):
@@ -229,7 +229,7 @@ class _Walk:
         self._findings.look(Check.LEAVES_HAVE_EVENTS, fits, f"leaf {index}", f"{entry.place} is another event than was entered")
         await self._take(line, entry, None if fits else "its leaf is of another event")
 
-    def _fork(self, entry: Entry | None, leaf: bytes) -> None:
+    def _fork(self, entry: LedgerEntry | None, leaf: bytes) -> None:
         """The journal does not have the leaf's event. If the entry opens the leaf, the log did take it from that journal."""
         if entry is None or entry.line in self._forks or _leaf(entry.place, entry) != leaf:
             return
@@ -240,7 +240,7 @@ class _Walk:
             what = f"the log holds another event here, {entry.event_hash}: from here on the journal is another history"
         self._forks[entry.line] = (entry.place, what)
 
-    async def _entry_of(self, index: int) -> Entry | None:
+    async def _entry_of(self, index: int) -> LedgerEntry | None:
         while self._entry is not None and self._entry.leaf_index < index:
             self._findings.look(Check.ENTRIES, False, f"leaf {self._entry.leaf_index}", "has two entries, or they are not in order")
             self._entry = await anext(self._entries, None)
@@ -250,7 +250,7 @@ class _Walk:
         entry, self._entry = self._entry, await anext(self._entries, None)
         return entry
 
-    async def _take(self, line: _Line, entry: Entry | None, fault: str | None) -> None:
+    async def _take(self, line: _Line, entry: LedgerEntry | None, fault: str | None) -> None:
         """The line's next event, which the cut covers."""
         record = line.next
         assert record is not None
@@ -262,7 +262,7 @@ class _Walk:
             self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
         await self._pass(line, entry)
 
-    async def _pass(self, line: _Line, entry: Entry | None) -> None:
+    async def _pass(self, line: _Line, entry: LedgerEntry | None) -> None:
         """The line's next event, through all checks of the event itself."""
         record = line.next
         assert record is not None
@@ -294,7 +294,7 @@ class _Walk:
             self._by_leaf[line.leaf] = line
 
 
-def _leaf(place: str, opening: Recorded | Entry) -> bytes:
+def _leaf(place: str, opening: Recorded | LedgerEntry) -> bytes:
     try:
         return hashes.leaf(place, opening.salt, opening.event_hash)
     except ValueError:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
-from reserve.audit.evidence import LEDGER, BalanceLine, Entry, Recorded
+from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, Recorded
 from reserve.client import Client, ProblemAnswer
 
 _JOURNAL_PAGE = 1000
@@ -58,8 +58,8 @@ class LiveEvidence:
     def leaves(self, size: int) -> AsyncIterator[Sequence[bytes]]:
         return _ahead(self._leaves(size))
 
-    def entries(self) -> AsyncIterator[Sequence[Entry]]:
-        return _ahead(self._pages("/entries", Entry))
+    def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
+        return _ahead(self._pages("/entries", LedgerEntry))
 
     async def document(self, service: str, name: str) -> bytes | None:
         try:

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
+from services.loans.events.terms import AmendCondition, LoanTerms, WaiveCondition
 
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
@@ -18,7 +19,6 @@ from services.loans.events.loan import (
     ActProposed,
     AdvanceCleared,
     AdvancePaid,
-    AmendCondition,
     BalanceBroughtForward,
     BookChange,
     CommitmentCancelled,
@@ -28,12 +28,10 @@ from services.loans.events.loan import (
     LoanCommitted,
     LoanImported,
     LoanProposed,
-    LoanTerms,
     PaymentRecorded,
     PaymentReversed,
     RecoveryRecorded,
     Seen,
-    WaiveCondition,
 )
 
 type _Paid = PaymentRecorded | DeliveryCredited | RecoveryRecorded

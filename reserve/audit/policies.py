@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
-from services.allocation.events.policy import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyTerms, PolicyWithdrawn
+from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyTerms, PolicyWithdrawn
 from services.allocation.events.rounds import RoundOpened
 from shared.journal.record import canonical
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 import msgspec
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class IepPosition(msgspec.Struct, frozen=True, kw_only=True):
     partner: str
     base_g: int
     commitment_g: int
@@ -29,7 +29,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     kappa: str
 
 
-def group_of(positions: Sequence[Position], restraint: str) -> Group:
+def group_of(positions: Sequence[IepPosition], restraint: str) -> Group:
     """Raises ValueError for a restraint that is no rational."""
     commitments_g, supplies_g, permissible_g = 0, 0, Fraction(0)
     for position in positions:
@@ -46,6 +46,6 @@ def group_of(positions: Sequence[Position], restraint: str) -> Group:
     )
 
 
-def right_g(position: Position, group: Group, restraint: str) -> Fraction:
+def right_g(position: IepPosition, group: Group, restraint: str) -> Fraction:
     drawdown_g = Fraction(position.commitment_g, group.commitments_g) * Fraction(group.shortfall_g) if group.commitments_g else Fraction(0)
     return position.base_g * Fraction(restraint) - drawdown_g - position.production_g - position.imports_g

@@ -14,9 +14,9 @@ from services.allocation.domain.rules import (
     RULES,
     Claim,
     Group,
+    IepFigures,
     Method,
     Pool,
-    Position,
     RuleInputError,
     apportion,
     counted_g,
@@ -187,14 +187,14 @@ def _of_claimants[T](field: str, text: str, read: Callable[[str, str], T], wante
     return found
 
 
-def _position(field: str, text: str) -> Position:
+def _position(field: str, text: str) -> IepFigures:
     parts = text.split(":")
     if len(parts) != 4:
         fail(f"{field}: {text!r} is no position (accepted: base:commitment:production:imports, in grams)")
     base_g, commitment_g, production_g, imports_g = (_grams(field, part.strip()) for part in parts)
     for grams in (base_g, commitment_g, production_g, imports_g):
         require_whole(field, grams)
-    return Position(
+    return IepFigures(
         partner=field, base_g=base_g, commitment_g=commitment_g, production_g=production_g, imports_g=imports_g, source="as typed"
     )
 

@@ -10,7 +10,7 @@ from reserve.commands.failure import fail
 from services.allocation import scenarios
 from services.allocation.domain.policies.backtest import Tried, cases_of, try_out
 from services.allocation.domain.policies.terms import STANDARD_TERMS, fault_of
-from services.allocation.events.policy import PolicyTerms
+from services.allocation.events.policies import PolicyTerms
 
 
 def backtest(files: Sequence[Path], names: Sequence[str]) -> list[Tried]:

@@ -15,7 +15,7 @@ from services.loans.domain.standing.calendars import Adjustment, Every
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text, minor_units
 from services.loans.domain.standing.day_counts import DayCount
 from services.loans.domain.standing.schedule import schedule
-from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateReset, Reduces, ScheduleError, Step, Terms
+from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateChange, Reduces, ScheduleError, Step, Terms
 
 DEFAULT_ADJUSTMENT = "modified_following"  # what most loan agreements say
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,12})?")
@@ -123,7 +123,7 @@ def _terms(asked: Asked) -> Terms:
             _prepayment(day, text, asked.currency)
             for day, text in _dated("prepay", asked.prepay, "2024-03-01=500.00 or 2024-03-01=500.00:term")
         ),
-        rate_resets=tuple(RateReset(day, _number("reset", rate)) for day, rate in _dated("reset", asked.reset, "2024-03-01=5.25")),
+        rate_resets=tuple(RateChange(day, _number("reset", rate)) for day, rate in _dated("reset", asked.reset, "2024-03-01=5.25")),
     )
 
 

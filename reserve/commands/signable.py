@@ -8,19 +8,19 @@ from hashlib import sha256
 from typing import Any, Literal, assert_never
 
 import msgspec
+from services.loans.events.terms import AmendCondition, Amendment, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 
-from services.allocation.domain.decisions.decision import DecisionFile, Pool, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
 from services.allocation.domain.policies import policy
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
-from services.allocation.events.policy import PolicyDocument
+from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.equity import write_downs as equity_write_downs
 from services.loans.domain.loan import agreement as loan_agreement
 from services.loans.domain.material import state as material_state
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.equity import HoldingTerms
-from services.loans.events.loan import Act, AmendCondition, LoanTerms, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from services.loans.events.material import MaterialTerms
 from shared.journal.record import canonical
 
@@ -48,7 +48,7 @@ class _LoanProposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class _LoanAct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     loan: str
     act: str
-    content: Act
+    content: Amendment
     reason: str
 
 
@@ -152,7 +152,7 @@ def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
     ]
 
 
-def _of_pool(pool: Pool) -> str:
+def _of_pool(pool: PublishedPool) -> str:
     units = " and ".join(f"{units.units} x {units.unit_g} g" for units in pool.offered) or "nothing"
     return f"{units}{f', {pool.restricted}' if pool.restricted else ''}"
 

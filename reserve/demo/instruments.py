@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from reserve.demo.scenario import DIRECTION
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 
 type Register = Callable[[dict[str, Any]], Awaitable[Any]]  # posts a body to allocation's instruments, as an administrator
 
 VALIDITY = {"valid_from": "2015-01-01", "valid_until": "2099-12-31"}
-INVENTORYS = (Act.WAIVE_GATE, Act.OPEN_PROTECTED_STOCK, Act.LIFT_HOLD, Act.CANCEL_RELEASE)  # what operators of the stock do
+INVENTORYS = (Power.WAIVE_GATE, Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD, Power.CANCEL_RELEASE)  # what operators of the stock do
 
 
 async def register_direction(register: Register) -> str:
@@ -20,7 +20,7 @@ async def register_direction(register: Register) -> str:
             "title": "Strategic Reserve Act 2025, section 12 (invented)",
             "office": "Minister for Resources",
             "holder": "office:minister",
-            "acts": list(Act),
+            "acts": list(Power),
             "may_sub_delegate": True,
             **VALIDITY,
         }
@@ -32,7 +32,7 @@ async def register_direction(register: Register) -> str:
             "office": "Secretary of the Department",
             "under": statute["instrument"],
             "holder": "office:secretary",
-            "acts": list(Act),
+            "acts": list(Power),
             "may_sub_delegate": True,
             **VALIDITY,
         }
@@ -41,7 +41,9 @@ async def register_direction(register: Register) -> str:
     return instrument
 
 
-async def delegate(register: Register, direction: str, holder: str, office: str, acts: Collection[Act] = tuple(Act), **limits: Any) -> str:
+async def delegate(
+    register: Register, direction: str, holder: str, office: str, acts: Collection[Power] = tuple(Power), **limits: Any
+) -> str:
     """A delegation to one subject: its id. `limits`: `products`, `limit_g`, `limit_minor` and `currency`; none: as the direction has it."""
     delegation = await register(
         {

@@ -17,7 +17,7 @@ from services.allocation.domain.tenders import bid
 from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.projections import project
-from services.allocation.projections.stock import take_stock
+from services.allocation.projections.supply import take_stock
 from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events

@@ -16,7 +16,7 @@ from yarl import URL
 
 from services.gateway.headers import Headers, header, public_origin, to_caller, to_service, with_security
 from services.gateway.routing import Destination, destination
-from shared.http.problems import REQUEST_ID_HEADER, Entry, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.http.problems import REQUEST_ID_HEADER, Problem, ProblemResponse, ProblemType, body_too_large, register, request_id
 
 CONNECT_TIMEOUT_S = 2.0
 QUIET_TIMEOUT_S = 30.0  # between two pieces of a request or an answer
@@ -29,9 +29,9 @@ log = structlog.get_logger(__name__)
 
 register(
     {
-        "service_unavailable": Entry(503, "The service cannot be reached at the moment"),
-        "upstream_timeout": Entry(504, "The service did not answer in time"),
-        "request_timeout": Entry(408, "The request did not arrive in time"),
+        "service_unavailable": ProblemType(503, "The service cannot be reached at the moment"),
+        "upstream_timeout": ProblemType(504, "The service did not answer in time"),
+        "request_timeout": ProblemType(408, "The request did not arrive in time"),
     }
 )
 

@@ -22,9 +22,9 @@ from services.allocation.events import (
 )
 from services.inventory.domain.holds import FreePartner, FreeRound, HoldPartner, HoldRound
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
+from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
-from services.inventory.domain.stock import TakeInLot
 from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
 from services.ledger.events import CheckpointSigned
 from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled

@@ -60,7 +60,7 @@ class Signed(msgspec.Struct, frozen=True):
     covers: dict[str, int] = {}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LogEntry(msgspec.Struct, frozen=True):
     """A recorded event, and the first checkpoint that covers it, if there is one yet."""
 
     index: int
@@ -106,12 +106,12 @@ class Log:
         async with self.grown:
             await self.grown.wait_for(lambda: self.signed.covers.get(line, 0) >= position)
 
-    async def entry(self, source: str, shard: int, position: int) -> Entry | None:
+    async def entry(self, source: str, shard: int, position: int) -> LogEntry | None:
         row = await self.kernel.pool.fetchrow(_ENTRY, source, shard, position)
         if row is None:
             return None
         index, partner, salt, event_hash, hashed, note, size = row
-        return Entry(index, partner, salt, event_hash, hashed, None if note is None else (note, size))
+        return LogEntry(index, partner, salt, event_hash, hashed, None if note is None else (note, size))
 
     def receipt(self, opening: Opening, index: int, checkpoint: tuple[str, int]) -> str:
         """The receipt of leaf `index`, that leads to `checkpoint`: a signed note, and its size."""

@@ -29,7 +29,7 @@ _CHECKPOINT = """
 _FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class PlacedFact(msgspec.Struct, frozen=True, gc=False):
     """An event at its place in the log, with what it posts."""
 
     index: int
@@ -58,14 +58,14 @@ project = InWaves(_checkpoints)
 async def take(connection: Connection, facts: Sequence[Fact]) -> None:
     """Other services' events, each source's in order: appended to the log, and posted. Runs in the inbox's cursor transaction."""
     size = await connection.fetchval("SELECT size FROM log_head WHERE id = 0 FOR UPDATE")
-    entries = [Entry(index, fact, postings(fact.event)) for index, fact in enumerate(facts, start=size)]
+    entries = [PlacedFact(index, fact, postings(fact.event)) for index, fact in enumerate(facts, start=size)]
     await _append(connection, entries)
     await _post(connection, entries)
     await _keep_documents(connection, facts)
     await connection.execute("UPDATE log_head SET size = $1 WHERE id = 0", size + len(entries))
 
 
-async def _append(connection: Connection, entries: Sequence[Entry]) -> None:
+async def _append(connection: Connection, entries: Sequence[PlacedFact]) -> None:
     rows = []
     for entry in entries:
         fact, record = entry.fact, entry.fact.record
@@ -101,7 +101,7 @@ async def _keep_documents(connection: Connection, facts: Sequence[Fact]) -> None
         )
 
 
-async def _post(connection: Connection, entries: Sequence[Entry]) -> None:
+async def _post(connection: Connection, entries: Sequence[PlacedFact]) -> None:
     moving = [entry for entry in entries if entry.postings]
     if not moving:
         return
@@ -115,7 +115,7 @@ async def _post(connection: Connection, entries: Sequence[Entry]) -> None:
         await _flag(connection, overdrafts)
 
 
-def _posting_rows(entries: Iterable[Entry]) -> Iterable[tuple[object, ...]]:
+def _posting_rows(entries: Iterable[PlacedFact]) -> Iterable[tuple[object, ...]]:
     for entry in entries:
         record = entry.fact.record
         effective_on, recorded_at = date.fromisoformat(record.effective_on), datetime.fromisoformat(record.recorded_at)

@@ -19,7 +19,7 @@ from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import HTTPConnection
 
-from shared.http.problems import Entry, Problem, register
+from shared.http.problems import Problem, ProblemType, register
 
 # Asymmetric only: a shared-secret algorithm would let anyone sign with the public key, "none" would need no key (RFC 8725, 3.1).
 ALGORITHMS = frozenset({"ES256", "Ed25519", "EdDSA"})
@@ -35,11 +35,11 @@ log = structlog.get_logger(__name__)
 
 register(
     {
-        "token_missing": Entry(401, "An access token is needed"),
-        "token_invalid": Entry(401, "The access token is not valid here"),
-        "token_expired": Entry(401, "The access token has expired"),
-        "forbidden": Entry(403, "The caller may not do this"),
-        "keys_unavailable": Entry(503, "Tokens cannot be verified at the moment"),
+        "token_missing": ProblemType(401, "An access token is needed"),
+        "token_invalid": ProblemType(401, "The access token is not valid here"),
+        "token_expired": ProblemType(401, "The access token has expired"),
+        "forbidden": ProblemType(403, "The caller may not do this"),
+        "keys_unavailable": ProblemType(503, "Tokens cannot be verified at the moment"),
     }
 )
 

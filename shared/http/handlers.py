@@ -26,7 +26,7 @@ from typeid import TypeID
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.direct import DirectRoutes
-from shared.http.problems import IMPORT_LIMIT_BYTES, Entry, Problem, ProblemResponse, body_too_large, register, request_id
+from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, ProblemType, body_too_large, register, request_id
 from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Refused
 from shared.journal.postgres import read_heads
@@ -45,17 +45,17 @@ from shared.writer.commands import (
 
 register(
     {
-        "idempotency_key_missing": Entry(400, "This needs an Idempotency-Key header"),
-        "idempotency_key_malformed": Entry(400, "The Idempotency-Key is not acceptable"),
-        "idempotency_key_reused": Entry(422, "The Idempotency-Key was used before with another body"),
-        "if_match_malformed": Entry(400, "The If-Match header is not an ETag of this API"),
-        "precondition_failed": Entry(412, "The resource has changed since"),
-        "event_too_large": Entry(422, "What is asked for does not fit into one event"),
-        "overloaded": Entry(503, "Too many commands wait"),
-        "unavailable": Entry(503, "The service cannot do this at the moment"),
-        "cursor_malformed": Entry(400, "The cursor is not one that this list gave"),
-        "position_unknown": Entry(400, "The position is not one that this service can wait for"),
-        "position_not_reached": Entry(503, "The read has not reached this position yet"),
+        "idempotency_key_missing": ProblemType(400, "This needs an Idempotency-Key header"),
+        "idempotency_key_malformed": ProblemType(400, "The Idempotency-Key is not acceptable"),
+        "idempotency_key_reused": ProblemType(422, "The Idempotency-Key was used before with another body"),
+        "if_match_malformed": ProblemType(400, "The If-Match header is not an ETag of this API"),
+        "precondition_failed": ProblemType(412, "The resource has changed since"),
+        "event_too_large": ProblemType(422, "What is asked for does not fit into one event"),
+        "overloaded": ProblemType(503, "Too many commands wait"),
+        "unavailable": ProblemType(503, "The service cannot do this at the moment"),
+        "cursor_malformed": ProblemType(400, "The cursor is not one that this list gave"),
+        "position_unknown": ProblemType(400, "The position is not one that this service can wait for"),
+        "position_not_reached": ProblemType(503, "The read has not reached this position yet"),
     }
 )
 

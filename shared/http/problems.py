@@ -23,27 +23,27 @@ REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 log = structlog.get_logger(__name__)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ProblemType(msgspec.Struct, frozen=True):
     """What a code always means: its HTTP status and a title that does not change from one occurrence to the next."""
 
     status: int
     title: str
 
 
-CATALOGUE: dict[str, Entry] = {
-    "invalid_request": Entry(422, "A part of the request is not what the API accepts"),
-    "malformed_request": Entry(400, "The request cannot be read"),
-    "nul_in_text": Entry(422, "A text holds a NUL character"),
-    "text_not_unicode": Entry(422, "A text holds half of a surrogate pair"),
-    "body_too_large": Entry(413, "The body is too large"),
-    "route_not_found": Entry(404, "There is no such route"),
-    "method_not_allowed": Entry(405, "The route does not take this method"),
-    "http_error": Entry(400, "The request was refused"),
-    "internal_error": Entry(500, "Something went wrong on our side"),
+CATALOGUE: dict[str, ProblemType] = {
+    "invalid_request": ProblemType(422, "A part of the request is not what the API accepts"),
+    "malformed_request": ProblemType(400, "The request cannot be read"),
+    "nul_in_text": ProblemType(422, "A text holds a NUL character"),
+    "text_not_unicode": ProblemType(422, "A text holds half of a surrogate pair"),
+    "body_too_large": ProblemType(413, "The body is too large"),
+    "route_not_found": ProblemType(404, "There is no such route"),
+    "method_not_allowed": ProblemType(405, "The route does not take this method"),
+    "http_error": ProblemType(400, "The request was refused"),
+    "internal_error": ProblemType(500, "Something went wrong on our side"),
 }
 
 
-def register(codes: Mapping[str, Entry]) -> None:
+def register(codes: Mapping[str, ProblemType]) -> None:
     """Adds a service's codes to the catalogue.
 
     Raises ValueError if a code is there already with another meaning: a code is a promise to clients.

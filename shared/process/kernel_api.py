@@ -11,7 +11,7 @@ from shared.delivery.lines import Stopped
 from shared.delivery.sources import HeadAnswer
 from shared.http.auth import Caller, allow
 from shared.http.handlers import kernel_of
-from shared.http.problems import Entry, Problem, register
+from shared.http.problems import Problem, ProblemType, register
 from shared.journal.messages import FEED_LIMIT, to_feed
 from shared.journal.postgres import previous_hash, read_document, read_heads, read_records
 from shared.journal.protocol import Head, LostLead
@@ -21,12 +21,12 @@ router = APIRouter()
 
 register(
     {
-        "shard_not_found": Entry(404, "The journal has no such shard"),
-        "document_not_found": Entry(404, "No document has this SHA-256"),
-        "position_not_found": Entry(404, "The shard does not go that far"),
-        "nothing_to_park": Entry(409, "The line does not stand at a message that may be parked"),
-        "still_not_taken": Entry(409, "A parked message cannot be taken yet; it stays parked, with those after it"),
-        "line_not_found": Entry(404, "The service takes nothing of this source's shard"),
+        "shard_not_found": ProblemType(404, "The journal has no such shard"),
+        "document_not_found": ProblemType(404, "No document has this SHA-256"),
+        "position_not_found": ProblemType(404, "The shard does not go that far"),
+        "nothing_to_park": ProblemType(409, "The line does not stand at a message that may be parked"),
+        "still_not_taken": ProblemType(409, "A parked message cannot be taken yet; it stays parked, with those after it"),
+        "line_not_found": ProblemType(404, "The service takes nothing of this source's shard"),
     }
 )
 

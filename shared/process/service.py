@@ -26,7 +26,7 @@ from shared.delivery.tokens import TokenSource
 from shared.http import handlers as http
 from shared.http import problems
 from shared.http.auth import Keys, TokenVerifier
-from shared.http.problems import Entry
+from shared.http.problems import ProblemType
 from shared.journal.codec import Codec, Upcaster
 from shared.journal.connection import Project, briefly, open_pool, reachable
 from shared.journal.decider import Decider
@@ -238,7 +238,7 @@ def read_engine(url: str, schema: str) -> AsyncEngine:
 
 
 def create_app(service: Service, settings: Settings, clock: Clock | None = None) -> FastAPI:
-    problems.register({code: Entry(status, title) for code, (status, title) in service.problems.items()})
+    problems.register({code: ProblemType(status, title) for code, (status, title) in service.problems.items()})
     telemetry.configure(service.name, settings)
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-MAX_INTEGER = 2**63 - 1
+MAX_DECIMAL = 2**63 - 1
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -25,6 +25,6 @@ def decode_base64(text: str) -> bytes:
 
 def decode_decimal(text: str) -> int:
     """An ASCII decimal in 0..2^63-1 without leading zeroes. Raises ValueError."""
-    if not _DECIMAL.fullmatch(text) or (value := int(text)) > MAX_INTEGER:
+    if not _DECIMAL.fullmatch(text) or (value := int(text)) > MAX_DECIMAL:
         raise ValueError("not a decimal number in 0..2^63-1 without leading zeroes")
     return value

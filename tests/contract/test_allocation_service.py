@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from services.inventory.domain.products import SetProtectedStock
 
 from reserve.demo.instruments import empower
 from services.allocation.background.working_out import SMALL
@@ -23,7 +24,6 @@ from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.domain.holds import LiftHold, PutOnHold
-from services.inventory.domain.stock import SetProtectedStock
 from services.inventory.events import HoldId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.clock import Clock, SystemClock, day_of

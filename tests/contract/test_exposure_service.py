@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from services.loans.tables.facility import CommitmentRow
+from services.loans.tables.material import MaterialLoanRow
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.positions import positions_of
-from services.loans.domain.facility.exposure import Due, Position
+from services.loans.domain.facility.exposure import Due, Exposure
 from services.loans.domain.facility.facility import Facility
 from services.loans.domain.standing.calendars import months_later
-from services.loans.tables import CommitmentRow, MaterialLoanRow
 from shared.engines.engines import Engines
 from shared.process.service import read_engine
 from tests.contract.loans_stage import TODAY, Lender, a_lender
@@ -207,7 +208,7 @@ async def test_metal_that_is_lent_is_a_position_with_its_security_as_it_counts(l
         await session.exec(held.__table__.delete().where(CommitmentRow.commitment == "mln_1"))  # type: ignore[attr-defined]
     await engine.dispose()
     [metal] = [each for each in found if each.instrument == "material"]
-    assert metal == Position(
+    assert metal == Exposure(
         instrument="material",
         id="mln_1",
         facility="lending",

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from reserve.demo.instruments import delegate, register_direction
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from services.inventory.events import AuthorityCited
 from tests.contract.test_allocation_service import PRODUCT, Reserve, reserve
 from tests.kernel.stage import until
@@ -38,12 +38,12 @@ async def test_stock_is_opened_and_a_hold_lifted_under_an_authority_only(reserve
         assert await answered(operator, lift, {"reason": "cooled", "authority": "Minister"}) == (422, "invalid_request")
 
         subject = reserve.subject("operator-1")
-        small = await delegate(reserve.register, direction, subject, "depot", (Act.OPEN_PROTECTED_STOCK,), limit_g=UNIT_G)
+        small = await delegate(reserve.register, direction, subject, "depot", (Power.OPEN_PROTECTED_STOCK,), limit_g=UNIT_G)
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", small))
         assert await answered(operator, protected, level) == (403, "authority_over_limit")
         assert await answered(operator, lift, {"reason": "cooled"}) == (403, "authority_other_act")
 
-        wide = await delegate(reserve.register, direction, subject, "operations", (Act.OPEN_PROTECTED_STOCK, Act.LIFT_HOLD))
+        wide = await delegate(reserve.register, direction, subject, "operations", (Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD))
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", wide))
         assert await answered(operator, protected, level | {"authority": small}) == (403, "authority_over_limit")
         conflict = {"about": "product", "name": PRODUCT, "reason": "shares"}

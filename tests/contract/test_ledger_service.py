@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from services.inventory.domain.lots import AdjustStock, RecordAssay
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import LotId, ProductId
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import verify_receipt

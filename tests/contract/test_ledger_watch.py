@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
+from services.inventory.domain.lots import RecordAssay
 
-from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import LotId, ProductId
 from services.ledger.watch import overdrawn_accounts, watch_log
 from services.registry import service

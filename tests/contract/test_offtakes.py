@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from services.inventory.domain.lots import RecordAssay
 
 from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import Assay, LotId, RightId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.engines.engines import Engines

@@ -11,7 +11,7 @@ import pytest
 from reserve.demo.instruments import delegate
 from services.allocation.domain.tenders.sealed_bid import SealedBid, seal
 from services.allocation.events import BidStep
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tests.e2e.tendering import SALT, TENDERS, instant
 from tests.e2e.world import UNIT_G, World
@@ -86,14 +86,14 @@ async def wanting_authorities(world: World, product: str) -> dict[str, str]:
     direction = next(row["instrument"] for row in instruments if row["kind"] == "direction")
     second, third = await world.subject("approver-2"), await world.subject("operator-2")
 
-    async def delegated(holder: str, act: Act = Act.APPROVE_DECISION, **limits: Any) -> str:
+    async def delegated(holder: str, act: Power = Power.APPROVE_DECISION, **limits: Any) -> str:
         return await delegate(world.registered, direction, holder, "Deputy Secretary", [act], **({"products": [product]} | limits))
 
     return {
         "out of date": await delegated(second, valid_until=world.in_days(-1)),
         "not in force yet": await delegated(second, valid_from=world.in_days(1)),
         "over its limit": await delegated(second, limit_g=UNIT_G - 1),
-        "of another act": await delegated(second, Act.LIFT_HOLD),
+        "of another act": await delegated(second, Power.LIFT_HOLD),
         "of another person": await delegated(third),
     }
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from services.allocation.domain.authority.instrument import EndInstrument, RegisterInstrument
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.terms.authority import Capacity, Kind
 from tests.simulation.client import Client
 
@@ -57,7 +57,7 @@ def _instrument(instrument: Any, under: Any, holder: Any, above: tuple[Any, ...]
         under=under,
         above=above,
         holder=holder,
-        acts=tuple(Act),
+        acts=tuple(Power),
         products=(),
         limit_g=None,
         limit_minor=None,

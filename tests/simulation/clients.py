@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.authority.signing import Signing
@@ -22,13 +24,12 @@ from services.allocation.domain.decisions.supply import asked_in, offer_from
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, SignAgreement
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
-from services.allocation.events import EmergencyPath, Method, ProductTerms, QuorumStep, ReleaseOrder
+from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, ReleaseOrder, RoundMethod
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.domain.rights import AddRight, MatureRight
-from services.inventory.domain.stock import AdjustStock, RecordAssay, RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.events import Assay, GateEvidence
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable
@@ -202,7 +203,7 @@ async def run_rounds(client: Client, product: str, approvers: list[Approver], un
                 round=client.new_id("rnd"),
                 requests=tuple(ready),
                 disruption=client.dice.choice((None, *client.allocation.disruptions)),  # type: ignore[arg-type]
-                method=Method(rule="pro_rata"),
+                method=RoundMethod(rule="pro_rata"),
                 policy="standing",
                 policy_version=1,
                 quorum=(QuorumStep(above_g=0, approvals=client.dice.randrange(1, 3)),),

@@ -9,6 +9,18 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from services.loans.events.terms import (
+    AmendCondition,
+    Covenant,
+    LoanTerms,
+    Precedent,
+    Restructure,
+    ScheduleTerms,
+    Subsequent,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
@@ -23,18 +35,6 @@ from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.facility import Limit
-from services.loans.events.loan import (
-    AmendCondition,
-    Covenant,
-    LoanTerms,
-    Precedent,
-    Restructure,
-    ScheduleTerms,
-    Subsequent,
-    WaiveCondition,
-    WaiveCovenant,
-    WriteOff,
-)
 from services.loans.events.project import ProjectFact
 from shared.journal.protocol import Document
 from shared.terms.approval import approve

@@ -10,7 +10,7 @@ from services.allocation import events as allocation
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.policies.policy import Policy, evolve
 from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn
-from services.allocation.events.policy import PolicyEvent
+from services.allocation.events.policies import PolicyEvent
 from shared.journal.record import Fact
 from shared.terms.authority import interest_in
 

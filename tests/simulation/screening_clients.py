@@ -10,7 +10,7 @@ from services.allocation.domain.book.objections import AnswerObjection, RaiseObj
 from services.allocation.domain.book.requests import Findings
 from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
 from services.allocation.domain.book.state import Book
-from services.allocation.domain.screening.listed_names import Entry, ScreeningListFile
+from services.allocation.domain.screening.listed_names import ListedEntity, ScreeningListFile
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import Finding, Hit
 from shared.journal.protocol import Document
@@ -38,7 +38,7 @@ async def keep_lists(client: Client, until_s: float) -> None:
         if name in client.allocation.people.lists and client.dice.random() < 0.5:
             await client.do("allocation", f"screening_list/{name}", WithdrawList(list=name, reason="out of date", by=SCREENER))
             continue
-        entry = Entry(entry="1", name=client.dice.choice(LISTED), source="a gazette", listed_on=date(2026, 1, 5))
+        entry = ListedEntity(entry="1", name=client.dice.choice(LISTED), source="a gazette", listed_on=date(2026, 1, 5))
         document = Document(canonical(ScreeningListFile(list=name, entries=(entry,))))
         put = PutListInForce(list=name, document=document.name, entries=1, reason="a gazette", by=SCREENER)
         await client.do("allocation", f"screening_list/{name}", with_document(document, put))

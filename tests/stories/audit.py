@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reserve.audit.evidence import BalanceLine, Entry, PostedLine, Recorded
+from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorded
 from reserve.audit.history import audit
 from reserve.audit.report import Report
 from services.allocation import events as allocation
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
+    DecisionTerms,
     Holdings,
     Opened,
-    Terms,
     Units,
-    canonical,
+    canonical_document,
     compose,
     decision_hash,
 )
@@ -83,7 +83,7 @@ def book(event: Any, on: date = TODAY) -> Step:
 def decided(**changes: Any) -> DecisionFile:
     """Ten units between a claim of eight and one of six, and JP's carry is a third of a unit."""
     asked = {"req_jp": ("JP", 80, changes.get("carry_in_g", Fraction(0))), "req_us": ("US", 60, Fraction(0))}
-    terms = Terms(
+    terms = DecisionTerms(
         round="rnd_1",
         product=ANTIMONY,
         rule="pro_rata",
@@ -120,7 +120,7 @@ def award(file: DecisionFile, request: str) -> allocation.Award:
     line = next(line.content for line in file.lines if line.content.claimant.request == request)
     partner: Any = line.claimant.partner
     name: Any = request
-    takes = tuple(allocation.Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ())
+    takes = tuple(allocation.AwardTake(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ())
     return allocation.Award(award=f"awd_{request[4:]}", request=name, partner=partner, mass_g=line.award_g, takes=takes)  # type: ignore[arg-type]
 
 
@@ -289,7 +289,7 @@ def told() -> Story:
             allocation.RoundOpened(
                 requests=("req_jp", "req_us"),  # type: ignore[arg-type]
                 disruption=None,
-                method=allocation.Method(rule="pro_rata"),
+                method=allocation.RoundMethod(rule="pro_rata"),
                 positions=(),
                 policy="standing",
                 policy_version=1,
@@ -302,7 +302,7 @@ def told() -> Story:
         "propose": book(
             allocation.RoundProposed(
                 decision=DECISION,
-                file=sha256(canonical(DECIDED)).hexdigest(),
+                file=sha256(canonical_document(DECIDED)).hexdigest(),
                 proposed_by="sub_operator",  # type: ignore[arg-type]
                 supply_g=100,
                 left_g=DECIDED.decision.left_g,
@@ -428,10 +428,11 @@ class Told:
             (service, shard): [] for service in ("inventory", "allocation", "loans", "ledger") for shard in (0, 1)
         }
         self.tree: list[bytes] = []
-        self.books: list[Entry] = []
+        self.books: list[LedgerEntry] = []
         self.accounts: dict[Key, Balance] = {}
         self.documents = {
-            sha256(data).hexdigest(): data for data in (canonical(DECIDED), canonical(DECIDED.decision), canonical_event(ORDER))
+            sha256(data).hexdigest(): data
+            for data in (canonical_document(DECIDED), canonical_document(DECIDED.decision), canonical_event(ORDER))
         }
         self.places: dict[str, str] = {}  # step -> "inventory/0/3"
         self.signed: list[CheckpointSigned] = []
@@ -450,7 +451,7 @@ class Told:
         lines = postings(step.event)
         post(self.accounts, lines)
         self.books.append(
-            Entry(
+            LedgerEntry(
                 leaf_index=len(self.tree),
                 source=step.service,
                 shard=step.shard,
@@ -553,7 +554,7 @@ class Told:
         for start in range(0, size, 5):
             yield self.tree[start : min(start + 5, size)]
 
-    async def entries(self) -> AsyncIterator[Sequence[Entry]]:
+    async def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         yield []
         for start in range(0, len(self.books), 3):
             yield self.books[start : start + 3]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from services.loans.events.terms import LoanTerms, Precedent, ScheduleTerms, WaiveCondition, WriteOff
 
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReleased, HeadroomReserved, Limit, LimitsSet, RateRecorded
@@ -20,15 +21,10 @@ from services.loans.events.loan import (
     LoanApproved,
     LoanCommitted,
     LoanProposed,
-    LoanTerms,
     PaymentRecorded,
     PaymentReversed,
     PeriodClosed,
-    Precedent,
-    ScheduleTerms,
     Seen,
-    WaiveCondition,
-    WriteOff,
 )
 from services.loans.events.offtake import DeliveryValued, OfftakeAgreed
 from shared.terms.approval import approve

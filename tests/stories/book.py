@@ -24,16 +24,16 @@ from services.allocation.events import (
     AgreementId,
     BookEvent,
     DecisionHash,
-    Method,
     PartnerCode,
     ProductId,
     QuorumStep,
     ReleaseOrder,
     RequestId,
     RoundId,
+    RoundMethod,
     SubjectId,
 )
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.journal.decider import Refused
 from shared.terms.approval import Approval as SignedApproval
 from shared.terms.approval import approve
@@ -64,7 +64,7 @@ def authority(holder: SubjectId, **changes: Any) -> Chain:
         kind=Kind.ACT,
         under=None,
         holder="minister",
-        acts=frozenset(Act),
+        acts=frozenset(Power),
         valid_from=date(2025, 1, 1),
         valid_until=date(2030, 12, 31),
         may_sub_delegate=True,
@@ -109,7 +109,7 @@ def open_round(*names: str, round: RoundId = ROUND, **changes: Any) -> OpenRound
         "round": round,
         "requests": tuple(request_id(name) for name in names),
         "disruption": None,
-        "method": Method(rule=changes.pop("rule", "pro_rata")),
+        "method": RoundMethod(rule=changes.pop("rule", "pro_rata")),
         "policy": "standing",
         "policy_version": 1,
         "quorum": (QuorumStep(above_g=0, approvals=changes.pop("approvals_needed", 1)),),

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from services.loans.domain.facility.exposure import Position
+from services.loans.domain.facility.exposure import Exposure
 from services.loans.domain.facility.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
-from services.loans.domain.facility.what_ifs import Book, Delivery
+from services.loans.domain.facility.what_ifs import ExpectedDelivery, Portfolio
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from shared.journal.decider import Refused
 
@@ -21,7 +21,7 @@ LIMITS = (
 SB = "contained/Sb"
 
 
-def keys_of(position: Position) -> tuple[str, ...]:
+def keys_of(position: Exposure) -> tuple[str, ...]:
     named = (("partner", position.partner), ("borrower", position.borrower), ("project", position.project))
     return (
         f"instrument/{position.instrument}",
@@ -30,7 +30,7 @@ def keys_of(position: Position) -> tuple[str, ...]:
     )
 
 
-def a_facility(positions: Iterable[Position] = (), rates: dict[str, str] | None = None) -> Facility:
+def a_facility(positions: Iterable[Exposure] = (), rates: dict[str, str] | None = None) -> Facility:
     commands: list[Any] = [OpenFacility(facility=CMF, currency="AUD", limits=LIMITS, authority="Act")]
     for asset, rate in ({SB: "2"} if rates is None else rates).items():
         commands.append(RecordRate(asset=asset, rate=rate, quoted_on=TODAY, source="a market", on=TODAY))
@@ -47,7 +47,7 @@ def a_facility(positions: Iterable[Position] = (), rates: dict[str, str] | None 
     return facility
 
 
-def loan(id: str = "lon_1", **changed: Any) -> Position:
+def loan(id: str = "lon_1", **changed: Any) -> Exposure:
     terms = {
         "instrument": "loan",
         "id": id,
@@ -61,15 +61,15 @@ def loan(id: str = "lon_1", **changed: Any) -> Position:
         "outstanding": 600,
         "value": 600,
     }
-    return Position(**(terms | changed))
+    return Exposure(**(terms | changed))
 
 
-def holding(id: str = "eqh_1", **changed: Any) -> Position:
+def holding(id: str = "eqh_1", **changed: Any) -> Exposure:
     terms = {"instrument": "equity", "committed": 500, "undrawn": 0, "outstanding": 500, "value": 700}
     return loan(id, **(terms | changed))
 
 
-def material(id: str = "mln_1", **changed: Any) -> Position:
+def material(id: str = "mln_1", **changed: Any) -> Exposure:
     terms = {
         "instrument": "material",
         "asset": SB,
@@ -84,5 +84,5 @@ def material(id: str = "mln_1", **changed: Any) -> Position:
     return loan(id, **(terms | changed))
 
 
-def a_book(*positions: Position, deliveries: tuple[Delivery, ...] = (), rates: dict[str, str] | None = None) -> Book:
-    return Book(positions=positions, facilities={CMF: a_facility(positions, rates)}, deliveries=deliveries, on=TODAY)
+def a_book(*positions: Exposure, deliveries: tuple[ExpectedDelivery, ...] = (), rates: dict[str, str] | None = None) -> Portfolio:
+    return Portfolio(positions=positions, facilities={CMF: a_facility(positions, rates)}, deliveries=deliveries, on=TODAY)

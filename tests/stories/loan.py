@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
 
 from services.loans.domain.approvals import Signing
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
@@ -13,21 +14,7 @@ from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, Commit
 from services.loans.domain.loan.decider import DECIDER, Loan
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
-from services.loans.events.loan import (
-    Act,
-    ActId,
-    AdvanceId,
-    BookChange,
-    BorrowerCode,
-    Covenant,
-    LoanEvent,
-    LoanId,
-    LoanTerms,
-    PaymentId,
-    Precedent,
-    ProjectCode,
-    ScheduleTerms,
-)
+from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
 from shared.journal.decider import Refused
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown
@@ -118,7 +105,7 @@ def payment(name: str, amount_minor: int, received_on: date, on: date | None = N
     )
 
 
-def act(content: Act, name: str = "a", on: date = START) -> ProposeAct:
+def act(content: Amendment, name: str = "a", on: date = START) -> ProposeAct:
     return ProposeAct(act=ActId(f"act_{name}"), content=content, reason="agreed", document=named(name), by="sub_operator", on=on)
 
 

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any
 
 import msgspec
+from services.inventory.domain.lots import TakeInLot
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -15,7 +17,6 @@ from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
 from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, TakeInLot
 from services.inventory.domain.stockpile import Command, decide
 from services.inventory.events import (
     Assay,

@@ -17,7 +17,7 @@ from services.allocation.events import (
     RequestId,
     RoundId,
 )
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.journal.decider import Refused
 from shared.terms.authority import Authority, Capacity, Fault, Kind, interest_in
 
@@ -47,7 +47,7 @@ def authority(**changes: Any) -> Authority:
         "kind": Kind.ACT,
         "under": None,
         "holder": "operator-1",
-        "acts": frozenset({Act.CANCEL_RELEASE}),
+        "acts": frozenset({Power.CANCEL_RELEASE}),
         "valid_from": date(2026, 1, 1),
         "valid_until": date(2026, 12, 31),
     }

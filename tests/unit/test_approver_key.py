@@ -1,6 +1,6 @@
 """A key is one person's own, for ever."""
 
-from services.allocation.domain.authority.approver_key import Claim, ClaimKey, Reason, decide, evolve
+from services.allocation.domain.authority.approver_key import ClaimKey, KeyClaim, Reason, decide, evolve
 from services.allocation.events import ApproverKeyClaimed, KeyId, SubjectId
 from shared.journal.decider import Refused
 
@@ -9,8 +9,8 @@ KEY, FIRST, SECOND = KeyId("0123456789abcdef"), SubjectId("sub_1"), SubjectId("s
 
 def test_whoever_claims_a_key_first_has_it():
     event = ApproverKeyClaimed(subject=FIRST, key=KEY)
-    assert decide(ClaimKey(subject=FIRST, key=KEY), Claim()) == [event]
-    claim = evolve(Claim(), event)
+    assert decide(ClaimKey(subject=FIRST, key=KEY), KeyClaim()) == [event]
+    claim = evolve(KeyClaim(), event)
     assert decide(ClaimKey(subject=FIRST, key=KEY), claim) == []
     refused = decide(ClaimKey(subject=SECOND, key=KEY), claim)
     assert isinstance(refused, Refused)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from reserve.audit import hashes
 from reserve.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.allocation import events as allocation
-from services.allocation.domain.decisions.decision import canonical, commitment, decision_hash
+from services.allocation.domain.decisions.decision import canonical_document, commitment, decision_hash
 from services.inventory import events as inventory
 from shared.journal.record import canonical as canonical_event
 from shared.terms.approval import key_id, public_key_hex
@@ -508,9 +508,9 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     """The story with another decision in it, and that decision's documents."""
     story = told()
     name: Any = decision_hash(file)
-    documents = {sha256(data).hexdigest(): data for data in (canonical(file), canonical(file.decision))}
+    documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(file.decision))}
     signed = (approval(decision=name),)
-    changed(story, "propose", decision=name, file=sha256(canonical(file)).hexdigest(), **proposal)
+    changed(story, "propose", decision=name, file=sha256(canonical_document(file)).hexdigest(), **proposal)
     changed(story, "certify", decision=name, approvals=signed)
     for step in ("grant_jp", "grant_us", "release_jp", "release_us", "released", "close"):
         changed(story, step, decision=name)
@@ -575,7 +575,7 @@ async def test_a_decision_on_more_than_was_asked_or_accepted_is_found(tmp_path: 
 
 async def test_a_decision_by_another_rule_than_the_rounds_is_found(tmp_path: Path) -> None:
     story = told()
-    changed(story, "open", method=allocation.Method(rule="priority"))
+    changed(story, "open", method=allocation.RoundMethod(rule="priority"))
     assert failed(await audited(tmp_path, story)) == {Check.DECISIONS}
 
 

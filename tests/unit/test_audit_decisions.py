@@ -9,29 +9,29 @@ import msgspec
 import pytest
 
 from reserve.audit.decisions import Asked, ToCheck, faults_of
-from services.allocation.domain.decisions.decision import DecisionFile, canonical, compose, decision_hash, read_file
+from services.allocation.domain.decisions.decision import DecisionFile, canonical_document, compose, decision_hash, read_file
 from services.allocation.domain.decisions.proposal import Prepared
-from services.allocation.events import AwardGranted, Method, Position, RoundCertified, RoundOpened, RoundProposed
+from services.allocation.events import AwardGranted, IepPosition, RoundCertified, RoundMethod, RoundOpened, RoundProposed
 from tests.stories.book import EU, JP, UNIT_G, US, Story, a_book, accept, open_round, submit, surroundings, terms
 
 POSITIONS = tuple(
-    Position(
+    IepPosition(
         partner=partner, base_g=base * UNIT_G, commitment_g=held * UNIT_G, production_g=0, imports_g=there * UNIT_G, source="statistics"
     )
     for partner, base, held, there in ((JP, 60, 20, 30), (US, 40, 10, 25), (EU, 30, 5, 29))
 )
 METHODS = {
-    "pro rata under a cap": Method(rule="pro_rata", cap="2/5", caps={US: "1/10"}),
-    "quotas as caps": Method(rule="quota_capped"),
-    "equal losses": Method(rule="equal_losses", cap="1/2"),
-    "talmud": Method(rule="talmud"),
-    "rights": Method(rule="iep", restraint="93/100"),
-    "classes": Method(rule="priority", inside={"0": "equal_awards", "": "quota_capped"}),
+    "pro rata under a cap": RoundMethod(rule="pro_rata", cap="2/5", caps={US: "1/10"}),
+    "quotas as caps": RoundMethod(rule="quota_capped"),
+    "equal losses": RoundMethod(rule="equal_losses", cap="1/2"),
+    "talmud": RoundMethod(rule="talmud"),
+    "rights": RoundMethod(rule="iep", restraint="93/100"),
+    "classes": RoundMethod(rule="priority", inside={"0": "equal_awards", "": "quota_capped"}),
 }
 AROUND = surroundings(rights=6, terms={JP: terms(JP, 14), US: terms(US, 9, priority_class=1), EU: terms(EU, 500, priority_class=1)})
 
 
-def round_by(method: Method, lots: int = 20) -> tuple[ToCheck, Prepared]:
+def round_by(method: RoundMethod, lots: int = 20) -> tuple[ToCheck, Prepared]:
     """Two requests of JP, one of US and one of EU; certified."""
     asked = {"jp": (JP, 10), "jp2": (JP, 8), "us": (US, 12), "eu": (EU, 15)}
     story = a_book()
@@ -71,7 +71,7 @@ def _checked(story: Story, opened: RoundOpened, proposed: RoundProposed, asked: 
 
 def renamed(round: ToCheck, file: DecisionFile) -> tuple[ToCheck, bytes, bytes]:
     """As if the journal named this decision: only its content can give it away."""
-    published, whole = canonical(file.decision), canonical(file)
+    published, whole = canonical_document(file.decision), canonical_document(file)
     name: Any = decision_hash(file)
     proposed = msgspec.structs.replace(round.proposed, decision=name, file=sha256(whole).hexdigest())
     return (
@@ -91,7 +91,7 @@ def again(file: DecisionFile, change: Callable[[Any, Any], Any]) -> DecisionFile
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("lots", [18, 40])
-def test_a_true_decision_passes_by_whatever_method_its_round_shares(method: Method, lots: int) -> None:
+def test_a_true_decision_passes_by_whatever_method_its_round_shares(method: RoundMethod, lots: int) -> None:
     round, prepared = round_by(method, lots)
     assert list(faults_of(round, prepared.published, prepared.file, prepared.release_order)) == []
     assert sum(award.mass_g for award in round.granted) > 0

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services.loans.events.terms import WaiveCondition
 
 from services.loans.events.facility import LimitsSet
-from services.loans.events.loan import BookChange, WaiveCondition
+from services.loans.events.loan import BookChange
 from services.loans.events.offtake import OfftakeEnded
 from tests.stories.audit import LAST_DAY, OTHER_KEY, TODAY, Step, Told
 from tests.stories.audit_loans import (

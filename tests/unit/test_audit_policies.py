@@ -17,7 +17,7 @@ from services.allocation.domain.policies.policy import document_of
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events import ApproverKeyEnrolled
 from services.allocation.events.ids import KeyId, ProductId, RequestId, RoundId, SubjectId
-from services.allocation.events.policy import PolicyApproved, PolicyDrafted, PolicyTerms, PolicyWithdrawn
+from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyTerms, PolicyWithdrawn
 from services.allocation.events.rounds import Approval, EmergencyPath, RoundOpened
 from shared.terms.approval import approve, key_id, public_key_hex
 

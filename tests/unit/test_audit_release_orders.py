@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from reserve.audit.release_orders import ReleaseOrders, faults_of
-from services.allocation.events import Award, PoolStock, ReleaseOrder, RoundCertified, Take
+from services.allocation.events import Award, AwardTake, PoolStock, ReleaseOrder, RoundCertified
 from services.inventory.domain.pinning import ReleasePool
 from services.inventory.domain.releases import AwardedRelease
 from services.inventory.events import Event, LotId, PinnedUnits, ReleaseId, StockPinned
@@ -37,7 +37,7 @@ def order_of(awards: Sequence[AwardedRelease], pools: Sequence[ReleasePool]) -> 
                 request=each.request,  # type: ignore[arg-type]
                 partner=each.partner,  # type: ignore[arg-type]
                 mass_g=each.mass_g,
-                takes=tuple(Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in each.takes),
+                takes=tuple(AwardTake(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in each.takes),
             )
             for each in awards
         ),

@@ -12,20 +12,20 @@ from typer.testing import CliRunner
 
 from reserve.__main__ import app
 from services.allocation import scenarios
-from services.allocation.domain.decisions.decision import Claimant, Pool, Units, read_file
-from services.allocation.domain.policies.backtest import Case, NotDecided, Outcome, case_of, cases_of, decide_again, try_out
+from services.allocation.domain.decisions.decision import Claimant, PublishedPool, Units, read_file
+from services.allocation.domain.policies.backtest import BacktestResult, Case, NotDecided, case_of, cases_of, decide_again, try_out
 from services.allocation.domain.policies.backtest_text import text_of
 from services.allocation.domain.policies.scenario import Scenario, ScenarioUnreadable
 from services.allocation.domain.policies.terms import STANDARD_TERMS
-from services.allocation.events.policy import PolicyTerms
-from services.allocation.events.rounds import Method
+from services.allocation.events.policies import PolicyTerms
+from services.allocation.events.rounds import RoundMethod
 from tests.stories.book import a_round
 
 DAY = date(2026, 1, 6)
 
 
 def policy(rule: str = "pro_rata", largest_minimum: str = "1", **method: Any) -> PolicyTerms:
-    return msgspec.structs.replace(STANDARD_TERMS, method=Method(rule=rule, **method), largest_minimum=largest_minimum)
+    return msgspec.structs.replace(STANDARD_TERMS, method=RoundMethod(rule=rule, **method), largest_minimum=largest_minimum)
 
 
 def claimant(request: str, claim_g: int, minimum_g: int = 0, daily_g: int = 1) -> Claimant:
@@ -42,16 +42,16 @@ def claimant(request: str, claim_g: int, minimum_g: int = 0, daily_g: int = 1) -
 
 
 def case(supply: int, *claimants: Claimant) -> Case:
-    pools = (Pool(pool="lots", kind="lots", restricted="", offered=(Units(unit_g=1, units=supply),)),)
+    pools = (PublishedPool(pool="lots", kind="lots", restricted="", offered=(Units(unit_g=1, units=supply),)),)
     return Case(name="a case", product="antimony-metal", day=DAY, pools=pools, claimants=claimants)
 
 
-def outcome(found: Outcome | NotDecided) -> Outcome:
-    assert isinstance(found, Outcome), found
+def outcome(found: BacktestResult | NotDecided) -> BacktestResult:
+    assert isinstance(found, BacktestResult), found
     return found
 
 
-def awards(found: Outcome | NotDecided) -> dict[str, int]:
+def awards(found: BacktestResult | NotDecided) -> dict[str, int]:
     return {each.request: each.award_g for each in outcome(found).given}
 
 
@@ -123,7 +123,7 @@ def test_every_scenario_is_decided_under_every_rule(name: str):
     policies = {rule: policy(rule) for rule in ("pro_rata", "equal_awards", "equal_losses", "talmud", "priority", "quota_capped")}
     policies["iep"] = policy("iep", restraint="93/100")
     for tried in try_out(cases_of(scenarios.scenario(name)), policies):
-        assert all(isinstance(found, Outcome) for found in tried.outcomes.values()), tried
+        assert all(isinstance(found, BacktestResult) for found in tried.outcomes.values()), tried
         assert text_of([tried]).count("\n") > 5
 
 

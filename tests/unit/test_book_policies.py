@@ -6,7 +6,7 @@ import pytest
 
 from services.allocation.domain.book.lapses import LapseApprovals, PolicyChanged
 from services.allocation.domain.book.state import Reason
-from services.allocation.events import ApprovalsLapsed, EmergencyPath, Method, RoundOpened
+from services.allocation.events import ApprovalsLapsed, EmergencyPath, RoundMethod, RoundOpened
 from tests.stories.book import JP, UNIT_G, Story, a_book, a_proposal, a_round, accept, open_round, submit, surroundings
 
 
@@ -43,7 +43,7 @@ def test_a_minimum_that_the_policy_admits_no_more_once_less_was_accepted_is_not_
 
 def test_a_rule_that_goes_by_positions_has_one_of_each_partner():
     story = one_request()
-    opening: dict[str, Any] = {"method": Method(rule="iep", restraint="93/100")}
+    opening: dict[str, Any] = {"method": RoundMethod(rule="iep", restraint="93/100")}
     story.refuses(open_round("jp", **opening), Reason.POSITION_MISSING)
 
 

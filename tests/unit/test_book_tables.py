@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from services.allocation.tables.book import ApprovalRow, AwardRow, RequestRow, RoundRow
+from services.allocation.tables.decisions import ReportRow, ReportSentRow
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,8 +23,8 @@ from services.allocation.domain.book.requests import WithdrawRequest
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, ReportSent, RequestScreeningDue, RoundId, SubjectId
 from services.allocation.events.clocks import ClockStarted, Standing
 from services.allocation.projections import project
-from services.allocation.projections.stock import take_stock
-from services.allocation.tables import ApprovalRow, AwardRow, ReportRow, ReportSentRow, RequestRow, RoundRow, metadata
+from services.allocation.projections.supply import take_stock
+from services.allocation.tables import metadata
 from services.allocation.tables.clocks import TaskRow
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId

@@ -17,11 +17,11 @@ from services.allocation.domain.decisions.certificate import Certificate, Certif
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
+    DecisionTerms,
     Holdings,
     Opened,
-    Terms,
     Units,
-    canonical,
+    canonical_document,
     compose,
     decision_hash,
     partner_view,
@@ -45,7 +45,7 @@ NO_EVENT = hash_leaf(b"of somebody else")
 
 
 def decided() -> DecisionFile:
-    terms = Terms(
+    terms = DecisionTerms(
         round="rnd_1",
         product="antimony-metal",
         rule="talmud",
@@ -136,7 +136,7 @@ def certificate_of(folder: Path, file: DecisionFile = FILE, events: dict[str, An
         "round": "rnd_1",
         "product": "antimony-metal",
         "expires_on": TODAY,
-        "file": msgspec.Raw(canonical(file)),
+        "file": msgspec.Raw(canonical_document(file)),
         "approvals": (
             CertifiedApproval(
                 subject=given.subject, key=given.key, public_key=public_key_hex(KEY), signature=given.signature, approved_on=TODAY
@@ -155,7 +155,7 @@ def folder(tmp_path: Path) -> Path:
 
 def verify(folder: Path, content: bytes | Certificate, *more: object) -> Result:
     file = folder / "certificate.json"
-    file.write_bytes(canonical(content) if isinstance(content, Certificate) else content)
+    file.write_bytes(canonical_document(content) if isinstance(content, Certificate) else content)
     return CliRunner().invoke(app, ["certificate", "verify", str(file), "--data", str(folder), *map(str, more)])
 
 

@@ -6,21 +6,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reserve.audit.clearing import Offered, Sealed, buy
-from services.allocation.domain.tenders.clearing import Bid, Cleared, Fill, Offer, Step, amount_of, clear, counted_steps, fill, lot_of
+from services.allocation.domain.tenders.clearing import (
+    Clearing,
+    Fill,
+    PriceStep,
+    RevealedBid,
+    TenderOffer,
+    amount_of,
+    clear,
+    counted_steps,
+    fill,
+    lot_of,
+)
 
 PRICES = st.integers(0, 6).map(lambda halves: Fraction(halves, 2))
 
 
 @st.composite
-def a_bid(draw: st.DrawFn, name: str) -> Bid:
+def a_bid(draw: st.DrawFn, name: str) -> RevealedBid:
     prices = sorted(draw(st.sets(PRICES, min_size=1, max_size=4)), reverse=True)
-    return Bid(name, draw(st.binary(min_size=16, max_size=16)).hex(), tuple(Step(price, draw(st.integers(1, 9))) for price in prices))
+    return RevealedBid(
+        name, draw(st.binary(min_size=16, max_size=16)).hex(), tuple(PriceStep(price, draw(st.integers(1, 9))) for price in prices)
+    )
 
 
 @st.composite
-def tenders(draw: st.DrawFn) -> tuple[Offer, list[Bid]]:
+def tenders(draw: st.DrawFn) -> tuple[TenderOffer, list[RevealedBid]]:
     units = draw(st.integers(1, 25))
-    offer = Offer(
+    offer = TenderOffer(
         units=units,
         reserve_price=draw(PRICES),
         cap_units=draw(st.integers(1, units)),
@@ -30,16 +43,16 @@ def tenders(draw: st.DrawFn) -> tuple[Offer, list[Bid]]:
     return offer, [draw(a_bid(f"bid_{number}")) for number in range(draw(st.integers(0, 6)))]
 
 
-def offer(units: int, **changes: object) -> Offer:
+def offer(units: int, **changes: object) -> TenderOffer:
     told = {"units": units, "reserve_price": Fraction(1), "cap_units": units, "pricing": "uniform", "tie_rule": "pro_rata"} | changes
-    return Offer(**told)  # type: ignore[arg-type]
+    return TenderOffer(**told)  # type: ignore[arg-type]
 
 
-def bid(name: str, *steps: tuple[int, int]) -> Bid:
-    return Bid(name, name.encode().hex().rjust(32, "0"), tuple(Step(Fraction(price), units) for price, units in steps))
+def bid(name: str, *steps: tuple[int, int]) -> RevealedBid:
+    return RevealedBid(name, name.encode().hex().rjust(32, "0"), tuple(PriceStep(Fraction(price), units) for price, units in steps))
 
 
-def units_of(cleared: Cleared) -> dict[str, int]:
+def units_of(cleared: Clearing) -> dict[str, int]:
     return {each.bid: each.units for each in cleared.fills}
 
 
@@ -61,7 +74,7 @@ def test_equal_remainders_go_by_a_lot_that_every_salt_has_a_part_in():
     cleared = clear(offer(1), bids)
     first = min("abc", key=lambda name: lot_of(cleared.lot, name))
     assert units_of(cleared) == {name: int(name == first) for name in "abc"}
-    lots = {clear(offer(1), [*bids[:2], Bid("c", salt * 16, bids[2].steps)]).lot for salt in ("00", "01", "02")}
+    lots = {clear(offer(1), [*bids[:2], RevealedBid("c", salt * 16, bids[2].steps)]).lot for salt in ("00", "01", "02")}
     assert len(lots) == 3
 
 
@@ -80,7 +93,7 @@ def test_where_nobody_bids_nothing_is_sold():
     assert (cleared.cut_off, cleared.fills, cleared.left_units) == (None, (), 10)
 
 
-def accepted_and_not(offer: Offer, bid: Bid, found: Fill) -> tuple[list[Fraction], list[Fraction]]:
+def accepted_and_not(offer: TenderOffer, bid: RevealedBid, found: Fill) -> tuple[list[Fraction], list[Fraction]]:
     """The prices at which units were accepted, and those at which units that count were not."""
     given = {step.price: step.units for step in found.accepted}
     wanted = {step.price: step.units for step in counted_steps(bid.steps, offer)}
@@ -88,7 +101,7 @@ def accepted_and_not(offer: Offer, bid: Bid, found: Fill) -> tuple[list[Fraction
 
 
 @given(tenders())
-def test_never_more_than_is_offered_nor_than_one_may_have_nor_than_was_bid(tender: tuple[Offer, list[Bid]]):
+def test_never_more_than_is_offered_nor_than_one_may_have_nor_than_was_bid(tender: tuple[TenderOffer, list[RevealedBid]]):
     offer, bids = tender
     cleared = clear(offer, bids)
     assert sum(units_of(cleared).values()) + cleared.left_units == offer.units
@@ -100,7 +113,7 @@ def test_never_more_than_is_offered_nor_than_one_may_have_nor_than_was_bid(tende
 
 
 @given(tenders())
-def test_no_unit_is_sold_below_the_reserve_price_or_below_one_that_was_turned_down(tender: tuple[Offer, list[Bid]]):
+def test_no_unit_is_sold_below_the_reserve_price_or_below_one_that_was_turned_down(tender: tuple[TenderOffer, list[RevealedBid]]):
     offer, bids = tender
     cleared = clear(offer, bids)
     found = {
@@ -114,7 +127,7 @@ def test_no_unit_is_sold_below_the_reserve_price_or_below_one_that_was_turned_do
 
 
 @given(tenders())
-def test_nobody_pays_more_than_it_bid_and_a_uniform_price_is_the_lowest_accepted(tender: tuple[Offer, list[Bid]]):
+def test_nobody_pays_more_than_it_bid_and_a_uniform_price_is_the_lowest_accepted(tender: tuple[TenderOffer, list[RevealedBid]]):
     offer, bids = tender
     cleared = clear(offer, bids)
     accepted = [step.price for each in cleared.fills for step in each.accepted]
@@ -127,7 +140,7 @@ def test_nobody_pays_more_than_it_bid_and_a_uniform_price_is_the_lowest_accepted
 
 
 @given(tenders(), st.randoms())
-def test_the_order_of_the_bids_does_not_count(tender: tuple[Offer, list[Bid]], dice: object):
+def test_the_order_of_the_bids_does_not_count(tender: tuple[TenderOffer, list[RevealedBid]], dice: object):
     offer, bids = tender
     shuffled = list(bids)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -135,7 +148,7 @@ def test_the_order_of_the_bids_does_not_count(tender: tuple[Offer, list[Bid]], d
 
 
 @given(tenders())
-def test_a_bidder_works_its_own_award_out_from_what_is_published_and_its_place(tender: tuple[Offer, list[Bid]]):
+def test_a_bidder_works_its_own_award_out_from_what_is_published_and_its_place(tender: tuple[TenderOffer, list[RevealedBid]]):
     offer, bids = tender
     cleared = clear(offer, bids)
     for each, found in zip(sorted(bids, key=lambda b: b.id), cleared.fills, strict=True):
@@ -143,7 +156,7 @@ def test_a_bidder_works_its_own_award_out_from_what_is_published_and_its_place(t
 
 
 @given(tenders())
-def test_the_audit_clears_to_the_same(tender: tuple[Offer, list[Bid]]):
+def test_the_audit_clears_to_the_same(tender: tuple[TenderOffer, list[RevealedBid]]):
     offer, bids = tender
     cleared = clear(offer, bids)
     offered = Offered(

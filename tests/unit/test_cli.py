@@ -13,17 +13,17 @@ from typer.testing import CliRunner, Result
 from reserve.__main__ import app
 from services.allocation.domain.decisions.decision import (
     Claimant,
+    DecisionTerms,
     Holdings,
     Opened,
-    Terms,
     Units,
-    canonical,
+    canonical_document,
     compose,
     decision_hash,
     partner_view,
 )
 from services.allocation.domain.policies.terms import STANDARD_TERMS
-from services.allocation.events.policy import PolicyDocument
+from services.allocation.events.policies import PolicyDocument
 from services.ledger.keys import seed_key
 from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import Opening, make_receipt
@@ -34,7 +34,7 @@ from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
 
 DECISION = compose(
-    Terms(
+    DecisionTerms(
         round="rnd_1",
         product="antimony-metal",
         rule="pro_rata",
@@ -180,7 +180,7 @@ def key(tmp_path: Path) -> Path:
 @pytest.fixture
 def decision(tmp_path: Path) -> Path:
     file = tmp_path / "decision.json"
-    file.write_bytes(canonical(DECISION))
+    file.write_bytes(canonical_document(DECISION))
     return file
 
 
@@ -197,13 +197,13 @@ def test_a_decision_is_ratified_by_the_command_too_and_another_document_is_not(t
     assert (approval.document, approval.purpose) == (decision_hash(DECISION), "ratification")
     assert "ratification" in signed.stderr.splitlines()[0]
     policy = tmp_path / "policy.json"
-    policy.write_bytes(canonical(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
+    policy.write_bytes(canonical_document(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
     assert reserve("approve", policy, "--key", key, "--approver", "sub_2", "--purpose", "ratification").exit_code == 2
 
 
 def test_an_approver_of_a_policy_is_shown_every_limit_of_its_clocks(tmp_path: Path, key: Path) -> None:
     policy = tmp_path / "policy.json"
-    policy.write_bytes(canonical(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
+    policy.write_bytes(canonical_document(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
     shown = reserve("approve", policy, "--key", key, "--approver", "sub_1").stderr
     assert "standard: screened in 5 days, decided 15, secured 20, cleared 25, dispatched 27, delivered 30" in shown
 
@@ -216,7 +216,7 @@ def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: P
     first, *others = DECISION.lines
     raised = msgspec.structs.replace(first, content=msgspec.structs.replace(first.content, award_g=80))
     file = tmp_path / "altered.json"
-    file.write_bytes(canonical(msgspec.structs.replace(DECISION, lines=(raised, *others))))
+    file.write_bytes(canonical_document(msgspec.structs.replace(DECISION, lines=(raised, *others))))
     result = reserve("approve", file, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json")
     assert result.exit_code == 1
     assert "lines/0/content/award_g is 80, recomputed 50" in result.stderr
@@ -225,7 +225,7 @@ def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: P
 
 def test_a_partners_view_is_not_enough_to_sign(tmp_path: Path, key: Path) -> None:
     file = tmp_path / "view.json"
-    file.write_bytes(canonical(partner_view(DECISION, "JP")))
+    file.write_bytes(canonical_document(partner_view(DECISION, "JP")))
     assert reserve("approve", file, "--key", key, "--approver", "sub_1").exit_code == 1
 
 

@@ -17,13 +17,13 @@ from services.allocation.domain.decisions.check import Difference, recompute, re
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
+    DecisionLine,
+    DecisionTerms,
     Holdings,
-    Line,
     Opened,
-    Terms,
     Units,
     UnreadableDecision,
-    canonical,
+    canonical_document,
     commitment,
     compose,
     decision_hash,
@@ -32,7 +32,7 @@ from services.allocation.domain.decisions.decision import (
     read_file,
 )
 from services.allocation.domain.decisions.written_lines import first_lines, own_part
-from services.allocation.domain.rules import RULES, Position, RuleInputError, Turn
+from services.allocation.domain.rules import RULES, IepFigures, RuleInputError, Turn
 
 FIRST_FILES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "decisions_v1").glob("*.json"))}  # by rule
 
@@ -41,9 +41,9 @@ def salt(number: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()[:32]
 
 
-def terms(rule: str = "pro_rata", **units: int) -> Terms:
+def terms(rule: str = "pro_rata", **units: int) -> DecisionTerms:
     offered = tuple(Units(unit_g=int(size[1:]), units=count) for size, count in (units or {"g1": 100}).items())
-    return Terms(
+    return DecisionTerms(
         round="rnd_1",
         product="antimony-metal",
         rule=rule,
@@ -60,8 +60,8 @@ def claimant(request: str, partner: str, asked_g: int, **more: Any) -> Claimant:
     return Claimant(request=request, partner=partner, asked_g=asked_g, **{**defaults, **more})
 
 
-def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> Position:
-    return Position(
+def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> IepFigures:
+    return IepFigures(
         partner=partner, base_g=base_g, commitment_g=commitment_g, production_g=production_g, imports_g=imports_g, source="statistics"
     )
 
@@ -75,7 +75,7 @@ POSITIONS = {
 HOLDINGS = Opened(salt=salt(0), content=Holdings(available_g=300, protected_g=200, positions=tuple(POSITIONS.values())))
 
 
-def decide(the_terms: Terms, *claimants: Claimant) -> DecisionFile:
+def decide(the_terms: DecisionTerms, *claimants: Claimant) -> DecisionFile:
     """Each with its partner's position, where the rule goes by those."""
     placed = [
         msgspec.structs.replace(content, position=POSITIONS[content.partner]) if the_terms.rule == "iep" else content
@@ -111,30 +111,30 @@ def test_a_line_shows_what_was_due_what_was_given_and_the_days_it_buys() -> None
 
 
 def test_rationals_are_written_as_strings_and_no_number_is_a_float() -> None:
-    plain = json.loads(canonical(sample()), parse_float=lambda text: pytest.fail(f"{text} is a float"))
+    plain = json.loads(canonical_document(sample()), parse_float=lambda text: pytest.fail(f"{text} is a float"))
     assert plain["lines"][0]["content"]["claimant"]["carry_in_g"] == "1/3"
 
 
 def test_the_canonical_bytes_are_those_of_rfc_8785() -> None:
-    data = canonical(sample())
+    data = canonical_document(sample())
     assert rfc8785.dumps(json.loads(data)) == data
 
 
 def test_a_file_is_read_as_it_was_written() -> None:
-    assert read_file(canonical(sample())) == sample()
+    assert read_file(canonical_document(sample())) == sample()
 
 
 def test_the_name_is_the_sha256_of_the_published_part_however_the_file_is_spelt() -> None:
     file = sample()
-    assert decision_hash(file) == hashlib.sha256(canonical(file.decision)).hexdigest() == decision_hash(file.decision)
-    spaced = json.dumps(json.loads(canonical(file)), indent=3).encode()
+    assert decision_hash(file) == hashlib.sha256(canonical_document(file.decision)).hexdigest() == decision_hash(file.decision)
+    spaced = json.dumps(json.loads(canonical_document(file)), indent=3).encode()
     assert decision_hash(read_file(spaced)) == decision_hash(file)
 
 
 def test_a_commitment_is_the_sha256_of_salt_and_canonical_line() -> None:
     file = sample()
     line = file.lines[0]
-    assert hashlib.sha256(bytes.fromhex(line.salt) + canonical(line.content)).hexdigest() in file.decision.lines
+    assert hashlib.sha256(bytes.fromhex(line.salt) + canonical_document(line.content)).hexdigest() in file.decision.lines
 
 
 def test_the_order_of_requests_and_sizes_does_not_change_the_name() -> None:
@@ -154,7 +154,7 @@ def test_the_order_of_requests_and_sizes_does_not_change_the_name() -> None:
         ("quantity_out_of_range", terms(), [claimant("req_1", "JP", 2**53)]),
     ],
 )
-def test_a_round_that_no_rule_takes_is_not_decided(code: str, the_terms: Terms, claimants: list[Claimant]) -> None:
+def test_a_round_that_no_rule_takes_is_not_decided(code: str, the_terms: DecisionTerms, claimants: list[Claimant]) -> None:
     with pytest.raises(RuleInputError) as caught:
         decide(the_terms, *claimants)
     assert caught.value.code == code
@@ -166,16 +166,16 @@ def test_a_round_that_no_rule_takes_is_not_decided(code: str, the_terms: Terms, 
 def test_a_partner_sees_its_own_lines_and_nothing_of_the_others() -> None:
     view = partner_view(sample(), "JP")
     assert [line.content.claimant.request for line in view.lines] == ["req_1", "req_4"]
-    text = canonical(view).decode()
+    text = canonical_document(view).decode()
     assert not any(secret in text for secret in ("US", "EU", "req_2", "req_3", "available_g", "protected_g"))
 
 
 @pytest.mark.parametrize("file", [sample(), sample("priority"), *map(read_file, FIRST_FILES.values())])
 def test_a_view_that_is_cut_out_of_the_bytes_is_the_same(file: DecisionFile) -> None:
     requests = {line.content.claimant.request for line in file.lines[1:3]}
-    assert own_part(canonical(file), requests) == canonical(own_view(file, requests))
-    assert own_part(canonical(file), ()) == canonical(own_view(file, ()))
-    shown = first_lines(canonical(file), 2)
+    assert own_part(canonical_document(file), requests) == canonical_document(own_view(file, requests))
+    assert own_part(canonical_document(file), ()) == canonical_document(own_view(file, ()))
+    shown = first_lines(canonical_document(file), 2)
     assert [(line.claimant.request, line.entitlement_g, line.award_g, line.carry_out_g) for line in shown] == [
         (line.content.claimant.request, str(line.content.entitlement_g), line.content.award_g, str(line.content.carry_out_g))
         for line in file.lines[:2]
@@ -185,7 +185,7 @@ def test_a_view_that_is_cut_out_of_the_bytes_is_the_same(file: DecisionFile) -> 
 @pytest.mark.parametrize("rule", sorted(RULES))
 @pytest.mark.parametrize("partner", ["JP", "US", "EU"])
 def test_every_view_has_the_decisions_name_and_recomputes_its_own_award(rule: str, partner: str) -> None:
-    view = read_file(canonical(partner_view(sample(rule), partner)))
+    view = read_file(canonical_document(partner_view(sample(rule), partner)))
     checked = recompute_own(view)
     assert decision_hash(view) == decision_hash(sample(rule))
     assert checked.failed == ()
@@ -233,7 +233,7 @@ FIRST_FORM = {
 def test_a_file_of_the_first_form_keeps_its_name_and_is_recomputed(rule: str, name: str) -> None:
     data = FIRST_FILES[rule]
     file = read_file(data)
-    assert canonical(file) == data
+    assert canonical_document(file) == data
     assert decision_hash(file) == name
     assert recompute(file) == []
     for partner in ("JP", "US", "EU"):
@@ -258,7 +258,7 @@ def leaves(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
     """The file with one value changed; None when it is no longer a decision file."""
-    plain = deepcopy(json.loads(canonical(file)))
+    plain = deepcopy(json.loads(canonical_document(file)))
     *parents, last = path
     parent = plain
     for key in parents:
@@ -287,7 +287,7 @@ def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_any_changed_value_is_found_by_the_name_or_by_the_auditor(rule: str) -> None:
     file = sample(rule)
-    paths = leaves(json.loads(canonical(file)))
+    paths = leaves(json.loads(canonical_document(file)))
     assert len(paths) > 80
     for path in paths:
         changed = tampered(file, path)
@@ -297,13 +297,13 @@ def test_any_changed_value_is_found_by_the_name_or_by_the_auditor(rule: str) -> 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_any_changed_value_of_its_line_is_found_by_the_partner(rule: str) -> None:
     view = partner_view(sample(rule), "JP")
-    paths = [path for path in leaves(json.loads(canonical(view))) if path[0] == "lines"]
+    paths = [path for path in leaves(json.loads(canonical_document(view))) if path[0] == "lines"]
     for path in paths:
         changed = tampered(view, path)
         assert changed is None or recompute_own(changed).failed, path
 
 
-def recommitted(file: DecisionFile, number: int, content: Line) -> DecisionFile:
+def recommitted(file: DecisionFile, number: int, content: DecisionLine) -> DecisionFile:
     """The file of a dishonest operator: one line changed, and its commitment with it."""
     lines = list(file.lines)
     lines[number] = msgspec.structs.replace(lines[number], content=content)
@@ -315,7 +315,9 @@ def recommitted(file: DecisionFile, number: int, content: Line) -> DecisionFile:
 def test_an_outcome_that_was_committed_to_against_the_rule_is_found_by_the_auditor_and_by_its_partner(rule: str) -> None:
     file = sample(rule)
     paths = [
-        path for path in leaves(json.loads(canonical(file))) if path[0] == "lines" and path[2:3] == ("content",) and path[3] != "claimant"
+        path
+        for path in leaves(json.loads(canonical_document(file)))
+        if path[0] == "lines" and path[2:3] == ("content",) and path[3] != "claimant"
     ]
     assert len(paths) >= 4 * 9
     for path in paths:
@@ -351,11 +353,11 @@ def test_a_claimant_told_a_false_tie_rank_finds_it_unless_it_ties() -> None:
         b"\xff",
         b"[]",
         b"{}",
-        canonical(sample()).replace(b'"1/3"', b"0.5", 1),
-        canonical(sample()).replace(b'"1/3"', b'"2/6"', 1),
-        canonical(sample()).replace(b'"1/3"', b'"1e999999999"', 1),
-        canonical(sample()).replace(b'"left_g"', b'"note":"","left_g"', 1),
-        canonical(sample()).replace(b"reserve.decision.v2", b"reserve.decision.v1", 1),
+        canonical_document(sample()).replace(b'"1/3"', b"0.5", 1),
+        canonical_document(sample()).replace(b'"1/3"', b'"2/6"', 1),
+        canonical_document(sample()).replace(b'"1/3"', b'"1e999999999"', 1),
+        canonical_document(sample()).replace(b'"left_g"', b'"note":"","left_g"', 1),
+        canonical_document(sample()).replace(b"reserve.decision.v2", b"reserve.decision.v1", 1),
     ],
 )
 def test_what_is_no_decision_file_is_refused(data: bytes) -> None:
@@ -386,7 +388,7 @@ CLAIMANTS = st.lists(
 def test_every_decision_recomputes_for_the_auditor_and_for_each_partner(
     rule: str, offered: dict[str, int], claimants: list[Claimant]
 ) -> None:
-    file = read_file(canonical(decide(terms(rule, **offered), *claimants)))
+    file = read_file(canonical_document(decide(terms(rule, **offered), *claimants)))
     assert recompute(file) == []
     for partner in {content.partner for content in claimants}:
         view = partner_view(file, partner)

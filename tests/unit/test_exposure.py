@@ -5,21 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.facility.exposure import (
-    NONE,
-    Dimension,
-    Exposure,
-    Position,
-    exposures,
-    limit_uses,
-    security_shortfall,
-    totals,
-    valued,
-)
+from services.loans.domain.facility.exposure import NONE, Dimension, Exposure, exposures, limit_uses, security_shortfall, totals, valued
 from tests.stories.exposure import CMF, SB, a_book, holding, loan, material
 
 
-def rows(*positions: Position, by: Dimension) -> dict[str, Exposure]:
+def rows(*positions: Exposure, by: Dimension) -> dict[str, Exposure]:
     book = a_book(*positions)
     return {row.key: row for row in exposures(valued(book.positions, book.facilities), book.facilities, by)}
 
@@ -83,7 +73,7 @@ LENT = st.builds(
 
 
 @given(st.lists(st.one_of(LOANS, LENT), max_size=9))
-def test_what_rows_say_is_committed_is_what_the_facility_has_charged(drawn: list[Position]):
+def test_what_rows_say_is_committed_is_what_the_facility_has_charged(drawn: list[Exposure]):
     positions = [msgspec.structs.replace(each, id=f"c{number}") for number, each in enumerate(drawn)]
     book = a_book(*positions, rates={SB: "7/3"})
     facility = book.facilities[CMF]

@@ -4,15 +4,15 @@ from datetime import date
 
 import pytest
 
-from services.loans.api.loan.import_file import MAX_ROWS, Fault, ImportBody, Row, column_of, read_rows
+from services.loans.api.loan.import_file import MAX_ROWS, Fault, ImportBody, ImportRow, column_of, read_rows
 from services.loans.main import PROBLEMS
-from shared.http.problems import Entry, Problem, register
+from shared.http.problems import Problem, ProblemType, register
 from tests.stories.imports import LINE, file_of
 
-register({code: Entry(status, title) for code, (status, title) in PROBLEMS.items()})
+register({code: ProblemType(status, title) for code, (status, title) in PROBLEMS.items()})
 
 
-def row(**changes: str) -> Row:
+def row(**changes: str) -> ImportRow:
     (found,) = read_rows(file_of(LINE | changes))
     return found
 

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.products import SetProtectedStock
 
 from services.inventory import events as happened
 from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
@@ -20,7 +22,6 @@ from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
 from services.inventory.domain.stockpile import DECIDER, Command, decide
 from services.inventory.events import DrawId, Event, LotId, ReleaseId
 from shared.journal.decider import Refused

@@ -6,21 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from services.loans.events.terms import AmendCondition, Precedent, ScheduleTerms, Subsequent, WaiveCondition, WaiveCovenant
 
 from services.loans.domain.loan.advances import CancelCommitment, EndAvailability, LookAtSubsequent
 from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
 from services.loans.domain.loan.decider import DECIDER, Loan, timers
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.domain.projects.project import FACTS_AN_EVENT
-from services.loans.events.loan import (
-    AmendCondition,
-    LoanId,
-    Precedent,
-    ScheduleTerms,
-    Subsequent,
-    WaiveCondition,
-    WaiveCovenant,
-)
+from services.loans.events.loan import LoanId
 from shared.journal.decider import Timer
 from shared.journal.record import MAX_DATA_BYTES, canonical
 from shared.terms.conditions import AllShown, ShareAtLeast, Shown

@@ -3,18 +3,11 @@
 from typing import Any, get_args
 
 import pytest
+from services.loans.events.terms import LoanTerms
 
 from services.ledger.accounts import Balance, Key, Side, may_go_below_zero, post
 from services.ledger.postings import postings
-from services.loans.events.loan import (
-    AdvancePaid,
-    BookChange,
-    CommitmentCancelled,
-    LoanCommitted,
-    LoanEvent,
-    LoanTerms,
-    PaymentRecorded,
-)
+from services.loans.events.loan import AdvancePaid, BookChange, CommitmentCancelled, LoanCommitted, LoanEvent, PaymentRecorded
 
 ADVANCED = BookChange(cash_minor=-700, principal_minor=700, fees_minor=20, fee_income_minor=-20)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from services.loans.events.terms import Restructure, ScheduleTerms, WriteOff
 
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
@@ -23,7 +24,7 @@ from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.equity import EquityFlowId
-from services.loans.events.loan import BookChange, PaymentId, Restructure, ScheduleTerms, WriteOff
+from services.loans.events.loan import BookChange, PaymentId
 from services.loans.events.material import ContainedChange, MaterialCashSettled, MaterialReplaced, ReturnId
 from shared.journal.decider import Decider, Refused
 from tests.stories import loan as facility_loan

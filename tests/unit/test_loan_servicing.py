@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from services.loans.events.terms import Restructure, WaiveCovenant, WriteOff
 
 from services.loans.domain.loan.advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan.agreement import CommitLoan
@@ -25,7 +26,7 @@ from services.loans.domain.loan.servicing import (
     ResetRate,
 )
 from services.loans.domain.standing.standing import books_on, figures_on
-from services.loans.events.loan import LoanId, PaymentId, Restructure, WaiveCovenant, WriteOff
+from services.loans.events.loan import LoanId, PaymentId
 from shared.journal.decider import Timer
 from tests.stories.loan import (
     SHOWN,

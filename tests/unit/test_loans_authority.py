@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from services.loans.events.terms import WaiveCondition, WaiveCovenant, WriteOff
 
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.loan import decider as loan
 from services.loans.domain.loan.agreement import ApproveLoan
 from services.loans.domain.material import decider as material
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.loan import WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.decider import Refused
 from shared.terms.authority import Capacity, Fault, interest_in
 from tests.stories import equity as equity_story

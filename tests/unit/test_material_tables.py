@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from services.loans.tables.material import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -26,7 +27,6 @@ from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMaterialLoan, WithdrawMaterialLoan
 from services.loans.projections import project
-from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
 from shared.engines.engines import Engines
 from shared.journal.decider import Refused
 from tests.stories.material import (

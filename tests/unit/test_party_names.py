@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.screening.listed_names import Entry, ListedNames, ListError
+from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError
 from services.allocation.domain.screening.party_names import match, one_off, words_of
 
 
@@ -107,8 +107,8 @@ def test_one_letter_off_is_what_its_words_say(one: str, other: str):
     assert one_off(one, other) == one_off(other, one) == (other in spellings)
 
 
-def entry(name: str, number: int = 1, *aliases: str) -> Entry:
-    return Entry(entry=f"e{number}", name=name, aliases=aliases, source="an example", listed_on=date(2026, 1, 6))
+def entry(name: str, number: int = 1, *aliases: str) -> ListedEntity:
+    return ListedEntity(entry=f"e{number}", name=name, aliases=aliases, source="an example", listed_on=date(2026, 1, 6))
 
 
 NAMES = st.lists(
@@ -139,7 +139,7 @@ def test_an_alias_is_as_good_as_a_name_and_an_exact_match_counts_first():
         ([entry("A", 1, "!")], "list_name_empty"),
     ],
 )
-def test_a_list_that_cannot_be_searched_is_refused(entries: list[Entry], code: str):
+def test_a_list_that_cannot_be_searched_is_refused(entries: list[ListedEntity], code: str):
     with pytest.raises(ListError) as refused:
         ListedNames(entries)
     assert refused.value.code == code

@@ -29,9 +29,9 @@ from services.allocation.domain.policies.terms import STANDARD_CLOCKS, fault_of
 from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.events import AuthorityCited
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.policy import (
+from services.allocation.events.policies import (
     Clocks,
-    Emergency,
+    EmergencyTerms,
     PolicyActivated,
     PolicyApproved,
     PolicyEvent,
@@ -39,7 +39,7 @@ from services.allocation.events.policy import (
     PolicyUsed,
     PolicyWithdrawn,
 )
-from services.allocation.events.rounds import Method, QuorumStep
+from services.allocation.events.rounds import QuorumStep, RoundMethod
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.terms.approval import approve
 from tests.stories.book import signing
@@ -52,7 +52,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 
 def terms(**changes: Any) -> PolicyTerms:
     told: dict[str, Any] = {
-        "method": Method(rule="pro_rata"),
+        "method": RoundMethod(rule="pro_rata"),
         "protected_g": {},
         "quorum": (QuorumStep(above_g=0, approvals=1),),
         "emergency": None,
@@ -258,7 +258,7 @@ def test_what_there_is_not_is_not_found():
     story.refuses(draft(active_from=TODAY - timedelta(days=1), version=2), Reason.DRAFT_OPEN)
     other = Story()
     other.refuses(draft(active_from=TODAY - timedelta(days=1)), Reason.DATE_IN_PAST)
-    other.refuses(draft(method=Method(rule="by_lot")), TermsReason.RULE_UNKNOWN)
+    other.refuses(draft(method=RoundMethod(rule="by_lot")), TermsReason.RULE_UNKNOWN)
 
 
 STEP = QuorumStep
@@ -268,16 +268,16 @@ ORDERED = {name: days for days, name in enumerate(Clocks.__struct_fields__)}
 @pytest.mark.parametrize(
     ("changes", "reason", "field"),
     [
-        ({"method": Method(rule="by_lot")}, TermsReason.RULE_UNKNOWN, "/terms/method/rule"),
-        ({"method": Method(rule="pro_rata", inside={"0": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside"),
-        ({"method": Method(rule="priority", inside={"0": "by_lot"})}, TermsReason.RULE_UNKNOWN, "/terms/method/inside/0"),
-        ({"method": Method(rule="priority", inside={"0": "priority"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/0"),
-        ({"method": Method(rule="priority", inside={"10": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/10"),
-        ({"method": Method(rule="pro_rata", cap="-1/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
-        ({"method": Method(rule="pro_rata", cap="3/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
-        ({"method": Method(rule="pro_rata", cap="0.5")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
-        ({"method": Method(rule="pro_rata", caps={"JP": "2"})}, TermsReason.CAP_INVALID, "/terms/method/caps/JP"),
-        ({"method": Method(rule="pro_rata", restraint="93/100")}, TermsReason.RESTRAINT_INVALID, "/terms/method/restraint"),
+        ({"method": RoundMethod(rule="by_lot")}, TermsReason.RULE_UNKNOWN, "/terms/method/rule"),
+        ({"method": RoundMethod(rule="pro_rata", inside={"0": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside"),
+        ({"method": RoundMethod(rule="priority", inside={"0": "by_lot"})}, TermsReason.RULE_UNKNOWN, "/terms/method/inside/0"),
+        ({"method": RoundMethod(rule="priority", inside={"0": "priority"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/0"),
+        ({"method": RoundMethod(rule="priority", inside={"10": "pro_rata"})}, TermsReason.INSIDE_INVALID, "/terms/method/inside/10"),
+        ({"method": RoundMethod(rule="pro_rata", cap="-1/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": RoundMethod(rule="pro_rata", cap="3/2")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": RoundMethod(rule="pro_rata", cap="0.5")}, TermsReason.CAP_INVALID, "/terms/method/cap"),
+        ({"method": RoundMethod(rule="pro_rata", caps={"JP": "2"})}, TermsReason.CAP_INVALID, "/terms/method/caps/JP"),
+        ({"method": RoundMethod(rule="pro_rata", restraint="93/100")}, TermsReason.RESTRAINT_INVALID, "/terms/method/restraint"),
         ({"quorum": ()}, TermsReason.QUORUM_INVALID, "/terms/quorum"),
         ({"quorum": (STEP(above_g=5, approvals=1),)}, TermsReason.QUORUM_INVALID, "/terms/quorum"),
         ({"quorum": (STEP(above_g=0, approvals=0),)}, TermsReason.QUORUM_INVALID, "/terms/quorum/0/approvals"),
@@ -287,8 +287,12 @@ ORDERED = {name: days for days, name in enumerate(Clocks.__struct_fields__)}
             TermsReason.QUORUM_INVALID,
             "/terms/quorum/1",
         ),
-        ({"emergency": Emergency(ratify_within_hours=0, max_g=1)}, TermsReason.EMERGENCY_INVALID, "/terms/emergency/ratify_within_hours"),
-        ({"emergency": Emergency(ratify_within_hours=1, max_g=0)}, TermsReason.EMERGENCY_INVALID, "/terms/emergency/max_g"),
+        (
+            {"emergency": EmergencyTerms(ratify_within_hours=0, max_g=1)},
+            TermsReason.EMERGENCY_INVALID,
+            "/terms/emergency/ratify_within_hours",
+        ),
+        ({"emergency": EmergencyTerms(ratify_within_hours=1, max_g=0)}, TermsReason.EMERGENCY_INVALID, "/terms/emergency/max_g"),
         ({"clocks": {}}, TermsReason.CLOCKS_INVALID, "/terms/clocks"),
         (
             {"clocks": {"standard": Clocks(**(ORDERED | {"decided": 0, "screened": 1}))}},
@@ -313,5 +317,7 @@ def test_terms_that_cannot_be_are_refused_with_their_field(changes: dict[str, An
 
 def test_the_standard_terms_are_sound():
     assert fault_of(terms()) is None
-    assert fault_of(terms(emergency=Emergency(ratify_within_hours=72, max_g=10**7))) is None
-    assert fault_of(terms(method=Method(rule="priority", inside={"0": "pro_rata", "": "pro_rata"}, cap="2/5", caps={"JP": "1"}))) is None
+    assert fault_of(terms(emergency=EmergencyTerms(ratify_within_hours=72, max_g=10**7))) is None
+    assert (
+        fault_of(terms(method=RoundMethod(rule="priority", inside={"0": "pro_rata", "": "pro_rata"}, cap="2/5", caps={"JP": "1"}))) is None
+    )

@@ -3,13 +3,13 @@
 from typing import Any, get_args
 
 import pytest
+from services.inventory.domain.lots import AdjustStock, RecordAssay
 
 from services.inventory import events as inventory
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
 from services.ledger.accounts import Status
 from services.ledger.postings import postings

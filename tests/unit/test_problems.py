@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from shared.http import problems
 from shared.http.fields import Day
-from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Entry, Problem
+from shared.http.problems import BODY_LIMIT_BYTES, CATALOGUE, BodyGuard, Problem, ProblemType
 
 
 class Line(BaseModel, extra="forbid"):
@@ -201,7 +201,7 @@ async def test_the_openapi_document_tells_of_problems(http: httpx.AsyncClient) -
 def test_a_code_means_one_thing() -> None:
     problems.register({"invalid_request": CATALOGUE["invalid_request"]})
     with pytest.raises(ValueError, match="another meaning"):
-        problems.register({"invalid_request": Entry(400, "Something else")})
+        problems.register({"invalid_request": ProblemType(400, "Something else")})
 
 
 def test_an_unregistered_code_is_a_bug() -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
+from services.loans.events.terms import ProjectCode
 
 from services.inventory.events import RightKind
 from services.loans.domain.projects.project import (
@@ -24,7 +25,7 @@ from services.loans.domain.projects.project import (
     news_of,
     project_of,
 )
-from services.loans.events.loan import LoanId, ProjectCode
+from services.loans.events.loan import LoanId
 from services.loans.events.project import (
     ProjectFact,
     ProjectFactId,

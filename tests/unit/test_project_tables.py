@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.projects.project import FACTS_AN_EVENT, Command, Project, decide, evolve
 from services.loans.projections import project
-from services.loans.tables import ProjectFactRow, ProjectRow, metadata
+from services.loans.tables import metadata
 from shared.engines.engines import Engines
 from shared.journal.decider import Refused
 from tests.unit.test_project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw

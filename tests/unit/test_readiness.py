@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.allocation.domain.readiness.first_grams import KINDS, Cleared, Lead, first_grams
+from services.allocation.domain.readiness.first_grams import KINDS, ClearedItem, Lead, first_grams
 from services.allocation.domain.readiness.readiness import (
     DECIDER,
     MAX_ITEMS,
@@ -137,11 +137,11 @@ def test_what_is_not_there_or_has_passed_is_refused():
     assert full.refuses(clear("one more")) is Reason.TOO_MANY
 
 
-def all_but(*kinds: ItemKind, until: date | None = None) -> list[Cleared]:
-    return [Cleared(kind=kind, name=f"a {kind}", until=until) for kind in KINDS if kind not in kinds]
+def all_but(*kinds: ItemKind, until: date | None = None) -> list[ClearedItem]:
+    return [ClearedItem(kind=kind, name=f"a {kind}", until=until) for kind in KINDS if kind not in kinds]
 
 
-def when(cleared: list[Cleared], on: date = TODAY, leads: Any = LEADS) -> Any:
+def when(cleared: list[ClearedItem], on: date = TODAY, leads: Any = LEADS) -> Any:
     return first_grams(cleared, leads, on, dispatch_days=3, transport_days=7)
 
 
@@ -162,7 +162,7 @@ def test_the_slowest_of_what_is_missing_decides_and_is_named_first():
 
 
 def test_what_ends_before_the_goods_would_leave_is_begun_anew():
-    permit = Cleared(kind="permit", name="D-1", until=TODAY + timedelta(days=12))
+    permit = ClearedItem(kind="permit", name="D-1", until=TODAY + timedelta(days=12))
     assert when([*all_but("permit"), permit]).days == 10
     late = when([*all_but("permit", "security"), permit])
     assert [(cause.kind, cause.status) for cause in late.causes] == [("permit", "expires"), ("security", "missing")]
@@ -172,7 +172,7 @@ def test_what_ends_before_the_goods_would_leave_is_begun_anew():
 
 
 def test_one_of_several_is_enough():
-    short, long = (Cleared(kind="carrier", name=name, until=until) for name, until in (("a", TODAY), ("b", None)))
+    short, long = (ClearedItem(kind="carrier", name=name, until=until) for name, until in (("a", TODAY), ("b", None)))
     assert when([*all_but("carrier"), short, long]).causes == ()
 
 
@@ -190,7 +190,7 @@ def test_working_days_pass_over_weekends(on: date, after: date):
 
 items = st.lists(
     st.builds(
-        Cleared,
+        ClearedItem,
         kind=st.sampled_from(KINDS),
         name=st.sampled_from("abc"),
         until=st.none() | st.dates(TODAY - timedelta(days=10), TODAY + timedelta(days=90)),
@@ -200,9 +200,9 @@ items = st.lists(
 
 
 @given(items, st.sampled_from(KINDS))
-def test_one_more_item_never_makes_it_slower_and_what_is_named_does_not_hold_when_goods_leave(cleared: list[Cleared], kind: ItemKind):
+def test_one_more_item_never_makes_it_slower_and_what_is_named_does_not_hold_when_goods_leave(cleared: list[ClearedItem], kind: ItemKind):
     found = when(cleared)
-    assert when([*cleared, Cleared(kind=kind, name="z", until=None)]).days <= found.days
+    assert when([*cleared, ClearedItem(kind=kind, name="z", until=None)]).days <= found.days
     named = {cause.kind for cause in found.causes}
     for each in KINDS:
         holds = any(item.kind == each and (item.until is None or item.until >= found.leaves_on) for item in cleared)

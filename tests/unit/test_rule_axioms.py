@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.rules import Claim, Method, Pool, Position, RuleInputError, apportion, divide, group_of, right_g
+from services.allocation.domain.rules import Claim, IepFigures, Method, Pool, RuleInputError, apportion, divide, group_of, right_g
 
 BY_CLAIMS = ["equal_awards", "equal_losses", "pro_rata", "quota_capped", "talmud"]
 DUAL_OF = {"pro_rata": "pro_rata", "quota_capped": "quota_capped", "equal_awards": "equal_losses", "talmud": "talmud"}
@@ -169,8 +169,8 @@ def test_talmud_gives_two_claimants_of_any_what_the_contested_garment_gives_them
 # --- iep
 
 
-def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> Position:
-    return Position(
+def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> IepFigures:
+    return IepFigures(
         partner=partner, base_g=base_g, commitment_g=commitment_g, production_g=production_g, imports_g=imports_g, source="statistics"
     )
 

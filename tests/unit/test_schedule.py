@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from services.loans.domain.standing.calendars import due_dates
 from services.loans.domain.standing.day_counts import year_fraction
 from services.loans.domain.standing.instalments import equal_instalment_minor, exact_payment, half_even, level_payments, round_half_even
-from services.loans.domain.standing.schedule import Row, schedule
-from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateReset, ScheduleError, Step, Terms
+from services.loans.domain.standing.schedule import ScheduleRow, schedule
+from services.loans.domain.standing.schedule_terms import Advance, Kind, Prepayment, RateChange, ScheduleError, Step, Terms
 from shared.journal.record import MAX_INTEGER
 
 PUBLISHED = json.loads((Path(__file__).parent / "emi_schedules.json").read_text())["cases"]
@@ -31,11 +31,11 @@ def with_terms(**changes: Any) -> Terms:
     return msgspec.structs.replace(TERMS, **changes)
 
 
-def payments(rows: Sequence[Row]) -> list[int]:
+def payments(rows: Sequence[ScheduleRow]) -> list[int]:
     return [row.principal_minor + row.interest_minor for row in rows if row.what == "payment"]
 
 
-def balances(rows: Sequence[Row]) -> list[int]:
+def balances(rows: Sequence[ScheduleRow]) -> list[int]:
     return [row.balance_minor for row in rows]
 
 
@@ -164,7 +164,7 @@ def test_all_that_is_left_may_be_prepaid_and_the_interest_is_paid_last() -> None
 
 def test_a_term_that_became_shorter_stays_so_when_the_rate_is_reset() -> None:
     shorter = with_terms(
-        prepayments=(Prepayment(date(2024, 2, 1), 50_00, "term"),), rate_resets=(RateReset(date(2024, 3, 1), Fraction(24)),)
+        prepayments=(Prepayment(date(2024, 2, 1), 50_00, "term"),), rate_resets=(RateChange(date(2024, 3, 1), Fraction(24)),)
     )
     assert payments(schedule(shorter)) == [1725, 1725, 1718]
 
@@ -176,13 +176,13 @@ def test_a_further_advance_is_repaid_with_the_rest() -> None:
 
 
 def test_a_reset_rate_counts_from_its_day_and_makes_new_instalments() -> None:
-    rows = schedule(with_terms(rate_resets=(RateReset(date(2024, 3, 1), Fraction(6)),)))
+    rows = schedule(with_terms(rate_resets=(RateChange(date(2024, 3, 1), Fraction(6)),)))
     assert [row.interest_minor for row in rows] == [100, 84, 34, 25, 17, 8]
     assert payments(rows) == [1725, 1725, 1705, 1705, 1705, 1703]
 
 
 def test_a_rate_that_is_reset_to_itself_changes_nothing() -> None:
-    assert schedule(with_terms(rate_resets=(RateReset(date(2024, 3, 1), Fraction(12)),))) == schedule(TERMS)
+    assert schedule(with_terms(rate_resets=(RateChange(date(2024, 3, 1), Fraction(12)),))) == schedule(TERMS)
 
 
 def test_what_happens_on_one_day_is_lent_first_and_then_paid_back() -> None:
@@ -218,17 +218,17 @@ def test_due_dates_move_and_interest_does_not_unless_it_was_agreed() -> None:
 # --- the plain working that quick ones must equal
 
 
-def plain(terms: Terms) -> list[Row]:
+def plain(terms: Terms) -> list[ScheduleRow]:
     """The same in fractions, with nothing kept from one period to the next. Neither moved days nor shorter terms nor given instalments."""
     bounds = [terms.start, *due_dates(terms.start, terms.every, terms.periods)]
     dated: list[Any] = [*terms.advances, *terms.prepayments, *terms.rate_resets]
-    dated.sort(key=lambda each: (each.day, [Advance, Prepayment, RateReset].index(type(each))))
+    dated.sort(key=lambda each: (each.day, [Advance, Prepayment, RateChange].index(type(each))))
     capitalised, repays_from = terms.capitalised_periods, terms.capitalised_periods + terms.interest_only_periods
     if (terms.kind, terms.capitalised_periods) == ("capitalised", 0):
         capitalised, repays_from = terms.periods - 1 - terms.interest_only_periods, terms.periods - 1
     if (terms.kind, terms.interest_only_periods) == ("interest_only", 0):
         repays_from = terms.periods - 1
-    rate, balance, rows = terms.annual_rate_pct / 100, Fraction(terms.principal_minor), list[Row]()
+    rate, balance, rows = terms.annual_rate_pct / 100, Fraction(terms.principal_minor), list[ScheduleRow]()
     amounts: list[int] = []  # of instalments, or of principal, as planned: from period `planned_from` on
     planned_from = terms.periods
 
@@ -259,14 +259,14 @@ def plain(terms: Terms) -> list[Row]:
         for each in [each for each in dated if start <= each.day < end]:
             until = year_fraction(terms.day_count, start, each.day)
             accrued, since = accrued + balance * rate * (until - since), until
-            if isinstance(each, RateReset):
+            if isinstance(each, RateChange):
                 if rate == each.annual_rate_pct / 100:
                     continue
                 rate = each.annual_rate_pct / 100
             else:
                 amount = each.amount_minor if isinstance(each, Prepayment) else -each.amount_minor
                 balance -= amount
-                rows.append(Row(each.day, amount, 0, int(balance), "prepayment" if amount > 0 else "advance"))
+                rows.append(ScheduleRow(each.day, amount, 0, int(balance), "prepayment" if amount > 0 else "advance"))
             if period >= repays_from:
                 interest = accrued + balance * rate * (year_fraction(terms.day_count, start, end) - since)
                 plan(period, balance + interest)
@@ -284,7 +284,7 @@ def plain(terms: Terms) -> list[Row]:
             planned = amounts[period - planned_from]
             principal = min(balance, Fraction(planned if terms.kind in ("bullet", "equal_principal") else planned - interest_minor))
         balance -= principal
-        rows.append(Row(end, int(principal), interest_minor, int(balance)))
+        rows.append(ScheduleRow(end, int(principal), interest_minor, int(balance)))
         if all_repaid:
             break
     return rows
@@ -315,7 +315,7 @@ def terms_of_all_kinds(draw: st.DrawFn, *, dated: bool = False) -> Terms:
         step=Step(draw(st.integers(1, periods)), draw(st.fractions("1/2", 2, max_denominator=100))) if kind == "step" else None,
         advances=tuple(draw(st.lists(st.builds(Advance, within, amounts), max_size=3))) if dated else (),
         prepayments=tuple(draw(st.lists(st.builds(Prepayment, within, amounts), max_size=3))) if dated else (),
-        rate_resets=tuple(draw(st.lists(st.builds(RateReset, within, rates), max_size=3))) if dated else (),
+        rate_resets=tuple(draw(st.lists(st.builds(RateChange, within, rates), max_size=3))) if dated else (),
     )
 
 
@@ -398,7 +398,7 @@ def test_half_goes_to_the_even_one(amount: Fraction) -> None:
         ({"annual_rate_pct": Fraction(-1, 10**9)}, "schedule_rate_negative", "annual_rate_pct"),
         ({"annual_rate_pct": Fraction(1000)}, "schedule_rate_too_high", "annual_rate_pct"),
         ({"annual_rate_pct": Fraction(1, 10**13)}, "schedule_rate_too_exact", "annual_rate_pct"),
-        ({"rate_resets": (RateReset(date(2024, 2, 1), Fraction(-1)),)}, "schedule_rate_negative", "rate_resets"),
+        ({"rate_resets": (RateChange(date(2024, 2, 1), Fraction(-1)),)}, "schedule_rate_negative", "rate_resets"),
         ({"start": date(1899, 12, 31)}, "schedule_day_out_of_range", "start"),
         ({"start": date(3000, 1, 1)}, "schedule_day_out_of_range", "start"),
         ({"start": date(2999, 8, 1)}, "schedule_too_long", "periods"),

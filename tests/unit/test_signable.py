@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from services.loans.events.terms import AmendCondition, Restructure, ScheduleTerms, WaiveCondition, WaiveCovenant, WriteOff
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
 from reserve.commands.signable import NotSignable, read_signable
 from services.loans.domain.material.terms import deferral_document, terms_document
-from services.loans.events.loan import AmendCondition, Restructure, ScheduleTerms, WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown

@@ -2,12 +2,13 @@
 
 import pytest
 from hypothesis import given
+from services.loans.events.terms import Restructure, ScheduleTerms
 
 from services.allocation.domain.book.state import Book
 from services.inventory.domain.state import Stockpile
 from services.loans.domain.loan.payments import ReversePayment
 from services.loans.domain.loan.servicing import ClosePeriod
-from services.loans.events.loan import PaymentId, Restructure, ScheduleTerms
+from services.loans.events.loan import PaymentId
 from services.registry import JOURNALED, service
 from shared.journal.decider import Decider
 from shared.journal.snapshots import decoded, encoded

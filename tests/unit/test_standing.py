@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 from msgspec.structs import replace
+from services.loans.events.terms import ScheduleTerms
 
 from services.loans.domain.standing.dated_facts import (
     Advanced,
@@ -21,7 +22,7 @@ from services.loans.domain.standing.dated_facts import (
 from services.loans.domain.standing.periods import dated
 from services.loans.domain.standing.standing import (
     Account,
-    Row,
+    DueRow,
     books_on,
     bucket,
     figures_on,
@@ -31,7 +32,7 @@ from services.loans.domain.standing.standing import (
     with_fact,
     without_fact,
 )
-from services.loans.events.loan import BookChange, ScheduleTerms
+from services.loans.events.loan import BookChange
 
 START = date(2024, 1, 1)
 SIX_MONTHS = ScheduleTerms(kind="equal", start=START, every="1m", periods=6, day_count="30/360")
@@ -67,7 +68,7 @@ def test_what_was_advanced_comes_back_in_equal_instalments():
     rows = upcoming(given(advanced()), START)
     assert [row.principal_minor for row in rows] == [16_25, 16_41, 16_58, 16_74, 16_91, 17_11]
     assert [row.interest_minor for row in rows] == [1_00, 84, 67, 51, 34, 17]
-    assert rows[-1] == Row(date(2024, 7, 1), 17_11, 17, 0, 0)
+    assert rows[-1] == DueRow(date(2024, 7, 1), 17_11, 17, 0, 0)
 
 
 def test_a_payment_on_the_due_date_pays_what_is_due_that_day():

@@ -6,6 +6,7 @@ from fractions import Fraction
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from services.loans.events.terms import ScheduleTerms
 
 from services.loans.domain.standing.dated_facts import (
     Advanced,
@@ -32,7 +33,7 @@ from services.loans.domain.standing.standing import (
     with_fact,
     without_fact,
 )
-from services.loans.events.loan import BookChange, ScheduleTerms
+from services.loans.events.loan import BookChange
 from tests.unit.standing_reference import Loan
 
 START = date(2024, 1, 15)

@@ -7,13 +7,13 @@ from fractions import Fraction
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from services.loans.events.terms import ScheduleTerms
 
 from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
 from services.loans.domain.standing.periods import dated, grid
-from services.loans.domain.standing.schedule import Dated, Row, schedule
-from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Step, Terms
+from services.loans.domain.standing.schedule import Dated, ScheduleRow, schedule
+from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateChange, ScheduleError, Step, Terms
 from services.loans.domain.standing.standing import Account, books_on, figures_on, opened, upcoming, with_fact
-from services.loans.events.loan import ScheduleTerms
 
 START = date(2024, 1, 31)
 RATES = ("0", "0.01", "5.25", "12", "19/3", "40")
@@ -49,7 +49,7 @@ def change(terms: Terms, period: int) -> st.SearchStrategy[Dated]:
     return st.one_of(
         st.builds(Advance, days, amounts),
         st.builds(Prepayment, days, amounts, st.sampled_from(["instalment", "term"])),
-        st.builds(RateReset, days, st.sampled_from([Fraction(rate) for rate in RATES])),
+        st.builds(RateChange, days, st.sampled_from([Fraction(rate) for rate in RATES])),
     )
 
 
@@ -61,7 +61,7 @@ def changed(draw) -> tuple[Terms, list[Dated]]:
     return unchanged, [draw(change(unchanged, period)) for period in periods]
 
 
-def foretold(terms: Terms) -> list[Row]:
+def foretold(terms: Terms) -> list[ScheduleRow]:
     try:
         return schedule(terms)
     except ScheduleError:
@@ -100,7 +100,7 @@ def lent(terms: Terms) -> Account:
     return with_fact(opened(contract), Advanced(id="adv_0", on=terms.start, amount_minor=terms.principal_minor))
 
 
-def payments(rows: list[Row]) -> list[Paid]:
+def payments(rows: list[ScheduleRow]) -> list[Paid]:
     due = [(row.due, row.principal_minor + row.interest_minor) for row in rows if row.what == "payment"]
     return [Paid(id=f"pay_{number}", on=due, amount_minor=amount) for number, (due, amount) in enumerate(due) if amount]
 
@@ -141,7 +141,7 @@ def test_advances_prepayments_and_resets_change_the_course_as_the_schedule_says(
         terms,
         advances=tuple(change for change in changes if isinstance(change, Advance)),
         prepayments=tuple(change for change in changes if isinstance(change, Prepayment)),
-        rate_resets=tuple(change for change in changes if isinstance(change, RateReset)),
+        rate_resets=tuple(change for change in changes if isinstance(change, RateChange)),
     )
     rows = foretold(with_changes)
     assume(all(row.balance_minor for row in rows[:-1]))  # what is lent anew after all was repaid has its term anew
@@ -155,7 +155,7 @@ def test_advances_prepayments_and_resets_change_the_course_as_the_schedule_says(
                 facts.append(Advanced(id=f"adv_{number + 1}", on=change.day, amount_minor=change.amount_minor))
             case Prepayment():
                 facts.append(Paid(id=f"pre_{number}", on=change.day, amount_minor=change.amount_minor, prepays=change.reduces))
-            case RateReset():
+            case RateChange():
                 facts.append(RateFrom(id=f"rate_{number}", on=change.day, rate_pct=str(change.annual_rate_pct)))
     for fact in facts:
         account = with_fact(account, fact)

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from services.loans.events.terms import WriteOff
 
 from services.loans.api.standing.statement_page import page_of
 from services.loans.domain.loan.advances import CancelCommitment
@@ -14,7 +15,7 @@ from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRa
 from services.loans.domain.standing.dated_facts import Contract, DatedFact
 from services.loans.domain.standing.standing import books_on, plus
 from services.loans.domain.standing.statement import lines_of, owed_by_books, told_in
-from services.loans.events.loan import PaymentId, WriteOff
+from services.loans.events.loan import PaymentId
 from shared.http.print_page import PAGE_HEADERS
 from tests.stories.loan import (
     SHOWN,

@@ -2,11 +2,12 @@
 
 from datetime import date
 
+from services.inventory.domain.lots import RecordAssay
+
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import Stockpile, held_g, in_stock_g
-from services.inventory.domain.stock import RecordAssay
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
     AwardForwarded,

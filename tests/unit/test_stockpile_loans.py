@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from services.inventory.domain.lots import RecordAssay
 
 from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease, TakeBackRelease
-from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import (
     DrawId,
     GateEvidence,

@@ -4,10 +4,11 @@ from datetime import date
 
 import msgspec
 import pytest
+from services.inventory.domain.lots import AdjustStock, RecordAssay
+from services.inventory.domain.products import StandingHold
 
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g, reserved_g, short_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay, StandingHold
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import (
     AssayRecorded,

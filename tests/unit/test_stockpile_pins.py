@@ -4,13 +4,14 @@ from datetime import date
 
 import msgspec
 import pytest
+from services.inventory.domain.lots import AdjustStock, RecordAssay
+from services.inventory.domain.products import SetProtectedStock
 
 from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.domain.pinning import MAX_PINNED_LOTS, ReleasePool
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease, ReleaseRound
 from services.inventory.domain.state import short_g, usable_units
-from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock
 from services.inventory.events import DrawId, LotId, ReleaseId, RoundReleased, RoundReleaseRefused, StockDrawn, StockPinned, StockReleased
 from tests.stories.stockpile import (
     DAY_AFTER,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from services.inventory.domain.lots import AdjustStock, RecordAssay
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.allocation.events import PartnerCode, PartnerRegistered
@@ -21,7 +22,6 @@ from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay
 from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
 from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.tables import metadata

@@ -13,7 +13,7 @@ from services.loans.domain.facility.what_ifs import (
     Breach,
     Default,
     Delay,
-    Delivery,
+    ExpectedDelivery,
     Gap,
     Lapse,
     Loss,
@@ -94,8 +94,8 @@ def test_a_currency_that_falls_is_a_loss_on_what_is_owed_in_it():
     assert what_if(book, [PriceChange(asset="USD", change="-0.2")]).losses[0].lost_minor == 180
 
 
-def delivery(reference: str, on: date, amount: int = 0, quantity: int = 100, repays_until: date | None = None) -> Delivery:
-    return Delivery(
+def delivery(reference: str, on: date, amount: int = 0, quantity: int = 100, repays_until: date | None = None) -> ExpectedDelivery:
+    return ExpectedDelivery(
         reference=reference,
         project="hillgrove",
         on=on,

@@ -13,17 +13,9 @@ from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.partners.agreement import year_from
 from services.allocation.domain.policies.policy import Policy
 from services.allocation.events import AgreementId, PartnerCode
-from services.allocation.tables import (
-    AgreementRow,
-    BookRow,
-    DisruptionRow,
-    PartnerRow,
-    RequestRow,
-    RightRow,
-    RoundRow,
-    StockRow,
-    StockUnitsRow,
-)
+from services.allocation.tables.book import BookRow, RequestRow, RoundRow
+from services.allocation.tables.partners import AgreementRow, DisruptionRow, PartnerRow
+from services.allocation.tables.supply import RightRow, StockRow, StockUnitsRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
 

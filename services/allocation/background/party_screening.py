@@ -19,9 +19,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from typeid import TypeID
 
 from services.allocation.domain.book.screening import MAX_HITS, Screened, ScreenParties
-from services.allocation.domain.screening.listed_names import Entry, ListedNames, ScreeningListFile
+from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ScreeningListFile
 from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestId
-from services.allocation.tables import RequestRow, RequestStatus
+from services.allocation.tables.book import RequestRow, RequestStatus
 from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
 from shared.clock import day_of
 from shared.journal.connection import UNREACHABLE
@@ -82,7 +82,7 @@ def versions(lists: ListsInForce) -> dict[ListName, int]:
     return {name: row.version for name, row in lists.items()}
 
 
-async def entry_of(kernel: Kernel, document: str, entry: str) -> Entry:
+async def entry_of(kernel: Kernel, document: str, entry: str) -> ListedEntity:
     """What a version of a list says of an entry that was found in it."""
     return (await _kept.names(kernel, document)).entries[entry]
 
@@ -192,7 +192,7 @@ def _screened(row: RequestRow, searched: Mapping[ListName, _Searched]) -> Screen
     )
 
 
-def _hit_id(request: str, role: PartyRole, list: ListName, entry: Entry) -> HitId:
+def _hit_id(request: str, role: PartyRole, list: ListName, entry: ListedEntity) -> HitId:
     """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
     digest = sha256(canonical([request, role, list, msgspec.to_builtins(entry)])).digest()
     return HitId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit")))

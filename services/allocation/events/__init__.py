@@ -3,7 +3,6 @@
 A stored shape never changes: a new one is a new version, and `upcasts.py` reads the old one.
 """
 
-from services.allocation.events.afterwards import AwardRenounced, DecisionSuperseded
 from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
@@ -14,8 +13,9 @@ from services.allocation.events.authority import (
     InstrumentId,
     InstrumentRegistered,
 )
-from services.allocation.events.carry import CarryEvent, CarryExpired, CarrySet
+from services.allocation.events.carries import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.decisions import AwardRenounced, DecisionSuperseded
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
@@ -36,7 +36,7 @@ from services.allocation.events.ids import (
     TenderId,
     is_tender,
 )
-from services.allocation.events.parties import (
+from services.allocation.events.partners import (
     AgreementAmended,
     AgreementEnded,
     AgreementResumed,
@@ -51,9 +51,9 @@ from services.allocation.events.parties import (
     PartnerRegistered,
     ProductTerms,
 )
-from services.allocation.events.policy import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.policies import PolicyDrafted, PolicyEvent, PolicyRevised
 from services.allocation.events.readiness import ReadinessEvent
-from services.allocation.events.report import ReportSent
+from services.allocation.events.reports import ReportSent
 from services.allocation.events.requests import (
     BookOpened,
     LoanRequested,
@@ -67,19 +67,19 @@ from services.allocation.events.requests import (
     RequestWithdrawn,
     Statement,
 )
-from services.allocation.events.review import ReviewAssigned, ReviewConcluded, ReviewRequested
+from services.allocation.events.reviews import ReviewAssigned, ReviewConcluded, ReviewRequested
 from services.allocation.events.rounds import (
     AgreementRead,
     Approval,
     ApprovalsLapsed,
     Award,
     AwardGranted,
+    AwardTake,
     AwardWithdrawn,
     EmergencyPath,
+    IepPosition,
     LoanAwarded,
-    Method,
     PoolStock,
-    Position,
     QuorumStep,
     Reads,
     ReleaseOrder,
@@ -87,11 +87,11 @@ from services.allocation.events.rounds import (
     RoundCancelled,
     RoundCertified,
     RoundExtended,
+    RoundMethod,
     RoundOpened,
     RoundProposed,
     RoundReleased,
     RoundReopened,
-    Take,
 )
 from services.allocation.events.screening import (
     CRITERIA,
@@ -107,7 +107,7 @@ from services.allocation.events.screening import (
     ScreeningListPutInForce,
     ScreeningListWithdrawn,
 )
-from services.allocation.events.tender import (
+from services.allocation.events.tenders import (
     BidCommitted,
     BiddingClosed,
     BidEvent,
@@ -194,7 +194,7 @@ __all__ = [
     "ListName",
     "LoanAwarded",
     "LoanRequested",
-    "Method",
+    "RoundMethod",
     "ObjectionAnswered",
     "ObjectionId",
     "ObjectionRaised",
@@ -205,7 +205,7 @@ __all__ = [
     "PartyRole",
     "PolicyEvent",
     "PoolStock",
-    "Position",
+    "IepPosition",
     "Pricing",
     "ProductId",
     "ProductTerms",
@@ -249,7 +249,7 @@ __all__ = [
     "ScreeningListWithdrawn",
     "Statement",
     "SubjectId",
-    "Take",
+    "AwardTake",
     "TenderApproved",
     "TenderAward",
     "TenderAwardGranted",

@@ -15,7 +15,7 @@ InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
 type ConflictAbout = Literal["partner", "product", "company", "round"]
 
 
-class Act(StrEnum):
+class Power(StrEnum):
     """What an instrument may empower for, here and in the other services. An act that is known to no build is one that nobody does."""
 
     APPROVE_DECISION = "approve_decision"

@@ -9,7 +9,7 @@ from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId,
 from shared.journal.record import Grams
 
 type Milestone = Literal["screened", "decided", "secured", "cleared", "dispatched", "delivered"]
-type Step = Literal["awarded", "released", "gate_opened", "weighed", "dispatched", "delivered"]  # what brings a clock on
+type ClockStep = Literal["awarded", "released", "gate_opened", "weighed", "dispatched", "delivered"]  # what brings a clock on
 type LossCause = Literal["award_withdrawn", "lapsed", "cancelled", "returned"]
 type EndCause = Literal["declined", "withdrawn", "expired", "nothing_left"]
 
@@ -65,7 +65,7 @@ class ClockStarted(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock
 
 
 class ClockAdvanced(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_advanced.v1"):
-    step: Step
+    step: ClockStep
     of: str  # the award or the draw
     decision: DecisionHash | None  # of an award and its release
     mass_g: Grams

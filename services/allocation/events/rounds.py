@@ -20,7 +20,7 @@ from services.allocation.events.ids import (
 from shared.journal.record import Grams
 
 
-class Method(msgspec.Struct, frozen=True, kw_only=True):
+class RoundMethod(msgspec.Struct, frozen=True, kw_only=True):
     """How a round shares, as its policy says."""
 
     rule: str  # "pro_rata"
@@ -30,7 +30,7 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     restraint: str | None = None  # of `iep`: permissible consumption as a part of the base, "93/100"
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class IepPosition(msgspec.Struct, frozen=True, kw_only=True):
     """A partner's supply over the time that a round is for, which the rule `iep` goes by."""
 
     partner: PartnerCode
@@ -75,7 +75,7 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
     protected_g: Grams
 
 
-class Take(msgspec.Struct, frozen=True, kw_only=True):
+class AwardTake(msgspec.Struct, frozen=True, kw_only=True):
     """Whole units of a pool, of one size."""
 
     pool: str
@@ -90,7 +90,7 @@ class Award(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestId
     partner: PartnerCode
     mass_g: Grams
-    takes: tuple[Take, ...] = ()
+    takes: tuple[AwardTake, ...] = ()
 
 
 class PoolStock(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +126,8 @@ class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     product: ProductId
     requests: tuple[RequestId, ...]  # the first of them; `round_extended` events beside it name more
     disruption: DisruptionId | None  # why the round is held; None: in the ordinary course
-    method: Method
-    positions: tuple[Position, ...]  # none, unless the rule goes by them
+    method: RoundMethod
+    positions: tuple[IepPosition, ...]  # none, unless the rule goes by them
     policy: str
     policy_version: int
     quorum: tuple[QuorumStep, ...]

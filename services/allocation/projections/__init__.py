@@ -56,13 +56,13 @@ from services.allocation.events import (
     ScreeningListEvent,
     TenderEvent,
 )
-from services.allocation.projections.afterwards import project_afterwards, release_awards
 from services.allocation.projections.authority import project_authority
-from services.allocation.projections.carry import project_carry
+from services.allocation.projections.carries import project_carry
+from services.allocation.projections.certificates import project_proofs
 from services.allocation.projections.clocks import project_clocks
+from services.allocation.projections.decisions import project_afterwards, release_awards
 from services.allocation.projections.emergency import project_emergency
-from services.allocation.projections.policy import project_policy
-from services.allocation.projections.proofs import project_proofs
+from services.allocation.projections.policies import project_policy
 from services.allocation.projections.readiness import project_readiness
 from services.allocation.projections.reports import project_reports
 from services.allocation.projections.requests import RUNS, waves_of

@@ -36,7 +36,7 @@ from services.allocation.events import (
     RoundOpened,
     is_tender,
 )
-from services.allocation.events.policy import PolicyActivated, PolicyWithdrawn
+from services.allocation.events.policies import PolicyActivated, PolicyWithdrawn
 from services.allocation.reactions import clocks as clock_reactions
 from services.inventory import events as inventory
 from shared.delivery.inbox import Reaction

@@ -19,7 +19,7 @@ from services.allocation.events import (
     RequestId,
     RequestWithdrawn,
 )
-from services.allocation.events.clocks import ClockSet, EndCause, LossCause, Step
+from services.allocation.events.clocks import ClockSet, ClockStep, EndCause, LossCause
 from services.inventory import events as inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.record import Fact
@@ -98,7 +98,7 @@ def request_of(release: str) -> RequestId:
     return RequestId(f"req_{release.removeprefix('rel_')}")
 
 
-def _advance(event: Any, request: str, step: Step, of: str, mass_g: int, on: date, decision: DecisionHash | None = None) -> Reaction:
+def _advance(event: Any, request: str, step: ClockStep, of: str, mass_g: int, on: date, decision: DecisionHash | None = None) -> Reaction:
     return _to_clock(AdvanceClock(**_named(event, request, on), step=step, of=of, decision=decision, mass_g=mass_g))
 
 

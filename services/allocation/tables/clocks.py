@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from services.allocation.tables import Table
+from services.allocation.tables.table import Table
 from shared.journal.columns import json
 
 

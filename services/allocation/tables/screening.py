@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlmodel import Field
 
-from services.allocation.tables import Table
+from services.allocation.tables.table import Table
 from shared.journal.columns import json, whole
 
 

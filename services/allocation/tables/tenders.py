@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.allocation.tables import Table
+from services.allocation.tables.table import Table
 from shared.journal.columns import json, whole
 
 

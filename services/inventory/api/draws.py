@@ -31,7 +31,7 @@ class DispatchBody(Body):
     consignee: Name
 
 
-class DeliveryBody(Body):
+class DrawDeliveryBody(Body):
     """The consignee's receipt."""
 
     delivered_on: Day
@@ -231,7 +231,7 @@ async def dispatch_draw(
 @router.post("/{draw}/delivery")
 async def deliver_draw(
     draw: DrawPath,
-    body: DeliveryBody,
+    body: DrawDeliveryBody,
     caller: Annotated[Caller, allow("operator", "partner")],
     post: Posting,
     reads: Reading,

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from services.inventory.api.fields import READERS, AssayBody, ChangeUnits, LotPath, Name, PositiveUnits, ProductField, Serial
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.domain.stock import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
 from shared.http.auth import Caller, allow
@@ -20,7 +20,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 
 
-class DeliveryBody(Body):
+class LotDeliveryBody(Body):
     """What comes into a depot."""
 
     depot: Name
@@ -47,7 +47,7 @@ class DeliveryBody(Body):
         )
 
 
-class LotBody(DeliveryBody):
+class LotBody(LotDeliveryBody):
     product: ProductField
 
 

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from services.inventory.api.fields import READERS, Name, ProductField, RightPath
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.api.lots import DeliveryBody, LotView, view_taken_in
+from services.inventory.api.lots import LotDeliveryBody, LotView, view_taken_in
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
@@ -34,7 +34,7 @@ class MaturityBody(Body):
     """A delivery. `settled_g` of the claim ends with it; without it, all that is left of the claim."""
 
     settled_g: PositiveGrams | None = None
-    delivery: DeliveryBody
+    delivery: LotDeliveryBody
 
 
 class RightView(BaseModel):

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import msgspec
 
+from services.inventory.domain.lots import TakeInLot, take_in_lot
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import AwardedLoan, Stockpile
-from services.inventory.domain.stock import TakeInLot, take_in_lot
 from services.inventory.events import (
     DrawReturned,
     Event,

@@ -5,9 +5,9 @@ from datetime import date
 
 import msgspec
 
+from services.inventory.domain.lots import TakeInLot, take_in_lot
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g
-from services.inventory.domain.stock import TakeInLot, take_in_lot
 from services.inventory.events import Event, RightAdded, RightId, RightKind, RightMatured
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER

@@ -40,6 +40,8 @@ from services.inventory.domain.loans import (
     open_gate,
     take_in_return,
 )
+from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot, adjust_stock, record_assay, take_in_lot
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock, register_product, set_protected_stock
 from services.inventory.domain.reasons import Refusal
 from services.inventory.domain.releases import (
     CancelRelease,
@@ -55,18 +57,6 @@ from services.inventory.domain.releases import (
 )
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
 from services.inventory.domain.state import NEVER, Stockpile
-from services.inventory.domain.stock import (
-    AdjustStock,
-    RecordAssay,
-    RegisterProduct,
-    SetProtectedStock,
-    TakeInLot,
-    adjust_stock,
-    record_assay,
-    register_product,
-    set_protected_stock,
-    take_in_lot,
-)
 from services.inventory.events import Event, HoldLifted, HoldPutOn, ReleaseCancelled, RightAssigned, StockDrawn, StockReleased
 from shared.journal.decider import CancelTimer, Decider, Timer
 

@@ -22,18 +22,18 @@ class RecordCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type Command = RecordCheckpoint
 
 
-class Log(msgspec.Struct, frozen=True):
+class SignedLog(msgspec.Struct, frozen=True):
     size: int = 0  # of the last checkpoint
 
 
-def decide(command: Command, log: Log) -> Sequence[Event]:
+def decide(command: Command, log: SignedLog) -> Sequence[Event]:
     if command.size <= log.size:
         return []
     return [CheckpointSigned(size=command.size, root=command.root, note=command.note, covers=command.covers)]
 
 
-def evolve(log: Log, event: Event) -> Log:
-    return Log(size=event.size)
+def evolve(log: SignedLog, event: Event) -> SignedLog:
+    return SignedLog(size=event.size)
 
 
-DECIDER = Decider(kind="log", initial=Log(), commands=Command, decide=decide, evolve=evolve)
+DECIDER = Decider(kind="log", initial=SignedLog(), commands=Command, decide=decide, evolve=evolve)

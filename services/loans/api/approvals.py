@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.loans.domain.approvals import Signing
-from services.loans.tables import ApproverKeyRow, AuthorityRow, ConflictRow
+from services.loans.tables.approvals import ApproverKeyRow, AuthorityRow, ConflictRow
 from shared.http.auth import Caller
 from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Reads

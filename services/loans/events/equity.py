@@ -10,7 +10,8 @@ from typing import Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
-from services.loans.events.loan import Account, Approval, Category, SignedMinor
+from services.loans.events.loan import Approval, SignedMinor
+from services.loans.events.terms import Category, FundingAccount
 from shared.journal.record import Grams
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
@@ -25,7 +26,7 @@ class HoldingTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
 
     facility: FacilityId
-    account: Account
+    account: FundingAccount
     instrument: str  # that approves it: an Act, direction or delegation
     company: CompanyCode
     project: str

@@ -175,7 +175,7 @@ class WaiveCovenant(msgspec.Struct, frozen=True, kw_only=True, tag="waive_covena
     until: date
 
 
-type Act = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
+type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,7 +295,7 @@ class SubsequentMissed(_Event, frozen=True, kw_only=True, tag="loans.subsequent_
 
 class ActProposed(_Event, frozen=True, kw_only=True, tag="loans.act_proposed.v1"):
     act: ActId
-    content: Act
+    content: Amendment
     reason: str
     document: str
     proposed_by: str
@@ -305,7 +305,7 @@ class ActApproved(_Event, frozen=True, kw_only=True, tag="loans.act_approved.v1"
     """It has its effect from here on; `change` is what it does to the books at once."""
 
     act: ActId
-    content: Act
+    content: Amendment
     document: str
     approval: Approval
     currency: str

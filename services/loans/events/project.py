@@ -8,7 +8,8 @@ from typing import Annotated, NewType
 
 import msgspec
 
-from services.loans.events.loan import LoanId, ProjectCode
+from services.loans.events.loan import LoanId
+from services.loans.events.terms import ProjectCode
 from shared.journal.record import MAX_INTEGER
 
 ProjectFactId = NewType("ProjectFactId", str)  # "fct_01j..."; of a right: with the right's own 01j...

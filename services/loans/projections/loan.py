@@ -15,7 +15,6 @@ from services.loans.events.loan import (
     AdvancePaid,
     AdvanceRequested,
     AdvanceWithdrawn,
-    AmendCondition,
     ArrearsChanged,
     BalanceBroughtForward,
     CommitmentCancelled,
@@ -32,7 +31,6 @@ from services.loans.events.loan import (
     LoanImported,
     LoanProposed,
     LoanRepaid,
-    LoanTerms,
     LoanWithdrawn,
     PaymentRecorded,
     PaymentReversed,
@@ -43,6 +41,7 @@ from services.loans.events.loan import (
     Regraded,
     SubsequentMissed,
 )
+from services.loans.events.terms import AmendCondition, LoanTerms
 from shared.journal.codec import without_version
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact

@@ -11,7 +11,8 @@ from services.allocation.api.fields import READERS, KeyPath, SubjectField
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.events import KeyId, ProductId, SubjectId
-from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields

@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import among
 from services.allocation.events import PartnerCode
-from services.allocation.tables import ConflictRow, InstrumentRow, RequestRow, RoundRow
+from services.allocation.tables.authority import ConflictRow, InstrumentRow
+from services.allocation.tables.book import RequestRow, RoundRow
 from shared.terms.authority import Acting, Authority, Capacity, Chain, Kind, chain_of
 
 

@@ -12,8 +12,9 @@ from services.allocation.api.authority.capacity import find_chains
 from services.allocation.api.fields import READERS, CurrencyField, InstrumentField, InstrumentPath, ProductField, SubjectField
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
-from services.allocation.events.authority import Act
-from services.allocation.tables import ApprovalRow, CitationRow, InstrumentRow, RoundRow, RoundStatus
+from services.allocation.events.authority import Power
+from services.allocation.tables.authority import CitationRow, InstrumentRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
@@ -32,7 +33,7 @@ class InstrumentBody(Body):
     office: Text = Field(description="whose power it is, by office and never by a person's name")
     under: InstrumentField | None = Field(default=None, description="none for an act; what is not an act stands under another")
     holder: SubjectField
-    acts: Annotated[list[Act], Field(min_length=1, max_length=len(Act))]
+    acts: Annotated[list[Power], Field(min_length=1, max_length=len(Power))]
     products: Annotated[list[ProductField], Field(max_length=100)] = Field(default=[], description="none: all")
     limit_g: PositiveGrams | None = Field(default=None, description="of one act; none: no limit")
     limit_minor: Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)] | None = Field(

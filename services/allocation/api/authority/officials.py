@@ -13,7 +13,7 @@ from services.allocation.api.lookups import find_round, require_partners, requir
 from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
 from services.allocation.events import SubjectId
 from services.allocation.events.authority import ConflictAbout
-from services.allocation.tables import ConflictRow
+from services.allocation.tables.authority import ConflictRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields

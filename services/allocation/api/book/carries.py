@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlmodel import select
 
 from services.allocation.api.fields import READERS, ProductField, sight_of
-from services.allocation.tables import CarryRow
+from services.allocation.tables.book import CarryRow
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, same_fields
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 from services.allocation.api.fields import DisruptionField, PartnerField, PolicyField, ProductField, RequestField
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
-from services.allocation.events import DisruptionId, EmergencyPath, PartnerCode, Position, ProductId, RequestId, RoundId
-from services.allocation.events.policy import PolicyTerms
-from services.allocation.tables import DisruptionRow, RoundStatus
+from services.allocation.events import DisruptionId, EmergencyPath, IepPosition, PartnerCode, ProductId, RequestId, RoundId
+from services.allocation.events.policies import PolicyTerms
+from services.allocation.tables.book import RoundStatus
+from services.allocation.tables.partners import DisruptionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text, WholeGrams
 from shared.http.handlers import Post, Posting, Reading, Reads
@@ -29,8 +30,8 @@ class PositionBody(Body):
     imports_g: WholeGrams
     source: Text
 
-    def position(self) -> Position:
-        return Position(
+    def position(self) -> IepPosition:
+        return IepPosition(
             partner=PartnerCode(self.partner),
             base_g=self.base_g,
             commitment_g=self.commitment_g,

@@ -19,7 +19,7 @@ from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
 from services.allocation.events.clocks import Milestone
 from services.allocation.settings import STANDARD, WARN_DAYS, figures
-from services.allocation.tables import RequestRow, RequestStatus
+from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads

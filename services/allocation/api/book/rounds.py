@@ -36,7 +36,8 @@ from services.allocation.events import (
     RoundProposed,
     SubjectId,
 )
-from services.allocation.tables import ApprovalRow, AwardRow, RoundRow, RoundStatus, SupersededRoundRow
+from services.allocation.tables.book import ApprovalRow, AwardRow, RoundRow, RoundStatus
+from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
@@ -51,7 +52,7 @@ class ProposalBody(Body):
     supply_g: PositiveGrams  # offered: at most what is available and not protected
 
 
-class AwardView(BaseModel):
+class RoundAwardView(BaseModel):
     award: str
     request: str
     partner: str
@@ -84,7 +85,7 @@ class RoundView(BaseModel):
     supply_g: int | None
     left_g: int | None
     approvals: list[ApprovalView]
-    awards: list[AwardView]
+    awards: list[RoundAwardView]
     open_objections: list[str]  # to what was accepted of its requests: they stop nothing
     expires_on: date | None
     certified_in: str | None
@@ -108,7 +109,7 @@ class CertifiedView(BaseModel):
     status: RoundStatus
     decision: str
     expires_on: date
-    awards: list[AwardView]  # the first 500; GET /v1/awards has all
+    awards: list[RoundAwardView]  # the first 500; GET /v1/awards has all
     approvals: list[ApprovalView]
     certified_in: str  # where the journal has it
 
@@ -174,7 +175,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         status=RoundStatus.CERTIFIED,
         decision=certified.event.decision,
         expires_on=certified.event.expires_on,
-        awards=[AwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
+        awards=[RoundAwardView(**msgspec.to_builtins(event)) for event in islice(_granted(accepted), SHOWN)],
         approvals=[approval_view(approval) for approval in certified.event.approvals],
         certified_in=certified.place,
     )
@@ -231,7 +232,8 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
                 for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))
             ],
             awards=[
-                AwardView.model_validate(each, from_attributes=True) for each in await session.exec(awards.order_by(col(AwardRow.request)))
+                RoundAwardView.model_validate(each, from_attributes=True)
+                for each in await session.exec(awards.order_by(col(AwardRow.request)))
             ],
             open_objections=await open_objections(session, row.requests),
         )

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS
 from services.allocation.api.lookups import available_units, find_surroundings
-from services.allocation.tables import StockRow
+from services.allocation.tables.supply import StockRow
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading

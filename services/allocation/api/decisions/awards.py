@@ -13,7 +13,8 @@ from services.allocation.api.fields import READERS, AwardPath, ProductField, sig
 from services.allocation.api.lookups import sees_request
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.events import AwardId, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
-from services.allocation.tables import AwardRow, AwardStatus, RequestRow, SupersededRoundRow
+from services.allocation.tables.book import AwardRow, AwardStatus, RequestRow
+from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading

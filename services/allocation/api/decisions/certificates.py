@@ -12,10 +12,11 @@ from services.allocation.api.decisions.decisions import read_content
 from services.allocation.api.fields import READERS, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, Missing, Proof
-from services.allocation.domain.decisions.decision import canonical
+from services.allocation.domain.decisions.decision import canonical_document
 from services.allocation.domain.decisions.written_lines import own_part
-from services.allocation.tables import ApproverKeyRow, RoundRow
-from services.allocation.tables.proofs import ProofRow
+from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.book import RoundRow
+from services.allocation.tables.certificates import ProofRow
 from shared.delivery.sources import Unanswered
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads
@@ -61,7 +62,7 @@ async def show_certificate(
     headers = {"ETag": f'"{decision}"', "Vary": "Accept"} | ({"Retry-After": "1"} if len(proofs) < len(shown) else {})
     if wants_page(format, accept):
         return Response(page_of(certificate), media_type="text/html", headers=headers | PAGE_HEADERS)
-    return Response(canonical(certificate), media_type="application/json", headers=headers)
+    return Response(canonical_document(certificate), media_type="application/json", headers=headers)
 
 
 def _certificate(

@@ -13,11 +13,12 @@ from services.allocation.api.fields import READERS, RoundPath, sight_of
 from services.allocation.api.lookups import find_round, own_requests
 from services.allocation.domain.book.emergency import APPROVALS
 from services.allocation.domain.book.rounds import approvals_needed
-from services.allocation.domain.decisions.decision import DecisionFile, Line, read_file
+from services.allocation.domain.decisions.decision import DecisionFile, DecisionLine, read_file
 from services.allocation.domain.decisions.written_lines import WrittenLine, own_part
 from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import QuorumStep
-from services.allocation.tables import ApprovalRow, ApproverKeyRow, RoundRow, RoundStatus
+from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Reading, Reads
 from shared.http.problems import Problem
@@ -41,7 +42,7 @@ class AwardLine(BaseModel):
     carry_out_g: str  # a rational: what rounding owes the partner
 
 
-class CertifiedApproval(BaseModel):
+class CertifiedApprovalView(BaseModel):
     subject: str
     key: str
     public_key: str  # Ed25519, hex
@@ -56,7 +57,7 @@ class CertificateView(BaseModel):
     product: str
     decision: str  # SHA-256 of the canonical bytes of `published`
     published: dict[str, Any]
-    approvals: list[CertifiedApproval]
+    approvals: list[CertifiedApprovalView]
     expires_on: date
     certified_in: str  # the event of which the ledger gives the receipt: "allocation/0/123"
     certificate: str  # where all of this is with its receipts: "/v1/certificates/{decision}"
@@ -90,7 +91,7 @@ async def show_certificate(
     return await _certificate(reads, row, approved)
 
 
-async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedApproval]:
+async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedApprovalView]:
     """Those that stand of the round's decision, by key."""
     approvals = (
         select(ApprovalRow, ApproverKeyRow.public_key)
@@ -102,7 +103,7 @@ async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedAp
         .order_by(col(ApprovalRow.key))
     )
     return [
-        CertifiedApproval(
+        CertifiedApprovalView(
             subject=approval.subject,
             key=approval.key,
             public_key=public_key,
@@ -121,7 +122,7 @@ def needed_approvals(row: RoundRow) -> int:
     return approvals_needed(steps, row.awarded_g or 0) if steps else row.approvals_needed  # none: opened by an earlier build
 
 
-async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApproval]) -> CertificateView:
+async def _certificate(reads: Reads, row: RoundRow, approvals: list[CertifiedApprovalView]) -> CertificateView:
     assert row.decision is not None
     assert row.expires_on is not None
     assert row.certified_in is not None
@@ -142,7 +143,7 @@ async def decision_file(reads: Reads, file: str) -> DecisionFile:
     return read_file(await read_content(reads, file))
 
 
-def award_line(line: Line | WrittenLine) -> AwardLine:
+def award_line(line: DecisionLine | WrittenLine) -> AwardLine:
     claimant = line.claimant
     assert claimant.daily_consumption_g is not None, "every request states its consumption"
     return AwardLine(

@@ -12,9 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.decisions.decisions import award_line, decision_file, needed_approvals
 from services.allocation.api.decisions.report_standing import (
     EmergencyView,
-    ObjectionView,
     ReportedApproval,
-    ReviewView,
+    ReportObjectionView,
+    ReportReviewView,
     approvals_with_authority,
     emergency_of,
     objections_to,
@@ -23,11 +23,14 @@ from services.allocation.api.decisions.report_standing import (
 from services.allocation.api.partners.disruptions import DisruptionView
 from services.allocation.domain.decisions.decision import DecisionFile
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.tables import AwardRow, DisruptionRow, ProtectedLevelRow, ReportRow, RequestRow, RoundRow
+from services.allocation.tables.book import AwardRow, RequestRow, RoundRow
+from services.allocation.tables.decisions import ReportRow
+from services.allocation.tables.partners import DisruptionRow
+from services.allocation.tables.supply import ProtectedLevelRow
 from shared.http.handlers import Reads
 
 
-class LineView(BaseModel):
+class ReportLineView(BaseModel):
     """What one request came to, also one that got nothing."""
 
     request: str
@@ -63,7 +66,7 @@ class ProtectedLevel(BaseModel):
     place: str
 
 
-class StockView(BaseModel):
+class ReportStockView(BaseModel):
     """As the decision had it. `kept_g`: what of the available stock it left; `protected_changes`: lowered is opened."""
 
     available_g: int
@@ -101,13 +104,13 @@ class ReportView(BaseModel):
     disruption: DisruptionView | None
     decided_by: RuleView
     partners: list[PartnerTotals]
-    lines: list[LineView]
-    stock: StockView
+    lines: list[ReportLineView]
+    stock: ReportStockView
     proposed_by: str
     approvals: list[ReportedApproval]
     emergency: EmergencyView | None  # None: decided in the ordinary way
-    objections: list[ObjectionView]
-    reviews: list[ReviewView]
+    objections: list[ReportObjectionView]
+    reviews: list[ReportReviewView]
     proof: ProofView
 
 
@@ -147,7 +150,7 @@ async def report_of(reads: Reads, session: AsyncSession, row: RoundRow, owed: Re
     )
 
 
-async def _lines(session: AsyncSession, row: RoundRow, file: DecisionFile) -> tuple[list[LineView], list[PartnerTotals]]:
+async def _lines(session: AsyncSession, row: RoundRow, file: DecisionFile) -> tuple[list[ReportLineView], list[PartnerTotals]]:
     decided = [award_line(line.content) for line in file.lines]
     found = await session.exec(select(RequestRow).where(col(RequestRow.request).in_([line.request for line in decided])))
     requests = {request.request: request for request in found}
@@ -160,7 +163,7 @@ async def _lines(session: AsyncSession, row: RoundRow, file: DecisionFile) -> tu
         for place, grams in enumerate((request.mass_g, line.award_g, request.daily_consumption_g)):
             sums[line.partner][place] += grams
         lines.append(
-            LineView(
+            ReportLineView(
                 request=line.request,
                 partner=line.partner,
                 nominee=request.nominee,
@@ -183,7 +186,7 @@ async def _lines(session: AsyncSession, row: RoundRow, file: DecisionFile) -> tu
     return lines, totals
 
 
-async def _stock(session: AsyncSession, row: RoundRow, owed: ReportRow, file: DecisionFile) -> StockView:
+async def _stock(session: AsyncSession, row: RoundRow, owed: ReportRow, file: DecisionFile) -> ReportStockView:
     assert row.supply_g is not None
     assert row.left_g is not None
     assert file.holdings is not None, "the file that is kept has every line open"
@@ -198,7 +201,7 @@ async def _stock(session: AsyncSession, row: RoundRow, owed: ReportRow, file: De
         ProtectedLevelRow.product == row.product,
         col(ProtectedLevelRow.set_on).between(last.one() or date.min, owed.certified_on),
     )
-    return StockView(
+    return ReportStockView(
         available_g=held.available_g,
         protected_g=held.protected_g,
         offered_g=row.supply_g,

@@ -7,9 +7,10 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.decisions.decisions import CertifiedApproval, approvals_of
-from services.allocation.tables import CitationRow, InstrumentRow, RoundRow
-from services.allocation.tables.proofs import ProofRow
+from services.allocation.api.decisions.decisions import CertifiedApprovalView, approvals_of
+from services.allocation.tables.authority import CitationRow, InstrumentRow
+from services.allocation.tables.book import RoundRow
+from services.allocation.tables.certificates import ProofRow
 from services.allocation.tables.screening import ObjectionRow, ReviewRow
 from shared.terms.authority import Cited
 
@@ -38,7 +39,7 @@ class CitedAuthority(BaseModel):
     chain: list[AuthorityLink]
 
 
-class ReportedApproval(CertifiedApproval):
+class ReportedApproval(CertifiedApprovalView):
     authority: CitedAuthority | None  # None: it was given before approvals cited one
 
 
@@ -51,7 +52,7 @@ class EmergencyView(BaseModel):
     authority: CitedAuthority | None
 
 
-class ObjectionView(BaseModel):
+class ReportObjectionView(BaseModel):
     objection: str
     request: str
     partner: str
@@ -62,7 +63,7 @@ class ObjectionView(BaseModel):
     answer: list[str] | None
 
 
-class ReviewView(BaseModel):
+class ReportReviewView(BaseModel):
     review: str
     partner: str | None  # who asked for it; None: an operator
     grounds: list[str]
@@ -100,15 +101,15 @@ async def emergency_of(session: AsyncSession, row: RoundRow) -> EmergencyView | 
     )
 
 
-async def objections_to(session: AsyncSession, row: RoundRow) -> list[ObjectionView]:
+async def objections_to(session: AsyncSession, row: RoundRow) -> list[ReportObjectionView]:
     """By partners, to what was accepted of the round's requests."""
     found = select(ObjectionRow).where(col(ObjectionRow.request).in_(row.requests)).order_by(col(ObjectionRow.objection))
-    return [ObjectionView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
+    return [ReportObjectionView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
 
 
-async def reviews_of(session: AsyncSession, row: RoundRow) -> list[ReviewView]:
+async def reviews_of(session: AsyncSession, row: RoundRow) -> list[ReportReviewView]:
     found = select(ReviewRow).where(ReviewRow.round == row.round, ReviewRow.decision == row.decision).order_by(col(ReviewRow.review))
-    return [ReviewView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
+    return [ReportReviewView.model_validate(each, from_attributes=True) for each in await session.exec(found)]
 
 
 async def _cited(session: AsyncSession, places: set[str]) -> dict[str, CitedAuthority]:

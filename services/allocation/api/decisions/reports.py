@@ -15,7 +15,7 @@ from services.allocation.api.fields import ProductField, RoundPath
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.decisions.report import SendReport
 from services.allocation.events import DecisionHash, ProductId, RoundId, SubjectId
-from services.allocation.tables import ReportRow, ReportSentRow, ReportStatus
+from services.allocation.tables.decisions import ReportRow, ReportSentRow, ReportStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields

@@ -13,7 +13,7 @@ from services.allocation.api.fields import READERS, RoundField, Sight, SubjectFi
 from services.allocation.api.lookups import among, find_round
 from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview
 from services.allocation.events import DecisionHash, ProductId, ReviewId, RoundId, SubjectId
-from services.allocation.tables import RoundRow
+from services.allocation.tables.book import RoundRow
 from services.allocation.tables.screening import InvolvementRow, ReviewRow, ReviewStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body

@@ -10,7 +10,7 @@ from services.allocation.api.fields import InstrumentField, RoundField, RoundPat
 from services.allocation.api.lookups import find_round
 from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.events import DecisionHash, ProductId, RoundId
-from services.allocation.tables import RoundRow, RoundStatus
+from services.allocation.tables.book import RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Posting, Reading

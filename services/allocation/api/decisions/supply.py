@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import available_units
 from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
-from services.allocation.tables import LotRow, RightRow, StockRow, StopRow
+from services.allocation.tables.supply import LotRow, RightRow, StockRow, StopRow
 
 
 async def find_stock(session: AsyncSession, product: str, on: date) -> Stock | None:

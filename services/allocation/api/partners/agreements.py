@@ -13,7 +13,7 @@ from services.allocation.api.fields import READERS, AgreementPath, PartnerField,
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
 from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
-from services.allocation.tables import AgreementRow
+from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
@@ -52,7 +52,7 @@ class AmendmentBody(Body):
     reason: Text
 
 
-class TermsView(BaseModel):
+class AgreementTermsView(BaseModel):
     product: str
     yearly_quota_g: int
     share: str
@@ -63,7 +63,7 @@ class AgreementView(BaseModel):
 
     agreement: str
     partner: str
-    products: list[TermsView]
+    products: list[AgreementTermsView]
     priority_class: int
     valid_from: date
     valid_until: date

@@ -12,7 +12,7 @@ from services.allocation.api.fields import READERS, DisruptionPath, PartnerField
 from services.allocation.api.lookups import require_partners, require_products
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.events import DisruptionId, PartnerCode, ProductId
-from services.allocation.tables import DisruptionRow
+from services.allocation.tables.partners import DisruptionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag

@@ -9,7 +9,7 @@ from sqlmodel import select
 from services.allocation.api.fields import READERS, PartnerField, PartnerPath, limited_to
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import PartnerCode
-from services.allocation.tables import PartnerRow
+from services.allocation.tables.partners import PartnerRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag

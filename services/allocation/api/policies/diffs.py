@@ -18,10 +18,10 @@ from services.allocation.api.decisions.decisions import read_content
 from services.allocation.api.fields import READERS, PolicyPath, ProductField, VersionPath
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.decisions.decision import read_file
-from services.allocation.domain.policies.backtest import Case, Given, NotDecided, Outcome, Tried, case_of, cases_of, try_out
+from services.allocation.domain.policies.backtest import BacktestResult, Case, Given, NotDecided, Tried, case_of, cases_of, try_out
 from services.allocation.domain.policies.backtest_text import text_of
-from services.allocation.events.policy import PolicyTerms
-from services.allocation.tables import RoundRow, RoundStatus
+from services.allocation.events.policies import PolicyTerms
+from services.allocation.tables.book import RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body
 from shared.http.handlers import Reading, Reads
@@ -51,7 +51,7 @@ class SideView(BaseModel):
     gini: str | None = None  # of the parts of claims that are met; 0: all alike
 
 
-class LineView(BaseModel):
+class DiffLineView(BaseModel):
     request: str
     partner: str
     claim_g: int
@@ -68,7 +68,7 @@ class CaseView(BaseModel):
     offered_g: int | None
     before: SideView | None
     after: SideView
-    lines: list[LineView]
+    lines: list[DiffLineView]
 
 
 class DiffView(BaseModel):
@@ -138,7 +138,7 @@ def _decide_again(held: Sequence[tuple[bytes, date]], names: Sequence[str], poli
 def _case(tried: Tried, before: str | None, after: str) -> CaseView:
     old = None if before is None else tried.outcomes[before]
     new = tried.outcomes[after]
-    known = [found for found in (new, old) if isinstance(found, Outcome)]
+    known = [found for found in (new, old) if isinstance(found, BacktestResult)]
     was, becomes = _by_request(old), _by_request(new)
     return CaseView(
         case=tried.case,
@@ -151,18 +151,18 @@ def _case(tried: Tried, before: str | None, after: str) -> CaseView:
     )
 
 
-def _side(policy: str, found: Outcome | NotDecided) -> SideView:
+def _side(policy: str, found: BacktestResult | NotDecided) -> SideView:
     if isinstance(found, NotDecided):
         return SideView(policy=policy, not_decided=found.why)
     return SideView(policy=policy, unused_g=found.unused_g, days_total=found.days_total, days_least=found.days_least, gini=found.gini)
 
 
-def _by_request(found: Outcome | NotDecided | None) -> dict[str, Given]:
-    return {each.request: each for each in found.given} if isinstance(found, Outcome) else {}
+def _by_request(found: BacktestResult | NotDecided | None) -> dict[str, Given]:
+    return {each.request: each for each in found.given} if isinstance(found, BacktestResult) else {}
 
 
-def _line(each: Given, was: Given | None, becomes: Given | None) -> LineView:
-    return LineView(
+def _line(each: Given, was: Given | None, becomes: Given | None) -> DiffLineView:
+    return DiffLineView(
         request=each.request,
         partner=each.partner,
         claim_g=each.claim_g,

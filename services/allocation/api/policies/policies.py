@@ -22,8 +22,8 @@ from services.allocation.domain.policies.policy import (
 )
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
-from services.allocation.events.policy import PolicyTerms
-from services.allocation.tables import PolicyRow, PolicyVersionRow
+from services.allocation.events.policies import PolicyTerms
+from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
@@ -38,16 +38,16 @@ Sees = Annotated[Caller, allow(*READERS)]
 
 POLICY_DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
-type Rule = Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")]
+type RuleName = Annotated[str, StringConstraints(pattern="^[a-z_]{1,40}$")]
 type Rational = Annotated[str, StringConstraints(max_length=100)]
-type ByClass = Annotated[dict[Annotated[str, StringConstraints(pattern="^[0-9]{0,3}$")], Rule], Field(max_length=20)]
+type ByClass = Annotated[dict[Annotated[str, StringConstraints(pattern="^[0-9]{0,3}$")], RuleName], Field(max_length=20)]
 type ByPartner = Annotated[dict[PartnerField, Rational], Field(max_length=200)]
 type ByProduct = Annotated[dict[ProductField, WholeGrams], Field(max_length=200)]
 type Count = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]  # what is out of range is for the policy's rules to say
 
 
 class MethodBody(Body):
-    rule: Rule = "pro_rata"
+    rule: RuleName = "pro_rata"
     inside: ByClass = Field(default_factory=dict, description='the rule inside each priority class; "" is for all others')
     cap: Rational | None = Field(default=None, description='the largest part of what is offered that one partner may get: "2/5"')
     caps: ByPartner = Field(default_factory=dict, description="those that differ")

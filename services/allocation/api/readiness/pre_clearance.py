@@ -11,7 +11,7 @@ from services.allocation.api.lookups import valid_terms
 from services.allocation.background.party_screening import parties_of
 from services.allocation.domain.screening.party_names import match, words_of
 from services.allocation.events import PartnerCode, PartyRole
-from services.allocation.tables import RequestRow
+from services.allocation.tables.book import RequestRow
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
 
 REGISTERED: tuple[PartyRole, ...] = ("nominee", "consignee")  # the parties that a register has

@@ -10,13 +10,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, AgreementField, ClockField, ProductField, limited_to
-from services.allocation.domain.readiness.first_grams import Cleared, FirstGrams, first_grams
+from services.allocation.domain.readiness.first_grams import ClearedItem, FirstGrams, first_grams
 from services.allocation.domain.readiness.readiness import ClearItem, RenewItem, WithdrawItem
 from services.allocation.events import AgreementId, PartnerCode, ProductId, SubjectId
 from services.allocation.events.readiness import ItemId, ItemKind, ReadinessCleared, ReadinessRenewed, ReadinessWithdrawn
 from services.allocation.settings import STANDARD, figures
-from services.allocation.tables import AgreementRow
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow
+from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading, Reads
@@ -105,7 +105,7 @@ async def show_readiness(
         kept = select(ReadinessItemRow).where(*of_product, ReadinessItemRow.status != ItemStatus.WITHDRAWN)
         rows = (await session.exec(kept.order_by(col(ReadinessItemRow.kind), col(ReadinessItemRow.name)))).all()
     found = first_grams(
-        [Cleared(kind=cast("ItemKind", row.kind), name=row.name, until=row.until) for row in rows],
+        [ClearedItem(kind=cast("ItemKind", row.kind), name=row.name, until=row.until) for row in rows],
         figures().leads(product),
         day,
         **_way(clock),

@@ -11,7 +11,7 @@ from services.allocation.api.fields import READERS, ProductField, RequestField
 from services.allocation.background.party_screening import entry_of, parties_of
 from services.allocation.domain.book.screening import DecideHit
 from services.allocation.events import HitId, PartyRole, RequestId, SubjectId
-from services.allocation.tables import RequestRow
+from services.allocation.tables.book import RequestRow
 from services.allocation.tables.screening import HitStatus, ScreeningHitRow, ScreeningListRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, ReasonBody

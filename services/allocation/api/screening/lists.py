@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS
-from services.allocation.domain.screening.listed_names import Entry, ListedNames, ListError, ScreeningListFile
+from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError, ScreeningListFile
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import ListName, SubjectId
 from services.allocation.tables.screening import ScreeningListRow
@@ -67,7 +67,7 @@ FILE: dict[str, Any] = {
 class _Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedEntity, ...]
 
 
 class ScreeningListView(BaseModel):

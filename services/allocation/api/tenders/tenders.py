@@ -45,7 +45,7 @@ from services.allocation.events import (
     TenderProposed,
     TenderTerms,
 )
-from services.allocation.tables import StockRow
+from services.allocation.tables.supply import StockRow
 from services.allocation.tables.tenders import TenderApprovalRow, TenderAwardRow, TenderRow, TenderStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import ReasonBody

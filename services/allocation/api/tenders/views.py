@@ -13,7 +13,7 @@ from services.allocation.api.tenders.bids import BidView
 from services.allocation.domain.tenders.opening import MAX_APPROVALS, MAX_BIDDERS, MAX_RELEASE_DAYS, MAX_UNITS
 from services.allocation.domain.tenders.sealed_bid import PRICE
 from services.allocation.events import PartnerCode, TenderAward, TenderTerms
-from services.allocation.tables import AwardStatus
+from services.allocation.tables.book import AwardStatus
 from services.allocation.tables.tenders import TenderStatus
 from shared.http.fields import Body, Instant, PositiveGrams
 
@@ -38,7 +38,7 @@ class TenderBody(Body):
     release_days: Annotated[StrictInt, Field(ge=1, le=MAX_RELEASE_DAYS)] = 90
 
 
-class TermsView(BaseModel):
+class TenderTermsView(BaseModel):
     product: str
     unit_g: int
     units: int
@@ -73,7 +73,7 @@ class TenderView(BaseModel):
     tender: str
     product: str
     status: TenderStatus
-    terms: TermsView
+    terms: TenderTermsView
     opened_on: date
     bids: list[BidView]
     decision: str | None
@@ -89,7 +89,7 @@ class TenderView(BaseModel):
 class OpenedTenderView(BaseModel):
     tender: str
     status: TenderStatus
-    terms: TermsView
+    terms: TenderTermsView
 
 
 class ProposedTenderView(BaseModel):
@@ -132,9 +132,9 @@ class TenderSummary(BaseModel):
     expires_on: date | None
 
 
-def view_terms(terms: TenderTerms, partner: PartnerCode | None) -> TermsView:
+def view_terms(terms: TenderTerms, partner: PartnerCode | None) -> TenderTermsView:
     plain: dict[str, Any] = msgspec.to_builtins(terms)
-    return TermsView(**(plain | {"bidders": list(terms.bidders) if partner is None else [partner]}))
+    return TenderTermsView(**(plain | {"bidders": list(terms.bidders) if partner is None else [partner]}))
 
 
 def view_awards(awards: Sequence[TenderAward]) -> list[TenderAwardView]:

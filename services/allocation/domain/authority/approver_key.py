@@ -17,11 +17,11 @@ class Reason(StrEnum):
     ANOTHERS = "approver_key_already_enrolled"
 
 
-class Claim(msgspec.Struct, frozen=True):
+class KeyClaim(msgspec.Struct, frozen=True):
     subject: SubjectId | None = None
 
 
-def decide(command: ClaimKey, claim: Claim) -> list[ApproverKeyClaimed] | Refused[Reason]:
+def decide(command: ClaimKey, claim: KeyClaim) -> list[ApproverKeyClaimed] | Refused[Reason]:
     if claim.subject is None:
         return [ApproverKeyClaimed(subject=command.subject, key=command.key)]
     if claim.subject != command.subject:
@@ -29,8 +29,8 @@ def decide(command: ClaimKey, claim: Claim) -> list[ApproverKeyClaimed] | Refuse
     return []
 
 
-def evolve(claim: Claim, event: ApproverKeyClaimed) -> Claim:
-    return Claim(event.subject)
+def evolve(claim: KeyClaim, event: ApproverKeyClaimed) -> KeyClaim:
+    return KeyClaim(event.subject)
 
 
-DECIDER = Decider(kind="approver_key", initial=Claim(), commands=ClaimKey, decide=decide, evolve=evolve)
+DECIDER = Decider(kind="approver_key", initial=KeyClaim(), commands=ClaimKey, decide=decide, evolve=evolve)

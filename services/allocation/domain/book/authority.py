@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from services.allocation.domain.book.state import Round, proposal_of
 from services.allocation.events import ApprovalsLapsed, InstrumentId, PartnerCode, ProductId, RoundId
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.terms.authority import Cited, interest_in
 
 
@@ -14,8 +14,8 @@ def concerns_of(round_id: RoundId, product: ProductId, partners: Collection[Part
     return [interest_in(about, name) for about, names in named.items() for name in names]
 
 
-def act_of(round: Round) -> Act:
-    return Act.APPROVE_DECISION if round.emergency is None else Act.EMERGENCY_RELEASE
+def act_of(round: Round) -> Power:
+    return Power.APPROVE_DECISION if round.emergency is None else Power.EMERGENCY_RELEASE
 
 
 def lapsed_with(instrument: InstrumentId, round_id: RoundId, product: ProductId, round: Round) -> ApprovalsLapsed | None:

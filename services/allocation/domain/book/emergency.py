@@ -20,7 +20,7 @@ from services.allocation.events import (
     RoundId,
     RoundReopened,
 )
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.terms.authority import Fault, cite
 
@@ -73,7 +73,7 @@ def ratify_round(
     if signing.by == emergency.proposed_by or signing.by in emergency.approved_by:
         return Refused(Reason.RATIFIED_BY_DECIDER, "who decided it does not ratify it", accepted="another person")
     concerns = concerns_of(command.round, product, emergency.partners, command.companies)
-    cited = cite(signing.capacity, Act.RATIFY, product=product, mass_g=emergency.mass_g, concerns=concerns)
+    cited = cite(signing.capacity, Power.RATIFY, product=product, mass_g=emergency.mass_g, concerns=concerns)
     if isinstance(cited, Refused):
         return cited
     ratified = DecisionRatified(

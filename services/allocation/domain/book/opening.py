@@ -13,13 +13,13 @@ from services.allocation.events import (
     BookEvent,
     DisruptionId,
     EmergencyPath,
-    Method,
-    Position,
+    IepPosition,
     ProductId,
     QuorumStep,
     RequestId,
     RoundExtended,
     RoundId,
+    RoundMethod,
     RoundOpened,
 )
 from shared.journal.decider import Refused
@@ -35,8 +35,8 @@ class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
     requests: tuple[RequestId, ...]
     disruption: DisruptionId | None
-    method: Method
-    positions: tuple[Position, ...] = ()
+    method: RoundMethod
+    positions: tuple[IepPosition, ...] = ()
     policy: str
     policy_version: int
     quorum: tuple[QuorumStep, ...]

@@ -6,12 +6,12 @@ import msgspec
 
 from services.allocation.events import HitId, ListName, PartiesScreened, PartnerCode, RequestId, ScreeningHitDecided
 
-type HitStatus = Literal["open", "cleared", "confirmed"]
+type HitState = Literal["open", "cleared", "confirmed"]
 
 
 class Screening(msgspec.Struct, frozen=True, kw_only=True):
     lists: dict[ListName, int] = {}  # the versions in which its parties were looked up last; none: never, or no list was in force
-    hits: dict[HitId, HitStatus] = {}
+    hits: dict[HitId, HitState] = {}
     beyond: int = 0  # hits that are not among those, since they are too many
 
     @property

@@ -14,16 +14,16 @@ from services.allocation.events import (
     DecisionHash,
     DisruptionId,
     EmergencyPath,
+    IepPosition,
     KeyId,
-    Method,
     ObjectionId,
     PartnerCode,
-    Position,
     ProductId,
     QuorumStep,
     Reads,
     RequestId,
     RoundId,
+    RoundMethod,
     SubjectId,
 )
 from shared.journal.decider import Refused
@@ -118,8 +118,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: frozenset[RequestId]
     disruption: DisruptionId | None
-    method: Method
-    positions: tuple[Position, ...]
+    method: RoundMethod
+    positions: tuple[IepPosition, ...]
     policy: str
     policy_version: int
     quorum: tuple[QuorumStep, ...]

@@ -23,13 +23,13 @@ from services.allocation.events.clocks import (
     ClockResumed,
     ClockSetBack,
     ClockStarted,
+    ClockStep,
     ClockWarned,
     EndCause,
     LossCause,
     Milestone,
     Progress,
     Standing,
-    Step,
 )
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 
@@ -59,7 +59,7 @@ class StartClock(_Told, frozen=True, kw_only=True, tag=True):
 class AdvanceClock(_Told, frozen=True, kw_only=True, tag=True):
     """`of`: the award or the draw that has come a step on. One more telling of a step brings nothing on."""
 
-    step: Step
+    step: ClockStep
     of: str
     decision: DecisionHash | None = None
     mass_g: int

@@ -10,10 +10,10 @@ from services.allocation.domain.decisions.decision import (
     ONE_POOL,
     Decision,
     DecisionFile,
-    Line,
+    DecisionLine,
     Opened,
-    Pool,
-    canonical,
+    PublishedPool,
+    canonical_document,
     claim_of,
     commitment,
     compose,
@@ -104,11 +104,11 @@ _NOT_IN_A_LINE = (
 )
 
 
-def _retrace(decision: Decision, line: Line) -> Line:
+def _retrace(decision: Decision, line: DecisionLine) -> DecisionLine:
     terms, claimant = decision.terms, line.claimant
     find_rule(terms.rule)
     group = decision.group if isinstance(decision.group, Group) else None
-    pools = terms.pools or (Pool(pool=ONE_POOL, kind="lots", restricted="", offered=terms.offered),)
+    pools = terms.pools or (PublishedPool(pool=ONE_POOL, kind="lots", restricted="", offered=terms.offered),)
     method = terms.method
     tier = claimant.priority_class if method.by_class else None
     stages = stages_of(claimant, pools)
@@ -134,4 +134,4 @@ def _differences(where: str, stated: object, computed: object) -> Iterator[Diffe
 
 
 def _plain(document: msgspec.Struct) -> object:
-    return msgspec.json.decode(canonical(document))
+    return msgspec.json.decode(canonical_document(document))

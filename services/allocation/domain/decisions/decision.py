@@ -20,8 +20,8 @@ from services.allocation.domain import rules
 from services.allocation.domain.rules import (
     Claim,
     Group,
+    IepFigures,
     Method,
-    Position,
     RuleInputError,
     Share,
     Step,
@@ -53,7 +53,7 @@ class Units(_Document, frozen=True, kw_only=True):
     units: Grams
 
 
-class Pool(_Document, frozen=True, kw_only=True):
+class PublishedPool(_Document, frozen=True, kw_only=True):
     """A part of the supply, and in words who may have of it. It names no lot: what the reserve holds is not disclosed."""
 
     pool: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]  # "lots", "lots_2", "rights"
@@ -62,7 +62,7 @@ class Pool(_Document, frozen=True, kw_only=True):
     offered: tuple[Units, ...]  # largest unit first
 
 
-class Terms(_Document, frozen=True, kw_only=True):
+class DecisionTerms(_Document, frozen=True, kw_only=True):
     """What everyone in the round may know of its inputs. `offered`: what all pools offer together, largest unit first; `pools`: in the
     order in which they are handed out. `compose` fills in what is not told. Caps of single partners stand in their lines alone."""
 
@@ -77,7 +77,7 @@ class Terms(_Document, frozen=True, kw_only=True):
     policy_version: int
     disruption: str | None
     offered: tuple[Units, ...] = ()
-    pools: tuple[Pool, ...] | UnsetType = UNSET
+    pools: tuple[PublishedPool, ...] | UnsetType = UNSET
 
     @property
     def method(self) -> Method:
@@ -117,7 +117,7 @@ class Holdings(_Document, frozen=True, kw_only=True):
     held: tuple[Held, ...] | UnsetType = UNSET
     profiles: tuple[Profile, ...] | UnsetType = UNSET
     barred: tuple[Barred, ...] | UnsetType = UNSET
-    positions: tuple[Position, ...] | UnsetType = UNSET
+    positions: tuple[IepFigures, ...] | UnsetType = UNSET
 
 
 class Claimant(_Document, frozen=True, kw_only=True):
@@ -135,11 +135,11 @@ class Claimant(_Document, frozen=True, kw_only=True):
     daily_consumption_g: Grams | None = None
     cap_g: Grams | UnsetType | None = UNSET  # the most that it may get, by quota or by the method's caps
     pools: tuple[str, ...] | UnsetType = UNSET  # those that it may have of
-    position: Position | UnsetType | None = UNSET  # its partner's, for `iep`
+    position: IepFigures | UnsetType | None = UNSET  # its partner's, for `iep`
     part_of_right: Fraction | UnsetType = UNSET  # of its partner's right: as much as was accepted of it, among the partner's requests
 
 
-class Take(_Document, frozen=True, kw_only=True):
+class LineTake(_Document, frozen=True, kw_only=True):
     """Whole units of a pool, of one size."""
 
     pool: str
@@ -147,7 +147,7 @@ class Take(_Document, frozen=True, kw_only=True):
     units: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 
 
-class Line(_Document, frozen=True, kw_only=True):
+class DecisionLine(_Document, frozen=True, kw_only=True):
     """One claimant's inputs and outcome. `iteration` and `turns` place it in the published steps. `days_of_cover`: what the award buys at
     the stated daily consumption; None if none was stated."""
 
@@ -155,7 +155,7 @@ class Line(_Document, frozen=True, kw_only=True):
     right_g: Fraction | UnsetType | None = UNSET  # iep: its allocation right; below 0, an obligation
     entitlement_g: Fraction
     award_g: Grams
-    takes: tuple[Take, ...] | UnsetType = UNSET  # what the award is made up of, in the order of the steps
+    takes: tuple[LineTake, ...] | UnsetType = UNSET  # what the award is made up of, in the order of the steps
     carry_out_g: Fraction
     days_of_cover: Fraction | None
     iteration: Annotated[int, msgspec.Meta(ge=0)]
@@ -172,7 +172,7 @@ class Opened[T](_Document, frozen=True, kw_only=True):
 class Decision(_Document, frozen=True, kw_only=True):
     """The published part. `lines`: the claimants' commitments in the order of their digits, which tells nothing about who is who."""
 
-    terms: Terms
+    terms: DecisionTerms
     group: Group | UnsetType | None = UNSET  # for `iep`
     steps: tuple[Step, ...]
     left_g: Grams
@@ -185,7 +185,7 @@ class DecisionFile(_Document, frozen=True, kw_only=True):
 
     decision: Decision
     holdings: Opened[Holdings] | None
-    lines: tuple[Opened[Line], ...]
+    lines: tuple[Opened[DecisionLine], ...]
 
     def __post_init__(self) -> None:
         first = self.decision.terms.format == FIRST_FORMAT
@@ -200,7 +200,7 @@ class DecisionFile(_Document, frozen=True, kw_only=True):
 
 _ADDED: Mapping[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.default is UNSET)
-    for kind in (Decision, Terms, Step, Line, Claimant, Holdings)
+    for kind in (Decision, DecisionTerms, Step, DecisionLine, Claimant, Holdings)
 }
 
 
@@ -208,13 +208,13 @@ class UnreadableDecision(ValueError):
     """The bytes are no decision file."""
 
 
-def compose(terms: Terms, holdings: Opened[Holdings], claimants: Sequence[Opened[Claimant]]) -> DecisionFile:
+def compose(terms: DecisionTerms, holdings: Opened[Holdings], claimants: Sequence[Opened[Claimant]]) -> DecisionFile:
     """Decide a round. The salts come with the inputs, fresh and random, one each. Raises `RuleInputError`.
 
     What is UNSET is as it was before there was such a thing: one pool of what the terms offer, for everyone, and no caps.
     """
     first = terms.format == FIRST_FORMAT
-    pools = terms.pools or (Pool(pool=ONE_POOL, kind="lots", restricted="", offered=terms.offered),)
+    pools = terms.pools or (PublishedPool(pool=ONE_POOL, kind="lots", restricted="", offered=terms.offered),)
     if not first:
         terms, holdings = _completed_terms(terms, pools), _completed_holdings(holdings)
         claimants = _completed_claimants(claimants, pools)
@@ -253,15 +253,15 @@ def own_view(file: DecisionFile, requests: Collection[str]) -> DecisionFile:
 def decision_hash(document: Decision | DecisionFile) -> str:
     """The name of a decision: the SHA-256 (hex) of its published part's canonical bytes; all files of a round have the same."""
     decision = document.decision if isinstance(document, DecisionFile) else document
-    return hashlib.sha256(canonical(decision)).hexdigest()
+    return hashlib.sha256(canonical_document(decision)).hexdigest()
 
 
-def commitment(opened: Opened[Holdings] | Opened[Line]) -> str:
+def commitment(opened: Opened[Holdings] | Opened[DecisionLine]) -> str:
     """SHA-256(salt || canonical content), hex."""
-    return hashlib.sha256(bytes.fromhex(opened.salt) + canonical(opened.content)).hexdigest()
+    return hashlib.sha256(bytes.fromhex(opened.salt) + canonical_document(opened.content)).hexdigest()
 
 
-def canonical(document: msgspec.Struct) -> bytes:
+def canonical_document(document: msgspec.Struct) -> bytes:
     """The one spelling of a document: JSON with sorted keys, rationals as strings, no floats."""
     return _ENCODER.encode(document)
 
@@ -274,7 +274,7 @@ def read_file(data: bytes) -> DecisionFile:
         raise UnreadableDecision(str(error)) from error
 
 
-def claim_of(terms: Terms, group: Group | None, claimant: Claimant) -> Claim:
+def claim_of(terms: DecisionTerms, group: Group | None, claimant: Claimant) -> Claim:
     """What the rules know of a line. Raises `RuleInputError`."""
     if claimant.accepted_g > claimant.asked_g:
         raise RuleInputError(
@@ -293,14 +293,14 @@ def claim_of(terms: Terms, group: Group | None, claimant: Claimant) -> Claim:
     )
 
 
-def line_of(terms: Terms, pools: Sequence[Pool], group: Group | None, claimant: Claimant, share: Share) -> Line:
+def line_of(terms: DecisionTerms, pools: Sequence[PublishedPool], group: Group | None, claimant: Claimant, share: Share) -> DecisionLine:
     """`pools`: in their order."""
     first = terms.format == FIRST_FORMAT
     own = stages_of(claimant, pools)
     takes = tuple(
-        Take(pool=pool, unit_g=unit_g, units=turn.units) for (pool, unit_g), turn in zip(own, share.turns, strict=True) if turn.units
+        LineTake(pool=pool, unit_g=unit_g, units=turn.units) for (pool, unit_g), turn in zip(own, share.turns, strict=True) if turn.units
     )
-    return Line(
+    return DecisionLine(
         claimant=claimant,
         right_g=UNSET if first else _right_g(terms, group, claimant),
         entitlement_g=share.entitlement_g,
@@ -313,22 +313,22 @@ def line_of(terms: Terms, pools: Sequence[Pool], group: Group | None, claimant: 
     )
 
 
-def stages_of(claimant: Claimant, pools: Sequence[Pool]) -> list[tuple[str, int]]:
+def stages_of(claimant: Claimant, pools: Sequence[PublishedPool]) -> list[tuple[str, int]]:
     """The pools and unit sizes that a claimant takes part in, in their order."""
     own = [pool for pool in pools if claimant.pools is UNSET or pool.pool in claimant.pools]
     return [(pool.pool, units.unit_g) for pool in own for units in pool.offered]
 
 
-def _right_g(terms: Terms, group: Group | None, claimant: Claimant) -> Fraction | None:
+def _right_g(terms: DecisionTerms, group: Group | None, claimant: Claimant) -> Fraction | None:
     """Below 0: an obligation. None: the line is not decided by iep."""
     if group is None or not isinstance(terms.restraint, Fraction) or terms.method.rule_of(claimant.priority_class) != "iep":
         return None
-    if not isinstance(claimant.position, Position) or not isinstance(claimant.part_of_right, Fraction):
+    if not isinstance(claimant.position, IepFigures) or not isinstance(claimant.part_of_right, Fraction):
         raise RuleInputError("position_missing", f"positions.{claimant.partner}", "iep needs its position", "one for each partner")
     return right_g(claimant.position, terms.restraint, group.kappa) * claimant.part_of_right
 
 
-def _group(terms: Terms, holdings: Holdings, claimants: Sequence[Opened[Claimant]]) -> Group | None:
+def _group(terms: DecisionTerms, holdings: Holdings, claimants: Sequence[Opened[Claimant]]) -> Group | None:
     if "iep" not in (terms.rule, *(terms.inside or {}).values()):
         return None
     if not isinstance(terms.restraint, Fraction):
@@ -344,7 +344,7 @@ def _group(terms: Terms, holdings: Holdings, claimants: Sequence[Opened[Claimant
     return group_of(positions.values(), terms.restraint)
 
 
-def _completed_terms(terms: Terms, pools: tuple[Pool, ...]) -> Terms:
+def _completed_terms(terms: DecisionTerms, pools: tuple[PublishedPool, ...]) -> DecisionTerms:
     return msgspec.structs.replace(terms, inside=terms.inside or {}, cap=terms.cap or None, restraint=terms.restraint or None, pools=pools)
 
 
@@ -356,7 +356,7 @@ def _completed_holdings(holdings: Opened[Holdings]) -> Opened[Holdings]:
     return msgspec.structs.replace(holdings, content=content)
 
 
-def _completed_claimants(claimants: Sequence[Opened[Claimant]], pools: Sequence[Pool]) -> list[Opened[Claimant]]:
+def _completed_claimants(claimants: Sequence[Opened[Claimant]], pools: Sequence[PublishedPool]) -> list[Opened[Claimant]]:
     everything = tuple(pool.pool for pool in pools)
     accepted_g: dict[str, int] = {}
     for each in claimants:
@@ -375,18 +375,18 @@ def _completed_claimants(claimants: Sequence[Opened[Claimant]], pools: Sequence[
     return completed
 
 
-def _pool(pool: Pool) -> rules.Pool:
+def _pool(pool: PublishedPool) -> rules.Pool:
     counts = {units.unit_g: units.units for units in pool.offered}
     if len(counts) < len(pool.offered):
         raise RuleInputError("unit_duplicate", "offered", "a unit size comes twice", "each unit size once")
     return rules.Pool(id=pool.pool, units=counts, kind=pool.kind)
 
 
-def _largest_first(pool: Pool) -> Pool:
+def _largest_first(pool: PublishedPool) -> PublishedPool:
     return msgspec.structs.replace(pool, offered=tuple(sorted(pool.offered, key=lambda units: -units.unit_g)))
 
 
-def _together(pools: Sequence[Pool]) -> tuple[Units, ...]:
+def _together(pools: Sequence[PublishedPool]) -> tuple[Units, ...]:
     counts: dict[int, int] = {}
     for units in (units for pool in pools for units in pool.offered):
         counts[units.unit_g] = counts.get(units.unit_g, 0) + units.units

@@ -10,12 +10,22 @@ from math import floor
 
 import msgspec
 
+from services.allocation.domain.book.awards import award_of
 from services.allocation.domain.book.lapses import Surroundings, reads_of
-from services.allocation.domain.book.rounds import Proposed, award_of
+from services.allocation.domain.book.rounds import Proposed
 from services.allocation.domain.book.state import Book, Round, partners_of
-from services.allocation.domain.decisions.decision import Claimant, Holdings, Line, Opened, Pool, Terms, canonical, compose
-from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, Method, Position, capped, rational
-from services.allocation.events import Award, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId, Take
+from services.allocation.domain.decisions.decision import (
+    Claimant,
+    DecisionLine,
+    DecisionTerms,
+    Holdings,
+    Opened,
+    PublishedPool,
+    canonical_document,
+    compose,
+)
+from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, IepFigures, Method, capped, rational
+from services.allocation.events import Award, AwardTake, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId
 from shared.journal import record
 
 
@@ -33,7 +43,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """What a round hands out: its pools, the pools that each request may have of (by id; a request that is not named, of all), and the
     stock behind them. `lots`: by pool, those that its releases are then pinned to; none named at all: any will do for everyone."""
 
-    pools: tuple[Pool, ...]
+    pools: tuple[PublishedPool, ...]
     eligible: Mapping[RequestId, tuple[str, ...]]
     holdings: Holdings
     lots: Mapping[str, tuple[str, ...]] = {}
@@ -53,7 +63,7 @@ def prepare(
     Every partner needs terms in `surroundings`. Raises `RuleInputError`.
     """
     method = round.method
-    terms = Terms(
+    terms = DecisionTerms(
         round=round_id,
         product=product,
         rule=method.rule,
@@ -65,12 +75,12 @@ def prepare(
         disruption=round.disruption,
         pools=offer.pools,
     )
-    positions = tuple(Position(**msgspec.structs.asdict(position)) for position in round.positions)
+    positions = tuple(IepFigures(**msgspec.structs.asdict(position)) for position in round.positions)
     holdings = Opened(salt=salts[0], content=msgspec.structs.replace(offer.holdings, positions=positions))
     claimants = _claimants(book, round, surroundings, offer)
     opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
     file = compose(terms, holdings, opened)
-    published, whole = canonical(file.decision), canonical(file)
+    published, whole = canonical_document(file.decision), canonical_document(file)
     lines = [line.content for line in file.lines]
     order = ReleaseOrder(
         round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g), pools=_stock_of(offer)
@@ -101,7 +111,7 @@ def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offe
     quota_g = {partner: max(read.quota_g - read.used_g, 0) for partner, read in reads.agreements.items()}
     most_g = {partner: _most_g(round, partner, _offered_g(offer)) for partner in reads.agreements}
     carry_g = {partner: rational(reads.carries_g.get(partner, "0")) for partner in reads.agreements}
-    positions = {position.partner: Position(**msgspec.structs.asdict(position)) for position in round.positions}
+    positions = {position.partner: IepFigures(**msgspec.structs.asdict(position)) for position in round.positions}
     everything = tuple(pool.pool for pool in offer.pools)
     claimants = []
     for request_id in sorted(round.requests):
@@ -146,7 +156,7 @@ def _offered_g(offer: Offer) -> int:
     return sum(units.unit_g * units.units for pool in offer.pools for units in pool.offered)
 
 
-def _carries(lines: Sequence[Line], cap_g: int) -> dict[PartnerCode, str]:
+def _carries(lines: Sequence[DecisionLine], cap_g: int) -> dict[PartnerCode, str]:
     carries: dict[PartnerCode, Fraction] = {}
     for line in lines:
         partner = PartnerCode(line.claimant.partner)
@@ -165,12 +175,12 @@ def _awards_g(order: ReleaseOrder) -> dict[PartnerCode, dict[RequestId, int]]:
     return awards_g
 
 
-def _award(line: Line) -> Award:
+def _award(line: DecisionLine) -> Award:
     request = RequestId(line.claimant.request)
     return Award(
         award=award_of(request),
         request=request,
         partner=PartnerCode(line.claimant.partner),
         mass_g=line.award_g,
-        takes=tuple(Take(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ()),
+        takes=tuple(AwardTake(pool=take.pool, unit_g=take.unit_g, units=take.units) for take in line.takes or ()),
     )

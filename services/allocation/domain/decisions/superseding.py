@@ -6,7 +6,7 @@ import msgspec
 
 from services.allocation.domain.book.authority import concerns_of
 from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.journal.decider import Decider, Refused
 from shared.terms.authority import Capacity, Fault, cite
 
@@ -55,7 +55,7 @@ def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refu
             accepted="an open round of the same product",
         )
     concerns = concerns_of(command.round, command.product, command.partners, command.companies)
-    cited = cite(command.capacity, Act.CANCEL_RELEASE, product=command.product, mass_g=command.awarded_g, concerns=concerns)
+    cited = cite(command.capacity, Power.CANCEL_RELEASE, product=command.product, mass_g=command.awarded_g, concerns=concerns)
     if isinstance(cited, Refused):
         return cited
     return [

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.domain.book.state import Book, Round
-from services.allocation.domain.decisions.decision import Barred, Held, Holdings, Pool, Profile, Units
+from services.allocation.domain.decisions.decision import Barred, Held, Holdings, Profile, PublishedPool, Units
 from services.allocation.domain.decisions.eligibility import (
     Asked,
     Asks,
@@ -153,19 +153,19 @@ def _offer(
     pinned: bool,
 ) -> Offer:
     named = {"lots": 0, "rights": 0}
-    pools: list[Pool] = []
+    pools: list[PublishedPool] = []
     pool_of: dict[int, str] = {}  # id of a source -> its pool
     lots: dict[str, tuple[str, ...]] = {}
     for pool, units in offered:
         named[pool.kind] += 1
         name = pool.kind if named[pool.kind] == 1 else f"{pool.kind}_{named[pool.kind]}"
         restricted = "" if pool.eligible == everyone else _words(pool)
-        pools.append(Pool(pool=name, kind=pool.kind, restricted=restricted, offered=units))
+        pools.append(PublishedPool(pool=name, kind=pool.kind, restricted=restricted, offered=units))
         pool_of |= {id(source): name for source in pool.sources}
         if pool.kind == "lots" and pinned:
             lots[name] = tuple(lot for source in pool.sources for lot in source.names) if pool.listed else ()
     if not pools:
-        pools.append(Pool(pool="rights", kind="rights", restricted="", offered=(Units(unit_g=stock.nominal_unit_g, units=0),)))
+        pools.append(PublishedPool(pool="rights", kind="rights", restricted="", offered=(Units(unit_g=stock.nominal_unit_g, units=0),)))
     eligible: dict[RequestId, tuple[str, ...]] = {}
     for place, requests in enumerate(profiles):
         own = tuple(told.pool for told, (pool, _) in zip(pools, offered, strict=False) if pool.eligible >> place & 1)

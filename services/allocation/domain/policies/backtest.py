@@ -9,13 +9,22 @@ from fractions import Fraction
 
 import msgspec
 
-from services.allocation.domain.decisions.decision import Claimant, DecisionFile, Holdings, Opened, Pool, Terms, Units, compose
+from services.allocation.domain.decisions.decision import (
+    Claimant,
+    DecisionFile,
+    DecisionTerms,
+    Holdings,
+    Opened,
+    PublishedPool,
+    Units,
+    compose,
+)
 from services.allocation.domain.policies.scenario import AskedFor, Scenario, ScenarioRound
 from services.allocation.domain.policies.terms import BY_POSITION, admits
-from services.allocation.domain.rules import Position, RuleInputError, rational
+from services.allocation.domain.rules import IepFigures, RuleInputError, rational
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.events.policy import PolicyTerms
-from services.allocation.events.rounds import Method
+from services.allocation.events.policies import PolicyTerms
+from services.allocation.events.rounds import RoundMethod
 
 PART_PER_MILLION = 1_000_000
 _NO_SALT = "0" * 32  # nothing here is published
@@ -27,9 +36,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # "rnd_01j...", "japan-2026"
     product: str
     day: date
-    pools: tuple[Pool, ...]
+    pools: tuple[PublishedPool, ...]
     claimants: tuple[Claimant, ...]
-    positions: tuple[Position, ...] = ()
+    positions: tuple[IepFigures, ...] = ()
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +51,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     days_of_cover: str | None  # tenths of days, rounded down; None: it stated no consumption
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a method makes of a case. `days_total` sums what each award buys at its own stated consumption, `days_least` is the least of
     them. `gini`: of the parts of claims that are met, 0 where all are met alike, to three digits."""
 
@@ -65,7 +74,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     case: str
     product: str
     day: date
-    outcomes: dict[str, Outcome | NotDecided]  # by policy, in the order in which they were asked about
+    outcomes: dict[str, BacktestResult | NotDecided]  # by policy, in the order in which they were asked about
 
 
 def cases_of(scenario: Scenario) -> list[Case]:
@@ -101,7 +110,7 @@ def try_out(cases: Iterable[Case], policies: Mapping[str, PolicyTerms]) -> list[
     ]
 
 
-def decide_again(case: Case, policy: PolicyTerms) -> Outcome | NotDecided:
+def decide_again(case: Case, policy: PolicyTerms) -> BacktestResult | NotDecided:
     """A request that insists on more than the policy allows gets nothing."""
     method = policy.method
     admitted = [each for each in case.claimants if admits(policy.largest_minimum, each.minimum_g, each.accepted_g)]
@@ -111,7 +120,7 @@ def decide_again(case: Case, policy: PolicyTerms) -> Outcome | NotDecided:
         msgspec.structs.replace(claimant, position=positions.get(claimant.partner) if goes_by_positions else None)
         for claimant in capped(admitted, method, _offered_g(case.pools))
     ]
-    terms = Terms(
+    terms = DecisionTerms(
         round=case.name,
         product=case.product,
         rule=method.rule,
@@ -133,7 +142,7 @@ def decide_again(case: Case, policy: PolicyTerms) -> Outcome | NotDecided:
     return _outcome(given, _offered_g(case.pools), file.decision.left_g)
 
 
-def capped(claimants: Sequence[Claimant], method: Method, offered_g: int) -> list[Claimant]:
+def capped(claimants: Sequence[Claimant], method: RoundMethod, offered_g: int) -> list[Claimant]:
     """With what each may get at most: a partner's cap is a part of what is offered, and goes to its requests in turn."""
     room_g: dict[str, int] = {}
     found = []
@@ -176,17 +185,17 @@ def _claimant(asked: AskedFor) -> Claimant:
     )
 
 
-def _position(asked: AskedFor) -> Position:
+def _position(asked: AskedFor) -> IepFigures:
     assert asked.position is not None, "only where there is one"
     grams = {part: getattr(asked.position, part).value for part in asked.position.__struct_fields__}
-    return Position(partner=asked.partner, source="the scenario", **grams)
+    return IepFigures(partner=asked.partner, source="the scenario", **grams)
 
 
-def _one_pool(offered: tuple[Units, ...]) -> Pool:
-    return Pool(pool="lots", kind="lots", restricted="", offered=offered)
+def _one_pool(offered: tuple[Units, ...]) -> PublishedPool:
+    return PublishedPool(pool="lots", kind="lots", restricted="", offered=offered)
 
 
-def _offered_g(pools: Iterable[Pool]) -> int:
+def _offered_g(pools: Iterable[PublishedPool]) -> int:
     return sum(units.unit_g * units.units for pool in pools for units in pool.offered)
 
 
@@ -205,9 +214,9 @@ def _given(claimant: Claimant, award_g: int) -> Given:
     )
 
 
-def _outcome(given: tuple[Given, ...], offered_g: int, unused_g: int) -> Outcome:
+def _outcome(given: tuple[Given, ...], offered_g: int, unused_g: int) -> BacktestResult:
     tenths = [int(each.days_of_cover.replace(".", "")) for each in given if each.days_of_cover is not None]
-    return Outcome(
+    return BacktestResult(
         given=given,
         offered_g=offered_g,
         unused_g=unused_g,

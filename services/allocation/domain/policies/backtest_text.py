@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.allocation.domain.policies.backtest import NotDecided, Outcome, Tried
+from services.allocation.domain.policies.backtest import BacktestResult, NotDecided, Tried
 
 _G_A_TONNE = 1_000_000
 
@@ -12,7 +12,7 @@ def text_of(tried: Iterable[Tried]) -> str:
 
 
 def _case(tried: Tried) -> str:
-    outcomes = [found for found in tried.outcomes.values() if isinstance(found, Outcome)]
+    outcomes = [found for found in tried.outcomes.values() if isinstance(found, BacktestResult)]
     offered = f", {tonnes(outcomes[0].offered_g)} offered" if outcomes else ""
     title = f"{tried.case}  {tried.product}  {tried.day}{offered}"
     rows = [["partner", "asks for", *tried.outcomes]]
@@ -38,7 +38,7 @@ def tonnes(grams: int) -> str:
     return f"{whole:,}{decimals} t"
 
 
-def _got(found: Outcome | NotDecided, partner: str) -> str:
+def _got(found: BacktestResult | NotDecided, partner: str) -> str:
     if isinstance(found, NotDecided):
         return "-"
     own = [each for each in found.given if each.partner == partner]

@@ -13,9 +13,9 @@ import msgspec
 from services.allocation.domain.authority.signing import Signing, SigningReason, approval_of, fault_of_signing
 from services.allocation.domain.policies.terms import Reason as TermsReason
 from services.allocation.domain.policies.terms import fault_of
-from services.allocation.events.authority import Act, AuthorityCited
+from services.allocation.events.authority import AuthorityCited, Power
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.policy import (
+from services.allocation.events.policies import (
     PolicyActivated,
     PolicyApproved,
     PolicyDocument,
@@ -277,7 +277,7 @@ def _approve(command: ApproveVersion, policy: Policy) -> list[_Event] | Refusal:
     signing, on = command.signing, command.signing.capacity.on
     if (fault := fault_of_signing(signing, purpose=PURPOSE, document=found.document, proposed_by=found.authors)) is not None:
         return fault
-    if isinstance(cited := cite(signing.capacity, Act.APPROVE_POLICY), Refused):
+    if isinstance(cited := cite(signing.capacity, Power.APPROVE_POLICY), Refused):
         return cited
     active_from = max(found.active_from, on)
     approved = PolicyApproved(

@@ -21,7 +21,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What is misspelt is refused, and not left out."""
 
 
-class Source(_Part, frozen=True, kw_only=True):
+class Publication(_Part, frozen=True, kw_only=True):
     publisher: str
     title: str
     date: str  # as far as it is known: "2010-11-16", "2020", "undated"
@@ -71,7 +71,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     day: date
     days: int  # that positions are for
     told: str  # what happened, in a few sentences
-    sources: dict[str, Source]
+    sources: dict[str, Publication]
     rounds: tuple[ScenarioRound, ...]
 
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from services.allocation.domain.rules import RULES, rational
-from services.allocation.events.policy import Clocks, Emergency, PolicyTerms
-from services.allocation.events.rounds import Method, QuorumStep
+from services.allocation.events.policies import Clocks, EmergencyTerms, PolicyTerms
+from services.allocation.events.rounds import QuorumStep, RoundMethod
 from shared.journal.decider import Refused
 
 MAX_APPROVALS = 10
@@ -24,7 +24,7 @@ STANDARD_CLOCKS = {
     EMERGENCY: Clocks(screened=1, decided=2, secured=3, cleared=4, dispatched=5, delivered=8),
 }
 STANDARD_TERMS = PolicyTerms(
-    method=Method(rule="pro_rata"),
+    method=RoundMethod(rule="pro_rata"),
     protected_g={},
     quorum=(QuorumStep(above_g=0, approvals=1),),
     emergency=None,
@@ -73,7 +73,7 @@ def admits(largest_minimum: str, minimum_g: int, accepted_g: int) -> bool:
     return minimum_g == 0 or minimum_g <= rational(largest_minimum) * accepted_g  # most insist on nothing
 
 
-def _method(method: Method) -> Fault | None:
+def _method(method: RoundMethod) -> Fault | None:
     at = "/terms/method"
     if method.rule not in RULES:
         return _unknown_rule(f"{at}/rule", method.rule)
@@ -94,7 +94,7 @@ def _method(method: Method) -> Fault | None:
     return _restraint(method)
 
 
-def _restraint(method: Method) -> Fault | None:
+def _restraint(method: RoundMethod) -> Fault | None:
     goes_by_positions = BY_POSITION in (method.rule, *method.inside.values())
     field = "/terms/method/restraint"
     if goes_by_positions and (method.restraint is None or not _is_part(method.restraint, least=Fraction(1, 100))):
@@ -123,7 +123,7 @@ def _quorum(quorum: tuple[QuorumStep, ...]) -> Fault | None:
     return None
 
 
-def _emergency(emergency: Emergency | None) -> Fault | None:
+def _emergency(emergency: EmergencyTerms | None) -> Fault | None:
     if emergency is None:
         return None
     if not 1 <= emergency.ratify_within_hours <= MAX_RATIFY_HOURS:

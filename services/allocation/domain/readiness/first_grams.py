@@ -34,7 +34,7 @@ class Lead(msgspec.Struct, frozen=True):
         return f"{self.days} {'working ' if self.working else ''}days"
 
 
-class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+class ClearedItem(msgspec.Struct, frozen=True, kw_only=True):
     kind: ItemKind
     name: str
     until: date | None  # None: for good
@@ -75,7 +75,7 @@ class FirstGrams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def first_grams(
-    cleared: Sequence[Cleared], leads: Mapping[ItemKind, Lead], on: date, *, dispatch_days: int, transport_days: int
+    cleared: Sequence[ClearedItem], leads: Mapping[ItemKind, Lead], on: date, *, dispatch_days: int, transport_days: int
 ) -> FirstGrams:
     """`leads`: of each kind that the product needs. The later the goods leave, the more has ended by then: so it is looked at until the day
     stays, which it does, as each kind can move it once."""
@@ -96,7 +96,7 @@ def first_grams(
     )
 
 
-def _cause(kind: ItemKind, lead: Lead, cleared: Sequence[Cleared], on: date, leaves_on: date) -> Cause | None:
+def _cause(kind: ItemKind, lead: Lead, cleared: Sequence[ClearedItem], on: date, leaves_on: date) -> Cause | None:
     of_kind = [item for item in cleared if item.kind == kind]
     if any(item.until is None or item.until >= leaves_on for item in of_kind):
         return None

@@ -16,7 +16,7 @@ from services.allocation.domain.rules.apportionment import (
 from services.allocation.domain.rules.claims import RULES, Claim, Method, Pool, Rule, RuleInputError, counted_g, find_rule, rational
 from services.allocation.domain.rules.families import Branch, divide
 from services.allocation.domain.rules.iteration import Step, capped
-from services.allocation.domain.rules.positions import Group, Position, group_of, right_g
+from services.allocation.domain.rules.positions import Group, IepFigures, group_of, right_g
 
 __all__ = [
     "MAX_CARRY_DENOMINATOR",
@@ -27,7 +27,7 @@ __all__ = [
     "Group",
     "Method",
     "Pool",
-    "Position",
+    "IepFigures",
     "Rule",
     "RuleInputError",
     "Share",

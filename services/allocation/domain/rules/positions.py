@@ -14,7 +14,7 @@ from services.allocation.domain.rules.claims import RuleInputError
 from shared.journal.record import Grams
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IepFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A partner's figures for the round's period, and where they are from."""
 
     partner: str
@@ -35,7 +35,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kappa: Fraction
 
 
-def group_of(positions: Collection[Position], restraint: Fraction) -> Group:
+def group_of(positions: Collection[IepFigures], restraint: Fraction) -> Group:
     """`restraint`: the part of its base that each may go on consuming, such as 93/100. Raises `RuleInputError`."""
     if not 0 < restraint <= 1:
         raise RuleInputError("restraint_invalid", "restraint", f"{restraint} is out of range", "a part of consumption, above 0 and up to 1")
@@ -52,7 +52,7 @@ def group_of(positions: Collection[Position], restraint: Fraction) -> Group:
     )
 
 
-def right_g(position: Position, restraint: Fraction, kappa: Fraction) -> Fraction:
+def right_g(position: IepFigures, restraint: Fraction, kappa: Fraction) -> Fraction:
     """The allocation right; below 0, an allocation obligation."""
     supply_right_g = position.base_g * restraint - position.commitment_g * kappa
     return supply_right_g - position.production_g - position.imports_g

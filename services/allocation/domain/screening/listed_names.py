@@ -27,7 +27,7 @@ class ListError(ValueError):
         self.accepted = accepted
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ListedEntity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A legal entity. `entry` names it within its list, from one version to the next."""
 
     entry: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,60}$")]
@@ -42,20 +42,20 @@ class ScreeningListFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     format: Literal["reserve.screening_list.v1"] = "reserve.screening_list.v1"
     list: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedEntity, ...]
 
 
 class Found(NamedTuple):
     """An entry that a party's name is like."""
 
-    entry: Entry
+    entry: ListedEntity
     match: Match
 
 
 class ListedNames:
     """A version of a list, to be searched. Made once; a search looks at the names that share a distinctive word, or nearly."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[ListedEntity]) -> None:
         """Raises `ListError`."""
         if len(entries) > MAX_ENTRIES:
             raise ListError("list_too_large", f"{len(entries)} entries", "/entries", f"up to {MAX_ENTRIES}")

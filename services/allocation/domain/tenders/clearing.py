@@ -20,20 +20,20 @@ from services.allocation.events import Pricing, TieRule
 GRAMS_A_KILOGRAM = 1000
 
 
-class Step(msgspec.Struct, frozen=True):
+class PriceStep(msgspec.Struct, frozen=True):
     """So many units more at this price."""
 
     price: Fraction
     units: int
 
 
-class Bid(msgspec.Struct, frozen=True):
+class RevealedBid(msgspec.Struct, frozen=True):
     id: str
     salt: str  # hex: it takes part in drawing the lot
-    steps: tuple[Step, ...]  # the highest price first
+    steps: tuple[PriceStep, ...]  # the highest price first
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class TenderOffer(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     reserve_price: Fraction
     cap_units: int
@@ -62,7 +62,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """What one bid gets."""
 
     bid: str
-    accepted: tuple[Step, ...]
+    accepted: tuple[PriceStep, ...]
     at_cut_off: AtCutOff | None  # None: it wanted nothing there
 
     @property
@@ -70,14 +70,14 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         return sum(step.units for step in self.accepted)
 
 
-class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+class Clearing(msgspec.Struct, frozen=True, kw_only=True):
     cut_off: CutOff | None  # None: nothing is sold
     lot: str  # SHA-256 of the bids' salts, sorted, one after the other; hex
     fills: tuple[Fill, ...]  # by bid
     left_units: int
 
 
-def clear(offer: Offer, bids: Sequence[Bid]) -> Cleared:
+def clear(offer: TenderOffer, bids: Sequence[RevealedBid]) -> Clearing:
     """What each bid gets. The order of the bids does not count."""
     bids = sorted(bids, key=lambda bid: bid.id)
     lot = draw_lot(bids)
@@ -91,7 +91,7 @@ def clear(offer: Offer, bids: Sequence[Bid]) -> Cleared:
         if not left:
             break
     places = {} if cut_off is None else _places(offer.tie_rule, lot, cut_off, counted)
-    return Cleared(
+    return Clearing(
         cut_off=cut_off,
         lot=lot,
         fills=tuple(fill(offer, cut_off, bid.id, counted[bid.id], places.get(bid.id)) for bid in bids),
@@ -99,23 +99,23 @@ def clear(offer: Offer, bids: Sequence[Bid]) -> Cleared:
     )
 
 
-def fill(offer: Offer, cut_off: CutOff | None, bid: str, steps: Sequence[Step], at: AtCutOff | None) -> Fill:
+def fill(offer: TenderOffer, cut_off: CutOff | None, bid: str, steps: Sequence[PriceStep], at: AtCutOff | None) -> Fill:
     """What a bid's counted steps get, from what is published and its own place: a bidder works it out without the others' bids."""
     if cut_off is None:
         return Fill(bid=bid, accepted=(), at_cut_off=None)
     accepted = [step for step in steps if step.price > cut_off.price]
     if at is not None and (units := _shared(offer.tie_rule, cut_off, at)):
-        accepted.append(Step(cut_off.price, units))
+        accepted.append(PriceStep(cut_off.price, units))
     return Fill(bid=bid, accepted=tuple(accepted), at_cut_off=at)
 
 
-def counted_steps(steps: Sequence[Step], offer: Offer) -> tuple[Step, ...]:
+def counted_steps(steps: Sequence[PriceStep], offer: TenderOffer) -> tuple[PriceStep, ...]:
     """What counts of a bid: from the reserve price up, the highest price first, and no more than one bidder may have."""
     counted, room = [], min(offer.cap_units, offer.units)
     for step in sorted(steps, key=lambda step: -step.price):
         units = min(step.units, room)
         if step.price >= offer.reserve_price and units:
-            counted.append(Step(step.price, units))
+            counted.append(PriceStep(step.price, units))
             room -= units
     return tuple(counted)
 
@@ -132,7 +132,7 @@ def minor_a_unit(price: Fraction, unit_g: int) -> Fraction:
     return price * unit_g / GRAMS_A_KILOGRAM
 
 
-def draw_lot(bids: Sequence[Bid]) -> str:
+def draw_lot(bids: Sequence[RevealedBid]) -> str:
     return sha256(b"".join(sorted(bytes.fromhex(bid.salt) for bid in bids))).hexdigest()
 
 
@@ -141,7 +141,7 @@ def lot_of(lot: str, bid: str) -> bytes:
     return sha256(bytes.fromhex(lot) + bid.encode()).digest()
 
 
-def units_at(steps: Sequence[Step], price: Fraction) -> int:
+def units_at(steps: Sequence[PriceStep], price: Fraction) -> int:
     return sum(step.units for step in steps if step.price == price)
 
 
@@ -152,7 +152,7 @@ def _cut_off(rule: TieRule, price: Fraction, wanted: Sequence[int], left: int) -
     return CutOff(price=price, wanted_units=total, units=units, spare_units=units - whole if rule == "pro_rata" else 0)
 
 
-def _places(rule: TieRule, lot: str, cut_off: CutOff, counted: Mapping[str, Sequence[Step]]) -> dict[str, AtCutOff]:
+def _places(rule: TieRule, lot: str, cut_off: CutOff, counted: Mapping[str, Sequence[PriceStep]]) -> dict[str, AtCutOff]:
     wanted = {bid: units for bid, steps in counted.items() if (units := units_at(steps, cut_off.price))}
 
     def order(bid: str) -> tuple[int, bytes]:

@@ -11,7 +11,7 @@ from services.allocation.domain.tenders.clearing import minor_a_unit
 from services.allocation.domain.tenders.decision import PURPOSE
 from services.allocation.domain.tenders.opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
 from services.allocation.domain.tenders.sealed_bid import price_of
-from services.allocation.domain.tenders.state import Proposal, Reason, Tender, evolve
+from services.allocation.domain.tenders.state import Reason, Tender, TenderProposal, evolve
 from services.allocation.events import (
     AuthorityCited,
     BiddingClosed,
@@ -33,7 +33,7 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
-from services.allocation.events.authority import Act
+from services.allocation.events.authority import Power
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 from shared.terms.authority import Chain, Fault, cite, interest_in, still_covers
 
@@ -220,7 +220,7 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
         return Refused(Reason.APPROVED_BEFORE, f"{signing.by} has approved this decision already")
     cited = cite(
         signing.capacity,
-        Act.TENDER,
+        Power.TENDER,
         product=found.terms.product,
         mass_g=proposal.mass_g,
         amount_minor=proposal.amount_minor,
@@ -281,7 +281,7 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
     ]
 
 
-def _concerns(found: _Open, proposal: Proposal) -> frozenset[str]:
+def _concerns(found: _Open, proposal: TenderProposal) -> frozenset[str]:
     """What somebody may have declared an interest in: the tender, its product, and who buys."""
     buyers = [interest_in("partner", award.partner) for award in proposal.proposed.awards]
     return frozenset([interest_in("round", found.id), interest_in("product", found.terms.product), *buyers])

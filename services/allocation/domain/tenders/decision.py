@@ -14,12 +14,12 @@ from services.allocation.domain.decisions.check import Checked, Difference
 from services.allocation.domain.decisions.decision import Opened, Sha256
 from services.allocation.domain.tenders.clearing import (
     AtCutOff,
-    Bid,
-    Cleared,
+    Clearing,
     CutOff,
     Fill,
-    Offer,
-    Step,
+    PriceStep,
+    RevealedBid,
+    TenderOffer,
     amount_of,
     clear,
     counted_steps,
@@ -159,8 +159,8 @@ def read_tender_file(data: bytes) -> TenderFile:
         raise UnreadableTender(str(error)) from error
 
 
-def _offer(terms: TenderTerms) -> Offer:
-    return Offer(
+def _offer(terms: TenderTerms) -> TenderOffer:
+    return TenderOffer(
         units=terms.units,
         reserve_price=price_of(terms.reserve_price),
         cap_units=terms.cap_units,
@@ -169,12 +169,12 @@ def _offer(terms: TenderTerms) -> Offer:
     )
 
 
-def _bid(revealed: Revealed) -> Bid:
-    return Bid(revealed.bid, revealed.salt, _steps(revealed))
+def _bid(revealed: Revealed) -> RevealedBid:
+    return RevealedBid(revealed.bid, revealed.salt, _steps(revealed))
 
 
-def _steps(revealed: Revealed) -> tuple[Step, ...]:
-    return tuple(Step(price_of(step.price), step.units) for step in revealed.steps)
+def _steps(revealed: Revealed) -> tuple[PriceStep, ...]:
+    return tuple(PriceStep(price_of(step.price), step.units) for step in revealed.steps)
 
 
 def _line(revealed: Revealed, terms: TenderTerms, cut_off: CutOff | None, fill: Fill | None) -> BidLine:
@@ -192,7 +192,7 @@ def _line(revealed: Revealed, terms: TenderTerms, cut_off: CutOff | None, fill: 
     )
 
 
-def _published(tender: TenderId, terms: TenderTerms, cleared: Cleared, lines: Sequence[Opened[BidLine]]) -> Published:
+def _published(tender: TenderId, terms: TenderTerms, cleared: Clearing, lines: Sequence[Opened[BidLine]]) -> Published:
     cut_off = cleared.cut_off
     return Published(
         tender=tender,

@@ -54,7 +54,7 @@ class Reason(StrEnum):
     APPROVALS_MISSING = "approvals_missing"
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class TenderProposal(msgspec.Struct, frozen=True, kw_only=True):
     proposed: TenderProposed
     approvals: immutables.Map[KeyId, Approval] = immutables.Map()
     cited: immutables.Map[str, Cited] = immutables.Map()  # by approver
@@ -72,7 +72,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True):
     id: TenderId | None = None  # None: not opened yet
     terms: TenderTerms | None = None
     bidding: bool = True  # bids may still be sealed or revealed
-    proposal: Proposal | None = None
+    proposal: TenderProposal | None = None
     certified: bool = False
     ended: bool = False  # released or cancelled
 
@@ -85,7 +85,7 @@ def evolve(tender: Tender, event: TenderEvent | AuthorityCited) -> Tender:
         case BiddingClosed():
             return replace(tender, bidding=False)
         case TenderProposed():
-            return replace(tender, proposal=Proposal(proposed=event))
+            return replace(tender, proposal=TenderProposal(proposed=event))
         case TenderApproved():
             assert tender.proposal is not None, "what is approved is proposed"
             approvals = tender.proposal.approvals.set(event.approval.key, event.approval)

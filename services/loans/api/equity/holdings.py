@@ -16,8 +16,8 @@ from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, Re
 from services.loans.domain.equity.state import HoldingStatus, keys_of
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
 from services.loans.events.facility import FacilityId
-from services.loans.events.loan import Account, Category
-from services.loans.tables import EquityFlowRow, HoldingRow, ValuationRow
+from services.loans.events.terms import Category, FundingAccount
+from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
@@ -37,7 +37,7 @@ type Units = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 
 class HoldingBody(Body):
     facility: Code = "cmf"
-    account: Account
+    account: FundingAccount
     instrument: Text = Field(description="that approves it: an Act, direction or delegation")
     company: Code
     project: Code
@@ -103,7 +103,7 @@ class HoldingView(BaseModel):
     reason: str | None
 
 
-class ProposedView(BaseModel):
+class HoldingProposedView(BaseModel):
     holding: str
     status: HoldingStatus
     document: str
@@ -146,7 +146,7 @@ class FlowView(BaseModel):
 
 
 @router.post("/v1/holdings", status_code=201)
-async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, reads: Reading) -> HoldingProposedView:
     """For a second person's signature over the SHA-256 of its document. What the facility could not take now is refused at once."""
     holding = HoldingId(post.new_id("eqh"))
     terms = HoldingTerms(
@@ -165,7 +165,7 @@ async def propose_holding(body: HoldingBody, caller: Operates, post: Posting, re
         shortage=await shortage_now(reads, terms.facility, holding, terms.currency, terms.commitment_minor, keys_of(terms)),
     )
     event = (await post.submit(f"equity/{holding}", command, documents=[document])).facts[0].event
-    return ProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
+    return HoldingProposedView(holding=event.holding, status=HoldingStatus.PROPOSED, document=event.document)
 
 
 @router.post("/v1/holdings/{holding}/approvals", status_code=201)

@@ -15,7 +15,7 @@ from services.loans.api.facility.positions import holding_flows, holding_valuati
 from services.loans.api.fields import READERS, Code
 from services.loans.domain.equity.money_weighted import NoReturn, money_weighted
 from services.loans.domain.equity.value import HoldingFlow, Valuation, cash_flows, worth_on
-from services.loans.tables import HoldingRow
+from services.loans.tables.equity import HoldingRow
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.fields import Day
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/equity", tags=["equity"])
 type By = Literal["holding", "project", "all"]
 
 
-class ReturnView(BaseModel):
+class EquityReturnView(BaseModel):
     """`rate`: a year, as a share with six digits; null with its reason. ACT/365; what is held counts as received on the day."""
 
     key: str  # the holding, the project, or "all"
@@ -45,7 +45,7 @@ class ReturnView(BaseModel):
 class ReturnsView(BaseModel):
     by: By
     on: date
-    returns: list[ReturnView]
+    returns: list[EquityReturnView]
 
 
 class _Held:
@@ -89,12 +89,12 @@ async def _held(session: AsyncSession, project: str | None, on: date) -> list[_H
     return [each for each in held if each.cash]
 
 
-def _returns(groups: Mapping[tuple[str, str], Sequence[_Held]]) -> list[ReturnView]:
+def _returns(groups: Mapping[tuple[str, str], Sequence[_Held]]) -> list[EquityReturnView]:
     views = []
     for (key, currency), held in sorted(groups.items()):
         found = money_weighted(flow for each in held for flow in each.cash)
         views.append(
-            ReturnView(
+            EquityReturnView(
                 key=key,
                 currency=currency,
                 holdings=len(held),

@@ -13,7 +13,7 @@ from services.loans.api.equity.holdings import BookedView, FlowPath, HoldingPath
 from services.loans.api.fields import PositiveMinor
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
 from services.loans.events.equity import EquityFlowId
-from services.loans.tables import WriteDownRow
+from services.loans.tables.equity import WriteDownRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
@@ -50,7 +50,7 @@ class WriteDownView(BaseModel):
     approval: ApprovalView | None
 
 
-class WithdrawnView(BaseModel):
+class WriteDownWithdrawnView(BaseModel):
     flow: str
     holding: str
     status: WriteDownStatus
@@ -100,9 +100,11 @@ async def approve_write_down(
 
 
 @router.post("/{flow}/withdraw")
-async def withdraw_write_down(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> WithdrawnView:
+async def withdraw_write_down(
+    holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting
+) -> WriteDownWithdrawnView:
     await post.submit(f"equity/{holding}", WithdrawWriteDown(flow=EquityFlowId(flow), reason=body.reason))
-    return WithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
+    return WriteDownWithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
 
 
 @router.get("")

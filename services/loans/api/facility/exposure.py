@@ -11,9 +11,19 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validato
 
 from services.loans.api.facility.positions import deliveries_of, facilities_of, positions_of, with_dues
 from services.loans.api.fields import READERS, Asset, Code, Number, number
-from services.loans.domain.facility.exposure import Dimension, LimitUse, Position, Sums, exposures, totals, valued
+from services.loans.domain.facility.exposure import Dimension, Exposure, LimitUse, Sums, exposures, totals, valued
 from services.loans.domain.facility.facility import Facility
-from services.loans.domain.facility.what_ifs import ASSUMPTIONS, Book, Default, Delay, Delivery, Outcome, PriceChange, Scenario, what_if
+from services.loans.domain.facility.what_ifs import (
+    ASSUMPTIONS,
+    Consequences,
+    Default,
+    Delay,
+    ExpectedDelivery,
+    Portfolio,
+    PriceChange,
+    Scenario,
+    what_if,
+)
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body
@@ -82,7 +92,7 @@ class WhatIfBody(Body):
     scenarios: Annotated[list[ScenarioBody], Field(min_length=1, max_length=MAX_SCENARIOS)] = Field(description="one after the other")
 
 
-class LimitView(BaseModel):
+class LimitUseView(BaseModel):
     facility: str
     key: str
     limit_minor: int
@@ -101,12 +111,12 @@ class SumsView(BaseModel):
     security_minor: int  # that is stated in money, after haircuts
 
 
-class RowView(BaseModel):
+class ExposureRowView(BaseModel):
     key: str  # "none": those that have no such thing
     currency: str
     sums: SumsView
     contained_g: dict[str, int]
-    limits: list[LimitView]
+    limits: list[LimitUseView]
 
 
 class ExposureView(BaseModel):
@@ -116,7 +126,7 @@ class ExposureView(BaseModel):
     on: date
     adds_up: bool  # not by element: a loan for two elements is in both rows
     totals: dict[str, SumsView]  # by currency, each position once
-    rows: list[RowView]
+    rows: list[ExposureRowView]
 
 
 class LossView(BaseModel):
@@ -165,7 +175,7 @@ class BreachView(BaseModel):
 class WhatIfView(BaseModel):
     before: ExposureView
     after: ExposureView
-    exceeded: list[LimitView]  # that are not exceeded now
+    exceeded: list[LimitUseView]  # that are not exceeded now
     shortfalls: list[ShortfallView]  # of security, where they are larger than now
     losses: list[LossView]
     lost_minor: dict[str, int]  # in all, by currency
@@ -196,20 +206,20 @@ async def ask_what_if(body: WhatIfBody, caller: Annotated[Caller, allow(*READERS
     async with reads.session() as session:
         facilities = await facilities_of(reads, session)
         positions = await positions_of(session, facilities, today)
-        deliveries: list[Delivery] = []
+        deliveries: list[ExpectedDelivery] = []
         for project in delayed:
             deliveries += await deliveries_of(session, project)
     for project in delayed:
         positions = await with_dues(reads, positions, project, today)
-    book = Book(positions=positions, facilities=facilities, deliveries=tuple(deliveries), on=today)
+    book = Portfolio(positions=positions, facilities=facilities, deliveries=tuple(deliveries), on=today)
     outcome = await asyncio.to_thread(what_if, book, [_scenario(each) for each in body.scenarios])
     return _answer(body, book, outcome)
 
 
-def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
+def exposure_view(positions: Sequence[Exposure], facilities: Mapping[str, Facility], by: Dimension, on: date) -> ExposureView:
     each_valued = valued(positions, facilities)
     rows = [
-        RowView(
+        ExposureRowView(
             key=row.key,
             currency=row.currency,
             sums=_sums(row.sums),
@@ -222,7 +232,7 @@ def exposure_view(positions: Sequence[Position], facilities: Mapping[str, Facili
     return ExposureView(by=by, on=on, adds_up=by != "element", totals=sums, rows=rows)
 
 
-def _answer(body: WhatIfBody, book: Book, outcome: Outcome) -> WhatIfView:
+def _answer(body: WhatIfBody, book: Portfolio, outcome: Consequences) -> WhatIfView:
     lost: dict[str, int] = {}
     for loss in outcome.losses:
         lost[loss.currency] = lost.get(loss.currency, 0) + loss.lost_minor
@@ -255,8 +265,8 @@ def _sums(sums: Sums) -> SumsView:
     return SumsView.model_validate(sums, from_attributes=True)
 
 
-def _limit(use: LimitUse) -> LimitView:
-    return LimitView.model_validate(use, from_attributes=True)
+def _limit(use: LimitUse) -> LimitUseView:
+    return LimitUseView.model_validate(use, from_attributes=True)
 
 
 def _today(reads: Reads) -> date:

@@ -20,7 +20,7 @@ from services.loans.domain.facility.facility import (
     shortage,
 )
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
-from services.loans.tables import CommitmentRow, RateRow
+from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
@@ -52,14 +52,14 @@ class LimitsBody(Body):
     reason: Text
 
 
-class RateBody(Body):
+class FacilityRateBody(Body):
     asset: Asset = Field(description='a currency, or the contained grams of an element: "contained/Sb"')
     rate: PositiveNumber = Field(description="minor units of the facility's currency for one minor unit, or one gram")
     quoted_on: Day
     source: Text
 
 
-class LimitView(BaseModel):
+class FacilityLimitView(BaseModel):
     key: str
     parent: str | None
     limit_minor: int | None  # None: no limit of its own
@@ -72,7 +72,7 @@ class FacilityView(BaseModel):
     facility: str
     currency: str
     committed_minor: int
-    limits: list[LimitView]
+    limits: list[FacilityLimitView]
 
 
 class RateView(BaseModel):
@@ -83,7 +83,7 @@ class RateView(BaseModel):
     source: str
 
 
-class RecordedView(RateView):
+class RateRecordedView(RateView):
     before_minor: int  # all commitments in the asset, as they were valued
     after_minor: int
     over: list[str]
@@ -117,11 +117,13 @@ async def set_limits(
 
 
 @router.post("/{facility}/rates", status_code=201)
-async def record_rate(facility: FacilityPath, body: RateBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> RecordedView:
+async def record_rate(
+    facility: FacilityPath, body: FacilityRateBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> RateRecordedView:
     """Every commitment in the asset is valued at it from now on. What exceeds its limit by that stays, and is named."""
     command = RecordRate(asset=body.asset, rate=body.rate, quoted_on=body.quoted_on, source=body.source, on=post.today)
     event = (await post.submit(f"facility/{facility}", command)).facts[0].event
-    return RecordedView.model_validate(event, from_attributes=True)
+    return RateRecordedView.model_validate(event, from_attributes=True)
 
 
 @router.get("/{facility}")
@@ -178,9 +180,9 @@ def _view(facility: Facility, _version: int) -> FacilityView:
     )
 
 
-def _view_limit(facility: Facility, key: str) -> LimitView:
+def _view_limit(facility: Facility, key: str) -> FacilityLimitView:
     limit, used = facility.limits.get(key), facility.used_minor.get(key, 0)
-    return LimitView(
+    return FacilityLimitView(
         key=key,
         parent=facility.root if limit is None else limit.parent,
         limit_minor=None if limit is None else limit.limit_minor,

@@ -11,26 +11,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.domain.equity.value import HoldingFlow, Valuation, worth_on
-from services.loans.domain.facility.exposure import Due, Position, Ratio, rate_of
+from services.loans.domain.facility.exposure import Due, Exposure, Ratio, rate_of
 from services.loans.domain.facility.facility import Facility, worth
-from services.loans.domain.facility.what_ifs import Delivery
+from services.loans.domain.facility.what_ifs import ExpectedDelivery
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.projects.project import OFFTAKE
 from services.loans.domain.standing.standing import upcoming
-from services.loans.tables import (
-    CommitmentRow,
-    DeliveryRow,
-    EquityFlowRow,
-    FacilityRow,
-    HoldingRow,
-    LoanRow,
-    MaterialLoanRow,
-    OfftakeRow,
-    ProductRow,
-    ProjectFactRow,
-    RatioRow,
-    ValuationRow,
-)
+from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
+from services.loans.tables.facility import CommitmentRow, FacilityRow
+from services.loans.tables.loan import LoanRow, RatioRow
+from services.loans.tables.material import MaterialLoanRow, ProductRow
+from services.loans.tables.offtake import DeliveryRow, OfftakeRow
+from services.loans.tables.projects import ProjectFactRow
 from shared.http.handlers import Reads
 
 OWED = ("principal_minor", "interest_minor", "default_interest_minor", "fees_minor")  # of a loan's figures
@@ -41,7 +33,7 @@ async def facilities_of(reads: Reads, session: AsyncSession) -> dict[str, Facili
     return {name: (await reads.state(f"facility/{name}"))[0] for name in names}
 
 
-async def positions_of(session: AsyncSession, facilities: Mapping[str, Facility], on: date) -> tuple[Position, ...]:
+async def positions_of(session: AsyncSession, facilities: Mapping[str, Facility], on: date) -> tuple[Exposure, ...]:
     committed: dict[str, int] = dict((await session.exec(select(CommitmentRow.commitment, CommitmentRow.amount))).all())
     # One that is approved may have its headroom by now, and not have heard of it.
     found = [
@@ -52,7 +44,7 @@ async def positions_of(session: AsyncSession, facilities: Mapping[str, Facility]
     return tuple(each for each in found if each.committed or each.outstanding)
 
 
-async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Position]:
+async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Exposure]:
     columns = (
         LoanRow.loan,
         LoanRow.facility,
@@ -72,7 +64,7 @@ async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Po
     for loan, facility, currency, borrower, project, undrawn, figures, overdue, provision, elements, until in rows:
         owed = sum(figures[name] for name in OWED) if figures else 0
         positions.append(
-            Position(
+            Exposure(
                 instrument="loan",
                 id=loan,
                 facility=facility,
@@ -103,13 +95,13 @@ async def _ratios(session: AsyncSession) -> dict[str, tuple[Ratio, ...]]:
     return found
 
 
-async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: date) -> list[Position]:
+async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: date) -> list[Exposure]:
     flows, valuations = await holding_flows(session), await holding_valuations(session)
     positions = []
     for row in await session.exec(select(HoldingRow).where(col(HoldingRow.status).in_(("approved", "committed")))):
         worth = worth_on(flows.get(row.holding, ()), valuations.get(row.holding, ()), on)
         positions.append(
-            Position(
+            Exposure(
                 instrument="equity",
                 id=row.holding,
                 facility=row.facility,
@@ -126,7 +118,7 @@ async def _holdings(session: AsyncSession, committed: Mapping[str, int], on: dat
     return positions
 
 
-async def _material(session: AsyncSession, facilities: Mapping[str, Facility], committed: Mapping[str, int]) -> list[Position]:
+async def _material(session: AsyncSession, facilities: Mapping[str, Facility], committed: Mapping[str, int]) -> list[Exposure]:
     """Owed without the premium: that is earned day by day, and settled with each return."""
     columns = (
         MaterialLoanRow.loan,
@@ -148,7 +140,7 @@ async def _material(session: AsyncSession, facilities: Mapping[str, Facility], c
         headroom_g = committed.get(loan, 0)
         metal = f"contained/{element}"
         positions.append(
-            Position(
+            Exposure(
                 instrument="material",
                 id=loan,
                 facility=facility,
@@ -199,7 +191,7 @@ def _by_holding[Each](pairs: Iterable[tuple[str, Each]]) -> dict[str, list[Each]
 # What only a delay asks for
 
 
-async def deliveries_of(session: AsyncSession, project: str) -> tuple[Delivery, ...]:
+async def deliveries_of(session: AsyncSession, project: str) -> tuple[ExpectedDelivery, ...]:
     """The project's offtakes that end: what is not delivered of each is taken for one delivery, on the last day of its window."""
     rows = await session.exec(
         select(ProjectFactRow).where(
@@ -222,7 +214,7 @@ async def deliveries_of(session: AsyncSession, project: str) -> tuple[Delivery, 
         offtake, contents = agreed.get(fact.subject or "", (None, {}))
         counts = offtake is not None and offtake.product == fact.product and fact.unit == "g"
         found.append(
-            Delivery(
+            ExpectedDelivery(
                 reference=fact.fact,
                 project=fact.project,
                 on=fact.until,
@@ -251,9 +243,9 @@ def _repays(offtake: OfftakeRow, contents: Mapping[str, str], mass_g: int) -> in
     return int(mass_g * Fraction(contents.get(offtake.element, "0")) * Fraction(offtake.price) * Fraction(offtake.share))
 
 
-async def with_dues(reads: Reads, positions: Sequence[Position], project: str, on: date) -> tuple[Position, ...]:
+async def with_dues(reads: Reads, positions: Sequence[Exposure], project: str, on: date) -> tuple[Exposure, ...]:
     """What loans of the project have to pay from now on, as their own states say."""
-    found: list[Position] = []
+    found: list[Exposure] = []
     for position in positions:
         if position.project == project and position.instrument == "loan":
             loan: Any = (await reads.state(f"loan/{position.id}"))[0]

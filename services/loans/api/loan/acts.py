@@ -14,8 +14,9 @@ from services.loans.api.fields import READERS, ActPath, LoanPath, Number, Positi
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
-from services.loans.events.loan import Act, ActId, CovenantKind
-from services.loans.tables import ActRow
+from services.loans.events.loan import ActId
+from services.loans.events.terms import Amendment, CovenantKind
+from services.loans.tables.loan import ActRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
@@ -116,11 +117,11 @@ async def propose_act(loan: LoanPath, body: ActBody, caller: Operates, post: Pos
     )
 
 
-def _content(body: ActBody) -> Act:
+def _content(body: ActBody) -> Amendment:
     given = body.content.model_dump()
     if isinstance(body.content, RestructureBody):
         given["schedule"] = body.content.schedule.terms()
-    content: Act = msgspec.convert(given, Act)
+    content: Amendment = msgspec.convert(given, Amendment)
     return content
 
 

@@ -14,7 +14,7 @@ from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
-from services.loans.tables import AdvanceRow
+from services.loans.tables.loan import AdvanceRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
 

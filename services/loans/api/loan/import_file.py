@@ -16,7 +16,7 @@ import msgspec
 from pydantic import StringConstraints, ValidationError
 
 from services.loans.api.fields import WholeMinor
-from services.loans.api.loan.terms import TermsBody
+from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.domain.standing.currencies import MINOR_DIGITS, minor_units
 from shared.http.fields import Day
 from shared.http.problems import Problem
@@ -73,7 +73,7 @@ OPTIONAL = (
 type Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")]
 
 
-class ImportBody(TermsBody):
+class ImportBody(LoanTermsBody):
     """A line: the terms, and where the loan stood when it was handed over."""
 
     reference: Reference
@@ -91,7 +91,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     accepted: str | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
+class ImportRow(msgspec.Struct, frozen=True):
     """`line`: of the file, where the row begins; the header's is 1."""
 
     line: int
@@ -99,7 +99,7 @@ class Row(msgspec.Struct, frozen=True):
     content: ImportBody | Fault
 
 
-def read_rows(content: bytes) -> Iterator[Row]:
+def read_rows(content: bytes) -> Iterator[ImportRow]:
     """Raises Problem `import_not_text`, `nul_in_text`, `import_header_invalid`, `import_too_many_rows`."""
     try:
         text = content.decode("utf-8-sig")
@@ -146,20 +146,20 @@ def _header_invalid(detail: str) -> Problem:
     return Problem("import_header_invalid", detail, accepted=f"{', '.join(REQUIRED)}; and, if there is need, {', '.join(OPTIONAL)}")
 
 
-def _row(line: int, columns: tuple[str, ...], cells: list[str] | Fault) -> Row:
+def _row(line: int, columns: tuple[str, ...], cells: list[str] | Fault) -> ImportRow:
     if isinstance(cells, Fault):
-        return Row(line, None, cells)
+        return ImportRow(line, None, cells)
     given = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
     reference = given.get("reference")
     if len(cells) != len(columns):
         detail = f"it has {len(cells)} cells"
-        return Row(line, reference, Fault(code="import_line_malformed", detail=detail, accepted=f"{len(columns)}, as the header"))
+        return ImportRow(line, reference, Fault(code="import_line_malformed", detail=detail, accepted=f"{len(columns)}, as the header"))
     try:
-        return Row(line, reference, ImportBody.model_validate(_body(given)))
+        return ImportRow(line, reference, ImportBody.model_validate(_body(given)))
     except _NoAmount as error:
-        return Row(line, reference, error.fault)
+        return ImportRow(line, reference, error.fault)
     except ValidationError as error:
-        return Row(line, reference, _first_fault(error))
+        return ImportRow(line, reference, _first_fault(error))
 
 
 class _NoAmount(ValueError):

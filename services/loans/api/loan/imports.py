@@ -18,12 +18,12 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from typeid import TypeID
 
-from services.loans.api.loan.import_file import Fault, ImportBody, Row, column_of, read_rows
+from services.loans.api.loan.import_file import Fault, ImportBody, ImportRow, column_of, read_rows
 from services.loans.domain.facility.facility import Facility
 from services.loans.domain.loan.imports import difference, with_import
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.events.loan import LoanId
-from services.loans.tables import LoanRow
+from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Post, Posting, Reading, Reads, import_body
 from shared.http.problems import Problem
@@ -47,7 +47,7 @@ class Result(StrEnum):
     REFUSED = "refused"
 
 
-class RowView(BaseModel):
+class ImportRowView(BaseModel):
     """`field`: the column at fault."""
 
     line: int
@@ -71,12 +71,12 @@ class SummaryView(BaseModel):
 
 class ReportView(BaseModel):
     dry_run: bool
-    rows: list[RowView]
+    rows: list[ImportRowView]
     summary: SummaryView
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    row: Row
+    row: ImportRow
     command: ImportLoan
     document: Document
 
@@ -106,7 +106,7 @@ async def import_loans(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise Problem("import_not_csv", "the body is no CSV file", field="header:content-type", accepted="text/csv")
     until = time.monotonic() + PATIENCE_SECONDS
-    views: dict[int, RowView] = {}
+    views: dict[int, ImportRowView] = {}
     wanted = await _wanted(read_rows(await import_body(request)), post, views)
     known = await _known(reads, [each.command.loan for each in wanted])
     new = [each for each in wanted if each.command.loan not in known]
@@ -129,7 +129,7 @@ def loan_of(reference: str) -> LoanId:
     return LoanId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "lon")))
 
 
-async def _wanted(rows: Iterable[Row], post: Post, views: dict[int, RowView]) -> list[_Wanted]:
+async def _wanted(rows: Iterable[ImportRow], post: Post, views: dict[int, ImportRowView]) -> list[_Wanted]:
     """What the lines ask for; those that ask for nothing that can be are refused."""
     wanted, seen = [], dict[str, int]()
     for row in rows:
@@ -147,7 +147,7 @@ async def _wanted(rows: Iterable[Row], post: Post, views: dict[int, RowView]) ->
     return wanted
 
 
-def _asked(row: Row, body: ImportBody, post: Post) -> _Wanted:
+def _asked(row: ImportRow, body: ImportBody, post: Post) -> _Wanted:
     loan, terms = loan_of(body.reference), body.terms()
     handed_over = {
         "reference": body.reference,
@@ -177,7 +177,7 @@ async def _known(reads: Reads, loans: Sequence[LoanId]) -> dict[str, str]:
         return dict(found.all())
 
 
-async def _compared(reads: Reads, wanted: _Wanted, document: str) -> RowView:
+async def _compared(reads: Reads, wanted: _Wanted, document: str) -> ImportRowView:
     if document == wanted.document.name:
         return _view(wanted, Result.ALREADY)
     async with reads.kernel.pool.acquire() as connection:
@@ -196,7 +196,7 @@ async def _compared(reads: Reads, wanted: _Wanted, document: str) -> RowView:
     return _view(wanted, Result.DIFFERS, fault)
 
 
-async def _planned(reads: Reads, new: Sequence[_Wanted], views: dict[int, RowView]) -> list[_Wanted]:
+async def _planned(reads: Reads, new: Sequence[_Wanted], views: dict[int, ImportRowView]) -> list[_Wanted]:
     """Those that can come in, one after the other."""
     facilities: dict[str, Facility] = {}
     ready = []
@@ -214,7 +214,7 @@ async def _planned(reads: Reads, new: Sequence[_Wanted], views: dict[int, RowVie
     return ready
 
 
-async def _write(reads: Reads, post: Post, ready: Sequence[_Wanted], views: dict[int, RowView], until: float) -> None:
+async def _write(reads: Reads, post: Post, ready: Sequence[_Wanted], views: dict[int, ImportRowView], until: float) -> None:
     """Some, even if there is no more time: a file that is sent again and again gets to its end."""
     views |= {each.row.line: _view(each, Result.READY) for each in ready}
     for start in range(0, len(ready), TOGETHER):
@@ -226,7 +226,7 @@ async def _write(reads: Reads, post: Post, ready: Sequence[_Wanted], views: dict
     post.response.raw_headers[:] = [each for each in post.response.raw_headers if each[0] not in (b"reserve-position", b"etag")]
 
 
-async def _imported(reads: Reads, post: Post, wanted: _Wanted) -> RowView:
+async def _imported(reads: Reads, post: Post, wanted: _Wanted) -> ImportRowView:
     command = wanted.command
     try:
         await post.submit(f"loan/{command.loan}", command, documents=[wanted.document], part=command.reference)
@@ -250,10 +250,10 @@ def _fault(refusal: Problem | Refused[Any]) -> Fault:
     )
 
 
-def _view(wanted: _Wanted, result: Result, fault: Fault | None = None) -> RowView:
+def _view(wanted: _Wanted, result: Result, fault: Fault | None = None) -> ImportRowView:
     said = {} if fault is None else msgspec.structs.asdict(fault)
-    return RowView(line=wanted.row.line, reference=wanted.row.reference, loan=wanted.command.loan, result=result, **said)
+    return ImportRowView(line=wanted.row.line, reference=wanted.row.reference, loan=wanted.command.loan, result=result, **said)
 
 
-def _refused(row: Row, fault: Fault, loan: str | None = None) -> RowView:
-    return RowView(line=row.line, reference=row.reference, loan=loan, result=Result.REFUSED, **msgspec.structs.asdict(fault))
+def _refused(row: ImportRow, fault: Fault, loan: str | None = None) -> ImportRowView:
+    return ImportRowView(line=row.line, reference=row.reference, loan=loan, result=Result.REFUSED, **msgspec.structs.asdict(fault))

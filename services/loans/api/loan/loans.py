@@ -10,12 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.approvals import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
-from services.loans.api.loan.terms import TermsBody
+from services.loans.api.loan.terms import LoanTermsBody
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
 from services.loans.domain.loan.state import LoanStatus, keys_of
 from services.loans.events.loan import LoanId
-from services.loans.tables import LoanRow
+from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
@@ -36,7 +36,7 @@ class CancellationBody(Body):
     reason: Text
 
 
-class ProposedView(BaseModel):
+class LoanProposedView(BaseModel):
     loan: str
     status: LoanStatus
     document: str  # SHA-256 of the proposal: what an approver signs
@@ -44,7 +44,7 @@ class ProposedView(BaseModel):
     currency: str
 
 
-class ApprovedView(BaseModel):
+class LoanApprovedView(BaseModel):
     loan: str
     status: LoanStatus
     document: str
@@ -93,7 +93,7 @@ class LoanView(LoanSummary):
 
 
 @router.post("", status_code=201)
-async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+async def propose_loan(body: LoanTermsBody, caller: Operates, post: Posting, reads: Reading) -> LoanProposedView:
     """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
     loan, terms = LoanId(post.new_id("lon")), body.terms()
     document = Document(canonical({"loan": loan, "terms": terms}))
@@ -107,7 +107,7 @@ async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: 
     )
     accepted = await post.submit(f"loan/{loan}", command, documents=[document])
     event = accepted.facts[0].event
-    return ProposedView(
+    return LoanProposedView(
         loan=loan,
         status=LoanStatus.PROPOSED,
         document=event.document,
@@ -119,11 +119,11 @@ async def propose_loan(body: TermsBody, caller: Operates, post: Posting, reads: 
 @router.post("/{loan}/approvals", status_code=201)
 async def approve_loan(
     loan: LoanPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
-) -> ApprovedView:
+) -> LoanApprovedView:
     """The signature of a second person, over the proposal's SHA-256. The facility is asked for its headroom next."""
     command = ApproveLoan(signing=await signing_of(reads, body, caller, post.today), on=post.today)
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    return ApprovedView(
+    return LoanApprovedView(
         loan=loan,
         status=LoanStatus.APPROVED,
         document=event.document,

@@ -13,7 +13,7 @@ from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
-from services.loans.tables import PaymentRow
+from services.loans.tables.loan import PaymentRow
 from shared.http.fields import Body, Day, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, same_fields
 from shared.journal.record import Fact
@@ -53,7 +53,7 @@ class PaymentView(BaseModel):
     reason: str | None
 
 
-class RecordedView(BaseModel):
+class PaymentRecordedView(BaseModel):
     """`change`: what it changes in the loan's books, also of what counts for later days. `figures`: how the loan stands with it."""
 
     payment: str
@@ -66,7 +66,7 @@ class RecordedView(BaseModel):
 
 
 @router.post("/{loan}/payments", status_code=201)
-async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, post: Posting) -> RecordedView:
+async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, post: Posting) -> PaymentRecordedView:
     command = RecordPayment(
         payment=PaymentId(post.new_id("pay")),
         reference=body.reference,
@@ -79,7 +79,7 @@ async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, po
 
 
 @router.post("/{loan}/recoveries", status_code=201)
-async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, post: Posting) -> RecordedView:
+async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, post: Posting) -> PaymentRecordedView:
     """What came of a loan in default: to what is owed, and then to what was written off."""
     command = RecordRecovery(
         payment=PaymentId(post.new_id("pay")),
@@ -92,7 +92,7 @@ async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, 
 
 
 @router.post("/{loan}/payments/{payment}/reverse")
-async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> RecordedView:
+async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> PaymentRecordedView:
     """It never counted: what came after it stands as if it had not been."""
     command = ReversePayment(payment=PaymentId(payment), reason=body.reason, on=post.today)
     return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
@@ -113,9 +113,9 @@ async def list_payments(
         )
 
 
-def _recorded(fact: Fact, kind: PaymentKind) -> RecordedView:
+def _recorded(fact: Fact, kind: PaymentKind) -> PaymentRecordedView:
     event = fact.event
-    return RecordedView(
+    return PaymentRecordedView(
         payment=event.payment,
         loan=event.loan,
         kind=kind,

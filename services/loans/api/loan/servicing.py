@@ -12,15 +12,15 @@ from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveN
 from services.loans.api.loan.loans import LoanChange, Operates, SeesLoans, find_loan
 from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, DeclareDefault, Regrade, ReportRatio, ResetRate
 from services.loans.domain.loan.state import LoanStatus
-from services.loans.events.loan import CovenantKind, Grade, Stage
-from services.loans.tables import RatioRow
+from services.loans.events.terms import CovenantKind, Grade, Stage
+from services.loans.tables.loan import RatioRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading
 
 router = APIRouter(prefix="/v1/loans", tags=["servicing"])
 
 
-class RateBody(Body):
+class RateResetBody(Body):
     """The base rate from a day on; the margin stays."""
 
     base_pct: Number
@@ -79,7 +79,7 @@ class GradeView(BaseModel):
 
 
 @router.post("/{loan}/rates", status_code=201)
-async def reset_rate(loan: LoanPath, body: RateBody, caller: Operates, post: Posting) -> ServicedView:
+async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ServicedView:
     command = ResetRate(base_pct=body.base_pct, source=body.source, from_on=body.from_on, on=post.today)
     event = (await post.submit(f"loan/{loan}", command)).facts[0].event
     return ServicedView(loan=loan, change=msgspec.to_builtins(event.change), figures=msgspec.to_builtins(event.after))

@@ -8,11 +8,11 @@ from pydantic import Field, StrictInt, StringConstraints
 from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.standing.calendars import Every
 from services.loans.domain.standing.periods import dated
-from services.loans.events.loan import (
-    Account,
+from services.loans.events.terms import (
     Category,
     CovenantKind,
     DayCount,
+    FundingAccount,
     Grade,
     Kind,
     LoanTerms,
@@ -96,9 +96,9 @@ class CovenantBody(Body):
     minimum: PositiveNumber
 
 
-class TermsBody(Body):
+class LoanTermsBody(Body):
     facility: Code = "cmf"
-    account: Account
+    account: FundingAccount
     instrument: Text = Field(description="that approves it: an Act, direction or delegation")
     borrower: Code
     project: Code

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.fields import READERS, Element, FactKind, PositiveNumber
 from services.loans.domain.material.state import MaterialLoan
 from services.loans.events.material import Assay
-from services.loans.tables import MaterialLoanRow
+from services.loans.tables.material import MaterialLoanRow
 from shared.clock import day_of
 from shared.http.auth import Caller, allow, whose
 from shared.http.fields import TYPEID, Body, Day

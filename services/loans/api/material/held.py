@@ -25,7 +25,7 @@ from services.loans.api.material.fields import (
 from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
 from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
 from services.loans.events.material import DeferralId, MaterialLoanClosed
-from services.loans.tables import DeferralRow
+from services.loans.tables.material import DeferralRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields

@@ -29,7 +29,7 @@ from services.loans.domain.material.state import MaterialLoan, MaterialStatus
 from services.loans.domain.material.terms import MAX_STEP_DAYS, ApproveTerms, ProposeTerms, WithdrawMaterialLoan, terms_document
 from services.loans.events.facility import FacilityId
 from services.loans.events.material import MaterialTerms, Premium, Security, SecurityKind
-from services.loans.tables import MaterialEntryRow, MaterialLoanRow, ProductRow
+from services.loans.tables.material import MaterialEntryRow, MaterialLoanRow, ProductRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
@@ -51,7 +51,7 @@ class SecurityBody(Body):
     required_cover: Number = Field(default="1", description="of the value of what is owed")
 
 
-class TermsBody(Body):
+class MaterialTermsBody(Body):
     """`element` left out: the one of which the product states the largest share."""
 
     facility: Code = "lending"
@@ -67,7 +67,7 @@ class TermsBody(Body):
     cash_basis: Text
 
 
-class ProposedView(BaseModel):
+class MaterialProposedView(BaseModel):
     loan: str
     status: MaterialStatus
     document: str  # SHA-256 of the terms: what an approver signs
@@ -75,7 +75,7 @@ class ProposedView(BaseModel):
     content: str
 
 
-class ApprovedView(BaseModel):
+class MaterialApprovedView(BaseModel):
     loan: str
     status: MaterialStatus
     document: str
@@ -83,7 +83,7 @@ class ApprovedView(BaseModel):
     approval: ApprovalView
 
 
-class WithdrawnView(BaseModel):
+class MaterialWithdrawnView(BaseModel):
     loan: str
     status: MaterialStatus
     reason: str
@@ -129,7 +129,7 @@ class MaterialLoanView(MaterialLoanSummary):
     owed_g: int
 
 
-class EntryView(BaseModel):
+class MaterialEntryView(BaseModel):
     """A line of the loan's history. `told`: the event as it is stored."""
 
     version: int
@@ -190,12 +190,15 @@ async def show_material_loan(loan: MaterialPath, caller: SeesMaterial, reads: Re
 
 
 @router.get("/{loan}/history")
-async def list_history(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[EntryView]:
+async def list_history(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[MaterialEntryView]:
     """Everything that happened to it, in order."""
     async with pages.session() as session:
         await find_material_loan(session, loan, caller)
         return await pages.of(
-            select(MaterialEntryRow).where(MaterialEntryRow.loan == loan), MaterialEntryRow.version, same_fields(EntryView), session=session
+            select(MaterialEntryRow).where(MaterialEntryRow.loan == loan),
+            MaterialEntryRow.version,
+            same_fields(MaterialEntryView),
+            session=session,
         )
 
 
@@ -243,17 +246,21 @@ def _owed_g(loan: MaterialLoan, on: date) -> int:
 
 
 @router.post("/{loan}/terms", status_code=201)
-async def propose_terms(loan: MaterialPath, body: TermsBody, caller: Operates, post: Posting, reads: Reading) -> ProposedView:
+async def propose_terms(
+    loan: MaterialPath, body: MaterialTermsBody, caller: Operates, post: Posting, reads: Reading
+) -> MaterialProposedView:
     """For a second person's signature over the SHA-256 of their document."""
     state, _ = await material_state(reads, loan, caller)
     terms = await _terms(reads, state.product, body)
     document = Document(terms_document(state, terms))
     command = ProposeTerms(terms=terms, document=document.name, by=caller.subject, on=post.today)
     event = (await post.submit(stream_of(loan), command, documents=[document])).facts[0].event
-    return ProposedView(loan=loan, status="proposed", document=event.document, element=event.terms.element, content=event.terms.content)
+    return MaterialProposedView(
+        loan=loan, status="proposed", document=event.document, element=event.terms.element, content=event.terms.content
+    )
 
 
-async def _terms(reads: Reads, product: str, body: TermsBody) -> MaterialTerms:
+async def _terms(reads: Reads, product: str, body: MaterialTermsBody) -> MaterialTerms:
     """With the content that the product states of the element."""
     async with reads.session() as session:
         row = await session.get(ProductRow, product)
@@ -294,11 +301,11 @@ async def show_terms(loan: MaterialPath, caller: SeesMaterial, reads: Reading) -
 
 
 @router.post("/{loan}/approvals", status_code=201)
-async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> ApprovedView:
+async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves, post: Posting, reads: Reading) -> MaterialApprovedView:
     """The signature of a second person, for the purpose "material_loan". The facility is asked for headroom next."""
     command = ApproveTerms(signing=await signing_of(reads, body, caller, post.today), on=post.today)
     event = (await post.submit(stream_of(loan), command)).facts[0].event
-    return ApprovedView(
+    return MaterialApprovedView(
         loan=loan,
         status="approved",
         document=event.document,
@@ -308,7 +315,7 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
 
 
 @router.post("/{loan}/withdraw")
-async def withdraw_material_loan(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> WithdrawnView:
+async def withdraw_material_loan(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> MaterialWithdrawnView:
     """Before anything is committed. What its release had reserved is available again."""
     await post.submit(stream_of(loan), WithdrawMaterialLoan(reason=body.reason))
-    return WithdrawnView(loan=loan, status="withdrawn", reason=body.reason)
+    return MaterialWithdrawnView(loan=loan, status="withdrawn", reason=body.reason)

@@ -24,7 +24,7 @@ from services.loans.api.material.fields import (
 )
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnAssayed, ReturnedLot, ReturnId, ReturnRejected, ReturnSettled
-from services.loans.tables import MaterialReturnRow
+from services.loans.tables.material import MaterialReturnRow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
@@ -85,7 +85,7 @@ class AssayedView(BaseModel):
     reason: str | None
 
 
-class ReturnView(BaseModel):
+class MaterialReturnView(BaseModel):
     returned: str
     loan: str
     status: ReturnStatus
@@ -151,22 +151,22 @@ async def assay_return(loan: MaterialPath, returned: ReturnPath, body: ReturnAss
 
 
 @router.get("/{loan}/returns")
-async def list_returns(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[ReturnView]:
+async def list_returns(loan: MaterialPath, caller: SeesMaterial, pages: Paging) -> Page[MaterialReturnView]:
     async with pages.session() as session:
         await find_material_loan(session, loan, caller)
         return await pages.of(
             select(MaterialReturnRow).where(MaterialReturnRow.loan == loan),
             MaterialReturnRow.returned,
-            same_fields(ReturnView),
+            same_fields(MaterialReturnView),
             session=session,
         )
 
 
 @router.get("/{loan}/returns/{returned}")
-async def show_return(loan: MaterialPath, returned: ReturnPath, caller: SeesMaterial, reads: Reading) -> ReturnView:
+async def show_return(loan: MaterialPath, returned: ReturnPath, caller: SeesMaterial, reads: Reading) -> MaterialReturnView:
     async with reads.session() as session:
         await find_material_loan(session, loan, caller)
         row = await session.get(MaterialReturnRow, returned)
     if row is None or row.loan != loan:
         raise Problem("return_not_found", f"there is no return {returned}", field="path:returned")
-    return of_event(ReturnView, row)
+    return of_event(MaterialReturnView, row)

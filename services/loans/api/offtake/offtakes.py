@@ -14,7 +14,7 @@ from services.loans.api.standing.standing import loan_as_known
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.events.loan import LoanId, Prepays
 from services.loans.events.offtake import OfftakeId
-from services.loans.tables import DeliveryRow, OfftakeRow
+from services.loans.tables.offtake import DeliveryRow, OfftakeRow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem

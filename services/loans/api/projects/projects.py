@@ -9,9 +9,9 @@ from sqlmodel import col, select
 
 from services.loans.api.fields import READERS, Code, FactKind, FactPath, ProjectPath, Sha256
 from services.loans.domain.projects.project import RecordFact, WithdrawFact
-from services.loans.events.loan import ProjectCode
 from services.loans.events.project import ProjectFact, ProjectFactId
-from services.loans.tables import ProjectFactRow, ProjectRow
+from services.loans.events.terms import ProjectCode
+from services.loans.tables.projects import ProjectFactRow, ProjectRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
@@ -55,7 +55,7 @@ class FactView(BaseModel):
     withdrawn_because: str | None
 
 
-class WithdrawnView(BaseModel):
+class FactWithdrawnView(BaseModel):
     fact: str
     project: str
     kind: str
@@ -108,11 +108,11 @@ async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Ca
 @router.post("/{project}/facts/{fact}/withdraw")
 async def withdraw_fact(
     project: ProjectPath, fact: FactPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> WithdrawnView:
+) -> FactWithdrawnView:
     """It was wrong, or has ended before its time: it counts no longer, on any day. What was let happen by it stays."""
     command = WithdrawFact(fact=ProjectFactId(fact), by=caller.subject, reason=body.reason)
     event = (await post.submit(f"project/{project}", command)).facts[0].event
-    return WithdrawnView(fact=event.fact, project=event.project, kind=event.kind, withdrawn_because=event.reason, loans=event.loans)
+    return FactWithdrawnView(fact=event.fact, project=event.project, kind=event.kind, withdrawn_because=event.reason, loans=event.loans)
 
 
 @router.get("")

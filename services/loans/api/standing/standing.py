@@ -14,7 +14,7 @@ from services.loans.domain.loan.books import far_fault
 from services.loans.domain.loan.decider import DECIDER
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.standing.standing import figures_on, upcoming
-from services.loans.tables import LoanEntryRow
+from services.loans.tables.loan import LoanEntryRow
 from shared.http.fields import Day
 from shared.http.handlers import Page, Paging, Reading, Reads, same_fields
 from shared.http.problems import Problem
@@ -37,7 +37,7 @@ class DueView(BaseModel):
     balance_minor: int
 
 
-class EntryView(BaseModel):
+class LoanEntryView(BaseModel):
     version: int
     kind: str
     on: date  # that it counts for
@@ -99,10 +99,10 @@ async def show_schedule(loan: LoanPath, caller: SeesLoans, reads: Reading) -> li
 
 
 @router.get("/{loan}/entries")
-async def list_entries(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[EntryView]:
+async def list_entries(loan: LoanPath, caller: SeesLoans, pages: Paging) -> Page[LoanEntryView]:
     """All that ever happened to it, in the order in which it became known."""
     async with pages.session() as session:
         await find_loan(session, loan, caller)
         return await pages.of(
-            select(LoanEntryRow).where(LoanEntryRow.loan == loan), LoanEntryRow.version, same_fields(EntryView), session=session
+            select(LoanEntryRow).where(LoanEntryRow.loan == loan), LoanEntryRow.version, same_fields(LoanEntryView), session=session
         )

@@ -14,8 +14,8 @@ from services.loans.api.loan.loans import SeesLoans, find_loan
 from services.loans.api.standing.standing import loan_as_known
 from services.loans.api.standing.statement_page import page_of
 from services.loans.domain.standing.standing import books_on, figures_on, minus
-from services.loans.domain.standing.statement import Line, LineKind, lines_of, told_in
-from services.loans.tables import LoanEntryRow
+from services.loans.domain.standing.statement import LineKind, StatementEntry, lines_of, told_in
+from services.loans.tables.loan import LoanEntryRow
 from shared.http.fields import Day
 from shared.http.handlers import Reading, Reads
 from shared.http.print_page import PAGE, PAGE_HEADERS, Format, wants_page
@@ -122,7 +122,7 @@ async def _version_at(session: AsyncSession, loan: str, known_at: datetime | Non
     return (await session.exec(known)).one() or 0
 
 
-async def _entries(session: AsyncSession, reads: Reads, loan: str, lines: tuple[Line, ...]) -> dict[str, LoanEntryRow]:
+async def _entries(session: AsyncSession, reads: Reads, loan: str, lines: tuple[StatementEntry, ...]) -> dict[str, LoanEntryRow]:
     """What told of the lines, by the id of their facts."""
     wanted = {line.fact for line in lines if line.fact is not None}
     if not wanted:
@@ -147,7 +147,7 @@ async def _corrections(session: AsyncSession, loan: str, since: date, until: dat
     return [Correction.model_validate(row, from_attributes=True) for row in rows]
 
 
-def _line(line: Line, entry: LoanEntryRow | None, until: date) -> StatementLine:
+def _line(line: StatementEntry, entry: LoanEntryRow | None, until: date) -> StatementLine:
     return StatementLine(
         on=line.on,
         kind=line.kind,

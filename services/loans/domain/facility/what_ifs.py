@@ -11,8 +11,8 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.facility.exposure import (
+    Exposure,
     LimitUse,
-    Position,
     Ratio,
     held_in_currency,
     in_currency,
@@ -68,7 +68,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="de
 type Scenario = Default | PriceChange | Delay
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class ExpectedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """To come from a project. `amount`: what it repays of a position, in the position's asset, if it comes by `repays_until`."""
 
     reference: str  # the right's
@@ -81,12 +81,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     repays_until: date | None = None  # the last day of the agreement
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
+class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     """All that a what-if starts from."""
 
-    positions: tuple[Position, ...]
+    positions: tuple[Exposure, ...]
     facilities: dict[str, Facility]
-    deliveries: tuple[Delivery, ...] = ()
+    deliveries: tuple[ExpectedDelivery, ...] = ()
     on: date
 
 
@@ -139,10 +139,10 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
     minimum: str
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Consequences(msgspec.Struct, frozen=True, kw_only=True):
     """`after`: the book as it would be; the rest is what that means."""
 
-    after: Book
+    after: Portfolio
     exceeded: tuple[LimitUse, ...] = ()  # limits that would be exceeded, and are not yet
     shortfalls: tuple[Shortfall, ...] = ()  # larger than they are
     losses: tuple[Loss, ...] = ()
@@ -152,15 +152,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     breaches: tuple[Breach, ...] = ()
 
 
-def what_if(book: Book, scenarios: Sequence[Scenario]) -> Outcome:
+def what_if(book: Portfolio, scenarios: Sequence[Scenario]) -> Consequences:
     """One after the other, each on what the one before left."""
-    outcome = Outcome(after=book)
+    outcome = Consequences(after=book)
     for scenario in scenarios:
         outcome = _then(outcome, scenario)
     return msgspec.structs.replace(outcome, exceeded=_exceeded(book, outcome.after), shortfalls=_shortfalls(book, outcome.after))
 
 
-def _then(outcome: Outcome, scenario: Scenario) -> Outcome:
+def _then(outcome: Consequences, scenario: Scenario) -> Consequences:
     match scenario:
         case Default():
             return _default(outcome, scenario)
@@ -176,7 +176,7 @@ def _then(outcome: Outcome, scenario: Scenario) -> Outcome:
 # A default
 
 
-def _default(outcome: Outcome, scenario: Default) -> Outcome:
+def _default(outcome: Consequences, scenario: Default) -> Consequences:
     book, kept = outcome.after, Fraction(scenario.recovery)
     positions, losses = [], list(outcome.losses)
     for position in book.positions:
@@ -203,7 +203,7 @@ def _default(outcome: Outcome, scenario: Default) -> Outcome:
     return msgspec.structs.replace(outcome, after=after, losses=tuple(losses))
 
 
-def _recharged(book: Book, positions: Sequence[Position]) -> dict[str, Facility]:
+def _recharged(book: Portfolio, positions: Sequence[Exposure]) -> dict[str, Facility]:
     """Facilities without what will never be drawn, as they themselves would release it."""
     facilities = dict(book.facilities)
     for before, after in zip(book.positions, positions, strict=True):
@@ -219,7 +219,7 @@ def _recharged(book: Book, positions: Sequence[Position]) -> dict[str, Facility]
 # Another price
 
 
-def _repriced(book: Book, scenario: PriceChange) -> Book:
+def _repriced(book: Portfolio, scenario: PriceChange) -> Portfolio:
     factor = max(Fraction(0), 1 + Fraction(scenario.change))
     felt = max(Fraction(0), 1 + Fraction(scenario.change) * Fraction(scenario.elasticity))
     element = scenario.asset.removeprefix("contained/") if scenario.asset.startswith("contained/") else None
@@ -256,7 +256,7 @@ def _with_rate(facility: Facility, asset: str, rate: Fraction, on: date) -> Faci
     return evolve(facility, recorded)
 
 
-def _fallen(before: Book, after: Book) -> tuple[Loss, ...]:
+def _fallen(before: Portfolio, after: Portfolio) -> tuple[Loss, ...]:
     """What would be worth less. What is owed in metal is not lost: it comes back in grams."""
     losses = []
     for one, other in zip(before.positions, after.positions, strict=True):
@@ -271,7 +271,7 @@ def _fallen(before: Book, after: Book) -> tuple[Loss, ...]:
 # A delay
 
 
-def _delayed(outcome: Outcome, scenario: Delay) -> Outcome:
+def _delayed(outcome: Consequences, scenario: Delay) -> Consequences:
     book = outcome.after
     own = [each for each in book.deliveries if each.project == scenario.project and each.on >= book.on]
     later = {each.reference: msgspec.structs.replace(each, on=_later(each.on, scenario.months)) for each in own}
@@ -309,7 +309,7 @@ def _delayed(outcome: Outcome, scenario: Delay) -> Outcome:
     )
 
 
-def _gap(position: Position, before: Sequence[Delivery], after: Sequence[Delivery]) -> Gap | None:
+def _gap(position: Exposure, before: Sequence[ExpectedDelivery], after: Sequence[ExpectedDelivery]) -> Gap | None:
     """On each day on which something is due: how much of it deliveries would have repaid by then, and do not."""
     missing, since = 0, date.max
     for due in position.dues:
@@ -320,12 +320,12 @@ def _gap(position: Position, before: Sequence[Delivery], after: Sequence[Deliver
     return Gap(position=position.id, asset=position.asset, missing=missing, since=since) if missing else None
 
 
-def _delivered(deliveries: Sequence[Delivery], until: date) -> int:
+def _delivered(deliveries: Sequence[ExpectedDelivery], until: date) -> int:
     """What deliveries have repaid by then. One that comes after its agreement has ended repays nothing."""
     return sum(each.amount for each in deliveries if each.on <= until and (each.repays_until is None or each.on <= each.repays_until))
 
 
-def _share_within_a_year(before: Sequence[Delivery], after: Sequence[Delivery], on: date) -> Fraction | None:
+def _share_within_a_year(before: Sequence[ExpectedDelivery], after: Sequence[ExpectedDelivery], on: date) -> Fraction | None:
     """How much of what was to come within twelve months still does. None: nothing was, or it is not in one unit."""
     end = _later(on, YEAR_MONTHS)
     if len({each.unit for each in before}) != 1:
@@ -350,12 +350,12 @@ def _later(day: date, months: int) -> date:
 # What it means
 
 
-def _exceeded(before: Book, after: Book) -> tuple[LimitUse, ...]:
+def _exceeded(before: Portfolio, after: Portfolio) -> tuple[LimitUse, ...]:
     already = {(use.facility, use.key) for use in limit_uses(before.facilities.values()) if use.headroom_minor < 0}
     return tuple(use for use in limit_uses(after.facilities.values()) if use.headroom_minor < 0 and (use.facility, use.key) not in already)
 
 
-def _shortfalls(before: Book, after: Book) -> tuple[Shortfall, ...]:
+def _shortfalls(before: Portfolio, after: Portfolio) -> tuple[Shortfall, ...]:
     found = []
     for one, other in zip(before.positions, after.positions, strict=True):
         facility = before.facilities[one.facility]

@@ -28,12 +28,10 @@ from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_room, fault_
 from services.loans.domain.standing.standing import figures_on, opened
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
-    Act,
     ActApproved,
     ActId,
     ActProposed,
     ActWithdrawn,
-    AmendCondition,
     Approval,
     BalanceBroughtForward,
     CommitmentRefused,
@@ -42,8 +40,12 @@ from services.loans.events.loan import (
     LoanEvent,
     LoanId,
     LoanProposed,
-    LoanTerms,
     LoanWithdrawn,
+)
+from services.loans.events.terms import (
+    AmendCondition,
+    Amendment,
+    LoanTerms,
     Precedent,
     Restructure,
     WaiveCondition,
@@ -95,7 +97,7 @@ class RefuseCommitment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ProposeAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     act: ActId
-    content: Act
+    content: Amendment
     reason: str
     document: str
     by: str
@@ -259,7 +261,7 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
     return [approved, cited, *arrears(loan, approved.after), *cleared]
 
 
-def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
+def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] | None:
     """Why the loan cannot be changed so."""
     if loan.id is None or loan.terms is None:
         return not_found()
@@ -297,7 +299,7 @@ def _fault_of_act(content: Act, loan: Loan, on: date) -> Refused[Reason] | None:
             assert_never(content)
 
 
-def _power_for(content: Act, loan: LoanId, terms: LoanTerms) -> tuple[str, LoanId, LoanTerms, int]:
+def _power_for(content: Amendment, loan: LoanId, terms: LoanTerms) -> tuple[str, LoanId, LoanTerms, int]:
     """What an act needs power to do, and of how much money: of what is written off, or of the loan that is changed."""
     match content:
         case AmendCondition() | Restructure():

@@ -11,7 +11,6 @@ from services.loans.domain.standing.dated_facts import Advanced, BroughtForward,
 from services.loans.domain.standing.periods import grid
 from services.loans.domain.standing.standing import Account, books_on, bucket, figures_on, minus, plus, with_fact, without_fact
 from services.loans.events.loan import (
-    Act,
     ActApproved,
     AdvancePaid,
     ArrearsChanged,
@@ -28,9 +27,8 @@ from services.loans.events.loan import (
     PeriodClosed,
     RateReset,
     RecoveryRecorded,
-    Restructure,
-    WriteOff,
 )
+from services.loans.events.terms import Amendment, Restructure, WriteOff
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 
@@ -146,7 +144,7 @@ def account_after(loan: Loan, event: Booked) -> Account:
             assert_never(event)
 
 
-def _with_act(account: Account, act: str, content: Act) -> Account:
+def _with_act(account: Account, act: str, content: Amendment) -> Account:
     match content:
         case Restructure():
             changed = Rescheduled(

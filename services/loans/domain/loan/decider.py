@@ -16,7 +16,17 @@ from services.loans.domain.loan.agreement import AgreementCommand, decide_agreem
 from services.loans.domain.loan.books import cancelled, enter
 from services.loans.domain.loan.payments import PaymentCommand, decide_payment
 from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
-from services.loans.domain.loan.state import Covenant, Decided, Loan, LoanStatus, OpenAct, OpenAdvance, Payment, contract_of, with_act
+from services.loans.domain.loan.state import (
+    CovenantStanding,
+    Decided,
+    Loan,
+    LoanStatus,
+    OpenAct,
+    OpenAdvance,
+    Payment,
+    contract_of,
+    with_act,
+)
 from services.loans.domain.standing.standing import opened
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import (
@@ -88,7 +98,7 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
                 terms=event.terms,
                 document=event.document,
                 proposed_by=event.proposed_by,
-                covenants=immutables.Map({each.kind: Covenant(each.minimum) for each in event.terms.covenants}),
+                covenants=immutables.Map({each.kind: CovenantStanding(each.minimum) for each in event.terms.covenants}),
             )
         case LoanImported():
             return _imported(event)

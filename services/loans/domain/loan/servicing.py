@@ -22,21 +22,18 @@ from services.loans.domain.loan.state import OPEN, Decided, Loan, LoanStatus, Re
 from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import (
-    CovenantKind,
     FeeCharged,
-    Grade,
     LoanClosed,
     LoanDefaulted,
     LoanEvent,
     LoanId,
     LoanImported,
-    LoanTerms,
     PeriodClosed,
     RateReset,
     RatioReported,
     Regraded,
-    Stage,
 )
+from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
 
 

@@ -14,22 +14,14 @@ from services.loans.domain.facility.facility import Reason as FacilityReason
 from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.loan import (
-    Act,
-    ActId,
-    AdvanceId,
+from services.loans.events.loan import ActId, AdvanceId, BookChange, Figures, LoanEvent, LoanId, LoanImported, PaymentId, Seen
+from services.loans.events.terms import (
     AmendCondition,
-    BookChange,
+    Amendment,
     CovenantKind,
-    Figures,
-    LoanEvent,
-    LoanId,
-    LoanImported,
     LoanTerms,
-    PaymentId,
     Precedent,
     Restructure,
-    Seen,
     WaiveCondition,
     WaiveCovenant,
     WriteOff,
@@ -92,7 +84,7 @@ class OpenAdvance(msgspec.Struct, frozen=True):
 
 
 class OpenAct(msgspec.Struct, frozen=True):
-    content: Act
+    content: Amendment
     document: str
     proposed_by: str
 
@@ -103,7 +95,7 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     reversed: bool = False
 
 
-class Covenant(msgspec.Struct, frozen=True):
+class CovenantStanding(msgspec.Struct, frozen=True):
     """`breached`: by the figure for the last day that was reported for, whether it is waived or not."""
 
     minimum: str
@@ -124,7 +116,7 @@ class Loan(msgspec.Struct, frozen=True):
     acts: immutables.Map[ActId, OpenAct] = immutables.Map()
     payments: immutables.Map[PaymentId, Payment] = immutables.Map()
     references: immutables.Map[str, PaymentId] = immutables.Map()
-    covenants: immutables.Map[CovenantKind, Covenant] = immutables.Map()
+    covenants: immutables.Map[CovenantKind, CovenantStanding] = immutables.Map()
     bucket: str = "current"
     resets: int = 0  # of the rate
     provision_minor: int = 0
@@ -146,7 +138,7 @@ class Loan(msgspec.Struct, frozen=True):
         return sum(advance.amount_minor for advance in self.advances.values())
 
 
-def with_act(loan: Loan, content: Act) -> Loan:
+def with_act(loan: Loan, content: Amendment) -> Loan:
     """What an act changes besides the books."""
     assert loan.terms is not None
     match content:

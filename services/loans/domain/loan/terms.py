@@ -9,7 +9,8 @@ from services.loans.domain.loan.state import Reason
 from services.loans.domain.standing.periods import grid
 from services.loans.domain.standing.schedule import schedule as worked_out
 from services.loans.domain.standing.schedule_terms import ScheduleError, Step, Terms
-from services.loans.events.loan import LoanTerms, Precedent, ScheduleTerms, Seen, Subsequent
+from services.loans.events.loan import Seen
+from services.loans.events.terms import LoanTerms, Precedent, ScheduleTerms, Subsequent
 from shared.journal.decider import Refused
 from shared.journal.record import canonical
 from shared.terms.conditions import evaluate

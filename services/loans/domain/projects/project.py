@@ -15,7 +15,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.events.loan import LoanId, ProjectCode
+from services.loans.events.loan import LoanId
 from services.loans.events.project import (
     ProjectEvent,
     ProjectFact,
@@ -24,6 +24,7 @@ from services.loans.events.project import (
     ProjectFactWithdrawn,
     ProjectWatched,
 )
+from services.loans.events.terms import ProjectCode
 from shared.journal.decider import Decider, Refused
 from shared.journal.record import MAX_INTEGER
 from shared.terms.conditions import Evidence

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.loans.events.loan import ScheduleTerms
+from services.loans.events.terms import ScheduleTerms
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):

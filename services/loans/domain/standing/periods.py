@@ -10,10 +10,10 @@ import msgspec
 from services.loans.domain.standing.calendars import adjusted, due_dates, months_later
 from services.loans.domain.standing.day_counts import parts_within, period_parts
 from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
-from services.loans.events.loan import ScheduleTerms
+from services.loans.events.terms import ScheduleTerms
 
 
-class Grid(msgspec.Struct, frozen=True):
+class PeriodGrid(msgspec.Struct, frozen=True):
     """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`, not before its end."""
 
     terms: ScheduleTerms
@@ -32,24 +32,24 @@ def dated(terms: ScheduleTerms) -> ScheduleTerms:
 
 
 @lru_cache(maxsize=1024)
-def grid(terms: ScheduleTerms) -> Grid:
+def grid(terms: ScheduleTerms) -> PeriodGrid:
     ends = due_dates(terms.start, terms.every, terms.periods)
     bounds = (terms.start, *ends)
-    return Grid(terms, bounds, terms.due or ends, period_parts(terms.day_count, bounds))
+    return PeriodGrid(terms, bounds, terms.due or ends, period_parts(terms.day_count, bounds))
 
 
-def period_end(grid: Grid, period: int) -> date:
+def period_end(grid: PeriodGrid, period: int) -> date:
     """Beyond the last period, what is still owed is billed each month. Raises ValueError beyond the last day that there is."""
     if period < grid.terms.periods:
         return grid.bounds[period + 1]
     return months_later(grid.bounds[-1], period - grid.terms.periods + 1)
 
 
-def due_date(grid: Grid, period: int) -> date:
+def due_date(grid: PeriodGrid, period: int) -> date:
     return grid.due[period] if period < grid.terms.periods else period_end(grid, period)
 
 
-def period_of(grid: Grid, day: date) -> int:
+def period_of(grid: PeriodGrid, day: date) -> int:
     """The first period that ends after a day."""
     period = max(0, bisect_right(grid.bounds, day) - 1)
     while period_end(grid, period) <= day:
@@ -57,7 +57,7 @@ def period_of(grid: Grid, day: date) -> int:
     return period
 
 
-def parts_of(grid: Grid, period: int, since: date, start: date, end: date) -> int:
+def parts_of(grid: PeriodGrid, period: int, since: date, start: date, end: date) -> int:
     """What a span takes of the period that it lies in. Before the schedule's start, it is counted from `since`."""
     if start >= grid.terms.start:
         since = grid.bounds[period] if period <= grid.terms.periods else period_end(grid, period - 1)
@@ -69,7 +69,7 @@ def repays(terms: ScheduleTerms, period: int) -> bool:
     return period >= terms.capitalised_periods + terms.interest_only_periods and terms.kind != "bullet"
 
 
-def planned(grid: Grid, period: int, last: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
+def planned(grid: PeriodGrid, period: int, last: int, principal_minor: int, owed: int, rate: int, basis: int) -> tuple[int, ...]:
     """The payments from `period` to the `last`, one a period, or one for all. Of the kind "equal_principal" they are principal alone.
 
     At the period's end, `owed` / basis is owed: the principal, and its interest; afterwards a part of a year costs `rate` / basis.

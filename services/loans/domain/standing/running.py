@@ -14,7 +14,7 @@ from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR
 from services.loans.domain.standing.instalments import half_even
 from services.loans.domain.standing.periods import grid, parts_of, period_of
-from services.loans.events.loan import ScheduleTerms
+from services.loans.events.terms import ScheduleTerms
 
 
 class Bill(msgspec.Struct, frozen=True, gc=False):

@@ -18,13 +18,13 @@ import msgspec
 from services.loans.domain.standing.calendars import Adjustment, CalendarError, Every, adjusted, due_dates
 from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts
 from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
-from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateReset, ScheduleError, Terms, check
+from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateChange, ScheduleError, Terms, check
 from shared.journal.record import MAX_INTEGER
 
-type Dated = Advance | Prepayment | RateReset
+type Dated = Advance | Prepayment | RateChange
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class ScheduleRow(msgspec.Struct, frozen=True, gc=False):
     """The balance is the one before it less the principal, which is negative where the balance grows: by an advance, or by interest that is
     added to it. A payment is `principal_minor + interest_minor`."""
 
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     what: Literal["payment", "advance", "prepayment"] = "payment"
 
 
-class Grid(msgspec.Struct, frozen=True):
+class ScheduleGrid(msgspec.Struct, frozen=True):
     """`due`: when payments are due. Period k accrues from `bounds[k]` to `bounds[k + 1]`, which is `parts[k]` of a year."""
 
     due: tuple[date, ...]
@@ -43,7 +43,7 @@ class Grid(msgspec.Struct, frozen=True):
     parts: tuple[int, ...]
 
 
-def schedule(terms: Terms) -> list[Row]:
+def schedule(terms: Terms) -> list[ScheduleRow]:
     """All payments, and the advances and prepayments between them. Raises ScheduleError; whatever the terms, nothing else."""
     check(terms)
     try:
@@ -59,21 +59,21 @@ def schedule(terms: Terms) -> list[Row]:
 @lru_cache(maxsize=128)
 def _grid(
     start: date, every: Every, periods: int, day_count: DayCount, calendar: str, adjustment: Adjustment, adjust_accrual: bool
-) -> Grid:
+) -> ScheduleGrid:
     unmoved = due_dates(start, every, periods)
     # Before a first day that is a holiday itself there is nothing to pay.
     due = unmoved if adjustment == "none" else tuple(max(start, adjusted(day, adjustment, calendar)) for day in unmoved)
     bounds = (start, *(due if adjust_accrual else unmoved))
-    return Grid(due, bounds, period_parts(day_count, bounds))
+    return ScheduleGrid(due, bounds, period_parts(day_count, bounds))
 
 
-def _by_period(terms: Terms, grid: Grid) -> Mapping[int, Sequence[Dated]]:
+def _by_period(terms: Terms, grid: ScheduleGrid) -> Mapping[int, Sequence[Dated]]:
     """On one day, money is lent before it is paid back, whatever order they were given in."""
     by_period: dict[int, list[Dated]] = defaultdict(list)
     dated: Sequence[Dated] = (*terms.advances, *terms.prepayments, *terms.rate_resets)
     for each in sorted(dated, key=lambda each: each.day):  # sorting is stable
         if not grid.bounds[0] <= each.day < grid.bounds[-1]:
-            field = {Advance: "advances", Prepayment: "prepayments", RateReset: "rate_resets"}[type(each)]
+            field = {Advance: "advances", Prepayment: "prepayments", RateChange: "rate_resets"}[type(each)]
             accepted = f"{grid.bounds[0]} to before {grid.bounds[-1]}"
             raise ScheduleError("schedule_day_out_of_range", f"{each.day} is not within the schedule", field, accepted)
         by_period[bisect_right(grid.bounds, each.day) - 1].append(each)
@@ -83,7 +83,7 @@ def _by_period(terms: Terms, grid: Grid) -> Mapping[int, Sequence[Dated]]:
 class _Course:
     """A schedule while it is worked out. Amounts that are owed or accrued are whole numbers of 1/`basis` of a minor unit."""
 
-    def __init__(self, terms: Terms, grid: Grid, dated: Mapping[int, Sequence[Dated]]) -> None:
+    def __init__(self, terms: Terms, grid: ScheduleGrid, dated: Mapping[int, Sequence[Dated]]) -> None:
         self.terms = terms
         self.grid = grid
         self.dated = dated
@@ -96,10 +96,10 @@ class _Course:
         self.level = False
         self.to_repay = 0  # the balance when payments were last planned
         self.balloon = 0
-        self.course: list[Row] = []
+        self.course: list[ScheduleRow] = []
         self._set_rate(terms.annual_rate_pct)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScheduleRow]:
         basis = self.basis
         for period, due in enumerate(self.grid.due):
             accrued = self.balance * self.growth[period]
@@ -110,7 +110,7 @@ class _Course:
             interest = half_even(accrued, basis)
             principal = self._principal(period, self.balance, interest)
             self.balance -= principal
-            self.course.append(Row(due, principal, interest, self.balance))
+            self.course.append(ScheduleRow(due, principal, interest, self.balance))
             if self.balance > MAX_INTEGER:
                 self._fail_to_amortise() if self.level else self._fail_for_size()
             if period == self.last:
@@ -168,14 +168,14 @@ class _Course:
             match each:
                 case Advance():
                     self.balance += each.amount_minor
-                    self.course.append(Row(each.day, -each.amount_minor, 0, self.balance, "advance"))
+                    self.course.append(ScheduleRow(each.day, -each.amount_minor, 0, self.balance, "advance"))
                 case Prepayment():
                     if each.amount_minor > self.balance:
                         detail = f"on {each.day} only {self.balance} minor units are left to repay"
                         raise ScheduleError("schedule_prepayment_above_balance", detail, "prepayments", "at most the balance")
                     self.balance -= each.amount_minor
-                    self.course.append(Row(each.day, each.amount_minor, 0, self.balance, "prepayment"))
-                case RateReset():
+                    self.course.append(ScheduleRow(each.day, each.amount_minor, 0, self.balance, "prepayment"))
+                case RateChange():
                     self._set_rate(each.annual_rate_pct)
                 case _:
                     assert_never(each)
@@ -216,7 +216,7 @@ class _Course:
             self._fail_to_amortise()
         for period, dated in self.dated.items():
             for each in dated:
-                if period > self.last and not isinstance(each, RateReset):
+                if period > self.last and not isinstance(each, RateChange):
                     field = "advances" if isinstance(each, Advance) else "prepayments"
                     raise ScheduleError("schedule_repaid_before", f"all is repaid on {last.due}", field, f"a day before {last.due}")
 

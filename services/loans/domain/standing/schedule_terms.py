@@ -56,7 +56,7 @@ class Prepayment(msgspec.Struct, frozen=True):
     reduces: Reduces = "instalment"
 
 
-class RateReset(msgspec.Struct, frozen=True):
+class RateChange(msgspec.Struct, frozen=True):
     """The rate from `day` on; instalments are worked out anew."""
 
     day: date
@@ -97,7 +97,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     adjust_accrual: bool = False
     advances: tuple[Advance, ...] = ()
     prepayments: tuple[Prepayment, ...] = ()
-    rate_resets: tuple[RateReset, ...] = ()
+    rate_resets: tuple[RateChange, ...] = ()
 
 
 def check(terms: Terms) -> None:

@@ -40,7 +40,7 @@ class Account(msgspec.Struct, frozen=True):
     after: tuple[Running, ...] = ()
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class DueRow(msgspec.Struct, frozen=True, gc=False):
     """What will be due, and how much principal is left after it."""
 
     due: date
@@ -241,10 +241,10 @@ def interest_on(account: Account, on: date) -> Fraction:
     return together(course.accrued, course.accrued_overdue).fraction()
 
 
-def upcoming(account: Account, on: date) -> tuple[Row, ...]:
+def upcoming(account: Account, on: date) -> tuple[DueRow, ...]:
     """What will be due after a day, as things stand then: if nothing more is advanced, and all is paid when it is due."""
     return tuple(
-        Row(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, balance) for bill, balance in _ahead(_at(account, on))
+        DueRow(bill.due, bill.principal_minor, bill.interest_minor, bill.fees_minor, balance) for bill, balance in _ahead(_at(account, on))
     )
 
 

@@ -53,7 +53,7 @@ type LineKind = Literal[
 ]
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class StatementEntry(msgspec.Struct, frozen=True, kw_only=True):
     """`change`: of the books, by this line alone. `owed_minor`: after it, less than zero if more was paid than was owed."""
 
     on: date
@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     owed_minor: int
 
 
-def lines_of(account: Account, since: date, until: date) -> Iterator[Line]:
+def lines_of(account: Account, since: date, until: date) -> Iterator[StatementEntry]:
     """From the beginning of `since` to the end of `until`."""
     place = bisect_left(account.facts, since, key=lambda fact: fact.on)
     course = Course(account.contract, account.after[place - 1] if place else began(account.contract))
@@ -76,13 +76,13 @@ def lines_of(account: Account, since: date, until: date) -> Iterator[Line]:
         before, course = books_of(course), Course(account.contract, after)
         books = books_of(course)
         kind, amount_minor = _said(fact)
-        yield Line(
+        yield StatementEntry(
             on=fact.on, kind=kind, fact=fact.id, amount_minor=amount_minor, change=minus(books, before), owed_minor=owed_by_books(books)
         )
     yield from _billed(course, until)
 
 
-def _billed(course: Course, day: date) -> Iterator[Line]:
+def _billed(course: Course, day: date) -> Iterator[StatementEntry]:
     """Period by period, to the end of a day."""
     while (end := period_end(course.grid, course.period)) <= day:
         before = books_of(course)
@@ -90,7 +90,7 @@ def _billed(course: Course, day: date) -> Iterator[Line]:
         books = books_of(course)
         if (change := minus(books, before)) != BookChange():
             billed = -(change.interest_income_minor + change.default_interest_income_minor + change.fee_income_minor)
-            yield Line(on=end, kind="billed", fact=None, amount_minor=billed, change=change, owed_minor=owed_by_books(books))
+            yield StatementEntry(on=end, kind="billed", fact=None, amount_minor=billed, change=change, owed_minor=owed_by_books(books))
     run_to(course, day)
 
 

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from services.allocation.events.policy import (
+from services.allocation.events.policies import (
     PolicyActivated,
     PolicyApproved,
     PolicyDrafted,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.allocation.tables import Table
+from services.allocation.tables.table import Table
 
 
 class ProofRow(Table, table=True):

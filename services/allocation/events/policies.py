@@ -6,11 +6,11 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.rounds import Approval, Method, QuorumStep
+from services.allocation.events.rounds import Approval, QuorumStep, RoundMethod
 from shared.journal.record import Grams
 
 
-class Emergency(msgspec.Struct, frozen=True, kw_only=True):
+class EmergencyTerms(msgspec.Struct, frozen=True, kw_only=True):
     """A round may be certified on one approval, if it awards no more than this, and another person ratifies it within the hours."""
 
     ratify_within_hours: int
@@ -29,10 +29,10 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True):
-    method: Method
+    method: RoundMethod
     protected_g: dict[ProductId, Grams]  # levels that rounds under this policy never break, where they are above inventory's own
     quorum: tuple[QuorumStep, ...]
-    emergency: Emergency | None  # None: there is no such path
+    emergency: EmergencyTerms | None  # None: there is no such path
     clocks: dict[str, Clocks]  # by class: "standard", "emergency"
     release_days: int
     carry_years: int  # how long rounding is remembered
