@@ -10,6 +10,7 @@ from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, Wei
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
@@ -42,6 +43,8 @@ ANTIMONY = ProductId("antimony-metal")
 PASSED = Assay(report="A-1", laboratory="AmLab", assayed_on=date(2026, 1, 2), contents={"Sb": "0.9965"}, in_specification=True)
 FAILED = Assay(report="A-2", laboratory="AmLab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.98"}, in_specification=False)
 RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence="log 7", by="inventory")
+GATE = GateEvidence(gate=LOAN_COMMITTED, evidence="loans/0/9", by="loans")
+DECISION = "ab" * 32  # of `a_round`
 
 
 def register() -> RegisterProduct:
@@ -90,7 +93,7 @@ def award(name: str, partner: str, units: int) -> AwardedRelease:
 
 
 def a_round(*awards: AwardedRelease, pools: tuple[ReleasePool, ...] = (), on: date = TODAY, expires_on: date = LAST_DAY) -> ReleaseRound:
-    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision="ab" * 32, awards=awards, pools=pools, expires_on=expires_on, on=on)
+    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision=DECISION, awards=awards, pools=pools, expires_on=expires_on, on=on)
 
 
 def pool(name: str, *lots: str) -> ReleasePool:
@@ -138,6 +141,21 @@ def lift(name: str = "hld_1", capacity: Capacity | None = MAY) -> LiftHold:
 
 def take_back(release: str = "rel_a", capacity: Capacity | None = MAY) -> CancelRelease:
     return CancelRelease(release=ReleaseId(release), reason="withdrawn", capacity=capacity)
+
+
+def announce(name: str = "a", decision: str = DECISION) -> AnnounceLoan:
+    return AnnounceLoan(
+        product=ANTIMONY,
+        release=ReleaseId(f"rel_{name}"),
+        award=f"awd_{name}",
+        decision=decision,
+        partner="JP",
+        return_on=DAY_AFTER,
+    )
+
+
+def open_gate(name: str = "a", decision: str = DECISION) -> OpenLoanGate:
+    return OpenLoanGate(product=ANTIMONY, release=ReleaseId(f"rel_{name}"), decision=decision, partner="JP", gate=GATE)
 
 
 class Story:

@@ -29,8 +29,8 @@ from services.inventory.events import LotId
 from shared.engines.engines import Engines
 from tests.stories import stockpile as stock
 from tests.stories.book import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
-from tests.unit.inventory.test_properties import histories, tell
-from tests.unit.inventory.test_tables import A_LIFE, fact, facts_of
+from tests.stories.stockpile_by_chance import histories, tell
+from tests.stories.stockpile_facts import A_LIFE, fact, facts_of
 
 VERSIONS = Path(__file__).parents[3] / "migrations" / "allocation" / "versions"
 KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0020_timer_versions")  # of the journal, which is not here

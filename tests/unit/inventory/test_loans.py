@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.inventory.domain.dispatch import ReturnDraw
-from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate, TakeInReturn
+from services.inventory.domain.loans import TakeInReturn
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease, TakeBackRelease
 from services.inventory.domain.stock import RecordAssay
 from services.inventory.events import (
     DrawId,
-    GateEvidence,
     LentDrawReturned,
     LotId,
     LotTakenIn,
@@ -30,6 +29,7 @@ from services.inventory.events import (
 from tests.stories.stockpile import (
     ANTIMONY,
     DAY_AFTER,
+    DECISION,
     FAILED,
     PASSED,
     TONNE,
@@ -37,32 +37,16 @@ from tests.stories.stockpile import (
     Story,
     a_round,
     a_stockpile,
+    announce,
     award,
     dispatch,
     draw,
     lot,
+    open_gate,
     right,
     take_back,
     weigh,
 )
-
-DECISION = "ab" * 32  # of `a_round`
-GATE = GateEvidence(gate=LOAN_COMMITTED, evidence="loans/0/9", by="loans")
-
-
-def announce(name: str = "a", decision: str = DECISION) -> AnnounceLoan:
-    return AnnounceLoan(
-        product=ANTIMONY,
-        release=ReleaseId(f"rel_{name}"),
-        award=f"awd_{name}",
-        decision=decision,
-        partner="JP",
-        return_on=DAY_AFTER,
-    )
-
-
-def open_gate(name: str = "a", decision: str = DECISION) -> OpenLoanGate:
-    return OpenLoanGate(product=ANTIMONY, release=ReleaseId(f"rel_{name}"), decision=decision, partner="JP", gate=GATE)
 
 
 def lent(units: int = 4, *lots: Any) -> Story:

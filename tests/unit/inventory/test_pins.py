@@ -23,6 +23,7 @@ from tests.stories.stockpile import (
     Story,
     a_round,
     a_stockpile,
+    announce,
     award,
     draw,
     hold,
@@ -32,7 +33,6 @@ from tests.stories.stockpile import (
     take_back,
     taking,
 )
-from tests.unit.inventory.test_loans import announce
 
 AUSTRALIAN, CHINESE = "lot_au", "lot_cn"
 POOLS = (pool("p1", AUSTRALIAN), pool("p2", CHINESE))

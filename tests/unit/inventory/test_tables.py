@@ -1,9 +1,8 @@
 """Inventory's read tables, on the real PostgreSQL: they agree with the stockpile, however its events were committed."""
 
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -17,41 +16,25 @@ from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.allocation.events import PartnerCode, PartnerRegistered
-from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
-from services.inventory.domain.releases import LapseRelease
-from services.inventory.domain.rights import MatureRight
-from services.inventory.domain.state import Stockpile, in_stock_g, reserved_g
-from services.inventory.domain.stock import AdjustStock, RecordAssay
-from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
+from services.inventory.domain.state import in_stock_g, reserved_g
+from services.inventory.events import ReleaseId
 from services.inventory.projections import project, take_checkpoints, take_partners
 from services.inventory.tables import metadata
 from services.ledger.events import CheckpointSigned
 from services.ledger.signers import create_key_file
 from shared.engines.engines import Engines
-from shared.journal.record import Fact, Record
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from tests.stories.stockpile import (
-    ANTIMONY,
-    FAILED,
-    TODAY,
     UNIT_G,
-    Story,
     a_round,
+    announce,
     award,
-    dispatch,
     draw,
-    hold,
-    lift,
     lot,
-    pool,
-    protect,
+    open_gate,
     register,
-    right,
-    take_back,
-    taking,
-    weigh,
 )
-from tests.unit.inventory.test_loans import announce, open_gate
+from tests.stories.stockpile_facts import A_LIFE, fact, facts_of
 
 VERSIONS = Path(__file__).parents[3] / "migrations" / "inventory" / "versions"
 KERNELS = ("0002_lock_head", "0003_snapshots", "0005_timer_instants", "0009_timer_versions")  # of the journal, which is not here
@@ -60,36 +43,6 @@ MIGRATIONS = [
     for name in sorted(file.stem for file in VERSIONS.glob("[0-9]*.py"))
     if name not in KERNELS
 ]
-LATER = TODAY + timedelta(days=40)
-
-A_LIFE = (
-    register(),
-    lot("lot_1", 10),
-    lot("lot_2", 4, depot="Darwin"),
-    right("rgt_1", 8),
-    protect(),
-    hold("depot", "Darwin", expires_on=TODAY),
-    lift(),
-    a_round(award("a", "JP", 5), award("b", "US", 8), award("c", "EU", 2), award("d", "AU", 1)),
-    draw("drw_1", "rel_a", 2),
-    draw("drw_2", "rel_a", 1),
-    draw("drw_3", "rel_b", 8, partner="US", assign_rights=True),
-    weigh("drw_1", 2 * UNIT_G - 700),
-    dispatch("drw_1"),
-    DeliverDraw(draw=DrawId("drw_1"), partner="JP", delivered_on=TODAY, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY),
-    ReturnDraw(draw=DrawId("drw_2"), reason="late"),
-    RecordAssay(lot=LotId("lot_1"), assay=FAILED),
-    draw("drw_4", "rel_c", 2, partner="EU", assign_rights=True),
-    take_back("rel_d"),
-    LapseRelease(release=ReleaseId("rel_a"), on=LATER),
-    AdjustStock(lot=LotId("lot_2"), change_units=1, cause="stock_take", reason="count"),
-    MatureRight(right=RightId("rgt_1"), settled_g=UNIT_G, delivery=lot("lot_3", 1)),
-    lot("lot_4", 3),
-    a_round(taking(award("e", "JP", 3), ("p1", UNIT_G, 3)), pools=(pool("p1", "lot_4"),)),
-    draw("drw_5", "rel_e", 1),
-    RecordAssay(lot=LotId("lot_4"), assay=FAILED),
-    draw("drw_6", "rel_e", 1, assign_rights=True),
-)
 
 
 @pytest.fixture
@@ -127,36 +80,6 @@ class Tables:
             rows = await self.connection.execute(sa.select(table).order_by(*table.primary_key.columns))
             found[table.name] = [tuple(row) for row in rows]
         return found
-
-
-def facts_of(story: Sequence[Any]) -> tuple[list[Fact], Stockpile]:
-    told, events = Story(), list[Event]()
-    for command in story:
-        events += told.when(command)
-    return [fact(event, number) for number, event in enumerate(events, start=1)], told.state
-
-
-def fact(event: Any, position: int = 1, source: str = "inventory") -> Fact:
-    record = Record(
-        shard=2,
-        position=position,
-        stream=f"stockpile/{ANTIMONY}",
-        version=position,
-        type=event.__struct_config__.tag,
-        data=msgspec.Raw(msgspec.json.encode(event)),
-        partner=None,
-        partner_seq=None,
-        effective_on=TODAY.isoformat(),
-        recorded_at="2026-01-06T00:00:00.000000Z",
-        command_id="00",
-        actor="operator-1",
-        correlation_id="0" * 32,
-        causation_id="test",
-        salt=b"",
-        event_hash=b"",
-        chain_hash=b"",
-    )
-    return Fact(source, record, event)
 
 
 async def test_the_migration_makes_the_tables_that_the_code_reads(tables: Tables):

@@ -22,11 +22,13 @@ from tests.stories.stockpile import (
     Story,
     a_round,
     a_stockpile,
+    announce,
     award,
     dispatch,
     draw,
     hold,
     lot,
+    open_gate,
     pool,
     protect,
     register,
@@ -35,7 +37,6 @@ from tests.stories.stockpile import (
     taking,
     weigh,
 )
-from tests.unit.inventory.test_loans import announce, open_gate
 
 RELEASE = "partner/JP/release/rel_a"
 

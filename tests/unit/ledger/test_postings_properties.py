@@ -9,7 +9,7 @@ from services.inventory.domain.state import in_stock_g, reserved_g, short_g
 from services.ledger.accounts import Balance, Key, Side, post
 from services.ledger.postings import postings
 from tests.stories.stockpile import ANTIMONY
-from tests.unit.inventory.test_properties import histories, stories
+from tests.stories.stockpile_by_chance import histories, stories
 
 type Books = Mapping[Key, Balance]
 

@@ -12,12 +12,12 @@ from services.registry import JOURNALED, service
 from shared.journal.decider import Decider
 from shared.journal.snapshots import decoded, encoded
 from tests.stories import equity as equity_story
+from tests.stories import facility as facility_story
 from tests.stories import loan as loan_story
 from tests.stories import material as material_story
+from tests.stories import project as project_story
 from tests.stories.book import a_certified_round, a_proposal
-from tests.unit.inventory.test_properties import histories, stories
-from tests.unit.loans.facility import test_facility
-from tests.unit.loans.projects import test_project
+from tests.stories.stockpile_by_chance import histories, stories
 
 DECIDERS = [decider for name in JOURNALED for decider in service(name).deciders]
 
@@ -45,8 +45,8 @@ ANOTHER_SCHEDULE = Restructure(
     capitalise_overdue=True,
 )
 STATES = {
-    "a facility": test_facility.opened(test_facility.rate("1.52"), test_facility.reserve("a", 300, "element/Sb", asset="USD")),
-    "a project": test_project.given(test_project.output("fct_1", 900), test_project.a_right(), test_project.watch()),
+    "a facility": facility_story.opened(facility_story.rate("1.52"), facility_story.reserve("a", 300, "element/Sb", asset="USD")),
+    "a project": project_story.given(project_story.output("fct_1", 900), project_story.a_right(), project_story.watch()),
     "a loan with its conditions": loan_story.committed(loan_story.learn(*loan_story.SHOWN[:1]), loan_story.request()),
     "a loan in another schedule": loan_story.lent(
         ClosePeriod(on=loan_story.months(2)),

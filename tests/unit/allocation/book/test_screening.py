@@ -1,19 +1,16 @@
 """Screening in a book: hits bar a request until a person has cleared them; objections are answered, and stay."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
-from services.allocation.domain.book.requests import Findings, WithdrawRequest
+from services.allocation.domain.book.requests import WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound
-from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
+from services.allocation.domain.book.screening import DecideHit
 from services.allocation.domain.book.state import Reason
 from services.allocation.events import (
     ApprovalsLapsed,
     Finding,
-    Hit,
     HitId,
     ListName,
     ObjectionAnswered,
@@ -23,14 +20,12 @@ from services.allocation.events import (
     RequestAccepted,
     RequestScreened,
     ScreeningHitDecided,
-    SubjectId,
 )
 from tests.stories.book import (
     ANTIMONY,
     JP,
     OPERATOR,
     ROUND,
-    TODAY,
     UNIT_G,
     Story,
     a_book,
@@ -40,52 +35,7 @@ from tests.stories.book import (
     request_id,
     submit,
 )
-
-LISTS = {ListName("entity-list"): 1}
-PARTNER = SubjectId("sub_partner")
-UNTIL = TODAY + timedelta(days=10)
-
-
-def hit(name: str = "1", **changes: Any) -> Hit:
-    told: dict[str, Any] = {"hit": f"hit_{name}", "role": "nominee", "list": "entity-list", "entry": f"E-{name}", "match": "near"}
-    return Hit(**(told | changes))
-
-
-def screen(*hits: Hit, name: str = "jp", lists: dict[ListName, int] = LISTS, beyond: int = 0) -> ScreenParties:
-    return ScreenParties(screened=(Screened(request=request_id(name), lists=lists, hits=hits, beyond=beyond),))
-
-
-def decide_hit(outcome: Any, hit: str = "1", name: str = "jp") -> DecideHit:
-    return DecideHit(request=request_id(name), hit=HitId(f"hit_{hit}"), outcome=outcome, reason="looked at", by=OPERATOR)
-
-
-def findings(**changes: Any) -> Findings:
-    told: dict[str, Any] = {"findings": {}, "not_pre_cleared": (), "by": OPERATOR, "objections_until": UNTIL}
-    return Findings(**(told | changes))
-
-
-def objection(name: str = "1", **changes: Any) -> RaiseObjection:
-    told: dict[str, Any] = {
-        "objection": f"obj_{name}",
-        "request": request_id("jp"),
-        "reasons": ("more is needed",),
-        "by": PARTNER,
-        "on": UNTIL,
-    }
-    return RaiseObjection(**(told | changes))
-
-
-def answer(upheld: bool, units: int | None = None, name: str = "1", **changes: Any) -> AnswerObjection:
-    told: dict[str, Any] = {
-        "objection": f"obj_{name}",
-        "upheld": upheld,
-        "accepted_g": None if units is None else units * UNIT_G,
-        "reasons": ("looked at again",),
-        "by": OPERATOR,
-        "lists": {},
-        "on": TODAY,
-    }
-    return AnswerObjection(**(told | changes))
+from tests.stories.screening import LISTS, PARTNER, UNTIL, answer, decide_hit, findings, hit, objection, screen
 
 
 def test_a_request_without_hits_is_accepted_once_it_is_screened_by_the_lists_in_force():

@@ -50,7 +50,7 @@ from tests.stories.material import (
     sign,
     take_in,
 )
-from tests.unit.inventory.test_tables import fact
+from tests.stories.stockpile_facts import fact
 
 MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 LATER = days(45)

@@ -15,18 +15,13 @@ from services.loans.domain.projects.project import (
     Project,
     Reason,
     RecordFact,
-    RecordRight,
-    Watch,
-    WithdrawFact,
     decide,
     evidence_of,
     evolve,
     news_of,
     project_of,
 )
-from services.loans.events.loan import LoanId, ProjectCode
 from services.loans.events.project import (
-    ProjectFact,
     ProjectFactId,
     ProjectFactRecorded,
     ProjectFactWithdrawn,
@@ -37,66 +32,12 @@ from shared.delivery.inbox import Reaction
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_DATA_BYTES, MAX_INTEGER
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown, evaluate
+from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_fact, a_right, given, offtake, output, record, watch, withdraw
 from tests.stories.stockpile import a_stockpile
 from tests.stories.stockpile import right as a_stock_right
-from tests.unit.inventory.test_tables import fact as stock_fact
+from tests.stories.stockpile_facts import fact as stock_fact
 
-HILLGROVE = ProjectCode("hillgrove")
-TODAY = date(2026, 1, 6)
-LOAN, OTHER_LOAN = LoanId("lon_1"), LoanId("lon_2")
 SHARE = ShareAtLeast(part="offtake", whole="output", share="4/5")
-
-
-def a_fact(name: str = "fct_1", **changes: Any) -> ProjectFact:
-    told: dict[str, Any] = {
-        "fact": ProjectFactId(name),
-        "kind": "permit",
-        "subject": "mining lease 1332",
-        "product": None,
-        "quantity": None,
-        "unit": None,
-        "binding": None,
-        "by": "usr_1",
-        "since": TODAY,
-        "until": None,
-    }
-    return ProjectFact(**(told | changes))
-
-
-def record(name: str = "fct_1", evidence: tuple[str, ...] = ("NSW register",), **changes: Any) -> RecordFact:
-    return RecordFact(project=HILLGROVE, known=a_fact(name, **changes), evidence=evidence)
-
-
-def output(name: str, quantity: int, **changes: Any) -> RecordFact:
-    return record(name, **({"kind": "output", "subject": None, "quantity": quantity, "unit": "g"} | changes))
-
-
-def offtake(name: str, quantity: int, **changes: Any) -> RecordFact:
-    return record(name, **({"kind": "offtake", "subject": name, "quantity": quantity, "unit": "g", "binding": True} | changes))
-
-
-def a_right(name: str = "rgt_9", mass_g: int = 900, product: str = "antimony-metal") -> RecordRight:
-    return RecordRight(
-        project=HILLGROVE, right=name, product=product, mass_g=mass_g, since=TODAY, until=date(2026, 9, 30), place="inventory/0/7"
-    )
-
-
-def withdraw(name: str = "fct_1") -> WithdrawFact:
-    return WithdrawFact(fact=ProjectFactId(name), by="usr_2", reason="the lease was surrendered")
-
-
-def watch(loan: LoanId = LOAN) -> Watch:
-    return Watch(project=HILLGROVE, loan=loan)
-
-
-def given(*commands: Command) -> Project:
-    project = Project()
-    for command in commands:
-        decided = decide(command, project)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            project = evolve(project, event)
-    return project
 
 
 def refusal(command: Command, project: Project) -> Reason:

@@ -20,8 +20,8 @@ from services.loans.projections import project
 from services.loans.tables import ProjectFactRow, ProjectRow, metadata
 from shared.engines.engines import Engines
 from shared.journal.decider import Refused
-from tests.unit.inventory.test_tables import fact
-from tests.unit.loans.projects.test_project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
+from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
+from tests.stories.stockpile_facts import fact
 
 MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
 

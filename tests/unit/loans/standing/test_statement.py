@@ -33,7 +33,7 @@ from tests.stories.loan import (
     signing,
     told,
 )
-from tests.unit.loans.standing.test_properties import account_of, contracts, days, happenings
+from tests.stories.standing_by_chance import account_of, contracts, days, happenings
 
 YEAR_END = date(2026, 12, 31)
 LINE: dict[str, Any] = {

@@ -32,10 +32,14 @@ from tests.stories.audit import (
     Story,
     Told,
     approval,
+    audited,
+    before,
     book,
+    changed,
     decided,
     dispatch,
     draw,
+    failures,
     parcels,
     release,
     stock,
@@ -45,37 +49,14 @@ from tests.stories.audit import (
 from tests.stories.audit_material import told_with_material
 
 
-def changed(story: Story, name: str, **fields: Any) -> None:
-    """The event of a step, otherwise."""
-    step = story[name]
-    assert isinstance(step, Step)
-    story[name] = replace(step, event=replace(step.event, **fields))
-
-
-def before(story: Story, name: str, **steps: Any) -> Story:
-    """More steps, before the one of that name."""
-    names = list(story)
-    place = names.index(name)
-    return {each: story[each] for each in names[:place]} | steps | {each: story[each] for each in names[place:]}
-
-
 def grants_first(story: Story) -> Story:
     """As earlier builds told it: what the round gives, and then that it is certified."""
     grants = {name: story.pop(name) for name in ("grant_jp", "grant_us")}
     return before(story, "certify", **grants)
 
 
-def failures(report: Report) -> dict[str, list[str]]:
-    """check -> places"""
-    return {result.check: [failure.place for failure in result.failures] for result in report.checks if result.failed}
-
-
 def failed(report: Report) -> set[Check]:
     return {Check[result.check.upper()] for result in report.checks if result.failed}
-
-
-async def audited(folder: Path, story: Story) -> Report:
-    return await Told(story, folder).audited()
 
 
 # --- a true history

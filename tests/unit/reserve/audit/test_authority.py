@@ -24,14 +24,16 @@ from tests.stories.audit import (
     Told,
     a_citation,
     an_instrument,
+    audited,
+    before,
     book,
+    failures,
     stock,
     told,
 )
+from tests.stories.audit_equity import told_with_equity
 from tests.stories.audit_loans import told_with_loans
 from tests.stories.audit_material import told_with_material
-from tests.unit.reserve.audit.test_audit import audited, before, failures
-from tests.unit.reserve.audit.test_holdings import told_with_equity
 
 LATER = date(2026, 1, 2)
 RATIFY_BY = datetime(2026, 1, 8, tzinfo=UTC)

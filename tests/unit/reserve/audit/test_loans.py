@@ -9,7 +9,7 @@ import pytest
 from services.loans.events.facility import LimitsSet
 from services.loans.events.loan import BookChange, WaiveCondition
 from services.loans.events.offtake import OfftakeEnded
-from tests.stories.audit import LAST_DAY, OTHER_KEY, TODAY, Step, Told
+from tests.stories.audit import LAST_DAY, OTHER_KEY, TODAY, Step, Told, before, changed, failures
 from tests.stories.audit_loans import (
     CMF,
     LOSS,
@@ -34,7 +34,6 @@ from tests.stories.audit_loans import (
     told_with_loans,
     valued,
 )
-from tests.unit.reserve.audit.test_audit import before, changed, failures
 
 
 async def failures_of(folder: Path, **steps: Step) -> dict[str, list[str]]:

@@ -9,10 +9,9 @@ from msgspec.structs import replace
 from services.loans.events.loan import Approval
 from services.loans.events.material import ContainedChange
 from shared.terms.approval import approve
-from tests.stories.audit import OTHER_KEY, Step, Told
+from tests.stories.audit import OTHER_KEY, Step, Told, changed, failures
 from tests.stories.audit_material import lent, told_with_material
 from tests.stories.material import DUE, LATER, UNIT_G, days
-from tests.unit.reserve.audit.test_audit import changed, failures
 
 
 async def found(folder: Path, name: str, **fields: Any) -> dict[str, str]:

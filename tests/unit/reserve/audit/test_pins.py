@@ -10,7 +10,7 @@ from reserve.audit.report import Findings
 from reserve.audit.stock import Stock
 from services.inventory.events import Event, LotId, Parcel, StockAdjusted, StockDrawn, StockPinned
 from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, pool, register, taking
-from tests.unit.inventory.test_properties import histories, stories
+from tests.stories.stockpile_by_chance import histories, stories
 
 POOLS = (pool("p1", "lot_1"), pool("p2", "lot_2"))
 

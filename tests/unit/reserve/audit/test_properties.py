@@ -7,38 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reserve.audit.approvers import Approvers
-from reserve.audit.evidence import Recorded
 from reserve.audit.holdings import Holdings
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
 from reserve.audit.report import Findings
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.equity.decider import CommitHolding
+from services.loans.domain.material.decider import DECIDER as MATERIAL
 from services.loans.domain.material.terms import CommitMaterialLoan
 from shared.journal.decider import Decider
+from tests.stories import loan as facility_loan
 from tests.stories import material
+from tests.stories.audit import RECORD
 from tests.stories.equity import COMMITTED_ON, approve, propose
-from tests.unit.ledger.test_loan_postings_properties import BEGUN, MATERIAL, events_of_a_loan, facility_loan, flows, told, turns
-
-RECORD = Recorded(
-    shard=0,
-    position=1,
-    stream="",
-    version=1,
-    type="",
-    data=b"",
-    partner=None,
-    partner_seq=None,
-    effective_on="2026-01-06",
-    recorded_at="2026-01-06T00:00:00.000000Z",
-    command_id="",
-    actor="",
-    correlation_id="",
-    causation_id="",
-    salt="",
-    event_hash="",
-    chain_hash="",
-)
+from tests.stories.lending_by_chance import BEGUN, events_of_a_loan, flows, told, turns
 
 
 def found(auditor: Callable[[Findings, Approvers], Any], decider: Decider, commands: Iterable[Any]) -> dict[Any, int]:

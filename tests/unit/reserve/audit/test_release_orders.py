@@ -14,9 +14,8 @@ from services.inventory.domain.pinning import ReleasePool
 from services.inventory.domain.releases import AwardedRelease
 from services.inventory.events import Event, LotId, PinnedUnits, ReleaseId, StockPinned
 from shared.journal.record import canonical
-from tests.stories.audit import Told, stock, told
+from tests.stories.audit import RECORD, Told, stock, told
 from tests.stories.stockpile import LAST_DAY, UNIT_G, a_round, a_stockpile, award, lot, pool, right, taking
-from tests.unit.reserve.audit.test_properties import RECORD
 
 POOLS = (pool("named", "lot_1", "lot_2"), ReleasePool(pool="others", source="lots"), pool("rights"))
 AWARDS = (

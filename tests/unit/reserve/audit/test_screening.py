@@ -13,7 +13,7 @@ from services.allocation.domain.decisions.review import evolve as evolve_review
 from services.allocation.events import AwardGranted, DecisionHash, ReviewConcluded, ReviewId, RoundId, SubjectId
 from shared.journal.decider import Refused
 from tests.stories.book import APPROVER, JP, OPERATOR, Story, a_book, accept, open_round, submit
-from tests.unit.allocation.book.test_screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
+from tests.stories.screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
 
 REVIEWER = SubjectId("sub_reviewer")
 

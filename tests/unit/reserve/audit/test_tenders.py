@@ -9,9 +9,8 @@ from msgspec.structs import replace
 from services.allocation.domain.tenders.proposal import PreparedTender
 from services.allocation.events import Approval, BidStep
 from shared.terms.approval import approve, key_id, public_key_hex
-from tests.stories.audit import APPROVER_KEY, OTHER_KEY, TODAY
+from tests.stories.audit import APPROVER_KEY, OTHER_KEY, TODAY, failures
 from tests.stories.audit_tenders import CITED, REVEALED_ON, SEALED_ON, TERMS, cleared, told_with_tender
-from tests.unit.reserve.audit.test_audit import failures
 
 
 async def failures_of(folder: Path, prepared: PreparedTender | None = None, **changed: Any) -> dict[str, list[str]]:

@@ -7,9 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner, Result
 
-from reserve.__main__ import app
 from reserve.commands.signable import NotSignable, read_signable
 from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.events.loan import AmendCondition, Restructure, ScheduleTerms, WaiveCondition, WaiveCovenant, WriteOff
@@ -19,6 +17,7 @@ from shared.terms.conditions import Shown
 from tests.stories import equity as equity_story
 from tests.stories import material as material_story
 from tests.stories.loan import LOAN, START, terms
+from tests.unit.reserve.commands.approving import approve
 
 PROPOSAL = canonical({"loan": LOAN, "terms": terms()})
 EQUITY = canonical({"holding": "eqh_1", "terms": equity_story.TERMS, "proposed_by": "sub_operator", "proposed_on": START})
@@ -30,14 +29,6 @@ def act(content: Any) -> bytes:
 
 def shown(content: bytes) -> dict[str, str]:
     return dict(read_signable(content).words)
-
-
-def approve(tmp_path: Path, content: bytes, *more: str) -> Result:
-    key, file = tmp_path / "approver.pem", tmp_path / "document.json"
-    if not key.exists():
-        CliRunner().invoke(app, ["approver-key", "new", str(key)])
-    file.write_bytes(content)
-    return CliRunner().invoke(app, ["approve", str(file), "--key", str(key), "--approver", "sub_1", *more])
 
 
 def test_a_loans_proposal_is_shown_and_signed_for_what_it_is(tmp_path: Path):

@@ -14,7 +14,7 @@ from services.allocation.domain.tenders.sealed_bid import BidFile, seal
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval
 from tests.stories.audit_tenders import cleared
-from tests.unit.reserve.commands.test_signable import approve
+from tests.unit.reserve.commands.approving import approve
 
 TENDER = "tnd_01jh7qmxw4e0aayfkn3d1a2b3c"
 PUBLISHED, FILE, _ORDER = cleared("JP", "US").documents
