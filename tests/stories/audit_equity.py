@@ -7,15 +7,14 @@ from msgspec.structs import replace
 from services.loans.domain.approvals import Signing
 from services.loans.domain.equity.decider import DECIDER, PROPOSAL, ApproveHolding, CommitHolding
 from services.loans.domain.equity.flows import ReverseDividend
-from services.loans.domain.equity.state import Holding
 from services.loans.domain.equity.write_downs import WRITE_DOWN, ApproveWriteDown
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import EquityFlowId
-from shared.journal.decider import Refused
 from shared.terms.approval import Approval
 from tests.stories.audit import Step, Story, before
 from tests.stories.audit_loans import TODAY, facility, reserved, signed, told_with_loans
 from tests.stories.equity import COMMITTED_ON, DOCUMENT, HOLDING, TERMS, divest, dividend, propose, subscribe, write_down
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 SMALL = replace(TERMS, commitment_minor=100, units=100, unit_price_minor="1")
@@ -48,12 +47,10 @@ def held() -> Story:
         "write_off": may_be_written_down(),
     }
     story: Story = {"reserve_holding": facility(reserved("eqh_1", "AUD", 100, 100))}
-    holding = Holding()
+    holding = Given(DECIDER)
     for name, command in told.items():
-        events = DECIDER.decide(command, holding)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            holding = DECIDER.evolve(holding, event)
+        holding = holding.when(command)
+        for event in holding.events:
             named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_closes"
             story[named] = Step(event=event, stream=f"equity/{HOLDING}")
     return story

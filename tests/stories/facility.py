@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from services.loans.domain.facility.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.facility import DECIDER, OpenFacility, RecordRate, ReserveHeadroom
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 CMF = FacilityId("cmf")
 TODAY = date(2026, 1, 6)
@@ -16,17 +16,8 @@ LIMITS = (
 )
 
 
-def happen(*commands: Any, facility: Facility = Facility()) -> Facility:
-    for command in commands:
-        events = DECIDER.decide(command, facility)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            facility = DECIDER.evolve(facility, event)
-    return facility
-
-
-def opened(*commands: Any) -> Facility:
-    return happen(OpenFacility(facility=CMF, currency="AUD", limits=LIMITS, authority="Act"), *commands)
+def opened(*happened: Any) -> Given:
+    return Given(DECIDER, OpenFacility(facility=CMF, currency="AUD", limits=LIMITS, authority="Act"), *happened)
 
 
 def reserve(commitment: str, amount: int, *keys: str, asset: str = "AUD") -> ReserveHeadroom:

@@ -21,18 +21,16 @@ from shared.journal.decider import Decider, Refused
 from tests.stories import loan as facility_loan
 from tests.stories import material
 from tests.stories.equity import COMMITTED_ON, TODAY, divest, dividend, subscribe, value, write_down
+from tests.stories.given import Given
 
 
 def told(decider: Decider, commands: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """Each command's events, and how things stand after them. What is refused did not happen."""
-    state = decider.initial
+    story = Given(decider)
     for command in commands:
-        events = decider.decide(command(state) if callable(command) else command, state)
-        if isinstance(events, Refused):
-            continue
-        for event in events:
-            state = decider.evolve(state, event)
-        yield events, state
+        story = story.when(command)
+        if not isinstance(story.answer, Refused):
+            yield story.answer, story.state
 
 
 references = st.integers(0, 10**6).map(str)

@@ -3,10 +3,9 @@
 from datetime import date
 from typing import Any
 
-from services.loans.domain.projects.project import Command, Project, RecordFact, RecordRight, Watch, WithdrawFact, decide, evolve
+from services.loans.domain.projects.project import RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.events.loan import LoanId, ProjectCode
 from services.loans.events.project import ProjectFact, ProjectFactId
-from shared.journal.decider import Refused
 
 HILLGROVE = ProjectCode("hillgrove")
 TODAY = date(2026, 1, 6)
@@ -53,13 +52,3 @@ def withdraw(name: str = "fct_1") -> WithdrawFact:
 
 def watch(loan: LoanId = LOAN) -> Watch:
     return Watch(project=HILLGROVE, loan=loan)
-
-
-def given(*commands: Command) -> Project:
-    project = Project()
-    for command in commands:
-        decided = decide(command, project)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            project = evolve(project, event)
-    return project

@@ -1,6 +1,5 @@
 """Given events, when a command, then events: how the tests of a stockpile are told. A product of 5 t units, in January 2026."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,20 +7,16 @@ import msgspec
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
-from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate
 from services.inventory.domain.pinning import ReleasePool, Take
-from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
-from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stock import RegisterProduct, SetProtectedStock, TakeInLot
-from services.inventory.domain.stockpile import Command, decide
+from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import (
     Assay,
     DrawId,
-    Event,
     GateEvidence,
     HoldId,
     LotId,
@@ -29,8 +24,8 @@ from services.inventory.events import (
     ReleaseId,
     RightId,
 )
-from shared.journal.decider import Refused
-from shared.terms.authority import Capacity, Fault
+from shared.terms.authority import Capacity
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 TONNE = 1_000_000
@@ -158,32 +153,6 @@ def open_gate(name: str = "a", decision: str = DECISION) -> OpenLoanGate:
     return OpenLoanGate(product=ANTIMONY, release=ReleaseId(f"rel_{name}"), decision=decision, partner="JP", gate=GATE)
 
 
-class Story:
-    """A stockpile to which commands happen, one after the other."""
-
-    def __init__(self, state: Stockpile | None = None) -> None:
-        self.state = state or Stockpile()
-
-    def given(self, *commands: Command) -> "Story":
-        for command in commands:
-            self.when(command)
-        return self
-
-    def when(self, command: Command) -> Sequence[Event]:
-        """The command's events, which have then happened. A refusal fails the test."""
-        decided = decide(command, self.state)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            self.state = evolve(self.state, event)
-        return decided
-
-    def refuses(self, command: Command, reason: Reason | Fault) -> Refused[Reason] | Refused[Fault]:
-        decided = decide(command, self.state)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == reason, decided
-        return decided
-
-
-def a_stockpile(*commands: Command) -> Story:
-    """Antimony is registered, then `commands` happened."""
-    return Story().given(register(), *commands)
+def a_stockpile(*happened: Any) -> Given:
+    """Antimony is registered, then all this happened."""
+    return Given(DECIDER, register(), *happened)

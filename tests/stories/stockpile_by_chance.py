@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from functools import reduce
 from random import Random
 from typing import Any
 
@@ -11,16 +10,16 @@ from hypothesis import strategies as st
 
 from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
-from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stock import AdjustStock, RecordAssay, SetProtectedStock, TakeInLot
-from services.inventory.domain.stockpile import Command, decide
+from services.inventory.domain.stockpile import DECIDER, Command
 from services.inventory.events import DrawId, Event, LotId, ReleaseId
 from shared.journal.decider import Refused
+from tests.stories.given import Given
 from tests.stories.stockpile import (
     FAILED,
     MAY,
@@ -168,27 +167,21 @@ class Chance:
 
 def tell(seed: int, length: int) -> list[Command]:
     """A beginning with stock and rights, then whatever may be asked, refused or not."""
-    state, story, chance = Stockpile(), list[Command](), Chance(seed)
-    for number in range(len(BEGINNING) + length):
-        command = BEGINNING[number] if number < len(BEGINNING) else chance.command(state)
-        story.append(command)
-        state = after(state, decide(command, state))
-    return story
+    told, commands, chance = Given(DECIDER, *BEGINNING), list[Command](BEGINNING), Chance(seed)
+    for _ in range(length):
+        commands.append(chance.command(told.state))
+        told = told.when(commands[-1])
+    return commands
 
 
 stories = st.builds(tell, st.integers(0, 2**32 - 1), st.integers(20, 200))
 
 
-def after(state: Stockpile, decided: Sequence[Event] | Refused[Any]) -> Stockpile:
-    return state if isinstance(decided, Refused) else reduce(evolve, decided, state)
-
-
 def histories(story: Sequence[Command]) -> list[tuple[Command, Stockpile, Sequence[Event], Stockpile]]:
     """(command, state before, events, state after) of each command that was not refused."""
-    state, told = Stockpile(), []
+    told, steps = Given(DECIDER), []
     for command in story:
-        before, decided = state, decide(command, state)
-        if not isinstance(decided, Refused):
-            state = after(before, decided)
-            told.append((command, before, decided, state))
-    return told
+        before, told = told.state, told.when(command)
+        if not isinstance(told.answer, Refused):
+            steps.append((command, before, told.answer, told.state))
+    return steps

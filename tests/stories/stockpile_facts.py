@@ -11,14 +11,15 @@ from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stock import AdjustStock, RecordAssay
+from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import DrawId, Event, LotId, ReleaseId, RightId
 from shared.journal.record import Fact, Record
+from tests.stories.given import Given
 from tests.stories.stockpile import (
     ANTIMONY,
     FAILED,
     TODAY,
     UNIT_G,
-    Story,
     a_round,
     award,
     dispatch,
@@ -67,9 +68,10 @@ A_LIFE = (
 
 
 def facts_of(story: Sequence[Any]) -> tuple[list[Fact], Stockpile]:
-    told, events = Story(), list[Event]()
+    told, events = Given(DECIDER), list[Event]()
     for command in story:
-        events += told.when(command)
+        told = told.when(command)
+        events += told.events
     return [fact(event, number) for number, event in enumerate(events, start=1)], told.state
 
 

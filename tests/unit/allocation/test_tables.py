@@ -29,6 +29,7 @@ from services.inventory.events import LotId
 from shared.engines.engines import Engines
 from tests.stories import stockpile as stock
 from tests.stories.book import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
+from tests.stories.given import Given
 from tests.stories.stockpile_by_chance import histories, tell
 from tests.stories.stockpile_facts import A_LIFE, fact, facts_of
 
@@ -75,7 +76,8 @@ class Told:
     async def when(self, *commands: Any) -> None:
         for command in commands:
             facts = []
-            for event in self.story.when(command):
+            self.story = self.story.when(command)
+            for event in self.story.events:
                 self.position += 1
                 facts.append(fact(event, self.position, "allocation"))
             await project(await driver(self.tables), facts)
@@ -162,10 +164,9 @@ async def test_a_certified_round_owes_a_report_until_it_is_sent(tables: AsyncCon
 async def test_a_report_that_was_sent_is_read_the_same_whichever_stream_comes_first(tables: AsyncConnection):
     """A rebuild goes shard by shard, and the report has a stream of its own."""
     live, rebuilt = Story(), Told(tables)
-    for command in (OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp")):
-        live.when(command)
-    live.given(live.propose(1))
-    live.given(live.approve())
+    live = live.given(OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp"))
+    live = live.given(live.propose(1))
+    live = live.given(live.approve())
     decision = live.decision()
     await project(await driver(tables), [fact(report_sent(decision, "ab" * 32), 90, "allocation")])
     await rebuilt.when(OpenBook(product=ANTIMONY), submit("jp", JP), accept("jp"), open_round("jp"))
@@ -193,9 +194,9 @@ async def test_a_request_is_screened_once_it_is_accepted_whichever_stream_comes_
         warn_days=3,
         loan=False,
     )
-    story = Story()
-    commits = [[event for command in (OpenBook(product=ANTIMONY), submit("jp", JP)) for event in story.when(command)], [due]]
-    commits.append(list(story.when(accept("jp"))))
+    opened = Story().when(OpenBook(product=ANTIMONY))
+    asked = opened.when(submit("jp", JP))
+    commits = [[*opened.events, *asked.events], [due], list(asked.when(accept("jp")).events)]
     book = [[event for commit in commits for event in commit]] if at_once else commits
     for number, commit in enumerate([*book, [started]] if first == "book" else [[started], *book]):
         facts = [fact(event, 10 * number + place, "allocation") for place, event in enumerate(commit)]
@@ -244,11 +245,12 @@ async def test_a_decision_that_fell_is_not_read_any_more(tables: AsyncConnection
 
 
 async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncConnection):
-    connection, told = await driver(tables), stock.Story()
+    connection, told = await driver(tables), Given(stock.DECIDER)
     position = 0
     for command in A_LIFE:
         facts = []
-        for event in told.when(command):
+        told = told.when(command)
+        for event in told.events:
             position += 1
             facts.append(fact(event, position))
         await take_stock(connection, facts)

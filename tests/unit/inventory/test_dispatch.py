@@ -5,9 +5,9 @@ from datetime import date
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.reasons import Reason
-from services.inventory.domain.state import Stockpile, held_g, in_stock_g
+from services.inventory.domain.state import held_g, in_stock_g
 from services.inventory.domain.stock import RecordAssay
-from services.inventory.domain.stockpile import timers
+from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AwardForwarded,
     DrawDelivered,
@@ -22,6 +22,7 @@ from services.inventory.events import (
     LotId,
 )
 from shared.journal.decider import CancelTimer, Timer
+from tests.stories.given import Given
 from tests.stories.powers import INSTRUMENT
 from tests.stories.stockpile import (
     DAY_AFTER,
@@ -30,7 +31,6 @@ from tests.stories.stockpile import (
     RECEIPT,
     TODAY,
     UNIT_G,
-    Story,
     a_round,
     a_stockpile,
     award,
@@ -53,23 +53,25 @@ def drawn(*commands):
 
 def test_weighing_gives_the_difference_from_the_books():
     story = drawn()
-    first, told = story.when(weigh(weighed_g=2 * UNIT_G - 700))
+    story = story.when(weigh(weighed_g=2 * UNIT_G - 700))
+    first, told = story.events
     assert isinstance(first, DrawWeighed)
     assert (first.mass_g, first.weighed_g, first.difference_g) == (2 * UNIT_G, 2 * UNIT_G - 700, -700)
     assert isinstance(told, AwardForwarded)
     assert (told.release, told.step, told.mass_g) == ("rel_a", "weighed", 2 * UNIT_G)
-    again, _ = story.when(weigh(weighed_g=2 * UNIT_G + 100))
+    again, _ = story.when(weigh(weighed_g=2 * UNIT_G + 100)).events
     assert isinstance(again, DrawWeighed)
     assert again.difference_g == 800
 
 
 def test_goods_weigh_something():
-    drawn().refuses(weigh(weighed_g=0), Reason.QUANTITY_INVALID)
+    drawn().when(weigh(weighed_g=0)).refused(Reason.QUANTITY_INVALID)
 
 
 def test_weighed_goods_with_a_receipt_are_dispatched():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
-    event, told = story.when(dispatch())
+    story = story.when(dispatch())
+    event, told = story.events
     assert isinstance(event, DrawDispatched)
     assert isinstance(told, AwardForwarded)
     assert told.step == "dispatched"
@@ -80,7 +82,7 @@ def test_weighed_goods_with_a_receipt_are_dispatched():
 
 
 def test_goods_are_dispatched_once():
-    drawn(weigh(), dispatch()).refuses(dispatch(), Reason.DRAW_NOT_FOUND)
+    drawn(weigh(), dispatch()).when(dispatch()).refused(Reason.DRAW_NOT_FOUND)
 
 
 def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY) -> DeliverDraw:
@@ -91,63 +93,68 @@ def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date 
 
 def test_the_consignee_signs_once_for_goods_that_are_under_way():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700), dispatch())
-    [event] = story.when(deliver(partner="JP"))
+    story = story.when(deliver(partner="JP"))
+    [event] = story.events
     assert isinstance(event, DrawDelivered)
     assert (event.release, event.consignee, event.carrier, event.weighed_g) == ("rel_a", "Sojitz", "Linfox", 2 * UNIT_G - 700)
-    story.refuses(deliver(), Reason.NOT_DISPATCHED)
+    story.when(deliver()).refused(Reason.NOT_DISPATCHED)
 
 
 def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused():
     story = drawn(weigh())
-    story.refuses(deliver(), Reason.NOT_DISPATCHED)
-    story.when(dispatch())
-    story.refuses(deliver(partner="US"), Reason.NOT_DISPATCHED)
-    assert story.refuses(deliver(delivered_on=DAY_AFTER), Reason.DATE_IN_FUTURE).field == "/delivered_on"
+    story.when(deliver()).refused(Reason.NOT_DISPATCHED)
+    story = story.given(dispatch())
+    story.when(deliver(partner="US")).refused(Reason.NOT_DISPATCHED)
+    story.when(deliver(delivered_on=DAY_AFTER)).refused(Reason.DATE_IN_FUTURE, "/delivered_on")
 
 
 def test_what_is_drawn_for_a_partner_whose_agreement_is_suspended_stays_until_it_is_resumed():
     story = drawn(weigh())
     suspend = HoldPartner(hold=HoldId("hld_1"), partner="JP", agreement="agr_1", reason="arrears")
-    [held] = story.when(suspend)
+    story = story.when(suspend)
+    [held] = story.events
     assert isinstance(held, HoldPutOn)
     assert (held.scope, held.target, held.expires_on) == ("partner", "JP", None)
-    assert story.when(suspend) == []
-    story.refuses(dispatch(), Reason.ON_HOLD)
-    story.refuses(draw("drw_2"), Reason.ON_HOLD)
+    story.when(suspend).then()
+    story.when(dispatch()).refused(Reason.ON_HOLD)
+    story.when(draw("drw_2")).refused(Reason.ON_HOLD)
     resume = FreePartner(hold=HoldId("hld_1"), reason="paid")
-    [lifted] = story.when(resume)
+    story = story.when(resume)
+    [lifted] = story.events
     assert isinstance(lifted, HoldLifted)
-    assert story.when(resume) == []
-    story.when(dispatch())
-    assert Stockpile() == Story().state and Story().when(suspend) == [] == Story().when(resume)
+    story.when(resume).then()
+    story.given(dispatch())
+    Given(DECIDER).when(suspend).then()
+    Given(DECIDER).when(resume).then()
 
 
 def test_dispatch_without_a_receipt_is_refused():
     story = drawn(weigh())
-    story.refuses(dispatch(gates=()), Reason.RECEIPT_MISSING)
-    story.refuses(dispatch(gates=(GateEvidence(gate="export_permit", evidence="P-1", by="DFAT"),)), Reason.RECEIPT_MISSING)
+    story.when(dispatch(gates=())).refused(Reason.RECEIPT_MISSING)
+    story.when(dispatch(gates=(GateEvidence(gate="export_permit", evidence="P-1", by="DFAT"),))).refused(Reason.RECEIPT_MISSING)
 
 
 def test_evidence_counts_through_its_last_day():
     story = drawn(weigh())
     until = GateEvidence(gate="ledger_receipt", evidence="log 7", by="inventory", until=LAST_DAY)
-    story.refuses(dispatch(gates=(until,), on=DAY_AFTER), Reason.RECEIPT_MISSING)
-    story.when(dispatch(gates=(until,), on=LAST_DAY))
+    story.when(dispatch(gates=(until,), on=DAY_AFTER)).refused(Reason.RECEIPT_MISSING)
+    story.given(dispatch(gates=(until,), on=LAST_DAY))
 
 
 def test_goods_that_were_not_weighed_are_not_dispatched():
-    drawn().refuses(dispatch(), Reason.NOT_WEIGHED)
+    drawn().when(dispatch()).refused(Reason.NOT_WEIGHED)
 
 
 def test_a_hold_stops_the_dispatch_that_it_covers():
     for stop in (hold("all"), hold("product"), hold("partner", "JP"), hold("lot", "lot_1"), hold("depot", "Fremantle")):
-        drawn(weigh(), stop).refuses(dispatch(), Reason.ON_HOLD)
-    drawn(weigh(), hold("depot", "Darwin")).when(dispatch())
+        drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+    drawn(weigh(), hold("depot", "Darwin")).given(dispatch())
 
 
 def test_returned_goods_are_available_again_and_their_release_is_not():
     story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
-    event, _ = story.when(RETURN)
+    story = story.when(RETURN)
+    event, _ = story.events
     assert isinstance(event, DrawReturned)
     assert (len(event.available), event.quarantined, event.mass_g, event.difference_g) == (1, (), 2 * UNIT_G, -700)
     assert (in_stock_g(story.state), story.state.drawn_g) == (10 * UNIT_G, 0)
@@ -156,7 +163,8 @@ def test_returned_goods_are_available_again_and_their_release_is_not():
 
 def test_goods_returned_to_a_failed_lot_are_quarantined():
     story = drawn(RecordAssay(lot=LotId("lot_1"), assay=FAILED))
-    event, _ = story.when(RETURN)
+    story = story.when(RETURN)
+    event, _ = story.events
     assert isinstance(event, DrawReturned)
     assert (event.available, len(event.quarantined)) == ((), 1)
     assert story.state.quarantined_g == 10 * UNIT_G
@@ -164,7 +172,7 @@ def test_goods_returned_to_a_failed_lot_are_quarantined():
 
 def test_the_last_goods_of_a_lot_can_come_back_and_be_drawn_again():
     story = a_stockpile(lot(units=2), a_round(award("a", "JP", 2)), draw(units=2), RETURN)
-    story.given(a_round(award("b", "US", 2)), draw("drw_2", "rel_b", 2, partner="US"))
+    story = story.given(a_round(award("b", "US", 2)), draw("drw_2", "rel_b", 2, partner="US"))
     assert story.state.drawn_g == 2 * UNIT_G
 
 
@@ -176,57 +184,61 @@ def test_a_lot_leaves_the_state_with_its_last_goods():
 def test_unknown_draws_are_refused():
     story = a_stockpile()
     for command in (weigh(), dispatch(), RETURN):
-        story.refuses(command, Reason.DRAW_NOT_FOUND)
+        story.when(command).refused(Reason.DRAW_NOT_FOUND)
 
 
 def test_a_hold_is_put_on_and_lifted():
     story = drawn()
-    [put_on] = story.when(hold("product"))
+    story = story.when(hold("product"))
+    [put_on] = story.events
     assert isinstance(put_on, HoldPutOn)
     assert timers(put_on) == ()
-    lifted, _ = story.when(LIFT)
+    story = story.when(LIFT)
+    lifted, _ = story.events
     assert isinstance(lifted, HoldLifted)
     assert (lifted.reason, lifted.authority) == ("order withdrawn", INSTRUMENT)
-    story.when(draw("drw_2"))
+    story.given(draw("drw_2"))
 
 
 def test_every_hold_must_be_lifted():
     story = drawn(hold("product", name="hld_1"), hold("product", name="hld_2"), LIFT)
-    story.refuses(draw("drw_2"), Reason.ON_HOLD)
+    story.when(draw("drw_2")).refused(Reason.ON_HOLD)
 
 
 def test_a_hold_expires_by_its_date_even_if_the_timer_is_late():
     story = drawn(hold("product", expires_on=date(2026, 1, 8)))
-    story.refuses(draw("drw_2", on=date(2026, 1, 8)), Reason.ON_HOLD)
-    story.when(draw("drw_2", on=date(2026, 1, 9)))
+    story.when(draw("drw_2", on=date(2026, 1, 8))).refused(Reason.ON_HOLD)
+    story.given(draw("drw_2", on=date(2026, 1, 9)))
 
 
 def test_an_expired_hold_is_lifted_by_its_timer_once():
     expire = ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 9))
     story = drawn()
-    [put_on] = story.when(hold("product", expires_on=date(2026, 1, 8)))
+    story = story.when(hold("product", expires_on=date(2026, 1, 8)))
+    [put_on] = story.events
     assert timers(put_on) == [Timer("hold/hld_1", date(2026, 1, 9), expire)]
-    assert story.when(ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 8))) == []
-    [lifted] = story.when(expire)
+    story.when(ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 8))).then()
+    story = story.when(expire)
+    [lifted] = story.events
     assert isinstance(lifted, HoldLifted)
     assert lifted.authority is None
-    assert story.when(expire) == []
+    story.when(expire).then()
 
 
 def test_a_hold_that_is_lifted_early_forgets_its_timer():
-    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT)
+    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT).events
     assert timers(lifted) == [CancelTimer("hold/hld_1")]
 
 
 def test_holds_that_cannot_be_are_refused():
     story = drawn(hold("product"))
-    story.refuses(hold("product"), Reason.ID_TAKEN)
-    story.refuses(hold("product", "JP", name="hld_2"), Reason.TARGET_MISMATCH)
-    story.refuses(hold("partner", name="hld_2"), Reason.TARGET_MISMATCH)
-    story.refuses(hold("lot", "lot_x", name="hld_2"), Reason.LOT_NOT_FOUND)
-    story.refuses(hold("product", name="hld_2", expires_on=date(2026, 1, 5)), Reason.DATE_IN_PAST)
-    story.when(hold("product", name="hld_2", expires_on=TODAY))
+    story.when(hold("product")).refused(Reason.ID_TAKEN)
+    story.when(hold("product", "JP", name="hld_2")).refused(Reason.TARGET_MISMATCH)
+    story.when(hold("partner", name="hld_2")).refused(Reason.TARGET_MISMATCH)
+    story.when(hold("lot", "lot_x", name="hld_2")).refused(Reason.LOT_NOT_FOUND)
+    story.when(hold("product", name="hld_2", expires_on=date(2026, 1, 5))).refused(Reason.DATE_IN_PAST)
+    story.given(hold("product", name="hld_2", expires_on=TODAY))
 
 
 def test_lifting_an_unknown_hold_is_refused():
-    drawn().refuses(LIFT, Reason.HOLD_NOT_FOUND)
+    drawn().when(LIFT).refused(Reason.HOLD_NOT_FOUND)

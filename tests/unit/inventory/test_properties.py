@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from services.inventory import events as happened
 from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.releases import LapseRelease, ReleaseRound
-from services.inventory.domain.state import Stockpile, free_rights_g, in_stock_g, reserved_g, short_g, usable_units
+from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g, short_g, usable_units
 from services.inventory.domain.stock import RecordAssay
-from services.inventory.domain.stockpile import DECIDER, decide
+from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import LotId
 from shared.journal.decider import Refused
-from tests.stories.stockpile_by_chance import after, histories, stories
+from tests.stories.given import Given
+from tests.stories.stockpile_by_chance import histories, stories
 
 
 def post(books: Counter[Any], event: Any) -> None:
@@ -173,11 +174,10 @@ def test_a_release_gives_what_it_was_of_and_ends_once(story):
 @given(stories)
 @settings(max_examples=50, deadline=None)
 def test_commands_that_nobody_waits_for_are_never_refused(story):
-    state = Stockpile()
+    told = Given(DECIDER)
     for command in story:
-        decided = decide(command, state)
-        assert not (isinstance(decided, Refused) and isinstance(command, ReleaseRound | LapseRelease | ExpireHold))
-        state = after(state, decided)
+        told = told.when(command)
+        assert not (isinstance(told.answer, Refused) and isinstance(command, ReleaseRound | LapseRelease | ExpireHold))
 
 
 @given(stories)

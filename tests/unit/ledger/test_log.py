@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.ledger.domain.log import Log, RecordCheckpoint, decide, evolve
+from services.ledger.domain.log import DECIDER, Log, RecordCheckpoint
 from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
 from services.ledger.signers import KeyUnsafe, create_key_file
 from shared.proofs.signed_note import parse_verifier_key
+from tests.stories.given import Given
 
 
 def checkpoint(size: int) -> RecordCheckpoint:
@@ -16,14 +17,13 @@ def checkpoint(size: int) -> RecordCheckpoint:
 
 
 def test_a_larger_checkpoint_is_recorded_with_what_it_covers():
-    [event] = decide(checkpoint(8), Log(size=7))
-    assert event == CheckpointSigned(size=8, root="ab" * 32, note="a note", covers={"inventory/0": 8})
-    assert evolve(Log(size=7), event) == Log(size=8)
+    signed = CheckpointSigned(size=8, root="ab" * 32, note="a note", covers={"inventory/0": 8})
+    assert Given(DECIDER, checkpoint(7)).when(checkpoint(8)).then(signed).state == Log(size=8)
 
 
 @pytest.mark.parametrize("size", [0, 6, 7])
 def test_a_checkpoint_that_is_not_larger_changes_nothing(size: int):
-    assert decide(checkpoint(size), Log(size=7)) == []
+    Given(DECIDER, checkpoint(7)).when(checkpoint(size)).then()
 
 
 def test_a_deployment_has_one_key_however_often_it_is_started(tmp_path: Path):

@@ -10,16 +10,17 @@ from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.releases import LapseRelease
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.stock import AdjustStock, RecordAssay
+from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
 from services.ledger.accounts import Status
 from services.ledger.postings import postings
+from tests.stories.given import Given
 from tests.stories.stockpile import (
     ANTIMONY,
     DAY_AFTER,
     FAILED,
     TODAY,
     UNIT_G,
-    Story,
     a_round,
     a_stockpile,
     announce,
@@ -41,10 +42,10 @@ from tests.stories.stockpile import (
 RELEASE = "partner/JP/release/rel_a"
 
 
-def moved(story: Story, command: Any) -> dict[tuple[str, str], int]:
+def moved(story: Given, command: Any) -> dict[tuple[str, str], int]:
     """(side, or the status if it is not posted, account) -> grams, of all events that the command gives."""
     found: dict[tuple[str, str], int] = {}
-    for event in story.when(command):
+    for event in story.when(command).events:
         for each in postings(event):
             assert each.asset == ANTIMONY
             kind = str(each.side) if each.status is Status.POSTED else str(each.status)
@@ -52,12 +53,12 @@ def moved(story: Story, command: Any) -> dict[tuple[str, str], int]:
     return {key: grams for key, grams in found.items() if grams}
 
 
-def released(*commands: Any) -> Story:
+def released(*commands: Any) -> Given:
     """Ten units in stock, five of them released to Japan, then `commands` happened."""
     return a_stockpile(lot(units=10), a_round(award("a", "JP", 5)), *commands)
 
 
-def drawn(*commands: Any) -> Story:
+def drawn(*commands: Any) -> Given:
     return released(draw(units=2), *commands)
 
 
@@ -218,20 +219,20 @@ def test_what_moves_no_grams_posts_nothing(command):
 
 
 def test_registering_a_product_posts_nothing():
-    assert moved(Story(), register()) == {}
+    assert moved(Given(DECIDER), register()) == {}
 
 
 def test_what_is_said_of_a_loan_beside_a_draw_posts_nothing_of_the_product():
     story = a_stockpile(lot(units=10), announce(), a_round(award("a", "JP", 4)))
     assert moved(story, open_gate()) == {}
-    drawn, lent = story.when(draw())
+    drawn, lent = story.given(open_gate()).when(draw()).events
     assert postings(drawn) and not postings(lent)
 
 
 def test_the_lots_that_a_release_is_pinned_to_post_nothing_beside_it():
     story = a_stockpile(lot("lot_1", 10))
     awarded = taking(award("a", "JP", 4), ("p1", UNIT_G, 4))
-    released, pinned, _ = story.when(a_round(awarded, pools=(pool("p1", "lot_1"),)))
+    released, pinned, _ = story.when(a_round(awarded, pools=(pool("p1", "lot_1"),))).events
     assert postings(released) and not postings(pinned)
 
 
@@ -239,7 +240,7 @@ def test_a_round_that_is_held_until_it_is_ratified_moves_nothing():
     held = HoldRound(round="rnd_1", decision="ab" * 32, reason="not ratified")
     story = released()
     assert moved(story, held) == {}
-    assert moved(story, FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late")) == {}
+    assert moved(story.given(held), FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late")) == {}
 
 
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():

@@ -7,6 +7,7 @@ from services.allocation.domain.book.state import Book
 from services.inventory.domain.state import Stockpile
 from services.loans.domain.loan.payments import ReversePayment
 from services.loans.domain.loan.servicing import ClosePeriod
+from services.loans.domain.projects.project import DECIDER as PROJECT
 from services.loans.events.loan import PaymentId, Restructure, ScheduleTerms
 from services.registry import JOURNALED, service
 from shared.journal.decider import Decider
@@ -17,6 +18,7 @@ from tests.stories import loan as loan_story
 from tests.stories import material as material_story
 from tests.stories import project as project_story
 from tests.stories.book import a_certified_round, a_proposal
+from tests.stories.given import Given
 from tests.stories.stockpile_by_chance import histories, stories
 
 DECIDERS = [decider for name in JOURNALED for decider in service(name).deciders]
@@ -35,7 +37,7 @@ def test_a_stockpile(story) -> None:
 
 @pytest.mark.parametrize("story", [a_proposal(7, 4), a_certified_round(7, 4)])
 def test_a_book(story) -> None:
-    assert decoded(encoded(story.book), Book) == story.book
+    assert decoded(encoded(story.state), Book) == story.state
 
 
 LATER = loan_story.months(4)
@@ -44,9 +46,9 @@ ANOTHER_SCHEDULE = Restructure(
     rate_pct="8.25",
     capitalise_overdue=True,
 )
-STATES = {
+HISTORIES = {
     "a facility": facility_story.opened(facility_story.rate("1.52"), facility_story.reserve("a", 300, "element/Sb", asset="USD")),
-    "a project": project_story.given(project_story.output("fct_1", 900), project_story.a_right(), project_story.watch()),
+    "a project": Given(PROJECT, project_story.output("fct_1", 900), project_story.a_right(), project_story.watch()),
     "a loan with its conditions": loan_story.committed(loan_story.learn(*loan_story.SHOWN[:1]), loan_story.request()),
     "a loan in another schedule": loan_story.lent(
         ClosePeriod(on=loan_story.months(2)),
@@ -60,13 +62,14 @@ STATES = {
     "a holding": equity_story.committed(
         equity_story.subscribe(400, 200_000), equity_story.value(210_000), equity_story.dividend(9_000), equity_story.divest(100, 60_000)
     ),
-    "a material loan": material_story.happen(
-        material_story.lent(), material_story.bring(3, material_story.days(60)), material_story.check("0.9931", material_story.days(61))
+    "a material loan": material_story.lent().given(
+        material_story.bring(3, material_story.days(60)), material_story.check("0.9931", material_story.days(61))
     ),
 }
 
 
-@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-def test_a_state_of_loans(state) -> None:
+@pytest.mark.parametrize("story", HISTORIES.values(), ids=HISTORIES)
+def test_a_state_of_loans(story: Given) -> None:
+    state = story.state
     assert state != type(state)()
     assert decoded(encoded(state), type(state)) == state

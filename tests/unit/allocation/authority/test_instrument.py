@@ -6,18 +6,16 @@ from typing import Any
 import pytest
 
 from services.allocation.domain.authority.instrument import (
+    DECIDER,
     Command,
     EndInstrument,
-    Instrument,
     NameActingOfficer,
     Reason,
     RegisterInstrument,
-    decide,
-    evolve,
 )
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
-from shared.journal.decider import Refused
 from shared.terms.authority import Acting, Authority, Kind
+from tests.stories.given import Given
 
 ACT, DELEGATION = InstrumentId("ins_act"), InstrumentId("ins_delegation")
 FIRST, LAST, TODAY = date(2026, 1, 1), date(2026, 12, 31), date(2026, 3, 1)
@@ -60,30 +58,14 @@ def delegate(**changes: Any) -> RegisterInstrument:
     return register(**(told | changes))
 
 
-def given(*commands: Command) -> Instrument:
-    instrument = Instrument()
-    for command in commands:
-        decided = decide(command, instrument)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            instrument = evolve(instrument, event)
-    return instrument
-
-
 def authority(*commands: Command) -> Authority:
-    found = given(*commands).authority
+    found = Given(DECIDER, *commands).state.authority
     assert found is not None
     return found
 
 
-def refusal(command: Command, instrument: Instrument | None = None) -> tuple[Reason, str | None]:
-    decided = decide(command, instrument or Instrument())
-    assert isinstance(decided, Refused), decided
-    return decided.code, decided.field
-
-
 def test_a_delegation_is_registered_under_its_act():
-    [event] = decide(delegate(), Instrument())
+    [event] = Given(DECIDER).when(delegate()).events
     assert isinstance(event, InstrumentRegistered)
     assert (event.instrument, event.under, event.acts, event.limit_g) == (DELEGATION, ACT, ("approve_decision",), 1000)
     found = authority(delegate())
@@ -105,7 +87,7 @@ def test_a_delegation_is_registered_under_its_act():
     ids=str,
 )
 def test_an_instrument_that_says_nothing_sound_is_refused(change: dict[str, Any], reason: Reason, field: str):
-    assert refusal(register(**change)) == (reason, field)
+    Given(DECIDER).when(register(**change)).refused(reason, field)
 
 
 @pytest.mark.parametrize(
@@ -118,41 +100,43 @@ def test_an_instrument_that_says_nothing_sound_is_refused(change: dict[str, Any]
     ids=str,
 )
 def test_a_delegation_wider_than_what_it_stands_under_is_refused(change: dict[str, Any], field: str):
-    assert refusal(delegate(**change)) == (Reason.WIDER, field)
+    Given(DECIDER).when(delegate(**change)).refused(Reason.WIDER, field)
 
 
 def test_a_limit_is_never_above_the_one_of_the_parent():
     above = (authority(delegate(may_sub_delegate=True)), authority(register()))
     below: dict[str, Any] = {"instrument": InstrumentId("ins_below"), "under": DELEGATION, "above": above}
-    assert not isinstance(decide(delegate(**below), Instrument()), Refused)
+    Given(DECIDER).given(delegate(**below))
     for limit_g in (None, 1001):
-        assert refusal(delegate(**below, limit_g=limit_g)) == (Reason.WIDER, "/limit_g")
-    assert refusal(delegate(**below, products=())) == (Reason.WIDER, "/products")
+        Given(DECIDER).when(delegate(**below, limit_g=limit_g)).refused(Reason.WIDER, "/limit_g")
+    Given(DECIDER).when(delegate(**below, products=())).refused(Reason.WIDER, "/products")
 
 
 def test_what_may_not_be_delegated_or_has_ended_or_is_not_there_has_nothing_under_it():
-    assert refusal(delegate(above=())) == (Reason.NOT_FOUND, "/under")
-    assert refusal(delegate(above=(authority(register(may_sub_delegate=False)),)))[0] == Reason.NOT_DELEGABLE
+    Given(DECIDER).when(delegate(above=())).refused(Reason.NOT_FOUND, "/under")
+    Given(DECIDER).when(delegate(above=(authority(register(may_sub_delegate=False)),))).refused(Reason.NOT_DELEGABLE)
     ended = authority(register(), EndInstrument(products=(), reason="repealed", on=TODAY))
-    assert refusal(delegate(above=(ended,)))[0] == Reason.ENDED
+    Given(DECIDER).when(delegate(above=(ended,))).refused(Reason.ENDED)
 
 
 def test_an_acting_officer_has_the_power_on_the_named_days():
     name = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)
-    assert decide(name, given(register())) == [ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST)]
+    Given(DECIDER, register()).when(name).then(ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST))
     found = authority(register(), name)
     assert (found.version, found.acting) == (2, (Acting(subject=OFFICER, valid_from=TODAY, valid_until=LAST),))
     late = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=date(2027, 1, 1))
     holder = NameActingOfficer(officer=SubjectId("sub_minister"), valid_from=TODAY, valid_until=LAST)
-    assert [refusal(each, given(register()))[0] for each in (late, holder)] == [Reason.ACTING_INVALID] * 2
+    for each in (late, holder):
+        Given(DECIDER, register()).when(each).refused(Reason.ACTING_INVALID)
 
 
 def test_an_instrument_ends_once_and_names_the_books_that_cite_it():
     end = EndInstrument(products=(ProductId("antimony-metal"),), reason="repealed", on=TODAY)
-    [event] = decide(end, given(register()))
-    assert event == InstrumentEnded(instrument=ACT, ended_on=TODAY, products=(ProductId("antimony-metal"),), reason="repealed")
-    ended = given(register(), end)
-    assert refusal(end, ended)[0] == Reason.ENDED
-    assert refusal(NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST), ended)[0] == Reason.ENDED
-    assert refusal(register(), ended)[0] == Reason.ALREADY_REGISTERED
-    assert refusal(end)[0] == Reason.NOT_FOUND
+    Given(DECIDER, register()).when(end).then(
+        InstrumentEnded(instrument=ACT, ended_on=TODAY, products=(ProductId("antimony-metal"),), reason="repealed")
+    )
+    ended = Given(DECIDER, register(), end)
+    ended.when(end).refused(Reason.ENDED)
+    ended.when(NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)).refused(Reason.ENDED)
+    ended.when(register()).refused(Reason.ALREADY_REGISTERED)
+    Given(DECIDER).when(end).refused(Reason.NOT_FOUND)

@@ -13,7 +13,8 @@ from tests.stories.book import ANOTHER, APPROVER, KEYS, OPERATOR, ROUND, a_propo
 def test_an_approver_approves_the_proposed_decision():
     story = a_proposal(10, supply=5)
     command = story.approve()
-    event, _ = story.when(command)
+    story = story.when(command)
+    event, _ = story.events
     assert isinstance(event, RoundApproved)
     assert event.decision == story.decision()
     assert (event.approval.subject, event.approval.key, event.approval.signature) == (
@@ -25,73 +26,73 @@ def test_an_approver_approves_the_proposed_decision():
 
 def test_the_proposers_own_approval_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
+    story.when(story.approve(by=OPERATOR)).refused(SigningReason.BY_PROPOSER)
 
 
 def test_an_approval_of_another_decision_is_refused():
     story = a_proposal(10, supply=5)
     other = approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)
-    assert story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION).accepted == f"decision {story.decision()}"
+    assert story.when(story.approve(approval=other)).refused(SigningReason.OTHER_DECISION).accepted == f"decision {story.decision()}"
 
 
 def test_an_approval_for_another_purpose_is_refused():
     story = a_proposal(10, supply=5)
     other = approve(story.decision(), KEYS[APPROVER], approver=APPROVER, purpose="waiver")
-    story.refuses(story.approve(approval=other), SigningReason.OTHER_DECISION)
+    story.when(story.approve(approval=other)).refused(SigningReason.OTHER_DECISION)
 
 
 def test_an_approval_handed_in_by_somebody_else_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval), SigningReason.APPROVER_DIFFERS)
+    story.when(story.approve(by=APPROVER, approval=story.approve(by=ANOTHER).signing.approval)).refused(SigningReason.APPROVER_DIFFERS)
 
 
 def test_an_approval_by_a_revoked_key_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
+    story.when(story.approve(key="revoked")).refused(SigningReason.KEY_REVOKED)
 
 
 def test_an_approval_by_a_key_that_was_never_enrolled_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
+    story.when(story.approve(key="unknown")).refused(SigningReason.KEY_NOT_FOUND)
 
 
 def test_a_signature_that_the_key_did_not_make_is_refused():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
+    story.when(story.approve(signature_valid=False)).refused(SigningReason.SIGNATURE_INVALID)
 
 
 def test_a_second_approval_by_the_same_approver_is_refused():
     story = a_proposal(10, supply=5, approvals_needed=2)
-    story.given(story.approve())
-    story.refuses(story.approve(), Reason.APPROVED_BEFORE)
+    story = story.given(story.approve())
+    story.when(story.approve()).refused(Reason.APPROVED_BEFORE)
     other_key = approve(story.decision(), KEYS[ANOTHER], approver=APPROVER)
-    story.refuses(story.approve(approval=other_key), Reason.APPROVED_BEFORE)
+    story.when(story.approve(approval=other_key)).refused(Reason.APPROVED_BEFORE)
 
 
 def test_the_same_key_does_not_approve_for_two_approvers():
     story = a_proposal(10, supply=5, approvals_needed=2)
-    story.given(story.approve())
+    story = story.given(story.approve())
     shared = approve(story.decision(), KEYS[APPROVER], approver=ANOTHER)
-    story.refuses(story.approve(by=ANOTHER, approval=shared), Reason.APPROVED_BEFORE)
+    story.when(story.approve(by=ANOTHER, approval=shared)).refused(Reason.APPROVED_BEFORE)
 
 
 def test_a_round_that_needs_two_approvals_is_certified_with_two():
     story = a_proposal(10, supply=5, approvals_needed=2)
-    story.given(story.approve())
-    story.refuses(story.certify(), Reason.APPROVALS_MISSING)
-    story.given(story.approve(by=ANOTHER))
-    story.when(story.certify())
+    story = story.given(story.approve())
+    story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
+    story = story.given(story.approve(by=ANOTHER))
+    story.given(story.certify())
 
 
 def test_an_approval_whose_key_is_revoked_by_now_does_not_count():
     story = a_proposal(10, supply=5)
     command = story.approve()
-    story.given(command)
-    story.refuses(story.certify(revoked=(command.signing.approval.key_id,)), Reason.APPROVALS_MISSING)
+    story = story.given(command)
+    story.when(story.certify(revoked=(command.signing.approval.key_id,))).refused(Reason.APPROVALS_MISSING)
 
 
 def test_a_round_that_is_not_proposed_is_not_approved():
     command = ApproveRound(round=ROUND, signing=signing(approve("ab" * 32, KEYS[APPROVER], approver=APPROVER)), companies=())
     story = a_round(10)
-    story.refuses(command, Reason.ROUND_NOT_PROPOSED)
-    story.refuses(msgspec.structs.replace(command, round="rnd_never"), Reason.ROUND_CLOSED)
+    story.when(command).refused(Reason.ROUND_NOT_PROPOSED)
+    story.when(msgspec.structs.replace(command, round="rnd_never")).refused(Reason.ROUND_CLOSED)

@@ -21,7 +21,7 @@ def certified_with(story: Story, *chains: Any, **changes: Any) -> Any:
 
 def test_an_approval_cites_the_authority_that_it_is_under():
     story = a_proposal(10, supply=5)
-    approved, cited = story.when(story.approve())
+    approved, cited = story.when(story.approve()).events
     assert isinstance(approved, RoundApproved)
     assert cited == AuthorityCited(
         matter=ROUND,
@@ -52,15 +52,15 @@ def test_an_approval_cites_the_authority_that_it_is_under():
 )
 def test_an_approval_that_no_authority_covers_is_refused(change: dict[str, Any], reason: Fault):
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(held=(authority(APPROVER, **change),)), reason)
+    story.when(story.approve(held=(authority(APPROVER, **change),))).refused(reason)
     story.given(story.approve(held=(authority(APPROVER, **change), authority(APPROVER))))
 
 
 def test_without_any_authority_or_with_another_persons_nobody_approves():
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(held=()), Fault.MISSING)
-    story.refuses(story.approve(held=(authority(ANOTHER),)), Fault.MISSING)
-    story.refuses(story.approve(held=(authority(ANOTHER),), named=f"ins_{ANOTHER}"), Fault.OF_ANOTHER)
+    story.when(story.approve(held=())).refused(Fault.MISSING)
+    story.when(story.approve(held=(authority(ANOTHER),))).refused(Fault.MISSING)
+    story.when(story.approve(held=(authority(ANOTHER),), named=f"ins_{ANOTHER}")).refused(Fault.OF_ANOTHER)
     acting = Acting(subject=APPROVER, valid_from=TODAY, valid_until=TODAY)
     story.given(story.approve(held=(authority(ANOTHER, acting=(acting,)),)))
 
@@ -68,28 +68,29 @@ def test_without_any_authority_or_with_another_persons_nobody_approves():
 @pytest.mark.parametrize("conflict", ["partner/jp", f"product/{ANTIMONY}", "company/sojitz", f"round/{ROUND}"])
 def test_a_conflict_of_interest_bars_from_approving(conflict: str):
     story = a_proposal(10, supply=5)
-    story.refuses(story.approve(conflicts=frozenset({conflict})), Fault.CONFLICT)
+    story.when(story.approve(conflicts=frozenset({conflict}))).refused(Fault.CONFLICT)
     story.given(story.approve(conflicts=frozenset({"partner/eu", "company/another"})))
 
 
 def test_an_approval_whose_authority_has_ended_by_then_certifies_nothing():
     story = a_proposal(10, supply=5)
-    story.given(story.approve())
+    story = story.given(story.approve())
     ended = authority(APPROVER, ended_on=TODAY)
     act, statute = authority(APPROVER)
     for chains in ((), (ended,), ((act, msgspec.structs.replace(statute, ended_on=TODAY)),)):
-        story.refuses(certified_with(story, *chains), Reason.APPROVALS_MISSING)
-    assert any(isinstance(event, RoundCertified) for event in story.when(certified_with(story, authority(APPROVER))))
+        story.when(certified_with(story, *chains)).refused(Reason.APPROVALS_MISSING)
+    assert any(isinstance(event, RoundCertified) for event in story.when(certified_with(story, authority(APPROVER))).events)
 
 
 def test_approvals_lapse_with_the_authority_that_they_cite_or_one_above_it():
     for instrument in (OWN, "ins_act"):
         story = a_proposal(10, supply=5, approvals_needed=2)
-        story.given(story.approve(), story.approve(ANOTHER))
+        story = story.given(story.approve(), story.approve(ANOTHER))
         lapse = LapseApprovals(cause=AuthorityEnded(instrument=InstrumentId(instrument)))
-        [event] = story.when(lapse)
+        story = story.when(lapse)
+        [event] = story.events
         assert isinstance(event, ApprovalsLapsed)
         both = instrument == "ins_act"
         assert (len(event.keys), event.decision_stands, event.cause) == (2 if both else 1, True, f"instrument {instrument}")
-        assert story.when(lapse) == []
-        story.given(story.approve(held=(authority(APPROVER, id="ins_new"),)))
+        story.when(lapse).then()
+        story = story.given(story.approve(held=(authority(APPROVER, id="ins_new"),)))

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 from services.allocation.domain.decisions import renouncing, superseding
-from services.allocation.domain.decisions.renouncing import GivenBack, RenounceAward
-from services.allocation.domain.decisions.superseding import Superseded, SupersedeDecision
+from services.allocation.domain.decisions.renouncing import RenounceAward
+from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.events import (
     AuthorityCited,
     AwardId,
@@ -18,8 +18,8 @@ from services.allocation.events import (
     RoundId,
 )
 from services.allocation.events.authority import Act
-from shared.journal.decider import Refused
 from shared.terms.authority import Authority, Capacity, Fault, Kind, interest_in
+from tests.stories.given import Given
 
 DECISION, AGAIN = DecisionHash("ab" * 32), DecisionHash("cd" * 32)
 ANTIMONY, GALLIUM = ProductId("antimony-metal"), ProductId("gallium-metal")
@@ -74,54 +74,47 @@ def supersede(**changes: Any) -> SupersedeDecision:
     return SupersedeDecision(**(told | changes))
 
 
-def refusal(decided: Any) -> str:
-    assert isinstance(decided, Refused), decided
-    return str(decided.code)
-
-
 def test_an_award_is_given_back_once():
-    decided = renouncing.decide(renounce(), GivenBack())
-    assert not isinstance(decided, Refused)
-    [event] = decided
-    assert isinstance(event, AwardRenounced) and (event.award, event.decision) == ("awd_jp", DECISION)
-    assert refusal(renouncing.decide(renounce(), renouncing.evolve(GivenBack(), event))) == "award_already_renounced"
+    back = Given(renouncing.DECIDER).when(renounce()).then(AwardRenounced)
+    [event] = back.events
+    assert (event.award, event.decision) == ("awd_jp", DECISION)
+    back.when(renounce()).refused("award_already_renounced")
 
 
 def test_an_award_that_is_granted_again_may_be_given_back_again():
-    state = GivenBack(DECISION)
-    assert not isinstance(renouncing.decide(renounce(decision=AGAIN), state), Refused)
+    Given(renouncing.DECIDER, renounce()).given(renounce(decision=AGAIN))
 
 
 def test_only_what_inventory_has_released_is_given_back():
     for status in ("granted", "withdrawn"):
-        assert refusal(renouncing.decide(renounce(status=status), GivenBack())) == "award_not_released"
+        Given(renouncing.DECIDER).when(renounce(status=status)).refused("award_not_released")
+
+
+STANDS = Given(superseding.DECIDER)
 
 
 def test_a_decision_is_superseded_once_under_an_authority():
-    decided = superseding.decide(supersede(), Superseded())
-    assert not isinstance(decided, Refused)
-    event, cited = decided
-    assert isinstance(event, DecisionSuperseded) and (event.decision, event.by_round) == (DECISION, "rnd_2")
-    assert isinstance(cited, AuthorityCited) and (cited.matter, cited.cited.authority) == ("rnd_1", "ins_1")
-    state = superseding.evolve(superseding.evolve(Superseded(), event), cited)
-    assert refusal(superseding.decide(supersede(), state)) == "decision_already_superseded"
+    gone = STANDS.when(supersede()).then(DecisionSuperseded, AuthorityCited)
+    event, cited = gone.events
+    assert (event.decision, event.by_round) == (DECISION, "rnd_2")
+    assert (cited.matter, cited.cited.authority) == ("rnd_1", "ins_1")
+    gone.when(supersede()).refused("decision_already_superseded")
 
 
 def test_a_decision_is_superseded_by_another_open_round_of_its_product_only():
     for changes in ({"other": None}, {"other": GALLIUM}, {"by_round": RoundId("rnd_1")}):
-        assert refusal(superseding.decide(supersede(**changes), Superseded())) == "round_decides_nothing_again"
-    assert refusal(superseding.decide(supersede(decision=None), Superseded())) == "round_not_released"
+        STANDS.when(supersede(**changes)).refused("round_decides_nothing_again")
+    STANDS.when(supersede(decision=None)).refused("round_not_released")
 
 
 def test_nobody_supersedes_without_an_authority_that_covers_it():
-    assert refusal(superseding.decide(supersede(capacity=capacity(held=())), Superseded())) == Fault.MISSING
-    short = ((authority(limit_g=49),),)
-    assert refusal(superseding.decide(supersede(capacity=capacity(held=short)), Superseded())) == Fault.OVER_LIMIT
+    STANDS.when(supersede(capacity=capacity(held=()))).refused(Fault.MISSING)
+    STANDS.when(supersede(capacity=capacity(held=((authority(limit_g=49),),)))).refused(Fault.OVER_LIMIT)
 
 
 def test_nobody_supersedes_who_has_an_interest_in_whom_the_decision_is_about():
     for about, name in (("round", "rnd_1"), ("product", ANTIMONY), ("partner", "JP"), ("company", "sojitz")):
         interested = capacity(conflicts=frozenset({interest_in(about, name)}))
-        assert refusal(superseding.decide(supersede(capacity=interested), Superseded())) == Fault.CONFLICT
+        STANDS.when(supersede(capacity=interested)).refused(Fault.CONFLICT)
     elsewhere = capacity(conflicts=frozenset({interest_in("partner", "US")}))
-    assert not isinstance(superseding.decide(supersede(capacity=elsewhere), Superseded()), Refused)
+    STANDS.given(supersede(capacity=elsewhere))

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from services.allocation.domain.decisions.report import Reason, Report, SendReport, decide, evolve
+from services.allocation.domain.decisions.report import DECIDER, Reason, SendReport
 from services.allocation.events import DecisionHash, ProductId, ReportSent, RoundId, SubjectId
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 CERTIFIED = date(2026, 1, 6)
 TODAY = CERTIFIED + timedelta(days=3)
@@ -25,35 +25,19 @@ SEND = SendReport(
 )
 
 
-def sent(command: SendReport, report: Report) -> Report:
-    decided = decide(command, report)
-    assert not isinstance(decided, Refused), decided
-    [event] = decided
-    return evolve(report, event)
-
-
-def refusal(command: SendReport, report: Report) -> Reason:
-    decided = decide(command, report)
-    assert isinstance(decided, Refused), decided
-    return decided.code
-
-
 def test_a_report_that_has_gone_out_names_its_document_and_who_says_so():
-    decided = decide(SEND, Report())
-    assert isinstance(decided, list)
-    [event] = decided
-    assert isinstance(event, ReportSent)
+    [event] = Given(DECIDER).when(SEND).then(ReportSent).events
     assert (event.report, event.sent_by, event.sent_on) == ("cd" * 32, "operator-1", TODAY)
 
 
 def test_the_same_report_is_not_sent_twice_and_one_that_says_more_is():
-    report = sent(SEND, Report())
-    assert refusal(SEND, report) == Reason.ALREADY_SENT
-    supplemented = sent(msgspec.structs.replace(SEND, report="ef" * 32), report)
-    assert supplemented.sent == ("cd" * 32, "ef" * 32)
-    assert refusal(SEND, supplemented) == Reason.ALREADY_SENT
+    report = Given(DECIDER, SEND)
+    report.when(SEND).refused(Reason.ALREADY_SENT)
+    supplemented = report.given(msgspec.structs.replace(SEND, report="ef" * 32))
+    assert supplemented.state.sent == ("cd" * 32, "ef" * 32)
+    supplemented.when(SEND).refused(Reason.ALREADY_SENT)
 
 
 @pytest.mark.parametrize("day", [CERTIFIED - timedelta(days=1), TODAY + timedelta(days=1)])
 def test_a_report_is_sent_neither_before_its_decision_nor_in_the_future(day: date):
-    assert refusal(msgspec.structs.replace(SEND, sent_on=day), Report()) == Reason.DAY_INVALID
+    Given(DECIDER).when(msgspec.structs.replace(SEND, sent_on=day)).refused(Reason.DAY_INVALID)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, Reason, RequestReview, Review, decide, evolve
+from services.allocation.domain.decisions.review import DECIDER, AssignReview, ConcludeReview, Reason, RequestReview
 from services.allocation.events import DecisionHash, PartnerCode, ReviewAssigned, ReviewConcluded, ReviewRequested, SubjectId
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 DECISION = DecisionHash("ab" * 32)
 REVIEWER, OPERATOR = SubjectId("sub_reviewer"), SubjectId("sub_operator")
@@ -33,58 +33,43 @@ def conclude(by: SubjectId = REVIEWER, **changes: Any) -> ConcludeReview:
     return ConcludeReview(**(told | changes))
 
 
-class Story:
-    def __init__(self) -> None:
-        self.review = Review()
-
-    def when(self, command: Any) -> Any:
-        decided = decide(command, self.review)
-        assert not isinstance(decided, Refused), decided
-        [event] = decided
-        self.review = evolve(self.review, event)
-        return event
-
-    def refuses(self, command: Any, reason: Reason) -> None:
-        decided = decide(command, self.review)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == reason
-
-
 def test_a_review_is_requested_assigned_and_concluded():
-    story = Story()
-    assert isinstance(story.when(request()), ReviewRequested)
-    assigned = story.when(assign())
+    story = Given(DECIDER)
+    story = story.when(request()).then(ReviewRequested)
+    story = story.when(assign())
+    [assigned] = story.events
     assert isinstance(assigned, ReviewAssigned)
     assert assigned.partner == PartnerCode("JP")  # whose feed it is told in
-    concluded = story.when(conclude(outcome="error_found"))
+    story = story.when(conclude(outcome="error_found"))
+    [concluded] = story.events
     assert isinstance(concluded, ReviewConcluded)
     assert (concluded.outcome, concluded.reviewer, concluded.partner) == ("error_found", REVIEWER, "JP")
-    story.refuses(conclude(), Reason.CONCLUDED)
-    story.refuses(assign(), Reason.CONCLUDED)
+    story.when(conclude()).refused(Reason.CONCLUDED)
+    story.when(assign()).refused(Reason.CONCLUDED)
 
 
 def test_only_a_certified_decision_is_reviewed_and_on_grounds():
-    Story().refuses(request(decision=None), Reason.NOT_CERTIFIED)
-    Story().refuses(request(grounds=()), Reason.REASONS_MISSING)
+    Given(DECIDER).when(request(decision=None)).refused(Reason.NOT_CERTIFIED)
+    Given(DECIDER).when(request(grounds=())).refused(Reason.REASONS_MISSING)
 
 
 def test_who_had_a_part_in_the_decision_reviews_it_not():
-    story = Story()
-    story.when(request())
+    story = Given(DECIDER)
+    story = story.given(request())
     for subject in INVOLVED:
-        story.refuses(assign(subject), Reason.INVOLVED)
-    story.when(assign())
-    story.refuses(conclude(involved=(REVIEWER,)), Reason.INVOLVED)
+        story.when(assign(subject)).refused(Reason.INVOLVED)
+    story = story.given(assign())
+    story.when(conclude(involved=(REVIEWER,))).refused(Reason.INVOLVED)
 
 
 def test_only_the_reviewer_concludes_and_says_what_was_found():
-    story = Story()
-    story.refuses(conclude(), Reason.NOT_FOUND)
-    story.when(request())
-    story.refuses(conclude(), Reason.NOT_ASSIGNED)
-    story.when(assign())
-    story.refuses(conclude(SubjectId("sub_stranger")), Reason.ANOTHERS)
-    story.refuses(conclude(findings=()), Reason.REASONS_MISSING)
-    story.when(assign(SubjectId("sub_stranger")))  # to another
-    story.refuses(conclude(), Reason.ANOTHERS)
-    story.when(conclude(SubjectId("sub_stranger")))
+    story = Given(DECIDER)
+    story.when(conclude()).refused(Reason.NOT_FOUND)
+    story = story.given(request())
+    story.when(conclude()).refused(Reason.NOT_ASSIGNED)
+    story = story.given(assign())
+    story.when(conclude(SubjectId("sub_stranger"))).refused(Reason.ANOTHERS)
+    story.when(conclude(findings=())).refused(Reason.REASONS_MISSING)
+    story = story.given(assign(SubjectId("sub_stranger")))  # to another
+    story.when(conclude()).refused(Reason.ANOTHERS)
+    story.given(conclude(SubjectId("sub_stranger")))

@@ -6,16 +6,13 @@ from typing import Any
 import pytest
 
 from services.allocation.domain.partners.agreement import (
-    Agreement,
+    DECIDER,
     AmendAgreement,
-    Command,
     EndAgreement,
     Reason,
     ResumeAgreement,
     SignAgreement,
     SuspendAgreement,
-    decide,
-    evolve,
     year_from,
 )
 from services.allocation.events import (
@@ -29,7 +26,7 @@ from services.allocation.events import (
     ProductId,
     ProductTerms,
 )
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 TODAY = date(2026, 1, 6)
 
@@ -67,74 +64,58 @@ SUSPEND = SuspendAgreement(hold="hld_1", reason="arrears")
 RESUME = ResumeAgreement(reason="paid")
 
 
-def given(*commands: Command) -> Agreement:
-    agreement = Agreement()
-    for command in commands:
-        decided = decide(command, agreement)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            agreement = evolve(agreement, event)
-    return agreement
-
-
-def refusal(command: Command, agreement: Agreement) -> Reason:
-    decided = decide(command, agreement)
-    assert isinstance(decided, Refused), decided
-    return decided.code
-
-
 def test_an_agreement_is_signed_once():
-    [event] = decide(sign(), Agreement())
+    [event] = Given(DECIDER).when(sign()).events
     assert isinstance(event, AgreementSigned)
     assert [each.product for each in event.products] == ["antimony-metal", "gallium-4n"]
-    assert refusal(sign(), given(sign())) == Reason.ALREADY_SIGNED
+    Given(DECIDER, sign()).when(sign()).refused(Reason.ALREADY_SIGNED)
 
 
 def test_an_amendment_gives_the_terms_in_full_and_names_the_products_dropped():
-    [event] = decide(amend(), given(sign()))
+    [event] = Given(DECIDER, sign()).when(amend()).events
     assert isinstance(event, AgreementAmended)
     assert (event.agreement, event.partner, event.priority_class) == ("agr_1", "JP", 1)
     assert event.dropped == ("gallium-4n",)
 
 
 def test_an_ended_agreement_names_the_products_that_it_was_about():
-    [event] = decide(END, given(sign(), amend()))
+    [event] = Given(DECIDER, sign(), amend()).when(END).events
     assert isinstance(event, AgreementEnded)
     assert event.products == ("antimony-metal",)
 
 
 def test_a_suspended_agreement_is_resumed_with_the_hold_that_it_was_suspended_with():
-    [suspended] = decide(SUSPEND, given(sign()))
+    [suspended] = Given(DECIDER, sign()).when(SUSPEND).events
     assert isinstance(suspended, AgreementSuspended)
     assert suspended.products == ("antimony-metal", "gallium-4n")
-    agreement = given(sign(), SUSPEND)
-    assert refusal(SuspendAgreement(hold="hld_2", reason="again"), agreement) == Reason.SUSPENDED
-    [resumed] = decide(RESUME, agreement)
+    agreement = Given(DECIDER, sign(), SUSPEND)
+    agreement.when(SuspendAgreement(hold="hld_2", reason="again")).refused(Reason.SUSPENDED)
+    [resumed] = agreement.when(RESUME).events
     assert isinstance(resumed, AgreementResumed)
     assert (resumed.hold, resumed.products) == ("hld_1", suspended.products)
-    assert refusal(RESUME, given(sign(), SUSPEND, RESUME)) == Reason.NOT_SUSPENDED
+    Given(DECIDER, sign(), SUSPEND, RESUME).when(RESUME).refused(Reason.NOT_SUSPENDED)
 
 
 def test_a_suspended_agreement_is_resumed_by_its_end_and_is_not_amended():
-    agreement = given(sign(), SUSPEND)
-    assert refusal(amend(), agreement) == Reason.SUSPENDED
-    resumed, ended = decide(END, agreement)
+    agreement = Given(DECIDER, sign(), SUSPEND)
+    agreement.when(amend()).refused(Reason.SUSPENDED)
+    resumed, ended = agreement.when(END).events
     assert isinstance(resumed, AgreementResumed)
     assert (resumed.hold, resumed.reason) == ("hld_1", f"it ends: {END.reason}")
     assert isinstance(ended, AgreementEnded)
-    assert given(sign(), SUSPEND, END).hold is None
-    assert refusal(SUSPEND, given(sign(), SUSPEND, END)) == Reason.ENDED
+    assert Given(DECIDER, sign(), SUSPEND, END).state.hold is None
+    Given(DECIDER, sign(), SUSPEND, END).when(SUSPEND).refused(Reason.ENDED)
 
 
 def test_what_has_ended_is_not_amended_or_ended_again():
-    agreement = given(sign(), END)
-    assert refusal(amend(), agreement) == Reason.ENDED
-    assert refusal(END, agreement) == Reason.ENDED
+    agreement = Given(DECIDER, sign(), END)
+    agreement.when(amend()).refused(Reason.ENDED)
+    agreement.when(END).refused(Reason.ENDED)
 
 
 def test_what_was_never_signed_is_not_amended_or_ended():
-    assert refusal(amend(), Agreement()) == Reason.NOT_FOUND
-    assert refusal(END, Agreement()) == Reason.NOT_FOUND
+    Given(DECIDER).when(amend()).refused(Reason.NOT_FOUND)
+    Given(DECIDER).when(END).refused(Reason.NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +129,8 @@ def test_what_was_never_signed_is_not_amended_or_ended():
     ],
 )
 def test_terms_that_make_no_sense_are_refused(changes: dict[str, Any], reason: Reason):
-    assert refusal(sign(**changes), Agreement()) == reason
-    assert refusal(amend(**changes), given(sign())) == reason
+    Given(DECIDER).when(sign(**changes)).refused(reason)
+    Given(DECIDER, sign()).when(amend(**changes)).refused(reason)
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 
 from services.allocation.domain.partners.disruption import (
-    Command,
+    DECIDER,
     DeclareDisruption,
-    Disruption,
     EndDisruption,
     Reason,
     ReviseDisruption,
-    decide,
-    evolve,
 )
 from services.allocation.events import DisruptionDeclared, DisruptionEnded, DisruptionId, DisruptionRevised, PartnerCode, ProductId
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 STARTS_ON = date(2026, 1, 6)
 KNOWN: dict[str, Any] = {
@@ -41,48 +38,30 @@ def end(ends_on: date = date(2026, 6, 1)) -> EndDisruption:
     return EndDisruption(ends_on=ends_on, reason="lifted")
 
 
-def given(*commands: Command) -> Disruption:
-    disruption = Disruption()
-    for command in commands:
-        decided = decide(command, disruption)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            disruption = evolve(disruption, event)
-    return disruption
-
-
-def refusal(command: Command, disruption: Disruption) -> Reason:
-    decided = decide(command, disruption)
-    assert isinstance(decided, Refused), decided
-    return decided.code
-
-
 def test_a_disruption_keeps_what_is_declared_apart_from_what_is_observed():
-    [event] = decide(declare(), Disruption())
+    [event] = Given(DECIDER).when(declare()).events
     assert isinstance(event, DisruptionDeclared)
     assert (event.declared_scope, event.observed_scope) == ("military end use", "licences halted across industries")
 
 
 def test_a_revision_keeps_the_products():
-    [event] = decide(revise(partners=(PartnerCode("JP"), PartnerCode("US"))), given(declare()))
+    [event] = Given(DECIDER, declare()).when(revise(partners=(PartnerCode("JP"), PartnerCode("US")))).events
     assert isinstance(event, DisruptionRevised)
     assert (event.products, event.partners) == (("ndpr-oxide",), ("JP", "US"))
 
 
 def test_an_ended_disruption_is_over():
-    disruption = given(declare())
-    [event] = decide(end(), disruption)
-    assert event == DisruptionEnded(
-        disruption=DisruptionId("dis_1"), products=(ProductId("ndpr-oxide"),), ends_on=date(2026, 6, 1), reason="lifted"
+    disruption = Given(DECIDER, declare())
+    over = disruption.when(end()).then(
+        DisruptionEnded(disruption=DisruptionId("dis_1"), products=(ProductId("ndpr-oxide"),), ends_on=date(2026, 6, 1), reason="lifted")
     )
-    over = evolve(disruption, event)
-    assert refusal(revise(), over) == Reason.ENDED
-    assert refusal(end(), over) == Reason.ENDED
+    over.when(revise()).refused(Reason.ENDED)
+    over.when(end()).refused(Reason.ENDED)
 
 
 def test_a_disruption_does_not_end_before_it_starts():
-    assert refusal(end(date(2026, 1, 5)), given(declare())) == Reason.DATES_REVERSED
-    assert refusal(end(date(2026, 1, 5)), given(declare(starts_on=date(2026, 1, 1)), revise())) == Reason.DATES_REVERSED
+    Given(DECIDER, declare()).when(end(date(2026, 1, 5))).refused(Reason.DATES_REVERSED)
+    Given(DECIDER, declare(starts_on=date(2026, 1, 1)), revise()).when(end(date(2026, 1, 5))).refused(Reason.DATES_REVERSED)
 
 
 @pytest.mark.parametrize(
@@ -95,17 +74,17 @@ def test_a_disruption_does_not_end_before_it_starts():
     ],
 )
 def test_a_declaration_that_makes_no_sense_is_refused(changes: dict[str, Any], reason: Reason):
-    assert refusal(declare(**changes), Disruption()) == reason
+    Given(DECIDER).when(declare(**changes)).refused(reason)
 
 
 def test_a_revision_without_evidence_is_refused():
-    assert refusal(revise(evidence=()), given(declare())) == Reason.NO_EVIDENCE
+    Given(DECIDER, declare()).when(revise(evidence=())).refused(Reason.NO_EVIDENCE)
 
 
 def test_a_disruption_is_declared_once():
-    assert refusal(declare(), given(declare())) == Reason.ALREADY_DECLARED
+    Given(DECIDER, declare()).when(declare()).refused(Reason.ALREADY_DECLARED)
 
 
 def test_what_was_never_declared_is_not_revised_or_ended():
-    assert refusal(revise(), Disruption()) == Reason.NOT_FOUND
-    assert refusal(end(), Disruption()) == Reason.NOT_FOUND
+    Given(DECIDER).when(revise()).refused(Reason.NOT_FOUND)
+    Given(DECIDER).when(end()).refused(Reason.NOT_FOUND)

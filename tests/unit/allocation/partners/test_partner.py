@@ -1,18 +1,16 @@
 """Partners are registered once."""
 
-from services.allocation.domain.partners.partner import Partner, Reason, RegisterPartner, decide, evolve
+from services.allocation.domain.partners.partner import DECIDER, Reason, RegisterPartner
 from services.allocation.events import PartnerCode, PartnerRegistered
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 REGISTER = RegisterPartner(partner=PartnerCode("JP"), name="Japan")
+REGISTERED = PartnerRegistered(partner=PartnerCode("JP"), name="Japan")
 
 
 def test_a_partner_is_registered():
-    assert decide(REGISTER, Partner()) == [PartnerRegistered(partner=PartnerCode("JP"), name="Japan")]
+    Given(DECIDER).when(REGISTER).then(REGISTERED)
 
 
 def test_a_partner_is_registered_once():
-    registered = evolve(Partner(), PartnerRegistered(partner=PartnerCode("JP"), name="Japan"))
-    refused = decide(REGISTER, registered)
-    assert isinstance(refused, Refused)
-    assert refused.code == Reason.ALREADY_REGISTERED
+    Given(DECIDER, REGISTERED).when(REGISTER).refused(Reason.ALREADY_REGISTERED)

@@ -10,19 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.authority.signing import SigningReason
 from services.allocation.domain.policies.policy import (
+    DECIDER,
     ActivateVersion,
     ApproveVersion,
-    Command,
     DraftVersion,
     NoteUse,
-    Policy,
     Reason,
     ReviseVersion,
     SubmitVersion,
     WithdrawVersion,
-    decide,
     document_of,
-    evolve,
     timers,
 )
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS, fault_of
@@ -34,15 +31,15 @@ from services.allocation.events.policy import (
     Emergency,
     PolicyActivated,
     PolicyApproved,
-    PolicyEvent,
     PolicyTerms,
     PolicyUsed,
     PolicyWithdrawn,
 )
 from services.allocation.events.rounds import Method, QuorumStep
-from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Timer
 from shared.terms.approval import approve
 from tests.stories.book import signing
+from tests.stories.given import Given
 
 TODAY = date(2026, 1, 6)
 LATER = date(2026, 2, 1)
@@ -68,111 +65,95 @@ def draft(version: int = 1, active_from: date = TODAY, by: SubjectId = OPERATOR,
     return DraftVersion(policy="standing", version=version, active_from=active_from, terms=terms(**changes), by=by, on=TODAY)
 
 
-class Story:
-    def __init__(self) -> None:
-        self.policy = Policy()
-
-    def given(self, *commands: Command) -> "Story":
-        for command in commands:
-            self.when(command)
-        return self
-
-    def when(self, command: Command) -> list[PolicyEvent]:
-        decided = decide(command, self.policy)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            self.policy = evolve(self.policy, event)
-        return decided
-
-    def refuses(self, command: Command, reason: str) -> Refused[Any]:
-        decided = decide(command, self.policy)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == reason, decided
-        return decided
+class Story(Given):
+    def __init__(self, *happened: Any) -> None:
+        super().__init__(DECIDER, *happened)
 
     def approve(self, version: int = 1, by: SubjectId = APPROVER, on: date = TODAY, **changes: Any) -> ApproveVersion:
-        signed = approve(self.policy.versions[version].document, KEY, approver=by, purpose="policy")
+        signed = approve(self.state.versions[version].document, KEY, approver=by, purpose="policy")
         return ApproveVersion(version=version, signing=signing(signed, **({"on": on} | changes)))
 
     def approved(self, version: int = 1, active_from: date = TODAY, **changes: Any) -> "Story":
-        self.given(draft(version, active_from, **changes), SubmitVersion(version=version, by=OPERATOR))
-        return self.given(self.approve(version))
+        submitted = self.given(draft(version, active_from, **changes), SubmitVersion(version=version, by=OPERATOR))
+        return submitted.given(submitted.approve(version))
 
 
 def test_a_version_is_active_once_another_person_has_approved_it():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
-    assert story.policy.active_on(TODAY) is None
-    approved, cited, activated = story.when(story.approve())
+    assert story.state.active_on(TODAY) is None
+    story = story.when(story.approve())
+    approved, cited, activated = story.events
     assert isinstance(cited, AuthorityCited)
     assert (cited.matter, cited.cited.act, cited.cited.by) == ("standing", "approve_policy", APPROVER)
     assert isinstance(approved, PolicyApproved)
     assert activated == PolicyActivated(policy="standing", version=1, products=())
-    assert story.policy.active_on(TODAY) == 1
+    assert story.state.active_on(TODAY) == 1
 
 
 def test_what_is_signed_is_the_canonical_document():
     story = Story().given(draft())
     document = document_of("standing", 1, TODAY, terms())
-    assert story.policy.versions[1].document == sha256(document).hexdigest()
+    assert story.state.versions[1].document == sha256(document).hexdigest()
     assert msgspec.json.decode(document)["format"] == "reserve.policy.v1"
 
 
 def test_a_version_of_a_later_day_waits_for_it():
     story = Story().approved().given(NoteUse(product=ProductId("antimony-metal")))
-    story.given(draft(2, LATER), SubmitVersion(version=2, by=OPERATOR))
-    approved, _ = story.when(story.approve(2))
+    story = story.given(draft(2, LATER), SubmitVersion(version=2, by=OPERATOR))
+    story = story.when(story.approve(2))
+    approved, _ = story.events
     [timer] = timers(approved)
     assert timer == Timer("activate/2", LATER, ActivateVersion(version=2, on=LATER))
-    assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (1, 2)
-    assert story.when(ActivateVersion(version=2, on=LATER)) == [
+    assert (story.state.active_on(TODAY), story.state.active_on(LATER)) == (1, 2)
+    story = story.when(ActivateVersion(version=2, on=LATER)).then(
         PolicyActivated(policy="standing", version=2, products=(ProductId("antimony-metal"),))
-    ]
-    assert story.when(ActivateVersion(version=2, on=LATER)) == []
+    )
+    story.when(ActivateVersion(version=2, on=LATER)).then()
 
 
 def test_of_two_that_begin_on_one_day_the_later_is_active():
     story = Story().approved(1, LATER).approved(2, LATER)
-    assert story.policy.active_on(LATER) == 2
-    assert story.when(ActivateVersion(version=1, on=LATER)) == []
+    assert story.state.active_on(LATER) == 2
+    story.when(ActivateVersion(version=1, on=LATER)).then()
 
 
 def test_approved_after_its_day_it_is_active_from_the_approval():
     story = Story().given(draft(), SubmitVersion(version=1, by=OPERATOR))
-    [approved, _, _] = story.when(story.approve(on=LATER))
+    story = story.when(story.approve(on=LATER))
+    [approved, _, _] = story.events
     assert isinstance(approved, PolicyApproved)
     assert approved.active_from == LATER
-    assert story.policy.active_on(LATER - timedelta(days=1)) is None
+    assert story.state.active_on(LATER - timedelta(days=1)) is None
 
 
 def test_a_draft_may_be_revised_and_what_is_submitted_may_not():
     story = Story().given(draft())
     revision = ReviseVersion(version=1, active_from=LATER, terms=terms(release_days=30), by=SubjectId("sub_other"), on=TODAY)
-    before = story.policy.versions[1].document
-    story.given(revision)
-    assert story.policy.versions[1].terms.release_days == 30
-    assert story.policy.versions[1].document != before
-    story.given(SubmitVersion(version=1, by=OPERATOR))
-    story.refuses(revision, Reason.NOT_DRAFT)
-    story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_DRAFT)
-    story.refuses(story.approve(by=SubjectId("sub_other")), SigningReason.BY_PROPOSER)  # who revised it wrote it too
-    story.refuses(story.approve(by=OPERATOR), SigningReason.BY_PROPOSER)
+    before = story.state.versions[1].document
+    story = story.given(revision)
+    assert story.state.versions[1].terms.release_days == 30
+    assert story.state.versions[1].document != before
+    story = story.given(SubmitVersion(version=1, by=OPERATOR))
+    story.when(revision).refused(Reason.NOT_DRAFT)
+    story.when(SubmitVersion(version=1, by=OPERATOR)).refused(Reason.NOT_DRAFT)
+    story.when(story.approve(by=SubjectId("sub_other"))).refused(SigningReason.BY_PROPOSER)  # who revised it wrote it too
+    story.when(story.approve(by=OPERATOR)).refused(SigningReason.BY_PROPOSER)
 
 
 def test_an_approval_that_cannot_count_is_refused():
     story = Story().given(draft())
-    story.refuses(story.approve(), Reason.NOT_SUBMITTED)
-    story.given(SubmitVersion(version=1, by=OPERATOR))
-    story.refuses(story.approve(key="unknown"), SigningReason.KEY_NOT_FOUND)
-    story.refuses(story.approve(key="revoked"), SigningReason.KEY_REVOKED)
-    story.refuses(story.approve(signature_valid=False), SigningReason.SIGNATURE_INVALID)
-    story.refuses(
-        story.approve(by=APPROVER, capacity=signing(story.approve().signing.approval, by="sub_third").capacity),
-        SigningReason.APPROVER_DIFFERS,
+    story.when(story.approve()).refused(Reason.NOT_SUBMITTED)
+    story = story.given(SubmitVersion(version=1, by=OPERATOR))
+    story.when(story.approve(key="unknown")).refused(SigningReason.KEY_NOT_FOUND)
+    story.when(story.approve(key="revoked")).refused(SigningReason.KEY_REVOKED)
+    story.when(story.approve(signature_valid=False)).refused(SigningReason.SIGNATURE_INVALID)
+    story.when(story.approve(by=APPROVER, capacity=signing(story.approve().signing.approval, by="sub_third").capacity)).refused(
+        SigningReason.APPROVER_DIFFERS
     )
-    decision = approve(story.policy.versions[1].document, KEY, approver=APPROVER, purpose="decision")
-    story.refuses(story.approve(approval=decision), SigningReason.OTHER_DECISION)
+    decision = approve(story.state.versions[1].document, KEY, approver=APPROVER, purpose="decision")
+    story.when(story.approve(approval=decision)).refused(SigningReason.OTHER_DECISION)
     another = approve("ab" * 32, KEY, approver=APPROVER, purpose="policy")
-    story.refuses(story.approve(approval=another), SigningReason.OTHER_DECISION)
+    story.when(story.approve(approval=another)).refused(SigningReason.OTHER_DECISION)
 
 
 def withdraw(version: int, on: date = TODAY) -> WithdrawVersion:
@@ -181,84 +162,90 @@ def withdraw(version: int, on: date = TODAY) -> WithdrawVersion:
 
 def test_an_active_version_that_is_withdrawn_leaves_none_until_another_is_approved():
     story = Story().approved().approved(2)
-    [withdrawn] = story.when(withdraw(2))
+    story = story.when(withdraw(2))
+    [withdrawn] = story.events
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active is story.policy.active_on(TODAY) is story.policy.active_on(LATER) is None
+    assert withdrawn.active is story.state.active_on(TODAY) is story.state.active_on(LATER) is None
     assert timers(withdrawn) == [CancelTimer("activate/2")]
-    story.refuses(withdraw(2), Reason.WITHDRAWN)
-    story.approved(3)
-    assert story.policy.active_on(TODAY) == 3
+    story.when(withdraw(2)).refused(Reason.WITHDRAWN)
+    story = story.approved(3)
+    assert story.state.active_on(TODAY) == 3
 
 
 def test_what_is_active_once_supersedes_also_what_was_to_begin_later():
     story = Story().approved(1, LATER).approved(2).given(withdraw(2))
-    assert story.policy.active_on(LATER) is None
+    assert story.state.active_on(LATER) is None
 
 
 def test_a_version_that_is_withdrawn_before_its_day_leaves_the_active_one():
     story = Story().approved().approved(2, LATER)
-    [withdrawn] = story.when(withdraw(2))
+    story = story.when(withdraw(2))
+    [withdrawn] = story.events
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active == story.policy.active_on(LATER) == 1
+    assert withdrawn.active == story.state.active_on(LATER) == 1
 
 
 def test_an_approved_successor_begins_on_its_day():
     story = Story().approved().approved(2, LATER).given(withdraw(1))
-    assert (story.policy.active_on(TODAY), story.policy.active_on(LATER)) == (None, 2)
+    assert (story.state.active_on(TODAY), story.state.active_on(LATER)) == (None, 2)
 
 
 def test_a_version_that_is_withdrawn_on_its_day_was_active_though_its_timer_is_late():
     story = Story().approved().approved(2, LATER)
-    activated, withdrawn = story.when(withdraw(2, LATER))
+    story = story.when(withdraw(2, LATER))
+    activated, withdrawn = story.events
     assert activated == PolicyActivated(policy="standing", version=2, products=())
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active is story.policy.active_on(LATER) is None
+    assert withdrawn.active is story.state.active_on(LATER) is None
 
 
 def test_a_version_whose_timer_is_late_is_active_also_when_another_is_withdrawn_and_brings_none_back():
     story = Story().approved().approved(2, LATER).given(draft(3, LATER))
-    activated, withdrawn = story.when(withdraw(3, LATER))
+    story = story.when(withdraw(3, LATER))
+    activated, withdrawn = story.events
     assert activated == PolicyActivated(policy="standing", version=2, products=())
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active == story.policy.active_on(LATER) == 2
-    assert story.when(ActivateVersion(version=2, on=LATER)) == []
-    [withdrawn] = story.when(withdraw(2, LATER))
+    assert withdrawn.active == story.state.active_on(LATER) == 2
+    story.when(ActivateVersion(version=2, on=LATER)).then()
+    story = story.when(withdraw(2, LATER))
+    [withdrawn] = story.events
     assert isinstance(withdrawn, PolicyWithdrawn)
-    assert withdrawn.active is story.policy.active_on(LATER) is None
+    assert withdrawn.active is story.state.active_on(LATER) is None
 
 
 def test_in_an_earlier_journal_a_withdrawn_version_gave_way_to_the_one_before():
     story = Story().approved().approved(2)
     gave_way = PolicyWithdrawn(policy="standing", version=2, active=1, products=(), withdrawn_by=OPERATOR, reason="a mistake")
-    story.policy = evolve(story.policy, gave_way)
-    assert story.policy.active_on(TODAY) == 1
+    assert story.given(gave_way).state.active_on(TODAY) == 1
 
 
 def test_one_version_at_a_time_is_undecided():
     story = Story().given(draft())
-    story.refuses(draft(2), Reason.DRAFT_OPEN)
-    story.given(WithdrawVersion(version=1, by=OPERATOR, reason="anew", on=TODAY))
-    story.refuses(draft(1), Reason.DRAFT_OPEN)  # looked up before the other was drafted
+    story.when(draft(2)).refused(Reason.DRAFT_OPEN)
+    story = story.given(WithdrawVersion(version=1, by=OPERATOR, reason="anew", on=TODAY))
+    story.when(draft(1)).refused(Reason.DRAFT_OPEN)  # looked up before the other was drafted
     story.given(draft(2))
 
 
 def test_a_product_is_noted_once():
     story = Story()
-    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == []  # no such policy: rounds of earlier builds had none
-    story.given(draft())
-    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == [PolicyUsed(policy="standing", product=ProductId("antimony-metal"))]
-    assert story.when(NoteUse(product=ProductId("antimony-metal"))) == []
+    story.when(NoteUse(product=ProductId("antimony-metal"))).then()  # no such policy: rounds of earlier builds had none
+    story = story.given(draft())
+    story = story.when(NoteUse(product=ProductId("antimony-metal"))).then(
+        PolicyUsed(policy="standing", product=ProductId("antimony-metal"))
+    )
+    story.when(NoteUse(product=ProductId("antimony-metal"))).then()
 
 
 def test_what_there_is_not_is_not_found():
     story = Story()
-    story.refuses(SubmitVersion(version=1, by=OPERATOR), Reason.NOT_FOUND)
-    story.given(draft())
-    story.refuses(SubmitVersion(version=2, by=OPERATOR), Reason.VERSION_NOT_FOUND)
-    story.refuses(draft(active_from=TODAY - timedelta(days=1), version=2), Reason.DRAFT_OPEN)
+    story.when(SubmitVersion(version=1, by=OPERATOR)).refused(Reason.NOT_FOUND)
+    story = story.given(draft())
+    story.when(SubmitVersion(version=2, by=OPERATOR)).refused(Reason.VERSION_NOT_FOUND)
+    story.when(draft(active_from=TODAY - timedelta(days=1), version=2)).refused(Reason.DRAFT_OPEN)
     other = Story()
-    other.refuses(draft(active_from=TODAY - timedelta(days=1)), Reason.DATE_IN_PAST)
-    other.refuses(draft(method=Method(rule="by_lot")), TermsReason.RULE_UNKNOWN)
+    other.when(draft(active_from=TODAY - timedelta(days=1))).refused(Reason.DATE_IN_PAST)
+    other.when(draft(method=Method(rule="by_lot"))).refused(TermsReason.RULE_UNKNOWN)
 
 
 STEP = QuorumStep

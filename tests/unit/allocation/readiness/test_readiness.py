@@ -13,27 +13,23 @@ from services.allocation.domain.readiness.readiness import (
     MAX_ITEMS,
     CheckItem,
     ClearItem,
-    Command,
     Reason,
-    Register,
     RenewItem,
     WithdrawItem,
-    decide,
-    evolve,
 )
 from services.allocation.events import AgreementId, PartnerCode, ProductId, SubjectId
 from services.allocation.events.readiness import (
     ItemId,
     ItemKind,
     ReadinessCleared,
-    ReadinessEvent,
     ReadinessExpired,
     ReadinessExpiring,
     ReadinessRenewed,
     ReadinessWithdrawn,
 )
 from services.allocation.settings import Figures
-from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.given import Given
 
 TODAY = date(2026, 1, 6)  # a Tuesday
 LEADS = Figures().leads("antimony-metal")
@@ -64,77 +60,64 @@ def check(days: int) -> CheckItem:
     return CheckItem(item=ItemId("rdy_1"), on=TODAY + timedelta(days=days))
 
 
-class Story:
-    def __init__(self, *commands: Command) -> None:
-        self.register = Register()
-        for command in commands:
-            self.when(command)
-
-    def when(self, command: Command) -> list[ReadinessEvent]:
-        decided = decide(command, self.register)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            self.register = evolve(self.register, event)
-        return decided
-
-    def refuses(self, command: Command) -> Reason:
-        decided = decide(command, self.register)
-        assert isinstance(decided, Refused), decided
-        return decided.code
-
-
 def test_an_item_is_warned_of_before_it_expires_and_expires_once():
-    story = Story()
-    [cleared] = story.when(clear())
+    story = Given(DECIDER)
+    story = story.when(clear())
+    [cleared] = story.events
     assert isinstance(cleared, ReadinessCleared)
     assert DECIDER.timers(cleared) == [Timer("item/rdy_1", TODAY + timedelta(days=70), check(70))]
-    assert story.when(check(69)) == []
-    [expiring] = story.when(check(70))
+    story.when(check(69)).then()
+    story = story.when(check(70))
+    [expiring] = story.events
     assert isinstance(expiring, ReadinessExpiring)
     assert DECIDER.timers(expiring) == [Timer("item/rdy_1", TODAY + timedelta(days=101), check(101))]
-    assert story.when(check(71)) == []
-    [expired] = story.when(check(101))
+    story.when(check(71)).then()
+    story = story.when(check(101))
+    [expired] = story.events
     assert isinstance(expired, ReadinessExpired)
-    assert story.when(check(102)) == []
+    story.when(check(102)).then()
 
 
 def test_a_renewal_begins_anew_also_after_the_end():
-    story = Story(clear(), check(101))
-    [renewed] = story.when(renew(TODAY + timedelta(days=200), TODAY + timedelta(days=101)))
+    story = Given(DECIDER, clear(), check(101))
+    story = story.when(renew(TODAY + timedelta(days=200), TODAY + timedelta(days=101)))
+    [renewed] = story.events
     assert isinstance(renewed, ReadinessRenewed)
     assert DECIDER.timers(renewed) == [Timer("item/rdy_1", TODAY + timedelta(days=170), check(170))]
-    assert story.when(check(150)) == []
-    [forever] = story.when(renew(None, TODAY + timedelta(days=150)))
+    story.when(check(150)).then()
+    story = story.when(renew(None, TODAY + timedelta(days=150)))
+    [forever] = story.events
     assert DECIDER.timers(forever) == [CancelTimer("item/rdy_1")]
-    assert story.when(check(300)) == []
+    story.when(check(300)).then()
 
 
 def test_a_warning_is_never_set_for_a_day_that_has_begun():
-    [soon] = Story().when(clear(until=TODAY + timedelta(days=3)))
+    [soon] = Given(DECIDER).when(clear(until=TODAY + timedelta(days=3))).events
     assert DECIDER.timers(soon) == [Timer("item/rdy_1", TODAY + timedelta(days=1), check(1))]
-    [today] = Story().when(clear(until=TODAY))
+    [today] = Given(DECIDER).when(clear(until=TODAY)).events
     assert DECIDER.timers(today) == [Timer("item/rdy_1", TODAY + timedelta(days=1), check(1))]
 
 
 def test_what_is_withdrawn_may_be_cleared_again():
-    story = Story(clear())
-    assert story.refuses(clear(item=ItemId("rdy_2"))) is Reason.CLEARED_ALREADY
-    [withdrawn] = story.when(WithdrawItem(item=ItemId("rdy_1"), reason="revoked"))
+    story = Given(DECIDER, clear())
+    story.when(clear(item=ItemId("rdy_2"))).refused(Reason.CLEARED_ALREADY)
+    story = story.when(WithdrawItem(item=ItemId("rdy_1"), reason="revoked"))
+    [withdrawn] = story.events
     assert isinstance(withdrawn, ReadinessWithdrawn)
     assert DECIDER.timers(withdrawn) == [CancelTimer("item/rdy_1")]
-    assert story.when(check(101)) == []
-    story.when(clear(item=ItemId("rdy_2")))
+    story.when(check(101)).then()
+    story.given(clear(item=ItemId("rdy_2")))
 
 
 def test_what_is_not_there_or_has_passed_is_refused():
-    story = Story(clear())
-    assert story.refuses(renew(None, TODAY, "rdy_9")) is Reason.ITEM_NOT_FOUND
-    assert story.refuses(WithdrawItem(item=ItemId("rdy_9"), reason="x")) is Reason.ITEM_NOT_FOUND
+    story = Given(DECIDER, clear())
+    story.when(renew(None, TODAY, "rdy_9")).refused(Reason.ITEM_NOT_FOUND)
+    story.when(WithdrawItem(item=ItemId("rdy_9"), reason="x")).refused(Reason.ITEM_NOT_FOUND)
     yesterday = TODAY - timedelta(days=1)
-    assert story.refuses(renew(yesterday, TODAY)) is Reason.DATE_IN_PAST
-    assert story.refuses(clear("another", until=yesterday)) is Reason.DATE_IN_PAST
-    full = Story(*(clear(f"permit {number}", item=ItemId(f"rdy_{number}")) for number in range(MAX_ITEMS)))
-    assert full.refuses(clear("one more")) is Reason.TOO_MANY
+    story.when(renew(yesterday, TODAY)).refused(Reason.DATE_IN_PAST)
+    story.when(clear("another", until=yesterday)).refused(Reason.DATE_IN_PAST)
+    full = Given(DECIDER, *(clear(f"permit {number}", item=ItemId(f"rdy_{number}")) for number in range(MAX_ITEMS)))
+    full.when(clear("one more")).refused(Reason.TOO_MANY)
 
 
 def all_but(*kinds: ItemKind, until: date | None = None) -> list[Cleared]:

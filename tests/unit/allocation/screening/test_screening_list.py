@@ -1,8 +1,8 @@
 """Screening list: put in force, replaced, withdrawn."""
 
-from services.allocation.domain.screening.screening_list import PutListInForce, Reason, ScreeningList, WithdrawList, decide, evolve
+from services.allocation.domain.screening.screening_list import DECIDER, PutListInForce, Reason, WithdrawList
 from services.allocation.events import ListName, ScreeningListPutInForce, ScreeningListWithdrawn, SubjectId
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 NAME, BY = ListName("entity-list"), SubjectId("sub_operator")
 WITHDRAW = WithdrawList(list=NAME, reason="taken back", by=BY)
@@ -13,31 +13,21 @@ def put(document: str = "ab") -> PutListInForce:
 
 
 def test_each_version_takes_the_place_of_the_one_before():
-    state, versions = ScreeningList(), []
+    story, versions = Given(DECIDER), []
     for document in ("ab", "cd"):
-        decided = decide(put(document), state)
-        assert not isinstance(decided, Refused)
-        [event] = decided
-        assert isinstance(event, ScreeningListPutInForce)
+        story = story.when(put(document)).then(ScreeningListPutInForce)
+        [event] = story.events
         versions.append((event.version, event.document))
-        state = evolve(state, event)
     assert versions == [(1, "ab" * 32), (2, "cd" * 32)]
 
 
 def test_the_same_list_again_is_refused_until_it_is_withdrawn():
-    state = ScreeningList(1, "ab" * 32)
-    refused = decide(put(), state)
-    assert isinstance(refused, Refused)
-    assert refused.code == Reason.SAME
-    decided = decide(WITHDRAW, state)
-    assert decided == [ScreeningListWithdrawn(list=NAME, version=1, reason="taken back", withdrawn_by=BY)]
-    again = decide(put(), evolve(state, decided[0]))
-    assert not isinstance(again, Refused)
-    assert isinstance(again[0], ScreeningListPutInForce)
-    assert again[0].version == 2  # no version comes twice
+    story = Given(DECIDER, put())
+    story.when(put()).refused(Reason.SAME)
+    story = story.when(WITHDRAW).then(ScreeningListWithdrawn(list=NAME, version=1, reason="taken back", withdrawn_by=BY))
+    again = story.when(put()).then(ScreeningListPutInForce)
+    assert again.events[0].version == 2  # no version comes twice
 
 
 def test_what_is_not_in_force_is_not_withdrawn():
-    refused = decide(WITHDRAW, ScreeningList())
-    assert isinstance(refused, Refused)
-    assert refused.code == Reason.NOT_IN_FORCE
+    Given(DECIDER).when(WITHDRAW).refused(Reason.NOT_IN_FORCE)

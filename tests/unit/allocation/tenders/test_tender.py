@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from functools import reduce
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from services.allocation.domain.authority.signing import Signing
 from services.allocation.domain.tenders import bid as bids
 from services.allocation.domain.tenders import decider as tenders
-from services.allocation.domain.tenders.bid import Bid, CommitBid, RevealBid, VoidBid
+from services.allocation.domain.tenders.bid import CommitBid, RevealBid, VoidBid
 from services.allocation.domain.tenders.decider import (
     ApproveTender,
     CancelTender,
@@ -23,7 +22,6 @@ from services.allocation.domain.tenders.decider import (
     ProposeTender,
     ReopenTender,
 )
-from services.allocation.domain.tenders.state import Tender
 from services.allocation.events import (
     AuthorityCited,
     BidCommitted,
@@ -40,10 +38,11 @@ from services.allocation.events import (
     TenderReleased,
     TenderReopened,
 )
-from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.decider import CancelTimer, Timer
 from shared.terms.approval import approve
 from shared.terms.authority import Capacity, interest_in
 from tests.stories.audit_tenders import TERMS, cleared, committed, revealed
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 TENDER: Any = "tnd_1"
@@ -57,32 +56,15 @@ DECISION: Any = CLEARED.decision
 JP: Any = "JP"
 
 
-class Story:
-    def __init__(self) -> None:
-        self.state = Tender()
-
-    def when(self, command: Any) -> Any:
-        """What is decided, and has happened unless it is refused."""
-        decided = tenders.decide(command, self.state)
-        if not isinstance(decided, Refused):
-            self.state = reduce(tenders.evolve, decided, self.state)
-        return decided
-
-    def refuses(self, command: Any, code: str) -> None:
-        decided = self.when(command)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == code
+class Story(Given):
+    def __init__(self, *happened: Any) -> None:
+        super().__init__(tenders.DECIDER, *happened)
 
     def proposed(self) -> "Story":
-        for command in (opening(), CloseBidding(at=AFTER), proposing()):
-            assert not isinstance(self.when(command), Refused)
-        return self
+        return self.given(opening(), CloseBidding(at=AFTER), proposing())
 
     def certified(self) -> "Story":
-        self.proposed()
-        for command in (approving(), certifying()):
-            assert not isinstance(self.when(command), Refused)
-        return self
+        return self.proposed().given(approving(), certifying())
 
 
 def opening(**terms: Any) -> OpenTender:
@@ -112,27 +94,26 @@ def kinds(events: Sequence[Any]) -> list[type]:
 
 def test_from_the_offer_to_what_is_released():
     story = Story()
-    assert story.when(opening()) == [TenderOpened(tender=TENDER, terms=TERMS)]
-    assert story.when(CloseBidding(at=AFTER)) == [BiddingClosed(tender=TENDER, closed_at=AFTER)]
-    assert kinds(story.when(proposing())) == [TenderProposed]
-    assert kinds(story.when(approving())) == [TenderApproved, AuthorityCited]
-    *granted, certified = story.when(certifying())
+    story = story.when(opening()).then(TenderOpened(tender=TENDER, terms=TERMS))
+    story = story.when(CloseBidding(at=AFTER)).then(BiddingClosed(tender=TENDER, closed_at=AFTER))
+    story = story.when(proposing()).then(TenderProposed)
+    story = story.when(approving()).then(TenderApproved, AuthorityCited)
+    story = story.when(certifying())
+    *granted, certified = story.events
     assert kinds(granted) == [TenderAwardGranted, TenderAwardGranted]
     assert isinstance(certified, TenderCertified) and certified.release_order == CLEARED.release_order
     assert [award.expires_on for award in granted] == [ON + timedelta(days=TERMS.release_days)] * 2
-    assert story.when(CloseTender(decision=DECISION)) == [TenderReleased(tender=TENDER, decision=DECISION)]
+    story.when(CloseTender(decision=DECISION)).then(TenderReleased(tender=TENDER, decision=DECISION))
 
 
 def test_what_inventory_refuses_is_withdrawn_and_may_be_proposed_again():
     story = Story().certified()
-    assert kinds(story.when(ReopenTender(decision=DECISION, reason="stock_short"))) == [
-        TenderAwardWithdrawn,
-        TenderAwardWithdrawn,
-        TenderReopened,
-    ]
-    story.refuses(certifying(), "tender_not_proposed")
-    assert kinds(story.when(proposing())) == [TenderProposed]
-    story.refuses(certifying(), "approvals_missing")
+    story = story.when(ReopenTender(decision=DECISION, reason="stock_short")).then(
+        TenderAwardWithdrawn, TenderAwardWithdrawn, TenderReopened
+    )
+    story.when(certifying()).refused("tender_not_proposed")
+    story = story.when(proposing()).then(TenderProposed)
+    story.when(certifying()).refused("approvals_missing")
 
 
 @pytest.mark.parametrize(
@@ -142,28 +123,28 @@ def test_what_inventory_refuses_is_withdrawn_and_may_be_proposed_again():
 def test_what_comes_from_timers_and_inventory_is_never_refused(command: Any, told: str):
     story = Story()
     if told == "proposed":
-        story.proposed()
+        story = story.proposed()
     elif told == "released":
-        story.certified().when(CloseTender(decision=DECISION))
+        story = story.certified().given(CloseTender(decision=DECISION))
     elif told == "cancelled":
-        story.when(opening())
-        story.when(CancelTender(reason="superseded"))
-    assert story.when(command) == []
+        story = story.given(opening())
+        story = story.given(CancelTender(reason="superseded"))
+    story.when(command).then()
 
 
 def test_an_answer_about_another_decision_changes_nothing():
     story = Story().certified()
     for other in (CloseTender(decision="ff" * 32), ReopenTender(decision="ff" * 32, reason="late")):  # type: ignore[arg-type]
-        assert story.when(other) == []
+        story.when(other).then()
 
 
 def test_bidding_is_closed_by_a_timer_at_its_instant_and_not_before():
-    [opened] = Story().when(opening())
+    [opened] = Story().when(opening()).events
     assert tenders.timers(opened) == [Timer.at_instant("close", AFTER, CloseBidding(at=AFTER))]
     story = Story()
-    story.when(opening())
-    assert story.when(CloseBidding(at=BETWEEN)) == []
-    [cancelled] = story.when(CancelTender(reason="superseded"))
+    story = story.given(opening())
+    story.when(CloseBidding(at=BETWEEN)).then()
+    [cancelled] = story.when(CancelTender(reason="superseded")).events
     assert isinstance(cancelled, TenderCancelled) and tenders.timers(cancelled) == [CancelTimer("close")]
 
 
@@ -187,24 +168,24 @@ def test_bidding_is_closed_by_a_timer_at_its_instant_and_not_before():
     ],
 )
 def test_an_offer_that_cannot_be_is_refused(changes: dict[str, Any], code: str):
-    Story().refuses(opening(**changes), code)
+    Story().when(opening(**changes)).refused(code)
 
 
 def test_a_tender_is_opened_once():
     story = Story()
-    story.when(opening())
-    story.refuses(opening(), "tender_already_open")
+    story = story.given(opening())
+    story.when(opening()).refused("tender_already_open")
 
 
 def test_nothing_is_decided_before_bidding_has_closed_and_every_bid_is_settled():
     story = Story()
-    story.refuses(proposing(), "tender_not_found")
-    story.when(opening())
-    story.refuses(proposing(), "tender_bidding_open")
-    story.when(CloseBidding(at=AFTER))
-    story.refuses(proposing(cleared=None), "tender_bidding_open")
-    story.refuses(proposing(free_g=19), "supply_beyond_stock")
-    story.refuses(proposing(cleared=replace(CLEARED, awards=(), left_units=2)), "tender_sells_nothing")
+    story.when(proposing()).refused("tender_not_found")
+    story = story.given(opening())
+    story.when(proposing()).refused("tender_bidding_open")
+    story = story.given(CloseBidding(at=AFTER))
+    story.when(proposing(cleared=None)).refused("tender_bidding_open")
+    story.when(proposing(free_g=19)).refused("supply_beyond_stock")
+    story.when(proposing(cleared=replace(CLEARED, awards=(), left_units=2))).refused("tender_sells_nothing")
 
 
 @pytest.mark.parametrize(
@@ -220,9 +201,9 @@ def test_nothing_is_decided_before_bidding_has_closed_and_every_bid_is_settled()
 )
 def test_a_decision_that_no_clearing_makes_is_refused(changes: dict[str, Any]):
     story = Story()
-    story.when(opening())
-    story.when(CloseBidding(at=AFTER))
-    story.refuses(proposing(cleared=replace(CLEARED, **changes)), "decision_unsound")
+    story = story.given(opening())
+    story = story.given(CloseBidding(at=AFTER))
+    story.when(proposing(cleared=replace(CLEARED, **changes))).refused("decision_unsound")
 
 
 @pytest.mark.parametrize(
@@ -243,13 +224,13 @@ def test_a_decision_that_no_clearing_makes_is_refused(changes: dict[str, Any]):
     ],
 )
 def test_an_approval_that_cannot_count_is_refused(command: ApproveTender, code: str):
-    Story().proposed().refuses(command, code)
+    Story().proposed().when(command).refused(code)
 
 
 def test_who_approved_once_does_not_count_twice():
     story = Story().proposed()
-    story.when(approving())
-    story.refuses(approving(), "approval_duplicate")
+    story = story.given(approving())
+    story.when(approving()).refused("approval_duplicate")
 
 
 @pytest.mark.parametrize(
@@ -263,16 +244,16 @@ def test_who_approved_once_does_not_count_twice():
 )
 def test_what_has_changed_since_keeps_a_tender_from_being_certified(changes: dict[str, Any], code: str):
     story = Story().proposed()
-    story.when(approving())
-    story.refuses(certifying(**changes), code)
+    story = story.given(approving())
+    story.when(certifying(**changes)).refused(code)
 
 
 def test_a_certified_tender_is_not_decided_again():
     story = Story().certified()
     for command in (proposing(), approving(), certifying(), CancelTender(reason="late")):
-        story.refuses(command, "tender_already_certified")
-    story.when(CloseTender(decision=DECISION))
-    story.refuses(CancelTender(reason="late"), "tender_closed")
+        story.when(command).refused("tender_already_certified")
+    story = story.given(CloseTender(decision=DECISION))
+    story.when(CancelTender(reason="late")).refused("tender_closed")
 
 
 # Bids
@@ -290,55 +271,49 @@ def revealing(at: datetime = BETWEEN, **changes: Any) -> RevealBid:
     return RevealBid(**(told | changes))
 
 
-def after(*events: Any) -> Bid:
-    return reduce(bids.evolve, events, Bid())
-
-
+SEALED = Given(bids.DECIDER, committed("JP"))
 VOID = BidVoided(bid=committed("JP").bid, tender=TENDER, partner=JP)
 
 
 def test_a_bid_is_sealed_then_revealed():
-    assert bids.decide(committing(), Bid()) == [committed("JP")]
-    assert bids.decide(revealing(), after(committed("JP"))) == [revealed("JP")]
+    Given(bids.DECIDER).when(committing()).then(committed("JP"))
+    SEALED.when(revealing()).then(revealed("JP"))
 
 
 def test_a_later_seal_takes_the_place_of_an_earlier_one_and_the_same_again_is_nothing():
     first = replace(committed("JP"), commitment="00" * 32)
-    assert bids.decide(committing(bid="bid_another"), after(first)) == [committed("JP")]
-    assert bids.decide(committing(), after(committed("JP"))) == []
+    Given(bids.DECIDER, first).when(committing(bid="bid_another")).then(committed("JP"))
+    SEALED.when(committing()).then()
 
 
 def test_a_bid_is_void_at_its_instant_unless_it_was_revealed():
     void = VoidBid(at=TERMS.reveal_until)
-    sealed = committed("JP")
-    assert bids.timers(sealed) == [Timer.at_instant("void", TERMS.reveal_until, void)]
+    assert bids.timers(committed("JP")) == [Timer.at_instant("void", TERMS.reveal_until, void)]
     assert bids.timers(revealed("JP")) == [CancelTimer("void")]
-    assert bids.decide(void, after(sealed)) == [VOID]
-    assert bids.decide(VoidBid(at=BETWEEN), after(sealed)) == []
-    for state in (Bid(), after(sealed, revealed("JP")), after(sealed, VOID)):
-        assert bids.decide(void, state) == []
+    SEALED.when(void).then(VOID)
+    SEALED.when(VoidBid(at=BETWEEN)).then()
+    for bid in (Given(bids.DECIDER), SEALED.given(revealed("JP")), SEALED.given(VOID)):
+        bid.when(void).then()
 
 
 @pytest.mark.parametrize(
-    ("command", "state", "code"),
+    ("command", "bid", "code"),
     [
-        (committing(at=TERMS.commit_until), Bid(), "bid_too_late"),
-        (committing(commitment="00" * 32), after(committed("JP"), revealed("JP")), "bid_too_late"),  # whatever the clock says
-        (committing(partner="AU"), Bid(), "bidder_not_qualified"),
-        (revealing(), Bid(), "bid_not_committed"),
-        (revealing(at=BEFORE), after(committed("JP")), "reveal_too_early"),
-        (revealing(at=TERMS.reveal_until), after(committed("JP")), "reveal_too_late"),
-        (revealing(), after(committed("JP"), VOID), "reveal_too_late"),
-        (revealing(), after(committed("JP"), revealed("JP")), "bid_already_revealed"),
-        (revealing(salt="00" * 16), after(committed("JP")), "bid_differs_from_commitment"),
-        (revealing(steps=(BidStep(price="1100", units=2),)), after(committed("JP")), "bid_differs_from_commitment"),
-        (revealing(partner="US"), after(committed("JP")), "bid_differs_from_commitment"),
+        (committing(at=TERMS.commit_until), Given(bids.DECIDER), "bid_too_late"),
+        (committing(commitment="00" * 32), SEALED.given(revealed("JP")), "bid_too_late"),  # whatever the clock says
+        (committing(partner="AU"), Given(bids.DECIDER), "bidder_not_qualified"),
+        (revealing(), Given(bids.DECIDER), "bid_not_committed"),
+        (revealing(at=BEFORE), SEALED, "reveal_too_early"),
+        (revealing(at=TERMS.reveal_until), SEALED, "reveal_too_late"),
+        (revealing(), SEALED.given(VOID), "reveal_too_late"),
+        (revealing(), SEALED.given(revealed("JP")), "bid_already_revealed"),
+        (revealing(salt="00" * 16), SEALED, "bid_differs_from_commitment"),
+        (revealing(steps=(BidStep(price="1100", units=2),)), SEALED, "bid_differs_from_commitment"),
+        (revealing(partner="US"), SEALED, "bid_differs_from_commitment"),
     ],
 )
-def test_a_bid_that_is_no_good_is_refused(command: Any, state: Bid, code: str):
-    decided = bids.decide(command, state)
-    assert isinstance(decided, Refused), decided
-    assert decided.code == code
+def test_a_bid_that_is_no_good_is_refused(command: Any, bid: Given, code: str):
+    bid.when(command).refused(code)
 
 
 def test_a_commitment_says_who_bids_in_which_tender():

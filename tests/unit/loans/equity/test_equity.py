@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.loans.domain.approvals import ApprovalReason
 from services.loans.domain.equity.decider import DECIDER, CancelUncalled, CommitHolding, RefuseHolding, WithdrawHolding
 from services.loans.domain.equity.flows import ReverseDividend
-from services.loans.domain.equity.state import Holding, HoldingStatus, Reason, units_on
+from services.loans.domain.equity.state import HoldingStatus, Reason, units_on
 from services.loans.domain.equity.write_downs import WithdrawWriteDown
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (
@@ -35,30 +35,16 @@ from tests.stories.equity import (
     committed,
     divest,
     dividend,
-    happen,
     propose,
     subscribe,
     value,
     write_down,
 )
-
-
-def decided(command: Any, holding: Holding) -> Any:
-    events = DECIDER.decide(command, holding)
-    assert not isinstance(events, Refused), events
-    return events
-
-
-def refused(command: Any, holding: Holding, reason: Any, field: str | None = None) -> None:
-    answer = DECIDER.decide(command, holding)
-    assert isinstance(answer, Refused), answer
-    assert answer.code == reason
-    if field is not None:
-        assert answer.field == field
+from tests.stories.given import Given
 
 
 def test_a_second_person_approves_and_the_facility_is_asked_for_the_whole_commitment():
-    event, cited = decided(approve(), happen(propose()))
+    event, cited = Given(DECIDER, propose()).when(approve()).events
     assert isinstance(event, HoldingApproved)
     assert (event.commitment_minor, event.facility) == (500_000, "cmf")
     assert isinstance(cited, AuthorityCited)
@@ -78,7 +64,7 @@ def test_a_second_person_approves_and_the_facility_is_asked_for_the_whole_commit
     ],
 )
 def test_an_approval_that_is_not_a_second_person_s_over_this_proposal_is_refused(command: Any, reason: ApprovalReason):
-    refused(command, happen(propose()), reason)
+    Given(DECIDER, propose()).when(command).refused(reason)
 
 
 @pytest.mark.parametrize(
@@ -93,68 +79,66 @@ def test_an_approval_that_is_not_a_second_person_s_over_this_proposal_is_refused
     ],
 )
 def test_terms_that_no_holding_can_have_are_refused(changed: dict[str, Any], field: str):
-    answer = DECIDER.decide(propose(msgspec.structs.replace(TERMS, **changed)), Holding())
+    answer = Given(DECIDER).when(propose(msgspec.structs.replace(TERMS, **changed))).answer
     assert isinstance(answer, Refused)
     assert answer.field == field
 
 
 def test_what_the_facility_refuses_is_as_it_was_proposed():
-    holding = happen(propose(), approve(), RefuseHolding(reason="limit_exceeded", detail="full"))
-    assert holding.status is HoldingStatus.PROPOSED
-    assert happen(approve(), CommitHolding(on=TODAY), holding=holding).status is HoldingStatus.COMMITTED
+    holding = Given(DECIDER, propose(), approve(), RefuseHolding(reason="limit_exceeded", detail="full"))
+    assert holding.state.status is HoldingStatus.PROPOSED
+    assert holding.given(approve(), CommitHolding(on=TODAY)).state.status is HoldingStatus.COMMITTED
 
 
 def test_the_facility_s_answer_to_nothing_changes_nothing():
-    for holding in (Holding(), happen(propose()), committed()):
-        assert decided(CommitHolding(on=TODAY), holding) == []
-        assert decided(RefuseHolding(reason="limit_exceeded", detail=""), holding) == []
+    for holding in (Given(DECIDER), Given(DECIDER, propose()), committed()):
+        holding.when(CommitHolding(on=TODAY)).then()
+        holding.when(RefuseHolding(reason="limit_exceeded", detail="")).then()
 
 
 def test_nothing_is_subscribed_before_the_commitment_nor_withdrawn_after_it():
-    refused(subscribe(1, 1), happen(propose(), approve()), Reason.STATUS)
-    refused(approve(), happen(propose(), WithdrawHolding(reason="no")), Reason.STATUS)
-    refused(WithdrawHolding(reason="no"), committed(), Reason.STATUS)
-    refused(WithdrawHolding(reason="no"), Holding(), Reason.NOT_FOUND)
+    Given(DECIDER, propose(), approve()).when(subscribe(1, 1)).refused(Reason.STATUS)
+    Given(DECIDER, propose(), WithdrawHolding(reason="no")).when(approve()).refused(Reason.STATUS)
+    committed().when(WithdrawHolding(reason="no")).refused(Reason.STATUS)
+    Given(DECIDER).when(WithdrawHolding(reason="no")).refused(Reason.NOT_FOUND)
 
 
 def test_tranches_are_paid_up_to_the_commitment_and_never_above_it():
     holding = committed(subscribe(400, 200_000), subscribe(500, 250_000, reference="s2"))
-    assert (holding.figures.units, holding.figures.cost_minor, holding.figures.uncalled_minor) == (900, 450_000, 50_000)
-    refused(subscribe(100, 50_001, reference="s3"), holding, Reason.BEYOND_COMMITMENT, "/amount_minor")
-    refused(subscribe(101, 50_000, reference="s3"), holding, Reason.UNITS_INVALID, "/units")
-    refused(subscribe(100, 0, reference="s3"), holding, Reason.BEYOND_COMMITMENT, "/amount_minor")
-    refused(subscribe(0, 1, reference="s3"), holding, Reason.UNITS_INVALID, "/units")
-    refused(subscribe(100, 50_000, reference="s"), holding, Reason.REFERENCE_USED, "/reference")
+    assert (holding.state.figures.units, holding.state.figures.cost_minor, holding.state.figures.uncalled_minor) == (900, 450_000, 50_000)
+    holding.when(subscribe(100, 50_001, reference="s3")).refused(Reason.BEYOND_COMMITMENT, "/amount_minor")
+    holding.when(subscribe(101, 50_000, reference="s3")).refused(Reason.UNITS_INVALID, "/units")
+    holding.when(subscribe(100, 0, reference="s3")).refused(Reason.BEYOND_COMMITMENT, "/amount_minor")
+    holding.when(subscribe(0, 1, reference="s3")).refused(Reason.UNITS_INVALID, "/units")
+    holding.when(subscribe(100, 50_000, reference="s")).refused(Reason.REFERENCE_USED, "/reference")
 
 
 @pytest.mark.parametrize("on", [COMMITTED_ON - timedelta(days=1), TODAY + timedelta(days=1)])
 def test_a_day_before_the_holding_or_in_the_future_is_refused(on: date):
     for command in (subscribe(1, 1, on, "x"), dividend(1, on), divest(1, 1, on), value(1, on), write_down(1, on)):
-        answer = DECIDER.decide(command, committed(subscribe(10, 100)))
-        assert isinstance(answer, Refused), command
-        assert answer.code == (Reason.DATE_IN_FUTURE if on > TODAY else Reason.DATE_INVALID), command
+        committed(subscribe(10, 100)).when(command).refused(Reason.DATE_IN_FUTURE if on > TODAY else Reason.DATE_INVALID)
 
 
 def test_a_dividend_of_the_past_counts_once_and_can_be_taken_back():
     holding = committed(subscribe(100, 50_000), dividend(700, date(2026, 3, 1)))
-    assert holding.figures.dividends_minor == 700
-    refused(dividend(700), holding, Reason.REFERENCE_USED, "/reference")
-    (event,) = decided(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="another company's"), holding)
+    assert holding.state.figures.dividends_minor == 700
+    holding.when(dividend(700)).refused(Reason.REFERENCE_USED, "/reference")
+    (event,) = holding.when(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="another company's")).events
     assert event.change == HoldingChange(cash_minor=-700, dividend_income_minor=700)
-    holding = happen(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="another company's"), holding=holding)
-    assert holding.figures.dividends_minor == 0
-    refused(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="again"), holding, Reason.DIVIDEND_NOT_FOUND)
+    holding = holding.given(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="another company's"))
+    assert holding.state.figures.dividends_minor == 0
+    holding.when(ReverseDividend(flow=EquityFlowId("eqf_d"), reason="again")).refused(Reason.DIVIDEND_NOT_FOUND)
 
 
 def test_a_dividend_is_above_zero_and_on_shares_that_were_subscribed():
-    refused(dividend(1), committed(), Reason.NOTHING_HELD)
-    refused(dividend(0), committed(subscribe(1, 1)), Reason.AMOUNT_INVALID, "/amount_minor")
-    refused(dividend(-5), committed(subscribe(1, 1)), Reason.AMOUNT_INVALID, "/amount_minor")
+    committed().when(dividend(1)).refused(Reason.NOTHING_HELD)
+    committed(subscribe(1, 1)).when(dividend(0)).refused(Reason.AMOUNT_INVALID, "/amount_minor")
+    committed(subscribe(1, 1)).when(dividend(-5)).refused(Reason.AMOUNT_INVALID, "/amount_minor")
 
 
 def test_what_is_sold_leaves_at_its_average_cost_and_the_rest_is_gain():
     holding = committed(subscribe(3, 100))
-    (event,) = decided(divest(1, 50), holding)
+    (event,) = holding.when(divest(1, 50)).events
     assert isinstance(event, SharesDivested)
     assert (event.cost_minor, event.gain_minor, event.after.cost_minor) == (33, 17, 67)
     assert event.change == HoldingChange(cash_minor=50, cost_minor=-33, divestment_income_minor=-17)
@@ -162,47 +146,47 @@ def test_what_is_sold_leaves_at_its_average_cost_and_the_rest_is_gain():
 
 def test_what_was_written_down_is_no_cost_of_what_is_sold():
     holding = committed(subscribe(10, 100), write_down(50), approve_write_down(), divest(5, 60))
-    assert (holding.figures.sold_cost_minor, holding.figures.cost_minor) == (25, 25)
+    assert (holding.state.figures.sold_cost_minor, holding.state.figures.cost_minor) == (25, 25)
 
 
 def test_the_last_share_sold_closes_the_holding_and_the_last_dividend_may_still_come():
     holding = committed(subscribe(10, 100))
-    sold, closed = decided(divest(10, 80), holding)
+    sold, closed = holding.when(divest(10, 80)).events
     assert (sold.cost_minor, sold.gain_minor) == (100, -20)
     assert isinstance(closed, HoldingClosed)
     assert closed.uncalled_minor == 499_900
-    holding = happen(divest(10, 80), dividend(5), holding=holding)
-    assert (holding.status, holding.figures.dividends_minor) == (HoldingStatus.CLOSED, 5)
-    refused(subscribe(1, 1, reference="late"), holding, Reason.STATUS)
+    holding = holding.given(divest(10, 80), dividend(5))
+    assert (holding.state.status, holding.state.figures.dividends_minor) == (HoldingStatus.CLOSED, 5)
+    holding.when(subscribe(1, 1, reference="late")).refused(Reason.STATUS)
 
 
 def test_more_is_not_sold_than_was_held_on_the_day_and_ever_after():
     spring, summer = date(2026, 3, 1), date(2026, 6, 1)
     holding = committed(subscribe(10, 100, spring), subscribe(10, 100, summer, "s2"), divest(15, 300, TODAY))
-    refused(divest(6, 90, TODAY, "v2"), holding, Reason.UNITS_INVALID, "/units")
-    refused(divest(6, 90, spring, "v2"), holding, Reason.UNITS_INVALID, "/units")
-    assert happen(divest(5, 90, spring, "v2"), holding=holding).figures.units == 0
+    holding.when(divest(6, 90, TODAY, "v2")).refused(Reason.UNITS_INVALID, "/units")
+    holding.when(divest(6, 90, spring, "v2")).refused(Reason.UNITS_INVALID, "/units")
+    assert holding.given(divest(5, 90, spring, "v2")).state.figures.units == 0
     early = committed(subscribe(10, 100, spring), subscribe(90, 100, TODAY, "s2"))
-    refused(divest(11, 90, summer), early, Reason.UNITS_INVALID, "/units")
+    early.when(divest(11, 90, summer)).refused(Reason.UNITS_INVALID, "/units")
 
 
 def test_a_valuation_says_what_was_held_on_its_day():
     holding = committed(subscribe(10, 100, date(2026, 3, 1)), subscribe(10, 100, date(2026, 6, 1), "s2"))
-    (event,) = decided(value(900, date(2026, 4, 1)), holding)
+    (event,) = holding.when(value(900, date(2026, 4, 1))).events
     assert isinstance(event, HoldingValued)
     assert (event.units, event.value_minor) == (10, 900)
-    refused(value(-1), holding, Reason.AMOUNT_INVALID, "/value_minor")
+    holding.when(value(-1)).refused(Reason.AMOUNT_INVALID, "/value_minor")
 
 
 def test_a_write_down_is_of_what_the_books_hold_and_the_shares_stay():
     holding = committed(subscribe(10, 100))
-    refused(write_down(101), holding, Reason.BEYOND_COST, "/amount_minor")
-    refused(write_down(0), holding, Reason.BEYOND_COST, "/amount_minor")
-    holding = happen(write_down(40), holding=holding)
-    assert (holding.figures.cost_minor, holding.figures.written_down_minor) == (100, 0)
-    holding = happen(approve_write_down(), holding=holding)
-    assert (holding.figures.units, holding.figures.cost_minor, holding.figures.written_down_minor) == (10, 60, 40)
-    refused(approve_write_down(), holding, Reason.WRITE_DOWN_NOT_FOUND)
+    holding.when(write_down(101)).refused(Reason.BEYOND_COST, "/amount_minor")
+    holding.when(write_down(0)).refused(Reason.BEYOND_COST, "/amount_minor")
+    holding = holding.given(write_down(40))
+    assert (holding.state.figures.cost_minor, holding.state.figures.written_down_minor) == (100, 0)
+    holding = holding.given(approve_write_down())
+    assert (holding.state.figures.units, holding.state.figures.cost_minor, holding.state.figures.written_down_minor) == (10, 60, 40)
+    holding.when(approve_write_down()).refused(Reason.WRITE_DOWN_NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -217,23 +201,23 @@ def test_a_write_down_is_of_what_the_books_hold_and_the_shares_stay():
     ],
 )
 def test_nothing_is_written_down_on_one_person_s_word(command: Any, reason: Any):
-    refused(command, committed(subscribe(10, 100), write_down(40)), reason)
+    committed(subscribe(10, 100), write_down(40)).when(command).refused(reason)
 
 
 def test_a_write_down_that_is_withdrawn_is_not_approved_any_more():
     withdraw = WithdrawWriteDown(flow=EquityFlowId("eqf_w"), reason="found again")
     holding = committed(subscribe(10, 100), write_down(40), withdraw)
-    refused(approve_write_down(), holding, Reason.WRITE_DOWN_NOT_FOUND)
-    refused(withdraw, holding, Reason.WRITE_DOWN_NOT_FOUND)
+    holding.when(approve_write_down()).refused(Reason.WRITE_DOWN_NOT_FOUND)
+    holding.when(withdraw).refused(Reason.WRITE_DOWN_NOT_FOUND)
 
 
 def test_a_write_down_that_is_too_much_by_now_is_refused():
     holding = committed(subscribe(10, 100), write_down(60), write_down(60, flow="eqf_2"), approve_write_down())
-    refused(approve_write_down(flow="eqf_2"), holding, Reason.BEYOND_COST)
+    holding.when(approve_write_down(flow="eqf_2")).refused(Reason.BEYOND_COST)
 
 
 def test_what_is_written_off_is_held_no_more_and_closes():
-    off, closed, cited = decided(approve_write_down(), committed(subscribe(10, 100), write_down(None)))
+    off, closed, cited = committed(subscribe(10, 100), write_down(None)).when(approve_write_down()).events
     assert isinstance(off, HoldingWrittenOff)
     assert (off.units, off.amount_minor, off.after.units, off.after.cost_minor) == (10, 100, 0, 0)
     assert (off.approval.subject, off.document) == ("approver-1", DOCUMENT)
@@ -241,16 +225,16 @@ def test_what_is_written_off_is_held_no_more_and_closes():
     assert isinstance(cited, AuthorityCited)
     assert (cited.cited.act, cited.cited.amount_minor, cited.cited.currency) == ("write_off", 100, "AUD")
     later = committed(subscribe(10, 100, date(2026, 3, 1)), subscribe(10, 100, date(2026, 6, 1), "s2"))
-    refused(write_down(None, date(2026, 4, 1)), later, Reason.DATE_INVALID, "/on")
+    later.when(write_down(None, date(2026, 4, 1))).refused(Reason.DATE_INVALID, "/on")
 
 
 def test_a_commitment_that_is_never_called_is_cancelled_and_closes_what_holds_nothing():
-    cancelled, closed = decided(CancelUncalled(reason="not needed"), committed())
+    cancelled, closed = committed().when(CancelUncalled(reason="not needed")).events
     assert (cancelled.amount_minor, closed.uncalled_minor) == (500_000, 0)
     holding = committed(subscribe(10, 100))
-    (cancelled,) = decided(CancelUncalled(reason="not needed"), holding)
+    (cancelled,) = holding.when(CancelUncalled(reason="not needed")).events
     assert cancelled.amount_minor == 499_900
-    refused(CancelUncalled(reason="again"), happen(CancelUncalled(reason="x"), holding=holding), Reason.NOTHING_UNCALLED)
+    holding.given(CancelUncalled(reason="x")).when(CancelUncalled(reason="again")).refused(Reason.NOTHING_UNCALLED)
 
 
 DAYS = st.dates(COMMITTED_ON, TODAY)
@@ -270,17 +254,17 @@ def test_units_are_never_below_zero_and_every_cent_paid_is_held_or_sold_or_lost(
     holding = committed()
     books = HoldingChange()
     for step in steps:
-        events = DECIDER.decide(step, holding)
-        if isinstance(events, Refused):
+        after = holding.when(step)
+        if isinstance(after.answer, Refused):
             continue
-        for event in events:
-            holding = DECIDER.evolve(holding, event)
+        holding = after
+        for event in holding.events:
             if (change := getattr(event, "change", None)) is not None:
                 assert sum(msgspec.structs.astuple(change)) == 0
                 books = HoldingChange(**{name: getattr(books, name) + getattr(change, name) for name in HoldingChange.__struct_fields__})
-        figures = holding.figures
-        assert all(units_on(holding, move.on) >= 0 for move in holding.moves)
-        assert figures.units == units_on(holding, TODAY) >= 0
+        figures = holding.state.figures
+        assert all(units_on(holding.state, move.on) >= 0 for move in holding.state.moves)
+        assert figures.units == units_on(holding.state, TODAY) >= 0
         assert figures.cost_minor + figures.sold_cost_minor + figures.written_down_minor == figures.subscribed_minor
         assert figures.subscribed_minor <= TERMS.commitment_minor - figures.uncalled_minor
         assert figures.units or not figures.cost_minor

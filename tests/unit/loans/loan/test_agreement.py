@@ -9,7 +9,7 @@ import pytest
 
 from services.loans.domain.loan.advances import CancelCommitment, EndAvailability, LookAtSubsequent
 from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan, RefuseCommitment, WithdrawAct, WithdrawLoan
-from services.loans.domain.loan.decider import DECIDER, Loan, timers
+from services.loans.domain.loan.decider import DECIDER, timers
 from services.loans.domain.loan.servicing import ImportLoan
 from services.loans.domain.projects.project import FACTS_AN_EVENT
 from services.loans.events.loan import (
@@ -24,6 +24,7 @@ from services.loans.events.loan import (
 from shared.journal.decider import Timer
 from shared.journal.record import MAX_DATA_BYTES, canonical
 from shared.terms.conditions import AllShown, ShareAtLeast, Shown
+from tests.stories.given import Given
 from tests.stories.loan import (
     OFFTAKE,
     PERMIT,
@@ -39,12 +40,10 @@ from tests.stories.loan import (
     names,
     pay_out,
     propose,
-    refused,
     request,
     sign_act,
     signing,
     terms,
-    told,
 )
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
@@ -52,20 +51,24 @@ APPROVE = ApproveLoan(signing=signing(named("proposal")), on=START)
 
 def test_what_is_withdrawn_is_approved_no_more_and_what_is_committed_is_not_withdrawn():
     withdraw = WithdrawLoan(reason="the mine was sold")
-    loan, happened = told(propose(), withdraw)
+    loan = Given(DECIDER, propose(), withdraw)
+    happened = loan.events
     assert names(happened) == ["LoanProposed", "LoanWithdrawn"]
-    assert refused(loan, APPROVE).code == refused(committed(), withdraw).code == "loan_status"
+    loan.when(APPROVE).refused("loan_status")
+    committed().when(withdraw).refused("loan_status")
 
 
 def test_an_act_that_is_withdrawn_is_approved_no_more():
     waive = act(WaiveCondition(name="permit", until=None))
-    loan, happened = told(waive, WithdrawAct(act=waive.act, reason="the permit came"), loan=committed())
+    loan = committed().given(waive, WithdrawAct(act=waive.act, reason="the permit came"))
+    happened = loan.events
     assert names(happened) == ["ActProposed", "ActWithdrawn"]
-    assert refused(loan, sign_act()).code == "act_not_found"
+    loan.when(sign_act()).refused("act_not_found")
 
 
 def test_a_proposal_is_approved_by_a_second_person_and_committed_by_its_facility():
-    loan, happened = told(propose(), APPROVE, CommitLoan(on=START))
+    loan = Given(DECIDER, propose(), APPROVE, CommitLoan(on=START))
+    happened = loan.events
     assert names(happened) == ["LoanProposed", "LoanApproved", "AuthorityCited", "LoanCommitted"]
     assert happened[1].keys == (
         "instrument/loan",
@@ -74,13 +77,14 @@ def test_a_proposal_is_approved_by_a_second_person_and_committed_by_its_facility
         "project/hillgrove",
         "element/Sb",
     )
-    assert (loan.status, loan.undrawn_minor) == ("committed", 120_000)
+    assert (loan.state.status, loan.state.undrawn_minor) == ("committed", 120_000)
 
 
 def test_a_facility_without_headroom_leaves_the_loan_proposed():
-    loan, happened = told(propose(), APPROVE, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
-    assert (loan.status, names(happened)[-1]) == ("proposed", "CommitmentRefused")
-    assert told(APPROVE, CommitLoan(on=START), loan=loan)[0].status == "committed"
+    loan = Given(DECIDER, propose(), APPROVE, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
+    happened = loan.events
+    assert (loan.state.status, names(happened)[-1]) == ("proposed", "CommitmentRefused")
+    assert loan.given(APPROVE, CommitLoan(on=START)).state.status == "committed"
 
 
 @pytest.mark.parametrize(
@@ -95,16 +99,16 @@ def test_a_facility_without_headroom_leaves_the_loan_proposed():
     ],
 )
 def test_what_is_no_second_person_s_signature_over_the_proposal_approves_nothing(given: dict[str, Any], code: str):
-    loan, _ = told(propose())
+    loan = Given(DECIDER, propose())
     command = ApproveLoan(signing=signing(**{"document": named("proposal")} | given), on=START)
-    assert refused(loan, command).code == code
+    loan.when(command).refused(code)
 
 
 def test_an_approval_that_somebody_else_sends_is_refused():
-    loan, _ = told(propose())
+    loan = Given(DECIDER, propose())
     sent = signing(named("proposal"))
     other = type(sent)(approval=sent.approval, by="sub_other", key="enrolled", signature_valid=True)
-    assert refused(loan, ApproveLoan(signing=other, on=START)).code == "approval_of_another_approver"
+    loan.when(ApproveLoan(signing=other, on=START)).refused("approval_of_another_approver")
 
 
 @pytest.mark.parametrize(
@@ -131,38 +135,39 @@ def test_an_approval_that_somebody_else_sends_is_refused():
     ],
 )
 def test_terms_that_no_loan_can_have_are_refused(changes: dict[str, Any], code: str, field: str | None):
-    answer = refused(Loan(), propose(**changes))
-    assert answer.code == code
-    assert field in (None, answer.field)
+    Given(DECIDER).when(propose(**changes)).refused(code, field)
 
 
 def test_a_condition_that_nothing_could_meet_is_refused():
-    answer = refused(Loan(), propose(precedents=(type(PERMIT)(name="x", text="x", condition=AllShown(kind="permit", subjects=())),)))
-    assert (answer.code, answer.field) == ("condition_invalid", "/precedents/0/condition")
+    nothing = type(PERMIT)(name="x", text="x", condition=AllShown(kind="permit", subjects=()))
+    Given(DECIDER).when(propose(precedents=(nothing,))).refused("condition_invalid", "/precedents/0/condition")
 
 
 def test_a_rate_of_zero_is_a_rate():
     loan = lent(base_pct="0", margin_pct="0")
-    assert loan.figures is not None
-    assert loan.figures.next_due_minor == 10_000
+    assert loan.state.figures is not None
+    assert loan.state.figures.next_due_minor == 10_000
 
 
 # Advances
 
 
 def test_an_advance_waits_until_every_condition_is_met_by_what_is_established():
-    loan, happened = told(request(), loan=committed())
+    loan = committed().given(request())
+    happened = loan.events
     assert names(happened) == ["AdvanceRequested"]
-    answer = refused(loan, pay_out())
-    assert answer.code == "conditions_unmet"
+    answer = loan.when(pay_out()).refused("conditions_unmet")
     assert "offtake is not evaluated" in answer.detail
     assert "permit is open" in answer.detail
-    loan, happened = told(learn(evidence("output", 100), evidence("offtake", 79), evidence("permit")), loan=loan)
+    loan = loan.given(learn(evidence("output", 100), evidence("offtake", 79), evidence("permit")))
+    happened = loan.events
     assert names(happened) == ["ConditionsEvaluated"]
     assert [seen.evaluation.status for seen in happened[0].precedents] == ["open", "met"]
-    loan, happened = told(learn(evidence("offtake", 1, "fct_more")), loan=loan)
+    loan = loan.given(learn(evidence("offtake", 1, "fct_more")))
+    happened = loan.events
     assert names(happened) == ["ConditionsEvaluated", "AdvanceCleared"]
-    loan, happened = told(pay_out(), loan=loan)
+    loan = loan.given(pay_out())
+    happened = loan.events
     (paid,) = happened
     assert [(seen.name, seen.evaluation.status) for seen in paid.seen] == [("offtake", "met"), ("permit", "met")]
     assert set(paid.seen[0].evaluation.evidence) == {"fct_output", "fct_offtake", "fct_more"}
@@ -171,26 +176,26 @@ def test_an_advance_waits_until_every_condition_is_met_by_what_is_established():
 
 def test_what_was_met_is_looked_at_again_on_the_day_that_an_advance_is_paid():
     loan = committed(learn(*SHOWN), request())
-    assert loan.advances["adv_a"].cleared  # type: ignore[index]
-    loan, _ = told(learn(forgotten=("fct_permit",)), loan=loan)
-    assert refused(loan, pay_out()).code == "conditions_unmet"
+    assert loan.state.advances["adv_a"].cleared  # type: ignore[index]
+    loan = loan.given(learn(forgotten=("fct_permit",)))
+    loan.when(pay_out()).refused("conditions_unmet")
 
 
 def test_a_condition_that_has_expired_is_met_no_longer():
     permit = evidence("permit", until=date(2026, 2, 1))
     loan = committed(learn(evidence("output", 100), evidence("offtake", 80), permit), request())
-    assert refused(loan, pay_out(paid_on=date(2026, 2, 2))).code == "conditions_unmet"
-    assert told(pay_out(paid_on=date(2026, 2, 1)), loan=loan)[1]
+    loan.when(pay_out(paid_on=date(2026, 2, 2))).refused("conditions_unmet")
+    assert loan.given(pay_out(paid_on=date(2026, 2, 1))).events
 
 
 def test_an_advance_is_never_more_than_what_is_left_of_the_commitment():
     loan = committed(learn(*SHOWN), request("a", 50_000), request("b", 50_000))
-    answer = refused(loan, request("c", 20_001))
-    assert (answer.code, answer.field, answer.accepted) == ("advance_beyond_commitment", "/amount_minor", "at most 20000")
-    assert refused(loan, request("c", 0)).code == "amount_invalid"
-    loan, _ = told(pay_out("a"), loan=loan)
-    assert refused(loan, request("c", 20_001)).code == "advance_beyond_commitment"
-    assert refused(loan, pay_out("a")).code == "advance_not_found"
+    answer = loan.when(request("c", 20_001)).refused("advance_beyond_commitment", "/amount_minor")
+    assert answer.accepted == "at most 20000"
+    loan.when(request("c", 0)).refused("amount_invalid")
+    loan = loan.given(pay_out("a"))
+    loan.when(request("c", 20_001)).refused("advance_beyond_commitment")
+    loan.when(pay_out("a")).refused("advance_not_found")
 
 
 @pytest.mark.parametrize(
@@ -202,50 +207,54 @@ def test_an_advance_is_never_more_than_what_is_left_of_the_commitment():
     ],
 )
 def test_an_advance_has_its_day_within_the_commitment(paid_on: date, on: date, code: str):
-    assert refused(committed(learn(*SHOWN), request()), pay_out(paid_on=paid_on, on=on)).code == code
+    committed(learn(*SHOWN), request()).when(pay_out(paid_on=paid_on, on=on)).refused(code)
 
 
 def test_the_sunset_ends_a_commitment_whose_conditions_are_not_met():
     end = EndAvailability(cause="sunset", on=date(2026, 7, 1))
-    loan, happened = told(end, loan=committed(request()))
+    loan = committed(request()).given(end)
+    happened = loan.events
     assert names(happened) == ["AdvanceWithdrawn", "CommitmentCancelled"]
-    assert (loan.undrawn_minor, happened[1].cause) == (0, "sunset")
+    assert (loan.state.undrawn_minor, happened[1].cause) == (0, "sunset")
     for other in (committed(learn(*SHOWN)), lent()):
-        assert DECIDER.decide(end, other) == []
-    assert DECIDER.decide(EndAvailability(cause="sunset", on=date(2026, 6, 30)), committed()) == []
+        other.when(end).then()
+    committed().when(EndAvailability(cause="sunset", on=date(2026, 6, 30))).then()
 
 
 def test_a_commitment_s_ends_are_timers():
-    _, happened = told(propose(), APPROVE, CommitLoan(on=START))
+    happened = Given(DECIDER, propose(), APPROVE, CommitLoan(on=START)).events
     assert {timer.name: timer.due for timer in timers(happened[3])} == {"sunset": date(2026, 7, 1), "availability": date(2027, 1, 1)}  # type: ignore[union-attr]
 
 
 def test_a_fee_on_what_is_not_advanced_is_billed_when_the_first_period_ends():
-    loan, happened = told(propose(commitment_fee_pct="1"), APPROVE, CommitLoan(on=START))
+    loan = Given(DECIDER, propose(commitment_fee_pct="1"), APPROVE, CommitLoan(on=START))
+    happened = loan.events
     (period,) = (timer for timer in timers(happened[3]) if timer.name == "period")
     assert isinstance(period, Timer)
     assert period.due == date(2026, 2, 6)
-    loan, happened = told(period.command, loan=loan)
-    assert (names(happened), loan.booked.fees_minor) == (["PeriodClosed"], 100)
+    loan = loan.given(period.command)
+    happened = loan.events
+    assert (names(happened), loan.state.booked.fees_minor) == (["PeriodClosed"], 100)
 
 
 def test_a_condition_subsequent_that_is_not_met_by_its_day_is_said_to_be_missed():
     insured = Subsequent(name="insurance", text="the plant is insured", condition=Shown(kind="insurance"), due=date(2026, 3, 31))
     late = LookAtSubsequent(name="insurance", on=date(2026, 4, 1))
-    loan, happened = told(propose(subsequents=(insured,)), APPROVE, CommitLoan(on=START), late)
+    loan = Given(DECIDER, propose(subsequents=(insured,)), APPROVE, CommitLoan(on=START), late)
+    happened = loan.events
     assert (names(happened)[-1], happened[-1].seen.evaluation.status) == ("SubsequentMissed", "open")
     assert {timer.name: timer.due for timer in timers(happened[3])}["subsequent/insurance"] == date(2026, 4, 1)  # type: ignore[union-attr]
     for on, learnt in ((date(2026, 3, 31), ()), (date(2026, 4, 1), (evidence("insurance"),))):
-        told_of, _ = told(learn(*learnt), loan=loan) if learnt else (loan, [])
-        assert DECIDER.decide(LookAtSubsequent(name="insurance", on=on), told_of) == []
+        told_of = loan.given(learn(*learnt)) if learnt else loan
+        told_of.when(LookAtSubsequent(name="insurance", on=on)).then()
 
 
 def test_no_more_is_cancelled_than_is_neither_advanced_nor_asked_for():
     loan = committed(learn(*SHOWN), request("a", 50_000), pay_out("a"), request("b", 30_000))
-    answer = refused(loan, CancelCommitment(amount_minor=40_001, reason="enough", on=START))
-    assert (answer.code, answer.accepted) == ("nothing_to_cancel", "1 to 40000")
-    loan, _ = told(CancelCommitment(amount_minor=None, reason="enough", on=START), loan=loan)
-    assert loan.undrawn_minor == 30_000
+    answer = loan.when(CancelCommitment(amount_minor=40_001, reason="enough", on=START)).refused("nothing_to_cancel")
+    assert answer.accepted == "1 to 40000"
+    loan = loan.given(CancelCommitment(amount_minor=None, reason="enough", on=START))
+    assert loan.state.undrawn_minor == 30_000
 
 
 # Acts
@@ -255,34 +264,36 @@ def test_a_condition_is_amended_only_by_a_second_person_s_signature():
     amended = AmendCondition(name="offtake", text="75% sold", condition=ShareAtLeast(part="offtake", whole="output", share="3/4"))
     shown = learn(evidence("output", 100), evidence("offtake", 75), evidence("permit"))
     loan = committed(shown, request(), act(amended))
-    assert refused(loan, pay_out()).code == "conditions_unmet"
-    assert refused(loan, sign_act(by="sub_operator")).code == "approval_by_proposer"
-    loan, happened = told(sign_act(), pay_out(), loan=loan)
+    loan.when(pay_out()).refused("conditions_unmet")
+    loan.when(sign_act(by="sub_operator")).refused("approval_by_proposer")
+    loan = loan.given(sign_act(), pay_out())
+    happened = loan.events
     assert names(happened) == ["ActApproved", "AuthorityCited", "AdvanceCleared", "AdvancePaid"]
-    assert loan.terms is not None
-    assert loan.terms.precedents[0].text == "75% sold"
+    assert loan.state.terms is not None
+    assert loan.state.terms.precedents[0].text == "75% sold"
 
 
 def test_a_waiver_counts_through_its_last_day_and_says_that_it_is_one():
     waived = WaiveCondition(name="offtake", until=date(2026, 2, 1))
     loan = committed(learn(evidence("permit")), request(), act(waived), sign_act())
-    assert refused(loan, pay_out(paid_on=date(2026, 2, 2))).code == "conditions_unmet"
-    _, (paid,) = told(pay_out(paid_on=date(2026, 2, 1)), loan=loan)
+    loan.when(pay_out(paid_on=date(2026, 2, 2))).refused("conditions_unmet")
+    (paid,) = loan.given(pay_out(paid_on=date(2026, 2, 1))).events
     assert [seen.evaluation.status for seen in paid.seen] == ["waived", "met"]
 
 
 def test_an_advance_that_waited_for_what_is_waived_is_cleared_by_the_waiver():
     waived = WaiveCondition(name="permit", until=None)
     shown = [evidence("output", 100), evidence("offtake", 80)]
-    loan, happened = told(act(waived), sign_act(), loan=committed(learn(*shown), request()))
+    loan = committed(learn(*shown), request()).given(act(waived), sign_act())
+    happened = loan.events
     assert names(happened) == ["ActProposed", "ActApproved", "AuthorityCited", "AdvanceCleared"]
-    assert told(pay_out(), loan=loan)[1]
+    assert loan.given(pay_out()).events
 
 
 def test_an_amended_condition_is_another_one_and_the_waiver_was_of_the_first():
     waived, amended = WaiveCondition(name="offtake", until=None), AmendCondition(name="offtake", text="x", condition=OFFTAKE.condition)
     loan = committed(learn(evidence("permit")), request(), act(waived), sign_act(), act(amended, "b"), sign_act("b"))
-    assert refused(loan, pay_out()).code == "conditions_unmet"
+    loan.when(pay_out()).refused("conditions_unmet")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +305,7 @@ def test_an_amended_condition_is_another_one_and_the_waiver_was_of_the_first():
     ],
 )
 def test_an_act_that_changes_nothing_there_is_refused_when_it_is_proposed(content: Any, code: str):
-    assert refused(committed(), act(content)).code == code
+    committed().when(act(content)).refused(code)
 
 
 # Loans that another system kept
@@ -312,15 +323,16 @@ def test_an_imported_loan_is_committed_like_any_other_and_its_balance_brought_fo
         by="sub_administrator",
         on=START,
     )
-    loan, happened = told(command, CommitLoan(on=START))
+    loan = Given(DECIDER, command, CommitLoan(on=START))
+    happened = loan.events
     assert names(happened) == ["LoanImported", "LoanCommitted", "BalanceBroughtForward"]
     assert minor(happened[2].change) == {"cash": -60_000, "principal": 60_000}
-    assert (loan.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
-    unsigned, _ = told(command, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
+    assert (loan.state.undrawn_minor, happened[2].after.principal_minor, happened[2].after.repaid_minor) == (20_000, 60_000, 40_000)
+    unsigned = Given(DECIDER, command, RefuseCommitment(reason="limit_exceeded", detail="none is left"))
     own = ApproveLoan(signing=signing(named("import"), by="sub_administrator"), on=START)
-    assert refused(unsigned, own).code == "approval_by_proposer"
+    unsigned.when(own).refused("approval_by_proposer")
     worse = type(command)(**{name: getattr(command, name) for name in command.__struct_fields__} | {"repaid_minor": 100_001})
-    assert refused(Loan(), worse).code == "amount_invalid"
+    Given(DECIDER).when(worse).refused("amount_invalid")
 
 
 # What is seen of conditions fits in an event
@@ -348,19 +360,19 @@ def test_whatever_becomes_known_an_event_holds_what_is_seen_of_the_conditions(co
         for number in range(30)
     ]
     for known in batched((*shown, *counted), FACTS_AN_EVENT):
-        loan, happened = told(learn(*known), loan=loan)
+        loan = loan.given(learn(*known))
+        happened = loan.events
         assert len(canonical(happened[0])) <= MAX_DATA_BYTES
 
 
 def test_conditions_that_would_not_fit_are_refused_when_they_are_proposed_or_amended():
     wide = AllShown(kind="permit", subjects=subjects(40))
     many = tuple(Precedent(name=f"c{number}", text="as agreed", condition=wide) for number in range(6))
-    assert refused(Loan(), propose(precedents=many)).code == "condition_invalid"
+    Given(DECIDER).when(propose(precedents=many)).refused("condition_invalid")
     loan = committed(precedents=(*many[:4], *(Precedent(name=f"p{number}", text="x", condition=PERMIT.condition) for number in range(10))))
-    assert refused(loan, act(AmendCondition(name="p0", text="x", condition=wide))).code == "condition_invalid"
+    loan.when(act(AmendCondition(name="p0", text="x", condition=wide))).refused("condition_invalid")
 
 
 def test_a_schedule_that_is_over_before_anything_is_advanced_is_refused():
     over = ScheduleTerms(kind="equal", start=date(1990, 1, 1), every="1m", periods=12, day_count="30/360")
-    answer = refused(Loan(), propose(schedule=over))
-    assert (answer.code, answer.field) == ("schedule_invalid", "/schedule/start")
+    Given(DECIDER).when(propose(schedule=over)).refused("schedule_invalid", "/schedule/start")

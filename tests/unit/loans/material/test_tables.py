@@ -28,7 +28,7 @@ from services.loans.domain.material.terms import CommitMaterialLoan, RefuseMater
 from services.loans.projections import project
 from services.loans.tables import DeferralRow, MaterialEntryRow, MaterialLoanRow, MaterialReturnRow
 from shared.engines.engines import Engines
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 from tests.stories.material import (
     BACK,
     DUE,
@@ -38,15 +38,10 @@ from tests.stories.material import (
     bring,
     check,
     days,
-    decide,
     draw,
     grant,
-    happen,
-    lent,
     offer,
-    offered,
     propose,
-    proposed,
     sign,
     take_in,
 )
@@ -76,10 +71,9 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 def to_lent() -> list[Any]:
-    return [offer(), propose(offered()), sign(proposed()), CommitMaterialLoan(), draw(10 * UNIT_G)]
+    return [offer(), propose, sign, CommitMaterialLoan(), draw(10 * UNIT_G)]
 
 
-DEFERRED = happen(lent(), ask(lent()))
 COURSES = {
     "returned": [*to_lent(), bring(11, LATER), check("0.9965", LATER), take_in()],
     "umpired in part": [*to_lent(), bring(5, LATER, "0.995"), check("0.999", LATER), check("0.997", LATER, by="umpire"), take_in()],
@@ -90,7 +84,7 @@ COURSES = {
         check("0.9965", LATER),
         TurnBackReturn(returned=BACK, reason="x", detail="y"),
     ],
-    "deferred": [*to_lent(), CheckDue(on=days(1, DUE)), ask(lent()), grant(DEFERRED, days(2, DUE))],
+    "deferred": [*to_lent(), CheckDue(on=days(1, DUE)), ask, lambda loan: grant(loan, days(2, DUE))],
     "refused and withdrawn": [*to_lent()[:3], RefuseMaterialLoan(reason="limit_exceeded", detail="x"), WithdrawMaterialLoan(reason="no")],
     "withdrawn and offered again": [*to_lent()[:2], WithdrawMaterialLoan(reason="no"), offer(decision="e" * 64, mass_g=UNIT_G)],
     "taken back": [*to_lent()[:4], draw(UNIT_G, undrawn_g=9 * UNIT_G), RecordTakenBack(draw="drw_1")],
@@ -112,13 +106,14 @@ COURSES = {
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 async def test_a_row_is_its_loan_and_each_event_a_line_of_its_history(tables: AsyncConnection, course: list[Any]):
     driver = (await tables.get_raw_connection()).driver_connection
-    loan, position = MaterialLoan(), 0
+    story, position = Given(DECIDER), 0
     async with AsyncSession(tables) as session:
         for command in course:
-            events = decide(loan, command)
-            assert events and not isinstance(events, Refused), events
-            for event in events:
-                loan, position = DECIDER.evolve(loan, event), position + 1
+            story = story.when(command)
+            assert story.events
+            loan = story.state
+            for event in story.events:
+                position += 1
                 await project(driver, [fact(event, position, "loans")])  # type: ignore[arg-type]
             session.expire_all()
             row = await session.get(MaterialLoanRow, LOAN)

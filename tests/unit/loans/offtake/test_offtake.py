@@ -8,11 +8,11 @@ import pytest
 from services.loans.domain.loan.payments import CreditDelivery
 from services.loans.domain.loan.state import LoanStatus
 from services.loans.domain.offtake import delivery
-from services.loans.domain.offtake.delivery import AwaitAssay, Delivery, TakeAssay
-from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, Reason, ValueDelivery, decide, evolve
+from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
+from services.loans.domain.offtake.offtake import DECIDER, AgreeOfftake, EndOfftake, Reason, ValueDelivery
 from services.loans.events.offtake import DeliveryAccepted, DeliveryNotValued, DeliveryValued, OfftakeAgreed, OfftakeId
-from shared.journal.decider import Refused
-from tests.stories.loan import LOAN, START, lent, minor, names, told
+from tests.stories.given import Given
+from tests.stories.loan import LOAN, START, lent, minor, names
 
 RIGHT = "rgt_1"
 UNTIL = date(2026, 12, 31)
@@ -53,26 +53,15 @@ def end(on: date, name: str = "a") -> EndOfftake:
     return EndOfftake(offtake=OfftakeId(f"oft_{name}"), loan=LOAN, reason="repaid", on=on)
 
 
-def after(*commands: Any) -> Offtake:
-    offtake = Offtake()
-    for command in commands:
-        events = decide(command, offtake)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            offtake = evolve(offtake, event)
-    return offtake
-
-
-def events_of(command: Any, *before: Any) -> Any:
-    return decide(command, after(*before))
+AGREED = Given(DECIDER, agree())
 
 
 def test_a_delivery_is_worth_its_contained_grams_at_the_agreed_price():
-    [valued] = events_of(deliver(), agree())
+    [valued] = AGREED.when(deliver()).events
     assert isinstance(valued, DeliveryValued)
     assert (valued.loan, valued.payment, valued.contained_g, valued.amount_minor) == (LOAN, "pay_1", 996, 2491)  # 996.5 g; 2,491.25 cents
     assert (valued.content, valued.price, valued.share, valued.received_on) == ("0.9965", "2.5", "1", START)
-    [prepaying] = events_of(deliver(), agree(prepays="instalment"))
+    [prepaying] = Given(DECIDER, agree(prepays="instalment")).when(deliver()).events
     assert isinstance(prepaying, DeliveryValued)
     assert (valued.prepays, prepaying.prepays) == ("nothing", "instalment")
 
@@ -88,15 +77,15 @@ def test_a_delivery_is_worth_its_contained_grams_at_the_agreed_price():
     ],
 )
 def test_what_it_is_worth_is_exact_and_rounded_half_even_once(mass_g: int, content: str, price: str, share: str, amount_minor: int):
-    [event] = events_of(deliver(mass_g, content), agree(price=price, share=share))
+    [event] = Given(DECIDER, agree(price=price, share=share)).when(deliver(mass_g, content)).events
     assert (event.amount_minor if isinstance(event, DeliveryValued) else 0) == amount_minor
 
 
 def test_a_delivery_under_no_standing_agreement_repays_nothing():
-    assert events_of(deliver()) == []
-    assert events_of(deliver(on=date(2027, 1, 1)), agree()) == []
-    assert events_of(deliver(on=date(2026, 3, 1)), agree(), end(date(2026, 2, 1))) == []
-    assert len(events_of(deliver(on=date(2026, 2, 1)), agree(), end(date(2026, 2, 1)))) == 1
+    Given(DECIDER).when(deliver()).then()
+    AGREED.when(deliver(on=date(2027, 1, 1))).then()
+    AGREED.given(end(date(2026, 2, 1))).when(deliver(on=date(2026, 3, 1))).then()
+    assert len(AGREED.given(end(date(2026, 2, 1))).when(deliver(on=date(2026, 2, 1))).events) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,7 +98,7 @@ def test_a_delivery_under_no_standing_agreement_repays_nothing():
     ],
 )
 def test_a_delivery_that_cannot_be_valued_is_said_so_to_a_person(changes: dict[str, Any], reason: str):
-    [event] = events_of(deliver(**changes), agree())
+    [event] = AGREED.when(deliver(**changes)).events
     assert isinstance(event, DeliveryNotValued)
     assert (event.loan, event.lot, event.reason) == (LOAN, "lot_1", reason)
 
@@ -127,45 +116,40 @@ def test_a_delivery_that_cannot_be_valued_is_said_so_to_a_person(changes: dict[s
     ],
 )
 def test_an_agreement_that_makes_no_sense_is_refused(changes: dict[str, Any], reason: Reason):
-    refused = events_of(agree(**changes))
-    assert isinstance(refused, Refused)
-    assert refused.code is reason
+    Given(DECIDER).when(agree(**changes)).refused(reason)
 
 
 def test_a_right_has_one_agreement_at_a_time():
-    refused = events_of(agree("b", since=UNTIL, until=date(2027, 12, 31)), agree())
-    assert isinstance(refused, Refused)
-    assert refused.code is Reason.AGREED_ALREADY
-    [following] = events_of(agree("b", since=date(2026, 2, 2)), agree(), end(date(2026, 2, 1)))
+    AGREED.when(agree("b", since=UNTIL, until=date(2027, 12, 31))).refused(Reason.AGREED_ALREADY)
+    [following] = AGREED.given(end(date(2026, 2, 1))).when(agree("b", since=date(2026, 2, 2))).events
     assert isinstance(following, OfftakeAgreed)
     never_begun = end(date(2026, 1, 5))
-    assert len(events_of(agree("b"), agree(), never_begun)) == 1
+    assert len(AGREED.given(never_begun).when(agree("b")).events) == 1
 
 
 def test_only_an_agreement_that_stands_can_be_ended():
-    for refused, code in ((events_of(end(START)), Reason.NOT_FOUND), (events_of(end(START), agree(), end(START)), Reason.ENDED)):
-        assert isinstance(refused, Refused)
-        assert refused.code is code
+    Given(DECIDER).when(end(START)).refused(Reason.NOT_FOUND)
+    AGREED.given(end(START)).when(end(START)).refused(Reason.ENDED)
 
 
 def test_a_lot_out_of_specification_waits_for_an_assay_that_finds_it_fit():
     take = TakeAssay(mass_g=900, contents={"Sb": "0.997"}, on=date(2026, 2, 1))
-    assert delivery.decide(take, Delivery()) == []  # it came under no right
-    [waits] = delivery.decide(AwaitAssay(lot="lot_1", right=RIGHT, product="antimony-metal", mass_g=1_000), Delivery())
-    waiting = delivery.evolve(Delivery(), waits)
-    [accepted] = delivery.decide(take, waiting)
-    assert isinstance(accepted, DeliveryAccepted)
+    Given(delivery.DECIDER).when(take).then()  # it came under no right
+    waiting = Given(delivery.DECIDER, AwaitAssay(lot="lot_1", right=RIGHT, product="antimony-metal", mass_g=1_000))
+    taken = waiting.when(take).then(DeliveryAccepted)
+    [accepted] = taken.events
     assert (accepted.right, accepted.mass_g, accepted.accepted_on) == (RIGHT, 900, date(2026, 2, 1))
-    assert delivery.decide(take, delivery.evolve(waiting, accepted)) == []  # once
+    taken.when(take).then()  # once
 
 
 def test_what_a_delivery_is_worth_repays_the_loan_once():
-    [valued] = events_of(deliver(mass_g=24_000, content="1"), agree())
+    [valued] = AGREED.when(deliver(mass_g=24_000, content="1")).events
     credit = CreditDelivery(
         payment=valued.payment, right=RIGHT, lot=valued.lot, amount_minor=valued.amount_minor, received_on=START, on=START
     )
-    loan, happened = told(credit, credit, loan=lent())
+    loan = lent().given(credit, credit)
+    happened = loan.events
     assert names(happened) == ["DeliveryCredited"]
     assert minor(happened[0].change) == {"goods": 60_000, "credit": -60_000}
-    assert loan.figures is not None
-    assert loan.figures.credit_minor == 60_000
+    assert loan.state.figures is not None
+    assert loan.state.figures.credit_minor == 60_000

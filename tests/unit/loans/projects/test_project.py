@@ -10,14 +10,11 @@ from hypothesis import strategies as st
 
 from services.inventory.events import RightKind
 from services.loans.domain.projects.project import (
+    DECIDER,
     FACTS_AN_EVENT,
-    Command,
-    Project,
     Reason,
     RecordFact,
-    decide,
     evidence_of,
-    evolve,
     news_of,
     project_of,
 )
@@ -29,10 +26,10 @@ from services.loans.events.project import (
 )
 from services.loans.reactions import react_to_inventory
 from shared.delivery.inbox import Reaction
-from shared.journal.decider import Refused
 from shared.journal.record import MAX_DATA_BYTES, MAX_INTEGER
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown, evaluate
-from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_fact, a_right, given, offtake, output, record, watch, withdraw
+from tests.stories.given import Given
+from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_fact, a_right, offtake, output, record, watch, withdraw
 from tests.stories.stockpile import a_stockpile
 from tests.stories.stockpile import right as a_stock_right
 from tests.stories.stockpile_facts import fact as stock_fact
@@ -40,24 +37,18 @@ from tests.stories.stockpile_facts import fact as stock_fact
 SHARE = ShareAtLeast(part="offtake", whole="output", share="4/5")
 
 
-def refusal(command: Command, project: Project) -> Reason:
-    decided = decide(command, project)
-    assert isinstance(decided, Refused), decided
-    return decided.code
-
-
-def status(condition: Any, project: Project, on: date = TODAY) -> str:
-    return evaluate(condition, [evidence_of(known) for known in project.facts.values()], on).status
+def status(condition: Any, project: Given, on: date = TODAY) -> str:
+    return evaluate(condition, [evidence_of(known) for known in project.state.facts.values()], on).status
 
 
 def test_a_fact_is_recorded_with_its_evidence_for_the_loans_that_watch():
-    assert decide(record(), given(watch(), watch(OTHER_LOAN))) == [
+    Given(DECIDER, watch(), watch(OTHER_LOAN)).when(record()).then(
         ProjectFactRecorded(project=HILLGROVE, known=a_fact(), evidence=("NSW register",), document=None, loans=(LOAN, OTHER_LOAN))
-    ]
+    )
 
 
 def test_a_fact_is_recorded_once():
-    assert refusal(record(), given(record())) == Reason.ALREADY_RECORDED
+    Given(DECIDER, record()).when(record()).refused(Reason.ALREADY_RECORDED)
 
 
 @pytest.mark.parametrize(
@@ -75,58 +66,59 @@ def test_a_fact_is_recorded_once():
     ],
 )
 def test_a_fact_that_makes_no_sense_is_refused(command: RecordFact, reason: Reason):
-    assert refusal(command, Project()) == reason
+    Given(DECIDER).when(command).refused(reason)
 
 
 def test_one_quantity_is_not_counted_twice():
-    project = given(offtake("fct_1", 100, subject="Wogen", until=date(2026, 6, 30)))
-    assert refusal(offtake("fct_2", 100, subject="Wogen"), project) == Reason.COUNTED_TWICE
-    assert refusal(offtake("fct_2", 100, subject="Wogen", since=date(2026, 6, 30)), project) == Reason.COUNTED_TWICE
+    project = Given(DECIDER, offtake("fct_1", 100, subject="Wogen", until=date(2026, 6, 30)))
+    project.when(offtake("fct_2", 100, subject="Wogen")).refused(Reason.COUNTED_TWICE)
+    project.when(offtake("fct_2", 100, subject="Wogen", since=date(2026, 6, 30))).refused(Reason.COUNTED_TWICE)
     for apart in (
         offtake("fct_2", 100, subject="Traxys"),
         offtake("fct_2", 100, subject="Wogen", since=date(2026, 7, 1)),
         offtake("fct_2", 100, subject="Wogen", product="gold"),
         offtake("fct_2", 100, subject="Wogen", binding=False),
     ):
-        assert not isinstance(decide(apart, project), Refused), apart
-    assert not isinstance(decide(offtake("fct_2", 100, subject="Wogen"), given(offtake("fct_1", 1, subject="Wogen"), withdraw())), Refused)
+        project.given(apart)
+    Given(DECIDER, offtake("fct_1", 1, subject="Wogen"), withdraw()).given(offtake("fct_2", 100, subject="Wogen"))
 
 
 def test_a_permit_may_be_renewed_before_it_ends():
-    project = given(record("fct_1", until=date(2026, 6, 30)), record("fct_2", since=date(2026, 6, 1)))
-    assert evaluate(Shown(kind="permit"), [evidence_of(known) for known in project.facts.values()], TODAY).until is None
+    project = Given(DECIDER, record("fct_1", until=date(2026, 6, 30)), record("fct_2", since=date(2026, 6, 1)))
+    assert evaluate(Shown(kind="permit"), [evidence_of(known) for known in project.state.facts.values()], TODAY).until is None
 
 
 def test_a_withdrawn_fact_no_longer_counts_and_the_loans_are_told():
-    project = given(record(), watch())
-    [event] = decide(withdraw(), project)
-    assert event == ProjectFactWithdrawn(
-        project=HILLGROVE,
-        fact=ProjectFactId("fct_1"),
-        kind="permit",
-        by="usr_2",
-        reason="the lease was surrendered",
-        loans=(LOAN,),
+    project = Given(DECIDER, record(), watch())
+    withdrawn = project.when(withdraw()).then(
+        ProjectFactWithdrawn(
+            project=HILLGROVE,
+            fact=ProjectFactId("fct_1"),
+            kind="permit",
+            by="usr_2",
+            reason="the lease was surrendered",
+            loans=(LOAN,),
+        )
     )
-    assert (status(Shown(kind="permit"), project), status(Shown(kind="permit"), evolve(project, event))) == ("met", "open")
+    assert (status(Shown(kind="permit"), project), status(Shown(kind="permit"), withdrawn)) == ("met", "open")
 
 
 def test_what_does_not_stand_is_not_withdrawn():
-    assert refusal(withdraw(), Project()) == Reason.NOT_FOUND
-    assert refusal(withdraw(), given(record(), withdraw())) == Reason.NOT_FOUND
+    Given(DECIDER).when(withdraw()).refused(Reason.NOT_FOUND)
+    Given(DECIDER, record(), withdraw()).when(withdraw()).refused(Reason.NOT_FOUND)
 
 
 def test_a_loan_that_watches_is_told_all_that_is_known():
-    [event] = decide(watch(), given(record("fct_2"), record("fct_1"), record("fct_3"), withdraw("fct_3")))
+    [event] = Given(DECIDER, record("fct_2"), record("fct_1"), record("fct_3"), withdraw("fct_3")).when(watch()).events
     assert event == ProjectWatched(project=HILLGROVE, loan=LOAN, known=(a_fact("fct_1"), a_fact("fct_2")))
 
 
 def test_a_loan_may_watch_a_project_of_which_nothing_is_known():
-    assert decide(watch(), Project()) == [ProjectWatched(project=HILLGROVE, loan=LOAN, known=())]
+    Given(DECIDER).when(watch()).then(ProjectWatched(project=HILLGROVE, loan=LOAN, known=()))
 
 
 def test_a_loan_watches_once():
-    assert decide(watch(), given(watch())) == []
+    Given(DECIDER, watch()).when(watch()).then()
 
 
 def test_all_that_is_known_fits_however_much_it_is():
@@ -140,42 +132,41 @@ def test_all_that_is_known_fits_however_much_it_is():
         "by": "b" * 200,
         "until": date.max,
     }
-    project = given(*(record(name, **longest) for name in names))
-    events = decide(watch(), project)
-    assert not isinstance(events, Refused)
+    project = Given(DECIDER, *(record(name, **longest) for name in names))
+    events = project.when(watch()).events
     assert all(len(msgspec.json.encode(event)) < MAX_DATA_BYTES for event in events)
     assert [known.fact for event in events if isinstance(event, ProjectWatched) for known in event.known] == names
 
 
 def test_a_firm_right_is_a_binding_offtake_that_anyone_can_look_up():
-    [event] = decide(a_right(), given(watch()))
+    [event] = Given(DECIDER, watch()).when(a_right()).events
     assert isinstance(event, ProjectFactRecorded)
     known = event.known
     assert (known.fact, known.kind, known.subject, known.quantity, known.binding) == ("fct_9", "offtake", "rgt_9", 900, True)
     assert (known.since, known.until, event.evidence, event.loans) == (TODAY, date(2026, 9, 30), ("inventory/0/7",), (LOAN,))
-    assert decide(a_right(), given(a_right())) == []
+    Given(DECIDER, a_right()).when(a_right()).then()
 
 
 def test_only_a_binding_offtake_counts_for_a_share_of_output():
     stated = output("fct_o", 1_000)
-    assert status(SHARE, given(offtake("fct_1", 800))) == "not_evaluated"
-    assert status(SHARE, given(stated, offtake("fct_1", 799))) == "open"
-    assert status(SHARE, given(stated, offtake("fct_1", 799), offtake("fct_2", 500, binding=False))) == "open"
-    assert status(SHARE, given(stated, offtake("fct_1", 799), offtake("fct_2", 1))) == "met"
+    assert status(SHARE, Given(DECIDER, offtake("fct_1", 800))) == "not_evaluated"
+    assert status(SHARE, Given(DECIDER, stated, offtake("fct_1", 799))) == "open"
+    assert status(SHARE, Given(DECIDER, stated, offtake("fct_1", 799), offtake("fct_2", 500, binding=False))) == "open"
+    assert status(SHARE, Given(DECIDER, stated, offtake("fct_1", 799), offtake("fct_2", 1))) == "met"
 
 
 def test_a_right_counts_for_the_output_of_its_product():
     of_antimony = output("fct_o", 1_000, product="antimony-metal")
-    assert status(SHARE, given(of_antimony, a_right())) == "met"
-    assert status(SHARE, given(of_antimony, a_right(product="gold"))) == "not_evaluated"
-    assert status(SHARE, given(output("fct_o", 1_000), a_right())) == "not_evaluated"
-    both = given(of_antimony, output("fct_p", 9_000, product="gold"), a_right())
+    assert status(SHARE, Given(DECIDER, of_antimony, a_right())) == "met"
+    assert status(SHARE, Given(DECIDER, of_antimony, a_right(product="gold"))) == "not_evaluated"
+    assert status(SHARE, Given(DECIDER, output("fct_o", 1_000), a_right())) == "not_evaluated"
+    both = Given(DECIDER, of_antimony, output("fct_p", 9_000, product="gold"), a_right())
     assert status(SHARE, both) == "not_evaluated"
     assert status(msgspec.structs.replace(SHARE, unit="g of antimony-metal"), both) == "met"
 
 
 def test_a_right_counts_through_the_last_day_of_its_window():
-    project = given(output("fct_o", 1_000, product="antimony-metal"), a_right())
+    project = Given(DECIDER, output("fct_o", 1_000, product="antimony-metal"), a_right())
     assert [status(SHARE, project, on) for on in (date(2026, 9, 30), date(2026, 10, 1))] == ["met", "open"]
 
 
@@ -183,26 +174,25 @@ def test_a_loan_that_is_told_everything_knows_what_the_project_knows():
     """Whenever it began to watch, and whatever was recorded and withdrawn before and after."""
     before = (output("fct_o", 1_000), offtake("fct_1", 700), record("fct_2"), *(record(f"fct_x{n}") for n in range(FACTS_AN_EVENT)))
     after = (withdraw("fct_2"), offtake("fct_3", 100), withdraw("fct_1"), a_right())
-    project, known = Project(), dict[str, Evidence]()
+    project, known = Given(DECIDER), dict[str, Evidence]()
     for command in (*before, watch(), *after, watch()):
-        decided = decide(command, project)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            project, news = evolve(project, event), news_of(event)
+        project = project.when(command)
+        for event in project.events:
+            news = news_of(event)
             if LOAN in news.loans:
                 known |= {each.reference: each for each in news.learnt}
                 known = {reference: each for reference, each in known.items() if reference not in news.forgotten}
-    assert known == {fact: evidence_of(each) for fact, each in project.facts.items()}
+    assert known == {fact: evidence_of(each) for fact, each in project.state.facts.items()}
 
 
 def test_inventory_s_firm_rights_are_recorded_where_their_project_is():
     def reactions(kind: RightKind) -> list[Reaction]:
-        [event] = a_stockpile().when(a_stock_right(project="Hillgrove (Larvotto)", kind=kind))
+        [event] = a_stockpile().when(a_stock_right(project="Hillgrove (Larvotto)", kind=kind)).events
         return list(react_to_inventory(stock_fact(event, 7), {}))
 
     [reaction] = reactions("firm_offtake")
     assert reaction.stream == "project/hillgrove-larvotto"
-    [event] = decide(reaction.command, Project())
+    [event] = Given(DECIDER).when(reaction.command).events
     assert isinstance(event, ProjectFactRecorded)
     assert (event.project, event.known.kind, event.known.subject, event.known.unit) == ("hillgrove-larvotto", "offtake", "rgt_1", "g")
     assert (event.known.since, event.known.until, event.evidence) == (TODAY, date(2026, 9, 30), ("inventory/2/7",))

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.loans.domain.projects.project import FACTS_AN_EVENT, Command, Project, decide, evolve
+from services.loans.domain.projects.project import DECIDER, FACTS_AN_EVENT, Command, Project
 from services.loans.projections import project
 from services.loans.tables import ProjectFactRow, ProjectRow, metadata
 from shared.engines.engines import Engines
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
 from tests.stories.stockpile_facts import fact
 
@@ -46,14 +46,10 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 async def happen(tables: AsyncConnection, *commands: Command) -> Project:
-    state, position = Project(), 0
-    for command in commands:
-        decided = decide(command, state)
-        assert not isinstance(decided, Refused)
-        for event in decided:
-            state, position = evolve(state, event), position + 1
-            await project((await tables.get_raw_connection()).driver_connection, [fact(event, position, "loans")])  # type: ignore[arg-type]
-    return state
+    told = Given(DECIDER, *commands)
+    for position, event in enumerate(told.events, start=1):
+        await project((await tables.get_raw_connection()).driver_connection, [fact(event, position, "loans")])  # type: ignore[arg-type]
+    return told.state  # type: ignore[no-any-return]
 
 
 async def rows(tables: AsyncConnection, table: type[Any]) -> Sequence[Any]:

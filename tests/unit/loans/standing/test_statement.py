@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.loans.api.standing.statement_page import page_of
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan
+from services.loans.domain.loan.decider import DECIDER
 from services.loans.domain.loan.payments import ReversePayment
 from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRate
 from services.loans.domain.standing.dated_facts import Contract, DatedFact
@@ -16,6 +17,7 @@ from services.loans.domain.standing.standing import books_on, plus
 from services.loans.domain.standing.statement import lines_of, owed_by_books, told_in
 from services.loans.events.loan import PaymentId, WriteOff
 from shared.http.print_page import PAGE_HEADERS
+from tests.stories.given import Given
 from tests.stories.loan import (
     SHOWN,
     START,
@@ -31,7 +33,6 @@ from tests.stories.loan import (
     request,
     sign_act,
     signing,
-    told,
 )
 from tests.stories.standing_by_chance import account_of, contracts, days, happenings
 
@@ -99,24 +100,24 @@ def test_what_was_before_and_all_lines_together_are_what_is_after(contract: Cont
 
 def test_a_statement_of_a_month_has_the_advance_the_payment_and_the_interest_of_that_month_alone():
     loan = lent(payment("a", 11_000, months(1)), ChargeFee(fee="fee_1", text="a visit", amount_minor=500, due_on=months(2), on=months(2)))
-    assert loan.account is not None
-    first = list(lines_of(loan.account, START, months(1)))
+    assert loan.state.account is not None
+    first = list(lines_of(loan.state.account, START, months(1)))
     assert [line.kind for line in first] == ["advance", "billed", "payment"]
     assert [line.amount_minor for line in first] == [120_000, 1_200, 11_000]
     assert [line.owed_minor for line in first] == [120_000, 121_200, 110_200]
     assert minor(first[2].change) == {"cash": 11_000, "principal": -9_462, "interest": -1_200, "credit": -338}
-    second = list(lines_of(loan.account, months(1) + timedelta(days=1), months(2)))
+    second = list(lines_of(loan.state.account, months(1) + timedelta(days=1), months(2)))
     assert [(line.kind, line.fact) for line in second] == [("billed", None), ("fee", "fee_1")]
 
 
 def test_a_payment_that_is_told_late_is_a_line_of_its_own_day_and_a_reversed_one_of_none():
     late = lent(ClosePeriod(on=months(1)), payment("late", 5_000, months(1), on=months(4)))
-    assert late.account is not None
-    [line] = [each for each in lines_of(late.account, START, months(2)) if each.kind == "payment"]
+    assert late.state.account is not None
+    [line] = [each for each in lines_of(late.state.account, START, months(2)) if each.kind == "payment"]
     assert (line.on, line.amount_minor) == (months(1), 5_000)
-    undone, _ = told(ReversePayment(payment=PaymentId("pay_late"), reason="bounced", on=months(4)), loan=late)
-    assert undone.account is not None
-    assert "payment" not in [each.kind for each in lines_of(undone.account, START, YEAR_END)]
+    undone = late.given(ReversePayment(payment=PaymentId("pay_late"), reason="bounced", on=months(4)))
+    assert undone.state.account is not None
+    assert "payment" not in [each.kind for each in lines_of(undone.state.account, START, YEAR_END)]
 
 
 def test_every_dated_fact_is_known_by_the_event_that_told_of_it():
@@ -132,10 +133,11 @@ def test_every_dated_fact_is_known_by_the_event_that_told_of_it():
         act(write_off, on=months(2)),
         sign_act(on=months(2)),
     )
-    loan, happened = told(*agreed, *advances, *serviced)
-    assert loan.account is not None
+    loan = Given(DECIDER, *agreed, *advances, *serviced)
+    happened = loan.events
+    assert loan.state.account is not None
     versions = told_in(enumerate(happened, 1))
-    assert versions.keys() == {fact.id for fact in loan.account.facts}
+    assert versions.keys() == {fact.id for fact in loan.state.account.facts}
     assert len(set(versions.values())) == len(versions) == 8
 
 

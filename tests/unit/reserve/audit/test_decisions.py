@@ -36,18 +36,20 @@ def round_by(method: Method, lots: int = 20) -> tuple[ToCheck, Prepared]:
     asked = {"jp": (JP, 10), "jp2": (JP, 8), "us": (US, 12), "eu": (EU, 15)}
     story = a_book()
     for name, (partner, units) in asked.items():
-        story.given(submit(name, partner, units, minimum_g=UNIT_G), accept(name, units))
+        story = story.given(submit(name, partner, units, minimum_g=UNIT_G), accept(name, units))
     positions = POSITIONS if method.rule == "iep" else ()
-    opened = next(each for each in story.when(open_round(*asked, method=method, positions=positions)) if isinstance(each, RoundOpened))
+    story = story.when(open_round(*asked, method=method, positions=positions))
+    opened = next(each for each in story.events if isinstance(each, RoundOpened))
     around = msgspec.structs.replace(AROUND, lots_g=lots * UNIT_G)
     prepared = story.prepared(24, around)
-    proposed = next(each for each in story.when(story.propose(24, around)) if isinstance(each, RoundProposed))
+    story = story.when(story.propose(24, around))
+    proposed = next(each for each in story.events if isinstance(each, RoundProposed))
     return _checked(story, opened, proposed, asked, around), prepared
 
 
 def _checked(story: Story, opened: RoundOpened, proposed: RoundProposed, asked: Mapping[str, tuple[Any, int]], around: Any) -> ToCheck:
-    story.given(story.approve())
-    events = story.when(story.certify(around))
+    story = story.given(story.approve())
+    events = story.when(story.certify(around)).events
     return ToCheck(
         place="allocation/0/9",
         opened=opened,

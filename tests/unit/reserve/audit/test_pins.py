@@ -25,12 +25,18 @@ def pinned() -> list[Event]:
     told = a_stockpile()
     awards = (taking(award("a", "JP", 4), ("p1", UNIT_G, 4)), taking(award("b", "US", 3), ("p2", UNIT_G, 3)))
     commands = (lot("lot_1", 10), lot("lot_2", 6), a_round(*awards, pools=POOLS))
-    return [event for command in commands for event in told.when(command)]
+    events: list[Event] = []
+    for command in commands:
+        told = told.when(command)
+        events += told.events
+    return events
 
 
 def drawn(units: int, name: str, release: str = "rel_a") -> StockDrawn:
     parcel = Parcel(lot=LotId(name), depot="Fremantle", nominal_unit_g=UNIT_G, units=units, mass_g=units * UNIT_G)
-    [event] = a_stockpile(lot(units=9), a_round(award(release.removeprefix("rel_"), "JP", 9))).when(draw(release=release, units=units))
+    [event] = (
+        a_stockpile(lot(units=9), a_round(award(release.removeprefix("rel_"), "JP", 9))).when(draw(release=release, units=units)).events
+    )
     assert isinstance(event, StockDrawn)
     return replace(event, parcels=(parcel,))
 

@@ -47,7 +47,7 @@ def order_of(awards: Sequence[AwardedRelease], pools: Sequence[ReleasePool]) -> 
 
 def released(awards: Sequence[AwardedRelease] = AWARDS, pools: Sequence[ReleasePool] = POOLS) -> list[Event]:
     stockpile = a_stockpile(lot("lot_1", 3), lot("lot_2", 4), lot("lot_3", 5), right(units=5))
-    return list(stockpile.when(a_round(*awards, pools=tuple(pools))))
+    return list(stockpile.when(a_round(*awards, pools=tuple(pools))).events)
 
 
 def found(events: Sequence[Event], order: bytes = order_of(AWARDS, POOLS), *, certified_first: bool = True, cut: bool = False) -> list[str]:
@@ -67,7 +67,7 @@ def found(events: Sequence[Event], order: bytes = order_of(AWARDS, POOLS), *, ce
         orders.see(f"inventory/0/{position}", replace(RECORD, command_id="released"), event)
     if not cut:
         other = lot("lot_9", 1)
-        [taken_in] = a_stockpile().when(other)
+        [taken_in] = a_stockpile().when(other).events
         orders.see("inventory/0/99", replace(RECORD, command_id="another"), taken_in)
     if not certified_first:
         orders.see("allocation/0/1", RECORD, certified)

@@ -7,12 +7,10 @@ import pytest
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from reserve.audit.screening import Screening
-from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview, Review
-from services.allocation.domain.decisions.review import decide as decide_review
-from services.allocation.domain.decisions.review import evolve as evolve_review
+from services.allocation.domain.decisions.review import DECIDER, AssignReview, ConcludeReview, RequestReview
 from services.allocation.events import AwardGranted, DecisionHash, ReviewConcluded, ReviewId, RoundId, SubjectId
-from shared.journal.decider import Refused
 from tests.stories.book import APPROVER, JP, OPERATOR, Story, a_book, accept, open_round, submit
+from tests.stories.given import Given
 from tests.stories.screening import LISTS, PARTNER, answer, decide_hit, findings, hit, objection, screen
 
 REVIEWER = SubjectId("sub_reviewer")
@@ -35,10 +33,11 @@ class Audited:
             self._screening.see("allocation/0/1", recorded(by), event)
         return self
 
-    def tells(self, story: Story, *commands: Any) -> "Audited":
+    def tells(self, story: Story, *commands: Any) -> Story:
         for command in commands:
-            self.see(*story.when(command))
-        return self
+            story = story.when(command)
+            self.see(*story.events)
+        return story
 
     @property
     def failed(self) -> int:
@@ -46,7 +45,7 @@ class Audited:
 
 
 def reviewed(audited: Audited, reviewer: SubjectId, involved: tuple[SubjectId, ...] = ()) -> None:
-    state = Review()
+    told = Given(DECIDER)
     review = ReviewId("rev_1")
     for command in (
         RequestReview(
@@ -61,20 +60,18 @@ def reviewed(audited: Audited, reviewer: SubjectId, involved: tuple[SubjectId, .
         AssignReview(review=review, reviewer=reviewer, involved=involved, by=OPERATOR),
         ConcludeReview(review=review, outcome="upheld", findings=("fine",), involved=involved, by=reviewer),
     ):
-        decided = decide_review(command, state)
-        assert not isinstance(decided, Refused)
-        for event in decided:
-            state = evolve_review(state, event)
-        audited.see(*decided, by=reviewer)
+        told = told.when(command)
+        audited.see(*told.events, by=reviewer)
 
 
 def a_certified_story() -> tuple[Audited, Story]:
     audited, story = Audited(), a_book()
-    audited.tells(story, submit(), screen(hit()), decide_hit("cleared"), accept(lists=LISTS, screening=findings()), objection())
-    audited.tells(story, open_round("jp"))
-    audited.tells(story, story.propose())
-    audited.see(*story.when(story.approve()), by=APPROVER)
-    audited.tells(story, story.certify())
+    story = audited.tells(story, submit(), screen(hit()), decide_hit("cleared"), accept(lists=LISTS, screening=findings()), objection())
+    story = audited.tells(story, open_round("jp"))
+    story = audited.tells(story, story.propose())
+    story = story.when(story.approve())
+    audited.see(*story.events, by=APPROVER)
+    story = audited.tells(story, story.certify())
     return audited, story
 
 
@@ -89,30 +86,32 @@ def test_a_story_as_it_should_be_has_nothing_to_find():
 @pytest.mark.parametrize("outcome", [None, "confirmed"], ids=["open", "confirmed"])
 def test_an_award_to_a_party_on_a_list_is_found(outcome: str | None):
     audited, story = Audited(), a_book()
-    audited.tells(story, submit(), screen(hit()))
+    story = audited.tells(story, submit(), screen(hit()))
     if outcome is not None:
         audited.tells(story, decide_hit(outcome))
     clean = a_book(submit(), accept(), open_round("jp"))
-    clean.given(clean.propose())
-    clean.given(clean.approve())
-    audited.see(*(event for event in clean.when(clean.certify()) if isinstance(event, AwardGranted)))
+    clean = clean.given(clean.propose())
+    clean = clean.given(clean.approve())
+    audited.see(*(event for event in clean.when(clean.certify()).events if isinstance(event, AwardGranted)))
     assert audited.failed == 1
 
 
 def test_an_acceptance_of_a_party_on_a_list_is_found():
-    audited = Audited().tells(a_book(submit()), screen(hit()))
-    audited.see(*a_book(submit()).when(accept()))
+    audited = Audited()
+    audited.tells(a_book(submit()), screen(hit()))
+    audited.see(*a_book(submit()).when(accept()).events)
     assert audited.failed == 1
 
 
 def test_a_decision_on_a_hit_that_was_never_found_is_found():
-    audited = Audited().tells(a_book(submit(), screen(hit())), decide_hit("cleared"))
+    audited = Audited()
+    audited.tells(a_book(submit(), screen(hit())), decide_hit("cleared"))
     assert audited.failed == 1
 
 
 def test_an_answer_to_nothing_is_found():
     story = a_book(submit(), accept(screening=findings()), objection())
-    answered = story.when(answer(False))
+    answered = story.when(answer(False)).events
     assert Audited().see(*answered).failed == 1
 
 

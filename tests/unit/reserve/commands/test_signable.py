@@ -71,9 +71,9 @@ def test_an_act_says_what_it_does(content: Any, name: str, words: str):
 
 
 def test_equity_and_material_have_purposes_of_their_own():
-    loan = material_story.proposed()
+    loan = material_story.proposed().state
     offered = terms_document(loan, material_story.TERMS)
-    later = deferral_document(material_story.lent(), material_story.LATER, "plant_outage", "letter", date(2026, 9, 1))
+    later = deferral_document(material_story.lent().state, material_story.LATER, "plant_outage", "letter", date(2026, 9, 1))
     assert [read_signable(each).purpose for each in (EQUITY, offered, later)] == ["equity_proposal", "material_loan", "material_deferral"]
     lost = {"authority": "Board", "reason": "impaired", "on": "2026-11-25", "proposed_by": "sub_operator"}
     write_down = canonical({"holding": "eqh_1", "write_down": "eqf_1", "amount_minor": None} | lost)
