@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from shared.engines.engines import Engines
+from tests.contract.allocation_stage import Reserve, a_reserve
 from tests.contract.ledger_stage import LedgerStage, a_ledger_stage
 from tests.stories.stockpile import a_round, award, lot, register, right
 
@@ -17,3 +18,10 @@ async def stage(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> A
         releases = a_round(award("a", "JP", 6), award("b", "US", 3), expires_on=date(2999, 1, 1))  # the real clock's day lapses none
         await stage.happen(register(), lot(units=20), right(units=4), releases)
         yield stage
+
+
+@pytest.fixture(scope="module")
+async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    """Allocation beside inventory, anew for each file of tests."""
+    async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
+        yield reserve

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,52 @@ from shared.engines.engines import Engines
 from shared.process.service import Service
 from shared.settings import Settings
 from shared.terms.approval import approve, public_key_hex
-from tests.contract.test_allocation_service import Reserve, renamed
+from tests.contract.allocation_stage import Reserve, renamed
 from tests.kernel.stage import Running, Stage, a_stage, free_port, until
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")
+LIMITS = [
+    {"key": "total", "limit_minor": 1_000_000_000},
+    {"key": "project/crowded", "parent": "total", "limit_minor": 1_000_000},
+]
+TERMS: dict[str, Any] = {
+    "account": "national_interest",
+    "instrument": "Ministerial direction 4/2026",
+    "borrower": "hillgrove-mines",
+    "project": "hillgrove",
+    "elements": ["Sb"],
+    "commitment_minor": 120_000,
+    "security": "first charge over the plant",
+    "base_pct": "10",
+    "margin_pct": "2",
+    "available_from": str(TODAY - timedelta(days=800)),
+    "available_until": str(TODAY + timedelta(days=300)),
+    "sunset_on": str(TODAY + timedelta(days=200)),
+    "schedule": {"kind": "equal", "start": str(TODAY), "every": "1m", "periods": 12, "day_count": "30/360"},
+    "precedents": [
+        {
+            "name": "offtake",
+            "text": "80% of output under binding offtake",
+            "condition": {"type": "share_at_least", "part": "offtake", "whole": "output", "share": "4/5"},
+        }
+    ],
+    "covenants": [{"kind": "dscr", "minimum": "1.30"}],
+    "kyc": "kyc-17",
+}
+HOLDING = {
+    "account": "national_interest",
+    "instrument": "Ministerial direction 4/2026",
+    "company": "larvotto",
+    "project": "hillgrove",
+    "elements": ["Sb"],
+    "share_class": "ordinary",
+    "commitment_minor": 500_000,
+    "units": 1_000,
+    "unit_price_minor": "500",
+    "kyc": "kyc-17",
+    "category": "B",
+}
 
 
 class Lender(Reserve):
@@ -94,3 +136,7 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
 
         await until(known)
         yield lender
+
+
+async def sign_holding(lender: Lender, proposed: Any) -> None:
+    await lender.approve(f"/v1/holdings/{proposed['holding']}/approvals", proposed["document"], "equity_proposal")

@@ -4,15 +4,10 @@ From a request to a released round, and every way back.
 """
 
 import asyncio
-import base64
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,173 +16,16 @@ from reserve.demo.instruments import empower
 from services.allocation.background.working_out import SMALL
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import decision_hash, read_file
-from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.products import SetProtectedStock
 from services.inventory.events import HoldId
-from services.inventory.main import SERVICE as INVENTORY
-from shared.clock import Clock, SystemClock, day_of
-from shared.engines.engines import Engines
-from shared.process.service import Service
-from shared.settings import Settings
-from shared.terms.approval import approve, public_key_hex
+from shared.terms.approval import public_key_hex
+from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.contract.policy_stage import an_active_policy
-from tests.kernel.stage import Running, Stage, a_stage, context, free_port, until
+from tests.kernel.stage import until
 from tests.stories.powers import may
-from tests.stories.stockpile import UNIT_G, lot, register
-
-TODAY = day_of(SystemClock().now(), Settings().zone)
-PRODUCT = "antimony-metal"
-POLICY = "standing"
-UNKNOWN = "01jh7qmxw4e0aayfkn3d1a2b3c"
-
-
-class Reserve:
-    """Allocation beside inventory; everyone calls with their own token."""
-
-    def __init__(self, stage: Stage, inventory: Running, allocation: Running, clients: dict[str, httpx.AsyncClient]) -> None:
-        self.stage = stage
-        self.inventory = inventory
-        self.allocation = allocation
-        self.clients = clients
-        self.key = Ed25519PrivateKey.generate()
-
-    def subject(self, who: str) -> str:
-        claims = self.clients[who].headers["authorization"].split(".")[1]
-        return str(msgspec.json.decode(base64.urlsafe_b64decode(claims + "=="))["sub"])
-
-    async def post(self, who: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        answer = await self.clients[who].post(path, json=body, headers={"Idempotency-Key": key or secrets.token_hex(8)})
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    async def refused(self, who: str, path: str, body: Any = None) -> tuple[int, str]:
-        answer = await self.clients[who].post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
-        return answer.status_code, answer.json()["code"]
-
-    async def get(self, who: str, path: str, **query: str) -> Any:
-        answer = await self.clients[who].get(path, params=query or None)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    async def register(self, instrument: dict[str, Any]) -> Any:
-        return await self.post("admin-1", "/v1/instruments", instrument)
-
-    async def happen(self, *commands: Any) -> None:
-        """In inventory, as if an operator had asked for it there."""
-        for command in commands:
-            decided = await self.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", command, context())
-            assert hasattr(decided, "facts"), decided
-
-    async def accepted_request(self, who: str, units: int, **changes: Any) -> str:
-        body = {
-            "product": PRODUCT,
-            "mass_g": units * UNIT_G,
-            "daily_consumption_g": UNIT_G // 2,
-            "needed_by": str(TODAY + timedelta(days=60)),
-            "nominee": "Sojitz",
-            "consignee": "Toyo Logistics",
-            "end_user": "Kyushu Smelting",
-            "end_use": "flame retardants",
-        }
-        request: str = (await self.post(who, "/v1/requests", body | changes))["request"]
-        await self.post("operator-1", f"/v1/requests/{request}/accept", {"accepted_g": units * UNIT_G, "reasons": ["as asked"]})
-        return request
-
-    async def a_round(self, *units: int, policy: str = POLICY) -> str:
-        """Over requests of JP and US for so many units each."""
-        requests = [await self.accepted_request(who, count) for who, count in zip(("partner-jp", "partner-us"), units, strict=False)]
-        round: str = (await self.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": requests, "policy": policy}))["round"]
-        return round
-
-    async def propose(self, round: str, units: int) -> Any:
-        return await self.post("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": units * UNIT_G})
-
-    async def approval(self, round: str, who: str = "approver-1", key: Ed25519PrivateKey | None = None) -> Any:
-        file = read_file(msgspec.json.encode(await self.get(who, f"/v1/rounds/{round}/decision")))
-        assert recompute(file) == []
-        return msgspec.to_builtins(approve(decision_hash(file), key or self.key, approver=self.subject(who)))
-
-    async def approve(self, round: str) -> None:
-        await self.post("approver-1", f"/v1/rounds/{round}/approvals", await self.approval(round))
-
-    async def certified_round(self, *units: int, supply: int) -> str:
-        round = await self.a_round(*units)
-        await self.propose(round, supply)
-        await self.approve(round)
-        await self.post("operator-1", f"/v1/rounds/{round}/certify")
-        return round
-
-    async def status(self, round: str, status: str) -> Any:
-        """The round, once it has that status."""
-
-        async def reached() -> Any:
-            found = await self.get("operator-1", f"/v1/rounds/{round}")
-            return found if found["status"] == status else None
-
-        return await until(reached)
-
-
-def renamed(service: Service, names: dict[str, str]) -> Service:
-    """Under names that no other test has. It takes of the other only: there is no ledger here."""
-    subscriptions = tuple(
-        msgspec.structs.replace(each, source=names[each.source]) for each in service.subscriptions if each.source in names
-    )
-    return msgspec.structs.replace(service, name=names[service.name], subscriptions=subscriptions)
-
-
-@pytest.fixture(scope="module")
-async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
-    async with a_reserve(servers, tmp_path_factory.mktemp("allocation")) as reserve:
-        yield reserve
-
-
-@asynccontextmanager
-async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) -> AsyncIterator[Reserve]:
-    """Both services go by this clock."""
-    async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(a_stage(servers, folder))
-        names = {name: stage.name(name) for name in ("inventory", "allocation")}
-        services = [renamed(service, names) for service in (INVENTORY, ALLOCATION)]
-        stage.urls |= {name: f"http://127.0.0.1:{free_port()}" for name in names.values()}
-        inventory, allocation = [await stack.enter_async_context(stage.serving(service, clock)) for service in services]
-        parties = (
-            "operator-1",
-            "approver-1",
-            "approver-2",
-            "admin-1",
-            "auditor-1",
-            "partner-jp",
-            "partner-us",
-            "partner-eu",
-            "nominee-sojitz",
-            "nominee-jogmec",
-        )
-        url = stage.urls[names["allocation"]]
-        clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in parties}
-        reserve = Reserve(stage, inventory, allocation, clients)
-        await _begin(reserve)
-        yield reserve
-
-
-async def _begin(reserve: Reserve) -> None:
-    await reserve.happen(register(), lot(units=400), SetProtectedStock(mass_g=100 * UNIT_G, authority="Minister", reason="floor"))
-
-    async def stock() -> bool:
-        return any(row["protected_g"] for row in await reserve.get("operator-1", "/v1/stock"))
-
-    await until(stock)
-    for partner in ("JP", "US", "EU"):
-        await reserve.post("admin-1", "/v1/partners", {"partner": partner, "name": partner})
-        terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
-        agreement = {"partner": partner, "products": [terms], "priority_class": 0}
-        days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
-        await reserve.post("operator-1", "/v1/agreements", agreement | days)
-    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
-    await reserve.post("admin-1", "/v1/approver-keys", key)
-    await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
-    await an_active_policy(reserve, POLICY)
+from tests.stories.stockpile import UNIT_G
 
 
 async def test_requests_become_awards_that_inventory_releases(reserve: Reserve):

@@ -7,13 +7,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.terms.approval import approve, public_key_hex
-from tests.contract import test_allocation_service
+from tests.contract.allocation_stage import PRODUCT, Reserve
 from tests.contract.policy_stage import an_active_policy
-from tests.contract.test_allocation_service import PRODUCT, Reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
 
-reserve = test_allocation_service.reserve  # the stage is the same
 SECOND = Ed25519PrivateKey.generate()
 OWN: dict[str, Any] = {}  # what the second approver holds
 

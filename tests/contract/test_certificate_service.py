@@ -11,8 +11,9 @@ from services.allocation.domain.decisions.certificate import Certificate, read_c
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from shared.engines.engines import Engines
+from tests.contract.allocation_stage import UNKNOWN, Reserve, a_reserve
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.test_allocation_service import UNIT_G, UNKNOWN, Reserve, a_reserve
+from tests.stories.stockpile import UNIT_G
 
 
 @pytest.fixture(scope="module")

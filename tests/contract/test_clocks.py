@@ -14,12 +14,10 @@ from services.allocation.events.readiness import ItemId
 from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.events import DrawId, ReleaseId
+from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 from tests.kernel.stage import context, until
 from tests.stories.stockpile import RECEIPT, UNIT_G
-
-__all__ = ["reserve"]  # the stage
 
 
 async def a_clock(reserve: Reserve, request: str, wanted: Any) -> Any:

@@ -13,7 +13,7 @@ from services.inventory.domain.holds import HoldPartner
 from services.inventory.domain.state import Stockpile
 from services.inventory.events import DrawId, HoldId, LotId
 from shared.engines.engines import Engines
-from tests.contract.test_allocation_service import PRODUCT, Reserve, a_reserve
+from tests.contract.allocation_stage import PRODUCT, Reserve, a_reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G, hold, lot
 

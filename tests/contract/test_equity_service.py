@@ -10,26 +10,13 @@ import pytest
 from reserve.commands.signable import read_signable
 from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.contract.loans_stage import HOLDING, TODAY, Lender, a_lender, sign_holding
 from tests.kernel.stage import until
 
 LIMITS = [
     {"key": "total", "limit_minor": 1_000_000},
     {"key": "instrument/equity", "parent": "total", "limit_minor": 900_000, "warn_at": "1/2"},
 ]
-HOLDING = {
-    "account": "national_interest",
-    "instrument": "Ministerial direction 4/2026",
-    "company": "larvotto",
-    "project": "hillgrove",
-    "elements": ["Sb"],
-    "share_class": "ordinary",
-    "commitment_minor": 500_000,
-    "units": 1_000,
-    "unit_price_minor": "500",
-    "kyc": "kyc-17",
-    "category": "B",
-}
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +24,6 @@ async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> 
     async with a_lender(servers, tmp_path_factory.mktemp("equity")) as lender:
         await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
         yield lender
-
-
-async def sign(lender: Lender, proposed: Any) -> None:
-    await lender.approve(f"/v1/holdings/{proposed['holding']}/approvals", proposed["document"], "equity_proposal")
 
 
 async def reached(lender: Lender, holding: str, status: str) -> Any:
@@ -67,7 +50,7 @@ async def test_a_holding_from_its_proposal_to_its_last_share(lender: Lender):
     holding = proposed["holding"]
     content = (await lender.clients["approver-1"].get(f"/v1/holdings/{holding}/proposal")).content
     assert hashlib.sha256(content).hexdigest() == proposed["document"]
-    await sign(lender, proposed)
+    await sign_holding(lender, proposed)
     committed = await reached(lender, holding, "committed")
     assert committed["figures"]["uncalled_minor"] == 500_000
     await charged(lender, 500_000)
@@ -125,9 +108,9 @@ async def test_what_the_facility_cannot_take_is_refused_at_once_and_again_when_i
     assert await lender.refused("operator-1", "/v1/holdings", HOLDING | {"currency": "USD"}) == (409, "rate_missing")
     assert await lender.refused("operator-1", "/v1/holdings", HOLDING | {"facility": "none"}) == (404, "facility_not_found")
     first, second = [await lender.post("operator-1", "/v1/holdings", HOLDING) for _ in range(2)]
-    await sign(lender, first)
+    await sign_holding(lender, first)
     await reached(lender, first["holding"], "committed")
-    await sign(lender, second)
+    await sign_holding(lender, second)
 
     async def refused() -> Any:
         found = await lender.get("operator-1", f"/v1/holdings/{second['holding']}")
@@ -144,7 +127,7 @@ async def test_what_the_facility_cannot_take_is_refused_at_once_and_again_when_i
 async def test_the_same_proposal_sent_again_is_the_same_holding_whatever_became_of_it(lender: Lender):
     await charged(lender, 0)
     first = await lender.post("operator-1", "/v1/holdings", HOLDING, key="once")
-    await sign(lender, first)
+    await sign_holding(lender, first)
     await reached(lender, first["holding"], "committed")
     assert await lender.post("operator-1", "/v1/holdings", HOLDING, key="once") == first
     await lender.post("operator-1", f"/v1/holdings/{first['holding']}/cancel-uncalled", {"reason": "a test"})

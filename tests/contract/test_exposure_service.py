@@ -15,9 +15,7 @@ from services.loans.tables.facility import CommitmentRow
 from services.loans.tables.material import MaterialLoanRow
 from shared.engines.engines import Engines
 from shared.process.app import read_engine
-from tests.contract.loans_stage import TODAY, Lender, a_lender
-from tests.contract.test_equity_service import HOLDING, sign
-from tests.contract.test_loans_service import TERMS
+from tests.contract.loans_stage import HOLDING, TERMS, TODAY, Lender, a_lender, sign_holding
 from tests.kernel.stage import until
 
 LIMITS = [
@@ -45,7 +43,7 @@ async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> 
 
 async def _hold(lender: Lender) -> None:
     proposed = await lender.post("operator-1", "/v1/holdings", HOLDING | {"company": TERMS["borrower"]})
-    await sign(lender, proposed)
+    await sign_holding(lender, proposed)
     path = f"/v1/holdings/{proposed['holding']}"
 
     async def committed() -> bool:

@@ -8,11 +8,9 @@ import httpx
 from reserve.demo.instruments import delegate, register_direction
 from services.allocation.events.authority import Power
 from services.inventory.events import AuthorityCited
-from tests.contract.test_allocation_service import PRODUCT, Reserve, reserve
+from tests.contract.allocation_stage import PRODUCT, Reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
-
-__all__ = ["reserve"]  # the stage
 
 
 async def answered(client: httpx.AsyncClient, path: str, body: Any) -> tuple[int, str | None]:

@@ -2,44 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.loans_stage import TODAY, Lender, a_lender
+from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
 from tests.kernel.stage import until
-
-LIMITS = [
-    {"key": "total", "limit_minor": 1_000_000_000},
-    {"key": "project/crowded", "parent": "total", "limit_minor": 1_000_000},
-]
-TERMS: dict[str, Any] = {
-    "account": "national_interest",
-    "instrument": "Ministerial direction 4/2026",
-    "borrower": "hillgrove-mines",
-    "project": "hillgrove",
-    "elements": ["Sb"],
-    "commitment_minor": 120_000,
-    "security": "first charge over the plant",
-    "base_pct": "10",
-    "margin_pct": "2",
-    "available_from": str(TODAY - timedelta(days=800)),
-    "available_until": str(TODAY + timedelta(days=300)),
-    "sunset_on": str(TODAY + timedelta(days=200)),
-    "schedule": {"kind": "equal", "start": str(TODAY), "every": "1m", "periods": 12, "day_count": "30/360"},
-    "precedents": [
-        {
-            "name": "offtake",
-            "text": "80% of output under binding offtake",
-            "condition": {"type": "share_at_least", "part": "offtake", "whole": "output", "share": "4/5"},
-        }
-    ],
-    "covenants": [{"kind": "dscr", "minimum": "1.30"}],
-    "kyc": "kyc-17",
-}
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
 from shared.terms.approval import approve, public_key_hex
+from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, Reserve, renamed
 from tests.contract.any_order import assert_no_order_matters
 from tests.contract.policy_stage import an_active_policy
-from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, Reserve, renamed
 from tests.kernel.stage import Running, Stage, a_stage, free_port, until
 from tests.stories.stockpile import UNIT_G, lot, register
 

@@ -12,8 +12,7 @@ from services.inventory.events import Assay, LotId, RightId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.loans_stage import TODAY, Lender, a_lender
-from tests.contract.test_loans_service import LIMITS, TERMS
+from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
 from tests.kernel.stage import context, until
 from tests.stories.stockpile import PASSED, UNIT_G, lot, register, right
 

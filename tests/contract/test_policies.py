@@ -13,8 +13,8 @@ from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
 from shared.engines.engines import Engines
 from shared.terms.approval import public_key_hex
+from tests.contract.allocation_stage import TODAY, Reserve, renamed
 from tests.contract.policy_stage import an_active_policy, signed_policy
-from tests.contract.test_allocation_service import TODAY, Reserve, renamed
 from tests.kernel.stage import a_stage, free_port
 
 NOW, LATER = str(TODAY), str(TODAY + timedelta(days=30))

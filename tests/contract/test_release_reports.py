@@ -4,11 +4,9 @@ import re
 from datetime import timedelta
 
 from services.allocation.domain.decisions.certificate import read_certificate
+from tests.contract.allocation_stage import TODAY, Reserve
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.test_allocation_service import TODAY, Reserve, reserve
 from tests.stories.stockpile import UNIT_G
-
-__all__ = ["reserve"]  # the stage
 
 
 async def open_tasks(reserve: Reserve) -> list[str]:

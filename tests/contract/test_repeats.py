@@ -5,12 +5,10 @@ from datetime import timedelta
 import msgspec
 
 from services.inventory.events import ProductId
+from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
 from tests.contract.policy_stage import an_active_policy
-from tests.contract.test_allocation_service import PRODUCT, TODAY, Reserve, reserve
 from tests.kernel.stage import context, until
 from tests.stories.stockpile import UNIT_G, register
-
-__all__ = ["reserve"]  # the stage
 
 
 async def no_longer_active(reserve: Reserve, policy: str, version: int) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import event
 
 from services.allocation.api.book.terms import RecentTerms
-from tests.contract.test_allocation_service import PRODUCT, TODAY, UNIT_G, Reserve, reserve
-
-__all__ = ["reserve"]  # the stage
+from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
+from tests.stories.stockpile import UNIT_G
 
 BODY = {
     "product": PRODUCT,

@@ -9,12 +9,10 @@ import msgspec
 import pytest
 
 from services.allocation.domain.screening.listed_names import ScreeningListFile
+from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.test_allocation_service import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve, reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
-
-__all__ = ["reserve"]  # the stage
 
 LIST = "entity-list"
 CLEAN = {

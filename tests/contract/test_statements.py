@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from shared.engines.engines import Engines
-from tests.contract.loans_stage import TODAY, Lender, a_lender
-from tests.contract.test_loans_service import LIMITS, TERMS
+from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
 
 TOMORROW = TODAY + timedelta(days=1)
 

@@ -17,8 +17,8 @@ from shared.clock import SystemClock, day_of, written
 from shared.engines.engines import Engines
 from shared.settings import Settings
 from shared.terms.approval import approve
+from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve, a_reserve
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.test_allocation_service import PRODUCT, UNKNOWN, Reserve, a_reserve
 from tests.kernel.stage import Day, until
 from tests.stories.powers import may
 from tests.stories.stockpile import UNIT_G

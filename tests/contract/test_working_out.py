@@ -59,7 +59,7 @@ def proposal(**changes: object) -> ProposeRound:
 
 
 async def worked_out(kernel: Kernel, story: Story, command: ProposeRound) -> Worked | None:
-    return await work_out(kernel, command, ANTIMONY, story.book, stock_around(AROUND, {UNIT_G: 100}))
+    return await work_out(kernel, command, ANTIMONY, story.state, stock_around(AROUND, {UNIT_G: 100}))
 
 
 async def documents_kept(kernel: Kernel) -> int:
@@ -85,7 +85,7 @@ async def test_the_documents_of_a_large_round_are_stored_before_the_book_is_aske
     assert [(line.claimant.request, line.award_g) for line in worked.lines] == [
         (line.content.claimant.request, line.content.award_g) for line in file.lines
     ]
-    [event] = story.when(proposal(proposed=proposed))
+    [event] = story.when(proposal(proposed=proposed)).events
     assert isinstance(event, RoundProposed)
     assert (event.awards, event.file) == (50, proposed.file)
 

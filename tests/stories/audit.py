@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorded
 from reserve.audit.history import audit
@@ -562,3 +563,47 @@ class Told:
 
     async def document(self, service: str, name: str) -> bytes | None:
         return self.documents.get(name)
+
+
+def changed(story: Story, name: str, **fields: Any) -> None:
+    """The event of a step, otherwise."""
+    step = story[name]
+    assert isinstance(step, Step)
+    story[name] = replace(step, event=replace(step.event, **fields))
+
+
+def before(story: Story, name: str, **steps: Any) -> Story:
+    """More steps, before the one of that name."""
+    names = list(story)
+    place = names.index(name)
+    return {each: story[each] for each in names[:place]} | steps | {each: story[each] for each in names[place:]}
+
+
+def failures(report: Report) -> dict[str, list[str]]:
+    """check -> places"""
+    return {result.check: [failure.place for failure in result.failures] for result in report.checks if result.failed}
+
+
+async def audited(folder: Path, story: Story) -> Report:
+    return await Told(story, folder).audited()
+
+
+RECORD = Recorded(
+    shard=0,
+    position=1,
+    stream="",
+    version=1,
+    type="",
+    data=b"",
+    partner=None,
+    partner_seq=None,
+    effective_on="2026-01-06",
+    recorded_at="2026-01-06T00:00:00.000000Z",
+    command_id="",
+    actor="",
+    correlation_id="",
+    causation_id="",
+    salt="",
+    event_hash="",
+    chain_hash="",
+)

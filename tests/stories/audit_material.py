@@ -9,10 +9,10 @@ from services.loans.domain.material.terms import CommitMaterialLoan
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import FacilityOpened, HeadroomReserved, Limit, RateRecorded
 from services.loans.events.material import ReturnId
-from shared.journal.decider import Refused
 from shared.terms.approval import key_id, public_key_hex
 from tests.stories.audit import DAY_BEFORE, Step, Story
 from tests.stories.audit_loans import told_with_loans
+from tests.stories.given import Given
 from tests.stories.material import DUE, KEY, LOAN, UNIT_G, ask, bring, check, days, draw, grant, offer, propose, sign, take_in
 from tests.stories.powers import INSTRUMENT
 
@@ -75,12 +75,10 @@ def lent() -> Story:
         "buy": RecordReplacement(bought_g=1_000_000, cost_minor=5_000_000, source="a tender", on=late),
     }
     story = lending()
-    loan = DECIDER.initial
+    loan = Given(DECIDER)
     for name, command in told.items():
-        events = DECIDER.decide(command(loan) if callable(command) else command, loan)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            loan = DECIDER.evolve(loan, event)
+        loan = loan.when(command)
+        for event in loan.events:
             named = f"{name}_cites" if isinstance(event, AuthorityCited) else name if name not in story else f"{name}_then"
             story[named] = Step(event=event, stream=f"material/{LOAN}")
     return story

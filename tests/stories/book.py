@@ -1,6 +1,5 @@
 """Given events, when a command, then events: how the tests of a book are told. Antimony in 5 t units, in January 2026."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -8,20 +7,18 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.allocation.domain.book.approvals import ApproveRound
-from services.allocation.domain.book.decider import Command, OpenBook, decide
+from services.allocation.domain.book.decider import DECIDER, OpenBook
 from services.allocation.domain.book.emergency import RatifyRound
-from services.allocation.domain.book.evolve import evolve
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, SubmitRequest
 from services.allocation.domain.book.rounds import CertifyRound, CloseRound, ProposeRound, ReopenRound
-from services.allocation.domain.book.state import RATIFICATION, Book, Reason, proposal_of
+from services.allocation.domain.book.state import RATIFICATION, proposal_of
 from services.allocation.domain.decisions.eligibility import Right, Stock
 from services.allocation.domain.decisions.proposal import Prepared, prepare
 from services.allocation.domain.decisions.supply import asked_in, offer_from
 from services.allocation.events import (
     AgreementId,
-    BookEvent,
     DecisionHash,
     PartnerCode,
     ProductId,
@@ -33,10 +30,10 @@ from services.allocation.events import (
     SubjectId,
 )
 from services.allocation.events.authority import Power
-from shared.journal.decider import Refused
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval, approve
 from shared.terms.authority import Authority, Capacity, Chain, Kind
+from tests.stories.given import Given
 
 TONNE = 1_000_000
 UNIT_G = 5 * TONNE
@@ -155,38 +152,19 @@ def stock_around(around: Surroundings, free_units: dict[int, int]) -> Stock:
     )
 
 
-class Story:
-    """A book to which commands happen, one after the other."""
+class Story(Given):
+    """A book, and what may be done next to its rounds."""
 
-    def __init__(self, book: Book | None = None) -> None:
-        self.book = book or Book()
+    def __init__(self, *happened: Any) -> None:
         self.orders: dict[str | None, ReleaseOrder] = {}  # those that were prepared, by their SHA-256
-
-    def given(self, *commands: Command) -> "Story":
-        for command in commands:
-            self.when(command)
-        return self
-
-    def when(self, command: Command) -> Sequence[BookEvent]:
-        """The command's events, which have then happened. A refusal fails the test."""
-        decided = decide(command, self.book)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            self.book = evolve(self.book, event)
-        return decided
-
-    def refuses(self, command: Command, reason: Reason) -> Refused[Reason]:
-        decided = decide(command, self.book)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == reason, decided
-        return decided
+        super().__init__(DECIDER, *happened)
 
     def prepared(self, units: int, around: Surroundings | None = None, round: RoundId = ROUND) -> Prepared:
         around = around or surroundings()
-        found = self.book.rounds[round]
-        offered = offer_from(stock_around(around, {UNIT_G: around.lots_g // UNIT_G}), asked_in(self.book, found), units * UNIT_G, TODAY)
+        found = self.state.rounds[round]
+        offered = offer_from(stock_around(around, {UNIT_G: around.lots_g // UNIT_G}), asked_in(self.state, found), units * UNIT_G, TODAY)
         salts = [f"{place:032x}" for place in range(len(found.requests) + 1)]
-        return prepare(round, ANTIMONY, self.book, found, around, offered, salts)
+        return prepare(round, ANTIMONY, self.state, found, around, offered, salts)
 
     def propose(
         self, units: int = 10, around: Surroundings | None = None, round: RoundId = ROUND, by: SubjectId = OPERATOR, on: date = TODAY
@@ -198,10 +176,10 @@ class Story:
         return ProposeRound(round=round, supply_g=units * UNIT_G, by=by, on=on, surroundings=around, proposed=proposed)
 
     def order(self, round: RoundId = ROUND) -> ReleaseOrder:
-        return self.orders[proposal_of(self.book.rounds[round]).release_order]
+        return self.orders[proposal_of(self.state.rounds[round]).release_order]
 
     def decision(self, round: RoundId = ROUND) -> DecisionHash:
-        return proposal_of(self.book.rounds[round]).decision
+        return proposal_of(self.state.rounds[round]).decision
 
     def approve(self, by: SubjectId = APPROVER, round: RoundId = ROUND, **changes: Any) -> ApproveRound:
         signed = approve(self.decision(round), KEYS[by], approver=by)
@@ -214,7 +192,7 @@ class Story:
         return RatifyRound(round=round, signing=signing(signed, **changes), companies={"Sojitz"})
 
     def certify(self, around: Surroundings | None = None, round: RoundId = ROUND, **changes: Any) -> CertifyRound:
-        proposal = self.book.rounds[round].proposal if round in self.book.rounds else None
+        proposal = self.state.rounds[round].proposal if round in self.state.rounds else None
         told: dict[str, Any] = {
             "round": round,
             "surroundings": around or surroundings(),
@@ -233,9 +211,9 @@ class Story:
         return ReopenRound(round=round, decision=self.decision(round), reason="stock_short")
 
 
-def a_book(*commands: Command) -> Story:
-    """The book of antimony is open, then `commands` happened."""
-    return Story().given(OpenBook(product=ANTIMONY), *commands)
+def a_book(*happened: Any) -> Story:
+    """The book of antimony is open, then all this happened."""
+    return Story(OpenBook(product=ANTIMONY), *happened)
 
 
 def a_round(*units: int, **changes: Any) -> Story:
@@ -243,7 +221,7 @@ def a_round(*units: int, **changes: Any) -> Story:
     names = [("jp", JP), ("us", US), ("eu", EU)][: len(units)]
     story = a_book()
     for (name, partner), count in zip(names, units, strict=True):
-        story.given(submit(name, partner, count), accept(name, count))
+        story = story.given(submit(name, partner, count), accept(name, count))
     return story.given(open_round(*(name for name, _ in names), **changes))
 
 
@@ -255,5 +233,5 @@ def a_proposal(*units: int, supply: int = 10, **changes: Any) -> Story:
 
 def a_certified_round(*units: int, supply: int = 10) -> Story:
     story = a_proposal(*units, supply=supply)
-    story.given(story.approve())
+    story = story.given(story.approve())
     return story.given(story.certify())

@@ -5,14 +5,13 @@ from typing import Any
 
 from services.loans.domain.equity.decider import DECIDER, ApproveHolding, CommitHolding, ProposeHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, SubscribeShares, ValueHolding
-from services.loans.domain.equity.state import Holding
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown
 from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms
 from services.loans.events.facility import FacilityId
-from shared.journal.decider import Refused
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 HOLDING = HoldingId("eqh_1")
@@ -36,15 +35,6 @@ TERMS = HoldingTerms(
 )
 
 
-def happen(*commands: Any, holding: Holding = Holding()) -> Holding:
-    for command in commands:
-        events = DECIDER.decide(command, holding)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            holding = DECIDER.evolve(holding, event)
-    return holding
-
-
 def propose(terms: HoldingTerms = TERMS) -> ProposeHolding:
     return ProposeHolding(holding=HOLDING, terms=terms, document=DOCUMENT, by="operator-1")
 
@@ -58,8 +48,8 @@ def approve(by: str = "approver-1", **said: Any) -> ApproveHolding:
     return ApproveHolding(signing=signing(by, **said))
 
 
-def committed(*commands: Any) -> Holding:
-    return happen(propose(), approve(), CommitHolding(on=COMMITTED_ON), *commands)
+def committed(*happened: Any) -> Given:
+    return Given(DECIDER, propose(), approve(), CommitHolding(on=COMMITTED_ON), *happened)
 
 
 def subscribe(units: int, amount_minor: int, on: date = COMMITTED_ON, reference: str = "s") -> SubscribeShares:

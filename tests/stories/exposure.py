@@ -8,7 +8,7 @@ from services.loans.domain.facility.exposure import Exposure
 from services.loans.domain.facility.facility import DECIDER, Facility, OpenFacility, RecordRate, ReserveHeadroom
 from services.loans.domain.facility.what_ifs import ExpectedDelivery, Portfolio
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
-from shared.journal.decider import Refused
+from tests.stories.given import Given
 
 TODAY = date(2026, 11, 25)
 CMF = FacilityId("cmf")
@@ -38,12 +38,7 @@ def a_facility(positions: Iterable[Exposure] = (), rates: dict[str, str] | None 
         commands.append(
             ReserveHeadroom(facility=CMF, commitment=CommitmentId(each.id), asset=each.asset, amount=each.committed, keys=keys_of(each))
         )
-    facility = Facility()
-    for command in commands:
-        events = DECIDER.decide(command, facility)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            facility = DECIDER.evolve(facility, event)
+    facility: Facility = Given(DECIDER, *commands).state
     return facility
 
 

@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.loans.domain.loan.advances import LearnEvidence, PayAdvance, RequestAdvance
 from services.loans.domain.loan.agreement import ApproveAct, ApproveLoan, CommitLoan, ProposeAct, ProposeLoan
-from services.loans.domain.loan.decider import DECIDER, Loan
+from services.loans.domain.loan.decider import DECIDER
 from services.loans.domain.loan.payments import RecordPayment
 from services.loans.events.facility import FacilityId
 from services.loans.events.loan import ActId, AdvanceId, BookChange, LoanEvent, LoanId, PaymentId
 from services.loans.events.terms import Amendment, BorrowerCode, Covenant, LoanTerms, Precedent, ProjectCode, ScheduleTerms
-from shared.journal.decider import Refused
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.conditions import Evidence, ShareAtLeast, Shown
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 LOAN = LoanId("lon_1")
@@ -113,32 +113,14 @@ def sign_act(name: str = "a", on: date = START, **changes: Any) -> ApproveAct:
     return ApproveAct(act=ActId(f"act_{name}"), signing=signing(named(name), "loan_act", **changes), on=on)
 
 
-def told(*commands: Any, loan: Loan = Loan()) -> tuple[Loan, list[LoanEvent]]:
-    """The loan after these commands, none of which is refused, and all that happened."""
-    happened: list[LoanEvent] = []
-    for command in commands:
-        events = DECIDER.decide(command, loan)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            loan = DECIDER.evolve(loan, event)
-            happened.append(event)
-    return loan, happened
-
-
-def committed(*commands: Any, **changes: Any) -> Loan:
+def committed(*happened: Any, **changes: Any) -> Given:
     agreed = (propose(**changes), ApproveLoan(signing=signing(named("proposal"))), CommitLoan(on=START))
-    return told(*agreed, *commands)[0]
+    return Given(DECIDER, *agreed, *happened)
 
 
-def lent(*commands: Any, **changes: Any) -> Loan:
+def lent(*happened: Any, **changes: Any) -> Given:
     """All of it advanced on the first day."""
-    return committed(learn(*SHOWN), request(amount_minor=terms(**changes).commitment_minor), pay_out(), *commands, **changes)
-
-
-def refused(loan: Loan, command: Any) -> Refused[Any]:
-    answer = DECIDER.decide(command, loan)
-    assert isinstance(answer, Refused), answer
-    return answer
+    return committed(learn(*SHOWN), request(amount_minor=terms(**changes).commitment_minor), pay_out(), *happened, **changes)
 
 
 def months(count: int) -> date:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 
 from services.loans.domain.material.decider import DECIDER
 from services.loans.domain.material.held import LentGoods, RecordLent
@@ -33,9 +34,9 @@ from services.loans.events.material import (
     ReturnId,
     Security,
 )
-from shared.journal.decider import Refused
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 TODAY = date(2026, 1, 12)
@@ -66,26 +67,14 @@ def days(count: int, since: date = TODAY) -> date:
     return since + timedelta(days=count)
 
 
-def decide(loan: MaterialLoan, command: Any) -> Any:
-    return DECIDER.decide(command, loan)
+def evolve(loan: MaterialLoan, event: Any) -> MaterialLoan:
+    after: MaterialLoan = DECIDER.evolve(loan, event)
+    assert sum(getattr(after.books, name) for name in after.books.__struct_fields__) == 0
+    assert after.books.lent_g == after.out_g, "what is owed is what the books say is lent"
+    return after
 
 
-def happen(loan: MaterialLoan, *commands: Any) -> MaterialLoan:
-    """Commands that are not refused, one after the other."""
-    for command in commands:
-        events = decide(loan, command)
-        assert not isinstance(events, Refused), events
-        for event in events:
-            loan = DECIDER.evolve(loan, event)
-            assert sum(getattr(loan.books, name) for name in loan.books.__struct_fields__) == 0
-            assert loan.books.lent_g == loan.out_g, "what is owed is what the books say is lent"
-    return loan
-
-
-def refused(loan: MaterialLoan, command: Any) -> str:
-    answer = decide(loan, command)
-    assert isinstance(answer, Refused), answer
-    return str(answer.code)
+BALANCED = structs.replace(DECIDER, evolve=evolve)
 
 
 def offer(**changes: Any) -> OfferMaterialLoan:
@@ -122,18 +111,16 @@ def sign(loan: MaterialLoan, **changes: Any) -> ApproveTerms:
     return ApproveTerms(signing=signing(loan.proposal.document, MaterialTermsPaper.purpose, **changes), on=TODAY)
 
 
-def offered() -> MaterialLoan:
-    return happen(MaterialLoan(), offer())
+def offered() -> Given:
+    return Given(BALANCED, offer())
 
 
-def proposed(terms: MaterialTerms = TERMS) -> MaterialLoan:
-    loan = offered()
-    return happen(loan, propose(loan, terms))
+def proposed(terms: MaterialTerms = TERMS) -> Given:
+    return offered().given(lambda loan: propose(loan, terms))
 
 
-def committed(terms: MaterialTerms = TERMS) -> MaterialLoan:
-    loan = proposed(terms)
-    return happen(loan, sign(loan), CommitMaterialLoan())
+def committed(terms: MaterialTerms = TERMS) -> Given:
+    return proposed(terms).given(sign, CommitMaterialLoan())
 
 
 def draw(lent_g: int, on: date = TODAY, undrawn_g: int = 0, name: str = "drw_1") -> RecordLent:
@@ -141,8 +128,8 @@ def draw(lent_g: int, on: date = TODAY, undrawn_g: int = 0, name: str = "drw_1")
     return RecordLent(draw=name, goods=(goods,), undrawn_g=undrawn_g, on=on)
 
 
-def lent(lent_g: int = 10 * UNIT_G, terms: MaterialTerms = TERMS) -> MaterialLoan:
-    return happen(committed(terms), draw(lent_g))
+def lent(lent_g: int = 10 * UNIT_G, terms: MaterialTerms = TERMS) -> Given:
+    return committed(terms).given(draw(lent_g))
 
 
 def ask(

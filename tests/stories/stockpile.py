@@ -1,6 +1,5 @@
 """Given events, when a command, then events: how the tests of a stockpile are told. A product of 5 t units, in January 2026."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,20 +7,17 @@ import msgspec
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
-from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate
 from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock
-from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
 from services.inventory.domain.rights import AddRight
-from services.inventory.domain.state import Stockpile
-from services.inventory.domain.stockpile import Command, decide
+from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import (
     Assay,
     DrawId,
-    Event,
     GateEvidence,
     HoldId,
     LotId,
@@ -29,8 +25,8 @@ from services.inventory.events import (
     ReleaseId,
     RightId,
 )
-from shared.journal.decider import Refused
-from shared.terms.authority import Capacity, Fault
+from shared.terms.authority import Capacity
+from tests.stories.given import Given
 from tests.stories.powers import may
 
 TONNE = 1_000_000
@@ -43,6 +39,8 @@ ANTIMONY = ProductId("antimony-metal")
 PASSED = Assay(report="A-1", laboratory="AmLab", assayed_on=date(2026, 1, 2), contents={"Sb": "0.9965"}, in_specification=True)
 FAILED = Assay(report="A-2", laboratory="AmLab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.98"}, in_specification=False)
 RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence="log 7", by="inventory")
+GATE = GateEvidence(gate=LOAN_COMMITTED, evidence="loans/0/9", by="loans")
+DECISION = "ab" * 32  # of `a_round`
 
 
 def register() -> RegisterProduct:
@@ -91,7 +89,7 @@ def award(name: str, partner: str, units: int) -> AwardedRelease:
 
 
 def a_round(*awards: AwardedRelease, pools: tuple[ReleasePool, ...] = (), on: date = TODAY, expires_on: date = LAST_DAY) -> ReleaseRound:
-    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision="ab" * 32, awards=awards, pools=pools, expires_on=expires_on, on=on)
+    return ReleaseRound(product=ANTIMONY, round="rnd_1", decision=DECISION, awards=awards, pools=pools, expires_on=expires_on, on=on)
 
 
 def pool(name: str, *lots: str) -> ReleasePool:
@@ -141,32 +139,21 @@ def take_back(release: str = "rel_a", capacity: Capacity | None = MAY) -> Cancel
     return CancelRelease(release=ReleaseId(release), reason="withdrawn", capacity=capacity)
 
 
-class Story:
-    """A stockpile to which commands happen, one after the other."""
-
-    def __init__(self, state: Stockpile | None = None) -> None:
-        self.state = state or Stockpile()
-
-    def given(self, *commands: Command) -> "Story":
-        for command in commands:
-            self.when(command)
-        return self
-
-    def when(self, command: Command) -> Sequence[Event]:
-        """The command's events, which have then happened. A refusal fails the test."""
-        decided = decide(command, self.state)
-        assert not isinstance(decided, Refused), decided
-        for event in decided:
-            self.state = evolve(self.state, event)
-        return decided
-
-    def refuses(self, command: Command, reason: Reason | Fault) -> Refused[Reason] | Refused[Fault]:
-        decided = decide(command, self.state)
-        assert isinstance(decided, Refused), decided
-        assert decided.code == reason, decided
-        return decided
+def announce(name: str = "a", decision: str = DECISION) -> AnnounceLoan:
+    return AnnounceLoan(
+        product=ANTIMONY,
+        release=ReleaseId(f"rel_{name}"),
+        award=f"awd_{name}",
+        decision=decision,
+        partner="JP",
+        return_on=DAY_AFTER,
+    )
 
 
-def a_stockpile(*commands: Command) -> Story:
-    """Antimony is registered, then `commands` happened."""
-    return Story().given(register(), *commands)
+def open_gate(name: str = "a", decision: str = DECISION) -> OpenLoanGate:
+    return OpenLoanGate(product=ANTIMONY, release=ReleaseId(f"rel_{name}"), decision=decision, partner="JP", gate=GATE)
+
+
+def a_stockpile(*happened: Any) -> Given:
+    """Antimony is registered, then all this happened."""
+    return Given(DECIDER, register(), *happened)

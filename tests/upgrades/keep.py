@@ -20,9 +20,10 @@ from typing import Any
 from reserve.client import Client, ProblemAnswer
 from shared.terms.approval import read_private_key
 from tests.e2e.lending import advanced_loan, lent_material, paid, subscribed_holding
-from tests.e2e.running import Running, eventually, up
+from tests.e2e.running import Running, up
 from tests.e2e.tendering import TENDERS, a_tender
 from tests.e2e.world import UNIT_G, Answer, World
+from tests.waiting import until
 
 JOURNALED = ("inventory", "allocation", "loans", "ledger")
 PRIVATE = ("keys", "identity.json", "identity-secrets.json")  # what no backup holds, and the lists that belong to it
@@ -63,7 +64,7 @@ async def certificate_of(client: Client, decision: str) -> bytes:
             return (b"",)
         return None if "retry-after" in answer.headers else (answer.content,)
 
-    found = await eventually(whole)
+    found = await until(whole)
     assert found is not None
     return found[0]
 
@@ -91,7 +92,7 @@ async def play_on(folder: Path, kept: Path) -> None:
         await go_on(world)
         left = await leave_under_way(world)
         await take_home(world, kept / "home")
-        heads = await eventually(lambda: at_rest(world))
+        heads = await until(lambda: at_rest(world))
         for name in JOURNALED:
             await asyncio.to_thread(reserve, "backup", kept / "backups" / name, "--service", name, "--data", folder)
         assert await at_rest(world) == heads, "the backups are not of one moment"
@@ -137,7 +138,7 @@ async def screened_and_objected_to(world: World) -> None:
     async def hit() -> Any:
         return await world.rows(world.operator, f"{ALLOCATION}/screening-hits", of=request, status="open")
 
-    [found] = await eventually(hit)
+    [found] = await until(hit)
     await world.post(world.operator, f"{ALLOCATION}/screening-hits/{found['hit']}/clear", {"reason": "another company"})
     await world.accepted(request, UNIT_G)
     path = f"{ALLOCATION}/requests/{request}/objections"

@@ -20,9 +20,10 @@ from reserve.__main__ import app
 from reserve.client import ProblemAnswer
 from shared.engines.engines import engines
 from tests.e2e.lending import paid
-from tests.e2e.running import eventually, up
+from tests.e2e.running import up
 from tests.e2e.world import World
 from tests.upgrades.keep import ALLOCATION, INVENTORY, JOURNALED, a_world_again, at_rest
+from tests.waiting import until
 
 KEPT = sorted(Path(__file__).with_name("kept").glob("*.tar.xz"))
 assert KEPT, "no deployment of a build before is kept"
@@ -143,14 +144,14 @@ async def test_a_timer_of_before_fires_on_its_day(upgraded: Upgraded) -> None:
     async def lapsed() -> bool:
         return bool((await world.operator.get(path))["status"] == "lapsed")
 
-    await eventually(lapsed)
+    await until(lapsed)
     with pytest.raises(ProblemAnswer, match="release_lapsed"):
         await world.drawn(release["partner"], release["release"], release["unit_g"])
 
 
 async def test_its_audit_holds_and_no_line_stands_still(upgraded: Upgraded) -> None:
     world = upgraded.world
-    await eventually(lambda: at_rest(world))
+    await until(lambda: at_rest(world))
     report = json.loads(await asyncio.to_thread(command, "audit", "verify", "--live", "--json", "--data", world.running.folder))
     assert [check for check in report["checks"] if check["failed"]] == []
     assert report["ok"] and report["beyond"] == 0 and report["events"] > events_before(upgraded.kept)

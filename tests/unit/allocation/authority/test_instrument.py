@@ -1,0 +1,142 @@
+"""Instruments: registered as parts of what is above them, held by an office, stood in for, ended."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.allocation.domain.authority.instrument import (
+    DECIDER,
+    Command,
+    EndInstrument,
+    NameActingOfficer,
+    Reason,
+    RegisterInstrument,
+)
+from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
+from shared.terms.authority import Acting, Authority, Kind
+from tests.stories.given import Given
+
+ACT, DELEGATION = InstrumentId("ins_act"), InstrumentId("ins_delegation")
+FIRST, LAST, TODAY = date(2026, 1, 1), date(2026, 12, 31), date(2026, 3, 1)
+OFFICER = SubjectId("sub_officer")
+
+
+def register(**changes: Any) -> RegisterInstrument:
+    told: dict[str, Any] = {
+        "instrument": ACT,
+        "kind": Kind.ACT,
+        "title": "Reserve Act 2026, s 12",
+        "office": "Minister",
+        "under": None,
+        "above": (),
+        "holder": "sub_minister",
+        "acts": ("approve_decision", "ratify"),
+        "products": (),
+        "limit_g": None,
+        "limit_minor": None,
+        "currency": None,
+        "valid_from": FIRST,
+        "valid_until": LAST,
+        "may_sub_delegate": True,
+    }
+    return RegisterInstrument(**(told | changes))
+
+
+def delegate(**changes: Any) -> RegisterInstrument:
+    told: dict[str, Any] = {
+        "instrument": DELEGATION,
+        "kind": Kind.DELEGATION,
+        "under": ACT,
+        "above": (authority(register()),),
+        "holder": "sub_secretary",
+        "acts": ("approve_decision",),
+        "products": (ProductId("antimony-metal"),),
+        "limit_g": 1000,
+        "may_sub_delegate": False,
+    }
+    return register(**(told | changes))
+
+
+def authority(*commands: Command) -> Authority:
+    found = Given(DECIDER, *commands).state.authority
+    assert found is not None
+    return found
+
+
+def test_a_delegation_is_registered_under_its_act():
+    [event] = Given(DECIDER).when(delegate()).events
+    assert isinstance(event, InstrumentRegistered)
+    assert (event.instrument, event.under, event.acts, event.limit_g) == (DELEGATION, ACT, ("approve_decision",), 1000)
+    found = authority(delegate())
+    assert (found.id, found.version, found.holder, found.acts) == (DELEGATION, 1, "sub_secretary", frozenset({"approve_decision"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "field"),
+    [
+        ({"acts": ()}, Reason.NO_ACTS, "/acts"),
+        ({"acts": ("ratify", "ratify")}, Reason.NAMED_TWICE, "/acts"),
+        ({"products": (ProductId("a"), ProductId("a"))}, Reason.NAMED_TWICE, "/products"),
+        ({"valid_until": date(2025, 12, 31)}, Reason.DATES_REVERSED, "/valid_until"),
+        ({"limit_minor": 5}, Reason.LIMIT_INVALID, "/currency"),
+        ({"currency": "AUD"}, Reason.LIMIT_INVALID, "/currency"),
+        ({"under": DELEGATION}, Reason.ROOT_INVALID, "/under"),
+        ({"kind": Kind.DELEGATION}, Reason.ROOT_INVALID, "/under"),
+    ],
+    ids=str,
+)
+def test_an_instrument_that_says_nothing_sound_is_refused(change: dict[str, Any], reason: Reason, field: str):
+    Given(DECIDER).when(register(**change)).refused(reason, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"acts": ("approve_decision", "write_off")}, "/acts"),
+        ({"valid_from": date(2025, 12, 31)}, "/valid_from"),
+        ({"valid_until": date(2027, 1, 1)}, "/valid_until"),
+    ],
+    ids=str,
+)
+def test_a_delegation_wider_than_what_it_stands_under_is_refused(change: dict[str, Any], field: str):
+    Given(DECIDER).when(delegate(**change)).refused(Reason.WIDER, field)
+
+
+def test_a_limit_is_never_above_the_one_of_the_parent():
+    above = (authority(delegate(may_sub_delegate=True)), authority(register()))
+    below: dict[str, Any] = {"instrument": InstrumentId("ins_below"), "under": DELEGATION, "above": above}
+    Given(DECIDER).given(delegate(**below))
+    for limit_g in (None, 1001):
+        Given(DECIDER).when(delegate(**below, limit_g=limit_g)).refused(Reason.WIDER, "/limit_g")
+    Given(DECIDER).when(delegate(**below, products=())).refused(Reason.WIDER, "/products")
+
+
+def test_what_may_not_be_delegated_or_has_ended_or_is_not_there_has_nothing_under_it():
+    Given(DECIDER).when(delegate(above=())).refused(Reason.NOT_FOUND, "/under")
+    Given(DECIDER).when(delegate(above=(authority(register(may_sub_delegate=False)),))).refused(Reason.NOT_DELEGABLE)
+    ended = authority(register(), EndInstrument(products=(), reason="repealed", on=TODAY))
+    Given(DECIDER).when(delegate(above=(ended,))).refused(Reason.ENDED)
+
+
+def test_an_acting_officer_has_the_power_on_the_named_days():
+    name = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)
+    Given(DECIDER, register()).when(name).then(ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST))
+    found = authority(register(), name)
+    assert (found.version, found.acting) == (2, (Acting(subject=OFFICER, valid_from=TODAY, valid_until=LAST),))
+    late = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=date(2027, 1, 1))
+    holder = NameActingOfficer(officer=SubjectId("sub_minister"), valid_from=TODAY, valid_until=LAST)
+    for each in (late, holder):
+        Given(DECIDER, register()).when(each).refused(Reason.ACTING_INVALID)
+
+
+def test_an_instrument_ends_once_and_names_the_books_that_cite_it():
+    end = EndInstrument(products=(ProductId("antimony-metal"),), reason="repealed", on=TODAY)
+    Given(DECIDER, register()).when(end).then(
+        InstrumentEnded(instrument=ACT, ended_on=TODAY, products=(ProductId("antimony-metal"),), reason="repealed")
+    )
+    ended = Given(DECIDER, register(), end)
+    ended.when(end).refused(Reason.ENDED)
+    ended.when(NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)).refused(Reason.ENDED)
+    ended.when(register()).refused(Reason.ALREADY_REGISTERED)
+    Given(DECIDER).when(end).refused(Reason.NOT_FOUND)

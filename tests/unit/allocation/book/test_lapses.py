@@ -1,0 +1,157 @@
+"""A decision falls, with its approvals, when anything that it was made from changes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from services.allocation.domain.book.lapses import AgreementChanged, DisruptionChanged, KeyRevoked, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
+from services.allocation.domain.book.state import Reason
+from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, KeyId, RoundId
+from tests.stories.book import (
+    ANOTHER,
+    ANTIMONY,
+    JP,
+    ROUND,
+    TOO_LATE,
+    UNIT_G,
+    US,
+    Story,
+    a_book,
+    a_certified_round,
+    a_proposal,
+    a_round,
+    accept,
+    open_round,
+    request_id,
+    submit,
+    surroundings,
+)
+
+SECOND = RoundId("rnd_2")
+DISRUPTION = DisruptionId("dis_1")
+
+
+def approved(story: Story) -> Story:
+    return story.given(story.approve())
+
+
+def lapsed(events: Sequence[BookEvent]) -> ApprovalsLapsed:
+    [event] = [event for event in events if isinstance(event, ApprovalsLapsed)]
+    return event
+
+
+def news(cause: Any) -> LapseApprovals:
+    return LapseApprovals(cause=cause)
+
+
+def amended(version: int, partner: Any = JP) -> LapseApprovals:
+    return news(AgreementChanged(agreement=AgreementId(f"agr_{partner}"), partner=partner, version=version))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        accept("jp", 9),
+        WithdrawRequest(request=request_id("jp"), reason="met elsewhere"),
+        DeclineRequest(request=request_id("jp"), reasons=("sanctioned",)),
+        ExpireRequest(request=request_id("jp"), on=TOO_LATE),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_decision_falls_when_a_request_in_it_changes(command: Any):
+    story = approved(a_proposal(10, 10))
+    decision = story.decision()
+    story = story.when(command)
+    event = lapsed(story.events)
+    assert (event.round, event.product, event.decision, event.decision_stands) == (ROUND, ANTIMONY, decision, False)
+    assert event.cause == "request req_jp"
+    assert len(event.keys) == 1
+    story.when(story.certify()).refused(Reason.ROUND_NOT_PROPOSED)
+
+
+def test_a_decision_stands_when_another_request_changes():
+    story = approved(a_proposal(10))
+    story = story.when(submit("us", US))
+    assert len(story.events) == 1
+    story = story.when(accept("us"))
+    assert len(story.events) == 1
+    story.given(story.certify())
+
+
+def test_a_decision_falls_when_its_partners_carry_changes():
+    story = a_book(submit("a", JP), accept("a"), submit("us", US), accept("us"), open_round("a", "us"))
+    story = story.given(submit("b", JP), accept("b"), open_round("b", round=SECOND))
+    story = story.given(story.propose(1))
+    story = story.given(story.propose(1, round=SECOND))
+    story = approved(story)
+    story = story.when(story.certify())
+    event = lapsed(story.events)
+    assert (event.round, event.cause) == (SECOND, "quota of agr_JP")  # its quota changed as well
+    back = story.state
+    story = story.given(story.propose(2, round=SECOND))
+    event = lapsed(story.when(story.reopen()).events)
+    assert event.round == SECOND
+    assert back.rounds[SECOND].proposal is None
+
+
+def test_a_decision_falls_when_an_agreement_of_one_of_its_partners_changes():
+    story = approved(a_proposal(10, 10))
+    story.when(amended(1)).then()  # decided with this version
+    story = story.when(amended(2))
+    event = lapsed(story.events)
+    assert (event.cause, event.decision_stands) == ("agreement agr_JP", False)
+    story.when(amended(2)).then()
+
+
+def test_a_decision_falls_when_one_of_its_partners_signs_another_agreement():
+    story = approved(a_proposal(10))
+    event = lapsed(story.when(news(AgreementChanged(agreement=AgreementId("agr_new"), partner=JP, version=1))).events)
+    assert event.cause == "agreement agr_new"
+
+
+def test_a_decision_stands_when_a_stranger_s_agreement_changes():
+    story = approved(a_proposal(10))
+    story.when(amended(2, US)).then()
+
+
+def test_a_decision_falls_when_its_disruption_is_revised():
+    story = a_round(10, disruption=DISRUPTION)
+    around = surroundings(disruption_version=1)
+    story = story.given(story.propose(5, around))
+    story.when(news(DisruptionChanged(disruption=DISRUPTION, version=1))).then()
+    story.when(news(DisruptionChanged(disruption=DisruptionId("dis_2"), version=2))).then()
+    assert lapsed(story.when(news(DisruptionChanged(disruption=DISRUPTION, version=2))).events).cause == "disruption dis_1"
+
+
+def test_a_decision_falls_when_the_protected_stock_changes():
+    story = approved(a_proposal(10))
+    story.when(news(ProtectedStockChanged(mass_g=0))).then()
+    assert lapsed(story.when(news(ProtectedStockChanged(mass_g=UNIT_G))).events).cause == "protected stock"
+
+
+def test_a_decision_stands_when_what_is_protected_changes_below_the_policy_s_own_level():
+    story = a_round(10, protected_g=3 * UNIT_G)
+    story = story.given(story.propose(5, surroundings(protected=3)))
+    story.when(news(ProtectedStockChanged(mass_g=2 * UNIT_G))).then()
+    assert lapsed(story.when(news(ProtectedStockChanged(mass_g=4 * UNIT_G))).events).cause == "protected stock"
+
+
+def test_a_revoked_key_takes_its_own_approval_and_the_decision_stands():
+    story = a_proposal(10, approvals_needed=2)
+    first = story.approve()
+    story = story.given(first)
+    story = story.given(story.approve(by=ANOTHER))
+    story = story.when(news(KeyRevoked(key=KeyId(first.signing.approval.key_id))))
+    event = lapsed(story.events)
+    assert (event.keys, event.decision_stands) == ((first.signing.approval.key_id,), True)
+    story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
+    story.when(news(KeyRevoked(key=KeyId(first.signing.approval.key_id)))).then()
+    story.given(first)  # as if by another key of the same approver
+
+
+def test_news_changes_nothing_that_is_certified_or_not_proposed_or_not_open():
+    for story in (Story(), a_book(), a_round(10), a_certified_round(10)):
+        story.when(amended(2)).then()
+        story.when(news(ProtectedStockChanged(mass_g=UNIT_G))).then()

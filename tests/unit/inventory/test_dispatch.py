@@ -1,0 +1,244 @@
+"""Weighing, dispatch, return, and the holds that stop them."""
+
+from datetime import date
+
+from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
+from services.inventory.domain.lots import RecordAssay
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.state import held_g, in_stock_g
+from services.inventory.domain.stockpile import DECIDER, timers
+from services.inventory.events import (
+    AwardForwarded,
+    DrawDelivered,
+    DrawDispatched,
+    DrawId,
+    DrawReturned,
+    DrawWeighed,
+    GateEvidence,
+    HoldId,
+    HoldLifted,
+    HoldPutOn,
+    LotId,
+)
+from shared.journal.decider import CancelTimer, Timer
+from tests.stories.given import Given
+from tests.stories.powers import INSTRUMENT
+from tests.stories.stockpile import (
+    DAY_AFTER,
+    FAILED,
+    LAST_DAY,
+    RECEIPT,
+    TODAY,
+    UNIT_G,
+    a_round,
+    a_stockpile,
+    award,
+    dispatch,
+    draw,
+    hold,
+    lift,
+    lot,
+    weigh,
+)
+
+RETURN = ReturnDraw(draw=DrawId("drw_1"), reason="ship delayed")
+LIFT = lift()
+
+
+def drawn(*commands):
+    """Ten units in stock, two of them drawn for Japan, then `commands` happened."""
+    return a_stockpile(lot(units=10), a_round(award("a", "JP", 5)), draw(units=2), *commands)
+
+
+def test_weighing_gives_the_difference_from_the_books():
+    story = drawn()
+    story = story.when(weigh(weighed_g=2 * UNIT_G - 700))
+    first, told = story.events
+    assert isinstance(first, DrawWeighed)
+    assert (first.mass_g, first.weighed_g, first.difference_g) == (2 * UNIT_G, 2 * UNIT_G - 700, -700)
+    assert isinstance(told, AwardForwarded)
+    assert (told.release, told.step, told.mass_g) == ("rel_a", "weighed", 2 * UNIT_G)
+    again, _ = story.when(weigh(weighed_g=2 * UNIT_G + 100)).events
+    assert isinstance(again, DrawWeighed)
+    assert again.difference_g == 800
+
+
+def test_goods_weigh_something():
+    drawn().when(weigh(weighed_g=0)).refused(Reason.QUANTITY_INVALID)
+
+
+def test_weighed_goods_with_a_receipt_are_dispatched():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
+    story = story.when(dispatch())
+    event, told = story.events
+    assert isinstance(event, DrawDispatched)
+    assert isinstance(told, AwardForwarded)
+    assert told.step == "dispatched"
+    assert (event.partner, event.mass_g, event.weighed_g) == ("JP", 2 * UNIT_G, 2 * UNIT_G - 700)
+    assert [(parcel.depot, parcel.units) for parcel in event.parcels] == [("Fremantle", 2)]
+    assert event.gates == (RECEIPT,)
+    assert (held_g(story.state), story.state.drawn_g) == (8 * UNIT_G, 0)
+
+
+def test_goods_are_dispatched_once():
+    drawn(weigh(), dispatch()).when(dispatch()).refused(Reason.DRAW_NOT_FOUND)
+
+
+def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY) -> DeliverDraw:
+    return DeliverDraw(
+        draw=DrawId(name), partner=partner, delivered_on=delivered_on, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY
+    )
+
+
+def test_the_consignee_signs_once_for_goods_that_are_under_way():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700), dispatch())
+    story = story.when(deliver(partner="JP"))
+    [event] = story.events
+    assert isinstance(event, DrawDelivered)
+    assert (event.release, event.consignee, event.carrier, event.weighed_g) == ("rel_a", "Sojitz", "Linfox", 2 * UNIT_G - 700)
+    story.when(deliver()).refused(Reason.NOT_DISPATCHED)
+
+
+def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused():
+    story = drawn(weigh())
+    story.when(deliver()).refused(Reason.NOT_DISPATCHED)
+    story = story.given(dispatch())
+    story.when(deliver(partner="US")).refused(Reason.NOT_DISPATCHED)
+    story.when(deliver(delivered_on=DAY_AFTER)).refused(Reason.DATE_IN_FUTURE, "/delivered_on")
+
+
+def test_what_is_drawn_for_a_partner_whose_agreement_is_suspended_stays_until_it_is_resumed():
+    story = drawn(weigh())
+    suspend = HoldPartner(hold=HoldId("hld_1"), partner="JP", agreement="agr_1", reason="arrears")
+    story = story.when(suspend)
+    [held] = story.events
+    assert isinstance(held, HoldPutOn)
+    assert (held.scope, held.target, held.expires_on) == ("partner", "JP", None)
+    story.when(suspend).then()
+    story.when(dispatch()).refused(Reason.ON_HOLD)
+    story.when(draw("drw_2")).refused(Reason.ON_HOLD)
+    resume = FreePartner(hold=HoldId("hld_1"), reason="paid")
+    story = story.when(resume)
+    [lifted] = story.events
+    assert isinstance(lifted, HoldLifted)
+    story.when(resume).then()
+    story.given(dispatch())
+    Given(DECIDER).when(suspend).then()
+    Given(DECIDER).when(resume).then()
+
+
+def test_dispatch_without_a_receipt_is_refused():
+    story = drawn(weigh())
+    story.when(dispatch(gates=())).refused(Reason.RECEIPT_MISSING)
+    story.when(dispatch(gates=(GateEvidence(gate="export_permit", evidence="P-1", by="DFAT"),))).refused(Reason.RECEIPT_MISSING)
+
+
+def test_evidence_counts_through_its_last_day():
+    story = drawn(weigh())
+    until = GateEvidence(gate="ledger_receipt", evidence="log 7", by="inventory", until=LAST_DAY)
+    story.when(dispatch(gates=(until,), on=DAY_AFTER)).refused(Reason.RECEIPT_MISSING)
+    story.given(dispatch(gates=(until,), on=LAST_DAY))
+
+
+def test_goods_that_were_not_weighed_are_not_dispatched():
+    drawn().when(dispatch()).refused(Reason.NOT_WEIGHED)
+
+
+def test_a_hold_stops_the_dispatch_that_it_covers():
+    for stop in (hold("all"), hold("product"), hold("partner", "JP"), hold("lot", "lot_1"), hold("depot", "Fremantle")):
+        drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+    drawn(weigh(), hold("depot", "Darwin")).given(dispatch())
+
+
+def test_returned_goods_are_available_again_and_their_release_is_not():
+    story = drawn(weigh(weighed_g=2 * UNIT_G - 700))
+    story = story.when(RETURN)
+    event, _ = story.events
+    assert isinstance(event, DrawReturned)
+    assert (len(event.available), event.quarantined, event.mass_g, event.difference_g) == (1, (), 2 * UNIT_G, -700)
+    assert (in_stock_g(story.state), story.state.drawn_g) == (10 * UNIT_G, 0)
+    assert [release.mass_g for release in story.state.releases.values()] == [3 * UNIT_G]
+
+
+def test_goods_returned_to_a_failed_lot_are_quarantined():
+    story = drawn(RecordAssay(lot=LotId("lot_1"), assay=FAILED))
+    story = story.when(RETURN)
+    event, _ = story.events
+    assert isinstance(event, DrawReturned)
+    assert (event.available, len(event.quarantined)) == ((), 1)
+    assert story.state.quarantined_g == 10 * UNIT_G
+
+
+def test_the_last_goods_of_a_lot_can_come_back_and_be_drawn_again():
+    story = a_stockpile(lot(units=2), a_round(award("a", "JP", 2)), draw(units=2), RETURN)
+    story = story.given(a_round(award("b", "US", 2)), draw("drw_2", "rel_b", 2, partner="US"))
+    assert story.state.drawn_g == 2 * UNIT_G
+
+
+def test_a_lot_leaves_the_state_with_its_last_goods():
+    story = a_stockpile(lot(units=2), a_round(award("a", "JP", 2)), draw(units=2), weigh(), dispatch())
+    assert (len(story.state.lots), len(story.state.draws), len(story.state.releases)) == (0, 0, 0)
+
+
+def test_unknown_draws_are_refused():
+    story = a_stockpile()
+    for command in (weigh(), dispatch(), RETURN):
+        story.when(command).refused(Reason.DRAW_NOT_FOUND)
+
+
+def test_a_hold_is_put_on_and_lifted():
+    story = drawn()
+    story = story.when(hold("product"))
+    [put_on] = story.events
+    assert isinstance(put_on, HoldPutOn)
+    assert timers(put_on) == ()
+    story = story.when(LIFT)
+    lifted, _ = story.events
+    assert isinstance(lifted, HoldLifted)
+    assert (lifted.reason, lifted.authority) == ("order withdrawn", INSTRUMENT)
+    story.given(draw("drw_2"))
+
+
+def test_every_hold_must_be_lifted():
+    story = drawn(hold("product", name="hld_1"), hold("product", name="hld_2"), LIFT)
+    story.when(draw("drw_2")).refused(Reason.ON_HOLD)
+
+
+def test_a_hold_expires_by_its_date_even_if_the_timer_is_late():
+    story = drawn(hold("product", expires_on=date(2026, 1, 8)))
+    story.when(draw("drw_2", on=date(2026, 1, 8))).refused(Reason.ON_HOLD)
+    story.given(draw("drw_2", on=date(2026, 1, 9)))
+
+
+def test_an_expired_hold_is_lifted_by_its_timer_once():
+    expire = ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 9))
+    story = drawn()
+    story = story.when(hold("product", expires_on=date(2026, 1, 8)))
+    [put_on] = story.events
+    assert timers(put_on) == [Timer("hold/hld_1", date(2026, 1, 9), expire)]
+    story.when(ExpireHold(hold=HoldId("hld_1"), on=date(2026, 1, 8))).then()
+    story = story.when(expire)
+    [lifted] = story.events
+    assert isinstance(lifted, HoldLifted)
+    assert lifted.authority is None
+    story.when(expire).then()
+
+
+def test_a_hold_that_is_lifted_early_forgets_its_timer():
+    lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT).events
+    assert timers(lifted) == [CancelTimer("hold/hld_1")]
+
+
+def test_holds_that_cannot_be_are_refused():
+    story = drawn(hold("product"))
+    story.when(hold("product")).refused(Reason.ID_TAKEN)
+    story.when(hold("product", "JP", name="hld_2")).refused(Reason.TARGET_MISMATCH)
+    story.when(hold("partner", name="hld_2")).refused(Reason.TARGET_MISMATCH)
+    story.when(hold("lot", "lot_x", name="hld_2")).refused(Reason.LOT_NOT_FOUND)
+    story.when(hold("product", name="hld_2", expires_on=date(2026, 1, 5))).refused(Reason.DATE_IN_PAST)
+    story.given(hold("product", name="hld_2", expires_on=TODAY))
+
+
+def test_lifting_an_unknown_hold_is_refused():
+    drawn().when(LIFT).refused(Reason.HOLD_NOT_FOUND)

@@ -1,0 +1,54 @@
+"""What was decided in an emergency and not ratified stands still: nothing is drawn, nothing leaves, until it is ratified after all."""
+
+from services.inventory.domain.holds import FreeRound, HoldRound
+from services.inventory.domain.reasons import Reason
+from services.inventory.domain.releases import LapseRelease
+from services.inventory.events import ReleaseId, ReleaseLapsed, RoundFreed, RoundHeld
+from tests.stories.given import Given
+from tests.stories.stockpile import LAST_DAY, UNIT_G, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
+
+DECISION = "ab" * 32
+HOLD = HoldRound(round="rnd_1", decision=DECISION, reason="not ratified")
+FREE = FreeRound(round="rnd_1", decision=DECISION, reason="ratified late")
+
+
+def drawn() -> Given:
+    return a_stockpile(lot(units=10), a_round(award("a", "JP", 5)), draw(units=2), weigh())
+
+
+def test_nothing_of_a_round_that_is_held_is_drawn_or_dispatched():
+    story = drawn()
+    story = story.when(HOLD)
+    [event] = story.events
+    assert isinstance(event, RoundHeld)
+    story.when(draw("drw_2", units=1)).refused(Reason.ON_HOLD)
+    story.when(dispatch()).refused(Reason.ON_HOLD)
+    story.when(lift()).refused(Reason.HOLD_NOT_FOUND)
+    story.when(HOLD).then()
+
+
+def test_goods_of_a_release_that_is_wholly_drawn_are_held_too():
+    story = a_stockpile(lot(units=10), a_round(award("a", "JP", 2)), draw(units=2), weigh(), HOLD)
+    story.when(dispatch()).refused(Reason.ON_HOLD)
+
+
+def test_a_late_ratification_frees_it():
+    story = drawn().given(HOLD)
+    story = story.when(FREE)
+    [event] = story.events
+    assert isinstance(event, RoundFreed)
+    story = story.given(draw("drw_2", units=1), dispatch())
+    story.when(FREE).then()
+
+
+def test_another_decision_is_not_held():
+    story = drawn().given(HoldRound(round="rnd_2", decision="cd" * 32, reason="not ratified"))
+    story.given(draw("drw_2", units=1), dispatch())
+
+
+def test_a_release_that_is_held_still_lapses():
+    story = drawn().given(HOLD)
+    lapsed = LapseRelease(release=ReleaseId("rel_a"), on=LAST_DAY.replace(day=LAST_DAY.day + 1))
+    [event] = story.when(lapsed).events
+    assert isinstance(event, ReleaseLapsed)
+    assert event.mass_g == 3 * UNIT_G

@@ -1,0 +1,131 @@
+"""The read tables of who may act, on the real PostgreSQL: as migrations make them, and as a registry's events leave them."""
+
+import importlib
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from shared.engines.engines import Engines
+from shared.terms.acting import (
+    Approval,
+    EndOfAuthority,
+    EndOfConflict,
+    EndOfKey,
+    NewAuthority,
+    NewConflict,
+    NewKey,
+    NewOfficer,
+    Tells,
+    Told,
+)
+from shared.terms.authority import Acting
+from shared.terms.authority_tables import TAKEN_OVER, UnderAuthority, capacity_of, first, metadata, no_first, revoked_among, taking
+from tests.stories.powers import INSTRUMENT, may
+from tests.stories.stockpile_facts import fact
+
+TODAY = date(2026, 1, 6)
+BEFORE = {
+    "inventory": ["0001_journal_and_read_tables", "0008_authority"],
+    "loans": ["0001_journal_and_read_tables", "0003_authority"],
+}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="registry.told.v1"):
+    told: Any
+
+
+TELLS: Tells = {Event: lambda event: event.told}
+
+
+@pytest.fixture
+async def tables(servers: Engines) -> AsyncIterator[AsyncConnection]:
+    """A schema of its own, in a transaction that is rolled back."""
+    engine = create_async_engine(servers.database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection, connection.begin() as transaction:
+        await connection.execute(sa.text("CREATE SCHEMA authority_tables"))
+        await connection.execute(sa.text("SET LOCAL search_path = authority_tables"))
+        yield connection
+        await transaction.rollback()
+    await engine.dispose()
+
+
+async def tell(tables: AsyncConnection, *told: Told) -> None:
+    connection: Any = (await tables.get_raw_connection()).driver_connection
+    await taking(TELLS)(connection, [fact(Event(told=each), position, "registry") for position, each in enumerate(told, 1)])
+
+
+def differences(connection: sa.Connection, under: UnderAuthority) -> list[Any]:
+    kept = {table.name for table in under.tables}
+    opts = {"include_name": lambda name, kind, _: kind != "table" or name in kept, "include_object": lambda table, *_: table.name in kept}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=opts), metadata))
+
+
+@pytest.mark.parametrize("signing", [True, False])
+async def test_a_migration_makes_the_tables_that_the_models_say_and_takes_them_back(tables: AsyncConnection, signing: bool):
+    for statement in first(signing=signing):
+        await tables.execute(sa.text(statement))
+    assert await tables.run_sync(differences, UnderAuthority(signing=signing)) == []
+    for statement in no_first(signing=signing):
+        await tables.execute(sa.text(statement))
+    assert await tables.run_sync(lambda connection: sa.inspect(connection).get_table_names("authority_tables")) == []
+
+
+@pytest.mark.parametrize(("service", "signing"), [("inventory", False), ("loans", True)])
+async def test_migrations_of_before_have_made_the_same_tables(tables: AsyncConnection, service: str, signing: bool):
+    def migrate(connection: sa.Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            for name in BEFORE[service]:
+                importlib.import_module(f"migrations.{service}.versions.{name}").upgrade()
+
+    await tables.run_sync(migrate)
+    assert await tables.run_sync(differences, UnderAuthority(signing=signing)) == []
+
+
+async def test_who_may_act_is_what_the_registry_has_told(tables: AsyncConnection):
+    for statement in first():
+        await tables.execute(sa.text(statement))
+    [[act]] = may("ann", TODAY).held
+    delegation = msgspec.structs.replace(act, id="ins_del", under=act.id, holder="ben")
+    await tell(
+        tables,
+        NewAuthority(act),
+        NewAuthority(delegation),
+        NewOfficer("ins_del", Acting(subject="cy", valid_from=TODAY, valid_until=TODAY)),
+        NewConflict("cy", "partner/jp"),
+        NewConflict("cy", "partner/us"),
+        EndOfConflict("cy", "partner/us"),
+    )
+    session = AsyncSession(tables)
+    found = await capacity_of(session, TAKEN_OVER, by="cy", on=TODAY, named=None)
+    assert [[link.id for link in chain] for chain in found.held] == [["ins_del", INSTRUMENT]]
+    assert (found.held[0][0].version, found.held[0][0].acting[0].subject, found.conflicts) == (2, "cy", {"partner/jp"})
+    named = await capacity_of(session, TAKEN_OVER, by="dee", on=TODAY, named="ins_del")
+    assert ([chain[0].id for chain in named.held], named.named) == (["ins_del"], "ins_del")  # another's: who asks is told so
+    assert (await capacity_of(session, TAKEN_OVER, by="dee", on=TODAY, named=None)).held == ()
+    await tell(tables, EndOfAuthority(INSTRUMENT, TODAY))
+    [[_, root]] = (await capacity_of(session, TAKEN_OVER, by="ben", on=TODAY, named=None)).held
+    assert (root.ended_on, root.version) == (TODAY, 2)
+
+
+async def test_a_key_is_known_from_its_enrolment_and_revoked_for_good(tables: AsyncConnection):
+    for statement in first():
+        await tables.execute(sa.text(statement))
+    await tell(tables, NewKey("ann", "k1", "ab" * 32), NewKey("ben", "k2", "cd" * 32), EndOfKey("ben", "k2"))
+    session = AsyncSession(tables)
+    found = [await TAKEN_OVER.key(session, *each) for each in (("ann", "k1"), ("ben", "k2"), ("ann", "k2"))]
+    assert [None if key is None else (key.public_key, key.status) for key in found] == [
+        ("ab" * 32, "enrolled"),
+        ("cd" * 32, "revoked"),
+        None,
+    ]
+    approvals = [Approval(subject=by, key=key, signature="", approved_on=TODAY) for by, key in (("ann", "k1"), ("ben", "k2"))]
+    assert await revoked_among(session, TAKEN_OVER, approvals) == ("k2",)
