@@ -53,8 +53,8 @@ register(
         "event_too_large": ProblemType(422, "What is asked for does not fit into one event"),
         "overloaded": ProblemType(503, "Too many commands wait"),
         "unavailable": ProblemType(503, "The service cannot do this at the moment"),
-        "cursor_malformed": ProblemType(400, "The cursor is not one that this list gave"),
-        "position_unknown": ProblemType(400, "The position is not one that this service can wait for"),
+        "cursor_malformed": ProblemType(400, "The cursor was not issued by this list"),
+        "position_unknown": ProblemType(400, "The service cannot wait for this position"),
         "position_not_reached": ProblemType(503, "The read has not reached this position yet"),
     }
 )
@@ -163,7 +163,7 @@ class Post:
             answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
         except FingerprintMismatch as error:
             raise Problem(
-                "idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key"
+                "idempotency_key_reused", "the key was used with another body", field="header:idempotency-key", accepted="a new key"
             ) from error
         except VersionMismatch as error:
             raise Problem(
