@@ -350,7 +350,7 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="a new folder, which is kept; otherwise a temporary one")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="no colours, and nothing that moves")] = False,
 ) -> None:
-    """What if the Reserve had been operating on 6 January 2026: told, replayed, and summed up in one line of JSON."""
+    """What if the Reserve had been operating on 6 January 2026: shown, replayed, and summed up in one line of JSON."""
     from reserve.commands.demo import demo as run
     from reserve.commands.failure import CHECK_FAILED
 
@@ -368,7 +368,7 @@ def bench(
     events: Annotated[int, typer.Option(min=1_000, help="of the long-lived journal")] = 10_000_000,
     quick: Annotated[bool, typer.Option("--quick", help="does each bench run at all? Its figures mean nothing")] = False,
 ) -> None:
-    """How fast it is, beside what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
+    """How fast it is, against what the machine could do at all: a line of JSON a figure, and at the end the targets that were missed."""
     from bench.figures import QUICK, Options
     from reserve.commands.bench import bench as run
 

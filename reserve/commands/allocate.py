@@ -95,7 +95,7 @@ def _supply(text: str, unit: str) -> tuple[int, Pool]:
             require_whole("supply", supply_g)
             return supply_g, Pool(id="all", units={unit_g: supply_g // unit_g})
         if unit != "1":
-            fail(f"unit: {unit} stands beside sizes of its own in the supply (accepted: one of the two)")
+            fail(f"unit: {unit} was given, and the supply gives unit sizes too (accepted: one of the two)")
         units: dict[int, int] = {}
         for part in text.split(","):
             size, _, count = (piece.strip() for piece in part.partition("x"))

@@ -41,7 +41,7 @@ def swap(name: str, folder: Path) -> dict[str, int]:
 def _rebuildable(name: str) -> Service:
     found = service(journaled(name))
     if {table.name for table in found.read_tables} <= set(found.kept):
-        fail(f"SERVICE: {name} keeps all of its tables: no journal of its own could make them anew")
+        fail(f"SERVICE: {name} keeps all of its tables: its journal could not make them anew")
     return found
 
 

@@ -11,7 +11,7 @@ class ApiReason(Reasons):
     # imports
     IMPORT_NOT_CSV = "import_not_csv", 415, "An import is a CSV file"
     IMPORT_NOT_TEXT = "import_not_text", 422, "The file is not UTF-8"
-    IMPORT_HEADER_INVALID = "import_header_invalid", 422, "The header is not one of an import"
+    IMPORT_HEADER_INVALID = "import_header_invalid", 422, "Invalid import header"
     IMPORT_TOO_MANY_ROWS = "import_too_many_rows", 422, "The file has too many rows"
     IMPORT_LINE_MALFORMED = "import_line_malformed", 422, "The line is not CSV"
     IMPORT_REFERENCE_REPEATED = "import_reference_repeated", 422, "The reference comes twice"

@@ -53,8 +53,8 @@ class HttpReason(Reasons):
     EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
     OVERLOADED = "overloaded", 503, "Too many commands wait"
     UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"
-    CURSOR_MALFORMED = "cursor_malformed", 400, "The cursor is not one that this list gave"
-    POSITION_UNKNOWN = "position_unknown", 400, "The position is not one that this service can wait for"
+    CURSOR_MALFORMED = "cursor_malformed", 400, "The cursor was not issued by this list"
+    POSITION_UNKNOWN = "position_unknown", 400, "The service cannot wait for this position"
     POSITION_NOT_REACHED = "position_not_reached", 503, "The read has not reached this position yet"
 
 
@@ -165,7 +165,7 @@ class Post:
             answer: Accepted | Refused[Any] = await self.kernel.writer.submit(stream, command, context)
         except FingerprintMismatch as error:
             raise Problem(
-                "idempotency_key_reused", "the key stands for another body", field="header:idempotency-key", accepted="a new key"
+                "idempotency_key_reused", "the key was used with another body", field="header:idempotency-key", accepted="a new key"
             ) from error
         except VersionMismatch as error:
             raise Problem(

@@ -104,14 +104,14 @@ class ParkBody(BaseModel):
 
 @router.get("/v1/inbox", tags=["inbox"])
 async def inbox_lines(caller: Annotated[Caller, allow("administrator", "auditor", "service")], kernel: Running) -> Response:
-    """Each line's position, and why it stands still if it does."""
+    """Each line's position, and why it has stopped if it has."""
     lines = kernel.inbox.lines.values()
     return _json({line.name: {"position": line.position, "stopped": line.stopped, "parked": sorted(line.parked_streams)} for line in lines})
 
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)
 async def park(source: str, shard: Shard, body: ParkBody, caller: Annotated[Caller, allow("administrator")], kernel: Running) -> Response:
-    """Goes on without the message that a line stands at. Later messages of its stream are parked too."""
+    """Goes on without the message that a line has stopped at. Later messages of its stream are parked too."""
     _known_line(kernel, source, shard)
     try:
         position = await kernel.inbox.park(source, shard, f"{caller.subject}: {body.reason}")

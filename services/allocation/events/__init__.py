@@ -133,7 +133,6 @@ from shared.terms.acting import Approval
 __all__ = [
     "CRITERIA",
     "ActingOfficerNamed",
-    "AfterwardsEvent",
     "AgreementAmended",
     "AgreementEnded",
     "AgreementEvent",
@@ -173,6 +172,7 @@ __all__ = [
     "ConflictDeclared",
     "ConflictWithdrawn",
     "Criterion",
+    "DecisionEvent",
     "DecisionHash",
     "DecisionRatified",
     "DecisionSuperseded",
@@ -303,7 +303,7 @@ ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
 BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent
 ReportEvent = ReportSent
-AfterwardsEvent = AwardRenounced | DecisionSuperseded
+DecisionEvent = AwardRenounced | DecisionSuperseded
 type Event = (
     PartnerEvent
     | AgreementEvent
@@ -318,7 +318,7 @@ type Event = (
     | ClockEvent
     | ReadinessEvent
     | ReportEvent
-    | AfterwardsEvent
+    | DecisionEvent
     | BidEvent
     | TenderEvent
 )

@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any
 
 from services.allocation.events import (
-    AfterwardsEvent,
     AgreementAmended,
     AgreementEnded,
     AgreementResumed,
@@ -23,6 +22,7 @@ from services.allocation.events import (
     CarryEvent,
     ClockEvent,
     ClockSet,
+    DecisionEvent,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
@@ -50,7 +50,7 @@ from services.allocation.projections.authority import project_authority
 from services.allocation.projections.carries import project_carry
 from services.allocation.projections.certificates import project_proofs
 from services.allocation.projections.clocks import project_clocks
-from services.allocation.projections.decisions import project_afterwards
+from services.allocation.projections.decisions import project_decisions
 from services.allocation.projections.emergency import project_emergency
 from services.allocation.projections.partners import project_agreement, project_disruption
 from services.allocation.projections.policies import project_policy
@@ -90,8 +90,8 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, EmergencyEvent):
         await project_emergency(connection, event)
         return
-    if isinstance(event, AfterwardsEvent):
-        await project_afterwards(connection, event, on)
+    if isinstance(event, DecisionEvent):
+        await project_decisions(connection, event, on)
         return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)

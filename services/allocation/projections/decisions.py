@@ -3,11 +3,11 @@ the round's: what they say stands in tables of their own, and an award takes its
 
 from datetime import date
 
-from services.allocation.events import AfterwardsEvent, AwardRenounced, DecisionSuperseded
+from services.allocation.events import AwardRenounced, DecisionEvent, DecisionSuperseded
 from shared.journal.connection import Connection
 
 
-async def project_afterwards(connection: Connection, event: AfterwardsEvent, on: date) -> None:
+async def project_decisions(connection: Connection, event: DecisionEvent, on: date) -> None:
     match event:
         case AwardRenounced():
             await connection.execute(

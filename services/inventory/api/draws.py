@@ -236,7 +236,7 @@ async def deliver_draw(
     post: Posting,
     reads: Reading,
 ) -> DeliveryView:
-    """The consignee has signed for the goods. A partner tells it of its own, an operator of any."""
+    """The consignee has signed for the goods. A partner reports it for its draws, an operator for any."""
     partner = draws_for(caller)
     async with reads.session() as session:
         row = await session.get(DrawRow, draw)

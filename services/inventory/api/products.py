@@ -33,7 +33,7 @@ class ProductBody(Body):
 
 
 class ProtectedStockBody(Body):
-    """`authority`: by whose word it is kept or raised. To lower it: the instrument that is acted under; left out: the narrowest."""
+    """`authority`: who approved that it is kept or raised. To lower it: the instrument that is acted under; left out: the narrowest."""
 
     mass_g: WholeGrams
     authority: Text | None = None

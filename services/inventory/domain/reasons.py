@@ -16,7 +16,7 @@ class Reason(Reasons):
     # what cannot be asked
     PRODUCT_REGISTERED = "product_registered_already", 409, "The product is registered already"
     ID_TAKEN = "id_taken", 409, "The id is taken"
-    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    QUANTITY_INVALID = "quantity_invalid", 422, "Invalid quantity"
     QUANTITY_TOO_LARGE = "quantity_too_large", 422, "The quantity is more than the books can hold"
     NOT_WHOLE_UNITS = "not_whole_units", 422, "The quantity is not a number of whole units"
     DATE_IN_PAST = "date_in_past", 422, "The day has passed"

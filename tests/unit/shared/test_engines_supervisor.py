@@ -25,8 +25,8 @@ from tests.waiting import HANGS_AFTER_S, until
 SUPERVISED = """
 import asyncio, os, sys
 from pathlib import Path
-from shared.engines import engines
-from shared.supervisor import Child, Supervisor
+from shared.engines.engines import engines
+from shared.engines.supervisor import Child, Supervisor
 folder = Path(sys.argv[1])
 programs = engines(folder, kafka_bootstrap_servers="none").programs
 child = Child(name="ledger", argv=("sleep", "600"), env={"PATH": os.defpath})
@@ -259,7 +259,11 @@ async def test_orphans_recorded_in_the_folder_are_ended_at_the_next_start(tmp_pa
 async def supervisor_process(tmp_path: Path) -> AsyncIterator[OwnProcess]:
     process = OwnProcess("supervisor", tmp_path / "supervisor.log")
     await process.spawn([sys.executable, "-c", SUPERVISED, str(tmp_path)], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    await until((tmp_path / "ready").exists)
+
+    async def ready() -> bool:
+        return (tmp_path / "ready").exists()
+
+    await process.until(ready)
     yield process
     await process.end(signal.SIGKILL, grace_s=5)
 

@@ -33,7 +33,7 @@ class InstrumentBody(Body):
     kind: Kind
     title: Text
     office: Text = Field(description="whose power it is, by office and never by a person's name")
-    under: InstrumentField | None = Field(default=None, description="none for an act; what is not an act stands under another")
+    under: InstrumentField | None = Field(default=None, description="none for an act; what is not an act is made under another")
     holder: SubjectField
     acts: Annotated[list[Power], Field(min_length=1, max_length=len(Power))]
     products: Annotated[list[ProductField], Field(max_length=100)] = Field(default=[], description="none: all")
@@ -157,7 +157,7 @@ async def name_acting_officer(instrument: InstrumentPath, body: ActingBody, call
 
 @router.post("/{instrument}/end")
 async def end_instrument(instrument: InstrumentPath, body: ReasonBody, caller: Administers, post: Posting, reads: Reading) -> EndChange:
-    """From today on, with all that stands under it."""
+    """From today on, with all that was made under it."""
     async with reads.session() as session:
         products = await _books_that_cite(session, instrument)
     accepted = await post.submit(f"instrument/{instrument}", EndInstrument(products=products, reason=body.reason, on=post.today))

@@ -63,7 +63,7 @@ class QuorumView(BaseModel):
 
 
 class RoundView(BaseModel):
-    """`awards`: of a certified round; what is proposed stands in its decision. A partner sees its own requests and awards only."""
+    """`awards`: of a certified round; what is proposed is in its decision. A partner sees its own requests and awards only."""
 
     round: str
     product: str

@@ -133,7 +133,7 @@ async def amend_agreement(
 async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> AgreementChange:
-    """What is released stays released. What was held since the agreement was suspended is free again: put it on a hold of its own first, if
+    """What is released stays released. What was held since the agreement was suspended is free again: put it on another hold first, if
     it is not to be drawn."""
     accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
     post.kernel.part(RecentTerms).forget()

@@ -46,7 +46,7 @@ class PartiesView(BaseModel):
 
 
 class ScreeningView(BaseModel):
-    """`pre_cleared`: as of today. `parties`: told to the Reserve's own people alone."""
+    """`pre_cleared`: as of today. `parties`: shown to the Reserve's own people alone."""
 
     request: str
     acceptances: list[AcceptanceView]  # the last one counts

@@ -30,7 +30,7 @@ class Reason(Reasons):
     """Why a book refuses. Each value is the `code` of an RFC 9457 problem."""
 
     PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
-    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    QUANTITY_INVALID = "quantity_invalid", 422, "Invalid quantity"
     MINIMUM_INVALID = "request_minimum_invalid", 422, "The minimum is within what is asked for"
     DATE_IN_PAST = "date_in_past", 422, "The day has passed"
     RETURN_INVALID = "return_day_invalid", 422, "A loan comes back on a day, and a sale does not"
@@ -65,7 +65,7 @@ class Reason(Reasons):
     ROUND_NOT_PROPOSED = "round_not_proposed", 409, "The round has no decision"
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
     NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
-    DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
+    DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
     AWAITING_RELEASE = "another_round_awaits_release", 409, "Another round is being released"

@@ -69,7 +69,7 @@ class Reason(Reasons):
     NOT_SUSPENDED = "agreement_not_suspended", 409, "The agreement is not suspended"
     NO_PRODUCTS = "agreement_without_products", 422, "An agreement is about at least one product"
     PRODUCT_TWICE = "agreement_product_twice", 422, "An agreement names each product once"
-    SHARE_INVALID = "agreement_share_invalid", 422, "The share is not one"
+    SHARE_INVALID = "agreement_share_invalid", 422, "Invalid share"
     DATES_REVERSED = "agreement_dates_reversed", 422, "An agreement begins before it ends"
     DATE_IN_PAST = "date_in_past", 422, "The day has passed"
 

@@ -43,7 +43,7 @@ class Reason(Reasons):
     CAP_INVALID = "policy_cap_invalid", 422, "A cap is a part of what is offered"
     RESTRAINT_INVALID = "policy_restraint_invalid", 422, "Restraint is a part of base consumption, and goes with the rule iep"
     QUORUM_INVALID = "policy_quorum_invalid", 422, "A quorum begins with the first gram, and asks for more only for more"
-    EMERGENCY_INVALID = "policy_emergency_invalid", 422, "The emergency path is not one"
+    EMERGENCY_INVALID = "policy_emergency_invalid", 422, "Invalid emergency path"
     CLOCKS_INVALID = "policy_clocks_invalid", 422, "The clocks are out of order"
     RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
     CARRY_YEARS_INVALID = "policy_carry_years_invalid", 422, "Rounding cannot be remembered for so long"
@@ -85,7 +85,7 @@ def _method(method: RoundMethod) -> Fault | None:
         if rule not in RULES:
             return _unknown_rule(field, rule)
         if rule == BY_CLASS:
-            return Refused(Reason.INSIDE_INVALID, f"{rule} has classes of its own", field, "a rule that does not go by class")
+            return Refused(Reason.INSIDE_INVALID, f"{rule} goes by class itself", field, "a rule that does not go by class")
     caps = [(f"{at}/cap", method.cap)] if method.cap is not None else []
     for field, cap in caps + [(f"{at}/caps/{partner}", cap) for partner, cap in sorted(method.caps.items())]:
         if not _is_part(cap, least=0):

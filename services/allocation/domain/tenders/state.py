@@ -37,7 +37,7 @@ class Reason(Reasons):
     NOTHING_SOLD = "tender_sells_nothing", 409, "The decision sells nothing"
     UNITS_INVALID = "tender_units_invalid", 422, "The units on offer are not a number that can be"
     UNIT_UNKNOWN = "tender_unit_unknown", 422, "The product is not kept in such units"
-    RESERVE_PRICE_INVALID = "reserve_price_invalid", 422, "The reserve price is not one"
+    RESERVE_PRICE_INVALID = "reserve_price_invalid", 422, "Invalid reserve price"
     PRICE_NOT_WHOLE = "price_not_whole", 422, "At this price a unit costs no whole number of minor units"
     CAP_INVALID = "tender_cap_invalid", 422, "The cap is within what is on offer"
     BIDDERS_INVALID = "tender_bidders_invalid", 422, "A tender names each of its bidders once"
@@ -47,7 +47,7 @@ class Reason(Reasons):
     RELEASE_DAYS_INVALID = "release_days_invalid", 422, "Awards cannot be drawn for so long"
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
-    DECISION_UNSOUND = "decision_unsound", 409, "The decision is not one that a rule can make"
+    DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     APPROVALS_MISSING = "approvals_missing", 409, "Approvals are missing"
 
 

@@ -116,7 +116,7 @@ class StatusView(BaseModel):
 
 
 class BookedView(BaseModel):
-    """What an event changed, and how the holding stands after it."""
+    """What an event changed, and the holding after it."""
 
     holding: str
     flow: str

@@ -54,7 +54,7 @@ class PaymentView(BaseModel):
 
 
 class PaymentRecordedView(BaseModel):
-    """`change`: what it changes in the loan's books, also of what counts for later days. `figures`: how the loan stands with it."""
+    """`change`: what it changes in the loan's books, also of what counts for later days. `figures`: the loan's figures after it."""
 
     payment: str
     loan: str
@@ -93,7 +93,7 @@ async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, 
 
 @router.post("/{loan}/payments/{payment}/reverse")
 async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> PaymentRecordedView:
-    """It never counted: what came after it stands as if it had not been."""
+    """It never counted: what came after it is worked out as if it had not been."""
     command = ReversePayment(payment=PaymentId(payment), reason=body.reason, on=post.today)
     return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
 

@@ -49,7 +49,7 @@ class GradeBody(Body):
 
 
 class ServicedView(BaseModel):
-    """`change`: what it changes in the loan's books; `figures`: how the loan stands with it."""
+    """`change`: what it changes in the loan's books; `figures`: the loan's figures after it."""
 
     loan: str
     change: dict[str, int]

@@ -54,7 +54,7 @@ class Reason(Reasons):
     ALREADY_PROPOSED = "holding_already_proposed", 409, "The holding is proposed already"
     STATUS = "holding_status", 409, "The holding does not stand so"
     TERMS_INVALID = "holding_terms_invalid", 422, "The terms are not those of a holding"
-    AMOUNT_INVALID = "amount_invalid", 422, "The amount is not one that can be"
+    AMOUNT_INVALID = "amount_invalid", 422, "Invalid amount"
     UNITS_INVALID = "units_invalid", 422, "The units are not ones that can be"
     BEYOND_COMMITMENT = "subscription_beyond_commitment", 409, "More would be paid than is committed"
     NOTHING_UNCALLED = "nothing_uncalled", 409, "Nothing of the commitment is left to be called"

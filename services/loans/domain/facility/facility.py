@@ -83,7 +83,7 @@ class Reason(Reasons):
     ALREADY_OPEN = "facility_already_open", 409, "The facility is open already"
     NOT_FOUND = "facility_not_found", 404, "There is no such facility"
     LIMITS_INVALID = "limits_invalid", 422, "The limits are not a tree"
-    RATE_INVALID = "rate_invalid", 422, "The rate is not one"
+    RATE_INVALID = "rate_invalid", 422, "Invalid rate"
     RATE_OUTDATED = "rate_outdated", 409, "A later rate is recorded"
     RATE_OWN = "rate_of_own_currency", 422, "The facility's own currency has no rate"
     RATE_MISSING = "rate_missing", 409, "No rate is recorded"

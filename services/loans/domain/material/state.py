@@ -78,9 +78,9 @@ class Reason(Reasons):
     RETURNS_PENDING = "returns_pending", 409, "Returns wait to be settled"
     RETURN_TAKEN = "return_id_taken", 409, "The return is received already"
     ELEMENT_NOT_ASSAYED = "element_not_assayed", 422, "The assay does not say what is owed"
-    QUANTITY_INVALID = "quantity_invalid", 422, "The quantity is not one that can be"
+    QUANTITY_INVALID = "quantity_invalid", 422, "Invalid quantity"
     SERIALS_MISMATCH = "serials_do_not_match_units", 422, "The serials do not match the units"
-    PRICE_INVALID = "price_invalid", 422, "The price is not one"
+    PRICE_INVALID = "price_invalid", 422, "Invalid price"
     NOT_OVERDUE = "material_loan_not_overdue", 409, "The material loan is not overdue"
     NOT_DEFAULTED = "material_loan_not_defaulted", 409, "The material loan is not in default"
 

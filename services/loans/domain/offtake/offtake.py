@@ -72,8 +72,8 @@ class Reason(Reasons):
 
     NOT_FOUND = "offtake_not_found", 404, "There is no such agreement"
     AGREED_ALREADY = "offtake_agreed_already", 409, "Another agreement has the right"
-    PRICE_INVALID = "price_invalid", 422, "The price is not one"
-    SHARE_INVALID = "offtake_share_invalid", 422, "The share is not one"
+    PRICE_INVALID = "price_invalid", 422, "Invalid price"
+    SHARE_INVALID = "offtake_share_invalid", 422, "Invalid share"
     DATES_REVERSED = "offtake_dates_reversed", 422, "An agreement begins before it ends"
     ENDED = "offtake_ended", 409, "The agreement has ended"
     LOAN_STATUS = "loan_status", 409, "The loan is not in a state for that"

@@ -76,7 +76,7 @@ class Reason(Reasons):
     ALREADY_RECORDED = "project_fact_already_recorded", 409, "The fact is recorded already"
     NOT_FOUND = "project_fact_not_found", 404, "There is no such fact"
     NO_EVIDENCE = "project_fact_without_evidence", 422, "A fact has evidence"
-    QUANTITY_INVALID = "project_fact_quantity_invalid", 422, "The quantity is not one that can be"
+    QUANTITY_INVALID = "project_fact_quantity_invalid", 422, "Invalid quantity"
     UNIT_MISSING = "project_fact_unit_missing", 422, "A quantity is in a unit"
     BINDING_MISSING = "project_fact_binding_missing", 422, "An offtake binds, or does not"
     DATES_REVERSED = "project_fact_dates_reversed", 422, "A fact begins before it ends"
@@ -96,7 +96,7 @@ def decide(command: Command, project: Project) -> Sequence[ProjectEvent] | Refus
         case WithdrawFact():
             known = project.facts.get(command.fact)
             if project.id is None or known is None:
-                return Refused(Reason.NOT_FOUND, f"no fact {command.fact} stands here", "path:fact")
+                return Refused(Reason.NOT_FOUND, f"there is no fact {command.fact}", "path:fact")
             return [
                 ProjectFactWithdrawn(
                     project=project.id,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from reserve.operate.migrate import ROOT
-from tests.unit.untidy import EXCEPTIONS, TRANSLATED
+from tests.unit.reserve.untidy import EXCEPTIONS, TRANSLATED
 
 FUNCTION_LINES, PARAMETERS, CLASS_LINES, FILE_LINES = 70, 6, 250, 400
 OURS = ("reserve", "services", "shared")
@@ -218,7 +218,8 @@ RULES: tuple[Rule, ...] = (
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_what_breaks_a_rule_has_a_reason(rule: Rule) -> None:
     excused = EXCEPTIONS.get(rule.__name__, {})
-    assert [f"{breach.place}: {breach.says}" for breach in breaches(rule) if breach.place not in excused] == []
+    untidy = [f"{breach.place}: {breach.says}" for breach in breaches(rule) if breach.place not in excused]
+    assert not untidy, "\n".join(untidy)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -226,7 +227,7 @@ def test_an_exception_is_needed(rule: Rule) -> None:
     excused = EXCEPTIONS.get(rule.__name__, {})
     broken = {breach.place for breach in breaches(rule)}
     assert sorted(set(excused) - broken) == [], "they break nothing any more: take them out of untidy.py"
-    assert all(excused.values())
+    assert all(excused.values()), "each has a reason"
 
 
 def test_an_exception_is_of_a_rule() -> None:
@@ -237,7 +238,8 @@ def test_there_are_no_more_translated_phrases_than_there_were() -> None:
     found = defaultdict(list)
     for breach in breaches(translated_phrases):
         found[breach.place].append(breach.says)
-    assert {place: says for place, says in found.items() if len(says) > TRANSLATED.get(place, 0)} == {}, "say it as the trade would"
+    more = [f"{place}: {each}" for place, says in found.items() if len(says) > TRANSLATED.get(place, 0) for each in says]
+    assert not more, "\n".join(more)
     fewer = {place: len(found[place]) for place, count in TRANSLATED.items() if len(found[place]) < count}
     assert fewer == {}, "there are only so many left: write that into untidy.py"
 
