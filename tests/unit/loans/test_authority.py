@@ -20,30 +20,30 @@ from tests.stories.powers import INSTRUMENT, may
 
 BY, ON = "approver-1", date(2026, 1, 6)
 
-type Sign = Callable[[Capacity | None], Given]
+type Sign = Callable[[Capacity], Given]
 
 
-def a_loan(capacity: Capacity | None) -> Given:
+def a_loan(capacity: Capacity) -> Given:
     signing = loan_story.signing(loan_story.named("proposal"), by=BY, capacity=capacity)
-    return Given(loan.DECIDER, loan_story.propose()).when(ApproveLoan(signing=signing, on=ON))
+    return Given(loan.DECIDER, loan_story.propose()).when(ApproveLoan(signing=signing))
 
 
 def an_act(content: Any) -> Sign:
-    def sign(capacity: Capacity | None) -> Given:
+    def sign(capacity: Capacity) -> Given:
         return loan_story.lent(loan_story.act(content)).when(loan_story.sign_act(by=BY, capacity=capacity))
 
     return sign
 
 
-def a_holding(capacity: Capacity | None) -> Given:
+def a_holding(capacity: Capacity) -> Given:
     return Given(equity.DECIDER, equity_story.propose()).when(equity_story.approve(BY, capacity=capacity))
 
 
-def a_loan_of_metal(capacity: Capacity | None) -> Given:
+def a_loan_of_metal(capacity: Capacity) -> Given:
     return material_story.proposed().when(lambda loan: material_story.sign(loan, by=BY, capacity=capacity))
 
 
-def a_deferral(capacity: Capacity | None) -> Given:
+def a_deferral(capacity: Capacity) -> Given:
     asked = material_story.lent().given(material_story.ask)
     return asked.when(lambda loan: material_story.grant(loan, ON, by=BY, capacity=capacity))
 
@@ -68,14 +68,13 @@ def test_an_approval_cites_the_authority_that_covers_it(sign: Sign, act: str):
 @pytest.mark.parametrize(("sign", "act"), APPROVED.values(), ids=APPROVED)
 def test_without_an_authority_that_covers_it_nothing_is_approved(sign: Sign, act: str):
     for capacity, fault in (
-        (None, Fault.MISSING),
         (may("somebody", ON), Fault.MISSING),
         (Capacity(by=BY, on=ON), Fault.MISSING),
         (may(BY, ON, acts=frozenset({"tender"})), Fault.OTHER_ACT),
         (may(BY, ON, valid_until=ON - timedelta(days=1)), Fault.OUT_OF_DATE),
         (may(BY, ON, valid_from=ON + timedelta(days=1)), Fault.OUT_OF_DATE),
     ):
-        if capacity is not None and capacity.by != BY:
+        if capacity.by != BY:
             capacity = Capacity(by=BY, on=ON, held=capacity.held)  # what another holds
         sign(capacity).refused(fault)
 

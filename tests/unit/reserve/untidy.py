@@ -37,7 +37,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "services/loans/domain/standing/periods.py::planned": _MATHEMATICS,
         "services/loans/domain/standing/schedule.py::_grid": "its parameters are the key of its cache",
         "shared/process/service.py::subscription": "makes the struct: its parameters are the struct's fields, with their defaults",
-        "shared/terms/authority.py::cite": "what an act is of, by name and with defaults: a caller gives the two or three that its act has",
         "shared/writer/batch.py::__init__": "made by the writer alone, for each batch: a struct would be one more object each time",
         "shared/writer/writer.py::__init__": "made once, by the kernel; each is a part with a default that a test exchanges",
     },

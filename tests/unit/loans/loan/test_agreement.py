@@ -38,6 +38,7 @@ from tests.stories.loan import (
     signing,
     terms,
 )
+from tests.stories.powers import may
 
 APPROVE = ApproveLoan(signing=signing(named("proposal")))
 
@@ -100,7 +101,7 @@ def test_what_is_no_second_person_s_signature_over_the_proposal_approves_nothing
 def test_an_approval_that_somebody_else_sends_is_refused():
     loan = Given(DECIDER, propose())
     sent = signing(named("proposal"))
-    other = type(sent)(approval=sent.approval, by="sub_other", key="enrolled", signature_valid=True)
+    other = msgspec.structs.replace(sent, capacity=may("sub_other", START))
     loan.when(ApproveLoan(signing=other)).refused("approval_of_another_approver")
 
 
