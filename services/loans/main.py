@@ -7,7 +7,7 @@ from services.inventory import events as inventory
 from services.loans.api import router
 from services.loans.api.loan import imports as loan_imports
 from services.loans.domain.equity import decider as equity
-from services.loans.domain.facility import facility
+from services.loans.domain.facility import headroom
 from services.loans.domain.loan import decider as loan
 from services.loans.domain.material import decider as material
 from services.loans.domain.offtake import delivery, offtake
@@ -22,7 +22,7 @@ from shared.terms.authority_tables import UnderAuthority
 
 SERVICE = Service(
     name="loans",
-    deciders=(facility.DECIDER, projects.DECIDER, loan.DECIDER, offtake.DECIDER, delivery.DECIDER, equity.DECIDER, material.DECIDER),
+    deciders=(headroom.DECIDER, projects.DECIDER, loan.DECIDER, offtake.DECIDER, delivery.DECIDER, equity.DECIDER, material.DECIDER),
     event_type=Event,
     project=project,
     tables=metadata,

@@ -7,7 +7,7 @@ from typing import Any
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.domain.equity.decider import CommitHolding, RefuseHolding
-from services.loans.domain.facility.facility import ReleaseHeadroom, ReserveHeadroom
+from services.loans.domain.facility.headroom import ReleaseHeadroom, ReserveHeadroom
 from services.loans.domain.loan.advances import LearnEvidence
 from services.loans.domain.loan.agreement import CommitLoan, RefuseCommitment
 from services.loans.domain.loan.payments import CreditDelivery

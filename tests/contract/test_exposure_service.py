@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.positions import positions_of
 from services.loans.domain.facility.exposure import Due, Exposure
-from services.loans.domain.facility.facility import Facility
+from services.loans.domain.facility.headroom import Facility
 from services.loans.domain.standing.calendars import months_later
 from services.loans.tables.facility import CommitmentRow
 from services.loans.tables.material import MaterialLoanRow

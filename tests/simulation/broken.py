@@ -11,7 +11,7 @@ import msgspec
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
-from services.loans.domain.facility import facility
+from services.loans.domain.facility import headroom
 from shared.delivery.broker import BrokerUnreachable
 from shared.delivery.inbox import Inbox
 from shared.delivery.lines import Fork, Line
@@ -486,7 +486,7 @@ def _headroom_looked_up_elsewhere(deciders: Sequence[Decider]) -> Sequence[Decid
     def decide_by_the_table(command: Any, state: Any) -> Any:
         behind = seen.get("used", state.used_minor)
         seen["used"] = state.used_minor
-        return facility.decide(command, msgspec.structs.replace(state, used_minor=behind))
+        return headroom.decide(command, msgspec.structs.replace(state, used_minor=behind))
 
     return tuple(msgspec.structs.replace(each, decide=decide_by_the_table) if each.kind == "facility" else each for each in deciders)
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
-from services.loans.domain.facility.facility import OpenFacility, RecordRate
+from services.loans.domain.facility.headroom import OpenFacility, RecordRate
 from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
 from services.loans.domain.material.terms import (

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from services.loans.domain.facility.facility import DECIDER, OpenFacility, RecordRate, ReserveHeadroom
+from services.loans.domain.facility.headroom import DECIDER, OpenFacility, RecordRate, ReserveHeadroom
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from tests.stories.given import Given
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.ledger.domain.log import STREAM, RecordCheckpoint
-from services.loans.domain.facility.facility import OpenFacility
+from services.loans.domain.facility.headroom import OpenFacility
 from services.loans.events.facility import FacilityId, Limit
 from services.registry import JOURNALED, service
 from shared.clock import SystemClock

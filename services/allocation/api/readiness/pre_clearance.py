@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import valid_terms
 from services.allocation.background.party_screening import parties_of
-from services.allocation.domain.screening.party_names import match, words_of
+from services.allocation.domain.screening.matching import match, words_of
 from services.allocation.events import PartnerCode, PartyRole
 from services.allocation.tables.book import RequestRow
 from services.allocation.tables.clocks import ItemStatus, ReadinessItemRow

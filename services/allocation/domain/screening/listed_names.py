@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from services.allocation.domain.screening.party_names import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
+from services.allocation.domain.screening.matching import LONG_WORD, Match, Words, distinctive, key_of, letters_of, match, words_of
 
 MAX_ENTRIES = 50_000
 MAX_ALIASES = 100

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validato
 from services.loans.api.facility.positions import deliveries_of, facilities_of, positions_of, with_dues
 from services.loans.api.fields import READERS, Asset, Code, Number, number
 from services.loans.domain.facility.exposure import Dimension, Exposure, LimitUse, Sums, exposures, totals, valued
-from services.loans.domain.facility.facility import Facility
+from services.loans.domain.facility.headroom import Facility
 from services.loans.domain.facility.what_ifs import (
     ASSUMPTIONS,
     Consequences,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from sqlmodel import select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
-from services.loans.domain.facility.facility import (
+from services.loans.domain.facility.headroom import (
     MAX_LIMITS,
     Facility,
     OpenFacility,

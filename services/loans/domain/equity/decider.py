@@ -17,7 +17,7 @@ from services.loans.domain.equity.write_downs import (
     WriteDownCommand,
     decide_write_down,
 )
-from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (

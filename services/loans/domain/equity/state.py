@@ -8,7 +8,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.papers import HoldingPaper, WriteDownPaper
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.equity import (

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from services.loans.domain.facility.facility import Facility, near, worth
+from services.loans.domain.facility.headroom import Facility, near, worth
 
 type Dimension = Literal["partner", "project", "element", "instrument", "borrower", "facility"]
 type Instrument = Literal["loan", "equity", "material"]

@@ -8,7 +8,7 @@ from typing import assert_never
 import msgspec
 
 from services.loans.domain.approvals import of_money
-from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.loan.advances import now_cleared
 from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
 from services.loans.domain.loan.state import (

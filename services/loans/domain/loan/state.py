@@ -9,7 +9,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.domain.facility.facility import Reason as FacilityReason
+from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited

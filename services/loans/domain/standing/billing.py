@@ -2,8 +2,8 @@
 
 from datetime import date
 
+from services.loans.domain.standing.accrual import Bill, Course, accrue, together
 from services.loans.domain.standing.periods import due_date, period_end, period_of, planned, repays
-from services.loans.domain.standing.running import Bill, Course, accrue, together
 from services.loans.domain.standing.waterfall import pay_from_credit
 
 

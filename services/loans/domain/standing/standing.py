@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from services.loans.domain.standing.accrual import Bill, Course, Running, began, together
 from services.loans.domain.standing.billing import as_if_paid, bill_default_interest, close_next, keep_plan, plan_anew, run_to
 from services.loans.domain.standing.dated_facts import (
     Advanced,
@@ -25,7 +26,6 @@ from services.loans.domain.standing.dated_facts import (
     order,
 )
 from services.loans.domain.standing.periods import grid, period_end, period_of
-from services.loans.domain.standing.running import Bill, Course, Running, began, together
 from services.loans.domain.standing.waterfall import pay_due, pay_from_credit, prepay, recover, write_off
 from services.loans.events.loan import BookChange, Figures
 

@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from services.loans.domain.standing.accrual import Course, began
 from services.loans.domain.standing.billing import run_to
 from services.loans.domain.standing.dated_facts import (
     Advanced,
@@ -22,7 +23,6 @@ from services.loans.domain.standing.dated_facts import (
     WrittenOff,
 )
 from services.loans.domain.standing.periods import period_end
-from services.loans.domain.standing.running import Course, began
 from services.loans.domain.standing.standing import Account, books_of, minus
 from services.loans.events.loan import (
     ActApproved,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.loans.domain.standing.running import Bill, Course, together
+from services.loans.domain.standing.accrual import Bill, Course, together
 
 
 def pay_due(course: Course, amount_minor: int) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError
-from services.allocation.domain.screening.party_names import match, one_off, words_of
+from services.allocation.domain.screening.matching import match, one_off, words_of
 
 
 @pytest.mark.parametrize(

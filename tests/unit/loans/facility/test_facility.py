@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.facility.facility import (
-    DECIDER,
-    OpenFacility,
-    Reason,
-    ReleaseHeadroom,
-    SetLimits,
-)
+from services.loans.domain.facility.headroom import DECIDER, OpenFacility, Reason, ReleaseHeadroom, SetLimits
 from services.loans.events.facility import CommitmentId, HeadroomRefused, HeadroomReserved, Limit, RateRecorded
 from tests.stories.facility import CMF, LIMITS, opened, rate, reserve
 from tests.stories.given import Given
