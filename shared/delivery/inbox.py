@@ -135,8 +135,8 @@ class Inbox:
 
     @property
     def stopped(self) -> dict[str, str]:
-        """The lines that stand still, with why."""
-        return {line.name: line.stopped for line in self.lines.values() if line.stopped is not None}
+        """The lines that stand still, with why. Of a process that leads no more nothing is said: its lines are another's by now."""
+        return {line.name: line.stopped for line in self.lines.values() if self.leading and line.stopped is not None}
 
     def look_every(self, seconds: float) -> None:
         """How often an idle line compares itself with its source; each does so now."""

@@ -76,6 +76,9 @@ async def briefly(pool: "asyncpg.Pool[asyncpg.Record]", seconds: float) -> Async
                 raise
 
 
+_BUSY = "another operation is in progress"  # as the driver says
+
+
 def is_gone(connection: Connection) -> bool:
     """Whether it broke. The pool takes a broken connection back at once, and then nothing can be asked of it."""
     try:
@@ -87,7 +90,7 @@ def is_gone(connection: Connection) -> bool:
 @contextmanager
 def reachable(connection: Connection | None = None) -> Iterator[None]:
     """Raises `Unreachable` for what PostgreSQL or its driver raise when it is not there. An error of the driver itself counts as such
-    where its connection is gone, or where there is none yet."""
+    where its connection is gone, or still busy with what was cut off, or where there is none yet."""
     try:
         yield
     except Unreachable:
@@ -95,7 +98,7 @@ def reachable(connection: Connection | None = None) -> Iterator[None]:
     except UNREACHABLE as error:
         raise Unreachable(repr(error)) from error
     except asyncpg.InterfaceError as error:
-        if connection is None or is_gone(connection):
+        if connection is None or is_gone(connection) or _BUSY in str(error):
             raise Unreachable(repr(error)) from error
         raise
 

@@ -1,18 +1,21 @@
 """The journal as it stands in PostgreSQL: gapless, chained, append-only."""
 
+import asyncio
 from collections import defaultdict
 
 import asyncpg
 import pytest
 
+from shared.journal.connection import reachable
 from shared.journal.postgres import read_document, read_heads
-from shared.journal.protocol import Document
+from shared.journal.protocol import Document, Unreachable
 from shared.journal.record import GENESIS, chain_hash, event_hash, hashed_bytes
 from shared.journal.tables import APPEND_ONLY
 from shared.process.service import Service
 from shared.writer.commands import CommandFailed
 from tests.kernel.counter import Add, Break, Note, counter_service
 from tests.kernel.stage import Stage, context
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,15 @@ async def test_a_document_is_stored_with_its_event_or_not_at_all(stage: Stage, w
             await writer.submit("counter/d", Break(), context(documents=(lost,)))
         assert await read_document(sql, kept.name) == kept
         assert await read_document(sql, lost.name) is None
+
+
+async def test_a_connection_that_is_busy_with_what_was_cut_off_is_taken_for_lost(stage: Stage) -> None:
+    """As that of a leader that was stopped for long: a line that took it for an error of its data stood still for ever."""
+    async with stage.sql() as connection, stage.sql() as onlooker:
+        pid = connection.get_server_pid()
+        cut_off = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
+        await until(lambda: onlooker.fetchval("SELECT state = 'active' FROM pg_stat_activity WHERE pid = $1", pid))
+        with pytest.raises(Unreachable), reachable(connection):
+            await connection.execute("SELECT 1")
+        cut_off.cancel()
+        await asyncio.gather(cut_off, return_exceptions=True)

@@ -53,7 +53,9 @@ def sound(workers: Workers, usual: list[Report]) -> SoundRuns:
 
 def test_the_auditor_shares_no_code_with_what_it_audits() -> None:
     """Whatever it imports is the standard library's, or msgspec."""
-    shown = "import sys, simulation.auditor; print([name for name in sys.modules if name.partition('.')[0] in ('services', 'shared')])"
+    shown = (
+        "import sys, tests.simulation.auditor; print([name for name in sys.modules if name.partition('.')[0] in ('services', 'shared')])"
+    )
     ran = subprocess.run([sys.executable, "-c", shown], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert ran.stdout == "[]\n", ran.stdout + ran.stderr
 
