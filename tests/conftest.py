@@ -29,15 +29,16 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
         await program.stop()
 
 
-TOGETHER = ("tests/e2e", "tests/faults", "tests/simulation")  # one after the other, in one worker: they share a deployment, or runs
+# One after the other, in one worker: they share a deployment, or runs. Two deployments under load at once would starve each other.
+TOGETHER = {"tests/e2e": "deployments", "tests/faults": "deployments", "tests/simulation": "simulation"}
 
 
 class Longest(LoadScopeScheduling):
-    """A worker that is free takes the next file, or the next folder of those whose tests belong together: first what takes longest."""
+    """A worker that is free takes the next file, or all of what belongs together: first what takes longest."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        return next((scope for folder, scope in TOGETHER.items() if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Longest:
@@ -46,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Longest:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(TOGETHER))
+    items.sort(key=lambda item: not item.nodeid.startswith(tuple(TOGETHER)))
 
 
 def pytest_collection_finish() -> None:
