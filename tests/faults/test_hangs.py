@@ -41,6 +41,9 @@ def stop_all_of(pid: int) -> None:
         os.kill(each.pid, signal.SIGSTOP)
 
 
+LEADS_OF_A_SERVICE = 3  # relay, inbox, timers; the ledger's log besides
+
+
 @pytest.mark.parametrize("name", ["inventory", "loans", "ledger"])
 async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Ground, tmp_path: Path, name: str) -> None:
     """It is stopped in mid-work, loses its locks, and does not know it. Here nobody kills it: the supervisor is stopped as well."""
@@ -55,12 +58,15 @@ async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Gr
         drawer.at = await stack.enter_async_context(client_at(world, urls["inventory"], f"partner-{drawer.partner.lower()}"))
         stack.callback(setattr, drawer, "at", None)
         first = world.running.endpoints.pids[name]
-        leads = await sessions.leads(first)
-        assert leads >= 3 and await sessions.leads(second.pid) == 0
+
+        async def all_is_led() -> bool:
+            """By the two together: on a machine that is short of processors, either may lose a lead to the other at any time."""
+            return await sessions.leads(first) + await sessions.leads(second.pid) >= LEADS_OF_A_SERVICE
 
         async def another_leads() -> bool:
-            return await sessions.leads(second.pid) == leads
+            return await sessions.leads(first) == 0 and await sessions.leads(second.pid) >= LEADS_OF_A_SERVICE
 
+        await until(all_is_led)
         async with ground.under_load(f"SIGSTOP of a leading {name}, SIGCONT when another leads"):
             with suspended(world.running.pid), suspended(first):
                 await until(another_leads)
@@ -69,7 +75,7 @@ async def test_a_leader_that_wakes_up_when_another_leads_does_no_harm(ground: Gr
             place = list(drawer.answers.values())[-1]["place"]
             # Only now: a ledger that is stopped while it writes a tile keeps others from the tiles until it goes on, or is killed.
             await until(partial(has_a_receipt, ledger, place))
-            assert (await sessions.leads(first), await sessions.leads(second.pid)) == (0, leads)
+            await until(all_is_led)
 
 
 async def has_a_receipt(ledger: Client, place: str) -> bool:
