@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from reserve.operate.migrate import migrate, role_of
+from reserve.operate.migrate import ROOT, migrate, role_of
 from services.identity.clients import LocalClient, seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, PROCESSES
@@ -113,7 +113,7 @@ class Deployment:
         client = next((client for client in self.clients if client.client_id == name), None)
         return {
             "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.database_url(name) if name in JOURNALED else "",
             "KAFKA_BOOTSTRAP_SERVERS": self.engines.kafka_bootstrap_servers,

@@ -60,7 +60,7 @@ def reached(modules: Iterable[str]) -> tuple[dict[str, Path], set[str]]:
 
 
 def versions_of(libraries: Iterable[str]) -> set[str]:
-    """ "NAME==VERSION" of the distributions that these top-level names are installed from, and of all that they require."""
+    """As "NAME==VERSION": the distributions that these top-level names are installed from, and of all that they require."""
     found: dict[str, str] = {}
     todo = {_distribution_of(library) for library in libraries}
     while todo:
@@ -89,8 +89,8 @@ def _imports(name: str, file: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _is_module(package: str, name: str) -> bool:
     """Whether what is taken from a package is a module of its, rather than a name in it."""
-    folder = _source_of(package).parent
-    return _source_of(package).name == "__init__.py" and ((folder / f"{name}.py").exists() or (folder / name / "__init__.py").exists())
+    file = _source_of(package)
+    return file.name == "__init__.py" and (file.with_name(f"{name}.py").exists() or (file.parent / name / "__init__.py").exists())
 
 
 def _source_of(name: str) -> Path:
