@@ -79,13 +79,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 class Exercise(msgspec.Struct, frozen=True, kw_only=True):
     """An action of a person on a day, as an authority covers it or not."""
 
-    act: str
+    action: Action
     by: str
     on: date
-    product: str | None = None
-    mass_g: int | None = None
-    amount_minor: int | None = None
-    currency: str | None = None
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,9 +144,9 @@ def fault_of(chain: Chain, exercise: Exercise) -> Fault | None:
         return Fault.MISSING
     if not holds(chain[0], exercise.by, exercise.on):
         return Fault.OF_ANOTHER
-    if any(exercise.act not in each.acts for each in chain):
+    if any(exercise.action.act not in each.acts for each in chain):
         return Fault.OTHER_ACT
-    if any(each.products and exercise.product not in each.products for each in chain):
+    if any(each.products and exercise.action.product not in each.products for each in chain):
         return Fault.OTHER_PRODUCT
     if not _linked(chain):
         return Fault.NOT_DELEGABLE
@@ -165,16 +161,8 @@ def still_covers(cited: Cited | None, authorities: Mapping[str, Chain], on: date
     """Whether what was cited covers the same act on another day. `authorities`: what is cited, as it is then."""
     if cited is None:
         return False
-    exercise = Exercise(
-        act=cited.act,
-        by=cited.by,
-        on=on,
-        product=cited.product,
-        mass_g=cited.mass_g,
-        amount_minor=cited.amount_minor,
-        currency=cited.currency,
-    )
-    return fault_of(authorities.get(cited.authority, ()), exercise) is None
+    action = Action(act=cited.act, product=cited.product, mass_g=cited.mass_g, amount_minor=cited.amount_minor, currency=cited.currency)
+    return fault_of(authorities.get(cited.authority, ()), Exercise(action=action, by=cited.by, on=on)) is None
 
 
 def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = None) -> Cited | Uncovered:
@@ -192,7 +180,8 @@ def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = Non
         return _cited(min(covering, key=_width), exercise)
     nearest = max(faults, key=list(Fault).index, default=Fault.MISSING)
     which = "no authority covers" if named is None else f"{named} does not cover"
-    return Uncovered(nearest, f"{which} {exercise.act} by {exercise.by} on {exercise.on}", f"an authority for {exercise.act} in force")
+    act = exercise.action.act
+    return Uncovered(nearest, f"{which} {act} by {exercise.by} on {exercise.on}", f"an authority for {act} in force")
 
 
 def interest_in(about: str, name: str) -> str:
@@ -206,16 +195,7 @@ def cite(capacity: Capacity | None, action: Action) -> Cited | Refused[Fault]:
         return Refused(Fault.MISSING, f"nobody is named who may {action.act}")
     if found := sorted(capacity.conflicts.intersection(action.concerns)):
         return Refused(Fault.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
-    exercise = Exercise(
-        act=action.act,
-        by=capacity.by,
-        on=capacity.on,
-        product=action.product,
-        mass_g=action.mass_g,
-        amount_minor=action.amount_minor,
-        currency=action.currency,
-    )
-    cited = narrowest(capacity.held, exercise, capacity.named)
+    cited = narrowest(capacity.held, Exercise(action=action, by=capacity.by, on=capacity.on), capacity.named)
     return Refused(cited.fault, cited.detail, "/authority", cited.accepted) if isinstance(cited, Uncovered) else cited
 
 
@@ -252,11 +232,11 @@ def _in_force(authority: Authority, on: date) -> bool:
 
 
 def _over(authority: Authority, exercise: Exercise) -> bool:
-    if authority.limit_g is not None and exercise.mass_g is not None and exercise.mass_g > authority.limit_g:
+    if authority.limit_g is not None and exercise.action.mass_g is not None and exercise.action.mass_g > authority.limit_g:
         return True
-    if authority.limit_minor is None or exercise.amount_minor is None:
+    if authority.limit_minor is None or exercise.action.amount_minor is None:
         return False
-    return exercise.currency != authority.currency or exercise.amount_minor > authority.limit_minor
+    return exercise.action.currency != authority.currency or exercise.action.amount_minor > authority.limit_minor
 
 
 def _cited(chain: Chain, exercise: Exercise) -> Cited:
@@ -265,12 +245,12 @@ def _cited(chain: Chain, exercise: Exercise) -> Cited:
         authority=own.id,
         version=own.version,
         under=tuple(Link(authority=each.id, version=each.version) for each in above),
-        act=exercise.act,
+        act=exercise.action.act,
         by=exercise.by,
-        product=exercise.product,
-        mass_g=exercise.mass_g,
-        amount_minor=exercise.amount_minor,
-        currency=exercise.currency,
+        product=exercise.action.product,
+        mass_g=exercise.action.mass_g,
+        amount_minor=exercise.action.amount_minor,
+        currency=exercise.action.currency,
     )
 
 

@@ -56,8 +56,9 @@ def a_delegation(id: str = "ins_del", **changes: Any) -> Authority:
 
 
 def an_exercise(**changes: Any) -> Exercise:
-    given: dict[str, Any] = {"act": "approve", "by": "officer", "on": TODAY, "product": "antimony", "mass_g": 100}
-    return Exercise(**(given | changes))
+    given: dict[str, Any] = {"act": "approve", "by": "officer", "on": TODAY, "product": "antimony", "mass_g": 100} | changes
+    by, on = given.pop("by"), given.pop("on")
+    return Exercise(action=Action(**given), by=by, on=on)
 
 
 def fault(chain: Chain = (a_delegation(), STATUTE), **changes: Any) -> Fault | None:
