@@ -15,16 +15,14 @@ from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
-from shared.delivery.tokens import TokenSource
 from shared.engines.engines import Engines, remembered_ports
 from shared.process.app import create_app
 from shared.process.service import Kernel, Service
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
-from shared.tls import trusted
 from shared.writer.commands import Accepted, Context
-from tests.kernel.stage import Renewed, serve
-from tests.waiting import HANGS_AFTER_S, until
+from tests.kernel.stage import calling, serve
+from tests.waiting import until
 
 
 class LedgerStage:
@@ -81,12 +79,8 @@ class LedgerStage:
     @asynccontextmanager
     async def client(self, client_id: str) -> AsyncIterator[httpx.AsyncClient]:
         """A caller of the ledger with its own token."""
-        who = self.clients[client_id]
-        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
-        tokens = TokenSource(f"{self.urls['identity']}/oauth/token", who.client_id, who.client_secret, http=asking)
-        async with httpx.AsyncClient(base_url=self.urls["ledger"], auth=Renewed(tokens), timeout=HANGS_AFTER_S, verify=trusted()) as http:
+        async with calling(self.urls["ledger"], self.urls["identity"], self.clients[client_id]) as http:
             yield http
-        await tokens.aclose()
 
     async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
         """Has a stockpile decide commands, and gives the places of the events: "inventory/0/123"."""

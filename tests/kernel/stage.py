@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
 from reserve.operate.migrate import grant, role_of
-from services.identity.clients import seed
+from services.identity.clients import LocalClient, seed
 from services.identity.main import create_app as identity_app
 from shared.clock import Clock, SystemClock
 from shared.delivery.tokens import TokenSource
@@ -43,15 +43,27 @@ from tests.waiting import HANGS_AFTER_S, until
 class Renewed(httpx.Auth):
     """A token lives for 15 minutes, and a stage for as long as its tests take."""
 
-    def __init__(self, tokens: TokenSource, own: str | None = None) -> None:
+    def __init__(self, tokens: TokenSource, own: str) -> None:
         """`own`: what a client sends of itself, which is renewed; another person's token is sent as a test gives it."""
         self._tokens = tokens
         self._own = own
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        if request.headers.get("authorization") in (None, self._own):
+        if request.headers["authorization"] == self._own:
             request.headers.update(await self._tokens.authorization())
         yield request
+
+
+@asynccontextmanager
+async def calling(url: str, issuer: str, who: LocalClient) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service, with its own token of this issuer."""
+    asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
+    tokens = TokenSource(f"{issuer}/oauth/token", who.client_id, who.client_secret, http=asking)
+    first = await tokens.authorization()
+    renewed = Renewed(tokens, first["authorization"])
+    async with httpx.AsyncClient(base_url=url, headers=first, auth=renewed, timeout=HANGS_AFTER_S, verify=trusted()) as http:
+        yield http
+    await tokens.aclose()
 
 
 class Running:
@@ -208,14 +220,8 @@ class Stage:
 
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
-        client = self.clients[client_id]
-        asking = httpx.AsyncClient(timeout=HANGS_AFTER_S, verify=trusted())
-        tokens = TokenSource(f"{self.issuer}/oauth/token", client.client_id, client.client_secret, http=asking)
-        first = await tokens.authorization()
-        renewed = Renewed(tokens, first["authorization"])
-        async with httpx.AsyncClient(base_url=url, headers=first, auth=renewed, timeout=HANGS_AFTER_S, verify=trusted()) as http:
+        async with calling(url, self.issuer, self.clients[client_id]) as http:
             yield http
-        await tokens.aclose()
 
 
 @asynccontextmanager
