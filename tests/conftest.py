@@ -5,6 +5,7 @@ deployments of its own, so that no test meets another's.
 """
 
 import gc
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -53,6 +54,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # five thousand tests and all that they import stay: they need not be looked through again and again
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What failed is said when it fails: a run that is cut off has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid} ({report.when}):\n{report.longreprtext}", flush=True)
 
 
 FAULT = f"{'fault':<60} {'waited, s':>10} {'acknowledged':>14} {'present':>10}"
