@@ -45,6 +45,11 @@ def read_endpoints(folder: Path) -> Endpoints:
     return msgspec.json.decode((folder / "endpoints.json").read_bytes(), type=Endpoints)
 
 
+def serving(name: str, port: int) -> tuple[str, ...]:
+    """The arguments of Python that serve a service: by them its processes are found, too."""
+    return "-m", "reserve", "serve", name, "--port", str(port)
+
+
 class Deployment:
     """`port` is the gateway's; without one, a free one that is kept. `settings` names servers that exist already, if any.
 
@@ -77,7 +82,7 @@ class Deployment:
         children = [
             Child(
                 name=name,
-                argv=(sys.executable, "-m", "reserve", "serve", name, "--port", str(ports[name])),
+                argv=(sys.executable, *serving(name, ports[name])),
                 env=self.environment(name),
                 health_url=f"{self.urls[name]}/readyz",
                 live_url=f"{self.urls[name]}/livez",

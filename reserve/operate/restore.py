@@ -10,7 +10,7 @@ import msgspec
 import psutil
 
 from reserve.operate.backup import POSTGRES, PUBLIC, TILES, Head, Manifest, NoBackup, heads_of, must_be_empty, verify
-from reserve.operate.deployment import read_endpoints
+from reserve.operate.deployment import read_endpoints, serving
 from reserve.operate.migrate import role_of
 from services.ledger.keys import open_key
 from services.ledger.tile_copy import cut_tiles
@@ -141,9 +141,8 @@ def _end_processes(name: str, folder: Path) -> None:
     """Found by their port: one that has been started and is not ready yet is in no file."""
     if not (folder / "endpoints.json").exists():
         return  # of a deployment without a supervisor, its operator ends them
-    port = read_endpoints(folder).services[name].rpartition(":")[2]
-    serving = ["services", "serve", name, "--port", port]
-    found = [process for process in psutil.process_iter(["cmdline"]) if (process.info["cmdline"] or [])[-len(serving) :] == serving]
+    own = list(serving(name, int(read_endpoints(folder).services[name].rpartition(":")[2])))
+    found = [process for process in psutil.process_iter(["cmdline"]) if (process.info["cmdline"] or [])[1:] == own]
     for process in found:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
