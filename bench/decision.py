@@ -13,15 +13,14 @@ from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     DecisionTerms,
-    Holdings,
     Opened,
     PublishedPool,
-    Units,
     canonical_document,
     compose,
     decision_hash,
     read_file,
 )
+from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.rules import RULES, IepFigures
 
 REQUESTS = 10_000

@@ -99,9 +99,20 @@ class _Held(msgspec.Struct, frozen=True):
     pool: str | None
 
 
+class _PartnerTerms(msgspec.Struct, frozen=True):
+    partner: PartnerCode
+    agreement: str
+    agreement_version: int
+    quota_left_g: Whole
+    own_cap: str | None
+    carry_g: str
+
+
 class _Holdings(msgspec.Struct, frozen=True):
+    protected_g: Whole
     held: tuple[_Held, ...] = ()
     positions: tuple[IepPosition, ...] = ()
+    partners: tuple[_PartnerTerms, ...] | None = None  # None: an earlier build did not write them down
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +155,7 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
         holdings = msgspec.json.decode(whole.holdings.content, type=_Holdings)
         if order is not None and not ordered:
             yield from _faults_of_takes(msgspec.json.decode(order, type=ReleaseOrder), decision.terms, lines, holdings)
+        yield from _faults_of_holdings(round, holdings)
         positions = holdings.positions
         if positions != tuple(IepPosition(**msgspec.structs.asdict(position)) for position in round.opened.positions):
             yield "it was decided with other positions than the round was opened with"
@@ -185,6 +197,23 @@ def _faults_of_takes(order: ReleaseOrder, terms: _Terms, lines: Sequence[_Line],
     for pool in order.pools:
         if pool.lots and sorted(pool.lots) != sorted(held.source for held in holdings.held if held.pool == pool.pool):
             yield f"its release order makes {pool.pool} of other lots than the decision does"
+
+
+def _faults_of_holdings(round: ToCheck, holdings: _Holdings) -> Iterator[str]:
+    """Approvers compare the lines with the agreements that stand beside them: those must be the journal's."""
+    if holdings.partners is None:
+        return
+    reads, caps = round.proposed.reads, round.opened.method.caps
+    for told in holdings.partners:
+        stated = (told.agreement, told.agreement_version, told.quota_left_g, told.own_cap, Fraction(told.carry_g))
+        if (read := reads.agreements.get(told.partner)) is None:
+            yield f"its holdings name {told.partner}, of whom no agreement was read"
+            continue
+        carry_g = Fraction(reads.carries_g.get(told.partner, "0"))
+        if stated != (read.agreement, read.version, max(read.quota_g - read.used_g, 0), caps.get(told.partner), carry_g):
+            yield f"its holdings give {told.partner} another agreement, quota, cap or carry than was read"
+    if holdings.protected_g != reads.protected_g:
+        yield f"its holdings protect {holdings.protected_g} g, and {reads.protected_g} g were protected"
 
 
 def _faults_of_form(whole: _File, decision: _Published, published: bytes) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`reserve approve`: what is proposed, read and shown, and then signed with the approver's own key, on the approver's own machine.
 
-A decision is computed anew first. The other documents say themselves all that there is to know.
+A decision is computed anew first, and what it says in two places is compared; what it says in one place alone is shown as not checkable.
+The other documents say themselves all that there is to know.
 """
 
 from pathlib import Path
@@ -12,8 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.commands.signable import NotSignable, Signable, read_signable
 from services.allocation.domain.book.state import RATIFICATION
-from services.allocation.domain.decisions.check import Difference, recompute
+from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import DecisionFile
+from services.allocation.domain.decisions.difference import Difference
+from services.allocation.domain.tenders.contradictions import contradictions_of_tender
 from services.allocation.domain.tenders.decision import TenderFile, recompute_tender
 from shared.terms.approval import ApprovalError, approval_bytes, approve, read_private_key
 
@@ -36,17 +40,16 @@ def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
         document = msgspec.structs.replace(document, purpose=RATIFICATION)  # of an emergency: the same file, signed for another purpose
     elif purpose is not None and purpose != document.purpose:
         fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
-    if document.decision is not None and (differences := _recomputed(document.decision)):
+    if document.decision is not None and (differences := _differences(document.decision)):
         first = differences[0]
-        fail(
-            f"{file}: not signed: {len(differences)} differences; {first.where} is {first.stated}, recomputed {first.computed}",
-            CHECK_FAILED,
-        )
+        fail(f"{file}: not signed: {len(differences)} differences; {one_line(f'{first.where}: {first.words}')}", CHECK_FAILED)
     return document
 
 
-def _recomputed(decision: DecisionFile | TenderFile) -> list[Difference]:
-    return recompute_tender(decision) if isinstance(decision, TenderFile) else recompute(decision)
+def _differences(decision: DecisionFile | TenderFile) -> list[Difference]:
+    if isinstance(decision, TenderFile):
+        return [*recompute_tender(decision), *contradictions_of_tender(decision)]
+    return [*recompute(decision), *contradictions(decision)]
 
 
 def show(document: Signable) -> None:

@@ -14,8 +14,10 @@ import typer
 from reserve.commands.failure import fail
 from reserve.commands.receipt import log_key
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, UnreadableCertificate, read_certificate
-from services.allocation.domain.decisions.check import Difference, recompute, recompute_own
+from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.contradictions import contradictions, not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decisions.difference import Difference
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.proofs.signed_note import VerifierKey
 from shared.terms.approval import SignedApproval, key_id, verify_approval
@@ -28,6 +30,7 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True):
 
     name: str
     detail: str = ""
+    code: str = ""  # of what a decision file says in two ways
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -97,6 +100,10 @@ def _decision(certificate: Certificate) -> Iterator[Looked]:
     yield _same("round", certificate.round, file.decision.terms.round)
     yield _same("product", certificate.product, file.decision.terms.product)
     yield from _recomputed(file)
+    yield from (_difference(found) for found in contradictions(file))
+    for each in not_compared(file):
+        if each.where not in ("terms/round", "terms/product"):  # which the certificate has, too
+            yield "not_checkable", Found(f"file/{each.where}", each.why)
 
 
 def _recomputed(file: DecisionFile) -> Iterator[Looked]:
@@ -115,7 +122,7 @@ def _recomputed(file: DecisionFile) -> Iterator[Looked]:
 
 
 def _difference(found: Difference) -> Looked:
-    return "failed", Found(f"file/{found.where}", f"it says {found.stated}, worked out {found.computed}")
+    return "failed", Found(f"file/{found.where}", found.words, found.code)
 
 
 def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:

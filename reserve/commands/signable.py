@@ -2,13 +2,17 @@
 that say what it is. A file that says more than is understood here is not signed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, assert_never
 
 import msgspec
 
+from services.allocation.domain.decisions.contradictions import not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decisions.difference import NotCompared
+from services.allocation.domain.decisions.holdings import PartnerTerms
+from services.allocation.domain.tenders.contradictions import tender_not_compared
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
 from services.allocation.events.policies import PolicyDocument
@@ -78,8 +82,32 @@ def _of_decision(file: DecisionFile) -> list[tuple[str, str]]:
         *([("cap", f"{terms.cap} of what is offered, for any one partner")] if terms.cap else []),
         *([("restraint", f"{terms.restraint} of base consumption")] if terms.restraint else []),
         *((f"pool {pool.pool}", _of_pool(pool)) for pool in terms.pools or ()),
+        *_of_stock(file),
         ("awards", ", ".join(awards) or "none shown"),
+        *_not_checkable(not_compared(file)),
     ]
+
+
+def _of_stock(file: DecisionFile) -> list[tuple[str, str]]:
+    if file.holdings is None:
+        return []
+    holdings = file.holdings.content
+    return [
+        ("available", f"{holdings.available_g} g, of which {holdings.protected_g} g are protected"),
+        *((f"partner {each.partner}", _of_partner(each)) for each in holdings.partners or ()),
+    ]
+
+
+def _of_partner(told: PartnerTerms) -> str:
+    cap = "" if told.own_cap is None else f", at most {told.own_cap} of what is offered"
+    return f"{told.agreement} version {told.agreement_version}, class {told.priority_class}, {told.quota_left_g} g of its quota left{cap}"
+
+
+def _not_checkable(found: Sequence[NotCompared]) -> list[tuple[str, str]]:
+    why: dict[str, list[str]] = {}
+    for each in found:
+        why.setdefault(each.why, []).append(each.where)
+    return [("not checkable", f"{', '.join(where)}: {reason}") for reason, where in why.items()]
 
 
 def _of_pool(pool: PublishedPool) -> str:
@@ -101,6 +129,7 @@ def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
         ("price", f"{terms.pricing}, accepted down to {decision.cut_off_price}"),
         ("awards", ", ".join(awards) or "none shown"),
         ("left", f"{decision.left_units} units"),
+        *_not_checkable(tender_not_compared(file)),
     ]
 
 

@@ -22,13 +22,12 @@ from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     DecisionTerms,
-    Holdings,
     Opened,
-    Units,
     canonical_document,
     compose,
     decision_hash,
 )
+from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned

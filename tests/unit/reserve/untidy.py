@@ -8,7 +8,6 @@ _SHARED_STORY = "until what several tests share is in tests/stories"
 # {rule: {place: why it may}}
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "long_files": {
-        "services/allocation/domain/decisions/decision.py": "the document and its one spelling: a reader checks the one against the other",
         "shared/delivery/inbox.py": "`Inbox`, see there",
         "shared/http/direct.py": "the shortest way from socket to answer, read and measured as a whole",
         "shared/journal/postgres.py": "the append and its SQL, which are tuned and read side by side",

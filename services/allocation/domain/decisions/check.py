@@ -20,15 +20,8 @@ from services.allocation.domain.decisions.decision import (
     line_of,
     stages_of,
 )
+from services.allocation.domain.decisions.difference import Difference
 from services.allocation.domain.rules import Group, RuleInputError, find_rule, retrace
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Where a file and its recomputation part; None: one of them has nothing there."""
-
-    where: str
-    stated: str | None
-    computed: str | None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +123,7 @@ def _differences(where: str, stated: object, computed: object) -> Iterator[Diffe
             for place, (left, right) in enumerate(zip_longest(stated, computed)):
                 yield from _differences(f"{where}/{place}", left, right)
         case _ if stated != computed:
-            yield Difference(where, *(None if value is None else str(value) for value in (stated, computed)))
+            yield Difference(where, None if stated is None else str(stated), None if computed is None else str(computed))
 
 
 def _plain(document: msgspec.Struct) -> object:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.allocation.domain import rules
+from services.allocation.domain.decisions.holdings import Document, Holdings, Units, UnitSize
 from services.allocation.domain.rules import (
     Claim,
     Group,
@@ -35,25 +36,13 @@ from shared.journal.record import MAX_INTEGER, Grams
 
 type Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]  # hex
 type Salt = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]  # 16 random bytes, hex: a line of few possible values cannot be guessed
-type UnitSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]  # grams
 
 FORMAT: Literal["reserve.decision.v2"] = "reserve.decision.v2"
 FIRST_FORMAT: Literal["reserve.decision.v1"] = "reserve.decision.v1"
 ONE_POOL = "all"  # of a round whose terms name no pools
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An unknown field would be hashed by one reader and dropped by another."""
-
-
-class Units(_Document, frozen=True, kw_only=True):
-    """Whole units of one size."""
-
-    unit_g: UnitSize
-    units: Grams
-
-
-class PublishedPool(_Document, frozen=True, kw_only=True):
+class PublishedPool(Document, frozen=True, kw_only=True):
     """A part of the supply, and in words who may have of it. It names no lot: what the reserve holds is not disclosed."""
 
     pool: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,39}$")]  # "lots", "lots_2", "rights"
@@ -62,7 +51,7 @@ class PublishedPool(_Document, frozen=True, kw_only=True):
     offered: tuple[Units, ...]  # largest unit first
 
 
-class DecisionTerms(_Document, frozen=True, kw_only=True):
+class DecisionTerms(Document, frozen=True, kw_only=True):
     """What everyone in the round may know of its inputs. `offered`: what all pools offer together, largest unit first; `pools`: in the
     order in which they are handed out. `compose` fills in what is not told. Caps of single partners stand in their lines alone."""
 
@@ -84,43 +73,7 @@ class DecisionTerms(_Document, frozen=True, kw_only=True):
         return Method(self.rule, self.inside or {})
 
 
-class Held(_Document, frozen=True, kw_only=True):
-    """Units of one size of one lot or right."""
-
-    source: str  # "lot_01j...", "right_01j..."
-    pool: str | None  # None: nobody in the round may have of it
-    unit_g: UnitSize
-    units: Grams
-
-
-class Profile(_Document, frozen=True, kw_only=True):
-    """Requests that ask for the same of a lot: none of an origin, so much of an element, by a day."""
-
-    profile: str
-    requests: tuple[str, ...]
-
-
-class Barred(_Document, frozen=True, kw_only=True):
-    """Why the requests of a profile may not have of these lots or rights. `profile` None: nobody may."""
-
-    sources: tuple[str, ...]
-    profile: str | None
-    why: str  # "origin CN excluded", "Sb 0.9965 < 0.9985", "on hold"
-
-
-class Holdings(_Document, frozen=True, kw_only=True):
-    """What only an auditor sees: the stock behind the offer, as it was known, and who might have had what. That is information, not an
-    input: a decision stands when stock moves. `positions` are an input of `iep`: of all of the group, also who asks for nothing."""
-
-    available_g: Grams
-    protected_g: Grams
-    held: tuple[Held, ...] | UnsetType = UNSET
-    profiles: tuple[Profile, ...] | UnsetType = UNSET
-    barred: tuple[Barred, ...] | UnsetType = UNSET
-    positions: tuple[IepFigures, ...] | UnsetType = UNSET
-
-
-class Claimant(_Document, frozen=True, kw_only=True):
+class Claimant(Document, frozen=True, kw_only=True):
     """The inputs of one line. Partners compete with what was accepted, at most what they asked."""
 
     request: str
@@ -139,7 +92,7 @@ class Claimant(_Document, frozen=True, kw_only=True):
     part_of_right: Fraction | UnsetType = UNSET  # of its partner's right: as much as was accepted of it, among the partner's requests
 
 
-class LineTake(_Document, frozen=True, kw_only=True):
+class LineTake(Document, frozen=True, kw_only=True):
     """Whole units of a pool, of one size."""
 
     pool: str
@@ -147,7 +100,7 @@ class LineTake(_Document, frozen=True, kw_only=True):
     units: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 
 
-class DecisionLine(_Document, frozen=True, kw_only=True):
+class DecisionLine(Document, frozen=True, kw_only=True):
     """One claimant's inputs and outcome. `iteration` and `turns` place it in the published steps. `days_of_cover`: what the award buys at
     the stated daily consumption; None if none was stated."""
 
@@ -162,14 +115,14 @@ class DecisionLine(_Document, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
 
 
-class Opened[T](_Document, frozen=True, kw_only=True):
+class Opened[T](Document, frozen=True, kw_only=True):
     """Something committed to, with the salt that opens its commitment."""
 
     salt: Salt
     content: T
 
 
-class Decision(_Document, frozen=True, kw_only=True):
+class Decision(Document, frozen=True, kw_only=True):
     """The published part. `lines`: the claimants' commitments in the order of their digits, which tells nothing about who is who."""
 
     terms: DecisionTerms
@@ -180,7 +133,7 @@ class Decision(_Document, frozen=True, kw_only=True):
     lines: tuple[Sha256, ...]
 
 
-class DecisionFile(_Document, frozen=True, kw_only=True):
+class DecisionFile(Document, frozen=True, kw_only=True):
     """A decision with what the reader may see opened. `lines`: by request id."""
 
     decision: Decision
@@ -194,14 +147,16 @@ class DecisionFile(_Document, frozen=True, kw_only=True):
         parts += [self.holdings.content] if self.holdings is not None else []
         for part in parts:
             for name in _ADDED[type(part)]:
-                if (getattr(part, name) is UNSET) != first:
+                missing = getattr(part, name) is UNSET
+                if missing != first and not (missing and name in _LATER):
                     raise ValueError(f"{name} is {'not of' if first else 'missing in'} {self.decision.terms.format}")
 
 
 _ADDED: Mapping[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in msgspec.structs.fields(kind) if field.default is UNSET)
     for kind in (Decision, DecisionTerms, Step, DecisionLine, Claimant, Holdings)
-}
+}  # with the second form
+_LATER = ("beside", "partners")  # of holdings: files of the second form that were made before lack them
 
 
 class UnreadableDecision(ValueError):

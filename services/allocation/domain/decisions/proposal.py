@@ -18,12 +18,12 @@ from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionLine,
     DecisionTerms,
-    Holdings,
     Opened,
     PublishedPool,
     canonical_document,
     compose,
 )
+from services.allocation.domain.decisions.holdings import Holdings, PartnerTerms
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, IepFigures, Method, capped, rational
 from services.allocation.events import Award, AwardTake, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId
 from shared.journal import record
@@ -76,7 +76,8 @@ def prepare(
         pools=offer.pools,
     )
     positions = tuple(IepFigures(**msgspec.structs.asdict(position)) for position in round.positions)
-    holdings = Opened(salt=salts[0], content=msgspec.structs.replace(offer.holdings, positions=positions))
+    partners = _partner_terms(book, round, surroundings)
+    holdings = Opened(salt=salts[0], content=msgspec.structs.replace(offer.holdings, positions=positions, partners=partners))
     claimants = _claimants(book, round, surroundings, offer)
     opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
     file = compose(terms, holdings, opened)
@@ -144,6 +145,22 @@ def _claimants(book: Book, round: Round, surroundings: Surroundings, offer: Offe
         )
         carry_g[partner] = Fraction(0)
     return claimants
+
+
+def _partner_terms(book: Book, round: Round, surroundings: Surroundings) -> tuple[PartnerTerms, ...]:
+    reads = reads_of(book, partners_of(book, round), surroundings)
+    return tuple(
+        PartnerTerms(
+            partner=partner,
+            agreement=read.agreement,
+            agreement_version=read.version,
+            priority_class=surroundings.terms[partner].priority_class,
+            quota_left_g=max(read.quota_g - read.used_g, 0),
+            own_cap=rational(own) if (own := round.method.caps.get(partner)) is not None else None,
+            carry_g=rational(reads.carries_g.get(partner, "0")),
+        )
+        for partner, read in reads.agreements.items()
+    )
 
 
 def _most_g(round: Round, partner: PartnerCode, offered_g: int) -> int | None:

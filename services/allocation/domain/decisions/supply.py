@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.domain.book.state import Book, Round
-from services.allocation.domain.decisions.decision import Barred, Held, Holdings, Profile, PublishedPool, Units
+from services.allocation.domain.decisions.decision import PublishedPool
 from services.allocation.domain.decisions.eligibility import (
     Asked,
     Asks,
@@ -21,6 +21,7 @@ from services.allocation.domain.decisions.eligibility import (
     sources_of_rights,
     stopped_on,
 )
+from services.allocation.domain.decisions.holdings import Barred, Beside, Held, Holdings, Profile, Units
 from services.allocation.domain.decisions.proposal import Offer
 from services.allocation.events import RequestId
 
@@ -185,8 +186,28 @@ def _offer(
         ),
         profiles=tuple(Profile(profile=f"p{place}", requests=tuple(sorted(requests))) for place, requests in enumerate(profiles, 1)),
         barred=tuple(_barred(sources)),
+        beside=_beside(stock, sources),
     )
     return Offer(pools=tuple(pools), eligible=eligible, holdings=holdings, lots=lots)
+
+
+def _beside(stock: Stock, sources: Sequence[Source]) -> Beside:
+    known = Counter[int]()
+    for lot in stock.lots:
+        known[lot.unit_g] += lot.units
+    held_g = sum(
+        unit_g * count for source in sources if source.kind == "rights" for units in source.units for unit_g, count in units.items()
+    )
+    return Beside(
+        unlisted=_units(_unlisted(stock)),
+        reserved=_units(+Counter({unit_g: units - stock.free_units.get(unit_g, 0) for unit_g, units in known.items()})),
+        rights_rest_g=sum(right.mass_g for right in stock.rights) - held_g,
+        rights_reserved_g=stock.reserved_rights_g,
+    )
+
+
+def _units(counts: Mapping[int, int]) -> tuple[Units, ...]:
+    return tuple(Units(unit_g=unit_g, units=counts[unit_g]) for unit_g in sorted(counts, reverse=True))
 
 
 def _words(pool: _Pool) -> str:

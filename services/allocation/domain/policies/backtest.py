@@ -9,16 +9,8 @@ from fractions import Fraction
 
 import msgspec
 
-from services.allocation.domain.decisions.decision import (
-    Claimant,
-    DecisionFile,
-    DecisionTerms,
-    Holdings,
-    Opened,
-    PublishedPool,
-    Units,
-    compose,
-)
+from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, PublishedPool, compose
+from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.policies.scenario import AskedFor, Scenario, ScenarioRound
 from services.allocation.domain.policies.terms import BY_POSITION, admits
 from services.allocation.domain.rules import IepFigures, RuleInputError, rational

@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from services.allocation.domain.decisions.check import Checked, Difference
+from services.allocation.domain.decisions.check import Checked
 from services.allocation.domain.decisions.decision import Opened, Sha256
+from services.allocation.domain.decisions.difference import Difference
 from services.allocation.domain.tenders.clearing import (
     AtCutOff,
     Clearing,

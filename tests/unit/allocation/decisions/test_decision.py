@@ -13,15 +13,13 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.allocation.domain.decisions.check import Difference, recompute, recompute_own
+from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
     DecisionLine,
     DecisionTerms,
-    Holdings,
     Opened,
-    Units,
     UnreadableDecision,
     canonical_document,
     commitment,
@@ -31,6 +29,8 @@ from services.allocation.domain.decisions.decision import (
     partner_view,
     read_file,
 )
+from services.allocation.domain.decisions.difference import Difference
+from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.decisions.written_lines import first_lines, own_part
 from services.allocation.domain.rules import RULES, IepFigures, RuleInputError, Turn
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from reserve.__main__ import app
 from services.allocation import scenarios
-from services.allocation.domain.decisions.decision import Claimant, PublishedPool, Units, read_file
+from services.allocation.domain.decisions.decision import Claimant, PublishedPool, read_file
+from services.allocation.domain.decisions.holdings import Units
 from services.allocation.domain.policies.backtest import BacktestResult, Case, NotDecided, case_of, cases_of, decide_again, try_out
 from services.allocation.domain.policies.backtest_text import text_of
 from services.allocation.domain.policies.scenario import Scenario, ScenarioUnreadable

@@ -139,3 +139,34 @@ def test_positions_that_the_round_was_not_opened_with_are_told() -> None:
     other = msgspec.structs.replace(round.opened, positions=POSITIONS[:2])
     faults = list(faults_of(msgspec.structs.replace(round, opened=other), prepared.published, prepared.file, prepared.release_order))
     assert "it was decided with other positions than the round was opened with" in faults
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda one: {"agreement": "agr_XX"}, "another agreement, quota, cap or carry"),
+        (lambda one: {"quota_left_g": one.quota_left_g + 1}, "another agreement, quota, cap or carry"),
+        (lambda one: {"own_cap": Fraction(1, 7)}, "another agreement, quota, cap or carry"),
+        (lambda one: {"partner": "XX"}, "of whom no agreement was read"),
+    ],
+)
+def test_agreements_beside_the_lines_that_the_journal_does_not_know_are_told(change: Callable[[Any], Any], told: str) -> None:
+    round, prepared = round_by(METHODS["pro rata under a cap"])
+    file = read_file(prepared.file)
+    assert file.holdings is not None and isinstance(file.holdings.content.partners, tuple)
+    first, *others = file.holdings.content.partners
+    partners = (msgspec.structs.replace(first, **change(first)), *others)
+    assert any(told in fault for fault in _faults_with(round, prepared, file, partners=partners))
+
+
+def test_protected_stock_that_the_journal_does_not_know_is_told() -> None:
+    round, prepared = round_by(METHODS["rights"])
+    file = read_file(prepared.file)
+    assert any("its holdings protect 1 g" in fault for fault in _faults_with(round, prepared, file, protected_g=1))
+
+
+def _faults_with(round: ToCheck, prepared: Prepared, file: DecisionFile, **changes: Any) -> list[str]:
+    assert file.holdings is not None
+    holdings = msgspec.structs.replace(file.holdings, content=msgspec.structs.replace(file.holdings.content, **changes))
+    forged = again(msgspec.structs.replace(file, holdings=holdings), lambda terms, claimants: (terms, claimants))
+    return list(faults_of(*renamed(round, forged), prepared.release_order))

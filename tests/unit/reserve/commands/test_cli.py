@@ -17,14 +17,13 @@ from reserve.__main__ import app
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionTerms,
-    Holdings,
     Opened,
-    Units,
     canonical_document,
     compose,
     decision_hash,
     partner_view,
 )
+from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.policies import PolicyDocument
 from services.ledger.keys import seed_key
@@ -223,7 +222,7 @@ def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: P
     file.write_bytes(canonical_document(msgspec.structs.replace(DECISION, lines=(raised, *others))))
     result = reserve("approve", file, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json")
     assert result.exit_code == 1
-    assert "lines/0/content/award_g is 80, recomputed 50" in result.stderr
+    assert "lines/0/content/award_g: it says 80, worked out 50" in result.stderr
     assert not (tmp_path / "approval.json").exists()
 
 

@@ -56,14 +56,24 @@ def test_a_tenders_decision_is_shown_cleared_again_and_signed(tmp_path: Path):
     result = approve(tmp_path, FILE)
     signed = read_approval(result.stdout.encode())
     assert (signed.purpose, signed.document) == ("tender", cleared("JP", "US").cleared.decision)
-    for words in ("tnd_1", "uniform, accepted down to 1100", "JP 10 g for 0.11 AUD, US 10 g for 0.11 AUD"):
+    for words in (
+        "tnd_1",
+        "uniform, accepted down to 1100",
+        "JP 10 g for 0.11 AUD, US 10 g for 0.11 AUD",
+        "not checkable",
+        "terms/reserve_price",
+    ):
         assert words in result.stderr, words
+    assert "not checkable" in result.stderr and "terms/reserve_price" in result.stderr
 
 
 def test_a_tenders_decision_that_does_not_clear_so_is_not_signed(tmp_path: Path):
     for old, new in ((b'"left_units":0', b'"left_units":1'), (b'"amount_minor":11', b'"amount_minor":12')):
         assert old in FILE
         assert approve(tmp_path, FILE.replace(old, new, 1)).exit_code == 1
+    result = approve(tmp_path, FILE.replace(b'"cap_units":2', b'"cap_units":3', 1))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "terms/cap_units: tender_cap_invalid" in result.stderr
     own = canonical(own_lines(read_tender_file(FILE), "JP"))
     assert approve(tmp_path, own).exit_code == 1, "an approver sees every bid"
 
