@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
 from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.domain.products import SetProtectedStock
@@ -96,7 +97,7 @@ class Reserve:
 
     async def approval(self, round: str, who: str = "approver-1", key: Ed25519PrivateKey | None = None) -> Any:
         file = read_file(msgspec.json.encode(await self.get(who, f"/v1/rounds/{round}/decision")))
-        assert recompute(file) == []
+        assert (recompute(file), contradictions(file)) == ([], [])
         return msgspec.to_builtins(approve(decision_hash(file), key or self.key, approver=self.subject(who)))
 
     async def approve(self, round: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from reserve.client import ProblemAnswer
 from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.ledger.receipt import verify_receipt
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
@@ -33,7 +34,7 @@ async def test_a_request_becomes_a_dispatch_that_the_ledger_proves(world: World)
 
     file = (await world.operator.request("GET", f"/allocation/v1/rounds/{round}/decision")).content
     assert decision_hash(read_file(file)) == decision
-    assert recompute(read_file(file)) == []
+    assert (recompute(read_file(file)), contradictions(read_file(file))) == ([], [])
 
     await world.approved(round, decision, "approver-2")
     certified = await world.certified(round)

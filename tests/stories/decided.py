@@ -43,7 +43,7 @@ STOCK = Stock(
 )
 
 
-def decided(kind: str = "share") -> DecisionFile:
+def decided(kind: str = "share", stock: Stock = STOCK, supply: int = 30, on: date = TODAY) -> DecisionFile:
     """A real one: by the book, over lots of two sizes and a right; some are for some alone, one is on hold."""
     asked = [("jp_1", JP, 12), ("jp_2", JP, 6), ("us", US, 14), ("eu", EU, 8)]
     story = a_book()
@@ -53,7 +53,7 @@ def decided(kind: str = "share") -> DecisionFile:
     positions = POSITIONS if kind == "right" else ()
     story = story.given(open_round(*(name for name, _, _ in asked), method=METHODS[kind], positions=positions))
     found = story.state.rounds[ROUND]
-    offer = offer_from(STOCK, asked_in(story.state, found), 30 * UNIT_G, TODAY)
+    offer = offer_from(stock, asked_in(story.state, found), supply * UNIT_G, on)
     salts = [f"{place:032x}" for place in range(1, 6)]
     return read_file(prepare(ROUND, ANTIMONY, story.state, found, AROUND, offer, salts).file)
 

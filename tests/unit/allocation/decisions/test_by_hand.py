@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reserve.operate.migrate import ROOT
 from services.allocation.domain.decisions.decision import DecisionFile
 from services.allocation.domain.rules import RULES
-from tests.unit.allocation.decisions.test_decision import claimant, decide, terms
+from tests.stories.composed import claimant, decide, terms
 
 PAGE = (ROOT / "docs" / "certificates.md").read_text()
 TONNE = 1_000_000

@@ -1,13 +1,17 @@
 """What a decision says in two places agrees, and what it says in one place alone is named: no value changes in silence."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions, not_compared
@@ -19,8 +23,10 @@ from services.allocation.domain.decisions.decision import (
     partner_view,
     read_file,
 )
+from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
 from services.allocation.domain.rules import RuleInputError
-from tests.stories.book import EU, JP, US
+from tests.stories.book import EU, JP, TONNE, UNIT_G, US
+from tests.stories.composed import at, leaves
 from tests.stories.decided import METHODS, WRONG, again, decided, forged
 
 
@@ -32,6 +38,66 @@ def test_a_decision_that_the_reserve_made_contradicts_itself_in_nothing(kind: st
     assert any(barred.profile is None for barred in (file.holdings.content.barred if file.holdings else ()) or ())
     for partner in (JP, US, EU):
         assert contradictions(partner_view(file, partner)) == []
+
+
+LOTS = st.lists(
+    st.builds(
+        Lot,
+        lot=st.integers(0, 10**6).map("lot_{}".format),
+        depot=st.sampled_from(("Darwin", "Perth")),
+        unit_g=st.sampled_from((UNIT_G, TONNE)),
+        units=st.integers(0, 12),
+        origin=st.sampled_from(("AU", "CN")),
+        contents=st.just({"Sb": "0.9965"}),
+        expires_on=st.sampled_from((None, date(2025, 12, 31), date(2026, 2, 1), date(2026, 8, 1))),
+    ),
+    max_size=6,
+    unique_by=lambda each: each.lot,
+)
+RIGHTS = st.lists(
+    st.builds(
+        Right,
+        right=st.integers(0, 10**6).map("rgt_{}".format),
+        mass_g=st.integers(0, 40 * TONNE),
+        window_from=st.sampled_from((None, date(2026, 2, 1), date(2026, 5, 1))),
+        window_to=st.sampled_from((date(2025, 12, 1), date(2026, 9, 30))),
+    ),
+    max_size=3,
+    unique_by=lambda each: each.right,
+)
+STOPS = st.lists(
+    st.builds(
+        Stop,
+        scope=st.sampled_from(("depot", "partner", "product", "all")),
+        target=st.sampled_from(("Darwin", "JP", "US")),
+        expires_on=st.sampled_from((None, date(2025, 12, 31))),
+    ),
+    max_size=2,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    *(st.sampled_from(sorted(METHODS)), LOTS, RIGHTS, STOPS, st.integers(-9, 9), st.integers(-9, 9)),
+    *(st.integers(0, 20 * TONNE), st.integers(0, 60 * TONNE), st.integers(1, 60)),
+)
+def test_no_decision_that_the_reserve_makes_contradicts_itself_whatever_it_holds(
+    kind: str, lots: list[Lot], rights: list[Right], stops: list[Stop], more: int, less: int, reserved_g: int, protected_g: int, supply: int
+) -> None:
+    """`more`, `less`: free units of each size beyond those of known lots, or fewer."""
+    known = Counter({UNIT_G: more, TONNE: less})
+    for each in lots:
+        known[each.unit_g] += each.units
+    stock = Stock(
+        nominal_unit_g=UNIT_G,
+        lots=lots,
+        rights=rights,
+        stops=stops,
+        free_units={unit_g: max(0, units) for unit_g, units in known.items()},
+        reserved_rights_g=reserved_g,
+        protected_g=protected_g,
+    )
+    assert contradictions(decided(kind, stock, supply)) == []
 
 
 # --- what somebody would have signed
@@ -59,21 +125,6 @@ def test_a_decision_from_before_its_agreements_were_told_names_what_it_cannot_sh
 
 
 # --- every value
-
-
-def leaves(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else None
-    if items is None:
-        yield path
-        return
-    for key, value in items:
-        yield from leaves(value, (*path, key))
-
-
-def at(document: Any, path: tuple[Any, ...]) -> Any:
-    for key in path:
-        document = document[key]
-    return document
 
 
 def others(plain: Any, path: tuple[Any, ...]) -> list[Any]:

@@ -30,58 +30,12 @@ from services.allocation.domain.decisions.decision import (
     read_file,
 )
 from services.allocation.domain.decisions.difference import Difference
-from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.holdings import Units
 from services.allocation.domain.decisions.written_lines import first_lines, own_part
-from services.allocation.domain.rules import RULES, IepFigures, RuleInputError, Turn
+from services.allocation.domain.rules import RULES, RuleInputError, Turn
+from tests.stories.composed import HOLDINGS, claimant, decide, leaves, salt, terms
 
 FIRST_FILES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "decisions_v1").glob("*.json"))}  # by rule
-
-
-def salt(number: int) -> str:
-    return hashlib.sha256(b"%d" % number).hexdigest()[:32]
-
-
-def terms(rule: str = "pro_rata", **units: int) -> DecisionTerms:
-    offered = tuple(Units(unit_g=int(size[1:]), units=count) for size, count in (units or {"g1": 100}).items())
-    return DecisionTerms(
-        round="rnd_1",
-        product="antimony-metal",
-        rule=rule,
-        restraint=Fraction(93, 100) if rule == "iep" else None,
-        policy="pol_1",
-        policy_version=3,
-        disruption="dis_1",
-        offered=offered,
-    )
-
-
-def claimant(request: str, partner: str, asked_g: int, **more: Any) -> Claimant:
-    defaults = {"accepted_g": asked_g, "agreement": f"agr_{partner}", "agreement_version": 2}
-    return Claimant(request=request, partner=partner, asked_g=asked_g, **{**defaults, **more})
-
-
-def position(partner: str, base_g: int, commitment_g: int, production_g: int, imports_g: int) -> IepFigures:
-    return IepFigures(
-        partner=partner, base_g=base_g, commitment_g=commitment_g, production_g=production_g, imports_g=imports_g, source="statistics"
-    )
-
-
-POSITIONS = {
-    "JP": position("JP", 300, 40, 0, 150),
-    "US": position("US", 400, 60, 50, 200),
-    "EU": position("EU", 90, 20, 0, 30),
-    "AU": position("AU", 10, 0, 60, 0),  # it has more than it may consume
-}
-HOLDINGS = Opened(salt=salt(0), content=Holdings(available_g=300, protected_g=200, positions=tuple(POSITIONS.values())))
-
-
-def decide(the_terms: DecisionTerms, *claimants: Claimant) -> DecisionFile:
-    """Each with its partner's position, where the rule goes by those."""
-    placed = [
-        msgspec.structs.replace(content, position=POSITIONS[content.partner]) if the_terms.rule == "iep" else content
-        for content in claimants
-    ]
-    return compose(the_terms, HOLDINGS, [Opened(salt=salt(n), content=content) for n, content in enumerate(placed, start=1)])
 
 
 def sample(rule: str = "pro_rata") -> DecisionFile:
@@ -249,11 +203,6 @@ def test_a_file_of_the_first_form_says_nothing_that_came_with_the_second() -> No
 
 
 # --- tampering
-
-
-def leaves(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else None
-    return [path] if items is None else [leaf for key, value in items for leaf in leaves(value, (*path, key))]
 
 
 def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:

@@ -12,23 +12,9 @@ from services.allocation.domain.tenders.contradictions import contradictions_of_
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, compose, read_tender_file, recompute_tender
 from shared.journal.record import canonical
 from tests.stories.audit_tenders import TERMS, cleared
+from tests.stories.composed import at, leaves
 
 FILE = read_tender_file(cleared("JP", "US").documents[1])
-
-
-def leaves(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else None
-    if items is None:
-        yield path
-        return
-    for key, value in items:
-        yield from leaves(value, (*path, key))
-
-
-def at(document: Any, path: tuple[Any, ...]) -> Any:
-    for key in path:
-        document = document[key]
-    return document
 
 
 def cleared_again(file: TenderFile) -> TenderFile:
