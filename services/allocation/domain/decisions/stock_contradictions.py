@@ -157,18 +157,19 @@ def _of_who_may_have(
         if bool(pool.restricted) == (having[pool.pool] == everyone):
             stated = f"for {'some' if pool.restricted else 'all'}"
             yield contradiction("restriction_differs", f"terms/pools/{pool.pool}/restricted", stated, sorted(having[pool.pool]), "lines")
-    pool_for = {(pool.kind, frozenset(having[pool.pool])): pool.pool for pool in pools if any(units.units for units in pool.offered)}
-    fit_for: dict[frozenset[str | None], Requests] = {}
+    pool_for: dict[tuple[str, Requests], str] = {
+        (pool.kind, frozenset(having[pool.pool])): pool.pool for pool in pools if any(units.units for units in pool.offered)
+    }
+    alike: dict[tuple[frozenset[str | None], str | None, str], str] = {}  # the first of the sources of which the same is told
     for held in holdings.held or ():
-        barred = bars.of_source(held.source)
-        if barred not in fit_for:
-            fit_for[barred] = _fit(holdings, barred)
-        fit, where = fit_for[barred], f"holdings/held/{held.source}/pool"
-        if held.pool is None:
-            if fit and (other := pool_for.get((_kind(held.source), fit))) is not None:
+        alike.setdefault((bars.of_source(held.source), held.pool, _kind(held.source)), held.source)
+    for (barred, inside, kind), source in alike.items():
+        fit, where = _fit(holdings, barred), f"holdings/held/{source}/pool"
+        if inside is None:
+            if fit and (other := pool_for.get((kind, fit))) is not None:
                 yield contradiction("pool_differs", where, None, other, "who may have of it, by holdings/barred")
-        elif wrong := sorted(fit ^ having[held.pool]):
-            yield contradiction("pool_not_fit", where, held.pool, f"another, for {', '.join(wrong[:3])}", "holdings/barred and lines")
+        elif wrong := sorted(fit ^ having[inside]):
+            yield contradiction("pool_not_fit", where, inside, f"another, for {', '.join(wrong[:3])}", "holdings/barred and lines")
 
 
 def _fit(holdings: Holdings, barred: frozenset[str | None]) -> Requests:

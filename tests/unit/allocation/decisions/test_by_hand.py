@@ -1,4 +1,4 @@
-"""docs/certificates.md, "By hand": its example is true, and its Python gives the award of any line."""
+"""docs/certificates.md, "By hand": its example is true, and its Python gives the award of any line, and it lists every code."""
 
 import re
 from fractions import Fraction
@@ -68,3 +68,13 @@ def test_the_example_is_what_the_rule_gives() -> None:
 def test_by_hand_every_line_comes_out_as_it_was_decided(rule: str, claims: list[int], carries: list[Fraction], units: int) -> None:
     them = [claimant(f"req_{place}", "JP", claim_g, carry_in_g=carries[place]) for place, claim_g in enumerate(claims)]
     assert_by_hand(decide(terms(rule, g5=units), *them))
+
+
+def test_every_code_of_a_contradiction_is_on_the_page() -> None:
+    sources = [*(ROOT / "services/allocation/domain").glob("*/*contradictions.py")]
+    assert len(sources) == 3
+    text = "".join(source.read_text() for source in sources)
+    codes = set(re.findall(r'contradiction\(\s*"([a-z_]+)"', text)) | set(re.findall(r', "([a-z_]+_differs)"\)', text))
+    listed = PAGE.partition("## Codes")[2]
+    assert len(codes) > 35
+    assert codes | {"outcome_differs"} == set(re.findall("`([a-z_]+)`", listed))
