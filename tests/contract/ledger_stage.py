@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from reserve.operate.migrate import migrate, role_of
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
+from services.inventory.domain.controls import CONTROLS
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.engines.engines import Engines, remembered_ports
@@ -22,6 +24,7 @@ from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
 from shared.writer.commands import Accepted, Context
 from tests.kernel.stage import calling, serve
+from tests.stories.countersigned import by_two
 from tests.waiting import until
 
 
@@ -85,7 +88,8 @@ class LedgerStage:
     async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
         """Has a stockpile decide commands, and gives the places of the events: "inventory/0/123"."""
         places: list[str] = []
-        for command in commands:
+        on = date.fromisoformat(effective_on)
+        for command in (each for whole in commands for each in by_two(CONTROLS, whole, on)):
             context = Context(
                 command_id=secrets.token_bytes(32),
                 actor="test",

@@ -39,6 +39,7 @@ from services.inventory.events.loans import (
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
+from services.inventory.events.proposals import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProposalEvent
 from services.inventory.events.releases import (
     PinnedUnits,
     ReleaseCancelled,
@@ -56,6 +57,10 @@ __all__ = [
     "AssayRecorded",
     "AuthorityCited",
     "AwardForwarded",
+    "CommandApproved",
+    "CommandLapsed",
+    "CommandProposed",
+    "CommandWithdrawn",
     "CustodyModel",
     "DrawDelivered",
     "DrawDispatched",
@@ -80,6 +85,7 @@ __all__ = [
     "PinnedUnits",
     "ProductId",
     "ProductRegistered",
+    "ProposalEvent",
     "ProtectedStockSet",
     "ReleaseCancelled",
     "ReleaseId",
@@ -139,4 +145,8 @@ type Event = (
     | DrawDelivered
     | StockAdjusted
     | AuthorityCited
+    | CommandProposed
+    | CommandApproved
+    | CommandWithdrawn
+    | CommandLapsed
 )
