@@ -209,7 +209,7 @@ def countersigned(decider: Decider, controls: Controls, events: ProposalEvents) 
             events.proposed(
                 proposal=command.proposal,
                 act=control.act,
-                command=command.command,
+                command=msgspec.json.decode(written),  # as it will be read
                 document=command.document,
                 proposed_by=command.by,
                 lapses_on=command.on + timedelta(days=WAITS_DAYS),

@@ -1,4 +1,4 @@
-"""What waits for another person's signature, and the keys that they sign by: those that were enrolled before are in allocation's journal."""
+"""What waits for another person's signature, and the keys that they sign by. Those of before are in allocation's journal."""
 
 from alembic import op
 
@@ -12,15 +12,15 @@ depends_on = None
 
 # As far as this service has read it: what stands after that, it takes as it comes.
 ENROLLED = """
+    WITH told AS (
+        SELECT type, data ->> 'subject' AS subject, data ->> 'key' AS key, data ->> 'public_key' AS public_key
+        FROM allocation.events JOIN inbox_cursors ON inbox_cursors.source = 'allocation' AND inbox_cursors.shard = events.shard
+        WHERE events.position <= inbox_cursors.position
+    )
     INSERT INTO approver_keys (subject, key, public_key, revoked)
-    SELECT enrolled.data ->> 'subject', enrolled.data ->> 'key', enrolled.data ->> 'public_key', EXISTS (
-        SELECT FROM allocation.events AS revoked
-        JOIN inbox_cursors AS cursor ON cursor.source = 'allocation' AND cursor.shard = revoked.shard AND revoked.position <= cursor.position
-        WHERE revoked.type = 'allocation.approver_key_revoked.v1' AND revoked.data ->> 'subject' = enrolled.data ->> 'subject'
-        AND revoked.data ->> 'key' = enrolled.data ->> 'key')
-    FROM allocation.events AS enrolled
-    JOIN inbox_cursors AS cursor ON cursor.source = 'allocation' AND cursor.shard = enrolled.shard AND enrolled.position <= cursor.position
-    WHERE enrolled.type = 'allocation.approver_key_enrolled.v1'"""
+    SELECT subject, key, public_key,
+        (subject, key) IN (SELECT subject, key FROM told WHERE type = 'allocation.approver_key_revoked.v1')
+    FROM told WHERE type = 'allocation.approver_key_enrolled.v1'"""
 
 
 def upgrade() -> None:
