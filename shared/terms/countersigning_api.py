@@ -115,7 +115,7 @@ def proposals_router(*tags: str) -> APIRouter:
     async def approve_proposal(
         proposal: ProposalPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
     ) -> ProposalView:
-        """It is done at once, as its stream stands now."""
+        """Signed, it is done at once."""
         rows = await _rows(reads, proposal)
         command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
         for row in rows:

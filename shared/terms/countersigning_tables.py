@@ -23,7 +23,7 @@ class ProposalStatus(StrEnum):
 
 
 class _Table(SQLModel, registry=registry()):
-    """A registry of its own, so that no service's tables are in it."""
+    """Apart from the tables of services."""
 
 
 class ProposalRow(_Table, table=True):

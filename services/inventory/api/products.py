@@ -34,7 +34,7 @@ class ProductBody(Body):
 
 
 class ProtectedStockBody(Body):
-    """`authority`: by whose word it is kept."""
+    """`authority`: who approved that it is kept."""
 
     mass_g: WholeGrams
     authority: Text = "none named"

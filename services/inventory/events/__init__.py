@@ -5,6 +5,7 @@ version.
 """
 
 from services.inventory.events.authority import AuthorityCited
+from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProposalEvent
 from services.inventory.events.draws import (
     AwardForwarded,
     DrawDelivered,
@@ -39,7 +40,6 @@ from services.inventory.events.loans import (
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
-from services.inventory.events.proposals import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProposalEvent
 from services.inventory.events.releases import (
     PinnedUnits,
     ReleaseCancelled,
