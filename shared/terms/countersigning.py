@@ -30,6 +30,7 @@ class Class(StrEnum):
     PROTECTS = "protects"  # it stops something, at once
     EXERCISES = "exercises"  # what was approved
     MOVES_VALUE = "moves value"  # with other people's signatures in it, or counted by it
+    ALONE = "moves value, by one person yet"  # there is to be none of these
     CORRECTS = "corrects"  # no grams, money, party, place or day of law
     FOLLOWS = "follows"  # a timer or an event of another service gives it, and no person: it has the class of what caused it
 
