@@ -52,11 +52,12 @@ SEEDS ?= 200
 simulate: setup ## the kernel on simulated engines, in virtual time: SEEDS=n runs, or the one of SEED=n
 	@$(RUN) tests.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BROKEN),--broken "$(BROKEN)")
 
-check: setup ## style, types, and who may import whom
+check: setup ## style, types, who may import whom, and that each command says who may give it
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve
 	@$(VENV)/bin/lint-imports
+	@$(RUN) reserve.controls > /dev/null
 
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
 	@$(RESERVE) bench $(ONLY)

@@ -8,6 +8,7 @@ import msgspec
 from reserve.client import Client
 from reserve.commands.approve import sign_document
 from reserve.commands.approver_key import new_key
+from reserve.demo.countersigned import Signer, countersigned
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, all_rows, subject_of, until
 
@@ -19,8 +20,8 @@ SUPPLY_G = 1_000_000_000 * UNIT_G
 
 async def release_stock(parties: Parties, folder: Path, products: list[str]) -> list[str]:
     """The release of each product. Raises what the calls raise."""
-    await agree_on_stock(parties, products)
     subject, key_file = await empowered_approver(parties, folder)
+    await agree_on_stock(parties, products, Signer(parties.approvers[0], key_file))
     for product in products:
         await _round(parties, parties.approvers[0], subject, key_file, product)
     releases = await until("the releases", lambda: _released(parties, products))
@@ -38,10 +39,10 @@ async def empowered_approver(parties: Parties, folder: Path) -> tuple[str, Path]
     return subject, key_file
 
 
-async def agree_on_stock(parties: Parties, products: list[str]) -> None:
+async def agree_on_stock(parties: Parties, products: list[str], signer: Signer) -> None:
     """The products have stock, and the partner an agreement on them."""
     await parties.admin.post("/allocation/v1/partners", {"partner": PARTNER, "name": "Japan"})
-    await asyncio.gather(*(_stock(parties.depot_operator, product) for product in products))
+    await asyncio.gather(*(_stock(parties.depot_operator, product, signer) for product in products))
     await until("the books to know the stock", lambda: _known(parties, products))
     terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
     validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
@@ -58,8 +59,9 @@ async def _released(parties: Parties, products: list[str]) -> dict[str, str] | N
     return found if found.keys() >= set(products) else None
 
 
-async def _stock(operator: Client, product: str) -> None:
-    await operator.post(
+async def _stock(operator: Client, product: str, signer: Signer) -> None:
+    await countersigned(
+        operator,
         "/inventory/v1/products",
         {
             "product": product,
@@ -70,8 +72,10 @@ async def _stock(operator: Client, product: str) -> None:
             "nominal_unit_g": UNIT_G,
             "specification": "none",
         },
+        signer,
     )
-    await operator.post(
+    await countersigned(
+        operator,
         "/inventory/v1/lots",
         {
             "product": product,
@@ -88,6 +92,7 @@ async def _stock(operator: Client, product: str) -> None:
                 "in_specification": True,
             },
         },
+        signer,
     )
 
 

@@ -15,6 +15,7 @@ from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, empowered_approver
 from bench.receipts import drain
 from reserve.commands.approve import sign_document
+from reserve.demo.countersigned import Signer
 from reserve.demo.parties import Parties, Unexpected, all_rows, until
 from reserve.operate.deployment import Deployment
 from reserve.operate.serving import serving
@@ -32,8 +33,8 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         deployment = Deployment(Path(folder))
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
-            await agree_on_stock(parties, [PRODUCT, BESIDE])
             subject, key_file = await empowered_approver(parties, Path(folder))
+            await agree_on_stock(parties, [PRODUCT, BESIDE], Signer(parties.approvers[0], key_file))
             measured = _Rounds(deployment, parties, subject, key_file, options.some(REQUESTS))
             async for each in measured.figures():
                 yield each

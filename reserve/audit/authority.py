@@ -22,6 +22,7 @@ from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundApproved, RoundExtended, RoundOpened, RoundProposed, RoundReleased
 from services.allocation.events.tenders import TenderApproved
 from services.inventory.events import HoldLifted, ProtectedStockSet, ReleaseCancelled
+from shared.terms.countersigning import CommandApproved
 
 _AT_ONCE = timedelta(seconds=60)
 _LONGEST_CHAIN = 10
@@ -116,6 +117,8 @@ class Authority:
             case ReleaseCancelled() if not record.actor.startswith("service:"):  # else a loan was called off
                 concerns = frozenset({_interest("partner", event.partner)})
                 self._needs(service, place, record, "cancel_release", product=event.product, mass_g=event.mass_g, concerns=concerns)
+            case CommandApproved():
+                self._needs(service, place, record, event.act, by=event.approval.subject)
             case _:
                 for need in self._loans.see(event):
                     self._needs(

@@ -11,6 +11,7 @@ from reserve.audit.approvers import Approvers
 from reserve.audit.authority import Authority
 from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
+from reserve.audit.control import Control
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
@@ -61,7 +62,15 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
     results = findings.results()
     ok = not any(result.failed for result in results)
-    return Report(ok=ok, cut=cut, beyond=beyond, events=events + walk.events, checks=results)
+    return Report(
+        ok=ok,
+        cut=cut,
+        beyond=beyond,
+        events=events + walk.events,
+        checks=results,
+        noted=findings.noted,
+        notes=tuple(findings.notes),
+    )
 
 
 async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
@@ -116,6 +125,7 @@ class _Walk:
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
         self.authority = Authority(findings)
+        self._control = Control(findings, self.approvers)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
         self.policies = Policies(findings, self.approvers)
@@ -155,6 +165,7 @@ class _Walk:
     def finish(self) -> None:
         self.rounds.finish()
         self.authority.finish()
+        self._control.finish()
         self._emergencies.finish()
         self.policies.finish()
         self.approvers.finish()
@@ -276,6 +287,7 @@ class _Walk:
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
             self.authority.see(line.service, place, record, event)
+            self._control.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)
             self.policies.see(place, record, event)

@@ -137,7 +137,7 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 _STILL_OF_INVENTORY = """
     product_registered protected_stock_set hold_put_on hold_lifted round_held round_freed authority_cited award_forwarded
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
-    return_taken_in return_refused"""
+    return_taken_in return_refused command_proposed command_approved command_withdrawn command_lapsed"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released authority_cited
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed

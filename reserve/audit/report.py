@@ -44,6 +44,7 @@ class Check(StrEnum):
     POLICIES = "every round was opened under the active version of an approved policy, and is held as that says"
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
     APPROVALS = "approvers other than the proposer signed it"
+    CONTROL = "nothing that moves value in inventory was done by one person"
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -73,6 +74,8 @@ class Report(msgspec.Struct, frozen=True):
     beyond: int  # events that were there already, and that the checkpoint does not cover yet: nothing is said of them
     events: int  # looked at
     checks: tuple[CheckResult, ...]
+    noted: int = 0  # things of before a rule was in force, which would break it now: they fail nothing
+    notes: tuple[Failure, ...] = ()  # the first ones
 
 
 class Findings:
@@ -82,6 +85,8 @@ class Findings:
         self.checked: Counter[Check] = Counter()
         self.failed: Counter[Check] = Counter()
         self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
+        self.noted = 0
+        self.notes: list[Failure] = []
 
     def look(self, check: Check, fine: bool, place: str, what: str | Callable[[], str]) -> bool:
         """One more thing checked. `what` says, or works out, what is wrong if it is not fine."""
@@ -94,6 +99,12 @@ class Findings:
         self.failed[check] += 1
         if len(self._failures[check]) < KEPT_FAILURES:
             self._failures[check].append(Failure(place, what))
+
+    def note(self, place: str, what: str) -> None:
+        """What would fail a rule that was not in force yet."""
+        self.noted += 1
+        if len(self.notes) < KEPT_FAILURES:
+            self.notes.append(Failure(place, what))
 
     def results(self) -> tuple[CheckResult, ...]:
         return tuple(

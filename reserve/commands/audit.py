@@ -51,6 +51,10 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
+    for note in report.notes:
+        console.print(f"[yellow]noted[/] {escape(note.place)}: {escape(note.what)}", soft_wrap=True)
+    if report.noted > len(report.notes):
+        console.print(f"[yellow]noted[/] and {report.noted - len(report.notes):,} more")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")

@@ -20,6 +20,7 @@ from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPap
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
 from services.loans.events.terms import AmendCondition, Restructure, WaiveCondition, WaiveCovenant, WriteOff
 from shared.journal.record import canonical
+from shared.terms.countersigning import CommandPaper
 from shared.terms.papers import Paper, UnreadablePaper, read_paper
 
 TENDER_FORMAT = "reserve.tender_decision.v1"
@@ -131,6 +132,20 @@ def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
         ("left", f"{decision.left_units} units"),
         *_not_checkable(tender_not_compared(file)),
     ]
+
+
+def _of_command(document: CommandPaper) -> list[tuple[str, str]]:
+    about = ((name, text_of(value)) for name, value in document.command.items() if name != "type" and value is not None)
+    return [
+        ("act", f"{document.act}, in {document.service}"),
+        ("stream", document.stream),
+        *about,
+        ("proposed", f"on {document.proposed_on} by {document.proposed_by}"),
+    ]
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
 def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
@@ -264,4 +279,5 @@ _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     LoanPaper: _of_loan,
     WriteDownPaper: _of_write_down,
     HoldingPaper: _of_holding,
+    CommandPaper: _of_command,
 }

@@ -173,8 +173,8 @@ async def repay_in_kind(stage: Stage) -> None:
             "in_specification": True,
         },
     }
-    matured = await stage.parties.depot_operator.post(
-        f"/inventory/v1/rights/{stage.offtake_right}/maturity",
+    matured = await stage.in_stock(
+        f"rights/{stage.offtake_right}/maturity",
         {"settled_g": DELIVERED_UNITS * CONCENTRATE_UNIT_G, "delivery": delivery},
     )
     with stage.screen.waiting("the delivery is valued and credited"):
@@ -184,7 +184,8 @@ async def repay_in_kind(stage: Stage) -> None:
     rows = [
         (
             "inventory",
-            f"lot {matured['lot']['lot'][:12]}... of {mass(matured['delivered_g'])} of concentrate is stock, under the Reserve's right",
+            f"lot {matured['command']['delivery']['lot'][:12]}... of {mass(DELIVERED_UNITS * CONCENTRATE_UNIT_G)} of concentrate is stock, "
+            "under the Reserve's right",
         ),
         (
             "loans",
@@ -219,9 +220,8 @@ async def close_loan(stage: Stage) -> None:
 
 
 async def _secure_right(stage: Stage) -> None:
-    operator = stage.parties.depot_operator
-    await operator.post(
-        "/inventory/v1/products",
+    await stage.in_stock(
+        "products",
         {
             "product": CONCENTRATE,
             "name": "Antimony concentrate",
@@ -232,8 +232,8 @@ async def _secure_right(stage: Stage) -> None:
             "specification": "Sb 50% min, As 0.5% max",
         },
     )
-    right = await operator.post(
-        "/inventory/v1/rights",
+    right = await stage.in_stock(
+        "rights",
         {
             "product": CONCENTRATE,
             "project": PROJECT_NAME,
@@ -243,7 +243,7 @@ async def _secure_right(stage: Stage) -> None:
             "window_to": "2029-12-31",
         },
     )
-    stage.offtake_right = right["right"]
+    stage.offtake_right = right["command"]["right"]
 
 
 def _tonnage(stage: Stage, mass_g: int) -> dict[str, Any]:

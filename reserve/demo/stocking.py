@@ -8,7 +8,8 @@ import msgspec
 
 from reserve.client import Client
 from reserve.commands.approver_key import new_key
-from reserve.demo.instruments import INVENTORYS, delegate, register_direction
+from reserve.demo.countersigned import Signer
+from reserve.demo.instruments import delegate, register_direction
 from reserve.demo.parties import subject_of, until
 from reserve.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
 from reserve.demo.screen import mass
@@ -37,14 +38,13 @@ async def register_instruments(stage: Stage) -> None:
     direction = await register_direction(register)
     for approver, office in zip(stage.parties.approvers, OFFICES, strict=True):
         await delegate(register, direction, await subject_of(approver), office)
-    for operator in (stage.parties.operator, stage.parties.depot_operator):
-        await delegate(register, direction, await subject_of(operator), "Reserve Operations", INVENTORYS)
     stage.screen.say(f"Under an Act and [bold]{DIRECTION}[/], power to decide is delegated to the {' and the '.join(OFFICES)}.")
 
 
 async def _enrol(stage: Stage, approver: Client, name: str) -> None:
     subject = await subject_of(approver)
     stage.key_files[subject] = stage.folder / f"{name}.pem"
+    stage.signers.append(Signer(approver, stage.key_files[subject]))
     public_key, _ = new_key(stage.key_files[subject])
     await stage.parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
 
@@ -52,11 +52,11 @@ async def _enrol(stage: Stage, approver: Client, name: str) -> None:
 async def take_in_stock(stage: Stage) -> None:
     operator = stage.parties.depot_operator
     for product in PRODUCTS:
-        await operator.post("/inventory/v1/products", _product(product))
+        await stage.in_stock("products", _product(product))
         for lot in product.lots:
-            await operator.post("/inventory/v1/lots", _lot(product, lot))
+            await stage.in_stock("lots", _lot(product, lot))
         for right in product.rights:
-            await operator.post("/inventory/v1/rights", _right(product, right))
+            await stage.in_stock("rights", _right(product, right))
         await operator.post(
             f"/inventory/v1/products/{product.product}/protected-stock",
             {"mass_g": product.protected_g, "authority": DIRECTION, "reason": "for Australia's own last need"},

@@ -11,6 +11,7 @@ from services.allocation.background.working_out import DecisionProcess
 from services.allocation.domain.authority import approver, approver_key, instrument, official
 from services.allocation.domain.book import decider as book
 from services.allocation.domain.clocks import clock
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.decisions import renouncing, report, review, superseding
 from services.allocation.domain.partners import agreement, disruption, partner
 from services.allocation.domain.policies import policy
@@ -50,6 +51,7 @@ SERVICE = Service(
         tender.DECIDER,
         bid.DECIDER,
     ),
+    controls=CONTROLS,
     event_type=events.Event,
     upcasters=UPCASTERS,
     project=project,

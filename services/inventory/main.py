@@ -3,10 +3,11 @@
 from functools import cache, partial
 
 from services.allocation import events as allocation
-from services.allocation.events.acting import AUTHORITY
+from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
+from services.inventory.domain.controls import CONTROLS, EVENTS
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.problems import ApiReason
@@ -22,6 +23,7 @@ from shared.process.service import Service, subscription
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
 from shared.terms.authority_tables import UnderAuthority
+from shared.terms.countersigning import countersigned
 
 
 @cache
@@ -48,7 +50,8 @@ ALLOCATION_TYPES = frozenset(
 
 SERVICE = Service(
     name=NAME,
-    deciders=(DECIDER,),
+    deciders=(countersigned(DECIDER, CONTROLS, EVENTS),),
+    controls=CONTROLS,
     event_type=Event,
     project=project,
     tables=metadata,
@@ -61,7 +64,7 @@ SERVICE = Service(
             needs=lambda fact: allocation.documents_of(fact.event),
             upcasters=ALLOCATION_UPCASTERS,
             take=take_partners,
-            acting=AUTHORITY,
+            acting=ACTING,
         ),
         subscription(
             "loans",
@@ -79,7 +82,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
-    acting=UnderAuthority(signing=False),
+    acting=UnderAuthority(proposals=True),
     recorded_by="ledger",
     parts=(Stockpiles,),
 )

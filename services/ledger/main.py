@@ -4,6 +4,7 @@ from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.ledger.api import router
+from services.ledger.domain.controls import CONTROLS
 from services.ledger.domain.log import DECIDER
 from services.ledger.events import Event
 from services.ledger.log import Log, keep_log
@@ -18,6 +19,7 @@ from shared.process.service import Service, subscription
 SERVICE = Service(
     name="ledger",
     deciders=(DECIDER,),
+    controls=CONTROLS,
     event_type=Event,
     project=project,
     tables=metadata,

@@ -6,6 +6,7 @@ from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.loans.api import router
 from services.loans.api.loan import imports as loan_imports
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.facility import headroom
 from services.loans.domain.loan import decider as loan
@@ -23,6 +24,7 @@ from shared.terms.authority_tables import UnderAuthority
 SERVICE = Service(
     name="loans",
     deciders=(headroom.DECIDER, projects.DECIDER, loan.DECIDER, offtake.DECIDER, delivery.DECIDER, equity.DECIDER, material.DECIDER),
+    controls=CONTROLS,
     event_type=Event,
     project=project,
     tables=metadata,

@@ -77,11 +77,12 @@ class Decider(msgspec.Struct, frozen=True, kw_only=True):
     decide: Callable[[Any, Any], Sequence[Any] | Refused[Any]]
     evolve: Callable[[Any, Any], Any]
     timers: Callable[[Any], Sequence[Timer | CancelTimer]] = no_timers
+    also_refuses: frozenset[type[Reasons]] = frozenset()  # besides what the type of `decide` says
 
     @property
     def reasons(self) -> frozenset[type[Reasons]]:
         """Why it may refuse, as the type of `decide` says."""
-        return frozenset(_reasons_in(get_type_hints(self.decide).get("return")))
+        return self.also_refuses.union(_reasons_in(get_type_hints(self.decide).get("return")))
 
 
 def _reasons_in(hint: Any) -> Iterator[type[Reasons]]:

@@ -30,6 +30,7 @@ from shared.journal.record import Fact
 from shared.settings import Settings
 from shared.terms.acting import Tells
 from shared.terms.authority_tables import UnderAuthority, taking
+from shared.terms.countersigning import Controls
 from shared.writer.writer import Writer
 
 ELSEWHERE_SECONDS = 0.1  # how often a reader looks for what another process's inbox has taken
@@ -60,6 +61,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tables: sa.MetaData  # its read tables
     subscriptions: tuple[Subscription, ...] = ()
     router: APIRouter
+    controls: Controls = {}  # what each command does to what people hold, and so who gives it
     reasons: type[Reasons] | None = None  # why its API refuses by itself, besides what its deciders refuse
     acting: UnderAuthority | None = None  # that people act under authority in it
     epoch: int = 1

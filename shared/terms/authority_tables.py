@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shared.journal.columns import json
 from shared.journal.connection import Connection, Project, as_json
 from shared.journal.record import Fact
+from shared.terms import countersigning_tables
 from shared.terms.acting import (
     Approval,
     EndOfAuthority,
@@ -59,24 +60,29 @@ class ApproverKeyRow(_Table, table=True):
 metadata = _Table.metadata
 
 
-def first(*, signing: bool = True) -> list[str]:
-    """As a migration of a service makes them, in which people act under authority; `signing`: and approve by their keys."""
-    keys = """CREATE TABLE approver_keys (
+def first() -> list[str]:
+    """As a migration of a service makes them, in which people act under authority and approve by their keys."""
+    return [
+        "CREATE TABLE authorities (id varchar PRIMARY KEY, subjects jsonb NOT NULL, content jsonb NOT NULL)",
+        "CREATE TABLE conflicts (official varchar NOT NULL, key varchar NOT NULL, PRIMARY KEY (official, key))",
+        *keys(),
+    ]
+
+
+def keys() -> list[str]:
+    return [
+        """CREATE TABLE approver_keys (
             subject varchar NOT NULL,
             key varchar NOT NULL,
             public_key varchar NOT NULL,
             revoked boolean NOT NULL,
             PRIMARY KEY (subject, key)
         )"""
-    return [
-        "CREATE TABLE authorities (id varchar PRIMARY KEY, subjects jsonb NOT NULL, content jsonb NOT NULL)",
-        "CREATE TABLE conflicts (official varchar NOT NULL, key varchar NOT NULL, PRIMARY KEY (official, key))",
-        *([keys] if signing else []),
     ]
 
 
-def no_first(*, signing: bool = True) -> list[str]:
-    return [f"DROP TABLE {table}" for table in ("authorities", "conflicts", *(["approver_keys"] if signing else []))]
+def no_first() -> list[str]:
+    return [f"DROP TABLE {table}" for table in ("authorities", "conflicts", "approver_keys")]
 
 
 # Fed by the events of the service that registers
@@ -164,16 +170,15 @@ TAKEN_OVER = Register(held_by=_held_by, authorities=_authorities, key=_key)
 
 
 class UnderAuthority(msgspec.Struct, frozen=True, kw_only=True):
-    """That people act under authority in a service. `signing`: they approve by their keys, too."""
+    """That people act under authority in a service, and approve by their keys. `proposals`: another person signs what moves value."""
 
-    signing: bool = True
+    proposals: bool = False
     register: Register = TAKEN_OVER  # another one is of the service that registers, which has tables of its own
 
     @property
     def tables(self) -> tuple[sa.Table, ...]:
-        if self.register is not TAKEN_OVER:
-            return ()
-        return tuple(table for table in metadata.sorted_tables if self.signing or table.name != ApproverKeyRow.__tablename__)
+        taken_over = metadata.sorted_tables if self.register is TAKEN_OVER else []
+        return (*taken_over, *(countersigning_tables.metadata.sorted_tables if self.proposals else []))
 
 
 async def chains_of(session: AsyncSession, register: Register, ids: Iterable[str]) -> dict[str, Chain]:

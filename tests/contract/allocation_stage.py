@@ -17,6 +17,7 @@ from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.main import SERVICE as ALLOCATION
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.products import SetProtectedStock
 from services.inventory.main import SERVICE as INVENTORY
 from shared.clock import Clock, SystemClock, day_of
@@ -26,6 +27,7 @@ from shared.settings import Settings
 from shared.terms.approval import approve, public_key_hex
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import Running, Stage, a_stage, context, free_port, until
+from tests.stories.countersigned import by_two
 from tests.stories.stockpile import UNIT_G, lot, register
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
@@ -66,8 +68,8 @@ class Reserve:
         return await self.post("admin-1", "/v1/instruments", instrument)
 
     async def happen(self, *commands: Any) -> None:
-        """In inventory, as if an operator had asked for it there."""
-        for command in commands:
+        """In inventory, as if an operator had asked for it there, and another person had signed what needs it."""
+        for command in (each for whole in commands for each in by_two(CONTROLS, whole, TODAY)):
             decided = await self.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", command, context())
             assert hasattr(decided, "facts"), decided
 

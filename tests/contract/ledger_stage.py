@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import msgspec
 from reserve.operate.migrate import migrate, role_of
 from services.identity.clients import seed
 from services.identity.main import create_app as identity_app
+from services.inventory.domain.controls import CONTROLS
+from services.inventory.events import AuthorityCited
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
 from shared.engines.engines import Engines, remembered_ports
@@ -20,8 +23,10 @@ from shared.process.app import create_app
 from shared.process.service import Kernel, Service
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
+from shared.terms.countersigning import EVENTS
 from shared.writer.commands import Accepted, Context
 from tests.kernel.stage import calling, serve
+from tests.stories.countersigned import by_two
 from tests.waiting import until
 
 
@@ -83,9 +88,10 @@ class LedgerStage:
             yield http
 
     async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
-        """Has a stockpile decide commands, and gives the places of the events: "inventory/0/123"."""
+        """Has a stockpile decide commands, and gives the places of the events, but for who proposed and signed: "inventory/0/123"."""
         places: list[str] = []
-        for command in commands:
+        on = date.fromisoformat(effective_on)
+        for command in (each for whole in commands for each in by_two(CONTROLS, whole, on)):
             context = Context(
                 command_id=secrets.token_bytes(32),
                 actor="test",
@@ -95,7 +101,7 @@ class LedgerStage:
             )
             answer = await self.inventory.writer.submit(f"stockpile/{product}", command, context)
             assert isinstance(answer, Accepted), answer
-            places += [fact.place for fact in answer.facts]
+            places += [fact.place for fact in answer.facts if not isinstance(fact.event, (*EVENTS, AuthorityCited))]
         return places
 
 

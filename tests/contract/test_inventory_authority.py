@@ -1,16 +1,22 @@
 """Inventory asks for an authority over HTTP, by what allocation tells it: on the real PostgreSQL and Kafka."""
 
 import secrets
+from hashlib import sha256
 from typing import Any
 
 import httpx
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import delegate, register_direction
 from services.allocation.events.authority import Power
 from services.inventory.events import AuthorityCited
+from shared.terms.approval import approve, public_key_hex
 from tests.contract.allocation_stage import PRODUCT, Reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 
 
 async def answered(client: httpx.AsyncClient, path: str, body: Any) -> tuple[int, str | None]:
@@ -18,41 +24,64 @@ async def answered(client: httpx.AsyncClient, path: str, body: Any) -> tuple[int
     return answer.status_code, None if answer.is_success else answer.json()["code"]
 
 
-async def test_stock_is_opened_and_a_hold_lifted_under_an_authority_only(reserve: Reserve):
+async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signer_has_an_authority(reserve: Reserve):
     name = reserve.inventory.kernel.service.name
     known = reserve.inventory.kernel.pool
+    url = reserve.stage.urls[name]
     direction = await register_direction(reserve.register)
-    protected, level = f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 90 * UNIT_G, "reason": "a review"}
-    async with reserve.stage.client(reserve.stage.urls[name], "operator-1") as operator:
+    subject = reserve.subject("approver-2")
+    await reserve.post("admin-1", "/v1/approver-keys", {"subject": subject, "public_key": public_key_hex(KEY)})
+    await until(lambda: known.fetchval("SELECT true FROM approver_keys WHERE subject = $1", subject))
+
+    async with reserve.stage.client(url, "operator-1") as operator, reserve.stage.client(url, "approver-2") as signer:
+
+        async def proposed(path: str, body: Any) -> Any:
+            answer = await operator.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+            assert answer.status_code == 202, answer.text
+            return answer.json()
+
+        async def signed(proposal: Any, **changes: Any) -> tuple[int, str | None]:
+            document = (await signer.get(f"/v1/proposals/{proposal['proposal']}/document")).content
+            assert sha256(document).hexdigest() == proposal["document"]
+            approval = msgspec.to_builtins(approve(proposal["document"], KEY, approver=subject, purpose="command"))
+            return await answered(signer, f"/v1/proposals/{proposal['proposal']}/approvals", approval | changes)
+
         put = await operator.post(
             "/v1/holds",
             json={"scope": "depot", "target": "Port Selby", "reason": "heat", "authority": "keeper"},
             headers={"Idempotency-Key": "h"},
         )
         assert put.is_success, put.text
-        lift = f"/v1/holds/{put.json()['hold']}/lift"
-        assert await answered(operator, protected, level) == (403, "authority_missing")
-        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "authority_missing")
-        assert await answered(operator, lift, {"reason": "cooled", "authority": "Minister"}) == (422, "invalid_request")
+        opened = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 90 * UNIT_G, "reason": "a review"})
+        lifted = await proposed(f"/v1/holds/{put.json()['hold']}/lift", {"reason": "cooled"})
+        assert (opened["act"], opened["status"], lifted["act"]) == ("open_protected_stock", "proposed", "lift_hold")
+        assert await answered(operator, f"/v1/proposals/{lifted['proposal']}/approvals", {}) == (403, "forbidden")
+        assert await signed(opened) == (403, "authority_missing")
 
-        subject = reserve.subject("operator-1")
         small = await delegate(reserve.register, direction, subject, "depot", (Power.OPEN_PROTECTED_STOCK,), limit_g=UNIT_G)
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", small))
-        assert await answered(operator, protected, level) == (403, "authority_over_limit")
-        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "authority_other_act")
+        assert await signed(opened) == (403, "authority_over_limit")
+        assert await signed(lifted) == (403, "authority_other_act")
 
         wide = await delegate(reserve.register, direction, subject, "operations", (Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD))
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", wide))
-        assert await answered(operator, protected, level | {"authority": small}) == (403, "authority_over_limit")
+        assert await signed(opened, authority=small) == (403, "authority_over_limit")
         conflict = {"about": "product", "name": PRODUCT, "reason": "shares"}
         await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts", conflict)
         await until(lambda: known.fetchval("SELECT true FROM conflicts WHERE official = $1", subject))
-        assert await answered(operator, lift, {"reason": "cooled"}) == (403, "conflict_of_interest")
+        assert await signed(lifted) == (403, "conflict_of_interest")
         await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts/withdraw", conflict | {"reason": "sold"})
         await until(lambda: known.fetchval("SELECT count(*) = 0 FROM conflicts WHERE official = $1", subject))
 
-        assert await answered(operator, lift, {"reason": "cooled"}) == (200, None)
-        assert await answered(operator, protected, level) == (200, None)
+        assert await signed(lifted) == (201, None)
+        assert await signed(lifted) == (404, "proposal_not_found")
+        assert await signed(opened) == (201, None)
+        found = (await signer.get(f"/v1/proposals/{opened['proposal']}")).json()
+        assert (found["status"], found["approval"]["subject"]) == ("approved", subject)
+        waiting = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 0, "reason": "a review"})
+        assert [each["proposal"] for each in (await signer.get("/v1/proposals?status=proposed")).json()["data"]] == [waiting["proposal"]]
+        assert await answered(signer, f"/v1/proposals/{waiting['proposal']}/withdraw", {"reason": "no need"}) == (200, None)
+        assert (await signer.get("/v1/proposals?status=proposed")).json()["data"] == []
     events = [event async for _, event in reserve.inventory.kernel.journal.read_stream(f"stockpile/{PRODUCT}")]
     cited = [event.cited for event in events if isinstance(event, AuthorityCited)]
     assert [(each.act, each.authority, each.under[0].authority) for each in cited[-2:]] == [

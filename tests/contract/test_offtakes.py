@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.lots import RecordAssay
 from services.inventory.domain.rights import MatureRight
 from services.inventory.events import Assay, LotId, RightId
@@ -14,6 +15,7 @@ from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
 from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
 from tests.kernel.stage import context, until
+from tests.stories.countersigned import by_two
 from tests.stories.stockpile import PASSED, UNIT_G, lot, register, right
 
 RIGHTS = [f"rgt_01jh7qmxw4e0aayfkn3d1a2b{number}" for number in ("31", "32")]
@@ -40,7 +42,7 @@ async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def in_stock(lender: Lender, *commands: Any) -> None:
-    for command in commands:
+    for command in (each for whole in commands for each in by_two(CONTROLS, whole, TODAY)):
         told = context(effective_on=TODAY.isoformat())
         decided = await lender.beside["inventory"].kernel.writer.submit("stockpile/antimony-metal", command, told)
         assert hasattr(decided, "facts"), decided

@@ -99,8 +99,8 @@ async def test_what_is_drawn_and_not_taken_away_is_stock_again(world: World) -> 
     product, _, release = await world.stocked_release("US", 2)
     drawn = await world.drawn("US", release, UNIT_G)
     assert (await world.balances(product, at_least=drawn.position))["title/partner/US"] == UNIT_G
-    back = await world.post(world.operator, f"/inventory/v1/draws/{drawn['draw']}/return", {"reason": "vessel cancelled"})
-    assert (back["status"], back["available_g"]) == ("returned", UNIT_G)
+    back = await world.countersigned(f"draws/{drawn['draw']}/return", {"reason": "vessel cancelled"})
+    assert (await world.operator.get(f"/inventory/v1/draws/{drawn['draw']}", at_least=back.position))["status"] == "returned"
     books = await world.balances(product, at_least=back.position)
     assert "title/partner/US" not in books
     assert books["title/reserve/available"] == 2 * UNIT_G
@@ -109,8 +109,7 @@ async def test_what_is_drawn_and_not_taken_away_is_stock_again(world: World) -> 
 
 async def test_a_cancelled_release_is_available_to_others(world: World) -> None:
     product, _, release = await world.stocked_release("US", 2)
-    cancelled = await world.post(world.operator, f"/inventory/v1/releases/{release}/cancel", {"reason": "the nominee withdrew"})
-    assert cancelled["cancelled_g"] == 2 * UNIT_G
+    cancelled = await world.countersigned(f"releases/{release}/cancel", {"reason": "the nominee withdrew"})
     await world.operator.get("/allocation/v1/stock", at_least=cancelled.position)
     assert await world.released_to("JP", product, 2 * UNIT_G)
 
@@ -169,7 +168,7 @@ async def test_what_is_not_drawn_in_time_goes_back_by_itself(world: World) -> No
     stock = (await world.operator.get(f"/inventory/v1/products/{product}"))["balances"]
     assert (stock["available_g"], stock["released_g"], stock["drawn_g"]) == (UNIT_G, 0, UNIT_G)
 
-    late = await world.post(world.operator, f"/inventory/v1/draws/{drawn['draw']}/return", {"reason": "never collected"})
+    late = await world.countersigned(f"draws/{drawn['draw']}/return", {"reason": "never collected"})
     now = await world.balances(product, at_least=late.position)
     assert now["title/reserve/available"] == 2 * UNIT_G
     then = await world.balances(product, as_of=before)

@@ -138,10 +138,16 @@ class World:
             await self.operator.get(path, at_least=made.position)
         return made.body
 
+    async def countersigned(self, path: str, body: Any, approver: str = "approver-1") -> Answer:
+        """What an operator proposes in inventory, and an approver signs."""
+        proposed = await self.post(self.operator, f"/inventory/v1/{path}", body)
+        signed = await self.approval(proposed["document"], approver, "command")
+        return await self.post(self.clients[approver], f"/inventory/v1/proposals/{proposed['proposal']}/approvals", signed)
+
     async def registered_product(self, unit_g: int = UNIT_G) -> str:
         """A product that no other test has, known to inventory and allocation."""
         product = f"antimony-{next(self._numbers)}-{secrets.token_hex(3)}"
-        made = await self.post(self.operator, "/inventory/v1/products", product_body(product, unit_g))
+        made = await self.countersigned("products", product_body(product, unit_g))
         await self.operator.get("/allocation/v1/stock", at_least=made.position)
 
         async def has_a_book() -> bool:
@@ -152,9 +158,9 @@ class World:
 
     async def taken_in(self, product: str, units: int, **changed: Any) -> str:
         """A lot in specification. Allocation knows of it."""
-        made = await self.post(self.operator, "/inventory/v1/lots", self.lot_body(product, units, **changed))
+        made = await self.countersigned("lots", self.lot_body(product, units, **changed))
         await self.operator.get("/allocation/v1/stock", at_least=made.position)
-        lot: str = made["lot"]
+        lot: str = made["command"]["lot"]
         return lot
 
     def lot_body(self, product: str, units: int, **changed: Any) -> dict[str, Any]:
@@ -188,9 +194,9 @@ class World:
             "window_from": self.in_days(0),
             "window_to": self.in_days(400),
         }
-        made = await self.post(self.operator, "/inventory/v1/rights", body)
+        made = await self.countersigned("rights", body)
         await self.operator.get("/allocation/v1/stock", at_least=made.position)
-        right: str = made["right"]
+        right: str = made["command"]["right"]
         return right
 
     async def agreed_with(self, partner: str, product: str, quota_g: int = 10**12) -> str:
@@ -339,7 +345,7 @@ class World:
 
     async def lifted(self, hold: str) -> None:
         """Once allocation, whose rounds go by holds, has heard of it."""
-        lifted = await self.post(self.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
+        lifted = await self.countersigned(f"holds/{hold}/lift", {"reason": "cleared"})
         await self.operator.get("/allocation/v1/stock", at_least=lifted.position)
 
     # The books

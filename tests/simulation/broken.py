@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
-from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import GateEvidence
+from services.inventory.main import SERVICE as INVENTORY
 from services.loans.domain.facility import headroom
 from shared.delivery.broker import BrokerUnreachable
 from shared.delivery.inbox import Inbox
@@ -476,7 +476,7 @@ def _decide(command: Any, state: Any) -> Any:
     if isinstance(command, DispatchDraw):
         gate = GateEvidence(gate=LEDGER_RECEIPT, evidence="none", by="nobody")
         command = msgspec.structs.replace(command, gates=(gate,))
-    return DECIDER.decide(command, state)
+    return INVENTORY.deciders[0].decide(command, state)
 
 
 def _headroom_looked_up_elsewhere(deciders: Sequence[Decider]) -> Sequence[Decider]:

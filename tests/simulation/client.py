@@ -11,7 +11,7 @@ import msgspec
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document
 from shared.writer.commands import Accepted, CommandFailed, Context, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
-from tests.simulation.tables import NOWHERE, AllocationTables, InventoryTables
+from tests.simulation.tables import AllocationTables, InventoryTables
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running, World
@@ -30,6 +30,7 @@ class Operation(msgspec.Struct, kw_only=True):
     command: str
     expected_version: int | None  # of the stream (If-Match)
     started_at: float
+    hopeless: bool = False  # the rules allow it, and a constraint of the database does not
     answered_at: float | None = None
     answers: list[dict[str, Any]] = []
 
@@ -58,7 +59,7 @@ class Client:
     async def pause(self, mean_s: float = 0.3) -> None:
         await asyncio.sleep(self.dice.expovariate(1.0) * mean_s)
 
-    async def do(self, service: str, stream: str, command: Any | Prepare, *, tries: int = 12) -> Answer | None:
+    async def do(self, service: str, stream: str, command: Any | Prepare, *, tries: int = 12, hopeless: bool = False) -> Answer | None:
         """The answer, or None for one that did not come. `command` is a struct with or without `on`, or prepares one at each try."""
         self.asked += 1
         name = command.__name__ if callable(command) else type(command).__name__
@@ -72,6 +73,7 @@ class Client:
             command=name,
             expected_version=self._expected_version(service, stream),
             started_at=loop.time(),
+            hopeless=hopeless,
         )
         self.world.operations.append(operation)
         if self.dice.random() < 0.1 or operation.expected_version is not None:
@@ -154,7 +156,7 @@ class Client:
                 operation.answered_at = loop.time()
             operation.answers.append(_written(answer))
             return answer
-        elif isinstance(error, CommandFailed) and getattr(command, "depot", None) == NOWHERE:
+        elif isinstance(error, CommandFailed) and operation.hopeless:
             pass
         elif not isinstance(error, Overloaded | Unavailable | NotNow | VersionMismatch):
             self.world.fault(f"{self.name}: {operation.command} on {operation.stream} failed: {error!r}")

@@ -22,6 +22,7 @@ from services.allocation.domain.partners.agreement import AmendAgreement, EndAgr
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, ReleaseOrder, RoundMethod
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -32,18 +33,23 @@ from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import Assay, GateEvidence
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable
+from shared.journal.record import canonical
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.terms.authority import Capacity
+from shared.terms.countersigning import ApproveCommand, CommandPaper, Countersigned, ProposeCommand
 from shared.writer.commands import Accepted, Unavailable
 from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume
-from tests.simulation.authority_clients import capacity, replace_authority
+from tests.simulation.authority_clients import KEEPER, capacity, replace_authority
 from tests.simulation.client import Client, NotNow, Prepare
 from tests.simulation.screening_clients import findings
 from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
+
+
+KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"a keeper").digest())
 
 
 class Approver:
@@ -62,7 +68,8 @@ async def stock_up(client: Client, product: Any) -> None:
     register = RegisterProduct(
         product=product, name=product, contents={"Sb": "1"}, form="metal", unit="bundle", nominal_unit_g=UNIT_G, specification="none"
     )
-    while not isinstance(answer := await client.do("inventory", f"stockpile/{product}", register), Accepted):
+    await client.until(lambda: client.allocation.held_by(KEEPER))
+    while not isinstance(answer := await by_two(client, product, register), Accepted):
         if answer is not None:
             break  # an attempt without an answer had registered it
     for _ in range(client.dice.randrange(1, 4)):
@@ -77,11 +84,45 @@ async def stock_up(client: Client, product: Any) -> None:
             window_to=date(2026, 12, 31),
             on=date.min,
         )
-        await client.do("inventory", f"stockpile/{product}", right)
+        await by_two(client, product, right)
 
 
 async def take_in(client: Client, product: str) -> None:
-    await client.do("inventory", f"stockpile/{product}", _lot(client))
+    await by_two(client, product, _lot(client))
+
+
+async def by_two(client: Client, product: str, command: Any) -> Any:
+    """Proposed, and signed by the keeper; the last answer."""
+    stream, proposal = f"stockpile/{product}", client.new_id("prp")
+    control = CONTROLS[type(command)]
+    assert isinstance(control, Countersigned)
+
+    async def propose(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        said = msgspec.to_builtins(msgspec.structs.replace(command, on=on) if "on" in command.__struct_fields__ else command)
+        paper = CommandPaper(
+            proposal=proposal,
+            service="inventory",
+            stream=stream,
+            act=control.act,
+            command=said,
+            proposed_by=client.name,
+            proposed_on=on,
+        )
+        document = Document(canonical(paper))
+        return ProposeCommand(proposal=proposal, command=said, document=document.name, by=client.name, on=on), (document,)
+
+    proposed = await client.do("inventory", stream, propose)
+    if not isinstance(proposed, Accepted):
+        return proposed
+    document = proposed.facts[0].event.document
+
+    async def countersign(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
+        signed = approve(document, KEY, approver=KEEPER, purpose=CommandPaper.purpose)
+        signing = Signing(approval=signed, key="enrolled", signature_valid=True, capacity=capacity(client))
+        return ApproveCommand(proposal=proposal, signing=signing, on=on), ()
+
+    hopeless = getattr(command, "depot", None) == NOWHERE
+    return await client.do("inventory", stream, countersign, tries=3 if hopeless else 12, hopeless=hopeless)
 
 
 def _lot(client: Client) -> TakeInLot:
@@ -361,7 +402,7 @@ async def send_out(client: Client, until_s: float) -> None:
                 weighed_g = row.mass_g + client.dice.randrange(-5, 6)
                 await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g))  # type: ignore[arg-type]
             if client.dice.random() < 0.1:
-                await client.do("inventory", stream, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
+                await by_two(client, row.product, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
             else:
                 await dispatch(client, draw, row, stream)
 
@@ -393,7 +434,7 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
                 await at_a_stockpile[number](client, product)
                 if client.dice.random() < 0.15:
                     lost = msgspec.structs.replace(_lot(client), depot=NOWHERE)
-                    await client.do("inventory", f"stockpile/{product}", lost, tries=3)
+                    await by_two(client, product, lost)
             case 7:
                 await change_terms(client, partner, products)
             case 8:
@@ -429,42 +470,37 @@ async def put_on_hold(client: Client, product: str) -> None:
     await client.do("inventory", f"stockpile/{product}", hold)
     if client.dice.random() < 0.5:
         await client.pause(1.0)
-        await client.do("inventory", f"stockpile/{product}", LiftHold(hold=hold.hold, reason="over", capacity=capacity(client)))
+        await by_two(client, product, LiftHold(hold=hold.hold, reason="over", capacity=None))
 
 
 async def protect(client: Client, product: str) -> None:
     protected_g = UNIT_G * client.dice.randrange(0, 4)
-    protect = SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence", capacity=capacity(client))
-    await client.do("inventory", f"stockpile/{product}", protect)
+    protect = SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence")
+    await by_two(client, product, protect)
 
 
 async def assay(client: Client, product: str) -> None:
     if lot := _one_of(client, product, "lot_taken_in", "lot"):
-        await client.do("inventory", f"stockpile/{product}", RecordAssay(lot=lot, assay=_assay(client, client.dice.random() < 0.6)))
+        await by_two(client, product, RecordAssay(lot=lot, assay=_assay(client, client.dice.random() < 0.6)))
 
 
 async def count(client: Client, product: str) -> None:
     if lot := _one_of(client, product, "lot_taken_in", "lot"):
         found = AdjustStock(lot=lot, change_units=client.dice.choice((-1, 1, 2)), cause="stock_take", reason="counted")
-        await client.do("inventory", f"stockpile/{product}", found)
+        await by_two(client, product, found)
 
 
 async def take_back(client: Client, product: str) -> None:
     opened = [name for name, row in client.inventory.releases.items() if row.status == "open" and row.product == product]
     if opened:
-        cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back", capacity=capacity(client))  # type: ignore[arg-type]
-        await client.do("inventory", f"stockpile/{product}", cancel)
+        cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back", capacity=None)  # type: ignore[arg-type]
+        await by_two(client, product, cancel)
 
 
 async def mature(client: Client, product: str) -> None:
     if right := _one_of(client, product, "right_added", "right"):
-        delivery = msgspec.structs.replace(_lot(client), assay=_assay(client, client.dice.random() < 0.7))
-        command = MatureRight(right=right, settled_g=UNIT_G, delivery=delivery)
-
-        async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
-            return msgspec.structs.replace(command, delivery=msgspec.structs.replace(command.delivery, on=on)), ()
-
-        await client.do("inventory", f"stockpile/{product}", deliver)
+        delivery = msgspec.structs.replace(_lot(client), assay=_assay(client, client.dice.random() < 0.7), on=client.world.today())
+        await by_two(client, product, MatureRight(right=right, settled_g=UNIT_G, delivery=delivery))
 
 
 async def change_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:

@@ -59,6 +59,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     stream: str = ""
     shard: int = 0
     on: date = TODAY
+    command: str = "c0" * 32
 
     @property
     def service(self) -> str:
@@ -165,7 +166,16 @@ def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
         "office": "Minister",
         "under": None,
         "holder": "sub_approver",
-        "acts": ("approve_decision", "emergency_release", "ratify", "cancel_release", "lift_hold", "open_protected_stock", "tender"),
+        "acts": (
+            "adjust_stock",
+            "approve_decision",
+            "cancel_release",
+            "emergency_release",
+            "lift_hold",
+            "open_protected_stock",
+            "ratify",
+            "tender",
+        ),
         "products": (),
         "limit_g": 1000,
         "limit_minor": None,
@@ -513,7 +523,7 @@ class Told:
             "partner_seq": partner_seq,
             "effective_on": step.on.isoformat(),
             "recorded_at": f"{step.on}T00:00:00.{len(rows):06}Z",
-            "command_id": "c0" * 32,
+            "command_id": step.command,
             "actor": "sub_operator",
             "correlation_id": "ab" * 16,
             "causation_id": "",

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
 import asyncpg
+import msgspec
 import pytest
 
-from services.inventory.main import SERVICE as INVENTORY
+from services.inventory.domain.stockpile import DECIDER
+from services.inventory.main import SERVICE
 from shared.clock import SystemClock
 from shared.journal.connection import open_pool
 from shared.journal.decider import Refused
@@ -22,6 +24,8 @@ from tests.kernel.stage import Stage, context
 from tests.stories.stockpile import lot, register
 from tests.upgrades.earlier_journal import EarlierJournal
 from tests.upgrades.lineages import down, up
+
+INVENTORY = msgspec.structs.replace(SERVICE, deciders=(DECIDER,))  # its rules alone: what is written is the same whoever signs
 
 
 @asynccontextmanager

@@ -29,6 +29,13 @@ class Power(StrEnum):
     OPEN_PROTECTED_STOCK = "open_protected_stock"
     LIFT_HOLD = "lift_hold"
     CANCEL_RELEASE = "cancel_release"
+    REGISTER_PRODUCT = "register_product"
+    TAKE_IN_STOCK = "take_in_stock"
+    RULE_ASSAY = "rule_assay"
+    ADJUST_STOCK = "adjust_stock"
+    ADD_RIGHT = "add_right"
+    ACCEPT_WEIGHT = "accept_weight"  # of a draw, further from it than a scale is wrong
+    RETURN_DRAW = "return_draw"
     # loans'
     COMMIT_LOAN = "commit_loan"
     COMMIT_HOLDING = "commit_holding"

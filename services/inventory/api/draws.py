@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
@@ -18,6 +19,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.journal.record import Fact
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
 
@@ -123,14 +125,6 @@ class DeliveryView(BaseModel):
     receipt: str
 
 
-class ReturnView(BaseModel):
-    draw: str
-    product: str
-    status: DrawStatus
-    available_g: int
-    quarantined_g: int
-
-
 def view_drawn(facts: Sequence[Fact]) -> DrawnView:
     """A draw from its own events: goods, assignments, or goods and then assignments."""
     first = facts[0].event
@@ -193,11 +187,12 @@ async def weigh_draw(
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> WeighingView:
-    """What the goods weighed. Weighing again corrects it, until they leave."""
+) -> WeighingView | ProposalView:
+    """What the goods weighed. Weighing again corrects it, until they leave. What is further from the draw than a scale is wrong is
+    proposed, and another person signs it."""
     command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g)
-    accepted = await post.submit(await stockpile_of(reads, "draw", draw), command)
-    return WeighingView.model_validate(accepted.facts[0].event, from_attributes=True)
+    done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)
+    return done if isinstance(done, ProposalView) else WeighingView.model_validate(done.facts[0].event, from_attributes=True)
 
 
 @router.post("/{draw}/dispatch")
@@ -273,21 +268,14 @@ async def _gates(session: AsyncSession, row: DrawRow) -> tuple[GateEvidence, ...
     return (GateEvidence(gate=LEDGER_RECEIPT, evidence=evidence, by=covered.log),)
 
 
-@router.post("/{draw}/return")
+@router.post("/{draw}/return", status_code=202)
 async def return_draw(
     draw: DrawPath,
     body: ReasonBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> ReturnView:
-    """Goods that have not left are stock again; their release stays drawn."""
-    accepted = await post.submit(await stockpile_of(reads, "draw", draw), ReturnDraw(draw=DrawId(draw), reason=body.reason))
-    event = accepted.facts[0].event
-    return ReturnView(
-        draw=draw,
-        product=event.product,
-        status=DrawStatus.RETURNED,
-        available_g=sum(parcel.mass_g for parcel in event.available),
-        quarantined_g=sum(parcel.mass_g for parcel in event.quarantined),
-    )
+) -> ProposalView:
+    """Signed, goods that have not left are stock again; their release stays drawn."""
+    command = ReturnDraw(draw=DrawId(draw), reason=body.reason)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)

@@ -9,14 +9,15 @@ from sqlmodel import col, select
 
 from services.inventory.api.fields import READERS, HoldPath, ProductField
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, Day, Text
+from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
-from shared.terms.acting_api import InstrumentField, capacity_to_act
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
@@ -29,11 +30,6 @@ class HoldBody(Body):
     reason: Text
     authority: Text
     expires_on: Day | None = None  # the last day that it stops anything
-
-
-class LiftBody(Body):
-    reason: Text
-    authority: InstrumentField | None = None
 
 
 class HoldView(BaseModel):
@@ -100,31 +96,21 @@ async def _streams(body: HoldBody, reads: Reads) -> list[str]:
     return [stream_of(product) for product in products]
 
 
-@router.post("/{hold}/lift")
+@router.post("/{hold}/lift", status_code=202)
 async def lift_hold(
     hold: HoldPath,
-    body: LiftBody,
+    body: ReasonBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> HoldChange:
-    """From every stockpile that still has it."""
+) -> ProposalView:
+    """Signed, from every stockpile that still has it. The signer cites the authority."""
+    on = select(HoldRow.product).where(HoldRow.hold == hold, col(HoldRow.lifted_on).is_(None)).order_by(col(HoldRow.product))
     async with reads.session() as session:
-        products = (await session.exec(select(HoldRow.product).where(HoldRow.hold == hold).order_by(col(HoldRow.product)))).all()
-    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
-    command = LiftHold(hold=HoldId(hold), reason=body.reason, capacity=capacity)
-    lifted = []
-    for product in products:
-        try:
-            await post.submit(stream_of(product), command, part=product)
-        except Problem as problem:
-            if problem.code != "hold_not_found":  # it has expired there, or was lifted before
-                raise
-            continue
-        lifted.append(product)
-    if not lifted:
+        streams = [stream_of(product) for product in (await session.exec(on)).all()]
+    if not streams:
         raise not_found("hold", hold)
-    return HoldChange(hold=hold, products=lifted)
+    return await propose(post, CONTROLS, streams[0], LiftHold(hold=HoldId(hold), reason=body.reason, capacity=None), *streams[1:])
 
 
 @router.get("")

@@ -1,21 +1,22 @@
 """Lots: taken in, assayed, and put right after a stock-take."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from sqlmodel import select
 
 from services.inventory.api.fields import READERS, AssayBody, ChangeUnits, LotPath, Name, PositiveUnits, ProductField, Serial
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.events import AdjustmentCause, CustodyModel, LotId, Status
 from services.inventory.tables import LotRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/lots", tags=["lots"])
 
@@ -83,35 +84,14 @@ class LotView(BaseModel):
     taken_in_on: date
 
 
-class AssayChange(BaseModel):
-    lot: str
-    product: str
-    status: Status
-    moved_units: int
-    moved_g: int
-    short_g: int
-
-
-class AdjustmentChange(BaseModel):
-    lot: str
-    product: str
-    change_units: int
-    change_g: int
-
-
 def _view(row: LotRow) -> LotView:
     return LotView.model_validate(row.model_dump() | {"mass_g": row.units * row.nominal_unit_g})
 
 
-def view_taken_in(event: Any, on: str) -> LotView:
-    return LotView.model_validate(msgspec.to_builtins(event) | {"taken_in_units": event.units, "taken_in_on": on})
-
-
-@router.post("", status_code=201)
-async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> LotView:
-    accepted = await post.submit(stream_of(body.product), body.command(post.new_id("lot"), post.today))
-    [fact] = accepted.facts
-    return view_taken_in(fact.event, fact.record.effective_on)
+@router.post("", status_code=202)
+async def take_in_lot(body: LotBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProposalView:
+    """It is stock once another person has signed that it came."""
+    return await propose(post, CONTROLS, stream_of(body.product), body.command(post.new_id("lot"), post.today))
 
 
 @router.get("")
@@ -131,31 +111,26 @@ async def show_lot(lot: LotPath, caller: Annotated[Caller, allow(*READERS)], rea
     return _view(row)
 
 
-@router.post("/{lot}/assays")
+@router.post("/{lot}/assays", status_code=202)
 async def record_assay(
     lot: LotPath,
     body: AssayBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> AssayChange:
-    """The report becomes the ruling one: what is still in stock of the lot is available or quarantined by it."""
-    accepted = await post.submit(await stockpile_of(reads, "lot", lot), RecordAssay(lot=LotId(lot), assay=body.assay()))
-    event = accepted.facts[0].event
-    return AssayChange(
-        lot=lot, product=event.product, status=event.to_status, moved_units=event.units, moved_g=event.mass_g, short_g=event.short_g
-    )
+) -> ProposalView:
+    """Signed, the report becomes the ruling one: what is still in stock of the lot is available or quarantined by it."""
+    command = RecordAssay(lot=LotId(lot), assay=body.assay())
+    return await propose(post, CONTROLS, await stockpile_of(reads, "lot", lot), command)
 
 
-@router.post("/{lot}/adjustments")
+@router.post("/{lot}/adjustments", status_code=202)
 async def adjust_stock(
     lot: LotPath,
     body: AdjustmentBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> AdjustmentChange:
+) -> ProposalView:
     command = AdjustStock(lot=LotId(lot), change_units=body.change_units, cause=body.cause, reason=body.reason)
-    accepted = await post.submit(await stockpile_of(reads, "lot", lot), command)
-    event = accepted.facts[0].event
-    return AdjustmentChange(lot=lot, product=event.product, change_units=event.change_units, change_g=event.change_g)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "lot", lot), command)

@@ -10,6 +10,7 @@ from sqlmodel import col, or_, select
 
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import SUSPENSION
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock, StandingHold
 from services.inventory.events import Form, ProductId
@@ -17,7 +18,7 @@ from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag
-from shared.terms.acting_api import capacity_to_act
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -33,10 +34,10 @@ class ProductBody(Body):
 
 
 class ProtectedStockBody(Body):
-    """`authority`: who approved that it is kept or raised. To lower it: the instrument that is acted under; left out: the narrowest."""
+    """`authority`: who approved that it is kept."""
 
     mass_g: WholeGrams
-    authority: Text | None = None
+    authority: Text = "none named"
     reason: Text
 
 
@@ -85,8 +86,8 @@ def _view(row: ProductRow) -> ProductView:
     return ProductView.model_validate(row.model_dump() | {"balances": balances})
 
 
-@router.post("", status_code=201)
-async def register_product(body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading) -> ProductView:
+@router.post("", status_code=202)
+async def register_product(body: ProductBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading) -> ProposalView:
     """With the holds that are on everything, a partner or a depot: they stop the new product too."""
     command = RegisterProduct(
         product=ProductId(body.product),
@@ -98,8 +99,7 @@ async def register_product(body: ProductBody, caller: Annotated[Caller, allow("o
         specification=body.specification,
         holds=await _standing_holds(reads, post.today),
     )
-    await post.submit(stream_of(body.product), command)
-    return ProductView(**body.model_dump(), balances=Balances())
+    return await propose(post, CONTROLS, stream_of(body.product), command)
 
 
 async def _standing_holds(reads: Reads, on: date) -> tuple[StandingHold, ...]:
@@ -131,14 +131,9 @@ async def show_product(product: ProductPath, caller: Annotated[Caller, allow(*RE
 
 @router.post("/{product}/protected-stock")
 async def set_protected_stock(
-    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> ProtectedStockView:
-    """The grams of lots that no round may release."""
-    command = SetProtectedStock(
-        mass_g=body.mass_g,
-        authority=body.authority or "none named",
-        reason=body.reason,
-        capacity=await capacity_to_act(reads, caller, post.today, body.authority),
-    )
-    await post.submit(stream_of(product), command)
-    return ProtectedStockView(product=product, protected_g=body.mass_g)
+    product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> ProtectedStockView | ProposalView:
+    """The grams of lots that no round may release. Less of it opens stock: that is proposed, and another person signs it."""
+    command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)
+    done = await done_or_proposed(post, CONTROLS, stream_of(product), command)
+    return done if isinstance(done, ProposalView) else ProtectedStockView(product=product, protected_g=body.mass_g)

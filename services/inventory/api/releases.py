@@ -10,6 +10,7 @@ from sqlmodel import select
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, version_of
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
 from services.inventory.events import DrawId, LotId, ReleaseId
@@ -18,7 +19,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
-from shared.terms.acting_api import InstrumentField, capacity_to_act
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
@@ -29,10 +30,6 @@ class DrawBody(Body):
     mass_g: PositiveGrams
     lots: Annotated[tuple[LotField, ...], Field(max_length=MAX_PARCELS)] = ()
     assign_rights: StrictBool = False  # take firm rights for what lots do not cover
-
-
-class TakeBackBody(ReasonBody):
-    authority: InstrumentField | None = None
 
 
 class UnitsView(BaseModel):
@@ -77,14 +74,6 @@ class ReleaseLoanView(BaseModel):
 
 class ReleaseDetail(ReleaseView):
     loan: ReleaseLoanView | None  # None: it is not lent
-
-
-class CancellationView(BaseModel):
-    release: str
-    product: str
-    partner: str
-    status: ReleaseStatus
-    cancelled_g: int
 
 
 @router.get("")
@@ -170,19 +159,14 @@ async def _why_closed(reads: Reads, release: str, partner: str | None) -> Proble
             return Problem("release_exceeded", "nothing is left of the release", field="/mass_g")
 
 
-@router.post("/{release}/cancel")
+@router.post("/{release}/cancel", status_code=202)
 async def cancel_release(
     release: ReleasePath,
-    body: TakeBackBody,
+    body: ReasonBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> CancellationView:
-    """What is left of it is available again."""
-    capacity = await capacity_to_act(reads, caller, post.today, body.authority)
-    command = CancelRelease(release=ReleaseId(release), reason=body.reason, capacity=capacity)
-    accepted = await post.submit(await stockpile_of(reads, "release", release), command)
-    event = accepted.facts[0].event
-    return CancellationView(
-        release=release, product=event.product, partner=event.partner, status=ReleaseStatus.CANCELLED, cancelled_g=event.mass_g
-    )
+) -> ProposalView:
+    """Signed, what is left of it is available again. The signer cites the authority."""
+    command = CancelRelease(release=ReleaseId(release), reason=body.reason, capacity=None)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "release", release), command)

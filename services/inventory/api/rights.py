@@ -3,20 +3,21 @@
 from datetime import date
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlmodel import select
 
 from services.inventory.api.fields import READERS, Name, ProductField, RightPath
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
-from services.inventory.api.lots import LotDeliveryBody, LotView, view_taken_in
+from services.inventory.api.lots import LotDeliveryBody
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import RightId, RightKind
 from services.inventory.tables import RightRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
 
@@ -48,20 +49,12 @@ class RightView(BaseModel):
     window_to: date
 
 
-class MaturityView(BaseModel):
-    right: str
-    settled_g: int
-    delivered_g: int
-    remaining_g: int
-    lot: LotView
-
-
 def _view(row: RightRow) -> RightView:
     return RightView.model_validate(row.model_dump())
 
 
-@router.post("", status_code=201)
-async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> RightView:
+@router.post("", status_code=202)
+async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProposalView:
     command = AddRight(
         right=RightId(post.new_id("rgt")),
         project=body.project,
@@ -71,8 +64,7 @@ async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")
         window_to=body.window_to,
         on=post.today,
     )
-    accepted = await post.submit(stream_of(body.product), command)
-    return RightView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"remaining_g": body.mass_g})
+    return await propose(post, CONTROLS, stream_of(body.product), command)
 
 
 @router.get("")
@@ -92,23 +84,15 @@ async def show_right(right: RightPath, caller: Annotated[Caller, allow(*READERS)
     return _view(row)
 
 
-@router.post("/{right}/maturity", status_code=201)
+@router.post("/{right}/maturity", status_code=202)
 async def mature_right(
     right: RightPath,
     body: MaturityBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> MaturityView:
-    """What was delivered becomes a lot."""
+) -> ProposalView:
+    """Signed, what was delivered becomes a lot."""
     delivery = body.delivery.command(post.new_id("lot"), post.today)
     command = MatureRight(right=RightId(right), settled_g=body.settled_g, delivery=delivery)
-    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
-    matured, taken_in = accepted.facts
-    return MaturityView(
-        right=right,
-        settled_g=matured.event.settled_g,
-        delivered_g=matured.event.delivered_g,
-        remaining_g=matured.event.remaining_g,
-        lot=view_taken_in(taken_in.event, taken_in.record.effective_on),
-    )
+    return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)

@@ -26,6 +26,10 @@ from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
     AwardForwarded,
+    CommandApproved,
+    CommandLapsed,
+    CommandProposed,
+    CommandWithdrawn,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -124,6 +128,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
+        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+            return state  # kept where they are decided
         case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:

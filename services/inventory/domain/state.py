@@ -19,6 +19,7 @@ from services.inventory.events import (
     RightKind,
     UnitCount,
 )
+from shared.terms.countersigning import ProposedCommand
 
 type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
 
@@ -134,6 +135,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     held: immutables.Map[str, str] = immutables.Map()  # decision that is not ratified -> its round
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
 def in_stock_g(state: Stockpile) -> int:

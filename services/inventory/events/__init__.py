@@ -5,6 +5,7 @@ version.
 """
 
 from services.inventory.events.authority import AuthorityCited
+from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProposalEvent
 from services.inventory.events.draws import (
     AwardForwarded,
     DrawDelivered,
@@ -56,6 +57,10 @@ __all__ = [
     "AssayRecorded",
     "AuthorityCited",
     "AwardForwarded",
+    "CommandApproved",
+    "CommandLapsed",
+    "CommandProposed",
+    "CommandWithdrawn",
     "CustodyModel",
     "DrawDelivered",
     "DrawDispatched",
@@ -80,6 +85,7 @@ __all__ = [
     "PinnedUnits",
     "ProductId",
     "ProductRegistered",
+    "ProposalEvent",
     "ProtectedStockSet",
     "ReleaseCancelled",
     "ReleaseId",
@@ -139,4 +145,8 @@ type Event = (
     | DrawDelivered
     | StockAdjusted
     | AuthorityCited
+    | CommandProposed
+    | CommandApproved
+    | CommandWithdrawn
+    | CommandLapsed
 )

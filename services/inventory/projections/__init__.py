@@ -16,6 +16,10 @@ from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
     AwardForwarded,
+    CommandApproved,
+    CommandLapsed,
+    CommandProposed,
+    CommandWithdrawn,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -53,6 +57,7 @@ from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
 from shared.proofs.checkpoint import parse_checkpoint
 from shared.proofs.signed_note import parse_note
+from shared.terms.countersigning_tables import with_proposals
 
 SERVICE = "inventory"
 
@@ -185,7 +190,7 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
     return waves
 
 
-project = InWaves(_waves)
+project = with_proposals(InWaves(_waves))
 
 
 class _Balances(msgspec.Struct):
@@ -225,7 +230,8 @@ class _Batch:
         self.rows[statement][key] = (key, *values)
 
     def add(self, fact: Fact, event: Event, on: date) -> None:
-        sums = self.balances[event.product]
+        product = fact.record.stream.removeprefix("stockpile/")
+        sums = self.balances[product]
         sums.version = fact.record.version
         match event:
             case StockDrawn():
@@ -275,6 +281,8 @@ class _Batch:
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
             case RoundReleased() | RoundReleaseRefused() | AwardForwarded() | AuthorityCited():
+                pass
+            case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
                 pass
             case _:
                 assert_never(event)

@@ -12,6 +12,10 @@ from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
     AwardForwarded,
+    CommandApproved,
+    CommandLapsed,
+    CommandProposed,
+    CommandWithdrawn,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -87,8 +91,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
-        case AuthorityCited():
-            return []  # it moves nothing: what it is about stands before it
+        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+            return []  # it moves nothing: what it is about stands beside it
         case RoundHeld() | RoundFreed():
             return []  # a hold changes no quantity
         case AwardForwarded():

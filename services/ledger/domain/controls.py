@@ -1,0 +1,8 @@
+"""Controls: what each command of the log does to what people hold, and so who may give it."""
+
+from services.ledger.domain.log import RecordCheckpoint
+from shared.terms.countersigning import Class, Controls
+
+CONTROLS: Controls = {
+    RecordCheckpoint: Class.FOLLOWS,
+}

@@ -1,0 +1,297 @@
+"""Countersigning: no command that moves value is given by one person. One proposes it, another signs it by a key of their own under an
+authority that covers it, and only then is it decided, by the rules of its stream as it stands on that day.
+
+Each command of a service has a control, in a table beside its domain. `countersigned` puts the table in force: what it says that another
+must sign is refused when it comes by itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+from functools import reduce, wraps
+from operator import or_
+from typing import Any, ClassVar, TypeAliasType, get_args
+
+import msgspec
+
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.terms.acting import Approval, ApprovalReason, Proposal, Signing, sign
+from shared.terms.authority import Action, Cited, Fault
+from shared.terms.papers import Paper
+
+WAITS_DAYS = 5  # for a signature
+KEPT_BYTES = 48 * 1024  # of a command that is proposed: its event must fit
+
+
+class Class(StrEnum):
+    """What a command does to what people hold."""
+
+    PREPARES = "prepares"  # nothing: it asks, drafts, tells, or says no to what was only asked
+    PROTECTS = "protects"  # it stops something, at once
+    EXERCISES = "exercises"  # what was approved
+    MOVES_VALUE = "moves value"  # with other people's signatures in it, or counted by it
+    ALONE = "moves value, by one person yet"  # there is to be none of these
+    CORRECTS = "corrects"  # no grams, money, party, place or day of law
+    FOLLOWS = "follows"  # a timer or an event of another service gives it, and no person: it has the class of what caused it
+
+
+class Countersigned(msgspec.Struct, frozen=True):
+    """It moves value, and another person signs it.
+
+    `act`: what the signer's authority must be for. `action`: what it moves, as the stream stands; None: the command has a `capacity`, in
+    which it is decided and which it cites itself: the signer's. `only`: when it must be signed; else it exercises what was approved.
+    """
+
+    act: str
+    action: Callable[[Any, Any], Action] | None = None
+    only: Callable[[Any, Any], bool] | None = None
+
+    def applies(self, command: Any, state: Any) -> bool:
+        return self.only is None or self.only(command, state)
+
+
+type Control = Class | Countersigned
+type Controls = Mapping[type, Control]
+
+
+class ControlReason(Reasons):
+    """Why a command that another person must sign is not given."""
+
+    NEEDED = "countersignature_needed", 403, "Nobody does this alone"
+    PROPOSAL_NOT_FOUND = "proposal_not_found", 404, "No such proposal waits for a signature"
+    PROPOSAL_ID_TAKEN = "proposal_id_taken", 409, "The proposal was made already"
+    PROPOSAL_TOO_LARGE = "proposal_too_large", 422, "What is proposed does not fit into one event"
+
+
+class CommandPaper(Paper, frozen=True, kw_only=True, tag="reserve.command.v1"):
+    """What is to be done, to the word."""
+
+    purpose: ClassVar[str] = "command"
+
+    proposal: str
+    service: str
+    stream: str
+    act: str
+    command: dict[str, Any]
+    proposed_by: str
+    proposed_on: date
+
+
+# Events: each service has its own of these, with its tags.
+
+
+class CommandProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """`document`: the SHA-256 of its paper."""
+
+    proposal: str
+    act: str
+    command: dict[str, Any]
+    document: str
+    proposed_by: str
+    lapses_on: date  # the first day on which nobody may sign it
+
+
+class CommandApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What follows from the command stands after it, in the same commit, for the same command."""
+
+    proposal: str
+    act: str
+    document: str
+    proposed_by: str
+    approval: Approval
+
+
+class CommandWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    proposal: str
+    reason: str
+
+
+class CommandLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Nobody has signed it in time."""
+
+    proposal: str
+
+
+EVENTS = (CommandProposed, CommandApproved, CommandWithdrawn, CommandLapsed)
+
+
+class ProposalEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """A service's own."""
+
+    proposed: type[CommandProposed]
+    approved: type[CommandApproved]
+    withdrawn: type[CommandWithdrawn]
+    lapsed: type[CommandLapsed]
+    cited: Callable[[Any, str, Cited], Any]  # (state, proposal, what the signer cites) -> the event that says so
+
+
+# Commands
+
+
+class ProposeCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`command`: one of the stream's own, as JSON."""
+
+    proposal: str
+    command: dict[str, Any]
+    document: str
+    by: str
+    on: date
+
+
+class ApproveCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    proposal: str
+    signing: Signing
+    on: date
+
+
+class WithdrawCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    proposal: str
+    reason: str
+
+
+class LapseCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer."""
+
+    proposal: str
+    on: date
+
+
+CONTROLS: Controls = {
+    ProposeCommand: Class.PREPARES,
+    ApproveCommand: Class.MOVES_VALUE,
+    WithdrawCommand: Class.PREPARES,
+    LapseCommand: Class.FOLLOWS,
+}
+
+
+class ProposedCommand(Proposal, frozen=True, kw_only=True):
+    """In a stream's state, whose member `proposals` has those that wait."""
+
+    act: str
+    command: dict[str, Any]
+    lapses_on: date
+
+
+def countersigned(decider: Decider, controls: Controls, events: ProposalEvents) -> Decider:
+    """The same stream, under its controls. Its state has a member `proposals`."""
+    read = msgspec.json.Decoder(decider.commands).decode
+
+    @wraps(decider.decide)
+    def decide(command: Any, state: Any) -> Sequence[Any] | Refused[Any]:
+        match command:
+            case ProposeCommand():
+                return _propose(command, state)
+            case ApproveCommand():
+                return _approve(command, state)
+            case WithdrawCommand():
+                if command.proposal not in state.proposals:
+                    return _not_found(command.proposal)
+                return [events.withdrawn(proposal=command.proposal, reason=command.reason)]
+            case LapseCommand():
+                waits = state.proposals.get(command.proposal)
+                return [events.lapsed(proposal=command.proposal)] if waits is not None and command.on >= waits.lapses_on else []
+        control = controls[type(command)]
+        if isinstance(control, Countersigned) and control.applies(command, state):
+            return Refused(ControlReason.NEEDED, f"nobody does this alone: {control.act}", accepted="a proposal that another person signs")
+        return decider.decide(command, state)
+
+    def _propose(command: ProposeCommand, state: Any) -> Sequence[Any] | Refused[Any]:
+        if command.proposal in state.proposals:
+            return Refused(ControlReason.PROPOSAL_ID_TAKEN, f"{command.proposal} was made already")
+        written = msgspec.json.encode(command.command)
+        if len(written) > KEPT_BYTES:
+            return Refused(ControlReason.PROPOSAL_TOO_LARGE, f"it has {len(written)} bytes", accepted=f"at most {KEPT_BYTES} bytes")
+        given = read(written)
+        control = controls[type(given)]
+        assert isinstance(control, Countersigned), f"{type(given).__name__} needs no other's signature"
+        if control.action is not None and isinstance(decided := decider.decide(given, state), Refused):
+            return decided  # nobody is asked to sign what cannot be done
+        return [
+            events.proposed(
+                proposal=command.proposal,
+                act=control.act,
+                command=msgspec.json.decode(written),  # as it will be read
+                document=command.document,
+                proposed_by=command.by,
+                lapses_on=command.on + timedelta(days=WAITS_DAYS),
+            )
+        ]
+
+    def _approve(command: ApproveCommand, state: Any) -> Sequence[Any] | Refused[Any]:
+        proposed = state.proposals.get(command.proposal)
+        if proposed is None or command.on >= proposed.lapses_on:
+            return _not_found(command.proposal)
+        given = _as_signed(read(msgspec.json.encode(proposed.command)), command)
+        control = controls[type(given)]
+        assert isinstance(control, Countersigned)
+        action = Action(act=control.act) if control.action is None else control.action(given, state)
+        if isinstance(signed := sign(proposed, command.signing, action), Refused):
+            return signed
+        if isinstance(decided := decider.decide(given, state), Refused):
+            return decided
+        approval, cited = signed
+        approved = events.approved(
+            proposal=command.proposal,
+            act=control.act,
+            document=proposed.document,
+            proposed_by=min(proposed.proposed_by),
+            approval=approval,
+        )
+        return [approved, *decided, *([] if control.action is None else [events.cited(state, command.proposal, cited)])]
+
+    @wraps(decider.evolve)
+    def evolve(state: Any, event: Any) -> Any:
+        if not isinstance(event, EVENTS):
+            return decider.evolve(state, event)
+        if not isinstance(event, CommandProposed):
+            return msgspec.structs.replace(state, proposals=state.proposals.delete(event.proposal))
+        waits = ProposedCommand(
+            purpose=CommandPaper.purpose,
+            document=event.document,
+            proposed_by=frozenset({event.proposed_by}),
+            act=event.act,
+            command=event.command,
+            lapses_on=event.lapses_on,
+        )
+        return msgspec.structs.replace(state, proposals=state.proposals.set(event.proposal, waits))
+
+    def timers(event: Any) -> Sequence[Timer | CancelTimer]:
+        if not isinstance(event, EVENTS):
+            return decider.timers(event)
+        name = f"proposal/{event.proposal}"
+        if not isinstance(event, CommandProposed):
+            return [CancelTimer(name)]
+        return [Timer(name, event.lapses_on, LapseCommand(proposal=event.proposal, on=event.lapses_on))]
+
+    return msgspec.structs.replace(
+        decider,
+        commands=reduce(or_, (*commands_of(decider.commands), *CONTROLS)),
+        decide=decide,
+        evolve=evolve,
+        timers=timers,
+        also_refuses=frozenset({ControlReason, ApprovalReason, Fault}),
+    )
+
+
+def commands_of(commands: Any) -> tuple[type, ...]:
+    """The structs of a union, which may be an alias, and of others."""
+    if isinstance(commands, TypeAliasType):
+        return commands_of(commands.__value__)
+    if args := get_args(commands):
+        return tuple(each for part in args for each in commands_of(part))
+    return (commands,)
+
+
+def without_control(decider: Decider, controls: Controls) -> list[str]:
+    """The stream's commands that the table says nothing of."""
+    return sorted(command.__name__ for command in commands_of(decider.commands) if command not in controls and command not in CONTROLS)
+
+
+def _as_signed(given: Any, command: ApproveCommand) -> Any:
+    """As it is given on the day of the signature, in the capacity of who signs."""
+    fresh = {"on": command.on, "capacity": command.signing.capacity}
+    return msgspec.structs.replace(given, **{name: value for name, value in fresh.items() if name in given.__struct_fields__})
+
+
+def _not_found(proposal: str) -> Refused[ControlReason]:
+    return Refused(ControlReason.PROPOSAL_NOT_FOUND, f"no proposal {proposal} waits for a signature", "path:proposal")

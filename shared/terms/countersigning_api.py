@@ -1,0 +1,151 @@
+"""Countersigning over HTTP: how a route proposes a command, and where another person finds, reads and signs it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, StringConstraints
+from sqlmodel import col, select
+
+from shared.http.auth import Caller, allow
+from shared.http.fields import TYPEID, ReasonBody
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
+from shared.http.problems import Problem
+from shared.journal.protocol import Document
+from shared.journal.record import canonical
+from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning import (
+    ApproveCommand,
+    CommandPaper,
+    ControlReason,
+    Controls,
+    Countersigned,
+    ProposeCommand,
+    WithdrawCommand,
+)
+from shared.terms.countersigning_tables import ProposalRow, ProposalStatus
+from shared.writer.commands import Accepted
+
+ROLES = ("operator", "approver", "auditor", "administrator")
+
+type ProposalPath = Annotated[str, StringConstraints(pattern=f"^prp_{TYPEID}$")]
+
+
+class ProposalView(BaseModel):
+    """A command that waits for another person's signature, or has it. `document`: the SHA-256 of what they sign."""
+
+    proposal: str
+    act: str
+    command: dict[str, Any]
+    streams: list[str]
+    status: ProposalStatus
+    document: str
+    proposed_by: str
+    proposed_on: date
+    lapses_on: date
+    reason: str | None = None  # why it was withdrawn
+    approval: ApprovalView | None = None
+
+
+async def done_or_proposed(post: Post, controls: Controls, stream: str, command: Any) -> Accepted | ProposalView:
+    """What one person may do is done; what they may not is put before another."""
+    try:
+        return await post.submit(stream, command)
+    except Problem as problem:
+        if problem.code != ControlReason.NEEDED:
+            raise
+    return await propose(post, controls, stream, command, part="proposal")
+
+
+async def propose(post: Post, controls: Controls, stream: str, command: Any, *more: str, part: str = "") -> ProposalView:
+    """Puts the command before another person, who signs it or does not. `more`: other streams that take the same command."""
+    control = controls[type(command)]
+    assert isinstance(control, Countersigned), f"{type(command).__name__} needs no other's signature"
+    proposal = post.new_id("prp")
+    said: dict[str, Any] = msgspec.to_builtins(command)
+    paper = CommandPaper(
+        proposal=proposal,
+        service=post.kernel.service.name,
+        stream=stream,
+        act=control.act,
+        command=said,
+        proposed_by=post.caller.subject,
+        proposed_on=post.today,
+    )
+    document = Document(canonical(paper))
+    wanted = ProposeCommand(proposal=proposal, command=said, document=document.name, by=post.caller.subject, on=post.today)
+    event = None
+    for each in (stream, *more):
+        accepted = await post.submit(each, wanted, documents=[document], part=each if more else part)
+        event = accepted.facts[0].event
+    assert event is not None
+    post.response.status_code = 202
+    return ProposalView(
+        streams=[stream, *more],
+        status=ProposalStatus.PROPOSED,
+        proposed_on=post.today,
+        **{name: getattr(event, name) for name in ("proposal", "act", "command", "document", "proposed_by", "lapses_on")},
+    )
+
+
+def proposals_router(*tags: str) -> APIRouter:
+    """The same in each service whose commands are countersigned."""
+    router = APIRouter(prefix="/v1/proposals", tags=list(tags or ("proposals",)))
+
+    @router.get("")
+    async def list_proposals(
+        caller: Annotated[Caller, allow(*ROLES)],
+        pages: Paging,
+        status: Annotated[ProposalStatus | None, Query()] = None,
+    ) -> Page[ProposalView]:
+        return await pages.of(select(ProposalRow), ProposalRow.proposal, lambda row: _view([row]), only={ProposalRow.status: status})
+
+    @router.get("/{proposal}")
+    async def show_proposal(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> ProposalView:
+        return _view(await _rows(reads, proposal))
+
+    @router.get("/{proposal}/document", response_class=Response, responses=DOCUMENT)
+    async def show_document(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> Response:
+        """The bytes whose SHA-256 is signed."""
+        return await document_answer(reads, (await _rows(reads, proposal))[0].document)
+
+    @router.post("/{proposal}/approvals", status_code=201)
+    async def approve_proposal(
+        proposal: ProposalPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+    ) -> ProposalView:
+        """Signed, it is done at once."""
+        rows = await _rows(reads, proposal)
+        command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
+        for row in rows:
+            accepted = await post.submit(row.stream, command, part=row.stream if len(rows) > 1 else "")
+        approval = ApprovalView.of(accepted.facts[0].event.approval)
+        return _view(rows, status=ProposalStatus.APPROVED, approval=approval)
+
+    @router.post("/{proposal}/withdraw")
+    async def withdraw_proposal(
+        proposal: ProposalPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+    ) -> ProposalView:
+        """By who proposed it, or by an approver who says no."""
+        rows = await _rows(reads, proposal)
+        for row in rows:
+            withdraw = WithdrawCommand(proposal=proposal, reason=body.reason)
+            await post.submit(row.stream, withdraw, part=row.stream if len(rows) > 1 else "")
+        return _view(rows, status=ProposalStatus.WITHDRAWN, reason=body.reason)
+
+    return router
+
+
+async def _rows(reads: Reads, proposal: str) -> Sequence[ProposalRow]:
+    async with reads.session() as session:
+        query = select(ProposalRow).where(ProposalRow.proposal == proposal).order_by(col(ProposalRow.stream))
+        rows = (await session.exec(query)).all()
+    if not rows:
+        raise Problem("proposal_not_found", f"there is no proposal {proposal}", field="path:proposal")
+    return rows
+
+
+def _view(rows: Sequence[ProposalRow], **changed: Any) -> ProposalView:
+    said: Mapping[str, Any] = rows[0].model_dump(exclude={"stream"})
+    return ProposalView.model_validate({**said, "streams": [row.stream for row in rows], **changed})
