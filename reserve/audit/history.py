@@ -16,6 +16,7 @@ from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
+from reserve.audit.given_back import GivenBack
 from reserve.audit.holdings import Holdings
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
@@ -109,7 +110,8 @@ class _Walk:
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
         self.approvers = Approvers(findings)
-        self.rounds = Rounds(findings, self.approvers)
+        self._given_back = GivenBack(findings)
+        self.rounds = Rounds(findings, self.approvers, self._given_back)
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
         self.deliveries = Deliveries(findings)
@@ -154,6 +156,7 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self._given_back.finish()
         self.authority.finish()
         self._emergencies.finish()
         self.policies.finish()
@@ -275,6 +278,7 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
+            self._given_back.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)

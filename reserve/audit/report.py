@@ -41,6 +41,7 @@ class Check(StrEnum):
     MONEY = "what events change in a loan's books sums to zero, and to what the loan says"
     LENT = "material that was lent is out, returned, paid for or replaced"
     AUTHORITY = "everything done under an authority cites one that covers it, by a person without an interest in it"
+    GIVEN_BACK = "what counts against a quota, and is carried, is what was decided, less what was given back"
     POLICIES = "every round was opened under the active version of an approved policy, and is held as that says"
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
     APPROVALS = "approvers other than the proposer signed it"

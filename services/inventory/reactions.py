@@ -55,7 +55,8 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
         return (Reaction(f"stockpile/{event.product}", back),)
     if isinstance(event, DecisionSuperseded):
         reason = f"superseded by {event.by_round}: {event.reason}"
-        return (Reaction(f"stockpile/{event.product}", TakeBackDecision(decision=event.decision, reason=reason)),)
+        back_all = TakeBackDecision(round=event.round if event.gives_back else None, decision=event.decision, reason=reason)
+        return (Reaction(f"stockpile/{event.product}", back_all),)
     if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)

@@ -25,12 +25,14 @@ async def project_decisions(connection: Connection, event: DecisionEvent, on: da
             )
         case DecisionSuperseded():
             await connection.execute(
-                "INSERT INTO superseded_rounds (round, by_round, decision, reason, superseded_on) VALUES ($1, $2, $3, $4, $5)",
+                """INSERT INTO superseded_rounds (round, by_round, decision, reason, superseded_on, gives_back)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
                 event.round,
                 event.by_round,
                 event.decision,
                 event.reason,
                 on,
+                event.gives_back,
             )
 
 

@@ -40,6 +40,7 @@ from services.inventory.events.loans import (
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
 from services.inventory.events.releases import (
+    DecisionTakenBack,
     PinnedUnits,
     ReleaseCancelled,
     ReleaseLapsed,
@@ -57,6 +58,7 @@ __all__ = [
     "AuthorityCited",
     "AwardForwarded",
     "CustodyModel",
+    "DecisionTakenBack",
     "DrawDelivered",
     "DrawDispatched",
     "DrawId",
@@ -132,6 +134,7 @@ type Event = (
     | RightAssigned
     | ReleaseLapsed
     | ReleaseCancelled
+    | DecisionTakenBack
     | DrawWeighed
     | DrawDispatched
     | DrawReturned

@@ -16,6 +16,7 @@ from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
     AwardForwarded,
+    DecisionTakenBack,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -274,7 +275,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused() | AwardForwarded() | AuthorityCited():
+            case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited():
                 pass
             case _:
                 assert_never(event)

@@ -12,6 +12,7 @@ from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
     AwardForwarded,
+    DecisionTakenBack,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -91,6 +92,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # it moves nothing: what it is about stands before it
         case RoundHeld() | RoundFreed():
             return []  # a hold changes no quantity
+        case DecisionTakenBack():
+            return []  # its releases' own events have moved it
         case AwardForwarded():
             return []  # the event beside it says what moved
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():

@@ -6,6 +6,7 @@ import immutables
 import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
+from services.allocation.domain.book.giving_back import carry_forgotten, given_back, remembered
 from services.allocation.domain.book.screening_state import Objection, Screening, decided, screened
 from services.allocation.domain.book.state import (
     APPROVALS,
@@ -31,6 +32,7 @@ from services.allocation.events import (
     CarryExpired,
     CarrySet,
     ClockSet,
+    DecisionGivenBack,
     DecisionRatified,
     EmergencyDecided,
     LoanAwarded,
@@ -167,7 +169,10 @@ def evolve(book: Book, event: BookEvent) -> Book:
         case CarrySet():
             return _carry_set(book, event)
         case CarryExpired():
-            return replace(book, carries=book.carries.delete(event.agreement)) if event.agreement in book.carries else book
+            carries = book.carries.delete(event.agreement) if event.agreement in book.carries else book.carries
+            return replace(book, carries=carries, decided=carry_forgotten(book, event.agreement))
+        case DecisionGivenBack():
+            return given_back(book, event)
         case RoundCertified():
             return _certified(book, event)
         case RoundReopened():
@@ -214,6 +219,7 @@ def _certified(book: Book, event: RoundCertified) -> Book:
         rounds=book.rounds.set(event.round, msgspec.structs.replace(round, certified=True)),
         quota_used=quota_used,
         carries=carries_told(book.carries, proposal.reads, proposal.carries_g),
+        decided=remembered(book, round, event),
         awaiting_release=event.round,
     )
 
@@ -221,8 +227,8 @@ def _certified(book: Book, event: RoundCertified) -> Book:
 def _reopened(book: Book, round_id: RoundId) -> Book:
     """Quota and carries go back to what the decision had read: no other round is certified while one awaits its release."""
     round = book.rounds[round_id]
-    reads = proposal_of(round).reads
-    quota_used = book.quota_used
+    proposal = proposal_of(round)
+    reads, quota_used = proposal.reads, book.quota_used
     for read in reads.agreements.values():
         quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g))
     return msgspec.structs.replace(
@@ -230,6 +236,7 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None, carries_before={})),
         quota_used=quota_used,
         carries=carries_told(book.carries, reads, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        decided=book.decided.delete(proposal.decision) if proposal.decision in book.decided else book.decided,
         emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,
     )

@@ -64,6 +64,7 @@ class Reason(Reasons):
     ROUND_CERTIFIED = "round_already_certified", 409, "The round is certified already"
     ROUND_NOT_PROPOSED = "round_not_proposed", 409, "The round has no decision"
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
+    TAKING_BACK = "decision_being_taken_back", 409, "A superseded decision is still being taken back"
     NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
@@ -148,6 +149,22 @@ class QuotaUsed(msgspec.Struct, frozen=True):
     mass_g: int
 
 
+class DecidedFor(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision took of a partner's quota, and by how much it changed its carry, as far as neither was given back."""
+
+    agreement: AgreementId
+    year_from: date
+    awarded_g: int
+    carry_g: str  # a rational; below 0: it was given more than it was entitled to
+    remembered_until: date | None = None
+    expires_on: date | None = None
+
+
+class Decided(msgspec.Struct, frozen=True):
+    round: RoundId
+    partners: dict[PartnerCode, DecidedFor]
+
+
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     product: ProductId | None = None  # None: inventory knows of no such product yet
     requests: immutables.Map[RequestId, Request] = immutables.Map()
@@ -157,6 +174,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
     objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
+    decided: immutables.Map[DecisionHash, Decided] = immutables.Map()  # certified, and not superseded
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)
