@@ -55,6 +55,7 @@ class Reason(Reasons):
     ROUND_TOO_LARGE = "round_too_large", 422, "A round does not hold so many requests"
     REQUEST_TWICE = "round_request_twice", 422, "A round names each request once"
     RULE_UNKNOWN = "rule_unknown", 422, "There is no such rule"
+    SHORTFALL_BEYOND = "shortfall_beyond_commitments", 409, "The group is short of more than all have undertaken to hold"
     POSITION_MISSING = "position_missing", 422, "The rule goes by positions"
     MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy", 409, "The request insists on more than the policy allows"
     POLICY_CHANGED = "policy_changed", 409, "Another version of the policy is active"
