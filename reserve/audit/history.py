@@ -17,6 +17,7 @@ from reserve.audit.emergencies import Emergencies
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.given_back import GivenBack
+from reserve.audit.held import Held
 from reserve.audit.holdings import Holdings
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
@@ -108,6 +109,7 @@ class _Walk:
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
+        self._held = Held(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings)
         self._given_back = GivenBack(findings)
@@ -276,6 +278,7 @@ class _Walk:
         if event is not None:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
+            self._held.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
             self._given_back.see(place, record, event)

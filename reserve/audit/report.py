@@ -33,6 +33,7 @@ class Check(StrEnum):
     RELEASES = "every release is under a certified decision"
     DRAWS = "every draw is within a release of its partner"
     LAPSES = "nothing is drawn after its release's last day"
+    HELD = "no release lapses while the Reserve holds it, and its last day moves by as long"
     DISPATCHES = "nothing left without a receipt before"
     DECISIONS = "every certified decision recomputes"
     BIDS = "every bid is the one that was sealed, and came in time"

@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from services.inventory.domain.state import (
     NEVER,
+    SUSPENSION,
     AwardedLoan,
     Consignment,
     Draw,
+    HeldRound,
     Hold,
     LentDraw,
     Lot,
@@ -45,6 +47,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseId,
     ReleaseLapsed,
     ReturnRefused,
@@ -87,6 +90,9 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _released(state, event)
         case StockPinned():
             return _repin(state, event.release, event.lots)
+        case ReleaseExtended():
+            extended = replace(state.releases[event.release], expires_on=event.expires_on)
+            return replace(state, releases=state.releases.set(event.release, extended))
         case ReleaseLapsed() | ReleaseCancelled():
             return _reduce_release(state, event.release, event.units, event.rights_g)
         case DrawReturned():
@@ -113,12 +119,13 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _set_right(state, event.right, event.remaining_g)
         case HoldPutOn():
             key = stop_key(event.scope, event.target)
-            holds = state.holds.set(event.hold, Hold(key, event.expires_on))
+            own = not event.authority.startswith(SUSPENSION)
+            holds = state.holds.set(event.hold, Hold(key, event.expires_on, event.put_on_on, own))
             return replace(state, holds=holds, stops=state.stops.set(key, (*state.stops.get(key, ()), event.hold)))
         case HoldLifted():
             return _lifted(state, event)
         case RoundHeld():
-            return replace(state, held=state.held.set(event.decision, event.round))
+            return replace(state, held=state.held.set(event.decision, HeldRound(event.round, event.held_on)))
         case RoundFreed():
             return replace(state, held=state.held.delete(event.decision))
         case ProductRegistered():

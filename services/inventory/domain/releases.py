@@ -7,6 +7,7 @@ from math import gcd
 import msgspec
 
 from services.inventory.domain.authority import taken_back
+from services.inventory.domain.extending import is_held
 from services.inventory.domain.pinning import Planned, Pools, ReleasePool, Take
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, stopping_partner, usable_units
@@ -201,7 +202,7 @@ def split_with_rights(mass_g: int, limits: Mapping[int, int], most_g: int, right
 
 def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
     release = state.releases.get(command.release)
-    if state.product is None or release is None or command.on <= release.expires_on:
+    if state.product is None or release is None or command.on <= release.expires_on or is_held(state, release):
         return []
     return [
         ReleaseLapsed(

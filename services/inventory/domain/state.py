@@ -23,6 +23,7 @@ from services.inventory.events import (
 type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
 
 NEVER = date.max
+SUSPENSION = "suspension of "  # begins the authority of a hold that follows from an agreement, and is on that agreement's products alone
 
 
 class Lot(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +113,15 @@ class LentDraw(msgspec.Struct, frozen=True, gc=False):
 class Hold(msgspec.Struct, frozen=True, gc=False):
     stops: str  # the key of what it stops, as `stop_key` writes it
     expires_on: date | None  # inclusive
+    since: date | None = None  # None: of an earlier build, which did not say
+    own: bool = True  # the Reserve's; not for an agreement that is suspended
+
+
+class HeldRound(msgspec.Struct, frozen=True, gc=False):
+    """Nobody has ratified it."""
+
+    round: str
+    since: date | None = None
 
 
 class Stockpile(msgspec.Struct, frozen=True, gc=False):
@@ -132,7 +142,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
     lent: immutables.Map[DrawId, LentDraw] = immutables.Map()
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
-    held: immutables.Map[str, str] = immutables.Map()  # decision that is not ratified -> its round
+    held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
 
 
@@ -178,7 +188,8 @@ def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:
 
 def held_round(state: Stockpile, decision: str) -> str | None:
     """The round whose decision is held until it is ratified."""
-    return state.held.get(decision) if state.held else None
+    held = state.held.get(decision) if state.held else None
+    return None if held is None else held.round
 
 
 def stopping_lot(state: Stockpile, on: date, lot: LotId, depot: str) -> HoldId | None:

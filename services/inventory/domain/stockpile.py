@@ -57,7 +57,16 @@ from services.inventory.domain.releases import (
 )
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
 from services.inventory.domain.state import NEVER, Stockpile
-from services.inventory.events import Event, HoldLifted, HoldPutOn, ReleaseCancelled, RightAssigned, StockDrawn, StockReleased
+from services.inventory.events import (
+    Event,
+    HoldLifted,
+    HoldPutOn,
+    ReleaseCancelled,
+    ReleaseExtended,
+    RightAssigned,
+    StockDrawn,
+    StockReleased,
+)
 from shared.journal.decider import CancelTimer, Decider, Timer
 
 type Command = (
@@ -154,7 +163,7 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
 def timers(event: Event) -> Sequence[Timer | CancelTimer]:
     """Releases lapse, and holds expire, as the day after their last one begins."""
     match event:
-        case StockReleased():
+        case StockReleased() | ReleaseExtended():
             due = _day_after(event.expires_on)
             return [Timer(f"lapse/{event.release}", due, LapseRelease(release=event.release, on=due))]
         case StockDrawn() | RightAssigned() if event.remaining_g == 0:

@@ -43,6 +43,7 @@ from services.inventory.events.releases import (
     DecisionTakenBack,
     PinnedUnits,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     RoundReleased,
     RoundReleaseRefused,
@@ -84,6 +85,7 @@ __all__ = [
     "ProductRegistered",
     "ProtectedStockSet",
     "ReleaseCancelled",
+    "ReleaseExtended",
     "ReleaseId",
     "ReleaseLapsed",
     "ReturnRefused",
@@ -132,6 +134,7 @@ type Event = (
     | ReturnTakenIn
     | ReturnRefused
     | RightAssigned
+    | ReleaseExtended
     | ReleaseLapsed
     | ReleaseCancelled
     | DecisionTakenBack

@@ -57,6 +57,17 @@ class RoundReleaseRefused(StockpileEvent, frozen=True, kw_only=True, tag="invent
     detail: str
 
 
+class ReleaseExtended(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_extended.v1"):
+    """A hold of the Reserve's own is off: the release's last day moves by as long as it stood. Days on which another one stands as well are
+    counted once, when that is off."""
+
+    release: ReleaseId
+    partner: str
+    stop: str  # the hold, or the round that was held
+    days: Units
+    expires_on: date  # from now on
+
+
 class ReleaseLapsed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_lapsed.v1"):
     """Released -> available, because the last day has passed."""
 

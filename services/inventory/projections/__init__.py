@@ -33,6 +33,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     ReturnRefused,
     ReturnTakenIn,
@@ -118,6 +119,9 @@ REDUCE_RELEASE = """
     FROM unnest($1::text[], $2::bigint[]) AS new(release, remaining_g) WHERE releases.release = new.release"""
 PIN_RELEASE = """
     UPDATE releases SET lots = new.lots FROM unnest($1::text[], $2::jsonb[]) AS new(release, lots) WHERE releases.release = new.release"""
+EXTEND_RELEASE = """
+    UPDATE releases SET expires_on = new.expires_on FROM unnest($1::text[], $2::date[]) AS new(release, expires_on)
+    WHERE releases.release = new.release"""
 END_RELEASE = """
     UPDATE releases SET status = new.status, reason = new.reason
     FROM unnest($1::text[], $2::text[], $3::text[]) AS new(release, status, reason) WHERE releases.release = new.release"""
@@ -167,6 +171,7 @@ WAVES = (
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
     (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
     (WEIGH_DRAW, PIN_RELEASE),
+    (EXTEND_RELEASE,),
     (DISPATCH_DRAW, RETURN_DRAW),
     (DELIVER_DRAW,),
 )
@@ -235,6 +240,8 @@ class _Batch:
                 self._released(event, sums, on)
             case RightAssigned():
                 self._assigned(fact, event, sums, on)
+            case ReleaseExtended():
+                self.put(EXTEND_RELEASE, event.release, event.expires_on)
             case ReleaseLapsed() | ReleaseCancelled():
                 sums.released_g -= event.mass_g - event.rights_g
                 sums.released_rights_g -= event.rights_g

@@ -28,6 +28,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     ReturnRefused,
     ReturnTakenIn,
@@ -90,7 +91,7 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited():
             return []  # it moves nothing: what it is about stands before it
-        case RoundHeld() | RoundFreed():
+        case RoundHeld() | RoundFreed() | ReleaseExtended():
             return []  # a hold changes no quantity
         case DecisionTakenBack():
             return []  # its releases' own events have moved it
