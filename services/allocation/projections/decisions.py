@@ -4,6 +4,7 @@ the round's: what they say stands in tables of their own, and an award takes its
 from datetime import date
 
 from services.allocation.events import AwardRenounced, DecisionEvent, DecisionSuperseded
+from services.allocation.projections.tasks import end_tasks
 from shared.journal.connection import Connection
 
 
@@ -34,6 +35,8 @@ async def project_decisions(connection: Connection, event: DecisionEvent, on: da
                 on,
                 event.gives_back,
             )
+            due = "SELECT task FROM tasks WHERE kind = 'correction' AND about = $1"
+            await end_tasks(connection, {row["task"]: on for row in await connection.fetch(due, event.round)})
 
 
 async def release_awards(connection: Connection, round: str, decision: str) -> None:

@@ -1,5 +1,6 @@
 """Evolve: what each event does to the state of a book."""
 
+from datetime import date, timedelta
 from typing import assert_never
 
 import immutables
@@ -7,7 +8,7 @@ import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
 from services.allocation.domain.book.giving_back import carry_forgotten, given_back, remembered
-from services.allocation.domain.book.screening_state import Objection, Screening, decided, screened
+from services.allocation.domain.book.screening_state import Objectable, Objection, Screening, decided, screened
 from services.allocation.domain.book.state import (
     APPROVALS,
     PURPOSE,
@@ -180,10 +181,14 @@ def evolve(book: Book, event: BookEvent) -> Book:
         case RoundReleased():
             round = book.rounds[event.round]
             given = {request for request in round.requests if book.requests[request].awarded_g}
-            requests = _moved(book, round.requests - given, None)
+            requests, objectable = _moved(book, round.requests - given, None), book.objectable
             for request_id in given:
-                requests = requests.delete(request_id)
-            return replace(book, rounds=book.rounds.delete(event.round), requests=requests, awaiting_release=None)
+                request, requests = requests[request_id], requests.delete(request_id)
+                if (until := request.objections_until) is not None:
+                    objected = Objectable(request.partner, request.accepted_g or 0, until, event.round)
+                    objectable = objectable.set(request_id, objected)
+            rounds = book.rounds.delete(event.round)
+            return replace(book, rounds=rounds, requests=requests, objectable=objectable, awaiting_release=None)
         case RoundCancelled():
             requests = _moved(book, book.rounds[event.round].requests, None)
             return replace(book, rounds=book.rounds.delete(event.round), requests=requests)
@@ -220,8 +225,19 @@ def _certified(book: Book, event: RoundCertified) -> Book:
         quota_used=quota_used,
         carries=carries_told(book.carries, proposal.reads, proposal.carries_g),
         decided=remembered(book, round, event),
+        objectable=_still_objectable(book, event.expires_on - timedelta(days=round.release_days)),
         awaiting_release=event.round,
     )
+
+
+def _still_objectable(book: Book, on: date) -> immutables.Map[RequestId, Objectable]:
+    """What has an open objection stays until that is answered."""
+    objected = {objection.request for objection in book.objections.values()}
+    past = [request for request, each in book.objectable.items() if each.until < on and request not in objected]
+    left = book.objectable
+    for request in past:
+        left = left.delete(request)
+    return left
 
 
 def _reopened(book: Book, round_id: RoundId) -> Book:

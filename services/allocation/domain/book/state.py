@@ -6,7 +6,7 @@ import immutables
 import msgspec
 
 from services.allocation.domain.book.carry import Carries, Carry, carry_g
-from services.allocation.domain.book.screening_state import Objection, Screening
+from services.allocation.domain.book.screening_state import Objectable, Objection, Screening
 from services.allocation.events import (
     AgreementId,
     DecisionHash,
@@ -47,6 +47,7 @@ class Reason(Reasons):
     PARTY_BARRED = "party_barred", 409, "A party is on a screening list"
     HIT_NOT_FOUND = "screening_hit_not_found", 404, "There is no such hit"
     OBJECTION_LATE = "objection_too_late", 409, "The day for objections has passed"
+    ANSWERED_BY_ACTOR = "answerer_was_involved", 403, "Nobody answers an objection to what they did themselves"
     OBJECTION_OPEN = "objection_already_open", 409, "The last objection has no answer yet"
     OBJECTION_CLOSED = "objection_already_answered", 409, "The objection has its answer"
     OBJECTION_ACCEPTANCE = "objection_acceptance_invalid", 422, "An upheld objection brings another acceptance, and no other answer does"
@@ -175,6 +176,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
     objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
+    objectable: immutables.Map[RequestId, Objectable] = immutables.Map()
     decided: immutables.Map[DecisionHash, Decided] = immutables.Map()  # certified, and not superseded
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
