@@ -22,6 +22,7 @@ from reserve.audit.holdings import Holdings
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
+from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
 from reserve.audit.release_orders import ReleaseOrders
 from reserve.audit.release_orders import faults_of as faults_of_pins
@@ -110,6 +111,7 @@ class _Walk:
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self._held = Held(findings)
+        self._owed = Owed(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings)
         self._given_back = GivenBack(findings)
@@ -279,6 +281,7 @@ class _Walk:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
             self._held.see(place, record.effective_on, event)
+            self._owed.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
             self._given_back.see(place, record, event)

@@ -66,6 +66,8 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
         inventory.DecisionTakenBack,
+        inventory.AssignmentFailed,
+        inventory.DeliveryPostponed,
         inventory.DrawReturned,
         *clock_reactions.OF_INVENTORY,
     )
@@ -114,6 +116,12 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
                 round=None, decision=DecisionHash(fails), mass_g=_by_partner({partner: mass_g}), whole=False, reason=fact.event.reason
             )
             return [_in_book(product, failed), *clock_reactions.of_stockpiles(fact)]
+        case inventory.AssignmentFailed(product=product, decision=decision, partner=partner, mass_g=mass_g):
+            reason = f"{fact.event.project} has not delivered what was assigned of {fact.event.right}"
+            failed = GiveBack(
+                round=None, decision=DecisionHash(decision), mass_g=_by_partner({partner: mass_g}), whole=False, reason=reason
+            )
+            return [_in_book(product, failed)]
         case _:
             return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from services.inventory.domain.state import (
     NEVER,
     SUSPENSION,
+    Assignment,
     AwardedLoan,
     Consignment,
     Draw,
@@ -26,9 +27,12 @@ from services.inventory.domain.state import (
 )
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentDelivered,
+    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     DecisionTakenBack,
+    DeliveryPostponed,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -98,8 +102,13 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case DrawReturned():
             return _returned(state, event)
         case RightAssigned():
+            state = _assigned(state, event)
             state = _reduce_release(state, event.release, event.units, event.mass_g if event.source == "rights" else 0)
             return _set_right(state, event.right, event.right_remaining_g)
+        case AssignmentDelivered() | AssignmentFailed():
+            return _settled(state, event)
+        case DeliveryPostponed():
+            return _postponed(state, event)
         case MaterialLent():
             return replace(state, lent=state.lent.set(event.draw, LentDraw(event.release, event.award, event.contained_g)))
         case LentDrawReturned():
@@ -218,6 +227,32 @@ def _lend(state: Stockpile, event: LoanAnnounced | LoanGateOpened) -> Stockpile:
     else:
         loan = replace(loan, gate=event.gate, opened_for=event.decision)
     return replace(state, loans=state.loans.set(event.release, loan))
+
+
+def _assigned(state: Stockpile, event: RightAssigned) -> Stockpile:
+    key = f"{event.draw}/{event.right}"
+    before_g = state.assigned[key].mass_g if key in state.assigned else 0
+    decision = state.releases[event.release].decision
+    owed = Assignment(event.draw, event.right, event.project, event.partner, decision, before_g + event.mass_g, event.window_to)
+    return replace(state, assigned=state.assigned.set(key, owed))
+
+
+def _settled(state: Stockpile, event: AssignmentDelivered | AssignmentFailed) -> Stockpile:
+    key = f"{event.draw}/{event.right}"
+    left_g = state.assigned[key].mass_g - event.mass_g
+    if not left_g:
+        return replace(state, assigned=state.assigned.delete(key))
+    return replace(state, assigned=state.assigned.set(key, replace(state.assigned[key], mass_g=left_g)))
+
+
+def _postponed(state: Stockpile, event: DeliveryPostponed) -> Stockpile:
+    rights, assigned = state.rights, state.assigned
+    if event.right in rights:
+        rights = rights.set(event.right, replace(rights[event.right], window_to=event.window_to))
+    for key, owed in state.assigned.items():
+        if owed.right == event.right:
+            assigned = assigned.set(key, replace(owed, window_to=event.window_to))
+    return replace(state, rights=rights, assigned=assigned)
 
 
 def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount, ...], rights_g: int, mass_g: int) -> Releases:

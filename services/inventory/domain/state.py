@@ -93,6 +93,18 @@ class Consignment(msgspec.Struct, frozen=True, gc=False):
     consignee: str
 
 
+class Assignment(msgspec.Struct, frozen=True, gc=False):
+    """What a draw was assigned of a right, as far as the project has not delivered it. It leaves the state delivered or failed."""
+
+    draw: DrawId
+    right: RightId
+    project: str
+    partner: str
+    decision: str
+    mass_g: int
+    window_to: date | None  # None: of an earlier build, which never fails it
+
+
 class AwardedLoan(msgspec.Struct, frozen=True, gc=False):
     """A release that is lent. It may be announced, and its gate opened, in either order: they come from different services."""
 
@@ -135,6 +147,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     drawn_g: int = 0  # not yet dispatched
     rights: immutables.Map[RightId, Right] = immutables.Map()
     reserved_rights_g: int = 0  # by open releases
+    assigned: immutables.Map[str, Assignment] = immutables.Map()  # by "draw/right"
     pinned: immutables.Map[LotId, int] = immutables.Map()  # units of each lot that releases are pinned to, never more than it has
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()

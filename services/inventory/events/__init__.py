@@ -50,16 +50,28 @@ from services.inventory.events.releases import (
     StockPinned,
     StockReleased,
 )
-from services.inventory.events.rights import RightAdded, RightAssigned, RightKind, RightMatured, Source
+from services.inventory.events.rights import (
+    AssignmentDelivered,
+    AssignmentFailed,
+    DeliveryPostponed,
+    RightAdded,
+    RightAssigned,
+    RightKind,
+    RightMatured,
+    Source,
+)
 
 __all__ = [
     "AdjustmentCause",
     "Assay",
     "AssayRecorded",
+    "AssignmentDelivered",
+    "AssignmentFailed",
     "AuthorityCited",
     "AwardForwarded",
     "CustodyModel",
     "DecisionTakenBack",
+    "DeliveryPostponed",
     "DrawDelivered",
     "DrawDispatched",
     "DrawId",
@@ -134,6 +146,9 @@ type Event = (
     | ReturnTakenIn
     | ReturnRefused
     | RightAssigned
+    | AssignmentDelivered
+    | DeliveryPostponed
+    | AssignmentFailed
     | ReleaseExtended
     | ReleaseLapsed
     | ReleaseCancelled

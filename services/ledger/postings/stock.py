@@ -10,9 +10,12 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentDelivered,
+    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     DecisionTakenBack,
+    DeliveryPostponed,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -59,6 +62,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return _promise(event, event.units, event.rights_g, Status.VOIDED)
         case RightAssigned():
             return _assigned(event)
+        case AssignmentDelivered():  # the claim is goods now, which were never here
+            return title(event.product, f"partner/{event.partner}/rights", f"partner/{event.partner}", event.mass_g)
+        case AssignmentFailed():
+            return title(event.product, f"partner/{event.partner}/rights", f"project/{event.project}", event.mass_g)
         case DrawWeighed():
             return _weighed(event)
         case DrawDispatched():
@@ -91,7 +98,7 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited():
             return []  # it moves nothing: what it is about stands before it
-        case RoundHeld() | RoundFreed() | ReleaseExtended():
+        case RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity
         case DecisionTakenBack():
             return []  # its releases' own events have moved it
