@@ -80,7 +80,7 @@ class Held:
                 release = self._of(event.product).get(event.release)
                 due = None if release is None else self._due(event.product, release)
                 fine = due is None or due == event.expires_on
-                self._findings.look(Check.HELD, fine, place, f"{event.release} is said to end on {event.expires_on}, and ends on {due}")
+                self._findings.look(Check.LAPSES, fine, place, f"{event.release} is said to end on {event.expires_on}, and ends on {due}")
             case ReleaseLapsed() if (release := self._of(event.product).pop(event.release, None)) is not None:
                 self._lapse(place, effective_on, event, release)
             case _:
@@ -119,9 +119,9 @@ class Held:
     def _lapse(self, place: str, effective_on: str, event: ReleaseLapsed, release: _Release) -> None:
         due = self._due(event.product, release)
         held = sorted(hold.stops for hold in self._standing(event.product, release) if hold.since <= due)
-        self._findings.look(Check.HELD, not held, place, f"{event.release} lapsed while the Reserve held it: {held}")
+        self._findings.look(Check.LAPSES, not held, place, f"{event.release} lapsed while the Reserve held it: {held}")
         early = date.fromisoformat(effective_on) <= due
-        self._findings.look(Check.HELD, not early, place, f"{event.release} lapsed on {effective_on}, and ends on {due}")
+        self._findings.look(Check.LAPSES, not early, place, f"{event.release} lapsed on {effective_on}, and ends on {due}")
 
     def _end_if(self, event: StockDrawn | RightAssigned) -> None:
         if not event.remaining_g:
