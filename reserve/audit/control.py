@@ -59,7 +59,8 @@ class Control:
                 at = instant(record)
                 self._in_force_at = at if self._in_force_at is None else min(at, self._in_force_at)
                 self._proposed[record.stream, event.proposal] = event
-                self._findings.look(Check.CONTROL, _document_of(record, event) == event.document, place, "its document says something else")
+                same = record.stream in event.streams and _document_of(record, event) == event.document
+                self._findings.look(Check.CONTROL, same, place, "its document says something else")
             case CommandApproved():
                 self._signed.add(record.command_id)
                 self._see_approved(place, record, event)
@@ -105,7 +106,7 @@ def _document_of(record: Recorded, event: CommandProposed) -> str:
         "format": "reserve.command.v1",
         "proposal": event.proposal,
         "service": SERVICE,
-        "stream": record.stream,
+        "streams": event.streams,
         "act": event.act,
         "command": event.command,
         "proposed_by": event.proposed_by,

@@ -17,10 +17,13 @@ from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
+from reserve.audit.given_back import GivenBack
+from reserve.audit.held import Held
 from reserve.audit.holdings import Holdings
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
+from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
 from reserve.audit.release_orders import ReleaseOrders
 from reserve.audit.release_orders import faults_of as faults_of_pins
@@ -116,9 +119,12 @@ class _Walk:
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
+        self._held = Held(findings)
+        self._owed = Owed(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings)
-        self.rounds = Rounds(findings, self.approvers)
+        self._given_back = GivenBack(findings)
+        self.rounds = Rounds(findings, self.approvers, self._given_back)
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
         self.deliveries = Deliveries(findings)
@@ -164,6 +170,7 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self._given_back.finish()
         self.authority.finish()
         self._control.finish()
         self._emergencies.finish()
@@ -284,8 +291,11 @@ class _Walk:
         if event is not None:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
+            self._held.see(place, record.effective_on, event)
+            self._owed.see(place, record.effective_on, event)
             self.approvers.see(record, event)
             self.rounds.see(place, record, event)
+            self._given_back.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._control.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)

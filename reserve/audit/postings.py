@@ -55,6 +55,8 @@ _PRODUCTS = {
         Row("settled", "reserve/available", _RELEASE, "mass_g"),
         Row("title", "reserve/available", "partner/{partner}", "mass_g"),
     ),
+    "inventory.assignment_delivered.v1": (Row("title", "partner/{partner}/rights", "partner/{partner}", "mass_g"),),
+    "inventory.assignment_failed.v1": (Row("title", "partner/{partner}/rights", "project/{project}", "mass_g"),),
     "inventory.right_assigned.v1": (
         Row("settled", "{source}", _RELEASE, "mass_g"),
         Row("title", "right/{right}", "partner/{partner}/rights", "mass_g"),
@@ -137,7 +139,8 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 _STILL_OF_INVENTORY = """
     product_registered protected_stock_set hold_put_on hold_lifted round_held round_freed authority_cited award_forwarded
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
-    return_taken_in return_refused command_proposed command_approved command_withdrawn command_lapsed"""
+    return_taken_in return_refused decision_taken_back release_extended delivery_postponed
+    command_proposed command_approved command_withdrawn command_lapsed"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released authority_cited
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed

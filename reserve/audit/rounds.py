@@ -1,6 +1,7 @@
 """Rounds: each release under a certified decision, each decision approved by others than its proposer."""
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -8,11 +9,13 @@ import msgspec
 from reserve.audit.approvers import Approvers, instant
 from reserve.audit.decisions import Asked, ToCheck
 from reserve.audit.evidence import Recorded
+from reserve.audit.given_back import GivenBack
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.allocation.events import (
     AwardGranted,
     CarryExpired,
+    DecisionGivenBack,
     RequestAccepted,
     RequestExpired,
     RequestId,
@@ -50,8 +53,9 @@ class _ToVerify(msgspec.Struct, frozen=True):
 class Rounds:
     """All books. `to_check`: certified rounds whose decisions wait for their documents."""
 
-    def __init__(self, findings: Findings, approvers: Approvers) -> None:
+    def __init__(self, findings: Findings, approvers: Approvers, given_back: GivenBack) -> None:
         self._findings = findings
+        self._given_back = given_back
         self._approvers = approvers
         self._asked: dict[str, Asked] = {}
         self._opened: dict[str, RoundOpened] = {}
@@ -106,6 +110,11 @@ class Rounds:
                 self._reopen(event)
             case CarryExpired():
                 self._carries.get(event.product, {}).pop(event.agreement, None)
+            case DecisionGivenBack():
+                carries = self._carries.get(event.product, {})
+                back_g = self._given_back.carries_back_g(event)
+                undone = {name: str(Fraction(carries.get(name, "0")) - carry_g) for name, carry_g in back_g.items()}
+                self._carries[event.product] = carries | undone
             case allocation.RoundReleased():
                 self._close(event)
             case RequestWithdrawn() | RequestExpired():

@@ -1,4 +1,5 @@
-"""Screening: nobody is given anything while a party of its request is on a list, and nobody reviews what they had a part in."""
+"""Screening: nobody is given anything while a party of its request is on a list, and nobody reviews what they had a part in, or answers an
+objection to it: that from the first answer on which says so."""
 
 from typing import Any
 
@@ -41,6 +42,7 @@ class Screening:
         self._requests: dict[str, list[str]] = {}  # by round
         self._reviewed: dict[str, str] = {}  # review -> round; until it is concluded
         self._objections: set[str] = set()  # without an answer
+        self._independent = False  # answers are
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
@@ -66,6 +68,7 @@ class Screening:
                 known_one = event.objection in self._objections
                 self._findings.look(Check.SCREENING, known_one, place, f"{event.objection} was never raised, or has its answer")
                 self._objections.discard(event.objection)
+                self._answer(place, event)
                 self._part(event.request, event.answered_by)
             case _:
                 self._see_round(place, record, event)
@@ -87,6 +90,13 @@ class Screening:
                 self._conclude(place, record, event)
             case _:
                 pass
+
+    def _answer(self, place: str, event: ObjectionAnswered) -> None:
+        self._independent = self._independent or event.independent
+        matters = [event.request] if event.round is None else [event.request, event.round]
+        involved = any(event.answered_by in self._involved.get(matter, ()) for matter in matters)
+        fine = not self._independent or (event.independent and not involved)
+        self._findings.look(Check.SCREENING, fine, place, f"{event.answered_by} had a part in what {event.objection} objects to")
 
     def _conclude(self, place: str, record: Recorded, event: ReviewConcluded) -> None:
         round = self._reviewed.pop(event.review, None)

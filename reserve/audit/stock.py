@@ -15,6 +15,7 @@ from services.inventory.events import (
     DrawReturned,
     GateEvidence,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     RightAssigned,
     StockDrawn,
@@ -62,6 +63,8 @@ class Stock:
                 self._draws[event.draw] = (event.partner, place)
             case RightAssigned():
                 self._take(place, effective_on, event, _units_g(event.units) if event.source == "lots" else event.mass_g)
+            case ReleaseExtended() if (release := self._releases.get(event.release)) is not None:
+                self._releases[event.release] = msgspec.structs.replace(release, expires_on=event.expires_on)  # see `held.py`
             case ReleaseLapsed() | ReleaseCancelled():
                 self._give_back(place, effective_on, event)
             case DrawDispatched():

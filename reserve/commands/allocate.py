@@ -21,6 +21,7 @@ from services.allocation.domain.rules import (
     apportion,
     counted_g,
     group_of,
+    largest_restraint,
     rational,
     right_g,
 )
@@ -128,6 +129,8 @@ def _claims(asked: Asked, wanted: Mapping[str, int], rights: Mapping[str, Fracti
     minimums = _of_claimants("minimums", asked.minimums, _grams, wanted)
     carries = _of_claimants("carries", asked.carries, _rational, wanted)
     classes = _of_claimants("classes", asked.classes, _grams, wanted)
+    if classes and (unlisted := [name for name in wanted if name not in classes]):
+        fail(f"classes: {unlisted[0]!r} has none (accepted: one for each claimant)")
     for name, carry_g in carries.items():
         if abs(carry_g) > sizes[0]:
             fail(f"carries.{name}: {carry_g} g is more than one unit (accepted: from -{sizes[0]} to {sizes[0]})")
@@ -163,6 +166,9 @@ def _rights(asked: Asked, method: Method) -> tuple[Group | None, dict[str, Fract
     restraint = _rational("restraint", asked.restraint)
     positions = _by_name("positions", asked.positions, _position) if asked.positions else {}
     group = group_of(positions.values(), restraint)
+    if group.kappa > 1:
+        accepted = f"at most {largest_restraint(positions.values())}"
+        fail(f"restraint: at {restraint} the group is short of more than all of its commitments (accepted: {accepted})")
     rights = {name: right_g(position, restraint, group.kappa) for name, position in positions.items()}
     return group, rights
 

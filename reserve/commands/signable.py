@@ -138,7 +138,7 @@ def _of_command(document: CommandPaper) -> list[tuple[str, str]]:
     about = ((name, text_of(value)) for name, value in document.command.items() if name != "type" and value is not None)
     return [
         ("act", f"{document.act}, in {document.service}"),
-        ("stream", document.stream),
+        ("of", ", ".join(document.streams)),
         *about,
         ("proposed", f"on {document.proposed_on} by {document.proposed_by}"),
     ]

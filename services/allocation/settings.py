@@ -27,6 +27,7 @@ class Figures(BaseSettings):
     hit_days: int = 2
     objection_answer_days: int = 10
     review_days: int = 30
+    correction_days: int = 10
     # What it usually takes to clear an item, in days; those of `lead_working` are counted Monday to Friday. A defence export permit takes
     # up to 15 working days, a sensitive one 35; the others are assumptions, to be replaced by what is seen.
     lead_days: dict[ItemKind, int] = {

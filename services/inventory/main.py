@@ -11,8 +11,9 @@ from services.inventory.domain.controls import CONTROLS, EVENTS
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.problems import ApiReason
-from services.inventory.projections import SERVICE as NAME
-from services.inventory.projections import project, take_checkpoints, take_partners
+from services.inventory.projections import project
+from services.inventory.projections.dispatch import SERVICE as NAME
+from services.inventory.projections.dispatch import take_checkpoints, take_partners
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger

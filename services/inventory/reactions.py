@@ -43,10 +43,11 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     if isinstance(event, LoanAwarded):
         return (_announce(event),)
     if isinstance(event, RatificationMissed):
-        held = HoldRound(round=event.round, decision=event.decision, reason=f"not ratified by {event.ratify_by.isoformat()}")
+        reason = f"not ratified by {event.ratify_by.isoformat()}"
+        held = HoldRound(round=event.round, decision=event.decision, reason=reason, on=_day_of(fact))
         return (Reaction(f"stockpile/{event.product}", held),)
     if isinstance(event, DecisionRatified):
-        free = FreeRound(round=event.round, decision=event.decision, reason="ratified late")
+        free = FreeRound(round=event.round, decision=event.decision, reason="ratified late", on=_day_of(fact))
         return (Reaction(f"stockpile/{event.product}", free),) if event.late else ()
     if isinstance(event, AgreementSuspended | AgreementResumed):
         return [_suspend(event, product) for product in event.products]
@@ -55,7 +56,8 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
         return (Reaction(f"stockpile/{event.product}", back),)
     if isinstance(event, DecisionSuperseded):
         reason = f"superseded by {event.by_round}: {event.reason}"
-        return (Reaction(f"stockpile/{event.product}", TakeBackDecision(decision=event.decision, reason=reason)),)
+        back_all = TakeBackDecision(round=event.round if event.gives_back else None, decision=event.decision, reason=reason)
+        return (Reaction(f"stockpile/{event.product}", back_all),)
     if not isinstance(event, RoundCertified | TenderCertified):
         return ()
     product = ProductId(event.product)
@@ -77,9 +79,13 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
         ),
         pools=tuple(ReleasePool(pool=pool.pool, source=pool.kind, lots=tuple(map(LotId, pool.lots))) for pool in pools),
         expires_on=event.expires_on,
-        on=date.fromisoformat(fact.record.effective_on),
+        on=_day_of(fact),
     )
     return (Reaction(f"stockpile/{product}", command),)
+
+
+def _day_of(fact: Fact) -> date:
+    return date.fromisoformat(fact.record.effective_on)
 
 
 def _ordered(event: RoundCertified | TenderCertified, documents: Mapping[str, bytes]) -> tuple[tuple[Award, ...], tuple[PoolStock, ...]]:

@@ -150,6 +150,22 @@ class AssignmentRow(Table, table=True):
     mass_g: int = whole()
 
 
+class OwedRow(Table, table=True):
+    """What a project owes a partner of a right that a draw passed to it."""
+
+    __tablename__ = "owed"
+    id: str = Field(primary_key=True)  # "{draw}/{right}"
+    draw: str
+    right: str = Field(index=True)
+    product: str
+    project: str
+    partner: str = Field(index=True)
+    mass_g: int = whole()
+    remaining_g: int = whole()  # neither delivered nor failed
+    failed_g: int = whole()
+    window_to: date | None
+
+
 class HoldRow(Table, table=True):
     """A hold on one product's stockpile. One that spans products has a row for each."""
 

@@ -70,7 +70,7 @@ class CommandPaper(Paper, frozen=True, kw_only=True, tag="reserve.command.v1"):
 
     proposal: str
     service: str
-    stream: str
+    streams: tuple[str, ...]  # that take it
     act: str
     command: dict[str, Any]
     proposed_by: str
@@ -81,9 +81,10 @@ class CommandPaper(Paper, frozen=True, kw_only=True, tag="reserve.command.v1"):
 
 
 class CommandProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """`document`: the SHA-256 of its paper."""
+    """`streams`: those that take it, this one among them. `document`: the SHA-256 of its paper."""
 
     proposal: str
+    streams: tuple[str, ...]
     act: str
     command: dict[str, Any]
     document: str
@@ -129,9 +130,10 @@ class ProposalEvents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProposeCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`command`: one of the stream's own, as JSON."""
+    """`command`: one of the stream's own, as JSON. `streams`: those that take it."""
 
     proposal: str
+    streams: tuple[str, ...]
     command: dict[str, Any]
     document: str
     by: str
@@ -209,6 +211,7 @@ def countersigned(decider: Decider, controls: Controls, events: ProposalEvents) 
         return [
             events.proposed(
                 proposal=command.proposal,
+                streams=command.streams,
                 act=control.act,
                 command=msgspec.json.decode(written),  # as it will be read
                 document=command.document,

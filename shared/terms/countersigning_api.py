@@ -63,27 +63,27 @@ async def propose(post: Post, controls: Controls, stream: str, command: Any, *mo
     """Puts the command before another person, who signs it or does not. `more`: other streams that take the same command."""
     control = controls[type(command)]
     assert isinstance(control, Countersigned), f"{type(command).__name__} needs no other's signature"
-    proposal = post.new_id("prp")
+    proposal, streams = post.new_id("prp"), (stream, *more)
     said: dict[str, Any] = msgspec.to_builtins(command)
     paper = CommandPaper(
         proposal=proposal,
         service=post.kernel.service.name,
-        stream=stream,
+        streams=streams,
         act=control.act,
         command=said,
         proposed_by=post.caller.subject,
         proposed_on=post.today,
     )
     document = Document(canonical(paper))
-    wanted = ProposeCommand(proposal=proposal, command=said, document=document.name, by=post.caller.subject, on=post.today)
+    wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
     event = None
-    for each in (stream, *more):
+    for each in streams:
         accepted = await post.submit(each, wanted, documents=[document], part=each if more else part)
         event = accepted.facts[0].event
     assert event is not None
     post.response.status_code = 202
     return ProposalView(
-        streams=[stream, *more],
+        streams=list(streams),
         status=ProposalStatus.PROPOSED,
         proposed_on=post.today,
         **{name: getattr(event, name) for name in ("proposal", "act", "command", "document", "proposed_by", "lapses_on")},

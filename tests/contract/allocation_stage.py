@@ -141,6 +141,7 @@ async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) 
         inventory, allocation = [await stack.enter_async_context(stage.serving(service, clock)) for service in services]
         parties = (
             "operator-1",
+            "operator-2",
             "approver-1",
             "approver-2",
             "admin-1",

@@ -328,11 +328,22 @@ async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(
     async def back() -> bool:
         return await free_g(reserve) == before_g + 8 * UNIT_G
 
+    async def proposed() -> bool:
+        headers = {"Idempotency-Key": secrets.token_hex(8)}
+        answer = await reserve.clients["operator-1"].post(f"/v1/rounds/{new}/propose", json={"supply_g": 8 * UNIT_G}, headers=headers)
+        assert answer.is_success or answer.json()["code"] == "decision_being_taken_back", answer.text
+        return answer.is_success
+
+    await until(proposed)
     await until(back)
-    await reserve.propose(new, 10)
     await reserve.approve(new)
     await reserve.post("operator-1", f"/v1/rounds/{new}/certify")
     await reserve.status(new, "released")
+    given_g = [
+        {(award["partner"], award["mass_g"]) for award in (await reserve.get("auditor-1", f"/v1/rounds/{round}"))["awards"]}
+        for round in (old, new)
+    ]
+    assert given_g[0] == given_g[1]  # what was carried, and used of quota, is as it was before the first
     for round in (old, new):
         certificate = await reserve.get("auditor-1", f"/v1/rounds/{round}/certificate")
         file = read_file(msgspec.json.encode(await reserve.get("auditor-1", f"/v1/rounds/{round}/decision")))

@@ -1,6 +1,7 @@
 """Inventory asks for an authority over HTTP, by what allocation tells it: on the real PostgreSQL and Kafka."""
 
 import secrets
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -10,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import delegate, register_direction
 from services.allocation.events.authority import Power
-from services.inventory.events import AuthorityCited
+from services.inventory.domain.holds import ExpireHold, PutOnHold
+from services.inventory.events import AuthorityCited, HoldId
 from shared.terms.approval import approve, public_key_hex
-from tests.contract.allocation_stage import PRODUCT, Reserve
+from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
 
@@ -88,3 +90,22 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
         ("lift_hold", wide, direction),
         ("open_protected_stock", wide, direction),
     ]
+
+
+async def test_a_partner_sees_that_the_reserve_holds_its_release_until_when_and_its_last_day_after(reserve: Reserve):
+    round = await reserve.certified_round(4, supply=4)
+    await reserve.status(round, "released")
+    row = next(row for row in (await reserve.get("partner-jp", "/v1/awards?limit=200"))["data"] if row["round"] == round)
+    path, began, until_day = f"/v1/releases/rel_{row['award'].removeprefix('awd_')}", TODAY, TODAY + timedelta(days=3)
+    put = PutOnHold(
+        hold=HoldId("hld_own"), scope="partner", target="JP", reason="a review", authority="Minister", expires_on=until_day, on=began
+    )
+    async with reserve.stage.client(reserve.stage.urls[reserve.inventory.kernel.service.name], "partner-jp") as partner:
+        last_day = (await partner.get(path)).json()["expires_on"]
+        await reserve.happen(put)
+        held = (await partner.get(path)).json()
+        assert (held["held_since"] is not None, held["held_until"]) == (True, str(until_day))
+        await reserve.happen(ExpireHold(hold=HoldId("hld_own"), on=until_day + timedelta(days=1)))
+        free = (await partner.get(path)).json()
+        assert (free["held_since"], free["held_until"]) == (None, None)
+        assert date.fromisoformat(free["expires_on"]) == date.fromisoformat(last_day) + timedelta(days=4)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from reserve.demo.instruments import empower
 from services.allocation.domain.screening.listed_names import ScreeningListFile
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
@@ -191,10 +192,11 @@ async def test_findings_stand_beside_an_acceptance_and_a_partner_objects(reserve
     assert (await reserve.clients["partner-us"].get(f"/v1/requests/{request}/screening")).status_code == 404
     answer = f"/v1/objections/{objection}/answer"
     upheld = {"upheld": True, "accepted_g": 3 * UNIT_G, "reasons": ["the grade is another"]}
-    assert await reserve.refused("operator-1", answer, upheld | {"upheld": False}) == (422, "objection_acceptance_invalid")
+    assert await reserve.refused("operator-2", answer, upheld | {"upheld": False}) == (422, "objection_acceptance_invalid")
     assert await reserve.refused("partner-jp", answer, upheld) == (403, "forbidden")
-    await reserve.post("operator-1", answer, upheld)
-    assert await reserve.refused("operator-1", answer, upheld) == (409, "objection_already_answered")
+    assert await reserve.refused("operator-1", answer, upheld) == (403, "answerer_was_involved")  # who accepted so little
+    await reserve.post("operator-2", answer, upheld)
+    assert await reserve.refused("operator-2", answer, upheld) == (409, "objection_already_answered")
     shown = await reserve.get("partner-jp", f"/v1/requests/{request}/screening")
     assert [each["accepted_g"] for each in shown["acceptances"]] == [2 * UNIT_G, 3 * UNIT_G]  # both stay
     assert [(each["status"], each["answer"]) for each in shown["objections"]] == [("upheld", ["the grade is another"])]
@@ -214,7 +216,9 @@ async def test_an_open_objection_is_shown_in_the_round_and_does_not_stop_it(rese
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     await reserve.status(round, "released")
-    await reserve.post("operator-1", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["the stock is the same"]})
+    refused = await reserve.refused("operator-1", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["no"]})
+    assert refused == (403, "answerer_was_involved")
+    await reserve.post("operator-2", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["the stock is the same"]})
     assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["open_objections"] == []
 
 
@@ -255,7 +259,7 @@ async def test_what_is_to_be_decided_answered_and_reviewed_is_a_task_until_it_is
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
     assert await tasks_about(reserve, request) == ["objection"]
-    await reserve.post("operator-1", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["it is enough"]})
+    await reserve.post("operator-2", f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["it is enough"]})
     assert await tasks_about(reserve, request) == []
     other = await submitted(reserve)
     await hits_of(reserve, other, "open", 1)
@@ -263,6 +267,28 @@ async def test_what_is_to_be_decided_answered_and_reviewed_is_a_task_until_it_is
     assert await tasks_about(reserve, other) == []
     assert await tasks_about(reserve, other, done=True) == ["screening"]
     await withdraw(reserve)
+
+
+async def test_what_was_decided_wrong_is_a_task_until_it_is_superseded(reserve: Reserve):
+    await empower(reserve.register, {reserve.subject("operator-1"): "operator"})
+    request = await submitted(reserve)
+    await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
+    round = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))["round"]
+    await reserve.propose(round, 2)
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+    objections = f"/v1/requests/{request}/objections"
+    objection = (await reserve.post("partner-jp", objections, {"reasons": ["too little"]}))["objection"]  # its day has not passed
+    await reserve.post("operator-2", f"/v1/objections/{objection}/answer", {"upheld": True, "reasons": ["the grade is another"]})
+    review = (await reserve.post("partner-jp", "/v1/reviews", {"round": round, "grounds": ["too little"]}))["review"]
+    await reserve.post("admin-1", f"/v1/reviews/{review}/assign", {"reviewer": reserve.subject("auditor-1")})
+    await reserve.post("auditor-1", f"/v1/reviews/{review}/conclude", {"outcome": "error_found", "findings": ["the grade is another"]})
+    assert (await tasks_about(reserve, round)).count("correction") == 2
+    again = await reserve.a_round(2)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/supersede", {"by_round": again, "reason": "the grade is another"})
+    assert "correction" not in await tasks_about(reserve, round)
+    assert (await tasks_about(reserve, round, done=True)).count("correction") == 2
 
 
 async def test_parties_that_the_agreement_has_not_cleared_are_named_and_stop_nothing(reserve: Reserve):

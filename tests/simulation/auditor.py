@@ -324,6 +324,10 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             if sizes.total() not in (0, data["mass_g"]):
                 return "its units are not the whole"
             return _take(stock, data, sizes, data["mass_g"] - sizes.total(), day)
+        case "release_extended":
+            if data["expires_on"] <= stock.releases[data["release"]]["until"]:
+                return "its last day is no later than it was"
+            stock.releases[data["release"]]["until"] = data["expires_on"]
         case "release_lapsed" | "release_cancelled":
             release = stock.releases.pop(data["release"], None)
             if release is None or (release["units"].total(), release["rights_g"]) != (_units_g(data), data["rights_g"]):
@@ -591,7 +595,7 @@ def timers(evidence: Evidence) -> Iterator[str]:
     wanted: dict[tuple[str, str, str], str] = {}
     for service, records in _all(evidence):
         if service == "inventory":
-            wanted |= _inventory_timers(records)
+            wanted |= _inventory_timers(records, evidence.today)
         elif service == "allocation":
             wanted |= _request_timers(records) | people_auditor.people_timers(records)
         elif service == "loans":
@@ -614,21 +618,41 @@ def _is_to_come(row: Json, evidence: Evidence) -> bool:
     return row["at"] is not None and datetime.fromisoformat(row["at"]) > datetime.fromisoformat(evidence.now)
 
 
-def _inventory_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
+def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, str], str]:
+    """A release that the Reserve holds lapses on no day yet, and a right of which nothing is owed any more has nothing to fail."""
     wanted: dict[tuple[str, str, str], str] = {}
+    held: defaultdict[str, set[str]] = defaultdict(set)  # stream -> holds of the Reserve's own, and decisions that are held
+    owed: Counter[tuple[str, str]] = Counter()  # stream and right -> grams
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
+        if kind in ("right_assigned", "delivery_postponed") and data.get("window_to") is not None:
+            wanted["inventory", stream, f"window/{data['right']}"] = _day_after(data["window_to"])
+            owed[stream, data["right"]] += data.get("mass_g", 0)
         match kind:
-            case "stock_released":
+            case "stock_released" | "release_extended":
                 wanted["inventory", stream, f"lapse/{data['release']}"] = _day_after(data["expires_on"])
             case "stock_drawn" | "right_assigned" if data["remaining_g"] == 0:
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
             case "release_lapsed" | "release_cancelled":
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
-            case "hold_put_on" if data["expires_on"] is not None:
-                wanted["inventory", stream, f"hold/{data['hold']}"] = _day_after(data["expires_on"])
+            case "round_held":
+                held[stream].add(data["decision"])
+            case "round_freed":
+                held[stream].discard(data["decision"])
+            case "assignment_delivered" | "assignment_failed":
+                owed[stream, data["right"]] -= data["mass_g"]
+            case "hold_put_on":
+                if not data["authority"].startswith("suspension of "):
+                    held[stream].add(data["hold"])
+                if data["expires_on"] is not None:
+                    wanted["inventory", stream, f"hold/{data['hold']}"] = _day_after(data["expires_on"])
             case "hold_lifted":
+                held[stream].discard(data["hold"])
                 wanted.pop(("inventory", stream, f"hold/{data['hold']}"), None)
+    settled = {("inventory", stream, f"window/{right}") for (stream, right), mass_g in owed.items() if not mass_g}
+    for name, due in list(wanted.items()):
+        if due <= today and (name in settled or (name[2].startswith("lapse/") and held[name[1]])):
+            del wanted[name]
     return wanted
 
 

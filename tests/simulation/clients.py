@@ -102,14 +102,16 @@ async def by_two(client: Client, product: str, command: Any) -> Any:
         paper = CommandPaper(
             proposal=proposal,
             service="inventory",
-            stream=stream,
+            streams=(stream,),
             act=control.act,
             command=said,
             proposed_by=client.name,
             proposed_on=on,
         )
         document = Document(canonical(paper))
-        return ProposeCommand(proposal=proposal, command=said, document=document.name, by=client.name, on=on), (document,)
+        return ProposeCommand(proposal=proposal, streams=(stream,), command=said, document=document.name, by=client.name, on=on), (
+            document,
+        )
 
     proposed = await client.do("inventory", stream, propose)
     if not isinstance(proposed, Accepted):

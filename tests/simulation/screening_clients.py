@@ -99,6 +99,7 @@ async def object_to(client: Client, products: Sequence[Any], until_s: float) -> 
                 accepted_g=request.mass_g if upheld and request is not None else None,
                 reasons=("looked at again",),
                 by=SCREENER,
+                involved=(),
                 lists=client.allocation.people.lists,
                 on=date.min,
             )

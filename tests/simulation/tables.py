@@ -67,6 +67,8 @@ class InventoryTables:
                     self.releases[event.release].remaining_g = event.remaining_g
                     if not event.remaining_g:
                         self.releases[event.release].status = "drawn"
+                case inventory.ReleaseExtended():
+                    self.releases[event.release].expires_on = event.expires_on
                 case inventory.ReleaseLapsed():
                     self.releases[event.release].status = "lapsed"
                 case inventory.ReleaseCancelled():

@@ -17,7 +17,9 @@ _numbers = count(1)
 
 
 def propose(command: Any, on: date, *, proposal: str = "prp_1", by: str = PROPOSER) -> ProposeCommand:
-    return ProposeCommand(proposal=proposal, command=msgspec.to_builtins(command), document=DOCUMENT, by=by, on=on)
+    return ProposeCommand(
+        proposal=proposal, streams=("stockpile/antimony-metal",), command=msgspec.to_builtins(command), document=DOCUMENT, by=by, on=on
+    )
 
 
 def approve(on: date, *, proposal: str = "prp_1", by: str = SIGNER, **changes: Any) -> ApproveCommand:

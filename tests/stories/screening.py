@@ -7,7 +7,7 @@ from services.allocation.domain.book.objections import AnswerObjection, RaiseObj
 from services.allocation.domain.book.requests import Findings
 from services.allocation.domain.book.screening import DecideHit, Screened, ScreenParties
 from services.allocation.events import Hit, HitId, ListName, SubjectId
-from tests.stories.book import OPERATOR, TODAY, UNIT_G, request_id
+from tests.stories.book import ANOTHER, OPERATOR, TODAY, UNIT_G, request_id
 
 LISTS = {ListName("entity-list"): 1}
 PARTNER = SubjectId("sub_partner")
@@ -49,7 +49,8 @@ def answer(upheld: bool, units: int | None = None, name: str = "1", **changes: A
         "upheld": upheld,
         "accepted_g": None if units is None else units * UNIT_G,
         "reasons": ("looked at again",),
-        "by": OPERATOR,
+        "by": ANOTHER,
+        "involved": (OPERATOR,),
         "lists": {},
         "on": TODAY,
     }

@@ -12,9 +12,10 @@ from services.allocation.api.fields import EVERYTHING, Sight
 from services.allocation.domain.book.lapses import Surroundings, TermsRead
 from services.allocation.domain.partners.agreement import year_from
 from services.allocation.domain.policies.policy import Policy
-from services.allocation.events import AgreementId, PartnerCode
+from services.allocation.events import AgreementId, PartnerCode, SubjectId
 from services.allocation.tables.book import BookRow, RequestRow, RoundRow
 from services.allocation.tables.partners import AgreementRow, DisruptionRow, PartnerRow
+from services.allocation.tables.screening import InvolvementRow
 from services.allocation.tables.supply import RightRow, StockRow, StockUnitsRow
 from shared.http.handlers import Reads
 from shared.http.problems import Problem
@@ -130,3 +131,9 @@ async def read_policy(reads: Reads, policy: str) -> Policy:
     found, _ = await reads.state(f"policy/{policy}")
     assert isinstance(found, Policy)
     return found
+
+
+async def involved_in(session: AsyncSession, matters: Collection[str]) -> tuple[SubjectId, ...]:
+    """Who had a part in any of these rounds and requests."""
+    query = select(InvolvementRow.subject).where(among(InvolvementRow.matter, matters)).distinct()
+    return tuple(SubjectId(subject) for subject in sorted((await session.exec(query)).all()))

@@ -8,6 +8,7 @@ from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
 from services.allocation.domain.book.emergency import MissRatification, RatifyRound
+from services.allocation.domain.book.giving_back import GiveBack
 from services.allocation.domain.book.lapses import LapseApprovals
 from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
 from services.allocation.domain.book.opening import OpenRound
@@ -72,6 +73,7 @@ CONTROLS: Controls = {
     WithdrawVersion: Class.PREPARES,
     ActivateVersion: Class.FOLLOWS,
     NoteUse: Class.FOLLOWS,
+    GiveBack: Class.FOLLOWS,
     OpenBook: Class.FOLLOWS,
     SubmitRequest: Class.PREPARES,
     AcceptRequest: Class.PREPARES,

@@ -15,7 +15,7 @@ from services.allocation.events.authority import (
 )
 from services.allocation.events.carries import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
-from services.allocation.events.decisions import AwardRenounced, DecisionSuperseded
+from services.allocation.events.decisions import AwardRenounced, DecisionGivenBack, DecisionSuperseded, QuotaBack
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
@@ -173,6 +173,7 @@ __all__ = [
     "ConflictWithdrawn",
     "Criterion",
     "DecisionEvent",
+    "DecisionGivenBack",
     "DecisionHash",
     "DecisionRatified",
     "DecisionSuperseded",
@@ -210,6 +211,7 @@ __all__ = [
     "ProductId",
     "ProductTerms",
     "QuorumStep",
+    "QuotaBack",
     "RatificationMissed",
     "ReadinessEvent",
     "Reads",
@@ -301,7 +303,9 @@ RoundEvent = (
 ScreeningEvent = PartiesScreened | ScreeningHitDecided | RequestScreened | ObjectionRaised | ObjectionAnswered
 ScreeningListEvent = ScreeningListPutInForce | ScreeningListWithdrawn
 ReviewEvent = ReviewRequested | ReviewAssigned | ReviewConcluded
-BookEvent = BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent
+BookEvent = (
+    BookOpened | RequestEvent | ClockSet | RoundEvent | ScreeningEvent | AuthorityCited | EmergencyEvent | CarryEvent | DecisionGivenBack
+)
 ReportEvent = ReportSent
 DecisionEvent = AwardRenounced | DecisionSuperseded
 type Event = (

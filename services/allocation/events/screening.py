@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, SubjectId
+from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, RoundId, SubjectId
 from shared.journal.record import Grams
 
 type PartyRole = Literal["nominee", "consignee", "end_user"]
@@ -100,8 +100,11 @@ class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     raised_by: SubjectId
 
 
-class ObjectionAnswered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_answered.v1"):
-    """Upheld with another acceptance beside it; or, where a round has decided on the request meanwhile, as a word alone."""
+class ObjectionAnswered(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.objection_answered.v1"
+):
+    """Upheld with another acceptance beside it; or, where a round has decided on the request meanwhile, to be corrected by a decision that
+    supersedes that of `round`. `independent`: by somebody who had no part in what it objects to; False: by a build that asked nothing."""
 
     objection: ObjectionId
     request: RequestId
@@ -110,3 +113,5 @@ class ObjectionAnswered(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     upheld: bool
     reasons: tuple[str, ...]
     answered_by: SubjectId
+    round: RoundId | None = None
+    independent: bool = False

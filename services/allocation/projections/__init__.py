@@ -23,6 +23,7 @@ from services.allocation.events import (
     ClockEvent,
     ClockSet,
     DecisionEvent,
+    DecisionGivenBack,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
@@ -140,7 +141,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
+        case RequestExpiryPostponed() | DecisionGivenBack() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")

@@ -4,6 +4,7 @@ the round's: what they say stands in tables of their own, and an award takes its
 from datetime import date
 
 from services.allocation.events import AwardRenounced, DecisionEvent, DecisionSuperseded
+from services.allocation.projections.tasks import end_tasks
 from shared.journal.connection import Connection
 
 
@@ -25,13 +26,17 @@ async def project_decisions(connection: Connection, event: DecisionEvent, on: da
             )
         case DecisionSuperseded():
             await connection.execute(
-                "INSERT INTO superseded_rounds (round, by_round, decision, reason, superseded_on) VALUES ($1, $2, $3, $4, $5)",
+                """INSERT INTO superseded_rounds (round, by_round, decision, reason, superseded_on, gives_back)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
                 event.round,
                 event.by_round,
                 event.decision,
                 event.reason,
                 on,
+                event.gives_back,
             )
+            due = "SELECT task FROM tasks WHERE kind = 'correction' AND about = $1"
+            await end_tasks(connection, {row["task"]: on for row in await connection.fetch(due, event.round)})
 
 
 async def release_awards(connection: Connection, round: str, decision: str) -> None:

@@ -248,6 +248,9 @@ async def _object(connection: Connection, event: ObjectionRaised | ObjectionAnsw
             )
             await _involve(connection, event.request, event.answered_by, "screener")
             await end_tasks(connection, {f"objection/{event.objection}": on})
+            if event.upheld and event.round is not None:
+                why = f"the objection of {event.partner} is upheld"
+                await _to_correct(connection, _correction_task(event.objection, event.round, event.partner, event.product, why, on))
 
 
 async def _review(connection: Connection, event: ReviewRequested | ReviewAssigned | ReviewConcluded, on: date) -> None:
@@ -279,6 +282,34 @@ async def _review(connection: Connection, event: ReviewRequested | ReviewAssigne
                 on,
             )
             await end_tasks(connection, {f"review/{event.review}": on})
+            if event.outcome == "error_found":
+                review = await connection.fetchrow("SELECT round, product FROM reviews WHERE review = $1", event.review)
+                assert review is not None, "what is concluded was asked for"
+                why = "a review has found an error"
+                task = _correction_task(event.review, review["round"], event.partner, review["product"], why, on)
+                await _to_correct(connection, task)
+
+
+def _correction_task(cause: str, round: str, partner: str | None, product: str, why: str, on: date) -> Task:
+    return Task(
+        task=f"correction/{cause}",
+        kind="correction",
+        about=round,
+        partner=partner,
+        product=product,
+        what=f"supersede {round} by a round that decides again",
+        why=why,
+        due_on=on + timedelta(days=figures().correction_days),
+        raised_on=on,
+    )
+
+
+async def _to_correct(connection: Connection, task: Task) -> None:
+    """Until the decision is superseded, which a rebuild may have met before."""
+    await raise_tasks(connection, [task])
+    superseded_on = await connection.fetchval("SELECT superseded_on FROM superseded_rounds WHERE round = $1", task.about)
+    if superseded_on is not None:
+        await end_tasks(connection, {task.task: superseded_on})
 
 
 async def _involve(connection: Connection, matter: str, subject: str, part: str) -> None:

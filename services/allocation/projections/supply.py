@@ -75,6 +75,8 @@ async def _take_one(connection: Connection, fact: Fact) -> None:
             )
         case inventory.RightMatured() as event:
             await execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.remaining_g)
+        case inventory.DeliveryPostponed() as event:
+            await execute('UPDATE rights SET window_to = $2 WHERE "right" = $1', event.right, event.window_to)
         case inventory.RightAssigned() as event:
             await execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.right_remaining_g)
             await _give_back(connection, event.product, event.units, event.mass_g if event.source == "rights" else 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.allocation.domain.book.carries import EndCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
+from services.allocation.domain.book.giving_back import GiveBack
 from services.allocation.domain.book.lapses import (
     AgreementChanged,
     AuthorityEnded,
@@ -64,6 +65,9 @@ INVENTORY_TYPES = frozenset(
         inventory.RoundReleaseRefused,
         inventory.ReleaseLapsed,
         inventory.ReleaseCancelled,
+        inventory.DecisionTakenBack,
+        inventory.AssignmentFailed,
+        inventory.DeliveryPostponed,
         inventory.DrawReturned,
         *clock_reactions.OF_INVENTORY,
     )
@@ -102,6 +106,22 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_in_book(product, CloseRound(round=RoundId(round), decision=DecisionHash(decision)))]
         case inventory.RoundReleaseRefused(product=product, round=round, decision=decision, reason=reason):
             return [_in_book(product, ReopenRound(round=RoundId(round), decision=DecisionHash(decision), reason=reason))]
+        case inventory.DecisionTakenBack(product=product, round=round, decision=decision, mass_g=taken_g):
+            back = GiveBack(
+                round=RoundId(round), decision=DecisionHash(decision), mass_g=_by_partner(taken_g), whole=True, reason="superseded"
+            )
+            return [_in_book(product, back)]
+        case inventory.ReleaseCancelled(product=product, fails=fails, partner=partner, mass_g=mass_g) if fails is not None:
+            failed = GiveBack(
+                round=None, decision=DecisionHash(fails), mass_g=_by_partner({partner: mass_g}), whole=False, reason=fact.event.reason
+            )
+            return [_in_book(product, failed), *clock_reactions.of_stockpiles(fact)]
+        case inventory.AssignmentFailed(product=product, decision=decision, partner=partner, mass_g=mass_g):
+            reason = f"{fact.event.project} has not delivered what was assigned of {fact.event.right}"
+            failed = GiveBack(
+                round=None, decision=DecisionHash(decision), mass_g=_by_partner({partner: mass_g}), whole=False, reason=reason
+            )
+            return [_in_book(product, failed)]
         case _:
             return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
@@ -151,6 +171,10 @@ def _agreement_changed(agreement: AgreementId, partner: PartnerCode, version: in
 def _disruption_changed(disruption: DisruptionId, version: int, products: Sequence[ProductId]) -> list[Reaction]:
     cause = DisruptionChanged(disruption=disruption, version=version)
     return [_in_book(product, LapseApprovals(cause=cause)) for product in products]
+
+
+def _by_partner(mass_g: Mapping[str, int]) -> dict[PartnerCode, int]:
+    return {PartnerCode(partner): grams for partner, grams in mass_g.items()}
 
 
 def _in_book(product: str, command: Any) -> Reaction:

@@ -56,3 +56,4 @@ class SupersededRoundRow(Table, table=True):
     decision: str  # of `round`
     reason: str
     superseded_on: date
+    gives_back: bool = False  # the book is told what was taken back; False: an earlier build gave nothing back

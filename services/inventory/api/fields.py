@@ -32,6 +32,7 @@ type Share = Annotated[str, AfterValidator(_share)]
 type Contents = Annotated[dict[Element, Share], Field(min_length=1, max_length=20, description="element -> share of the mass")]
 
 type LotField = Annotated[str, StringConstraints(pattern=f"^lot_{TYPEID}$")]
+type DrawField = Annotated[str, StringConstraints(pattern=f"^drw_{TYPEID}$")]
 
 ProductPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LotPath = Annotated[str, Path(pattern=f"^lot_{TYPEID}$")]

@@ -11,8 +11,8 @@ from sqlmodel import col, or_, select
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.controls import CONTROLS
-from services.inventory.domain.holds import SUSPENSION
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock, StandingHold
+from services.inventory.domain.state import SUSPENSION
 from services.inventory.events import Form, ProductId
 from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow

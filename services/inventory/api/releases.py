@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool
-from sqlmodel import select
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.api.draws import DrawnView, view_drawn
 from services.inventory.api.fields import READERS, LotField, ProductField, ReleasePath, draws_for, limited_to
@@ -13,8 +14,9 @@ from services.inventory.api.lookups import not_found, stockpile_of, version_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.draws import MAX_PARCELS, DrawStock
 from services.inventory.domain.releases import CancelRelease
+from services.inventory.domain.state import SUSPENSION
 from services.inventory.events import DrawId, LotId, ReleaseId
-from services.inventory.tables import AwardedLoanRow, ReleaseRow, ReleaseStatus
+from services.inventory.tables import AwardedLoanRow, HoldRow, ReleaseRow, ReleaseStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
@@ -73,6 +75,10 @@ class ReleaseLoanView(BaseModel):
 
 
 class ReleaseDetail(ReleaseView):
+    """`held_since`: the Reserve holds it, and it cannot be drawn; once the hold is off, `expires_on` moves by as long."""
+
+    held_since: date | None
+    held_until: date | None  # the last day that the hold stops anything; None: until it is lifted
     loan: ReleaseLoanView | None  # None: it is not lent
 
 
@@ -103,8 +109,22 @@ async def show_release(
         if row is None or limited_to(caller) not in (None, row.partner):
             raise not_found("release", release)
         loan = await session.get(AwardedLoanRow, release)
+        hold = await _held(session, row)
         etag(response, await version_of(session, row.product))
-    return ReleaseDetail.model_validate(row.model_dump() | {"loan": _loan(loan, row.decision)})
+    held = {"held_since": None if hold is None else hold.put_on_on, "held_until": None if hold is None else hold.expires_on}
+    return ReleaseDetail.model_validate(row.model_dump() | held | {"loan": _loan(loan, row.decision)})
+
+
+async def _held(session: AsyncSession, row: ReleaseRow) -> HoldRow | None:
+    """The longest hold of the Reserve's own on all that is left of a release."""
+    if row.status != ReleaseStatus.OPEN:
+        return None
+    stops = {("all", None), ("product", None), ("partner", row.partner), ("round", row.round)}
+    standing = select(HoldRow).where(HoldRow.product == row.product, col(HoldRow.lifted_on).is_(None)).order_by(col(HoldRow.put_on_on))
+    holds = [
+        hold for hold in await session.exec(standing) if (hold.scope, hold.target) in stops and not hold.authority.startswith(SUSPENSION)
+    ]
+    return next((hold for hold in holds if hold.expires_on is None), max(holds, key=lambda hold: hold.expires_on or date.max, default=None))
 
 
 def _loan(row: AwardedLoanRow | None, decision: str) -> ReleaseLoanView | None:

@@ -1,22 +1,23 @@
 """Rights: claims on projects' future production, and what is delivered under them."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlmodel import select
 
-from services.inventory.api.fields import READERS, Name, ProductField, RightPath
+from services.inventory.api.fields import READERS, DrawField, Name, ProductField, RightPath
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.api.lots import LotDeliveryBody
 from services.inventory.domain.controls import CONTROLS
+from services.inventory.domain.deliveries import DeliverAssignment, PostponeDelivery
 from services.inventory.domain.rights import AddRight, MatureRight
-from services.inventory.events import RightId, RightKind
-from services.inventory.tables import RightRow
+from services.inventory.events import DrawId, RightId, RightKind
+from services.inventory.tables import OwedRow, RightRow
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, Day, PositiveGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, etag
+from shared.http.fields import Body, Day, PositiveGrams, Text
+from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
@@ -36,6 +37,49 @@ class MaturityBody(Body):
 
     settled_g: PositiveGrams | None = None
     delivery: LotDeliveryBody
+
+
+class AssignedDeliveryBody(Body):
+    """Of what was assigned to a partner: the project has delivered it."""
+
+    draw: DrawField
+    mass_g: PositiveGrams
+    delivered_on: Day
+    evidence: Text  # what shows it: "CMR 4711"
+
+
+class PostponementBody(Body):
+    window_to: Day  # the new last day
+    cause: Literal["force_majeure", "agreed"]
+    evidence: Text  # the project's notice, or the partners' word
+
+
+class OwedView(BaseModel):
+    """What a project owes a partner of a right that was assigned to it. `failed_g`: what had not come when the window passed."""
+
+    draw: str
+    right: str
+    product: str
+    project: str
+    partner: str
+    mass_g: int
+    remaining_g: int  # neither delivered nor failed
+    failed_g: int
+    window_to: date | None
+
+
+class AssignedDeliveryView(BaseModel):
+    draw: str
+    right: str
+    partner: str
+    mass_g: int
+    remaining_g: int
+
+
+class PostponementView(BaseModel):
+    right: str
+    window_to: date
+    before: date
 
 
 class RightView(BaseModel):
@@ -96,3 +140,38 @@ async def mature_right(
     delivery = body.delivery.command(post.new_id("lot"), post.today)
     command = MatureRight(right=RightId(right), settled_g=body.settled_g, delivery=delivery)
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
+
+
+@router.get("/{right}/owed")
+async def list_owed(right: RightPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[OwedView]:
+    return await pages.of(select(OwedRow), OwedRow.id, same_fields(OwedView), only={OwedRow.right: right})
+
+
+@router.post("/{right}/deliveries", status_code=201)
+async def deliver_assignment(
+    right: RightPath, body: AssignedDeliveryBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> AssignedDeliveryView:
+    """In part or whole. What is still owed when the window has passed is failed: its partner's quota and carry are given back."""
+    command = DeliverAssignment(
+        draw=DrawId(body.draw),
+        right=RightId(right),
+        partner=None,
+        mass_g=body.mass_g,
+        delivered_on=body.delivered_on,
+        evidence=body.evidence,
+        on=post.today,
+    )
+    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
+    event = accepted.facts[0].event
+    return AssignedDeliveryView(draw=event.draw, right=right, partner=event.partner, mass_g=event.mass_g, remaining_g=event.remaining_g)
+
+
+@router.post("/{right}/postpone")
+async def postpone_delivery(
+    right: RightPath, body: PostponementBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> PostponementView:
+    """By force majeure, or as agreed: nothing that is owed under the right is failed until the new day has passed."""
+    command = PostponeDelivery(right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=body.evidence, on=post.today)
+    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
+    event = accepted.facts[0].event
+    return PostponementView(right=right, window_to=event.window_to, before=event.before)

@@ -54,6 +54,7 @@ def assign_rights(
                     mass_g=mass_g,
                     remaining_g=remaining_g,
                     right_remaining_g=left_g,
+                    window_to=right.window_to,
                 )
             )
         if not reserved_g and not instead:

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
 from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import ExpireHold, FreePartner, FreeRound, HoldPartner, HoldRound, LiftHold, PutOnHold
@@ -78,7 +79,10 @@ CONTROLS: Controls = {
     DrawStock: Class.EXERCISES,  # a release
     DispatchDraw: Class.EXERCISES,  # a draw
     DeliverDraw: Class.EXERCISES,  # a dispatch
+    DeliverAssignment: Class.EXERCISES,  # an assigned right
+    PostponeDelivery: Class.ALONE,
     PutOnHold: Class.PROTECTS,
+    FailAssignments: Class.FOLLOWS,
     ExpireHold: Class.FOLLOWS,
     HoldRound: Class.FOLLOWS,
     FreeRound: Class.FOLLOWS,

@@ -37,14 +37,14 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
     release = state.releases.get(command.release)
     if state.product is None or release is None or (command.partner is not None and command.partner != release.partner):
         return release_not_found(command.release)
-    if command.on > release.expires_on:
-        return Refused(Reason.RELEASE_LAPSED, f"the release could be drawn through {release.expires_on}")
     if command.draw in state.draws:
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
     if (hold := stopping_partner(state, command.on, release.partner)) is not None:
         return Refused(Reason.ON_HOLD, f"{hold} stops this draw")
     if (held := held_round(state, release.decision)) is not None:
         return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
+    if command.on > release.expires_on:
+        return Refused(Reason.RELEASE_LAPSED, f"the release could be drawn through {release.expires_on}")
     loan = state.loans.get(command.release) if state.loans else None
     if loan is not None and (fault := closed_gate(loan, command.on)) is not None:
         return fault

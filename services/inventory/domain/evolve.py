@@ -9,9 +9,12 @@ from msgspec.structs import replace
 
 from services.inventory.domain.state import (
     NEVER,
+    SUSPENSION,
+    Assignment,
     AwardedLoan,
     Consignment,
     Draw,
+    HeldRound,
     Hold,
     LentDraw,
     Lot,
@@ -24,12 +27,16 @@ from services.inventory.domain.state import (
 )
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentDelivered,
+    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
     CommandLapsed,
     CommandProposed,
     CommandWithdrawn,
+    DecisionTakenBack,
+    DeliveryPostponed,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -48,6 +55,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseId,
     ReleaseLapsed,
     ReturnRefused,
@@ -90,13 +98,21 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _released(state, event)
         case StockPinned():
             return _repin(state, event.release, event.lots)
+        case ReleaseExtended():
+            extended = replace(state.releases[event.release], expires_on=event.expires_on)
+            return replace(state, releases=state.releases.set(event.release, extended))
         case ReleaseLapsed() | ReleaseCancelled():
             return _reduce_release(state, event.release, event.units, event.rights_g)
         case DrawReturned():
             return _returned(state, event)
         case RightAssigned():
+            state = _assigned(state, event)
             state = _reduce_release(state, event.release, event.units, event.mass_g if event.source == "rights" else 0)
             return _set_right(state, event.right, event.right_remaining_g)
+        case AssignmentDelivered() | AssignmentFailed():
+            return _settled(state, event)
+        case DeliveryPostponed():
+            return _postponed(state, event)
         case MaterialLent():
             return replace(state, lent=state.lent.set(event.draw, LentDraw(event.release, event.award, event.contained_g)))
         case LentDrawReturned():
@@ -116,12 +132,13 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _set_right(state, event.right, event.remaining_g)
         case HoldPutOn():
             key = stop_key(event.scope, event.target)
-            holds = state.holds.set(event.hold, Hold(key, event.expires_on))
+            own = not event.authority.startswith(SUSPENSION)
+            holds = state.holds.set(event.hold, Hold(key, event.expires_on, event.put_on_on, own))
             return replace(state, holds=holds, stops=state.stops.set(key, (*state.stops.get(key, ()), event.hold)))
         case HoldLifted():
             return _lifted(state, event)
         case RoundHeld():
-            return replace(state, held=state.held.set(event.decision, event.round))
+            return replace(state, held=state.held.set(event.decision, HeldRound(event.round, event.held_on)))
         case RoundFreed():
             return replace(state, held=state.held.delete(event.decision))
         case ProductRegistered():
@@ -130,7 +147,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, protected_g=event.mass_g)
         case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
             return state  # kept where they are decided
-        case AuthorityCited() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
+        case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:
             assert_never(event)
@@ -216,6 +233,32 @@ def _lend(state: Stockpile, event: LoanAnnounced | LoanGateOpened) -> Stockpile:
     else:
         loan = replace(loan, gate=event.gate, opened_for=event.decision)
     return replace(state, loans=state.loans.set(event.release, loan))
+
+
+def _assigned(state: Stockpile, event: RightAssigned) -> Stockpile:
+    key = f"{event.draw}/{event.right}"
+    before_g = state.assigned[key].mass_g if key in state.assigned else 0
+    decision = state.releases[event.release].decision
+    owed = Assignment(event.draw, event.right, event.project, event.partner, decision, before_g + event.mass_g, event.window_to)
+    return replace(state, assigned=state.assigned.set(key, owed))
+
+
+def _settled(state: Stockpile, event: AssignmentDelivered | AssignmentFailed) -> Stockpile:
+    key = f"{event.draw}/{event.right}"
+    left_g = state.assigned[key].mass_g - event.mass_g
+    if not left_g:
+        return replace(state, assigned=state.assigned.delete(key))
+    return replace(state, assigned=state.assigned.set(key, replace(state.assigned[key], mass_g=left_g)))
+
+
+def _postponed(state: Stockpile, event: DeliveryPostponed) -> Stockpile:
+    rights, assigned = state.rights, state.assigned
+    if event.right in rights:
+        rights = rights.set(event.right, replace(rights[event.right], window_to=event.window_to))
+    for key, owed in state.assigned.items():
+        if owed.right == event.right:
+            assigned = assigned.set(key, replace(owed, window_to=event.window_to))
+    return replace(state, rights=rights, assigned=assigned)
 
 
 def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount, ...], rights_g: int, mass_g: int) -> Releases:

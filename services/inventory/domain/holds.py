@@ -6,13 +6,13 @@ from datetime import date
 import msgspec
 
 from services.inventory.domain.authority import lifted
+from services.inventory.domain.extending import extended
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Stockpile
+from services.inventory.domain.state import SUSPENSION, Stockpile
 from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
 from shared.journal.decider import Refused
 from shared.terms.authority import Capacity
 
-SUSPENSION = "suspension of "  # begins the authority of a hold that follows from an agreement, and is on that agreement's products alone
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
 
 
@@ -50,6 +50,7 @@ class HoldRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: str
     decision: str
     reason: str
+    on: date
 
 
 class FreeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -58,6 +59,7 @@ class FreeRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: str
     decision: str
     reason: str
+    on: date
 
 
 class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -95,6 +97,7 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
             reason=command.reason,
             authority=command.authority,
             expires_on=command.expires_on,
+            put_on_on=command.on,
         )
     ]
 
@@ -103,7 +106,10 @@ def lift_hold(command: LiftHold, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or command.hold not in state.holds:
         return Refused(Reason.HOLD_NOT_FOUND, f"no hold {command.hold} is on this stockpile")
     event = HoldLifted(product=state.product, hold=command.hold, reason=command.reason, authority=None)
-    return lifted(event, state.holds[command.hold].stops, command.capacity)
+    off = lifted(event, state.holds[command.hold].stops, command.capacity)
+    if isinstance(off, Refused) or command.capacity is None:
+        return off
+    return [*off, *extended(state, command.hold, command.capacity.on)]
 
 
 def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
@@ -133,16 +139,18 @@ def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
     hold = state.holds.get(command.hold)
     if state.product is None or hold is None or hold.expires_on is None or command.on <= hold.expires_on:
         return []
-    return [HoldLifted(product=state.product, hold=command.hold, reason="expired", authority=None)]
+    off = HoldLifted(product=state.product, hold=command.hold, reason="expired", authority=None)
+    return [off, *extended(state, command.hold, command.on)]
 
 
 def hold_round(command: HoldRound, state: Stockpile) -> Sequence[Event]:
     if (product := state.product) is None or command.decision in state.held:
         return []
-    return [RoundHeld(product=product, round=command.round, decision=command.decision, reason=command.reason)]
+    return [RoundHeld(product=product, round=command.round, decision=command.decision, reason=command.reason, held_on=command.on)]
 
 
 def free_round(command: FreeRound, state: Stockpile) -> Sequence[Event]:
     if (product := state.product) is None or command.decision not in state.held:
         return []
-    return [RoundFreed(product=product, round=command.round, decision=command.decision, reason=command.reason)]
+    freed = RoundFreed(product=product, round=command.round, decision=command.decision, reason=command.reason)
+    return [freed, *extended(state, command.round, command.on)]

@@ -32,6 +32,7 @@ class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     authority: str
     expires_on: date | None
+    put_on_on: date | None = None
 
 
 class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -8,6 +8,7 @@ class Reason(Reasons):
     # what does not exist (or is another partner's, or has nothing left that could change)
     PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
     LOT_NOT_FOUND = "lot_not_found", 404, "There is no such lot, or nothing is left of it"
+    ASSIGNMENT_NOT_FOUND = "assignment_not_found", 404, "Nothing is owed under such an assignment"
     RIGHT_NOT_FOUND = "right_not_found", 404, "There is no such right, or nothing is left of it"
     HOLD_NOT_FOUND = "hold_not_found", 404, "There is no such hold, or it is no longer on"
     RELEASE_NOT_FOUND = "release_not_found", 404, "There is no such release"

@@ -7,10 +7,12 @@ from math import gcd
 import msgspec
 
 from services.inventory.domain.authority import taken_back
+from services.inventory.domain.extending import is_held
 from services.inventory.domain.pinning import Planned, Pools, ReleasePool, Take
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Stockpile, free_rights_g, stopping_partner, usable_units
 from services.inventory.events import (
+    DecisionTakenBack,
     Event,
     ProductId,
     ReleaseCancelled,
@@ -200,7 +202,7 @@ def split_with_rights(mass_g: int, limits: Mapping[int, int], most_g: int, right
 
 def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
     release = state.releases.get(command.release)
-    if state.product is None or release is None or command.on <= release.expires_on:
+    if state.product is None or release is None or command.on <= release.expires_on or is_held(state, release):
         return []
     return [
         ReleaseLapsed(
@@ -217,7 +219,8 @@ def lapse_release(command: LapseRelease, state: Stockpile) -> Sequence[Event]:
 def cancel_release(command: CancelRelease, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is None or command.release not in state.releases:
         return release_not_found(command.release)
-    return taken_back(_cancelled(command.release, state, command.reason), command.capacity)
+    cancelled = _cancelled(command.release, state, command.reason)
+    return taken_back(msgspec.structs.replace(cancelled, fails=state.releases[command.release].decision or None), command.capacity)
 
 
 class TakeBackRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -229,8 +232,9 @@ class TakeBackRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TakeBackDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Another decision takes its place. Never `Refused`."""
+    """Another decision takes its place. Never `Refused`. `round`: that is told what was taken back; None: by a build that asked nothing."""
 
+    round: str | None = None
     decision: str
     reason: str
 
@@ -244,7 +248,13 @@ def take_back_release(command: TakeBackRelease, state: Stockpile) -> Sequence[Ev
 
 def take_back_decision(command: TakeBackDecision, state: Stockpile) -> Sequence[Event]:
     named = sorted(name for name, release in state.releases.items() if release.decision == command.decision)
-    return [_cancelled(name, state, command.reason) for name in named]
+    cancelled = [_cancelled(name, state, command.reason) for name in named]
+    if command.round is None or state.product is None:
+        return cancelled
+    taken_g: dict[str, int] = {}
+    for event in cancelled:
+        taken_g[event.partner] = taken_g.get(event.partner, 0) + event.mass_g
+    return [*cancelled, DecisionTakenBack(product=state.product, round=command.round, decision=command.decision, mass_g=taken_g)]
 
 
 def _cancelled(name: ReleaseId, state: Stockpile, reason: str) -> ReleaseCancelled:

@@ -24,6 +24,7 @@ from shared.terms.countersigning import ProposedCommand
 type Turn = tuple[date, int, LotId]  # first-expiring, then oldest; the sort key of a shelf's queue
 
 NEVER = date.max
+SUSPENSION = "suspension of "  # begins the authority of a hold that follows from an agreement, and is on that agreement's products alone
 
 
 class Lot(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +94,18 @@ class Consignment(msgspec.Struct, frozen=True, gc=False):
     consignee: str
 
 
+class Assignment(msgspec.Struct, frozen=True, gc=False):
+    """What a draw was assigned of a right, as far as the project has not delivered it. It leaves the state delivered or failed."""
+
+    draw: DrawId
+    right: RightId
+    project: str
+    partner: str
+    decision: str
+    mass_g: int
+    window_to: date | None  # None: of an earlier build, which never fails it
+
+
 class AwardedLoan(msgspec.Struct, frozen=True, gc=False):
     """A release that is lent. It may be announced, and its gate opened, in either order: they come from different services."""
 
@@ -113,6 +126,15 @@ class LentDraw(msgspec.Struct, frozen=True, gc=False):
 class Hold(msgspec.Struct, frozen=True, gc=False):
     stops: str  # the key of what it stops, as `stop_key` writes it
     expires_on: date | None  # inclusive
+    since: date | None = None  # None: of an earlier build, which did not say
+    own: bool = True  # the Reserve's; not for an agreement that is suspended
+
+
+class HeldRound(msgspec.Struct, frozen=True, gc=False):
+    """Nobody has ratified it."""
+
+    round: str
+    since: date | None = None
 
 
 class Stockpile(msgspec.Struct, frozen=True, gc=False):
@@ -126,6 +148,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     drawn_g: int = 0  # not yet dispatched
     rights: immutables.Map[RightId, Right] = immutables.Map()
     reserved_rights_g: int = 0  # by open releases
+    assigned: immutables.Map[str, Assignment] = immutables.Map()  # by "draw/right"
     pinned: immutables.Map[LotId, int] = immutables.Map()  # units of each lot that releases are pinned to, never more than it has
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()
@@ -133,7 +156,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     loans: immutables.Map[ReleaseId, AwardedLoan] = immutables.Map()
     lent: immutables.Map[DrawId, LentDraw] = immutables.Map()
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
-    held: immutables.Map[str, str] = immutables.Map()  # decision that is not ratified -> its round
+    held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
@@ -180,7 +203,8 @@ def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:
 
 def held_round(state: Stockpile, decision: str) -> str | None:
     """The round whose decision is held until it is ratified."""
-    return state.held.get(decision) if state.held else None
+    held = state.held.get(decision) if state.held else None
+    return None if held is None else held.round
 
 
 def stopping_lot(state: Stockpile, on: date, lot: LotId, depot: str) -> HoldId | None:

@@ -4,6 +4,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import assert_never
 
+from services.inventory.domain.deliveries import (
+    DeliverAssignment,
+    DeliveryCommand,
+    FailAssignments,
+    PostponeDelivery,
+    deliver_assignment,
+    fail_assignments,
+    postpone_delivery,
+)
 from services.inventory.domain.dispatch import (
     DeliverDraw,
     DispatchDraw,
@@ -57,7 +66,18 @@ from services.inventory.domain.releases import (
 )
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
 from services.inventory.domain.state import NEVER, Stockpile
-from services.inventory.events import Event, HoldLifted, HoldPutOn, ReleaseCancelled, RightAssigned, StockDrawn, StockReleased
+from services.inventory.events import (
+    DeliveryPostponed,
+    Event,
+    HoldLifted,
+    HoldPutOn,
+    ReleaseCancelled,
+    ReleaseExtended,
+    RightAssigned,
+    RightId,
+    StockDrawn,
+    StockReleased,
+)
 from shared.journal.decider import CancelTimer, Decider, Timer
 
 type Command = (
@@ -68,6 +88,7 @@ type Command = (
     | AdjustStock
     | AddRight
     | MatureRight
+    | DeliveryCommand
     | PutOnHold
     | LiftHold
     | ExpireHold
@@ -123,6 +144,12 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return add_right(command, state)
         case MatureRight():
             return mature_right(command, state)
+        case DeliverAssignment():
+            return deliver_assignment(command, state)
+        case PostponeDelivery():
+            return postpone_delivery(command, state)
+        case FailAssignments():
+            return fail_assignments(command, state)
         case PutOnHold():
             return put_on_hold(command, state)
         case LiftHold():
@@ -154,10 +181,15 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
 def timers(event: Event) -> Sequence[Timer | CancelTimer]:
     """Releases lapse, and holds expire, as the day after their last one begins."""
     match event:
-        case StockReleased():
+        case StockReleased() | ReleaseExtended():
             due = _day_after(event.expires_on)
             return [Timer(f"lapse/{event.release}", due, LapseRelease(release=event.release, on=due))]
-        case StockDrawn() | RightAssigned() if event.remaining_g == 0:
+        case RightAssigned():
+            ended = [] if event.remaining_g else [CancelTimer(f"lapse/{event.release}")]
+            return ended if event.window_to is None else [*ended, _fail_after(event.right, event.window_to)]
+        case DeliveryPostponed():
+            return [_fail_after(event.right, event.window_to)]
+        case StockDrawn() if event.remaining_g == 0:
             return [CancelTimer(f"lapse/{event.release}")]
         case ReleaseCancelled():
             return [CancelTimer(f"lapse/{event.release}")]
@@ -168,6 +200,11 @@ def timers(event: Event) -> Sequence[Timer | CancelTimer]:
             return [CancelTimer(f"hold/{event.hold}")]
         case _:
             return ()
+
+
+def _fail_after(right: RightId, window_to: date) -> Timer:
+    due = _day_after(window_to)
+    return Timer(f"window/{right}", due, FailAssignments(right=right, on=due))
 
 
 def _day_after(day: date) -> date:

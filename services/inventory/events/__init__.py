@@ -41,20 +41,33 @@ from services.inventory.events.loans import (
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
 from services.inventory.events.releases import (
+    DecisionTakenBack,
     PinnedUnits,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     RoundReleased,
     RoundReleaseRefused,
     StockPinned,
     StockReleased,
 )
-from services.inventory.events.rights import RightAdded, RightAssigned, RightKind, RightMatured, Source
+from services.inventory.events.rights import (
+    AssignmentDelivered,
+    AssignmentFailed,
+    DeliveryPostponed,
+    RightAdded,
+    RightAssigned,
+    RightKind,
+    RightMatured,
+    Source,
+)
 
 __all__ = [
     "AdjustmentCause",
     "Assay",
     "AssayRecorded",
+    "AssignmentDelivered",
+    "AssignmentFailed",
     "AuthorityCited",
     "AwardForwarded",
     "CommandApproved",
@@ -62,6 +75,8 @@ __all__ = [
     "CommandProposed",
     "CommandWithdrawn",
     "CustodyModel",
+    "DecisionTakenBack",
+    "DeliveryPostponed",
     "DrawDelivered",
     "DrawDispatched",
     "DrawId",
@@ -88,6 +103,7 @@ __all__ = [
     "ProposalEvent",
     "ProtectedStockSet",
     "ReleaseCancelled",
+    "ReleaseExtended",
     "ReleaseId",
     "ReleaseLapsed",
     "ReturnRefused",
@@ -136,8 +152,13 @@ type Event = (
     | ReturnTakenIn
     | ReturnRefused
     | RightAssigned
+    | AssignmentDelivered
+    | DeliveryPostponed
+    | AssignmentFailed
+    | ReleaseExtended
     | ReleaseLapsed
     | ReleaseCancelled
+    | DecisionTakenBack
     | DrawWeighed
     | DrawDispatched
     | DrawReturned

@@ -8,13 +8,14 @@ from services.inventory.events.ids import HoldId, StockpileEvent
 type HoldScope = Literal["lot", "product", "partner", "depot", "all"]
 
 
-class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_put_on.v1"):
+class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.hold_put_on.v1"):
     hold: HoldId
     scope: HoldScope
     target: str | None  # the lot, partner or depot; None for `product` and `all`
     reason: str
     authority: str
     expires_on: date | None  # the last day that it stops anything
+    put_on_on: date | None = None  # None: by a build under which releases lapsed all the same
 
 
 class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
@@ -23,12 +24,13 @@ class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_
     authority: str | None  # None: it expired, or the suspension that it was put on for is over
 
 
-class RoundHeld(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_held.v1"):
+class RoundHeld(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.round_held.v1"):
     """Nothing more is drawn or dispatched under this decision: nobody has ratified it in time. No operator lifts it."""
 
     round: str
     decision: str
     reason: str
+    held_on: date | None = None  # None: as with `put_on_on`
 
 
 class RoundFreed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.round_freed.v1"):

@@ -57,6 +57,17 @@ class RoundReleaseRefused(StockpileEvent, frozen=True, kw_only=True, tag="invent
     detail: str
 
 
+class ReleaseExtended(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_extended.v1"):
+    """A hold of the Reserve's own is off: the release's last day moves by as long as it stood. Days on which another one stands as well are
+    counted once, when that is off."""
+
+    release: ReleaseId
+    partner: str
+    stop: str  # the hold, or the round that was held
+    days: Units
+    expires_on: date  # from now on
+
+
 class ReleaseLapsed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_lapsed.v1"):
     """Released -> available, because the last day has passed."""
 
@@ -67,8 +78,9 @@ class ReleaseLapsed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.re
     mass_g: Grams  # both together
 
 
-class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, tag="inventory.release_cancelled.v1"):
-    """Released -> available, because an operator took back what was left."""
+class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.release_cancelled.v1"):
+    """Released -> available, because what was left was taken back. `fails`: the decision whose award fails by that, where it is the
+    Reserve's own doing: the book gives quota and carry back."""
 
     release: ReleaseId
     partner: str
@@ -76,3 +88,12 @@ class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, tag="inventory
     rights_g: Grams  # of rights
     mass_g: Grams  # both together
     reason: str
+    fails: str | None = None
+
+
+class DecisionTakenBack(StockpileEvent, frozen=True, kw_only=True, tag="inventory.decision_taken_back.v1"):
+    """All that was left of a superseded decision's releases is available again. It follows their `release_cancelled` events."""
+
+    round: str
+    decision: str
+    mass_g: dict[str, Grams]  # by partner; what was drawn, or had lapsed, is not in it

@@ -30,9 +30,10 @@ class RightMatured(StockpileEvent, frozen=True, kw_only=True, tag="inventory.rig
     remaining_g: Grams  # of the right
 
 
-class RightAssigned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.right_assigned.v1"):
+class RightAssigned(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.right_assigned.v1"):
     """Part of a right passes to the partner under a release. What the release had reserved of `source` for it is reserved no longer:
-    grams of rights, or `units` of lots that go back to available."""
+    grams of rights, or `units` of lots that go back to available. `window_to`: by when the project is to have delivered; what it has not
+    is failed then. None: by a build that followed no delivery."""
 
     draw: DrawId
     release: ReleaseId
@@ -44,3 +45,37 @@ class RightAssigned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.ri
     mass_g: Grams
     remaining_g: Grams  # of the release
     right_remaining_g: Grams
+    window_to: date | None = None
+
+
+class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_delivered.v1"):
+    """The project has delivered to the partner, in part or whole, what was assigned to it."""
+
+    draw: DrawId
+    right: RightId
+    partner: str
+    mass_g: Grams
+    remaining_g: Grams  # of what the draw was assigned of this right
+    delivered_on: date
+    evidence: str
+
+
+class DeliveryPostponed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.delivery_postponed.v1"):
+    """The project delivers later than its right says: nothing of it is failed until then."""
+
+    right: RightId
+    window_to: date  # from now on
+    before: date
+    cause: Literal["force_majeure", "agreed"]
+    evidence: str
+
+
+class AssignmentFailed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_failed.v1"):
+    """The window passed without delivery, or with less: what is missing is a claim of the partner no more, and its round is made good."""
+
+    draw: DrawId
+    right: RightId
+    project: str
+    partner: str
+    decision: str
+    mass_g: Grams

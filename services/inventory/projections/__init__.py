@@ -1,4 +1,4 @@
-"""Read tables: from inventory's own events, in the journal's transaction, and what it takes of others, in their cursor's.
+"""Read tables from inventory's own events, in the journal's transaction.
 
 The own facts of a commit are first brought together in memory, then written by one statement a kind, so that a commit of 500 draws costs
 hardly more than one of a single draw.
@@ -11,15 +11,18 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.allocation.events import PartnerRegistered
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentDelivered,
+    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
     CommandLapsed,
     CommandProposed,
     CommandWithdrawn,
+    DecisionTakenBack,
+    DeliveryPostponed,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -36,6 +39,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     ReturnRefused,
     ReturnTakenIn,
@@ -51,15 +55,10 @@ from services.inventory.events import (
     StockPinned,
     StockReleased,
 )
-from services.ledger.events import CheckpointSigned
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
-from shared.proofs.checkpoint import parse_checkpoint
-from shared.proofs.signed_note import parse_note
 from shared.terms.countersigning_tables import with_proposals
-
-SERVICE = "inventory"
 
 REGISTER_PRODUCT = """
     INSERT INTO products (product, name, contents, form, unit, nominal_unit_g, specification, protected_g, in_stock_g, released_g,
@@ -122,6 +121,9 @@ REDUCE_RELEASE = """
     FROM unnest($1::text[], $2::bigint[]) AS new(release, remaining_g) WHERE releases.release = new.release"""
 PIN_RELEASE = """
     UPDATE releases SET lots = new.lots FROM unnest($1::text[], $2::jsonb[]) AS new(release, lots) WHERE releases.release = new.release"""
+EXTEND_RELEASE = """
+    UPDATE releases SET expires_on = new.expires_on FROM unnest($1::text[], $2::date[]) AS new(release, expires_on)
+    WHERE releases.release = new.release"""
 END_RELEASE = """
     UPDATE releases SET status = new.status, reason = new.reason
     FROM unnest($1::text[], $2::text[], $3::text[]) AS new(release, status, reason) WHERE releases.release = new.release"""
@@ -139,6 +141,20 @@ DRAW_RIGHTS = """
 ASSIGN = """
     INSERT INTO assignments (draw, "right", source, project, mass_g)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])"""
+OWE = """
+    INSERT INTO owed (id, draw, "right", product, project, partner, window_to, mass_g, remaining_g, failed_g)
+    SELECT id, draw, "right", product, project, partner, window_to, mass_g, mass_g, 0
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[], $8::bigint[])
+        AS new(id, draw, "right", product, project, partner, window_to, mass_g)"""
+SETTLE = """
+    UPDATE owed SET remaining_g = new.remaining_g, failed_g = new.failed_g
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS new(id, remaining_g, failed_g) WHERE owed.id = new.id"""
+POSTPONE = """
+    UPDATE owed SET window_to = new.window_to FROM unnest($1::text[], $2::date[]) AS new("right", window_to)
+    WHERE owed."right" = new."right" AND owed.remaining_g > 0"""
+POSTPONE_RIGHT = """
+    UPDATE rights SET window_to = new.window_to FROM unnest($1::text[], $2::date[]) AS new("right", window_to)
+    WHERE rights."right" = new."right\""""
 WEIGH_DRAW = """
     UPDATE draws SET weighed_g = new.weighed_g FROM unnest($1::text[], $2::bigint[]) AS new(draw, weighed_g) WHERE draws.draw = new.draw"""
 DISPATCH_DRAW = """
@@ -158,19 +174,15 @@ LIFT_HOLD = """
     UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
 
-KNOW_PARTNER = "INSERT INTO partners (partner) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
-COVER = """
-    INSERT INTO covered (shard, position, log, log_size, root)
-    SELECT shard, position, $3::text, $4::bigint, $5::text FROM unnest($1::integer[], $2::bigint[]) AS new(shard, position)
-    ON CONFLICT (shard) DO UPDATE
-    SET position = excluded.position, log = excluded.log, log_size = excluded.log_size, root = excluded.root"""
-
 # A draw is one wave.
 WAVES = (
     (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD, ANNOUNCE_LOAN),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
-    (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS),
+    (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS, OWE, POSTPONE_RIGHT),
+    (SETTLE,),
+    (POSTPONE,),
     (WEIGH_DRAW, PIN_RELEASE),
+    (EXTEND_RELEASE,),
     (DISPATCH_DRAW, RETURN_DRAW),
     (DELIVER_DRAW,),
 )
@@ -220,10 +232,12 @@ class _Batch:
         self.balances: defaultdict[str, _Balances] = defaultdict(_Balances)
         self.units: defaultdict[str, int] = defaultdict(int)  # by lot
         self.assigned: dict[str, list[Any]] = {}  # by draw
+        self.owed: dict[str, list[Any]] = {}  # by draw and right
 
     def sum_up(self) -> None:
         self.rows[BALANCE] = {product: (product, *msgspec.structs.astuple(sums)) for product, sums in self.balances.items()}
         self.rows[RESTOCK_LOT] = {lot: (lot, units) for lot, units in self.units.items() if units}
+        self.rows[OWE] = {owed: tuple(row) for owed, row in self.owed.items()}
         self.rows[DRAW_RIGHTS] = {draw: tuple(row) for draw, row in self.assigned.items()}
 
     def put(self, statement: str, key: Any, *values: Any) -> None:
@@ -240,6 +254,8 @@ class _Batch:
                 self._released(event, sums, on)
             case RightAssigned():
                 self._assigned(fact, event, sums, on)
+            case ReleaseExtended():
+                self.put(EXTEND_RELEASE, event.release, event.expires_on)
             case ReleaseLapsed() | ReleaseCancelled():
                 sums.released_g -= event.mass_g - event.rights_g
                 sums.released_rights_g -= event.rights_g
@@ -260,7 +276,7 @@ class _Batch:
                 self.put(RETURN_DRAW, event.draw, event.reason)
             case LotTakenIn() | AssayRecorded() | StockAdjusted():
                 self._lot(event, sums, on)
-            case RightAdded() | RightMatured():
+            case RightAdded() | RightMatured() | AssignmentDelivered() | AssignmentFailed() | DeliveryPostponed():
                 self._right(event)
             case HoldPutOn() | HoldLifted() | RoundHeld() | RoundFreed():
                 self._hold(event, on)
@@ -280,7 +296,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused() | AwardForwarded() | AuthorityCited():
+            case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited():
                 pass
             case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
                 pass
@@ -309,6 +325,9 @@ class _Batch:
         place = (on, fact.record.shard, fact.record.position)
         row = self.assigned.setdefault(event.draw, [event.draw, event.product, event.release, event.partner, 0, *place])
         row[4] += event.mass_g
+        about = [event.draw, event.right, event.product, event.project, event.partner, event.window_to]
+        owed = self.owed.setdefault(f"{event.draw}/{event.right}", [f"{event.draw}/{event.right}", *about, 0])
+        owed[-1] += event.mass_g
 
     def _released(self, event: StockReleased, sums: _Balances, on: date) -> None:
         sums.released_g += event.mass_g - event.rights_g
@@ -350,13 +369,20 @@ class _Batch:
             mass_g += parcel.mass_g
         return mass_g
 
-    def _right(self, event: RightAdded | RightMatured) -> None:
+    def _right(self, event: RightAdded | RightMatured | AssignmentDelivered | AssignmentFailed | DeliveryPostponed) -> None:
         match event:
             case RightAdded():
                 claim = (event.product, event.project, event.kind, event.mass_g, event.window_from, event.window_to)
                 self.put(ADD_RIGHT, event.right, *claim)
             case RightMatured():
                 self.put(REDUCE_RIGHT, event.right, event.remaining_g)
+            case AssignmentDelivered():
+                self.put(SETTLE, f"{event.draw}/{event.right}", event.remaining_g, 0)
+            case AssignmentFailed():
+                self.put(SETTLE, f"{event.draw}/{event.right}", 0, event.mass_g)
+            case DeliveryPostponed():
+                self.put(POSTPONE, event.right, event.window_to)
+                self.put(POSTPONE_RIGHT, event.right, event.window_to)
             case _:
                 assert_never(event)
 
@@ -376,24 +402,3 @@ class _Batch:
                 self.put(LIFT_HOLD, row, on, event.reason)
             case _:
                 assert_never(event)
-
-
-def _partners(facts: Sequence[Fact]) -> list[Wave]:
-    """From allocation: which partners there are."""
-    partners = [fact.event.partner for fact in facts if isinstance(fact.event, PartnerRegistered)]
-    return [Wave((KNOW_PARTNER,), (partners,))] if partners else []
-
-
-def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
-    """From the ledger: how far its last checkpoint covers this journal. Its signature is checked before (`reactions.check_checkpoint`)."""
-    last = next((fact.event for fact in reversed(facts) if isinstance(fact.event, CheckpointSigned)), None)
-    if last is None:
-        return []
-    shards = [int(place.removeprefix(f"{SERVICE}/")) for place in last.covers if place.startswith(f"{SERVICE}/")]
-    log = parse_checkpoint(parse_note(last.note).text).origin
-    positions = [last.covers[f"{SERVICE}/{shard}"] for shard in shards]
-    return [Wave((COVER,), (shards, positions, log, last.size, last.root))]
-
-
-take_partners = InWaves(_partners)
-take_checkpoints = InWaves(_checkpoints)

@@ -10,12 +10,16 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentDelivered,
+    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
     CommandLapsed,
     CommandProposed,
     CommandWithdrawn,
+    DecisionTakenBack,
+    DeliveryPostponed,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -31,6 +35,7 @@ from services.inventory.events import (
     ProductRegistered,
     ProtectedStockSet,
     ReleaseCancelled,
+    ReleaseExtended,
     ReleaseLapsed,
     ReturnRefused,
     ReturnTakenIn,
@@ -61,6 +66,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return _promise(event, event.units, event.rights_g, Status.VOIDED)
         case RightAssigned():
             return _assigned(event)
+        case AssignmentDelivered():  # the claim is goods now, which were never here
+            return title(event.product, f"partner/{event.partner}/rights", f"partner/{event.partner}", event.mass_g)
+        case AssignmentFailed():
+            return title(event.product, f"partner/{event.partner}/rights", f"project/{event.project}", event.mass_g)
         case DrawWeighed():
             return _weighed(event)
         case DrawDispatched():
@@ -93,8 +102,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
             return []  # it moves nothing: what it is about stands beside it
-        case RoundHeld() | RoundFreed():
+        case RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity
+        case DecisionTakenBack():
+            return []  # its releases' own events have moved it
         case AwardForwarded():
             return []  # the event beside it says what moved
         case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from services.inventory.domain.deliveries import FailAssignments
 from services.inventory.domain.draws import MAX_PARCELS
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import AwardedRelease
@@ -9,7 +10,7 @@ from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import free_rights_g, in_stock_g, reserved_g
 from services.inventory.domain.stockpile import timers
 from services.inventory.events import LotId, LotTakenIn, Parcel, ReleaseId, RightAdded, RightAssigned, RightId, RightMatured, StockDrawn
-from shared.journal.decider import CancelTimer
+from shared.journal.decider import CancelTimer, Timer
 from tests.stories.stockpile import DAY_AFTER, FAILED, LAST_DAY, TONNE, UNIT_G, a_round, a_stockpile, award, draw, hold, lot, right
 
 FIVE_TO_JAPAN = a_round(award("a", "JP", 5))
@@ -170,7 +171,8 @@ def test_a_draw_over_both_takes_lots_first():
     assert lots_of(drawn) == {"lot_1": 3}
     assert isinstance(assigned, RightAssigned)
     assert (assigned.mass_g, assigned.remaining_g) == (2 * UNIT_G, 0)
-    assert timers(assigned) == [CancelTimer("lapse/rel_a")]
+    failing = FailAssignments(right=RightId("rgt_1"), on=date(2026, 10, 1))
+    assert timers(assigned) == [CancelTimer("lapse/rel_a"), Timer("window/rgt_1", date(2026, 10, 1), failing)]
 
 
 def test_rights_stand_in_for_missing_lots_only_when_asked():

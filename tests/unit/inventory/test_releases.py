@@ -10,6 +10,7 @@ from services.inventory.domain.state import in_stock_g, reserved_g
 from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AuthorityCited,
+    DecisionTakenBack,
     ReleaseCancelled,
     ReleaseId,
     ReleaseLapsed,
@@ -64,6 +65,16 @@ def test_what_is_left_of_a_superseded_decision_is_available_again_and_no_other_d
     assert [(event.release, event.mass_g) for event in cancelled] == [("rel_a", 2 * UNIT_G), ("rel_b", 4 * UNIT_G)]
     assert list(story.state.releases) == ["rel_c"]
     story.when(TakeBackDecision(decision="ab" * 32, reason="superseded")).then()
+
+
+def test_the_book_is_told_what_was_taken_back_of_a_superseded_decision():
+    story = a_stockpile(lot(units=20), a_round(award("a", "JP", 3), award("b", "US", 4), award("c", "US", 2)), draw(units=1))
+    again = TakeBackDecision(round="rnd_1", decision="ab" * 32, reason="superseded")
+    story = story.when(again).then(ReleaseCancelled, ReleaseCancelled, ReleaseCancelled, DecisionTakenBack)
+    assert story.events[-1].mass_g == {"JP": 2 * UNIT_G, "US": 6 * UNIT_G}
+    assert [event.fails for event in story.events[:-1]] == [None] * 3  # they are given back as one
+    story = story.when(again).then(DecisionTakenBack)
+    assert story.events[-1].mass_g == {}
 
 
 def test_an_award_that_is_given_back_frees_what_is_left_of_it_once():
@@ -233,7 +244,7 @@ def test_a_release_is_cancelled():
     story = story.when(take_back())
     event, cited = story.events
     assert isinstance(event, ReleaseCancelled)
-    assert (event.mass_g, event.reason) == (5 * UNIT_G, "withdrawn")
+    assert (event.mass_g, event.reason, event.fails) == (5 * UNIT_G, "withdrawn", "ab" * 32)
     assert isinstance(cited, AuthorityCited)
     assert (cited.matter, cited.cited.act, cited.cited.mass_g) == ("rel_a", "cancel_release", 5 * UNIT_G)
     assert timers(event) == [CancelTimer("lapse/rel_a")]

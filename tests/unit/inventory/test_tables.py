@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.state import in_stock_g, reserved_g
 from services.inventory.events import ReleaseId
-from services.inventory.projections import project, take_checkpoints, take_partners
+from services.inventory.projections import project
+from services.inventory.projections.dispatch import take_checkpoints, take_partners
 from services.inventory.tables import metadata
 from services.ledger.events import CheckpointSigned
 from services.ledger.signers import create_key_file

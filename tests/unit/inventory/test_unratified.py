@@ -1,15 +1,19 @@
 """What was decided in an emergency and not ratified stands still: nothing is drawn, nothing leaves, until it is ratified after all."""
 
+from datetime import timedelta
+
+import msgspec
+
 from services.inventory.domain.holds import FreeRound, HoldRound
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.releases import LapseRelease
-from services.inventory.events import ReleaseId, ReleaseLapsed, RoundFreed, RoundHeld
+from services.inventory.events import ReleaseExtended, ReleaseId, ReleaseLapsed, RoundFreed, RoundHeld
 from tests.stories.given import Given
-from tests.stories.stockpile import LAST_DAY, UNIT_G, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
+from tests.stories.stockpile import DAY_AFTER, LAST_DAY, TODAY, a_round, a_stockpile, award, dispatch, draw, lift, lot, weigh
 
 DECISION = "ab" * 32
-HOLD = HoldRound(round="rnd_1", decision=DECISION, reason="not ratified")
-FREE = FreeRound(round="rnd_1", decision=DECISION, reason="ratified late")
+HOLD = HoldRound(round="rnd_1", decision=DECISION, reason="not ratified", on=TODAY)
+FREE = FreeRound(round="rnd_1", decision=DECISION, reason="ratified late", on=TODAY)
 
 
 def drawn() -> Given:
@@ -42,13 +46,15 @@ def test_a_late_ratification_frees_it():
 
 
 def test_another_decision_is_not_held():
-    story = drawn().given(HoldRound(round="rnd_2", decision="cd" * 32, reason="not ratified"))
+    story = drawn().given(HoldRound(round="rnd_2", decision="cd" * 32, reason="not ratified", on=TODAY))
     story.given(draw("drw_2", units=1), dispatch())
 
 
-def test_a_release_that_is_held_still_lapses():
+def test_a_release_that_is_held_does_not_lapse_and_has_its_days_back_when_it_is_ratified():
     story = drawn().given(HOLD)
-    lapsed = LapseRelease(release=ReleaseId("rel_a"), on=LAST_DAY.replace(day=LAST_DAY.day + 1))
-    [event] = story.when(lapsed).events
-    assert isinstance(event, ReleaseLapsed)
-    assert event.mass_g == 3 * UNIT_G
+    lapsed = LapseRelease(release=ReleaseId("rel_a"), on=DAY_AFTER)
+    story.when(lapsed).then()
+    freed = story.when(msgspec.structs.replace(FREE, on=DAY_AFTER)).then(RoundFreed, ReleaseExtended)
+    assert freed.events[1].expires_on == LAST_DAY + (DAY_AFTER - TODAY)
+    freed.when(lapsed).then()
+    freed.when(msgspec.structs.replace(lapsed, on=freed.events[1].expires_on + timedelta(days=1))).then(ReleaseLapsed)

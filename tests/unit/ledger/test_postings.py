@@ -237,10 +237,10 @@ def test_the_lots_that_a_release_is_pinned_to_post_nothing_beside_it():
 
 
 def test_a_round_that_is_held_until_it_is_ratified_moves_nothing():
-    held = HoldRound(round="rnd_1", decision="ab" * 32, reason="not ratified")
+    held = HoldRound(round="rnd_1", decision="ab" * 32, reason="not ratified", on=TODAY)
     story = released()
     assert moved(story, held) == {}
-    assert moved(story.given(held), FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late")) == {}
+    assert moved(story.given(held), FreeRound(round="rnd_1", decision="ab" * 32, reason="ratified late", on=TODAY)) == {}
 
 
 def test_an_event_of_a_type_that_is_not_known_posts_nothing():
@@ -263,6 +263,7 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("RightMatured", "StockReleased", "RoundReleased", "RoundReleaseRefused", "StockDrawn", "RightAssigned", "ReleaseLapsed"),
         *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
         *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused", "AuthorityCited"),
-        *("AwardForwarded", "DrawDelivered", "RoundHeld", "RoundFreed"),
+        *("AwardForwarded", "DrawDelivered", "RoundHeld", "RoundFreed", "ReleaseExtended", "DecisionTakenBack"),
+        *("AssignmentDelivered", "AssignmentFailed", "DeliveryPostponed"),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

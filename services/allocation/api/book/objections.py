@@ -10,10 +10,11 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, RequestField, RequestPath, Texts, limited_to, own_partner
-from services.allocation.api.lookups import among, find_request
+from services.allocation.api.lookups import among, find_request, involved_in
 from services.allocation.background.party_screening import lists_in_force, versions
 from services.allocation.domain.book.objections import AnswerObjection, RaiseObjection
 from services.allocation.events import ObjectionId, RequestId, SubjectId
+from services.allocation.tables.book import RequestRow
 from services.allocation.tables.screening import ObjectionRow, ObjectionStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, PositiveGrams
@@ -77,17 +78,23 @@ async def raise_objection(
 async def answer_objection(
     objection: ObjectionPath, body: AnswerBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ObjectionChange:
+    """By somebody who neither accepted what it objects to nor had a part in its round. Upheld after a decision, it is a task until that is
+    superseded."""
     async with reads.session() as session:
         row = await session.get(ObjectionRow, objection)
         lists = versions(await lists_in_force(session))
-    if row is None:
-        raise _no_objection(objection)
+        if row is None:
+            raise _no_objection(objection)
+        request = await session.get(RequestRow, row.request)
+        matters = [row.request] if request is None or request.round is None else [row.request, request.round]
+        involved = await involved_in(session, matters)
     command = AnswerObjection(
         objection=ObjectionId(objection),
         upheld=body.upheld,
         accepted_g=body.accepted_g,
         reasons=tuple(body.reasons),
         by=SubjectId(caller.subject),
+        involved=involved,
         lists=lists,
         on=post.today,
     )

@@ -25,6 +25,7 @@ from services.allocation.domain.book.state import Book, Round, partners_of
 from services.allocation.domain.decisions.written_lines import first_lines
 from services.allocation.events import (
     AwardGranted,
+    DecisionHash,
     ProductId,
     ReleaseOrder,
     RoundCertified,
@@ -264,8 +265,15 @@ async def _surroundings(reads: Reads, session: AsyncSession, row: RoundRow, book
         found,
         protected_g=max(found.protected_g, round.protected_g),
         policy_stands=policy.stands(round.policy_version, on),
+        taking_back=await _taking_back(session, book),
         largest_minimum="1" if version is None else version.terms.largest_minimum,
     )
+
+
+async def _taking_back(session: AsyncSession, book: Book) -> RoundId | None:
+    """A superseded round of this book whose quota and carries are not back yet."""
+    superseded = await session.exec(select(SupersededRoundRow).where(col(SupersededRoundRow.gives_back).is_(True)))
+    return next((RoundId(row.round) for row in superseded if DecisionHash(row.decision) in book.decided), None)
 
 
 async def _release_order(reads: Reads, round: Round | None) -> ReleaseOrder | None:

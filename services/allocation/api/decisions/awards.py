@@ -33,7 +33,7 @@ class AwardView(BaseModel):
     daily_consumption_g: int
     days_of_cover: str  # at that consumption, in tenths of days: "12.5"
     decision: str
-    expires_on: date
+    expires_on: date  # as decided: where the Reserve has held the release since, inventory says its last day
     status: AwardStatus
     superseded_by: str | None = None  # the round that took the place of the award's: what was not drawn went back
     return_on: date | None  # of a loan: the last day on which it comes back

@@ -10,11 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions.decisions import FINAL
 from services.allocation.api.fields import READERS, RoundField, Sight, SubjectField, Texts, limited_to
-from services.allocation.api.lookups import among, find_round
+from services.allocation.api.lookups import find_round, involved_in
 from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview
 from services.allocation.events import DecisionHash, ProductId, ReviewId, RoundId, SubjectId
 from services.allocation.tables.book import RoundRow
-from services.allocation.tables.screening import InvolvementRow, ReviewRow, ReviewStatus
+from services.allocation.tables.screening import ReviewRow, ReviewStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Page, Paging, Posting, Reading
@@ -154,8 +154,7 @@ async def _involved(session: AsyncSession, review: ReviewRow) -> tuple[SubjectId
     """Who had a part in the round, or screened one of its requests."""
     round = await session.get(RoundRow, review.round)
     assert round is not None
-    query = select(InvolvementRow.subject).where(among(InvolvementRow.matter, [round.round, *round.requests])).distinct()
-    return tuple(SubjectId(subject) for subject in sorted((await session.exec(query)).all()))
+    return await involved_in(session, [round.round, *round.requests])
 
 
 def _no_review(review: str) -> Problem:

@@ -7,6 +7,7 @@ import msgspec
 from services.allocation.domain.book.carries import CarryCommand, EndCarry, ExpireCarry, FollowAgreement, carry_timers, decide_carry
 from services.allocation.domain.book.emergency import MissRatification, emergency_timers
 from services.allocation.domain.book.evolve import evolve
+from services.allocation.domain.book.giving_back import GiveBack, give_back
 from services.allocation.domain.book.lapses import LapseApprovals, lapses_inside
 from services.allocation.domain.book.objections import AnswerObjection, ObjectionCommand, RaiseObjection, decide_objection
 from services.allocation.domain.book.reminders import RemindOfScreening, remind, reminder_timers
@@ -38,9 +39,19 @@ class OpenBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 type _Decided = list[BookEvent] | Refused[Reason] | Refused[ApprovalReason] | Refused[Fault]
 
 # From timers and reactions: nobody asks for them.
-_TOTAL = ExpireRequest | CloseRound | ReopenRound | MissRatification | LapseApprovals | CarryCommand | ScreenParties | RemindOfScreening
+_TOTAL = (
+    ExpireRequest
+    | CloseRound
+    | ReopenRound
+    | MissRatification
+    | LapseApprovals
+    | CarryCommand
+    | GiveBack
+    | ScreenParties
+    | RemindOfScreening
+)
 
-type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand
+type Command = OpenBook | RequestCommand | RemindOfScreening | ScreeningCommand | ObjectionCommand | RoundCommand | CarryCommand | GiveBack
 
 
 def decide(command: Command, book: Book) -> _Decided:
@@ -56,6 +67,8 @@ def decide(command: Command, book: Book) -> _Decided:
             decided = decide_request(command, book.product, book)
         case ExpireCarry() | EndCarry() | FollowAgreement():
             decided = decide_carry(command, book.product, book)
+        case GiveBack():
+            decided = give_back(command, book.product, book)
         case RemindOfScreening():
             decided = remind(command, book.product, book)
         case ScreenParties() | DecideHit():

@@ -1,12 +1,14 @@
 """Evolve: what each event does to the state of a book."""
 
+from datetime import date, timedelta
 from typing import assert_never
 
 import immutables
 import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
-from services.allocation.domain.book.screening_state import Objection, Screening, decided, screened
+from services.allocation.domain.book.giving_back import carry_forgotten, given_back, remembered
+from services.allocation.domain.book.screening_state import Objectable, Objection, Screening, decided, screened
 from services.allocation.domain.book.state import (
     APPROVALS,
     PURPOSE,
@@ -31,6 +33,7 @@ from services.allocation.events import (
     CarryExpired,
     CarrySet,
     ClockSet,
+    DecisionGivenBack,
     DecisionRatified,
     EmergencyDecided,
     LoanAwarded,
@@ -167,7 +170,10 @@ def evolve(book: Book, event: BookEvent) -> Book:
         case CarrySet():
             return _carry_set(book, event)
         case CarryExpired():
-            return replace(book, carries=book.carries.delete(event.agreement)) if event.agreement in book.carries else book
+            carries = book.carries.delete(event.agreement) if event.agreement in book.carries else book.carries
+            return replace(book, carries=carries, decided=carry_forgotten(book, event.agreement))
+        case DecisionGivenBack():
+            return given_back(book, event)
         case RoundCertified():
             return _certified(book, event)
         case RoundReopened():
@@ -175,10 +181,14 @@ def evolve(book: Book, event: BookEvent) -> Book:
         case RoundReleased():
             round = book.rounds[event.round]
             given = {request for request in round.requests if book.requests[request].awarded_g}
-            requests = _moved(book, round.requests - given, None)
+            requests, objectable = _moved(book, round.requests - given, None), book.objectable
             for request_id in given:
-                requests = requests.delete(request_id)
-            return replace(book, rounds=book.rounds.delete(event.round), requests=requests, awaiting_release=None)
+                request, requests = requests[request_id], requests.delete(request_id)
+                if (until := request.objections_until) is not None:
+                    objected = Objectable(request.partner, request.accepted_g or 0, until, event.round)
+                    objectable = objectable.set(request_id, objected)
+            rounds = book.rounds.delete(event.round)
+            return replace(book, rounds=rounds, requests=requests, objectable=objectable, awaiting_release=None)
         case RoundCancelled():
             requests = _moved(book, book.rounds[event.round].requests, None)
             return replace(book, rounds=book.rounds.delete(event.round), requests=requests)
@@ -214,15 +224,27 @@ def _certified(book: Book, event: RoundCertified) -> Book:
         rounds=book.rounds.set(event.round, msgspec.structs.replace(round, certified=True)),
         quota_used=quota_used,
         carries=carries_told(book.carries, proposal.reads, proposal.carries_g),
+        decided=remembered(book, round, event),
+        objectable=_still_objectable(book, event.expires_on - timedelta(days=round.release_days)),
         awaiting_release=event.round,
     )
+
+
+def _still_objectable(book: Book, on: date) -> immutables.Map[RequestId, Objectable]:
+    """What has an open objection stays until that is answered."""
+    objected = {objection.request for objection in book.objections.values()}
+    past = [request for request, each in book.objectable.items() if each.until < on and request not in objected]
+    left = book.objectable
+    for request in past:
+        left = left.delete(request)
+    return left
 
 
 def _reopened(book: Book, round_id: RoundId) -> Book:
     """Quota and carries go back to what the decision had read: no other round is certified while one awaits its release."""
     round = book.rounds[round_id]
-    reads = proposal_of(round).reads
-    quota_used = book.quota_used
+    proposal = proposal_of(round)
+    reads, quota_used = proposal.reads, book.quota_used
     for read in reads.agreements.values():
         quota_used = quota_used.set(read.agreement, QuotaUsed(read.year_from, read.used_g))
     return msgspec.structs.replace(
@@ -230,6 +252,7 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None, carries_before={})),
         quota_used=quota_used,
         carries=carries_told(book.carries, reads, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        decided=book.decided.delete(proposal.decision) if proposal.decision in book.decided else book.decided,
         emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,
     )

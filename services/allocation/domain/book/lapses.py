@@ -21,6 +21,7 @@ from services.allocation.events import (
     ApprovalsLapsed,
     BookEvent,
     CarryExpired,
+    DecisionGivenBack,
     DisruptionId,
     InstrumentId,
     KeyId,
@@ -59,6 +60,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     rights_g: int  # firm, and not reserved by any release
     protected_g: int  # of lots
     policy_stands: bool = True  # the version that the round was opened under is still the active one
+    taking_back: RoundId | None = None  # a superseded round whose quota and carries are not back yet
     largest_minimum: str = "1"  # by that version: the most of what was accepted that a request may insist on
 
     @property
@@ -138,7 +140,7 @@ def lapses_inside(product: ProductId, book: Book, events: Sequence[BookEvent]) -
                 round = None if round_id is None else book.rounds[round_id]
                 if round_id is not None and round is not None and round.proposal is not None and not round.certified:
                     lapses[round_id] = void_decision(round_id, product, round, f"request {event.request}")
-            case RoundCertified() | RoundReopened() | CarryExpired():
+            case RoundCertified() | RoundReopened() | CarryExpired() | DecisionGivenBack():
                 after = reduce(evolve, events, book)
                 for other, round in _proposals(after):
                     if (cause := _changed_inside(after, round)) is not None:

@@ -1,4 +1,7 @@
-"""Objections: a partner does not agree with what was accepted of its request, and an operator answers. Both stay; rounds go on."""
+"""Objections: a partner does not agree with what was accepted of its request, and an operator answers. Both stay; rounds go on.
+
+The day for objections is what it was, whatever has been decided since: one that is upheld then asks for a decision that corrects that.
+"""
 
 from datetime import date
 from typing import assert_never
@@ -6,7 +9,8 @@ from typing import assert_never
 import msgspec
 
 from services.allocation.domain.book.requests import AcceptRequest, accept, reasons_missing
-from services.allocation.domain.book.state import Book, Reason, changeable
+from services.allocation.domain.book.screening_state import Objectable
+from services.allocation.domain.book.state import Book, Reason, is_certified
 from services.allocation.events import (
     BookEvent,
     ListName,
@@ -15,6 +19,7 @@ from services.allocation.events import (
     ObjectionRaised,
     ProductId,
     RequestId,
+    RoundId,
     SubjectId,
 )
 from shared.journal.decider import Refused
@@ -29,13 +34,15 @@ class RaiseObjection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AnswerObjection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`accepted_g`: what is accepted instead, where it is upheld and no round has decided on the request yet."""
+    """`accepted_g`: what is accepted instead, where it is upheld and no round has decided on the request yet. `involved`: who accepted
+    what it objects to, or had a part in its round, as looked up."""
 
     objection: ObjectionId
     upheld: bool
     accepted_g: int | None
     reasons: tuple[str, ...]
     by: SubjectId
+    involved: tuple[SubjectId, ...]
     lists: dict[ListName, int]  # in force on the day
     on: date
 
@@ -54,14 +61,12 @@ def decide_objection(command: ObjectionCommand, product: ProductId, book: Book) 
 
 
 def _object(command: RaiseObjection, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
-    if isinstance(request := changeable(book, command.request), Refused):
-        return request
+    if isinstance(accepted := _accepted(command.request, book), Refused):
+        return accepted
     if not command.reasons:
         return reasons_missing()
-    if request.accepted_g is None:
-        return Refused(Reason.REQUEST_NOT_ACCEPTED, f"{command.request} has not been accepted")
-    if (until := request.objections_until) is None or command.on > until:
-        return Refused(Reason.OBJECTION_LATE, f"{command.request} could be objected to until {until}")
+    if command.on > accepted.until:
+        return Refused(Reason.OBJECTION_LATE, f"{command.request} could be objected to until {accepted.until}")
     if open := [name for name, objection in book.objections.items() if objection.request == command.request]:
         return Refused(Reason.OBJECTION_OPEN, f"{open[0]} has no answer yet", accepted="another once it is answered")
     return [
@@ -69,12 +74,32 @@ def _object(command: RaiseObjection, product: ProductId, book: Book) -> list[Boo
             objection=command.objection,
             request=command.request,
             product=product,
-            partner=request.partner,
-            accepted_g=request.accepted_g,
+            partner=accepted.partner,
+            accepted_g=accepted.accepted_g,
             reasons=command.reasons,
             raised_by=command.by,
         )
     ]
+
+
+def _accepted(request_id: RequestId, book: Book) -> Objectable | Refused[Reason]:
+    """What may be objected to. Of a request that no round has decided on, no round is named."""
+    if (decided := book.objectable.get(request_id)) is not None:
+        return decided
+    if (request := book.requests.get(request_id)) is None:
+        return Refused(Reason.REQUEST_CLOSED, f"{request_id} is not open")
+    if request.accepted_g is None:
+        return Refused(Reason.REQUEST_NOT_ACCEPTED, f"{request_id} has not been accepted")
+    if request.objections_until is None:
+        return Refused(Reason.OBJECTION_LATE, f"{request_id} could not be objected to")
+    return Objectable(request.partner, request.accepted_g, request.objections_until, _decided_in(request_id, book))
+
+
+def _decided_in(request_id: RequestId, book: Book) -> RoundId | None:
+    if (decided := book.objectable.get(request_id)) is not None:
+        return decided.round
+    request = book.requests.get(request_id)
+    return request.round if request is not None and is_certified(book, request) else None
 
 
 def _answer(command: AnswerObjection, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
@@ -82,7 +107,14 @@ def _answer(command: AnswerObjection, product: ProductId, book: Book) -> list[Bo
         return Refused(Reason.OBJECTION_CLOSED, f"{command.objection} has its answer")
     if not command.reasons:
         return reasons_missing()
-    may_change = command.upheld and not isinstance(changeable(book, objection.request), Refused)
+    if command.by in command.involved:
+        return Refused(
+            Reason.ANSWERED_BY_ACTOR,
+            f"{command.by} had a part in what {command.objection} objects to",
+            accepted="an operator who had none in it",
+        )
+    decided_in = _decided_in(objection.request, book)
+    may_change = command.upheld and decided_in is None and objection.request in book.requests
     if may_change != (command.accepted_g is not None):
         return Refused(
             Reason.OBJECTION_ACCEPTANCE,
@@ -106,5 +138,7 @@ def _answer(command: AnswerObjection, product: ProductId, book: Book) -> list[Bo
         upheld=command.upheld,
         reasons=command.reasons,
         answered_by=command.by,
+        round=decided_in,
+        independent=True,
     )
     return [answered, *accepted]

@@ -8,7 +8,7 @@ import msgspec
 from services.allocation.domain.book.screening import party_barred
 from services.allocation.domain.book.state import Book, Reason, Request, Round
 from services.allocation.domain.policies.terms import BY_POSITION, MAX_APPROVALS, MAX_RELEASE_DAYS, admits
-from services.allocation.domain.rules import RULES
+from services.allocation.domain.rules import RULES, IepFigures, group_of, largest_restraint, rational
 from services.allocation.events import (
     BookEvent,
     DisruptionId,
@@ -66,6 +66,8 @@ def open_round(command: OpenRound, product: ProductId, book: Book) -> list[BookE
         return Refused(
             Reason.POSITION_MISSING, f"{missing[0]} has no position", field="/positions", accepted="one for each partner in the round"
         )
+    if beyond := _beyond_commitments(command):
+        return beyond
     if command.method.rule not in RULES:
         return Refused(Reason.RULE_UNKNOWN, f"there is no rule {command.method.rule!r}", field="/rule", accepted=", ".join(sorted(RULES)))
     if not is_quorum(command.quorum):
@@ -136,6 +138,22 @@ def _insists(request_id: RequestId, request: Request, largest_minimum: str, fiel
         f"{request_id} insists on {request.minimum_g} of {request.accepted_g} g",
         field=field,
         accepted=f"a minimum of at most {largest_minimum} of what was accepted",
+    )
+
+
+def _beyond_commitments(command: OpenRound) -> Refused[Reason] | None:
+    """Each would have to draw down more than it undertook to hold: whoever undertook most would have the least right."""
+    if command.method.restraint is None or not command.positions:
+        return None
+    figures = [IepFigures(**msgspec.structs.asdict(position)) for position in command.positions]
+    restraint = rational(command.method.restraint)
+    if group_of(figures, restraint).kappa <= 1:
+        return None
+    return Refused(
+        Reason.SHORTFALL_BEYOND,
+        f"at a restraint of {restraint} the group is short of more than all of its commitments",
+        field="/positions",
+        accepted=f"a policy whose restraint is at most {largest_restraint(figures)}, or other positions",
     )
 
 

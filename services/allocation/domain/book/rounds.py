@@ -163,6 +163,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return barring
     if superseded := _superseded(command.round, round, command.surroundings):
         return superseded
+    if taking_back := _taking_back(command.surroundings):
+        return taking_back
     if insisting := minimum_beyond(book, round, command.surroundings.largest_minimum):
         return insisting
     if missing := sorted(partners - command.surroundings.terms.keys()):
@@ -217,6 +219,14 @@ def _superseded(round_id: RoundId, round: Round, surroundings: Surroundings) -> 
     )
 
 
+def _taking_back(surroundings: Surroundings) -> Refused[Reason] | None:
+    if surroundings.taking_back is None:
+        return None
+    return Refused(
+        Reason.TAKING_BACK, f"what is left of {surroundings.taking_back} is still being taken back", accepted="the same a moment later"
+    )
+
+
 def _beyond_emergency(proposed: Proposed, round: Round) -> Refused[Reason] | None:
     most_g = None if round.emergency is None else round.emergency.max_g
     if most_g is None or sum(proposed.awarded_g.values()) <= most_g:
@@ -249,7 +259,7 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
         return Refused(Reason.ROUND_NOT_PROPOSED, f"{command.round} has no decision to certify")
     if book.awaiting_release is not None:
         return Refused(Reason.AWAITING_RELEASE, f"{book.awaiting_release} is being released", accepted="the same a moment later")
-    if superseded := _superseded(command.round, round, command.surroundings):
+    if superseded := _superseded(command.round, round, command.surroundings) or _taking_back(command.surroundings):
         return superseded
     asked = requests_of(book, round)
     if late := _late(asked, command.on):

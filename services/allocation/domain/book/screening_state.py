@@ -1,10 +1,11 @@
 """What screening has found of a request's parties, as far as it bars the request."""
 
+from datetime import date
 from typing import Literal
 
 import msgspec
 
-from services.allocation.events import HitId, ListName, PartiesScreened, PartnerCode, RequestId, ScreeningHitDecided
+from services.allocation.events import HitId, ListName, PartiesScreened, PartnerCode, RequestId, RoundId, ScreeningHitDecided
 
 type HitState = Literal["open", "cleared", "confirmed"]
 
@@ -33,6 +34,15 @@ class Objection(msgspec.Struct, frozen=True):
 
     request: RequestId
     partner: PartnerCode
+
+
+class Objectable(msgspec.Struct, frozen=True):
+    """What was accepted of a request that a released round has decided on: its partner may still object until that day."""
+
+    partner: PartnerCode
+    accepted_g: int
+    until: date
+    round: RoundId | None  # None: it is not decided on yet
 
 
 def bars_now(before: Screening, event: PartiesScreened | ScreeningHitDecided) -> bool:

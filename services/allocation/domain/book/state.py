@@ -6,7 +6,7 @@ import immutables
 import msgspec
 
 from services.allocation.domain.book.carry import Carries, Carry, carry_g
-from services.allocation.domain.book.screening_state import Objection, Screening
+from services.allocation.domain.book.screening_state import Objectable, Objection, Screening
 from services.allocation.events import (
     AgreementId,
     DecisionHash,
@@ -47,6 +47,7 @@ class Reason(Reasons):
     PARTY_BARRED = "party_barred", 409, "A party is on a screening list"
     HIT_NOT_FOUND = "screening_hit_not_found", 404, "There is no such hit"
     OBJECTION_LATE = "objection_too_late", 409, "The day for objections has passed"
+    ANSWERED_BY_ACTOR = "answerer_was_involved", 403, "Nobody answers an objection to what they did themselves"
     OBJECTION_OPEN = "objection_already_open", 409, "The last objection has no answer yet"
     OBJECTION_CLOSED = "objection_already_answered", 409, "The objection has its answer"
     OBJECTION_ACCEPTANCE = "objection_acceptance_invalid", 422, "An upheld objection brings another acceptance, and no other answer does"
@@ -55,6 +56,7 @@ class Reason(Reasons):
     ROUND_TOO_LARGE = "round_too_large", 422, "A round does not hold so many requests"
     REQUEST_TWICE = "round_request_twice", 422, "A round names each request once"
     RULE_UNKNOWN = "rule_unknown", 422, "There is no such rule"
+    SHORTFALL_BEYOND = "shortfall_beyond_commitments", 409, "The group is short of more than all have undertaken to hold"
     POSITION_MISSING = "position_missing", 422, "The rule goes by positions"
     MINIMUM_BEYOND_POLICY = "request_minimum_beyond_policy", 409, "The request insists on more than the policy allows"
     POLICY_CHANGED = "policy_changed", 409, "Another version of the policy is active"
@@ -64,6 +66,7 @@ class Reason(Reasons):
     ROUND_CERTIFIED = "round_already_certified", 409, "The round is certified already"
     ROUND_NOT_PROPOSED = "round_not_proposed", 409, "The round has no decision"
     SUPPLY_BEYOND_STOCK = "supply_beyond_stock", 409, "More is offered than may be"
+    TAKING_BACK = "decision_being_taken_back", 409, "A superseded decision is still being taken back"
     NOTHING_AWARDED = "round_awards_nothing", 409, "The decision awards nothing"
     DECISION_UNSOUND = "decision_unsound", 409, "The decision follows from no rule"
     DECISION_STALE = "decision_stale", 409, "What the decision was made from has changed"
@@ -148,6 +151,22 @@ class QuotaUsed(msgspec.Struct, frozen=True):
     mass_g: int
 
 
+class DecidedFor(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision took of a partner's quota, and by how much it changed its carry, as far as neither was given back."""
+
+    agreement: AgreementId
+    year_from: date
+    awarded_g: int
+    carry_g: str  # a rational; below 0: it was given more than it was entitled to
+    remembered_until: date | None = None
+    expires_on: date | None = None
+
+
+class Decided(msgspec.Struct, frozen=True):
+    round: RoundId
+    partners: dict[PartnerCode, DecidedFor]
+
+
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     product: ProductId | None = None  # None: inventory knows of no such product yet
     requests: immutables.Map[RequestId, Request] = immutables.Map()
@@ -157,6 +176,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     emergencies: immutables.Map[RoundId, Emergency] = immutables.Map()
     awaiting_release: RoundId | None = None  # the certified round that inventory has not answered yet
     objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
+    objectable: immutables.Map[RequestId, Objectable] = immutables.Map()
+    decided: immutables.Map[DecisionHash, Decided] = immutables.Map()  # certified, and not superseded
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)

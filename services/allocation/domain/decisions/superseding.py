@@ -64,6 +64,7 @@ def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refu
             by_round=command.by_round,
             superseded_by=SubjectId(command.capacity.by),
             reason=command.reason,
+            gives_back=True,
         ),
         AuthorityCited(matter=command.round, cited=cited),
     ]

@@ -16,7 +16,7 @@ from services.allocation.domain.rules.apportionment import (
 from services.allocation.domain.rules.claims import RULES, Claim, Method, Pool, Rule, RuleInputError, counted_g, find_rule, rational
 from services.allocation.domain.rules.families import Branch, divide
 from services.allocation.domain.rules.iteration import Step, capped
-from services.allocation.domain.rules.positions import Group, IepFigures, group_of, right_g
+from services.allocation.domain.rules.positions import Group, IepFigures, group_of, largest_restraint, right_g
 
 __all__ = [
     "MAX_CARRY_DENOMINATOR",
@@ -39,6 +39,7 @@ __all__ = [
     "divide",
     "find_rule",
     "group_of",
+    "largest_restraint",
     "rational",
     "retrace",
     "right_g",

@@ -56,3 +56,10 @@ def right_g(position: IepFigures, restraint: Fraction, kappa: Fraction) -> Fract
     """The allocation right; below 0, an allocation obligation."""
     supply_right_g = position.base_g * restraint - position.commitment_g * kappa
     return supply_right_g - position.production_g - position.imports_g
+
+
+def largest_restraint(positions: Collection[IepFigures]) -> Fraction:
+    """At which all that the group has undertaken covers its shortfall: at a larger one, members would draw down more than they hold."""
+    bases_g = sum(position.base_g for position in positions)
+    covered_g = sum(position.production_g + position.imports_g + position.commitment_g for position in positions)
+    return Fraction(covered_g, bases_g) if bases_g else Fraction(1)

@@ -6,8 +6,8 @@ import pytest
 
 from services.allocation.domain.book.lapses import LapseApprovals, PolicyChanged
 from services.allocation.domain.book.state import Reason
-from services.allocation.events import ApprovalsLapsed, EmergencyPath, RoundMethod, RoundOpened
-from tests.stories.book import JP, UNIT_G, Story, a_book, a_proposal, a_round, accept, open_round, submit, surroundings
+from services.allocation.events import ApprovalsLapsed, EmergencyPath, IepPosition, PartnerCode, RoundMethod, RoundOpened
+from tests.stories.book import JP, UNIT_G, US, Story, a_book, a_proposal, a_round, accept, open_round, submit, surroundings
 
 
 def one_request(minimum: int = 0) -> Story:
@@ -46,6 +46,22 @@ def test_a_rule_that_goes_by_positions_has_one_of_each_partner():
     story = one_request()
     opening: dict[str, Any] = {"method": RoundMethod(rule="iep", restraint="93/100")}
     story.when(open_round("jp", **opening)).refused(Reason.POSITION_MISSING)
+
+
+def position(partner: PartnerCode, base_g: int, commitment_g: int, imports_g: int) -> IepPosition:
+    return IepPosition(
+        partner=partner, base_g=base_g, commitment_g=commitment_g, production_g=0, imports_g=imports_g, source="a monthly return"
+    )
+
+
+def test_a_group_that_is_short_of_more_than_all_have_undertaken_is_told_which_restraint_would_do():
+    """Each would have to draw down ten times what it holds, and whoever holds most would have a right to least."""
+    story = a_book(submit("jp"), accept("jp"), submit("us", US), accept("us"))
+    positions = (position(JP, 100, 9, 0), position(US, 100, 3, 100))
+    opening: dict[str, Any] = {"method": RoundMethod(rule="iep", restraint="9/10"), "positions": positions}
+    refused = story.when(open_round("jp", "us", **opening)).refused(Reason.SHORTFALL_BEYOND, "/positions")
+    assert refused.accepted == "a policy whose restraint is at most 14/25, or other positions"
+    assert story.when(open_round("jp", "us", **opening | {"method": RoundMethod(rule="iep", restraint="14/25")})).events
 
 
 def test_another_active_version_voids_what_was_decided_under_the_old_one():

@@ -19,14 +19,17 @@ from services.allocation.events import (
     PartiesScreened,
     RequestAccepted,
     RequestScreened,
+    RoundId,
     ScreeningHitDecided,
 )
 from tests.stories.book import (
+    ANOTHER,
     ANTIMONY,
     JP,
     OPERATOR,
     ROUND,
     UNIT_G,
+    US,
     Story,
     a_book,
     a_proposal,
@@ -178,7 +181,8 @@ def test_an_upheld_objection_brings_another_acceptance():
         partner=JP,
         upheld=True,
         reasons=("looked at again",),
-        answered_by=OPERATOR,
+        answered_by=ANOTHER,
+        independent=True,
     )
     assert isinstance(accepted, RequestAccepted)
     assert story.state.requests[request_id("jp")].accepted_g == 6 * UNIT_G
@@ -199,7 +203,46 @@ def test_an_objection_stops_no_round_and_is_answered_after_it():
     story = story.given(story.certify())
     story.when(answer(True, 6)).refused(Reason.OBJECTION_ACCEPTANCE)  # the decision is final
     story = story.given(story.close())
-    story.when(answer(True)).then(ObjectionAnswered)
+    [answered] = story.when(answer(True)).events
+    assert answered.round == ROUND  # whose decision is to be corrected
+
+
+def decided() -> Story:
+    """Four units were accepted of ten, and a round has given them."""
+    story = a_book(submit(), accept(units=4, screening=findings()), open_round("jp"))
+    story = story.given(story.propose(4))
+    story = story.given(story.approve())
+    return story.given(story.certify())
+
+
+def test_the_day_for_objections_is_what_it_was_whatever_has_been_decided_since():
+    certified = decided()
+    for story in (certified, certified.given(certified.close())):
+        objected = story.when(objection(on=UNTIL)).then(ObjectionRaised)
+        assert (objected.events[0].accepted_g, objected.events[0].partner) == (4 * UNIT_G, JP)
+        objected.when(objection("2")).refused(Reason.OBJECTION_OPEN)
+        objected.when(answer(True, 6)).refused(Reason.OBJECTION_ACCEPTANCE)
+        [answered] = objected.when(answer(True)).events
+        assert answered.round == ROUND
+        story.when(objection(on=UNTIL + timedelta(days=1))).refused(Reason.OBJECTION_LATE)
+
+
+def test_what_can_be_objected_to_no_more_is_forgotten_and_an_open_objection_is_not():
+    later = UNTIL + timedelta(days=1)
+    for before, left in (((), 0), ((objection(),), 1)):
+        certified = decided()
+        story = certified.given(certified.close(), *before)
+        story = story.given(submit("us", US), accept("us"), open_round("us", round=RoundId("rnd_2")))
+        story = story.given(story.propose(4, round=RoundId("rnd_2")))
+        story = story.given(story.approve(round=RoundId("rnd_2")))
+        story = story.given(story.certify(round=RoundId("rnd_2"), on=later))
+        assert len(story.state.objectable) == left
+
+
+def test_nobody_answers_an_objection_to_what_they_did_themselves():
+    story = a_book(submit(), accept(units=4, screening=findings()), objection())
+    refused = story.when(answer(False, by=OPERATOR)).refused(Reason.ANSWERED_BY_ACTOR)
+    assert refused.accepted == "an operator who had none in it"
 
 
 def test_an_upheld_objection_has_a_decision_that_counted_on_the_acceptance_made_again():

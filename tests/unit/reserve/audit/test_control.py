@@ -16,10 +16,11 @@ from shared.terms.countersigning import CommandPaper
 from tests.stories.audit import ANTIMONY, APPROVER_KEY, DAY_AFTER, OTHER_KEY, Step, Story, audited, failures, stock, told
 
 COMMAND: dict[str, Any] = {"type": "AdjustStock", "lot": "lot_1", "change_units": -1, "cause": "loss", "reason": "cannot be found"}
+STREAMS = (f"stockpile/{ANTIMONY}",)
 PAPER = CommandPaper(
     proposal="prp_1",
     service="inventory",
-    stream=f"stockpile/{ANTIMONY}",
+    streams=STREAMS,
     act="adjust_stock",
     command=COMMAND,
     proposed_by="sub_operator",
@@ -52,7 +53,10 @@ LOSS = inventory.StockAdjusted(
 
 
 def proposed(**changes: Any) -> Step:
-    return stock(inventory.CommandProposed(**({**ABOUT, "command": COMMAND, "lapses_on": DAY_AFTER} | changes)), DAY_AFTER)
+    return stock(
+        inventory.CommandProposed(**({**ABOUT, "command": COMMAND, "streams": STREAMS, "lapses_on": DAY_AFTER} | changes)),
+        DAY_AFTER,
+    )
 
 
 def signed(document: str = DOCUMENT, key: Any = APPROVER_KEY, **changes: Any) -> Step:

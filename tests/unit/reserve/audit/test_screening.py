@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
@@ -113,6 +114,16 @@ def test_an_answer_to_nothing_is_found():
     story = a_book(submit(), accept(screening=findings()), objection())
     answered = story.when(answer(False)).events
     assert Audited().see(*answered).failed == 1
+
+
+@pytest.mark.parametrize("who", [OPERATOR, APPROVER])
+def test_an_answer_by_someone_whose_act_it_objects_to_is_found(who: SubjectId):
+    audited, story = a_certified_story()
+    [answered] = story.when(answer(True)).events
+    assert audited.see(answered).failed == 0
+    own = replace(answered, answered_by=who)
+    assert a_certified_story()[0].see(own).failed == 1
+    assert a_certified_story()[0].see(replace(own, independent=False)).failed == 0  # by a build that asked nothing
 
 
 @pytest.mark.parametrize("who", [OPERATOR, APPROVER])

@@ -105,7 +105,8 @@ def test_the_calculator_shows_a_table_to_people() -> None:
         ({"carries": "a=2"}, "carries.a"),
         ({"carries": "a=-3/2"}, "carries.a"),
         ({"carries": "a=0.5"}, "carries.a"),
-        ({"rule": "priority", "classes": "a=-1"}, "claims.a.priority_class"),
+        ({"rule": "priority", "classes": "a=-1,b=0"}, "claims.a.priority_class"),
+        ({"rule": "priority", "classes": "a=1"}, "classes"),  # b would be first
         ({"classes": "a=1"}, "classes"),  # no rule but priority would look at it
         ({"supply": "5x10", "unit": "5"}, "unit"),
         ({"inside": "talmud"}, "inside"),
@@ -117,6 +118,7 @@ def test_the_calculator_shows_a_table_to_people() -> None:
         ({"rule": "iep", "restraint": "2"}, "restraint"),
         ({"rule": "iep", "restraint": "93/100", "positions": "a=1:2:3"}, "positions.a"),
         ({"restraint": "93/100"}, "restraint"),
+        ({"rule": "iep", "restraint": "9/10", "positions": "a=100:9:0:0,b=100:9:0:100"}, "restraint"),
     ],
 )
 def test_the_calculator_names_the_field_at_fault_in_one_line(change: dict[str, str], field: str) -> None:

@@ -1,0 +1,51 @@
+"""The audit of what is owed under assigned rights: what a stockpile does is sound, and what none would do is found."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from msgspec.structs import replace
+
+from reserve.audit.owed import Owed
+from reserve.audit.report import Findings
+from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
+from services.inventory.events import AssignmentDelivered, AssignmentFailed, DrawId, RightId
+from tests.stories.stockpile import TODAY, UNIT_G, a_round, a_stockpile, award, draw, right
+
+PASSED, LATER = date(2026, 10, 1), date(2027, 1, 1)
+RIGHT = RightId("rgt_1")
+
+
+def faults(told: Sequence[tuple[date, Any]]) -> list[str]:
+    findings = Findings()
+    audit = Owed(findings)
+    for place, (on, event) in enumerate(told):
+        audit.see(f"inventory/0/{place}", on.isoformat(), event)
+    return [failure.what for result in findings.results() for failure in result.failures]
+
+
+def told() -> list[tuple[date, Any]]:
+    """Three units of the right are Japan's: one is delivered, two are failed, after force majeure."""
+    one = DeliverAssignment(draw=DrawId("drw_1"), right=RIGHT, partner=None, mass_g=UNIT_G, delivered_on=TODAY, evidence="CMR", on=TODAY)
+    later = PostponeDelivery(right=RIGHT, window_to=date(2026, 12, 31), cause="force_majeure", evidence="notice", on=TODAY)
+    story, events = a_stockpile(right(), a_round(award("a", "JP", 3))), list[tuple[date, Any]]()
+    for on, command in ((TODAY, draw(units=3)), (TODAY, one), (TODAY, later), (LATER, FailAssignments(right=RIGHT, on=LATER))):
+        story = story.when(command)
+        events += [(on, event) for event in story.events]
+    return events
+
+
+def test_what_is_delivered_and_what_is_failed_after_its_window_is_sound():
+    assert faults(told()) == []
+
+
+def test_what_is_failed_too_early_or_by_another_mass_is_found():
+    early = [(PASSED if isinstance(event, AssignmentFailed) else on, event) for on, event in told()]
+    assert faults(early) == ["rgt_1 is failed before its window has passed"]
+    less = [(on, replace(event, mass_g=UNIT_G) if isinstance(event, AssignmentFailed) else event) for on, event in told()]
+    assert faults(less) == [f"{UNIT_G} g of rgt_1 are failed, and {2 * UNIT_G} g were owed"]
+
+
+def test_more_delivered_than_is_owed_is_found():
+    more = [(on, replace(event, mass_g=4 * UNIT_G) if isinstance(event, AssignmentDelivered) else event) for on, event in told()[:2]]
+    assert faults(more) == [f"{4 * UNIT_G} g of rgt_1 are delivered, and {3 * UNIT_G} g were owed"]
