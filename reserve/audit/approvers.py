@@ -1,6 +1,6 @@
 """Approvers: their keys as events enrolled and revoked them, and whether an approval counts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
@@ -26,10 +26,15 @@ class Signed(Protocol):
     def key(self) -> str: ...
     @property
     def signature(self) -> str: ...
+    @property
+    def origin(self) -> str | None: ...
+    @property
+    def authority(self) -> str | None: ...
 
 
 class _Key(msgspec.Struct):
     public_key: str
+    enrolled_at: datetime
     revoked_at: datetime | None = None
 
 
@@ -42,16 +47,35 @@ class _ToVerify(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class _Given(msgspec.Struct, frozen=True):
+    place: str
+    approval: Signed
+    at: datetime
+
+    @property
+    def service(self) -> str:
+        return self.place.partition("/")[0]
+
+
 class Approvers:
-    def __init__(self, findings: Findings) -> None:
+    """`origins`: of the logs whose keys are pinned."""
+
+    def __init__(self, findings: Findings, origins: Set[str]) -> None:
         self._findings = findings
+        self._origins = origins
+        self._second_at: dict[str, datetime] = {}  # service -> the first approval of the second version: it takes none of the first since
+        self._firsts: list[_Given] = []  # of the first version
+        self._too_soon: list[_Given] = []  # whose keys no leaf before has enrolled
         self._keys: dict[tuple[str, str], _Key] = {}
         self._waiting: list[_ToVerify] = []
 
-    def see(self, record: Recorded, event: Any) -> None:
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        """In the order of the log's leaves."""
+        if (approval := getattr(event, "approval", None)) is not None:
+            self._see_given(_Given(place, approval, instant(record)))
         match event:
             case ApproverKeyEnrolled():
-                self._keys[event.subject, event.key] = _Key(event.public_key)
+                self._keys[event.subject, event.key] = _Key(event.public_key, instant(record))
             case ApproverKeyRevoked():
                 if (key := self._keys.get((event.subject, event.key))) is not None:
                     key.revoked_at = instant(record)
@@ -73,6 +97,32 @@ class Approvers:
                 self.faults_of(each.approval, purpose=each.purpose, document=each.document, proposed_by=each.proposed_by, at=each.at)
             )
             self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
+        for given in self._firsts:
+            since = self._second_at.get(given.service)
+            in_force = since is not None and since + _AT_ONCE < given.at
+            what = f"{given.approval.subject} signed a statement of the first version, which names no log and no instrument"
+            self._findings.under_rule(Check.APPROVALS, in_force, given.place, what)
+        for given in self._too_soon:
+            self._finish_too_soon(given)
+
+    def _see_given(self, given: _Given) -> None:
+        approval = given.approval
+        if approval.origin is None:
+            self._firsts.append(given)
+        else:
+            self._second_at.setdefault(given.service, given.at)
+            what = f"{approval.subject} signed for {approval.origin}, which is another deployment"
+            self._findings.look(Check.APPROVALS, approval.origin in self._origins, given.place, what)
+        if not self.know(approval):
+            self._too_soon.append(given)
+
+    def _finish_too_soon(self, given: _Given) -> None:
+        """The ledger takes each shard by itself, so what was recorded at once may stand in either order."""
+        if (key := self._keys.get((given.approval.subject, given.approval.key))) is None:
+            return  # which is a fault of its own
+        if not key.enrolled_at <= given.at <= key.enrolled_at + _AT_ONCE:
+            what = f"the key {given.approval.key} of {given.approval.subject} is enrolled in a later leaf than it signed in"
+            self._findings.under_rule(Check.APPROVALS, given.approval.origin is not None, given.place, what)
 
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
@@ -92,8 +142,13 @@ class Approvers:
 
 
 def _signed(approval: Signed, purpose: str, document: str, public_key: str) -> bool:
-    """RFC 8032 over a statement of its own lines: format, purpose, document, approver, key id."""
-    statement = f"reserve.approval.v1\n{purpose}\n{document}\n{approval.subject}\n{approval.key}\n".encode()
+    """RFC 8032 over a statement of its own lines: format, origin, purpose, document, approver, key id, instrument. The first version had no
+    origin and no instrument."""
+    said = f"{purpose}\n{document}\n{approval.subject}\n{approval.key}\n"
+    if approval.origin is None:
+        statement = f"reserve.approval.v1\n{said}".encode()
+    else:
+        statement = f"reserve.approval.v2\n{approval.origin}\n{said}{approval.authority or '-'}\n".encode()
     try:
         key = bytes.fromhex(public_key)
         Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(approval.signature), statement)

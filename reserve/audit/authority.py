@@ -86,6 +86,7 @@ class Authority:
         self._first_at: datetime | None = None
         self._interests: dict[tuple[str, str], list[_Interest]] = {}  # (official, what) -> each time that it was declared
         self._citations: dict[tuple[str, str], list[Citation]] = {}  # (service, command) ->
+        self._signed_under: list[tuple[str, str, str, Any]] = []  # service, command, place, an approval that names its instrument
         self._due: list[tuple[str, str, Due]] = []  # service, command
         self._asked: dict[str, frozenset[str]] = {}  # request -> whom it concerns
         self._rounds: dict[str, _Round] = {}
@@ -102,6 +103,8 @@ class Authority:
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         self._last[f"{service}/{record.shard}"] = place
         self._see_authority(service, place, record, event)
+        if (approval := getattr(event, "approval", None)) is not None and approval.authority is not None:
+            self._signed_under.append((service, record.command_id, place, approval))
         self._see_round(service, place, record, event)
         match event:
             case ProtectedStockSet():
@@ -137,6 +140,10 @@ class Authority:
             for citation in citations:
                 faults = list(self._faults_of(citation))
                 self._findings.look(Check.AUTHORITY, not faults, citation.place, "; ".join(faults))
+        for service, command, place, approval in self._signed_under:
+            cited = {each.cited.authority for each in self._citations.get((service, command), []) if each.cited.by == approval.subject}
+            what = f"{approval.subject} signed under {approval.authority}, and cites {', '.join(sorted(cited)) or 'nothing'}"
+            self._findings.look(Check.AUTHORITY, cited <= {approval.authority}, place, what)
         for service, command, due in self._due:
             if self._first_at is None or due.at <= self._first_at + _AT_ONCE:
                 continue

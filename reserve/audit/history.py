@@ -4,7 +4,7 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 
 from reserve.audit import hashes
 from reserve.audit.approvers import Approvers
@@ -43,7 +43,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     events = await _read_ledger(evidence, findings, checkpoints)
     cut = checkpoints.cut(note)
 
-    walk = _Walk(evidence, findings, checkpoints)
+    walk = _Walk(evidence, findings, checkpoints, {key.name for key in log_keys})
     await walk.start()
     await walk.follow_log(cut.size)
     if walk.tree.size == cut.size and cut.size:
@@ -95,7 +95,7 @@ class _Line:
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> None:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, origins: Set[str]) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
@@ -108,7 +108,7 @@ class _Walk:
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
-        self.approvers = Approvers(findings)
+        self.approvers = Approvers(findings, origins)
         self.rounds = Rounds(findings, self.approvers)
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
@@ -273,7 +273,7 @@ class _Walk:
         if event is not None:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
-            self.approvers.see(record, event)
+            self.approvers.see(place, record, event)
             self.rounds.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)

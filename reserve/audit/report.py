@@ -57,6 +57,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     checked: int
     failed: int
     failures: tuple[Failure, ...]  # the first ones
+    listed: tuple[Failure, ...] = ()  # the first ones of an old history that break a rule which came into force after them: no failures
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -82,6 +83,7 @@ class Findings:
         self.checked: Counter[Check] = Counter()
         self.failed: Counter[Check] = Counter()
         self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
+        self._listed: dict[Check, list[Failure]] = {check: [] for check in Check}
 
     def look(self, check: Check, fine: bool, place: str, what: str | Callable[[], str]) -> bool:
         """One more thing checked. `what` says, or works out, what is wrong if it is not fine."""
@@ -95,8 +97,22 @@ class Findings:
         if len(self._failures[check]) < KEPT_FAILURES:
             self._failures[check].append(Failure(place, what))
 
+    def under_rule(self, check: Check, in_force: bool, place: str, what: str) -> None:
+        """One that breaks a rule: a failure once the rule is in force, and listed before."""
+        if in_force:
+            self.look(check, False, place, what)
+        elif len(self._listed[check]) < KEPT_FAILURES:
+            self._listed[check].append(Failure(place, what))
+
     def results(self) -> tuple[CheckResult, ...]:
         return tuple(
-            CheckResult(check.name.lower(), check.value, self.checked[check], self.failed[check], tuple(self._failures[check]))
+            CheckResult(
+                check.name.lower(),
+                check.value,
+                self.checked[check],
+                self.failed[check],
+                tuple(self._failures[check]),
+                tuple(self._listed[check]),
+            )
             for check in Check
         )

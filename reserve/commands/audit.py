@@ -51,6 +51,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
+        for each in result.listed:
+            console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")

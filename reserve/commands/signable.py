@@ -27,6 +27,7 @@ class Signable(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     document: str  # SHA-256, hex
     words: tuple[tuple[str, str], ...]
+    under_instrument: bool = True
     decision: DecisionFile | TenderFile | None = None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from reserve.demo.parties import Parties
+from reserve.demo.registrar import Registrar
 from reserve.demo.screen import Screen
 from reserve.demo.what_if_clock import WhatIfClock
 from shared.proofs.signed_note import VerifierKey
@@ -20,6 +21,7 @@ class Stage(msgspec.Struct, kw_only=True):
     folder: Path  # for what the parties keep for themselves: keys, decisions, receipts
     log_key: VerifierKey  # pinned: it came with the deployment, not from the ledger
     key_files: dict[str, Path] = {}  # an approver's subject -> their key
+    registrar: Registrar
     disruption: str = ""
     requests: dict[tuple[str, str], Any] = {}
     rounds: dict[str, Any] = {}  # certified, by product

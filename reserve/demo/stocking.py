@@ -1,6 +1,5 @@
 """Before the disruption: partners, approvers' keys, products with their stock and rights, and agreements."""
 
-from collections.abc import Awaitable
 from datetime import date
 from typing import Any
 
@@ -13,6 +12,7 @@ from reserve.demo.parties import subject_of, until
 from reserve.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
 from reserve.demo.screen import mass
 from reserve.demo.stage import Stage
+from shared.terms.approval import read_private_key
 
 ASSAYED_ON = date(2025, 11, 28)
 OFFICES = ("First Assistant Secretary, Reserve", "First Assistant Secretary, Trade")
@@ -31,9 +31,7 @@ async def register_people(stage: Stage) -> None:
 async def register_instruments(stage: Stage) -> None:
     """The Act, the Minister's direction, and who may decide under them: each by office, and no person's name."""
 
-    def register(body: dict[str, Any]) -> Awaitable[Any]:
-        return stage.parties.admin.post("/allocation/v1/instruments", body)
-
+    register = stage.registrar.register
     direction = await register_direction(register)
     for approver, office in zip(stage.parties.approvers, OFFICES, strict=True):
         await delegate(register, direction, await subject_of(approver), office)
@@ -45,8 +43,8 @@ async def register_instruments(stage: Stage) -> None:
 async def _enrol(stage: Stage, approver: Client, name: str) -> None:
     subject = await subject_of(approver)
     stage.key_files[subject] = stage.folder / f"{name}.pem"
-    public_key, _ = new_key(stage.key_files[subject])
-    await stage.parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    new_key(stage.key_files[subject])
+    await stage.registrar.enrol(subject, read_private_key(stage.key_files[subject].read_bytes()))
 
 
 async def take_in_stock(stage: Stage) -> None:

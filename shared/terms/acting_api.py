@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from shared.http.auth import Caller
 from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Reads
+from shared.http.problems import Problem
 from shared.journal.postgres import read_document
-from shared.terms.acting import Proposal, Signing
+from shared.proofs.signed_note import parse_verifier_key
+from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Capacity, Chain
 from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, revoked_among
@@ -23,14 +25,23 @@ type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$
 
 
 class ApprovalBody(Body):
-    """The file that `reserve approve` makes, and the authority that the approver cites."""
+    """The file that `reserve approve` makes."""
 
     purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
     document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
     key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
     signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
-    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
+    origin: Annotated[str, StringConstraints(pattern="^[!-*,-~]{1,200}$")] | None = Field(
+        default=None, description="of the log of this deployment, as signed; an approval without one is refused"
+    )
+    authority: InstrumentField | None = Field(
+        default=None, description="the instrument that the approver acts under, as signed; an approval without one is refused"
+    )
+
+    @property
+    def signed(self) -> SignedApproval:
+        return msgspec.convert(self.model_dump(), SignedApproval)
 
 
 class ApprovalView(BaseModel):
@@ -58,10 +69,14 @@ async def capacity_to_act(reads: Reads, caller: Caller, on: date, named: str | N
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
+    """Raises Problem for what the statement of this version has to name."""
+    approval = signed_here(reads, body)
+    if approval.authority is None:
+        needed = "sign the instrument that you act under: reserve approve --authority"
+        raise Problem(ApprovalReason.WITHOUT_INSTRUMENT, "the statement names no instrument", field="/authority", accepted=needed)
     register = register_of(reads)
     async with reads.session() as session:
-        capacity = await capacity_of(session, register, by=caller.subject, on=on, named=body.authority)
+        capacity = await capacity_of(session, register, by=caller.subject, on=on, named=approval.authority)
         key = await register.key(session, caller.subject, approval.key_id)
     return Signing(
         approval=approval,
@@ -69,6 +84,18 @@ async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date)
         signature_valid=key is not None and verify_approval(approval, key.public_key),
         capacity=capacity,
     )
+
+
+def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
+    """What was signed for this deployment. Raises Problem: statements of the first version, and of other deployments, count for nothing
+    new."""
+    origin = parse_verifier_key(reads.kernel.settings.ledger_public_key).name
+    if body.origin is None:
+        detail = "the statement names no log: it was signed by an earlier build"
+        raise Problem(ApprovalReason.OF_FIRST_VERSION, detail, field="/origin", accepted=origin)
+    if body.origin != origin:
+        raise Problem(ApprovalReason.OF_ANOTHER_LOG, f"it was signed for {body.origin}", field="/origin", accepted=origin)
+    return body.signed
 
 
 async def looked_up_again(reads: Reads, proposal: Proposal | None) -> tuple[Mapping[str, Chain], tuple[str, ...]]:

@@ -3,11 +3,10 @@
 import asyncio
 from typing import Any
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.terms.approval import approve, public_key_hex
-from tests.contract.allocation_stage import PRODUCT, Reserve
+from shared.terms.approval import public_key_hex
+from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
@@ -39,13 +38,12 @@ async def delegated(reserve: Reserve, **changes: Any) -> Any:
     return await reserve.register(instrument(reserve, **(told | changes)))
 
 
-async def signature(reserve: Reserve, round: str, purpose: str = "decision") -> Any:
+async def signature(reserve: Reserve, round: str, purpose: str = "decision", **changed: Any) -> Any:
     """Of the second approver, with a key of their own."""
     if not OWN:
-        key = {"subject": reserve.subject("approver-2"), "public_key": public_key_hex(SECOND)}
-        OWN["key"] = await reserve.post("admin-1", "/v1/approver-keys", key)
+        OWN["key"] = await reserve.registrar.enrol(reserve.subject("approver-2"), SECOND)
     decision = (await reserve.get("operator-1", f"/v1/rounds/{round}"))["decision"]
-    return msgspec.to_builtins(approve(decision, SECOND, approver=reserve.subject("approver-2"), purpose=purpose))
+    return reserve.signed(decision, purpose, "approver-2", **changed)
 
 
 async def a_proposal(reserve: Reserve, units: int = 4) -> str:
@@ -77,15 +75,19 @@ async def test_an_instrument_that_is_wider_than_what_it_stands_under_is_refused(
 
 async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserve):
     round = await a_proposal(reserve)
-    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
-    assert await reserve.refused("approver-2", path, signed) == (403, "authority_missing")
-    others = (await reserve.get("operator-1", "/v1/instruments", holder=reserve.subject("approver-1")))["data"][0]["instrument"]
-    assert await reserve.refused("approver-2", path, signed | {"authority": others}) == (403, "authority_of_another")
-    too_small = await delegated(reserve, limit_g=UNIT_G)
-    assert await reserve.refused("approver-2", path, signed) == (403, "authority_over_limit")
+    path = f"/v1/rounds/{round}/approvals"
+    others = reserve.registrar.instruments[reserve.subject("approver-1")]
+    unknown = await signature(reserve, round, authority=f"ins_{UNKNOWN}")
+    assert await reserve.refused("approver-2", path, unknown) == (403, "authority_missing")
+    assert await reserve.refused("approver-2", path, await signature(reserve, round, authority=others)) == (403, "authority_of_another")
+    await delegated(reserve, limit_g=UNIT_G)
+    too_small = await signature(reserve, round)
+    assert await reserve.refused("approver-2", path, too_small) == (403, "authority_over_limit")
     enough = await delegated(reserve)
-    assert await reserve.refused("approver-2", path, signed | {"authority": too_small["instrument"]}) == (403, "authority_over_limit")
-    approved = await reserve.post("approver-2", path, signed)
+    assert await reserve.refused("approver-2", path, too_small) == (403, "authority_over_limit")
+    relabelled = too_small | {"authority": enough["instrument"]}
+    assert await reserve.refused("approver-2", path, relabelled) == (422, "approval_signature_invalid")
+    approved = await reserve.post("approver-2", path, await signature(reserve, round))
     assert approved["authority"] == enough["instrument"]
 
     await reserve.post("admin-1", f"/v1/instruments/{enough['instrument']}/end", {"reason": "another office"})
@@ -111,10 +113,11 @@ async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reser
 
 async def test_an_acting_officer_approves_on_the_named_days(reserve: Reserve):
     round = await a_proposal(reserve)
-    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
+    path = f"/v1/rounds/{round}/approvals"
     held = await reserve.register(instrument(reserve, holder="office:secretary"))
     acting = {"officer": reserve.subject("approver-2"), "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
     await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/acting", acting)
+    signed = await signature(reserve, round, authority=held["instrument"])
     assert (await reserve.post("approver-2", path, signed))["authority"] == held["instrument"]
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "tried"})
     await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/end", {"reason": "tried"})
@@ -170,10 +173,10 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     assert (seen["approvals_needed"], report["decided_by"]["approvals_needed"]) == (1, 1)
 
     path = f"/v1/rounds/{round}/ratification"
-    own = msgspec.to_builtins(approve(seen["decision"], reserve.key, approver=reserve.subject("approver-1"), purpose="ratification"))
+    own = reserve.signed(seen["decision"], "ratification")
     assert await reserve.refused("approver-1", path, own) == (403, "ratification_by_decider")
-    signed = await signature(reserve, round, "ratification")
     held = await delegated(reserve, acts=["ratify"])
+    signed = await signature(reserve, round, "ratification")
     assert await reserve.refused("approver-2", path, signed | {"purpose": "decision"}) == (409, "approval_of_another_document")
     ratified = await reserve.post("approver-2", path, signed)
     assert (ratified["authority"], ratified["late"]) == (held["instrument"], False)

@@ -12,7 +12,6 @@ from reserve.commands.signable import read_signable
 from reserve.demo.instruments import empower
 from services.allocation.main import SERVICE as ALLOCATION
 from shared.engines.engines import Engines
-from shared.terms.approval import public_key_hex
 from tests.contract.allocation_stage import TODAY, Reserve, renamed
 from tests.contract.policy_stage import an_active_policy, signed_policy
 from tests.kernel.stage import a_stage, free_port
@@ -32,8 +31,7 @@ async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) ->
         parties = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp")
         clients = {party: await stack.enter_async_context(stage.client(stage.urls[name], party)) for party in parties}
         reserve = Reserve(stage, allocation, allocation, clients)
-        key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
-        await reserve.post("admin-1", "/v1/approver-keys", key)
+        await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
         await reserve.post("admin-1", "/v1/partners", {"partner": "JP", "name": "Japan"})
         await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
         yield reserve

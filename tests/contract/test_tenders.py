@@ -16,7 +16,6 @@ from services.inventory.events import HoldId
 from shared.clock import SystemClock, day_of, written
 from shared.engines.engines import Engines
 from shared.settings import Settings
-from shared.terms.approval import approve
 from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve, a_reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.kernel.stage import Day, until
@@ -101,8 +100,7 @@ class Hall:
     async def approval(self, tender: str, purpose: str = "tender") -> Any:
         file = read_tender_file(msgspec.json.encode(await self.reserve.get("approver-1", f"/v1/tenders/{tender}/decision")))
         assert recompute_tender(file) == []
-        signed = approve(tender_decision_hash(file), self.reserve.key, approver=self.reserve.subject("approver-1"), purpose=purpose)
-        return msgspec.to_builtins(signed)
+        return self.reserve.signed(tender_decision_hash(file), purpose)
 
     async def approve(self, tender: str) -> Any:
         return await self.reserve.post("approver-1", f"/v1/tenders/{tender}/approvals", await self.approval(tender))
