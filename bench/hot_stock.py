@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.client import Client
 from reserve.commands.approve import Signer, sign_document
 from reserve.commands.approver_key import new_key
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, all_rows, subject_of, until
-from reserve.demo.registrar import Registrar
+from reserve.demo.registrar import WITNESS, Registrar
 from shared.terms.approval import read_private_key
 
 PARTNER = "JP"
@@ -34,6 +35,7 @@ async def empowered_approver(parties: Parties, folder: Path, log_key: str) -> Si
     registrar = Registrar.of(parties.admin, log_key)
     subject, key_file = await subject_of(parties.approvers[0]), folder / "bench-approver.pem"
     new_key(key_file)
+    await registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await registrar.enrol(subject, read_private_key(key_file.read_bytes()))
     [authority] = await empower(registrar.register, {subject: "Bench"})
     signer = Signer(approver=subject, key_file=key_file, origin=registrar.origin, authority=authority)

@@ -17,7 +17,7 @@ from bench.wrk import Load, find_wrk, post_many
 from reserve.client import ProblemAnswer
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, Unexpected, subject_of, until
-from reserve.demo.registrar import Registrar
+from reserve.demo.registrar import WITNESS, Registrar
 from reserve.demo.what_if_clock import WhatIfClock
 from reserve.operate.deployment import Deployment, Endpoints
 from reserve.operate.serving import serving
@@ -149,6 +149,7 @@ async def _lend(parties: Parties, log_key: str, clock: WhatIfClock) -> list[str]
     """Loans that are wholly advanced, on the clock's day."""
     today = clock.now.date()
     registrar, subject = Registrar.of(parties.admin, log_key), await subject_of(parties.approvers[0])
+    await registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await registrar.enrol(subject, Ed25519PrivateKey.generate())
     await empower(registrar.register, {subject: "Bench"})
     limits = [{"key": "total", "limit_minor": 2 * LOANS * ADVANCED_MINOR}]

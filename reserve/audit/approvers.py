@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
+from services.allocation.events.authority import PersonNamed
 
 # Keys have streams of their own, in shards of their own: a revocation in the same moment as what it would stop may be recorded before it.
 _AT_ONCE = timedelta(seconds=60)
@@ -62,8 +63,9 @@ class Approvers:
 
     def __init__(self, findings: Findings, origins: Set[str]) -> None:
         self._findings = findings
-        self._origins = origins
+        self.origins = origins
         self._second_at: dict[str, datetime] = {}  # service -> the first approval of the second version: it takes none of the first since
+        self._persons: dict[str, tuple[str, datetime]] = {}  # account -> whose it is, since when that is known
         self._firsts: list[_Given] = []  # of the first version
         self._too_soon: list[_Given] = []  # whose keys no leaf before has enrolled
         self._keys: dict[tuple[str, str], _Key] = {}
@@ -71,9 +73,12 @@ class Approvers:
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         """In the order of the log's leaves."""
-        if (approval := getattr(event, "approval", None)) is not None:
-            self._see_given(_Given(place, approval, instant(record)))
+        for approval in (getattr(event, "approval", None), getattr(event, "endorsement", None)):
+            if approval is not None:
+                self._see_given(_Given(place, approval, instant(record)))
         match event:
+            case PersonNamed():
+                self._persons[event.official] = (event.person, instant(record))
             case ApproverKeyEnrolled():
                 self._keys[event.subject, event.key] = _Key(event.public_key, instant(record))
             case ApproverKeyRevoked():
@@ -112,7 +117,7 @@ class Approvers:
         else:
             self._second_at.setdefault(given.service, given.at)
             what = f"{approval.subject} signed for {approval.origin}, which is another deployment"
-            self._findings.look(Check.APPROVALS, approval.origin in self._origins, given.place, what)
+            self._findings.look(Check.APPROVALS, approval.origin in self.origins, given.place, what)
         if not self.know(approval):
             self._too_soon.append(given)
 
@@ -124,6 +129,11 @@ class Approvers:
             what = f"the key {given.approval.key} of {given.approval.subject} is enrolled in a later leaf than it signed in"
             self._findings.under_rule(Check.APPROVALS, given.approval.origin is not None, given.place, what)
 
+    def person_of(self, account: str, at: datetime) -> str:
+        """Whose account it is, as known at an instant; the account itself stands for a person who is not named."""
+        person, since = self._persons.get(account, ("", at))
+        return person if since + _AT_ONCE < at else account
+
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
         return (approval.subject, approval.key) in self._keys
@@ -131,17 +141,17 @@ class Approvers:
     def faults_of(self, approval: Signed, *, purpose: str, document: str, proposed_by: str, at: datetime) -> Iterator[str]:
         """What keeps an approval of a document (its SHA-256) from counting at an instant."""
         key = self._keys.get((approval.subject, approval.key))
-        if approval.subject == proposed_by:
+        if self.person_of(approval.subject, at) == self.person_of(proposed_by, at):
             yield f"{approval.subject} proposed the {purpose}, and approved it"
         if key is None:
             yield f"{approval.subject} has no key {approval.key}"
-        elif not _signed(approval, purpose, document, key.public_key):
+        elif not signed(approval, purpose, document, key.public_key):
             yield f"the key {approval.key} of {approval.subject} did not sign this {purpose}"
         elif key.revoked_at is not None and key.revoked_at + _AT_ONCE < at:
             yield f"the key {approval.key} of {approval.subject} was revoked before"
 
 
-def _signed(approval: Signed, purpose: str, document: str, public_key: str) -> bool:
+def signed(approval: Signed, purpose: str, document: str, public_key: str) -> bool:
     """RFC 8032 over a statement of its own lines: format, origin, purpose, document, approver, key id, instrument. The first version had no
     origin and no instrument."""
     said = f"{purpose}\n{document}\n{approval.subject}\n{approval.key}\n"

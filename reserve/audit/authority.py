@@ -85,6 +85,7 @@ class Authority:
         self._instruments: dict[str, _Instrument] = {}
         self._first_at: datetime | None = None
         self._interests: dict[tuple[str, str], list[_Interest]] = {}  # (official, what) -> each time that it was declared
+        self._persons: dict[str, tuple[str, datetime]] = {}  # account -> whose it is, and since when that is known
         self._citations: dict[tuple[str, str], list[Citation]] = {}  # (service, command) ->
         self._signed_under: list[tuple[str, str, str, Any]] = []  # service, command, place, an approval that names its instrument
         self._due: list[tuple[str, str, Due]] = []  # service, command
@@ -168,6 +169,8 @@ class Authority:
                 found.ended_on, found.ended_at = event.ended_on, at
             case told.ConflictDeclared():
                 self._interests.setdefault((event.official, _interest(event.about, event.name)), []).append(_Interest(at))
+            case told.PersonNamed():
+                self._persons[event.official] = (event.person, at)
             case told.ConflictWithdrawn():
                 for interest in self._interests.get((event.official, _interest(event.about, event.name)), []):
                     interest.withdrawn_at = interest.withdrawn_at or at
@@ -266,10 +269,18 @@ class Authority:
         if due.amount_minor is not None and not any((each.amount_minor, each.currency) == money for each in fitting):
             yield f"what is cited is not of {due.amount_minor} {due.currency}"
         for concern in sorted(due.concerns):
-            for interest in self._interests.get((str(due.by), concern), []):
+            for interest in self._interests_of(str(due.by), concern, due.at):
                 gone = interest.withdrawn_at is not None and interest.withdrawn_at <= due.at
                 if interest.declared_at + _AT_ONCE < due.at and not gone:
                     yield f"{due.by} had declared a conflict of interest: {concern}"
+
+    def _interests_of(self, official: str, concern: str, at: datetime) -> Iterator[_Interest]:
+        """Of all accounts of the same person, as far as they were known to be."""
+        person, known_at = self._persons.get(official, ("", at))
+        for account, (owner, since) in self._persons.items():
+            if owner == person and account != official and max(known_at, since) + _AT_ONCE < at:
+                yield from self._interests.get((account, concern), [])
+        yield from self._interests.get((official, concern), [])
 
     def _faults_of(self, citation: Citation) -> Iterator[str]:
         """What keeps the cited authority from covering what it is cited for."""

@@ -14,6 +14,7 @@ from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
+from reserve.audit.endorsements import Endorsements
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.holdings import Holdings
@@ -109,6 +110,7 @@ class _Walk:
         self._stock = Stock(findings, checkpoints.by_root)
         self.books = Books(findings)
         self.approvers = Approvers(findings, origins)
+        self._endorsements = Endorsements(findings, self.approvers)
         self.rounds = Rounds(findings, self.approvers)
         self.facilities = Facilities(findings)
         self._loans = Loans(findings, self.approvers)
@@ -158,6 +160,7 @@ class _Walk:
         self._emergencies.finish()
         self.policies.finish()
         self.approvers.finish()
+        self._endorsements.finish()
         self.facilities.finish()
         self.deliveries.finish()
         self.tenders.finish()
@@ -274,6 +277,7 @@ class _Walk:
             self.books.post(place, event, entry)
             self._stock.see(place, record.effective_on, event)
             self.approvers.see(place, record, event)
+            self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)

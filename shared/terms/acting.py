@@ -98,7 +98,7 @@ def fault_of(proposal: Proposal, signing: Signing) -> Refused[ApprovalReason] | 
     signed = signing.approval
     if signed.approver != signing.by:
         return Refused(ApprovalReason.ANOTHER_APPROVER, "the approval names another approver than its sender", "/approver")
-    if signing.by in proposal.proposed_by:
+    if not proposal.proposed_by.isdisjoint(signing.capacity.accounts):
         return Refused(ApprovalReason.BY_PROPOSER, "nobody approves what they have proposed", accepted="the approval of another person")
     if signed.purpose != proposal.purpose:
         return Refused(ApprovalReason.ANOTHER_DOCUMENT, f"it approves a {signed.purpose}", "/purpose", proposal.purpose)
@@ -110,7 +110,7 @@ def fault_of(proposal: Proposal, signing: Signing) -> Refused[ApprovalReason] | 
         return Refused(ApprovalReason.KEY_REVOKED, f"{signed.key_id} is revoked", "/key_id", "a key that is enrolled")
     if not signing.signature_valid:
         return Refused(ApprovalReason.SIGNATURE_INVALID, "the signature is not the key's over this document", "/signature")
-    if any(signing.by == each.subject or signed.key_id == each.key for each in proposal.approvals.values()):
+    if any(each.subject in signing.capacity.accounts or signed.key_id == each.key for each in proposal.approvals.values()):
         return Refused(ApprovalReason.DUPLICATE, f"{signing.by} has approved this already")
     return None
 
@@ -182,6 +182,11 @@ class EndOfConflict(msgspec.Struct, frozen=True):
     interest: str
 
 
+class NewPerson(msgspec.Struct, frozen=True):
+    subject: str
+    person: str
+
+
 class NewKey(msgspec.Struct, frozen=True):
     subject: str
     key: str
@@ -193,7 +198,7 @@ class EndOfKey(msgspec.Struct, frozen=True):
     key: str
 
 
-type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewKey | EndOfKey
+type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewPerson | NewKey | EndOfKey
 type Tells = Mapping[type, Callable[[Any], Told]]  # of a registry's events, by their class, what each of them tells
 
 

@@ -1,6 +1,6 @@
 """Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -17,7 +17,7 @@ from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
 from shared.terms.authority import Capacity, Chain
-from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, revoked_among
+from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, fallen_among
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -69,15 +69,19 @@ async def capacity_to_act(reads: Reads, caller: Caller, on: date, named: str | N
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:
-    """Raises Problem for what the statement of this version has to name."""
-    approval = signed_here(reads, body)
-    if approval.authority is None:
+    """Of something that an instrument has to cover. Raises Problem for what the statement has to name."""
+    if signed_here(reads, body).authority is None:
         needed = "sign the instrument that you act under: reserve approve --authority"
         raise Problem(ApprovalReason.WITHOUT_INSTRUMENT, "the statement names no instrument", field="/authority", accepted=needed)
-    register = register_of(reads)
+    return await signature_of(reads, body, caller.subject, on)
+
+
+async def signature_of(reads: Reads, body: ApprovalBody, by: str, on: date) -> Signing:
+    """As of this person, who may be another than sends it."""
+    approval, register = signed_here(reads, body), register_of(reads)
     async with reads.session() as session:
-        capacity = await capacity_of(session, register, by=caller.subject, on=on, named=approval.authority)
-        key = await register.key(session, caller.subject, approval.key_id)
+        capacity = await capacity_of(session, register, by=by, on=on, named=approval.authority)
+        key = await register.key(session, by, approval.key_id)
     return Signing(
         approval=approval,
         key="unknown" if key is None else key.status,
@@ -98,14 +102,16 @@ def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
     return body.signed
 
 
-async def looked_up_again(reads: Reads, proposal: Proposal | None) -> tuple[Mapping[str, Chain], tuple[str, ...]]:
-    """What the approvals of a proposal cite, as it is now; and those of their keys that are revoked by now."""
+async def looked_up_again(
+    reads: Reads, proposal: Proposal | None, concerns: Collection[str] = ()
+) -> tuple[Mapping[str, Chain], tuple[str, ...]]:
+    """What the approvals of a proposal cite, as it is now; and the keys of those that count no more (`fallen_among`)."""
     if proposal is None:
         return {}, ()
     register = register_of(reads)
     async with reads.session() as session:
         authorities = await chains_of(session, register, {cited.authority for cited in proposal.cited.values()})
-        return authorities, await revoked_among(session, register, proposal.approvals.values())
+        return authorities, await fallen_among(session, register, proposal, concerns)
 
 
 async def document_answer(reads: Reads, name: str) -> Response:

@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
-from reserve.demo.registrar import Registrar
+from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.decision import decision_hash, read_file
 from services.allocation.main import SERVICE as ALLOCATION
@@ -162,6 +162,19 @@ async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) 
         yield reserve
 
 
+@asynccontextmanager
+async def allocation_alone(servers: Engines, folder: Path) -> AsyncIterator[Reserve]:
+    """With nobody and nothing registered."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(a_stage(servers, folder))
+        name = stage.name("allocation")
+        stage.urls[name] = f"http://127.0.0.1:{free_port()}"
+        allocation = await stack.enter_async_context(stage.serving(renamed(ALLOCATION, {"allocation": name})))
+        parties = ("operator-1", "approver-1", "approver-2", "admin-1", "auditor-1", "partner-jp")
+        clients = {party: await stack.enter_async_context(stage.client(stage.urls[name], party)) for party in parties}
+        yield Reserve(stage, allocation, allocation, clients)
+
+
 async def _begin(reserve: Reserve) -> None:
     await reserve.happen(register(), lot(units=400), SetProtectedStock(mass_g=100 * UNIT_G, authority="Minister", reason="floor"))
 
@@ -175,6 +188,7 @@ async def _begin(reserve: Reserve) -> None:
         agreement = {"partner": partner, "products": [terms], "priority_class": 0}
         days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
         await reserve.post("operator-1", "/v1/agreements", agreement | days)
+    await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await an_active_policy(reserve, POLICY)

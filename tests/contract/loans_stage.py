@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from reserve.demo.instruments import empower
-from reserve.demo.registrar import Registrar
+from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.main import SERVICE as ALLOCATION
 from services.loans.main import SERVICE as LOANS
 from shared.clock import SystemClock, day_of
@@ -123,6 +125,7 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
                 return made.json()
 
             lender.registrar = Registrar(post, ORIGIN)
+            await lender.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
             await lender.registrar.enrol(lender.subject("approver-1"), lender.key)
             [delegation] = await empower(lender.register, {lender.subject("approver-1"): "approver"})
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.terms.approval import public_key_hex
 from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import until
@@ -103,8 +102,8 @@ async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserv
 
 
 async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reserve):
-    public_key = public_key_hex(Ed25519PrivateKey.generate())
-    bodies = [{"subject": f"sub_{number}", "public_key": public_key} for number in range(8)]
+    key = Ed25519PrivateKey.generate()
+    bodies = [reserve.registrar.enrolment(f"sub_{number}", key) for number in range(8)]
     answers = await asyncio.gather(
         *(reserve.clients["admin-1"].post("/v1/approver-keys", json=each, headers={"Idempotency-Key": each["subject"]}) for each in bodies)
     )
@@ -116,7 +115,7 @@ async def test_an_acting_officer_approves_on_the_named_days(reserve: Reserve):
     path = f"/v1/rounds/{round}/approvals"
     held = await reserve.register(instrument(reserve, holder="office:secretary"))
     acting = {"officer": reserve.subject("approver-2"), "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
-    await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/acting", acting)
+    await reserve.registrar.name_acting(held["instrument"], "office:secretary", acting)
     signed = await signature(reserve, round, authority=held["instrument"])
     assert (await reserve.post("approver-2", path, signed))["authority"] == held["instrument"]
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "tried"})

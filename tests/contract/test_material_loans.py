@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
+from reserve.demo.registrar import WITNESS
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
@@ -178,6 +179,7 @@ async def _begin(lending: Lending) -> None:
     terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
     days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
     await reserve.post("operator-1", "/v1/agreements", {"partner": "JP", "products": [terms], "priority_class": 0} | days)
+    await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     [delegation] = await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await until(lambda: lending.loans.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", delegation))

@@ -8,8 +8,10 @@ import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 from shared.terms.authority import Cited, Kind
 
+PersonId = NewType("PersonId", str)  # "per_01j...", opaque
 InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
 
 type ConflictAbout = Literal["partner", "product", "company", "round"]
@@ -39,7 +41,9 @@ class Power(StrEnum):
     WRITE_DOWN = "write_down"
 
 
-class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_registered.v1"):
+class InstrumentRegistered(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.instrument_registered.v1"
+):
     """It gives its holder power to do `acts`, each within the limits. One that stands under another is no wider than that."""
 
     instrument: InstrumentId
@@ -56,15 +60,19 @@ class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     valid_from: date
     valid_until: date  # the last day
     may_sub_delegate: bool
+    endorsement: Approval | None = None  # another approver's; None: in the ceremony, or by an earlier build
 
 
-class ActingOfficerNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.acting_officer_named.v1"):
+class ActingOfficerNamed(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.acting_officer_named.v1"
+):
     """On these days the officer has the power as well as its holder."""
 
     instrument: InstrumentId
     officer: SubjectId
     valid_from: date
     valid_until: date  # the last day
+    endorsement: Approval | None = None  # another approver's; None: by an earlier build
 
 
 class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v1"):
@@ -92,6 +100,13 @@ class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     reason: str
 
 
+class PersonNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.person_named.v1"):
+    """Whose account the official's is, by an opaque id: the accounts of one person count once, and bar one another. For ever."""
+
+    official: SubjectId
+    person: PersonId
+
+
 class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.authority_cited.v1"):
     """With what was done under it, in the same commit and after it, for the same command."""
 
@@ -100,5 +115,5 @@ class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
 
 
 InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded
-OfficialEvent = ConflictDeclared | ConflictWithdrawn
+OfficialEvent = ConflictDeclared | ConflictWithdrawn | PersonNamed
 AuthorityEvent = InstrumentEvent | OfficialEvent | AuthorityCited

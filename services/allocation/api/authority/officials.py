@@ -4,15 +4,15 @@ from datetime import date
 from typing import Annotated, assert_never
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, SubjectPath
 from services.allocation.api.lookups import find_round, require_partners, require_products
-from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
+from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
 from services.allocation.events import SubjectId
-from services.allocation.events.authority import ConflictAbout
+from services.allocation.events.authority import ConflictAbout, PersonId
 from services.allocation.tables.authority import ConflictRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
@@ -81,6 +81,23 @@ async def withdraw_conflict(
     )
     accepted = await post.submit(f"official/{subject}", command)
     return ConflictChange(official=subject, about=body.about, name=accepted.facts[0].event.name, declared=False)
+
+
+class PersonBody(Body):
+    person: Annotated[str, StringConstraints(pattern="^per_[a-z0-9]{8,40}$")] = Field(description="an opaque id")
+
+
+class PersonView(PersonBody):
+    official: str
+
+
+@router.post("/{subject}/person", status_code=201)
+async def name_person(
+    subject: SubjectPath, body: PersonBody, caller: Annotated[Caller, allow("administrator")], post: Posting
+) -> PersonView:
+    """Whose account it is: all accounts of a person count once, and what bars one of them bars the others."""
+    await post.submit(f"official/{subject}", NamePerson(official=SubjectId(subject), person=PersonId(body.person)))
+    return PersonView(official=subject, person=body.person)
 
 
 @router.get("/{subject}/conflicts")
