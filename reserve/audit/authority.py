@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.approvers import instant
 from reserve.audit.authority_loans import LoanAuthority
 from reserve.audit.evidence import Recorded
+from reserve.audit.interests import Interests, interest
 from reserve.audit.report import Check, Findings
 from services.allocation.events import authority as told
 from services.allocation.events.decisions import DecisionSuperseded
@@ -40,11 +41,6 @@ class _Instrument(msgspec.Struct):
     officers: list[_Officer] = []
     ended_on: date | None = None
     ended_at: datetime | None = None
-
-
-class _Interest(msgspec.Struct):
-    declared_at: datetime
-    withdrawn_at: datetime | None = None
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +75,12 @@ class _Round(msgspec.Struct):
 
 
 class Authority:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, interests: Interests) -> None:
         self._findings = findings
+        self._interests = interests
         self._loans = LoanAuthority()
         self._instruments: dict[str, _Instrument] = {}
         self._first_at: datetime | None = None
-        self._interests: dict[tuple[str, str], list[_Interest]] = {}  # (official, what) -> each time that it was declared
-        self._persons: dict[str, tuple[str, datetime]] = {}  # account -> whose it is, and since when that is known
         self._citations: dict[tuple[str, str], list[Citation]] = {}  # (service, command) ->
         self._signed_under: list[tuple[str, str, str, Any]] = []  # service, command, place, an approval that names its instrument
         self._due: list[tuple[str, str, Due]] = []  # service, command
@@ -118,7 +113,7 @@ class Authority:
             case HoldLifted() if event.authority is not None:  # None: it expired
                 self._needs(service, place, record, "lift_hold", product=event.product)
             case ReleaseCancelled() if not record.actor.startswith("service:"):  # else a loan was called off
-                concerns = frozenset({_interest("partner", event.partner)})
+                concerns = frozenset({interest("partner", event.partner)})
                 self._needs(service, place, record, "cancel_release", product=event.product, mass_g=event.mass_g, concerns=concerns)
             case _:
                 for need in self._loans.see(event):
@@ -132,7 +127,7 @@ class Authority:
                         mass_g=need.mass_g,
                         amount_minor=need.amount_minor,
                         currency=need.currency,
-                        concerns=frozenset(_interest(about, name) for about, name in need.concerns),
+                        concerns=frozenset(interest(about, name) for about, name in need.concerns),
                     )
 
     def finish(self) -> None:
@@ -167,13 +162,6 @@ class Authority:
                 found.officers.append(_Officer(event.officer, event.valid_from, event.valid_until, at))
             case told.InstrumentEnded() if (found := self._instruments.get(event.instrument)) is not None:
                 found.ended_on, found.ended_at = event.ended_on, at
-            case told.ConflictDeclared():
-                self._interests.setdefault((event.official, _interest(event.about, event.name)), []).append(_Interest(at))
-            case told.PersonNamed():
-                self._persons[event.official] = (event.person, at)
-            case told.ConflictWithdrawn():
-                for interest in self._interests.get((event.official, _interest(event.about, event.name)), []):
-                    interest.withdrawn_at = interest.withdrawn_at or at
             case _ if record.type.endswith(".authority_cited.v1"):
                 self._cite(service, place, record, event.cited)
             case _:
@@ -182,8 +170,8 @@ class Authority:
     def _see_round(self, service: str, place: str, record: Recorded, event: Any) -> None:
         match event:
             case RequestSubmitted():
-                companies = {_interest("company", name) for name in (event.nominee, event.consignee, event.end_user) if name}
-                self._asked[event.request] = frozenset({_interest("partner", event.partner), *companies})
+                companies = {interest("company", name) for name in (event.nominee, event.consignee, event.end_user) if name}
+                self._asked[event.request] = frozenset({interest("partner", event.partner), *companies})
             case RoundOpened():
                 self._rounds[event.round] = _Round(event.product, list(event.requests), event.emergency is not None)
             case RoundExtended() if (round := self._rounds.get(event.round)) is not None:
@@ -208,7 +196,7 @@ class Authority:
                 pass
 
     def _signed(self, service: str, place: str, record: Recorded, event: RoundApproved | DecisionRatified, act: str, round: _Round) -> None:
-        concerns = {_interest("product", round.product), _interest("round", event.round)}
+        concerns = {interest("product", round.product), interest("round", event.round)}
         for request in round.requests:
             concerns |= self._asked.get(request, frozenset())
         self._needs(
@@ -244,7 +232,7 @@ class Authority:
             mass_g=mass_g,
             amount_minor=amount_minor,
             currency=currency,
-            concerns=concerns | ({_interest("product", product)} if product is not None else set()),
+            concerns=concerns | ({interest("product", product)} if product is not None else set()),
             at=instant(record),
         )
         self._due.append((service, record.command_id, due))
@@ -269,18 +257,8 @@ class Authority:
         if due.amount_minor is not None and not any((each.amount_minor, each.currency) == money for each in fitting):
             yield f"what is cited is not of {due.amount_minor} {due.currency}"
         for concern in sorted(due.concerns):
-            for interest in self._interests_of(str(due.by), concern, due.at):
-                gone = interest.withdrawn_at is not None and interest.withdrawn_at <= due.at
-                if interest.declared_at + _AT_ONCE < due.at and not gone:
-                    yield f"{due.by} had declared a conflict of interest: {concern}"
-
-    def _interests_of(self, official: str, concern: str, at: datetime) -> Iterator[_Interest]:
-        """Of all accounts of the same person, as far as they were known to be."""
-        person, known_at = self._persons.get(official, ("", at))
-        for account, (owner, since) in self._persons.items():
-            if owner == person and account != official and max(known_at, since) + _AT_ONCE < at:
-                yield from self._interests.get((account, concern), [])
-        yield from self._interests.get((official, concern), [])
+            if self._interests.has(str(due.by), concern, due.at):
+                yield f"{due.by} had declared a conflict of interest: {concern}"
 
     def _faults_of(self, citation: Citation) -> Iterator[str]:
         """What keeps the cited authority from covering what it is cited for."""
@@ -342,7 +320,3 @@ def _wider(child: told.InstrumentRegistered, parent: told.InstrumentRegistered) 
     if parent.products and (not child.products or set(child.products) - set(parent.products)):
         return "products"
     return "days" if child.valid_from < parent.valid_from or child.valid_until > parent.valid_until else None
-
-
-def _interest(about: str, name: str) -> str:
-    return f"{about}/{' '.join(name.split()).casefold()}"

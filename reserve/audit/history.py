@@ -18,6 +18,7 @@ from reserve.audit.endorsements import Endorsements
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.holdings import Holdings
+from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
@@ -117,7 +118,8 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
-        self.authority = Authority(findings)
+        self._interests = Interests(findings)
+        self.authority = Authority(findings, self._interests)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
         self.policies = Policies(findings, self.approvers)
@@ -157,6 +159,7 @@ class _Walk:
     def finish(self) -> None:
         self.rounds.finish()
         self.authority.finish()
+        self._interests.finish()
         self._emergencies.finish()
         self.policies.finish()
         self.approvers.finish()
@@ -279,6 +282,7 @@ class _Walk:
             self.approvers.see(place, record, event)
             self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)
+            self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)

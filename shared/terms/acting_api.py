@@ -1,12 +1,13 @@
 """Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, Self
 
 import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.http.auth import Caller
 from shared.http.fields import TYPEID, Body
@@ -16,8 +17,8 @@ from shared.journal.postgres import read_document
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
-from shared.terms.authority import Capacity, Chain
-from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, fallen_among
+from shared.terms.authority import Capacity, Chain, Fault
+from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -100,6 +101,17 @@ def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
     if body.origin != origin:
         raise Problem(ApprovalReason.OF_ANOTHER_LOG, f"it was signed for {body.origin}", field="/origin", accepted=origin)
     return body.signed
+
+
+async def barred(reads: Reads, caller: Caller, concerns: Callable[[AsyncSession], Awaitable[Collection[str]]]) -> Problem | None:
+    """Why somebody with an interest may not do something, to be sent in place of the command. `concerns`: looked up for those alone who
+    have declared any."""
+    async with reads.session() as session:
+        interests = await interests_of(session, await accounts_of(session, caller.subject))
+        found = sorted(interests.intersection(await concerns(session))) if interests else []
+    if not found:
+        return None
+    return Problem(Fault.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
 
 
 async def looked_up_again(

@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve
+from tests.contract.allocation_stage import POLICY, PRODUCT, UNKNOWN, Reserve
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
@@ -181,3 +181,66 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     assert (ratified["authority"], ratified["late"]) == (held["instrument"], False)
     assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["ratification"] == "ratified"
     assert await reserve.refused("approver-2", path, signed) == (409, "ratification_not_due")
+
+
+async def with_interest(reserve: Reserve, who: str, about: str, name: str, *, withdrawn: bool = False) -> None:
+    path = f"/v1/officials/{reserve.subject(who)}/conflicts"
+    await reserve.post("admin-1", f"{path}/withdraw" if withdrawn else path, {"about": about, "name": name, "reason": "shares"})
+
+
+async def test_a_conflict_that_is_declared_after_an_approval_makes_it_lapse(reserve: Reserve):
+    round = await a_proposal(reserve)
+    await reserve.approve(round)
+    await with_interest(reserve, "approver-1", "company", "Sojitz")
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing")
+
+    async def lapsed() -> bool:
+        return not (await reserve.get("operator-1", f"/v1/rounds/{round}"))["approvals"]
+
+    await until(lapsed)
+    await with_interest(reserve, "approver-1", "company", "Sojitz", withdrawn=True)
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing"), "it stays lapsed"
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+
+
+async def test_a_conflict_that_is_found_after_certification_asks_for_a_review_and_is_reported(reserve: Reserve):
+    round = await reserve.certified_round(4, 4, supply=4)
+    await reserve.status(round, "released")
+    before = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
+    assert "conflicts" not in before
+    await with_interest(reserve, "approver-1", "round", round)
+
+    async def asked() -> Any:
+        return [row for row in (await reserve.get("auditor-1", "/v1/reviews"))["data"] if row["round"] == round]
+
+    [review] = await until(asked)
+    assert (review["status"], review["partner"]) == ("requested", None)
+    report = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
+    [conflict] = report["conflicts"]
+    assert (conflict["official"], conflict["about"], conflict["name"]) == (reserve.subject("approver-1"), "round", round)
+    await with_interest(reserve, "approver-1", "round", round, withdrawn=True)
+
+
+async def test_who_has_an_interest_neither_opens_nor_proposes_certifies_or_answers(reserve: Reserve):
+    round = await a_proposal(reserve)
+    await reserve.approve(round)
+    request = (await reserve.get("operator-1", f"/v1/rounds/{round}"))["requests"][0]
+    objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["less than asked"]}))["objection"]
+    another = await reserve.accepted_request("partner-jp", 1)
+    opening = {"product": PRODUCT, "requests": [another], "policy": POLICY}
+    acts = [
+        ("/v1/rounds", opening),
+        (f"/v1/rounds/{round}/propose", {"supply_g": 4 * UNIT_G}),
+        (f"/v1/rounds/{round}/certify", None),
+        (f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["as the policy has it"]}),
+    ]
+    for interest in (("company", "Sojitz"), ("partner", "JP"), ("product", PRODUCT)):
+        await with_interest(reserve, "operator-1", *interest)
+        for path, body in acts:
+            assert await reserve.refused("operator-1", path, body) == (403, "conflict_of_interest"), path
+        await with_interest(reserve, "operator-1", *interest, withdrawn=True)
+    for path, body in (acts[0], acts[3], acts[2]):
+        await reserve.post("operator-1", path, body)
+    await reserve.status(round, "released")

@@ -6,7 +6,7 @@ from typing import Literal, NewType
 
 import msgspec
 
-from services.allocation.events.ids import ProductId, SubjectId
+from services.allocation.events.ids import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
 from shared.journal.record import Grams
 from shared.terms.acting import Approval
 from shared.terms.authority import Cited, Kind
@@ -84,13 +84,27 @@ class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     reason: str
 
 
-class ConflictDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_declared.v1"):
+class Tainted(msgspec.Struct, frozen=True, kw_only=True):
+    """A round that the official had a part in, and turns out to have an interest in. `key`: that approved it; None: they proposed it.
+    `review`: that is asked for, since it is certified; None: the approval lapses."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    key: KeyId | None
+    review: ReviewId | None
+
+
+class ConflictDeclared(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.conflict_declared.v1"
+):
     """The official decides nothing in which this partner, product, company or round has a part."""
 
     official: SubjectId
     about: ConflictAbout
     name: str  # "JP", "antimony-metal", "Kyushu Smelting", "rnd_01j..."
     reason: str  # names no person
+    tainted: tuple[Tainted, ...] = ()  # by any account of theirs, as looked up
 
 
 class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v1"):

@@ -46,7 +46,8 @@ async def project_round(
             approval = event.approval
             await execute(
                 """INSERT INTO approvals (round, decision, key, subject, signature, approved_on, lapsed)
-                   VALUES ($1, $2, $3, $4, $5, $6, false)""",
+                   VALUES ($1, $2, $3, $4, $5, $6, false)
+                   ON CONFLICT (round, decision, key) DO UPDATE SET signature = $5, approved_on = $6, lapsed = false""",  # given again
                 event.round,
                 event.decision,
                 approval.key,

@@ -6,7 +6,15 @@ import immutables
 import msgspec
 from msgspec.structs import replace
 
-from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent, PersonId, PersonNamed
+from services.allocation.events.authority import (
+    ConflictAbout,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    OfficialEvent,
+    PersonId,
+    PersonNamed,
+    Tainted,
+)
 from services.allocation.events.ids import SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import interest_in
@@ -17,6 +25,7 @@ class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     about: ConflictAbout
     name: str
     reason: str
+    tainted: tuple[Tainted, ...] = ()  # as looked up
 
 
 class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -68,7 +77,15 @@ def decide(command: Command, official: Official) -> list[OfficialEvent] | Refuse
         case DeclareConflict():
             if known is not None:
                 return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already")
-            return [ConflictDeclared(official=command.official, about=command.about, name=command.name, reason=command.reason)]
+            return [
+                ConflictDeclared(
+                    official=command.official,
+                    about=command.about,
+                    name=command.name,
+                    reason=command.reason,
+                    tainted=command.tainted,
+                )
+            ]
         case WithdrawConflict():
             if known is None:
                 return Refused(Reason.NOT_FOUND, f"no conflict with {command.about} {command.name} is declared", field="/name")
