@@ -103,11 +103,11 @@ def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
     return body.signed
 
 
-async def barred(reads: Reads, caller: Caller, concerns: Callable[[AsyncSession], Awaitable[Collection[str]]]) -> Problem | None:
+async def barred(reads: Reads, subject: str, concerns: Callable[[AsyncSession], Awaitable[Collection[str]]]) -> Problem | None:
     """Why somebody with an interest may not do something, to be sent in place of the command. `concerns`: looked up for those alone who
     have declared any."""
     async with reads.session() as session:
-        interests = await interests_of(session, await accounts_of(session, caller.subject))
+        interests = await interests_of(session, await accounts_of(session, subject))
         found = sorted(interests.intersection(await concerns(session))) if interests else []
     if not found:
         return None

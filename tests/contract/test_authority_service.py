@@ -217,6 +217,11 @@ async def test_a_conflict_that_is_found_after_certification_asks_for_a_review_an
 
     [review] = await until(asked)
     assert (review["status"], review["partner"]) == ("requested", None)
+    assign, auditor = f"/v1/reviews/{review['review']}/assign", {"reviewer": reserve.subject("auditor-1")}
+    await with_interest(reserve, "auditor-1", "partner", "US")
+    assert await reserve.refused("operator-1", assign, auditor) == (403, "conflict_of_interest")
+    await with_interest(reserve, "auditor-1", "partner", "US", withdrawn=True)
+    await reserve.post("operator-1", assign, auditor)
     report = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
     [conflict] = report["conflicts"]
     assert (conflict["official"], conflict["about"], conflict["name"]) == (reserve.subject("approver-1"), "round", round)

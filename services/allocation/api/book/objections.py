@@ -94,7 +94,7 @@ async def answer_objection(
         on=post.today,
     )
     about = (row.product, [row.request])
-    bar = await barred(reads, caller, lambda session: concerns_of_requests(session, *about))
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_requests(session, *about))
     await post.submit(f"book/{row.product}", bar or command)
     status = ObjectionStatus.UPHELD if body.upheld else ObjectionStatus.NOT_UPHELD
     return ObjectionChange(objection=objection, request=row.request, status=status)

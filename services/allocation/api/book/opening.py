@@ -73,7 +73,7 @@ async def open_round(body: RoundBody, caller: Annotated[Caller, allow("operator"
         async with reads.session() as session:
             if await session.get(DisruptionRow, body.disruption) is None:
                 raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
-    bar = await barred(reads, caller, lambda session: concerns_of_requests(session, body.product, body.requests))
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_requests(session, body.product, body.requests))
     opened = (await post.submit(f"book/{body.product}", bar or await _opening(body, post, reads))).facts[0].event
     return OpenedView(
         round=opened.round,

@@ -132,7 +132,7 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
     worked = None if stock is None else await work_out(post.kernel, command, ProductId(row.product), book, stock)
     if worked is not None:
         command = msgspec.structs.replace(command, proposed=worked.proposed)
-    bar = await barred(reads, caller, lambda session: concerns_of_round(session, row))
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
     accepted = await post.submit(f"book/{row.product}", bar or command, documents=() if worked is None else worked.documents)
     event = next(fact.event for fact in accepted.facts if isinstance(fact.event, RoundProposed))
     if worked is not None and worked.proposed.file == event.file:
@@ -168,7 +168,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         on=post.today,
         at=post.now,
     )
-    bar = await barred(reads, caller, lambda session: concerns_of_round(session, row))
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
     accepted = await post.submit(f"book/{row.product}", bar or command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))
     return CertifiedView(

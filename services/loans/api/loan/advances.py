@@ -122,7 +122,7 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
         row = await session.get(LoanRow, loan)
         return [] if row is None else [interest_in("company", name) for name in (row.borrower, row.project)]
 
-    fact = (await post.submit(f"loan/{loan}", await barred(reads, caller, parties) or command)).facts[0]
+    fact = (await post.submit(f"loan/{loan}", await barred(reads, caller.subject, parties) or command)).facts[0]
     event = fact.event
     return PaidView(
         advance=advance,
