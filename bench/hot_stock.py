@@ -4,13 +4,16 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.client import Client
-from reserve.commands.approve import sign_document
+from reserve.commands.approve import Signer, sign_document
 from reserve.commands.approver_key import new_key
-from reserve.demo.countersigned import Signer, countersigned
+from reserve.demo.countersigned import countersigned
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, all_rows, subject_of, until
+from reserve.demo.registrar import WITNESS, Registrar
+from shared.terms.approval import read_private_key
 
 PARTNER = "JP"
 POLICY = "bench"
@@ -18,31 +21,33 @@ UNIT_G = 1_000  # one draw
 SUPPLY_G = 1_000_000_000 * UNIT_G
 
 
-async def release_stock(parties: Parties, folder: Path, products: list[str]) -> list[str]:
+async def release_stock(parties: Parties, folder: Path, log_key: str, products: list[str]) -> list[str]:
     """The release of each product. Raises what the calls raise."""
-    subject, key_file = await empowered_approver(parties, folder)
-    await agree_on_stock(parties, products, Signer(parties.approvers[0], key_file))
+    signer = await empowered_approver(parties, folder, log_key)
+    await agree_on_stock(parties, products, signer)
     for product in products:
-        await _round(parties, parties.approvers[0], subject, key_file, product)
+        await _round(parties, parties.approvers[0], signer, product)
     releases = await until("the releases", lambda: _released(parties, products))
     return [releases[product] for product in products]
 
 
-async def empowered_approver(parties: Parties, folder: Path) -> tuple[str, Path]:
-    """(subject, key file) of the first approver, who may approve, and has approved a policy."""
-    approver = parties.approvers[0]
-    subject, key_file = await subject_of(approver), folder / "bench-approver.pem"
-    public_key, _ = new_key(key_file)
-    await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
-    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
-    await _policy(parties, approver, subject, key_file)
-    return subject, key_file
+async def empowered_approver(parties: Parties, folder: Path, log_key: str) -> Signer:
+    """The first approver, who may approve, and has approved a policy."""
+    registrar = Registrar.of(parties.admin, log_key)
+    subject, key_file = await subject_of(parties.approvers[0]), folder / "bench-approver.pem"
+    new_key(key_file)
+    await registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+    await registrar.enrol(subject, read_private_key(key_file.read_bytes()))
+    [authority] = await empower(registrar.register, {subject: "Bench"})
+    signer = Signer(approver=subject, key_file=key_file, origin=registrar.origin, authority=authority)
+    await _policy(parties, parties.approvers[0], signer)
+    return signer
 
 
 async def agree_on_stock(parties: Parties, products: list[str], signer: Signer) -> None:
     """The products have stock, and the partner an agreement on them."""
     await parties.admin.post("/allocation/v1/partners", {"partner": PARTNER, "name": "Japan"})
-    await asyncio.gather(*(_stock(parties.depot_operator, product, signer) for product in products))
+    await asyncio.gather(*(_stock(parties, product, signer) for product in products))
     await until("the books to know the stock", lambda: _known(parties, products))
     terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
     validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
@@ -59,9 +64,9 @@ async def _released(parties: Parties, products: list[str]) -> dict[str, str] | N
     return found if found.keys() >= set(products) else None
 
 
-async def _stock(operator: Client, product: str, signer: Signer) -> None:
+async def _stock(parties: Parties, product: str, signer: Signer) -> None:
     await countersigned(
-        operator,
+        parties.depot_operator,
         "/inventory/v1/products",
         {
             "product": product,
@@ -72,10 +77,11 @@ async def _stock(operator: Client, product: str, signer: Signer) -> None:
             "nominal_unit_g": UNIT_G,
             "specification": "none",
         },
+        parties.approvers[0],
         signer,
     )
     await countersigned(
-        operator,
+        parties.depot_operator,
         "/inventory/v1/lots",
         {
             "product": product,
@@ -92,20 +98,21 @@ async def _stock(operator: Client, product: str, signer: Signer) -> None:
                 "in_specification": True,
             },
         },
+        parties.approvers[0],
         signer,
     )
 
 
-async def _policy(parties: Parties, approver: Client, subject: str, key_file: Path) -> None:
+async def _policy(parties: Parties, approver: Client, signer: Signer) -> None:
     versions = f"/allocation/v1/policies/{POLICY}/versions"
     await parties.operator.post(versions, {"terms": {}})
     await parties.operator.post(f"{versions}/1/submit")
-    document = key_file.with_name("bench-policy.json")
+    document = signer.key_file.with_name("bench-policy.json")
     document.write_bytes((await approver.request("GET", f"{versions}/1/document")).content)
-    await approver.post(f"{versions}/1/approvals", msgspec.json.decode(sign_document(document, key_file, subject)))
+    await approver.post(f"{versions}/1/approvals", msgspec.json.decode(sign_document(document, signer)))
 
 
-async def _round(parties: Parties, approver: Client, subject: str, key_file: Path, product: str) -> None:
+async def _round(parties: Parties, approver: Client, signer: Signer, product: str) -> None:
     operator = parties.operator
     asked = {"product": product, "mass_g": SUPPLY_G, "daily_consumption_g": UNIT_G, "needed_by": "2099-06-30"}
     named = {"nominee": "none", "consignee": "none", "end_user": "none", "end_use": "measuring"}
@@ -114,7 +121,7 @@ async def _round(parties: Parties, approver: Client, subject: str, key_file: Pat
     opened = await operator.post("/allocation/v1/rounds", {"product": product, "requests": [request["request"]], "policy": POLICY})
     path = f"/allocation/v1/rounds/{opened['round']}"
     await operator.post(f"{path}/propose", {"supply_g": SUPPLY_G})
-    decision = key_file.with_name("bench-decision.json")
+    decision = signer.key_file.with_name("bench-decision.json")
     decision.write_bytes((await approver.request("GET", f"{path}/decision")).content)
-    await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, key_file, subject)))
+    await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, signer)))
     await operator.post(f"{path}/certify")

@@ -15,14 +15,13 @@ from bench.figures import Figure, Options, figure, percentile_ms
 from bench.receipts import drain
 from bench.wrk import Load, find_wrk, post_many
 from reserve.client import ProblemAnswer
-from reserve.commands.approver_key import new_key
 from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, Unexpected, subject_of, until
+from reserve.demo.registrar import WITNESS, Registrar
 from reserve.demo.what_if_clock import WhatIfClock
 from reserve.operate.deployment import Deployment, Endpoints
 from reserve.operate.serving import serving
 from shared.settings import Settings
-from shared.terms.approval import approve, read_private_key
 
 LOANS = 128
 EVENTS = 2_000  # of the loan that is paid late
@@ -42,7 +41,7 @@ async def payments(options: Options) -> AsyncGenerator[Figure]:
         clock = WhatIfClock(Path(folder) / "clock", today - timedelta(days=366 * YEARS))
         deployment = Deployment(Path(folder), settings=Settings(clock_file=clock.file))
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
-            paid = _Payments(parties, endpoints, options, await _lend(parties, Path(folder), clock))
+            paid = _Payments(parties, endpoints, options, await _lend(parties, deployment.verifier_key, clock))
             clock.move_to(today.date())
             await paid.make_long(today.date())
             async for each in _measure(paid):
@@ -146,23 +145,23 @@ class _Payments:
         return sum([balance["posted"] async for balance in self.parties.auditor.rows("/ledger/v1/balances", account=account, side="title")])
 
 
-async def _lend(parties: Parties, folder: Path, clock: WhatIfClock) -> list[str]:
+async def _lend(parties: Parties, log_key: str, clock: WhatIfClock) -> list[str]:
     """Loans that are wholly advanced, on the clock's day."""
     today = clock.now.date()
-    subject, file = await subject_of(parties.approvers[0]), folder / "bench-approver.pem"
-    public_key, _ = new_key(file)
-    await parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
-    await empower(lambda body: parties.admin.post("/allocation/v1/instruments", body), {subject: "Bench"})
+    registrar, subject = Registrar.of(parties.admin, log_key), await subject_of(parties.approvers[0])
+    await registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+    await registrar.enrol(subject, Ed25519PrivateKey.generate())
+    await empower(registrar.register, {subject: "Bench"})
     limits = [{"key": "total", "limit_minor": 2 * LOANS * ADVANCED_MINOR}]
     await parties.admin.post("/loans/v1/facilities", {"facility": "cmf", "limits": limits, "authority": "none: a bench"})
-    lent = _Lent(parties, read_private_key(file.read_bytes()), subject, today)
+    lent = _Lent(parties, registrar, subject, today)
     return list(await asyncio.gather(*(lent.one(number) for number in range(LOANS + 1))))
 
 
 class _Lent:
-    def __init__(self, parties: Parties, key: Ed25519PrivateKey, subject: str, today: date) -> None:
+    def __init__(self, parties: Parties, registrar: Registrar, subject: str, today: date) -> None:
         self.parties = parties
-        self.key = key
+        self.registrar = registrar
         self.subject = subject
         self.today = today
         self.at_once = asyncio.Semaphore(16)
@@ -172,8 +171,8 @@ class _Lent:
             operator = self.parties.operator
             proposed = await operator.post("/loans/v1/loans", self.terms(number))
             path = f"/loans/v1/loans/{proposed['loan']}"
-            signed = approve(proposed["document"], self.key, approver=self.subject, purpose="loan_proposal")
-            await until("the approval", lambda: self._approved(path, msgspec.to_builtins(signed)))
+            signed = self.registrar.sign(proposed["document"], "loan_proposal", self.subject)
+            await until("the approval", lambda: self._approved(path, signed))
             await until("the commitment", lambda: self._committed(path))
             advance = await operator.post(f"{path}/advances", {"amount_minor": ADVANCED_MINOR, "purpose": "to be measured"})
             await operator.post(f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(self.today)})

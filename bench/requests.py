@@ -12,7 +12,6 @@ from bench.hot_stock import PARTNER, UNIT_G, agree_on_stock, empowered_approver
 from bench.processors import cpu_s
 from bench.receipts import drain
 from bench.wrk import find_wrk, post_many
-from reserve.demo.countersigned import Signer
 from reserve.demo.parties import Parties, Unexpected
 from reserve.operate.deployment import Deployment
 from reserve.operate.serving import serving
@@ -36,8 +35,8 @@ async def requests(options: Options) -> AsyncGenerator[Figure]:
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         deployment = Deployment(Path(folder))
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
-            _, key_file = await empowered_approver(parties, Path(folder))
-            await agree_on_stock(parties, [PRODUCT], Signer(parties.approvers[0], key_file))
+            signer = await empowered_approver(parties, Path(folder), deployment.verifier_key)
+            await agree_on_stock(parties, [PRODUCT], signer)
             await parties.partners[PARTNER].post("/allocation/v1/requests", ASKED)  # a refusal would say why
             token = await parties.partners[PARTNER].token()
             before_s = cpu_s(deployment)

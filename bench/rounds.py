@@ -14,8 +14,7 @@ import msgspec
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, POLICY, UNIT_G, agree_on_stock, empowered_approver
 from bench.receipts import drain
-from reserve.commands.approve import sign_document
-from reserve.demo.countersigned import Signer
+from reserve.commands.approve import Signer, sign_document
 from reserve.demo.parties import Parties, Unexpected, all_rows, until
 from reserve.operate.deployment import Deployment
 from reserve.operate.serving import serving
@@ -33,9 +32,9 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
     with tempfile.TemporaryDirectory(prefix="reserve-bench-", ignore_cleanup_errors=True) as folder:
         deployment = Deployment(Path(folder))
         async with serving(deployment) as endpoints, Parties(endpoints) as parties:
-            subject, key_file = await empowered_approver(parties, Path(folder))
-            await agree_on_stock(parties, [PRODUCT, BESIDE], Signer(parties.approvers[0], key_file))
-            measured = _Rounds(deployment, parties, subject, key_file, options.some(REQUESTS))
+            signer = await empowered_approver(parties, Path(folder), deployment.verifier_key)
+            await agree_on_stock(parties, [PRODUCT, BESIDE], signer)
+            measured = _Rounds(deployment, parties, signer, options.some(REQUESTS))
             async for each in measured.figures():
                 yield each
             await drain(parties.auditor)
@@ -43,11 +42,10 @@ async def rounds(options: Options) -> AsyncGenerator[Figure]:
 
 
 class _Rounds:
-    def __init__(self, deployment: Deployment, parties: Parties, subject: str, key_file: Path, requests: int) -> None:
+    def __init__(self, deployment: Deployment, parties: Parties, signer: Signer, requests: int) -> None:
         self.deployment = deployment
         self.parties = parties
-        self.subject = subject
-        self.key_file = key_file
+        self.signer = signer
         self.requests = requests
 
     async def figures(self) -> AsyncGenerator[Figure]:
@@ -62,10 +60,10 @@ class _Rounds:
         yield figure("decision_of_10000_over_http_p50", percentile_ms(sorted(took_s), 0.5), "ms")
         yield figure("requests_p99_beside_decisions", percentile_ms(beside_s, 0.99), "ms", baseline=percentile_ms(alone_s, 0.99))
 
-        decision = self.key_file.with_name("bench-decision.json")
+        decision = self.signer.key_file.with_name("bench-decision.json")
         approver = self.parties.approvers[0]
         decision.write_bytes((await approver.request("GET", f"{path}/decision")).content)
-        await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, self.key_file, self.subject)))
+        await approver.post(f"{path}/approvals", msgspec.json.decode(sign_document(decision, self.signer)))
         began = time.perf_counter()
         await self.parties.operator.post(f"{path}/certify")
         certified_s = time.perf_counter() - began

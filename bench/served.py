@@ -42,7 +42,9 @@ async def served(options: Options) -> AsyncGenerator[Figure]:
             yield figure("cold_start", time.perf_counter() - began, "s", at_most=20)
             for each in _memory_at_rest(deployment):
                 yield each
-            releases = await release_stock(parties, Path(folder), [f"bench-oxide-{number}" for number in range(STOCKPILES)])
+            releases = await release_stock(
+                parties, Path(folder), deployment.verifier_key, [f"bench-oxide-{number}" for number in range(STOCKPILES)]
+            )
             draws = _Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws" for release in releases], options)
             async for each in _measure(draws):
                 yield each

@@ -35,6 +35,7 @@ app.add_typer(loans, name="loans")
 Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
 HERE = Path(".reserve")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
+PinnedLogKey = Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")]
 LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
 
 
@@ -99,17 +100,22 @@ def approve(
     file: Annotated[Path, typer.Argument(help="what is proposed, as GET .../decision, .../proposal or .../document gives it")],
     key: Annotated[Path, typer.Option(help="the approver's key file")],
     approver: Annotated[str, typer.Option(help="the approver's subject")],
+    authority: Annotated[str | None, typer.Option(help="the instrument that you act under, ins_01j...")] = None,
     purpose: Annotated[
         str | None, typer.Option(help="what the file must be, such as decision or loan_proposal; ratification: of an emergency's decision")
     ] = None,
+    log_key: PinnedLogKey = None,
+    data: Folder = HERE,
     out: Annotated[Path | None, typer.Option(help="where to write the approval; otherwise standard output")] = None,
 ) -> None:
     """Shows what is proposed, and signs its hash. A decision is recomputed: what does not come out the same is not signed."""
-    from reserve.commands.approve import show, sign, to_be_signed
+    from reserve.commands.approve import Signer, show, sign, to_be_signed
+    from reserve.commands.receipt import log_key as pinned
 
+    signer = Signer(approver=approver, key_file=key, origin=pinned(log_key, data, "--log-key").name, authority=authority)
     document = to_be_signed(file, purpose)
-    show(document)
-    signed = sign(document, key, approver)
+    show(document, signer)
+    signed = sign(document, signer)
     if out is None:
         typer.echo(signed.decode())
     else:
@@ -238,7 +244,7 @@ def verify_receipt(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
 @certificate.command("verify")
 def verify_certificate(
     file: Path,
-    log_key: Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")] = None,
+    log_key: PinnedLogKey = None,
     data: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:

@@ -1,6 +1,6 @@
 """Approvers: their keys as events enrolled and revoked them, and whether an approval counts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
+from services.allocation.events.authority import PersonNamed
 
 # Keys have streams of their own, in shards of their own: a revocation in the same moment as what it would stop may be recorded before it.
 _AT_ONCE = timedelta(seconds=60)
@@ -26,10 +27,15 @@ class Signed(Protocol):
     def key(self) -> str: ...
     @property
     def signature(self) -> str: ...
+    @property
+    def origin(self) -> str | None: ...
+    @property
+    def authority(self) -> str | None: ...
 
 
 class _Key(msgspec.Struct):
     public_key: str
+    enrolled_at: datetime
     revoked_at: datetime | None = None
 
 
@@ -42,16 +48,39 @@ class _ToVerify(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class _Given(msgspec.Struct, frozen=True):
+    place: str
+    approval: Signed
+    at: datetime
+
+    @property
+    def service(self) -> str:
+        return self.place.partition("/")[0]
+
+
 class Approvers:
-    def __init__(self, findings: Findings) -> None:
+    """`origins`: of the logs whose keys are pinned."""
+
+    def __init__(self, findings: Findings, origins: Set[str]) -> None:
         self._findings = findings
+        self.origins = origins
+        self._second_at: dict[str, datetime] = {}  # service -> the first approval of the second version: it takes none of the first since
+        self._persons: dict[str, tuple[str, datetime]] = {}  # account -> whose it is, since when that is known
+        self._firsts: list[_Given] = []  # of the first version
+        self._too_soon: list[_Given] = []  # whose keys no leaf before has enrolled
         self._keys: dict[tuple[str, str], _Key] = {}
         self._waiting: list[_ToVerify] = []
 
-    def see(self, record: Recorded, event: Any) -> None:
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        """In the order of the log's leaves."""
+        for approval in (getattr(event, "approval", None), getattr(event, "endorsement", None)):
+            if approval is not None:
+                self._see_given(_Given(place, approval, instant(record)))
         match event:
+            case PersonNamed():
+                self._persons[event.official] = (event.person, instant(record))
             case ApproverKeyEnrolled():
-                self._keys[event.subject, event.key] = _Key(event.public_key)
+                self._keys[event.subject, event.key] = _Key(event.public_key, instant(record))
             case ApproverKeyRevoked():
                 if (key := self._keys.get((event.subject, event.key))) is not None:
                     key.revoked_at = instant(record)
@@ -73,6 +102,37 @@ class Approvers:
                 self.faults_of(each.approval, purpose=each.purpose, document=each.document, proposed_by=each.proposed_by, at=each.at)
             )
             self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
+        for given in self._firsts:
+            since = self._second_at.get(given.service)
+            in_force = since is not None and since + _AT_ONCE < given.at
+            what = f"{given.approval.subject} signed a statement of the first version, which names no log and no instrument"
+            self._findings.under_rule(Check.APPROVALS, in_force, given.place, what)
+        for given in self._too_soon:
+            self._finish_too_soon(given)
+
+    def _see_given(self, given: _Given) -> None:
+        approval = given.approval
+        if approval.origin is None:
+            self._firsts.append(given)
+        else:
+            self._second_at.setdefault(given.service, given.at)
+            what = f"{approval.subject} signed for {approval.origin}, which is another deployment"
+            self._findings.look(Check.APPROVALS, approval.origin in self.origins, given.place, what)
+        if not self.know(approval):
+            self._too_soon.append(given)
+
+    def _finish_too_soon(self, given: _Given) -> None:
+        """The ledger takes each shard by itself, so what was recorded at once may stand in either order."""
+        if (key := self._keys.get((given.approval.subject, given.approval.key))) is None:
+            return  # which is a fault of its own
+        if not key.enrolled_at <= given.at <= key.enrolled_at + _AT_ONCE:
+            what = f"the key {given.approval.key} of {given.approval.subject} is enrolled in a later leaf than it signed in"
+            self._findings.under_rule(Check.APPROVALS, given.approval.origin is not None, given.place, what)
+
+    def person_of(self, account: str, at: datetime) -> str:
+        """Whose account it is, as known at an instant; the account itself stands for a person who is not named."""
+        person, since = self._persons.get(account, ("", at))
+        return person if since + _AT_ONCE < at else account
 
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
@@ -81,19 +141,24 @@ class Approvers:
     def faults_of(self, approval: Signed, *, purpose: str, document: str, proposed_by: str, at: datetime) -> Iterator[str]:
         """What keeps an approval of a document (its SHA-256) from counting at an instant."""
         key = self._keys.get((approval.subject, approval.key))
-        if approval.subject == proposed_by:
+        if self.person_of(approval.subject, at) == self.person_of(proposed_by, at):
             yield f"{approval.subject} proposed the {purpose}, and approved it"
         if key is None:
             yield f"{approval.subject} has no key {approval.key}"
-        elif not _signed(approval, purpose, document, key.public_key):
+        elif not signed(approval, purpose, document, key.public_key):
             yield f"the key {approval.key} of {approval.subject} did not sign this {purpose}"
         elif key.revoked_at is not None and key.revoked_at + _AT_ONCE < at:
             yield f"the key {approval.key} of {approval.subject} was revoked before"
 
 
-def _signed(approval: Signed, purpose: str, document: str, public_key: str) -> bool:
-    """RFC 8032 over a statement of its own lines: format, purpose, document, approver, key id."""
-    statement = f"reserve.approval.v1\n{purpose}\n{document}\n{approval.subject}\n{approval.key}\n".encode()
+def signed(approval: Signed, purpose: str, document: str, public_key: str) -> bool:
+    """RFC 8032 over a statement of its own lines: format, origin, purpose, document, approver, key id, instrument. The first version had no
+    origin and no instrument."""
+    said = f"{purpose}\n{document}\n{approval.subject}\n{approval.key}\n"
+    if approval.origin is None:
+        statement = f"reserve.approval.v1\n{said}".encode()
+    else:
+        statement = f"reserve.approval.v2\n{approval.origin}\n{said}{approval.authority or '-'}\n".encode()
     try:
         key = bytes.fromhex(public_key)
         Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(approval.signature), statement)

@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.approvers import instant
 from reserve.audit.authority_loans import LoanAuthority
 from reserve.audit.evidence import Recorded
+from reserve.audit.interests import Interests, interest
 from reserve.audit.report import Check, Findings
 from services.allocation.events import authority as told
 from services.allocation.events.decisions import DecisionSuperseded
@@ -41,11 +42,6 @@ class _Instrument(msgspec.Struct):
     officers: list[_Officer] = []
     ended_on: date | None = None
     ended_at: datetime | None = None
-
-
-class _Interest(msgspec.Struct):
-    declared_at: datetime
-    withdrawn_at: datetime | None = None
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +76,14 @@ class _Round(msgspec.Struct):
 
 
 class Authority:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, interests: Interests) -> None:
         self._findings = findings
+        self._interests = interests
         self._loans = LoanAuthority()
         self._instruments: dict[str, _Instrument] = {}
         self._first_at: datetime | None = None
-        self._interests: dict[tuple[str, str], list[_Interest]] = {}  # (official, what) -> each time that it was declared
         self._citations: dict[tuple[str, str], list[Citation]] = {}  # (service, command) ->
+        self._signed_under: list[tuple[str, str, str, Any]] = []  # service, command, place, an approval that names its instrument
         self._due: list[tuple[str, str, Due]] = []  # service, command
         self._asked: dict[str, frozenset[str]] = {}  # request -> whom it concerns
         self._rounds: dict[str, _Round] = {}
@@ -103,6 +100,8 @@ class Authority:
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         self._last[f"{service}/{record.shard}"] = place
         self._see_authority(service, place, record, event)
+        if (approval := getattr(event, "approval", None)) is not None and approval.authority is not None:
+            self._signed_under.append((service, record.command_id, place, approval))
         self._see_round(service, place, record, event)
         match event:
             case ProtectedStockSet():
@@ -115,7 +114,7 @@ class Authority:
             case HoldLifted() if event.authority is not None:  # None: it expired
                 self._needs(service, place, record, "lift_hold", product=event.product)
             case ReleaseCancelled() if not record.actor.startswith("service:"):  # else a loan was called off
-                concerns = frozenset({_interest("partner", event.partner)})
+                concerns = frozenset({interest("partner", event.partner)})
                 self._needs(service, place, record, "cancel_release", product=event.product, mass_g=event.mass_g, concerns=concerns)
             case CommandApproved():
                 self._needs(service, place, record, event.act, by=event.approval.subject)
@@ -131,7 +130,7 @@ class Authority:
                         mass_g=need.mass_g,
                         amount_minor=need.amount_minor,
                         currency=need.currency,
-                        concerns=frozenset(_interest(about, name) for about, name in need.concerns),
+                        concerns=frozenset(interest(about, name) for about, name in need.concerns),
                     )
 
     def finish(self) -> None:
@@ -140,6 +139,10 @@ class Authority:
             for citation in citations:
                 faults = list(self._faults_of(citation))
                 self._findings.look(Check.AUTHORITY, not faults, citation.place, "; ".join(faults))
+        for service, command, place, approval in self._signed_under:
+            cited = {each.cited.authority for each in self._citations.get((service, command), []) if each.cited.by == approval.subject}
+            what = f"{approval.subject} signed under {approval.authority}, and cites {', '.join(sorted(cited)) or 'nothing'}"
+            self._findings.look(Check.AUTHORITY, cited <= {approval.authority}, place, what)
         for service, command, due in self._due:
             if self._first_at is None or due.at <= self._first_at + _AT_ONCE:
                 continue
@@ -162,11 +165,6 @@ class Authority:
                 found.officers.append(_Officer(event.officer, event.valid_from, event.valid_until, at))
             case told.InstrumentEnded() if (found := self._instruments.get(event.instrument)) is not None:
                 found.ended_on, found.ended_at = event.ended_on, at
-            case told.ConflictDeclared():
-                self._interests.setdefault((event.official, _interest(event.about, event.name)), []).append(_Interest(at))
-            case told.ConflictWithdrawn():
-                for interest in self._interests.get((event.official, _interest(event.about, event.name)), []):
-                    interest.withdrawn_at = interest.withdrawn_at or at
             case _ if record.type.endswith(".authority_cited.v1"):
                 self._cite(service, place, record, event.cited)
             case _:
@@ -175,8 +173,8 @@ class Authority:
     def _see_round(self, service: str, place: str, record: Recorded, event: Any) -> None:
         match event:
             case RequestSubmitted():
-                companies = {_interest("company", name) for name in (event.nominee, event.consignee, event.end_user) if name}
-                self._asked[event.request] = frozenset({_interest("partner", event.partner), *companies})
+                companies = {interest("company", name) for name in (event.nominee, event.consignee, event.end_user) if name}
+                self._asked[event.request] = frozenset({interest("partner", event.partner), *companies})
             case RoundOpened():
                 self._rounds[event.round] = _Round(event.product, list(event.requests), event.emergency is not None)
             case RoundExtended() if (round := self._rounds.get(event.round)) is not None:
@@ -201,7 +199,7 @@ class Authority:
                 pass
 
     def _signed(self, service: str, place: str, record: Recorded, event: RoundApproved | DecisionRatified, act: str, round: _Round) -> None:
-        concerns = {_interest("product", round.product), _interest("round", event.round)}
+        concerns = {interest("product", round.product), interest("round", event.round)}
         for request in round.requests:
             concerns |= self._asked.get(request, frozenset())
         self._needs(
@@ -237,7 +235,7 @@ class Authority:
             mass_g=mass_g,
             amount_minor=amount_minor,
             currency=currency,
-            concerns=concerns | ({_interest("product", product)} if product is not None else set()),
+            concerns=concerns | ({interest("product", product)} if product is not None else set()),
             at=instant(record),
         )
         self._due.append((service, record.command_id, due))
@@ -262,10 +260,8 @@ class Authority:
         if due.amount_minor is not None and not any((each.amount_minor, each.currency) == money for each in fitting):
             yield f"what is cited is not of {due.amount_minor} {due.currency}"
         for concern in sorted(due.concerns):
-            for interest in self._interests.get((str(due.by), concern), []):
-                gone = interest.withdrawn_at is not None and interest.withdrawn_at <= due.at
-                if interest.declared_at + _AT_ONCE < due.at and not gone:
-                    yield f"{due.by} had declared a conflict of interest: {concern}"
+            if self._interests.has(str(due.by), concern, due.at):
+                yield f"{due.by} had declared a conflict of interest: {concern}"
 
     def _faults_of(self, citation: Citation) -> Iterator[str]:
         """What keeps the cited authority from covering what it is cited for."""
@@ -327,7 +323,3 @@ def _wider(child: told.InstrumentRegistered, parent: told.InstrumentRegistered) 
     if parent.products and (not child.products or set(child.products) - set(parent.products)):
         return "products"
     return "days" if child.valid_from < parent.valid_from or child.valid_until > parent.valid_until else None
-
-
-def _interest(about: str, name: str) -> str:
-    return f"{about}/{' '.join(name.split()).casefold()}"

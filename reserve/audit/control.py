@@ -72,10 +72,9 @@ class Control:
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")
-            elif self._in_force_at is None or moved.at < self._in_force_at:
-                self._findings.note(moved.place, "one person did this, before two were asked")
             else:
-                self._findings.fail(Check.CONTROL, moved.place, "one person did this")
+                in_force = self._in_force_at is not None and moved.at >= self._in_force_at
+                self._findings.under_rule(Check.CONTROL, in_force, moved.place, "one person did this")
 
     def _see_approved(self, place: str, record: Recorded, event: CommandApproved) -> None:
         proposed = self._proposed.pop((record.stream, event.proposal), None)

@@ -4,7 +4,7 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 
 from reserve.audit import hashes
 from reserve.audit.approvers import Approvers
@@ -15,11 +15,13 @@ from reserve.audit.control import Control
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
+from reserve.audit.endorsements import Endorsements
 from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.given_back import GivenBack
 from reserve.audit.held import Held
 from reserve.audit.holdings import Holdings
+from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
@@ -47,7 +49,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     events = await _read_ledger(evidence, findings, checkpoints)
     cut = checkpoints.cut(note)
 
-    walk = _Walk(evidence, findings, checkpoints)
+    walk = _Walk(evidence, findings, checkpoints, {key.name for key in log_keys})
     await walk.start()
     await walk.follow_log(cut.size)
     if walk.tree.size == cut.size and cut.size:
@@ -71,8 +73,6 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
         beyond=beyond,
         events=events + walk.events,
         checks=results,
-        noted=findings.noted,
-        notes=tuple(findings.notes),
     )
 
 
@@ -107,7 +107,7 @@ class _Line:
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> None:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, origins: Set[str]) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
@@ -122,7 +122,8 @@ class _Walk:
         self._held = Held(findings)
         self._owed = Owed(findings)
         self.books = Books(findings)
-        self.approvers = Approvers(findings)
+        self.approvers = Approvers(findings, origins)
+        self._endorsements = Endorsements(findings, self.approvers)
         self._given_back = GivenBack(findings)
         self.rounds = Rounds(findings, self.approvers, self._given_back)
         self.facilities = Facilities(findings)
@@ -130,7 +131,8 @@ class _Walk:
         self.deliveries = Deliveries(findings)
         self._holdings = Holdings(findings, self.approvers)
         self._material = Material(findings, self.approvers)
-        self.authority = Authority(findings)
+        self._interests = Interests(findings)
+        self.authority = Authority(findings, self._interests)
         self._control = Control(findings, self.approvers)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
@@ -173,9 +175,11 @@ class _Walk:
         self._given_back.finish()
         self.authority.finish()
         self._control.finish()
+        self._interests.finish()
         self._emergencies.finish()
         self.policies.finish()
         self.approvers.finish()
+        self._endorsements.finish()
         self.facilities.finish()
         self.deliveries.finish()
         self.tenders.finish()
@@ -293,9 +297,11 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self._held.see(place, record.effective_on, event)
             self._owed.see(place, record.effective_on, event)
-            self.approvers.see(record, event)
+            self.approvers.see(place, record, event)
+            self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)
             self._given_back.see(place, record, event)
+            self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._control.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)

@@ -59,6 +59,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     checked: int
     failed: int
     failures: tuple[Failure, ...]  # the first ones
+    listed: tuple[Failure, ...] = ()  # the first ones of an old history that break a rule which came into force after them: no failures
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -75,8 +76,6 @@ class Report(msgspec.Struct, frozen=True):
     beyond: int  # events that were there already, and that the checkpoint does not cover yet: nothing is said of them
     events: int  # looked at
     checks: tuple[CheckResult, ...]
-    noted: int = 0  # things of before a rule was in force, which would break it now: they fail nothing
-    notes: tuple[Failure, ...] = ()  # the first ones
 
 
 class Findings:
@@ -86,8 +85,7 @@ class Findings:
         self.checked: Counter[Check] = Counter()
         self.failed: Counter[Check] = Counter()
         self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
-        self.noted = 0
-        self.notes: list[Failure] = []
+        self._listed: dict[Check, list[Failure]] = {check: [] for check in Check}
 
     def look(self, check: Check, fine: bool, place: str, what: str | Callable[[], str]) -> bool:
         """One more thing checked. `what` says, or works out, what is wrong if it is not fine."""
@@ -101,14 +99,22 @@ class Findings:
         if len(self._failures[check]) < KEPT_FAILURES:
             self._failures[check].append(Failure(place, what))
 
-    def note(self, place: str, what: str) -> None:
-        """What would fail a rule that was not in force yet."""
-        self.noted += 1
-        if len(self.notes) < KEPT_FAILURES:
-            self.notes.append(Failure(place, what))
+    def under_rule(self, check: Check, in_force: bool, place: str, what: str) -> None:
+        """One that breaks a rule: a failure once the rule is in force, and listed before."""
+        if in_force:
+            self.look(check, False, place, what)
+        elif len(self._listed[check]) < KEPT_FAILURES:
+            self._listed[check].append(Failure(place, what))
 
     def results(self) -> tuple[CheckResult, ...]:
         return tuple(
-            CheckResult(check.name.lower(), check.value, self.checked[check], self.failed[check], tuple(self._failures[check]))
+            CheckResult(
+                check.name.lower(),
+                check.value,
+                self.checked[check],
+                self.failed[check],
+                tuple(self._failures[check]),
+                tuple(self._listed[check]),
+            )
             for check in Check
         )

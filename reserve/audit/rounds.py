@@ -225,7 +225,7 @@ class Rounds:
             for approval in each.certified.approvals
             for fault in self._approvers.faults_of(approval, purpose="decision", document=decision, proposed_by=each.proposed_by, at=at)
         ]
-        approvers = {approval.subject for approval in each.certified.approvals}
+        approvers = {self._approvers.person_of(approval.subject, at) for approval in each.certified.approvals}
         if len(approvers) < each.needed:
             faults.append(f"{len(approvers)} approved, and {each.needed} were needed")
         self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))

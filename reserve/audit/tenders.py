@@ -171,8 +171,9 @@ class Tenders:
             )
         ]
         approvers = {approval.subject for approval in event.approvals}
-        if len(approvers) < needed:
-            faults.append(f"{len(approvers)} approved, and {needed} were needed")
+        persons = {self._approvers.person_of(subject, certified.at) for subject in approvers}
+        if len(persons) < needed:
+            faults.append(f"{len(persons)} approved, and {needed} were needed")
         faults += [
             f"{each} cited no authority over what is sold" for each in sorted(approvers) if (event.tender, each, sold) not in self._cited
         ]

@@ -22,9 +22,19 @@ from services.allocation.domain.tenders.decision import TenderFile, recompute_te
 from shared.terms.approval import ApprovalError, approval_bytes, approve, read_private_key
 
 
-def sign_document(file: Path, key_file: Path, approver: str) -> bytes:
+class Signer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signs, where, and under what. `origin`: of the log of the deployment, by its pinned key; `authority`: None for what is under no
+    instrument."""
+
+    approver: str
+    key_file: Path
+    origin: str
+    authority: str | None
+
+
+def sign_document(file: Path, signer: Signer) -> bytes:
     """The approval, as the JSON that `POST .../approvals` takes. Ends the command if there is nothing to sign."""
-    return sign(to_be_signed(file), key_file, approver)
+    return sign(to_be_signed(file), signer)
 
 
 def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
@@ -52,9 +62,10 @@ def _differences(decision: DecisionFile | TenderFile) -> list[Difference]:
     return [*recompute(decision), *contradictions(decision)]
 
 
-def show(document: Signable) -> None:
+def show(document: Signable, signer: Signer) -> None:
     """On standard error, since the approval may go to standard output."""
-    lines = (("signs", document.purpose), *document.words, ("sha256", document.document))
+    signs = (("signs", document.purpose), ("for the log", signer.origin), ("under", signer.authority or "no instrument"))
+    lines = (*signs, *document.words, ("sha256", document.document))
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         typer.echo(f"{one_line(name):<{width}}  {one_line(text)}", err=True)
@@ -65,11 +76,22 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def sign(document: Signable, key_file: Path, approver: str) -> bytes:
+def sign(document: Signable, signer: Signer) -> bytes:
+    if signer.authority is None and document.under_instrument:
+        fail("--authority: name the instrument that you act under (accepted: its id, ins_01j...)")
+    key = _read_key(signer.key_file)
     try:
-        return approval_bytes(approve(document.document, _read_key(key_file), approver=approver, purpose=document.purpose))
+        signed = approve(
+            document.document,
+            key,
+            approver=signer.approver,
+            origin=signer.origin,
+            purpose=document.purpose,
+            authority=signer.authority,
+        )
     except ApprovalError as error:
-        fail(f"--approver: {error.detail}")
+        fail(f"--{error.detail}")
+    return approval_bytes(signed)
 
 
 def _read_key(file: Path) -> Ed25519PrivateKey:

@@ -51,10 +51,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] {escape(failure.place)}: {escape(failure.what)}", soft_wrap=True)
         if result.failed > len(result.failures):
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
-    for note in report.notes:
-        console.print(f"[yellow]noted[/] {escape(note.place)}: {escape(note.what)}", soft_wrap=True)
-    if report.noted > len(report.notes):
-        console.print(f"[yellow]noted[/] and {report.noted - len(report.notes):,} more")
+        for each in result.listed:
+            console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")

@@ -78,7 +78,7 @@ def check(certificate: Certificate, log_keys: Sequence[VerifierKey]) -> Iterator
         yield from _receipt(proof.kind, proof.place, proof.receipt, log_keys, recorded)
     yield from _certified(certificate, recorded)
     for approval in certificate.approvals:
-        yield from _approval(certificate, approval, recorded)
+        yield from _approval(certificate, approval, recorded, log_keys)
     yield from _others(certificate, recorded)
     for missing in certificate.missing:
         yield "not_checkable", Found(missing.part, missing.why)
@@ -175,16 +175,26 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
     yield "not_checkable", Found("certified/stands", "whether inventory refused it, or another decision took its place, is told later")
 
 
-def _approval(certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded]) -> Iterator[Looked]:
+def _approval(
+    certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]
+) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
     signed = SignedApproval(
-        purpose=PURPOSE, document=certificate.decision, approver=approval.subject, key_id=approval.key, signature=approval.signature
+        purpose=PURPOSE,
+        document=certificate.decision,
+        approver=approval.subject,
+        key_id=approval.key,
+        signature=approval.signature,
+        origin=approval.origin,
+        authority=approval.authority,
     )
     yield _same(f"{name}/public_key", approval.key, key_id(approval.public_key))
     if verify_approval(signed, approval.public_key):
         yield "passed", Found(f"{name}/signature")
     else:
         yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
+    if approval.origin is not None and log_keys:
+        yield _same(f"{name}/log", approval.origin, log_keys[0].name)
     certified = _one(recorded, "certified")
     enrolled = _of_key(recorded, "enrolled", approval)
     if enrolled is None or certified is None:
@@ -217,11 +227,14 @@ def _others(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterator[
         own = [approval.subject for approval in certificate.approvals if approval.subject == proposed.data.get("proposed_by")]
         yield ("failed", Found("proposer", f"{own[0]} approved what they proposed")) if own else ("passed", Found("proposer"))
     commands = {each.command for each in recorded if each.kind in ("approved", "certified", "proposed")}
+    signed_under = {approval.subject: approval.authority for approval in certificate.approvals}
     for cited in (each for each in recorded if each.kind == "cited"):
         name = f"authority cited in {cited.place}"
         yield _same(f"{name}/matter", certificate.round, cited.data.get("matter"))
         if cited.command not in commands:
             yield "failed", Found(name, "it was cited for something else")
+        if (stated := signed_under.get(cited.data["cited"]["by"])) is not None:
+            yield _same(f"{name}/instrument", stated, cited.data["cited"]["authority"])
         yield "not_checkable", Found(f"{name}/validity", "the instrument is not in the file")
 
 

@@ -15,6 +15,7 @@ from services.allocation.domain.decisions.holdings import PartnerTerms
 from services.allocation.domain.tenders.contradictions import tender_not_compared
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash
+from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper, InstrumentPaper
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
@@ -32,6 +33,7 @@ class Signable(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     document: str  # SHA-256, hex
     words: tuple[tuple[str, str], ...]
+    under_instrument: bool = True
     decision: DecisionFile | TenderFile | None = None
 
 
@@ -44,7 +46,12 @@ def read_signable(content: bytes) -> Signable:
     try:
         if (read := read_paper(content, _WORDS)) is not None:
             paper, written = read
-            return Signable(purpose=paper.purpose, document=sha256(written).hexdigest(), words=tuple(_WORDS[type(paper)](paper)))
+            return Signable(
+                purpose=paper.purpose,
+                document=sha256(written).hexdigest(),
+                words=tuple(_WORDS[type(paper)](paper)),
+                under_instrument=not isinstance(paper, EnrolmentPaper | InstrumentPaper | ActingOfficerPaper),
+            )
         found = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnreadablePaper) as error:
         raise NotSignable(str(error)) from error
@@ -271,6 +278,31 @@ def _money(amount_minor: int, currency: str) -> str:
     return f"{decimal_text(amount_minor, currency)} {currency}" if currency in MINOR_DIGITS else f"{amount_minor} minor units of {currency}"
 
 
+def _of_enrolment(document: EnrolmentPaper) -> list[tuple[str, str]]:
+    return [("enrols", f"key {document.key}"), ("public key", document.public_key), ("for", document.subject)]
+
+
+def _of_instrument(document: InstrumentPaper) -> list[tuple[str, str]]:
+    limits = [] if document.limit_g is None else [f"{document.limit_g} g"]
+    if document.limit_minor is not None:
+        limits.append(f"{document.limit_minor} minor units of {document.currency}")
+    return [
+        ("registers", f"{document.instrument}, {document.kind}: {document.title}"),
+        ("of", document.office),
+        ("under", document.under or "nothing: it is an act"),
+        ("holder", document.holder),
+        ("acts", ", ".join(document.acts)),
+        ("products", ", ".join(document.products) or "all"),
+        ("limits", " and ".join(limits) or "none"),
+        ("valid", f"{document.valid_from} to {document.valid_until}"),
+        ("delegation", "may be delegated" if document.may_sub_delegate else "may not be delegated"),
+    ]
+
+
+def _of_officer(document: ActingOfficerPaper) -> list[tuple[str, str]]:
+    return [("names", document.officer), ("acts under", f"{document.instrument}, {document.valid_from} to {document.valid_until}")]
+
+
 _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     PolicyDocument: _of_policy,
     MaterialTermsPaper: _of_material_terms,
@@ -280,4 +312,7 @@ _WORDS: Mapping[type[Paper], Callable[[Any], list[tuple[str, str]]]] = {
     WriteDownPaper: _of_write_down,
     HoldingPaper: _of_holding,
     CommandPaper: _of_command,
+    EnrolmentPaper: _of_enrolment,
+    InstrumentPaper: _of_instrument,
+    ActingOfficerPaper: _of_officer,
 }

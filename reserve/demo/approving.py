@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from reserve.client import Client
-from reserve.commands.approve import sign_document
+from reserve.commands.approve import Signer, sign_document
+from reserve.demo.countersigned import countersigned
 from reserve.demo.parties import subject_of
 from reserve.demo.stage import Stage
 
@@ -15,7 +16,25 @@ async def approve(stage: Stage, approver: Client, document: str, approvals: str)
     """`document`, `approvals`: the paths of what is proposed, and of its approvals."""
     subject = await subject_of(approver)
     file = await kept_document(stage, approver, document)
-    return await approver.post(approvals, msgspec.json.decode(sign_document(file, stage.key_files[subject], subject)))
+    return await approver.post(approvals, msgspec.json.decode(sign_document(file, signer_of(stage, subject))))
+
+
+def signer_of(stage: Stage, subject: str, key_file: Path | None = None) -> Signer:
+    """`key_file`: another one than their own."""
+    registrar = stage.registrar
+    return Signer(
+        approver=subject,
+        key_file=key_file or stage.key_files[subject],
+        origin=registrar.origin,
+        authority=registrar.instruments.get(subject),
+    )
+
+
+async def in_stock(stage: Stage, path: str, body: Any) -> Any:
+    """What the depot's operator proposes in inventory, and the first approver signs."""
+    approver = stage.parties.approvers[0]
+    signer = signer_of(stage, await subject_of(approver))
+    return await countersigned(stage.parties.depot_operator, f"/inventory/v1/{path}", body, approver, signer)
 
 
 async def kept_document(stage: Stage, reader: Client, document: str) -> Path:

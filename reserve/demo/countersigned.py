@@ -1,40 +1,32 @@
 """What moves value, as two people do it over HTTP: one proposes it, another signs what they have read with a key of their own."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from reserve.client import Client, ProblemAnswer
-from reserve.commands.approve import sign_document
-from reserve.demo.parties import subject_of, until
+from reserve.commands.approve import Signer, sign_document
+from reserve.demo.parties import until
 
 _NOT_HEARD = frozenset({"approver_key_not_found", "authority_missing"})  # keys and instruments reach a service by events
 
 
-class Signer(msgspec.Struct, frozen=True):
-    """A person with a key of their own, and the file that it is in."""
-
-    client: Client
-    key_file: Path
-
-
-async def countersigned(proposer: Client, path: str, body: Any, signer: Signer) -> Any:
+async def countersigned(proposer: Client, path: str, body: Any, approver: Client, signer: Signer) -> Any:
     """The proposal, done. Raises ProblemAnswer for what is refused."""
     proposed = await proposer.post(path, body)
-    return await sign_proposal(path.split("/")[1], proposed["proposal"], signer)
+    return await sign_proposal(path.split("/")[1], proposed["proposal"], approver, signer)
 
 
-async def sign_proposal(service: str, proposal: str, signer: Signer) -> Any:
+async def sign_proposal(service: str, proposal: str, approver: Client, signer: Signer) -> Any:
     """As whoever signs does it: the document is fetched, read, signed on their machine, and the signature sent."""
     path = f"/{service}/v1/proposals/{proposal}"
     document = signer.key_file.with_name(f"{proposal}.json")
-    document.write_bytes((await signer.client.request("GET", f"{path}/document")).content)
-    signed = msgspec.json.decode(sign_document(document, signer.key_file, await subject_of(signer.client)))
+    document.write_bytes((await approver.request("GET", f"{path}/document")).content)
+    signed = msgspec.json.decode(sign_document(document, signer))
 
     async def heard() -> Any:
         try:
-            return await signer.client.post(f"{path}/approvals", signed)
+            return await approver.post(f"{path}/approvals", signed)
         except ProblemAnswer as problem:
             if problem.code not in _NOT_HEARD:
                 raise

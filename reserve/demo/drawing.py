@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from reserve.client import ProblemAnswer
+from reserve.demo.approving import in_stock
 from reserve.demo.parties import all_rows, refusal_of, until
 from reserve.demo.scenario import ANTIMONY, DYSPROSIUM, GALLIUM, KARRAK_FLAT, KG, NDPR, PARTNERS, PRODUCTS, Product, T
 from reserve.demo.screen import mass, written_day
@@ -34,7 +35,7 @@ async def hold_gallium(stage: Stage) -> None:
     stage.screen.say(f"A hold on {KARRAK_FLAT}: 31 C in the store, and gallium melts at 29.76 C.")
     jp_g = stage.releases[GALLIUM.product, "JP"]["mass_g"]
     stage.screen.refused(f"Japan draws {mass(jp_g)} of gallium", await refusal_of(_asked(stage, GALLIUM, "JP", jp_g)))
-    await stage.in_stock(f"holds/{hold['hold']}/lift", {"reason": "cooled to 18 C, drums opened and sound"})
+    await in_stock(stage, f"holds/{hold['hold']}/lift", {"reason": "cooled to 18 C, drums opened and sound"})
     stage.screen.say("The store is cooled, the drums are sound, and the hold is lifted.")
     for partner, mass_g in (("JP", jp_g), ("US", stage.releases[GALLIUM.product, "US"]["mass_g"]), ("EU", 200 * KG)):
         await _draw(stage, GALLIUM, partner, mass_g)

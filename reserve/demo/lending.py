@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reserve.demo.approving import approve
+from reserve.demo.approving import approve, in_stock
 from reserve.demo.books import of_loan, tie_out
 from reserve.demo.loan_scenario import (
     BASIS_MINOR,
@@ -173,7 +173,8 @@ async def repay_in_kind(stage: Stage) -> None:
             "in_specification": True,
         },
     }
-    matured = await stage.in_stock(
+    matured = await in_stock(
+        stage,
         f"rights/{stage.offtake_right}/maturity",
         {"settled_g": DELIVERED_UNITS * CONCENTRATE_UNIT_G, "delivery": delivery},
     )
@@ -220,7 +221,8 @@ async def close_loan(stage: Stage) -> None:
 
 
 async def _secure_right(stage: Stage) -> None:
-    await stage.in_stock(
+    await in_stock(
+        stage,
         "products",
         {
             "product": CONCENTRATE,
@@ -232,7 +234,8 @@ async def _secure_right(stage: Stage) -> None:
             "specification": "Sb 50% min, As 0.5% max",
         },
     )
-    right = await stage.in_stock(
+    right = await in_stock(
+        stage,
         "rights",
         {
             "product": CONCENTRATE,

@@ -10,6 +10,7 @@ from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
 from reserve.demo.books import compare
 from reserve.demo.parties import Parties, all_rows
+from reserve.demo.registrar import Registrar
 from reserve.demo.replay import replay
 from reserve.demo.scenario import BANNER, BEGINS, NAME
 from reserve.demo.screen import Screen
@@ -54,7 +55,14 @@ async def play(folder: Path, screen: Screen) -> Summary:
     screen.say("Starting PostgreSQL, Kafka and the services ...")
     async with serving(deployment) as endpoints, Parties(endpoints) as parties:
         screen.say(f"Ready after {time.monotonic() - began:.0f} s at {endpoints.base_url}.")
-        stage = Stage(parties=parties, screen=screen, clock=clock, folder=private_folder(folder / "parties"), log_key=log_key)
+        stage = Stage(
+            parties=parties,
+            screen=screen,
+            clock=clock,
+            folder=private_folder(folder / "parties"),
+            log_key=log_key,
+            registrar=Registrar.of(parties.admin, deployment.verifier_key),
+        )
         verified = await tell(stage)
         screen.act("Everything is restarted, rebuilt and compared")
         replayed = await replay(deployment, screen)

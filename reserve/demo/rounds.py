@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from reserve.commands.approve import sign_document
-from reserve.demo.approving import approve, kept_document
+from reserve.demo.approving import approve, kept_document, signer_of
 from reserve.demo.parties import all_rows, refusal_of, subject_of, until
 from reserve.demo.scenario import DISRUPTION, GALLIUM, PARTNERS, PRODUCTS, Product
 from reserve.demo.screen import mass, written_day
@@ -95,7 +95,7 @@ async def _show_nobody_approves_their_own(stage: Stage, path: str, decision: str
     """The proposer sends an approval that an approver's key has signed, in the proposer's own name."""
     proposer, key_file = await subject_of(stage.parties.operator), next(iter(stage.key_files.values()))
     file = await kept_document(stage, stage.parties.operator, f"{path}/decision")
-    signed = msgspec.json.decode(sign_document(file, key_file, proposer))
+    signed = msgspec.json.decode(sign_document(file, signer_of(stage, proposer, key_file)))
     problem = await refusal_of(stage.parties.operator.post(f"{path}/approvals", signed))
     stage.screen.refused("The operator who proposed it approves it too", problem)
     missing = await refusal_of(stage.parties.operator.post(f"{path}/certify"))

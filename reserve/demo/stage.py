@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from reserve.demo.countersigned import Signer, countersigned
 from reserve.demo.parties import Parties
+from reserve.demo.registrar import Registrar
 from reserve.demo.screen import Screen
 from reserve.demo.what_if_clock import WhatIfClock
 from shared.proofs.signed_note import VerifierKey
@@ -21,7 +21,7 @@ class Stage(msgspec.Struct, kw_only=True):
     folder: Path  # for what the parties keep for themselves: keys, decisions, receipts
     log_key: VerifierKey  # pinned: it came with the deployment, not from the ledger
     key_files: dict[str, Path] = {}  # an approver's subject -> their key
-    signers: list[Signer] = []  # who signs what others propose
+    registrar: Registrar
     disruption: str = ""
     requests: dict[tuple[str, str], Any] = {}
     rounds: dict[str, Any] = {}  # certified, by product
@@ -30,7 +30,3 @@ class Stage(msgspec.Struct, kw_only=True):
     offtake_right: str = ""  # to what the borrower produces
     loans: list[str] = []
     material_loans: list[str] = []
-
-    async def in_stock(self, path: str, body: Any) -> Any:
-        """What the depot's operator proposes, and the first approver signs."""
-        return await countersigned(self.parties.depot_operator, f"/inventory/v1/{path}", body, self.signers[0])

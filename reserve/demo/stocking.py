@@ -1,6 +1,5 @@
 """Before the disruption: partners, approvers' keys, products with their stock and rights, and agreements."""
 
-from collections.abc import Awaitable
 from datetime import date
 from typing import Any
 
@@ -8,12 +7,13 @@ import msgspec
 
 from reserve.client import Client
 from reserve.commands.approver_key import new_key
-from reserve.demo.countersigned import Signer
+from reserve.demo.approving import in_stock
 from reserve.demo.instruments import delegate, register_direction
 from reserve.demo.parties import subject_of, until
 from reserve.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
 from reserve.demo.screen import mass
 from reserve.demo.stage import Stage
+from shared.terms.approval import read_private_key
 
 ASSAYED_ON = date(2025, 11, 28)
 OFFICES = ("First Assistant Secretary, Reserve", "First Assistant Secretary, Trade")
@@ -32,9 +32,7 @@ async def register_people(stage: Stage) -> None:
 async def register_instruments(stage: Stage) -> None:
     """The Act, the Minister's direction, and who may decide under them: each by office, and no person's name."""
 
-    def register(body: dict[str, Any]) -> Awaitable[Any]:
-        return stage.parties.admin.post("/allocation/v1/instruments", body)
-
+    register = stage.registrar.register
     direction = await register_direction(register)
     for approver, office in zip(stage.parties.approvers, OFFICES, strict=True):
         await delegate(register, direction, await subject_of(approver), office)
@@ -44,19 +42,18 @@ async def register_instruments(stage: Stage) -> None:
 async def _enrol(stage: Stage, approver: Client, name: str) -> None:
     subject = await subject_of(approver)
     stage.key_files[subject] = stage.folder / f"{name}.pem"
-    stage.signers.append(Signer(approver, stage.key_files[subject]))
-    public_key, _ = new_key(stage.key_files[subject])
-    await stage.parties.admin.post("/allocation/v1/approver-keys", {"subject": subject, "public_key": public_key})
+    new_key(stage.key_files[subject])
+    await stage.registrar.enrol(subject, read_private_key(stage.key_files[subject].read_bytes()))
 
 
 async def take_in_stock(stage: Stage) -> None:
     operator = stage.parties.depot_operator
     for product in PRODUCTS:
-        await stage.in_stock("products", _product(product))
+        await in_stock(stage, "products", _product(product))
         for lot in product.lots:
-            await stage.in_stock("lots", _lot(product, lot))
+            await in_stock(stage, "lots", _lot(product, lot))
         for right in product.rights:
-            await stage.in_stock("rights", _right(product, right))
+            await in_stock(stage, "rights", _right(product, right))
         await operator.post(
             f"/inventory/v1/products/{product.product}/protected-stock",
             {"mass_g": product.protected_g, "authority": DIRECTION, "reason": "for Australia's own last need"},

@@ -30,15 +30,20 @@ class ApprovalReason(Reasons):
     KEY_REVOKED = "approver_key_revoked", 409, "The key is revoked"
     SIGNATURE_INVALID = "approval_signature_invalid", 422, "The signature is not the key's"
     DUPLICATE = "approval_duplicate", 409, "The approver has approved already"
+    OF_FIRST_VERSION = "approval_of_first_version", 422, "The statement that was signed names no log"
+    OF_ANOTHER_LOG = "approval_of_another_log", 409, "The approval was signed for another deployment"
+    WITHOUT_INSTRUMENT = "approval_without_instrument", 422, "The statement that was signed names no instrument"
 
 
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
+class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person's signature over the SHA-256 of what was proposed."""
 
     subject: str
     key: str
     signature: str  # Ed25519, 128 hex digits
     approved_on: date
+    origin: str | None = None  # that the statement names, of the deployment's log; None: it was signed by the first version
+    authority: str | None = None  # that the statement names
 
 
 class Signing(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +79,18 @@ def sign(proposal: Proposal, signing: Signing, action: Action) -> tuple[Approval
         return fault
     if isinstance(cited := cite(signing.capacity, action), Refused):
         return cited
-    signed = signing.approval
-    return Approval(subject=signing.by, key=signed.key_id, signature=signed.signature, approved_on=signing.capacity.on), cited
+    return approval_of(signing.approval, signing.capacity.on), cited
+
+
+def approval_of(signed: SignedApproval, on: date) -> Approval:
+    return Approval(
+        subject=signed.approver,
+        key=signed.key_id,
+        signature=signed.signature,
+        approved_on=on,
+        origin=signed.origin,
+        authority=signed.authority,
+    )
 
 
 def fault_of(proposal: Proposal, signing: Signing) -> Refused[ApprovalReason] | None:
@@ -83,7 +98,7 @@ def fault_of(proposal: Proposal, signing: Signing) -> Refused[ApprovalReason] | 
     signed = signing.approval
     if signed.approver != signing.by:
         return Refused(ApprovalReason.ANOTHER_APPROVER, "the approval names another approver than its sender", "/approver")
-    if signing.by in proposal.proposed_by:
+    if not proposal.proposed_by.isdisjoint(signing.capacity.accounts):
         return Refused(ApprovalReason.BY_PROPOSER, "nobody approves what they have proposed", accepted="the approval of another person")
     if signed.purpose != proposal.purpose:
         return Refused(ApprovalReason.ANOTHER_DOCUMENT, f"it approves a {signed.purpose}", "/purpose", proposal.purpose)
@@ -95,7 +110,7 @@ def fault_of(proposal: Proposal, signing: Signing) -> Refused[ApprovalReason] | 
         return Refused(ApprovalReason.KEY_REVOKED, f"{signed.key_id} is revoked", "/key_id", "a key that is enrolled")
     if not signing.signature_valid:
         return Refused(ApprovalReason.SIGNATURE_INVALID, "the signature is not the key's over this document", "/signature")
-    if any(signing.by == each.subject or signed.key_id == each.key for each in proposal.approvals.values()):
+    if any(each.subject in signing.capacity.accounts or signed.key_id == each.key for each in proposal.approvals.values()):
         return Refused(ApprovalReason.DUPLICATE, f"{signing.by} has approved this already")
     return None
 
@@ -167,6 +182,11 @@ class EndOfConflict(msgspec.Struct, frozen=True):
     interest: str
 
 
+class NewPerson(msgspec.Struct, frozen=True):
+    subject: str
+    person: str
+
+
 class NewKey(msgspec.Struct, frozen=True):
     subject: str
     key: str
@@ -178,7 +198,7 @@ class EndOfKey(msgspec.Struct, frozen=True):
     key: str
 
 
-type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewKey | EndOfKey
+type Told = NewAuthority | NewOfficer | EndOfAuthority | NewConflict | EndOfConflict | NewPerson | NewKey | EndOfKey
 type Tells = Mapping[type, Callable[[Any], Told]]  # of a registry's events, by their class, what each of them tells
 
 

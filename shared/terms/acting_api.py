@@ -1,21 +1,24 @@
 """Acting under authority, as callers see it: the fields and bodies of requests, and what is looked up for a command."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, Self
 
 import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shared.http.auth import Caller
 from shared.http.fields import TYPEID, Body
 from shared.http.handlers import Reads
+from shared.http.problems import Problem
 from shared.journal.postgres import read_document
-from shared.terms.acting import Proposal, Signing
+from shared.proofs.signed_note import parse_verifier_key
+from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
-from shared.terms.authority import Capacity, Chain
-from shared.terms.authority_tables import Register, UnderAuthority, capacity_of, chains_of, revoked_among
+from shared.terms.authority import Capacity, Chain, Fault
+from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
@@ -23,14 +26,23 @@ type InstrumentField = Annotated[str, StringConstraints(pattern=f"^ins_{TYPEID}$
 
 
 class ApprovalBody(Body):
-    """The file that `reserve approve` makes, and the authority that the approver cites."""
+    """The file that `reserve approve` makes."""
 
     purpose: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,39}$")]
     document: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     approver: Annotated[str, StringConstraints(pattern="^[!-~]{1,200}$")]
     key_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
     signature: Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
-    authority: InstrumentField | None = Field(default=None, description="none: the narrowest of the approver's that covers it")
+    origin: Annotated[str, StringConstraints(pattern="^[!-*,-~]{1,200}$")] | None = Field(
+        default=None, description="of the log of this deployment, as signed; an approval without one is refused"
+    )
+    authority: InstrumentField | None = Field(
+        default=None, description="the instrument that the approver acts under, as signed; an approval without one is refused"
+    )
+
+    @property
+    def signed(self) -> SignedApproval:
+        return msgspec.convert(self.model_dump(), SignedApproval)
 
 
 class ApprovalView(BaseModel):
@@ -58,11 +70,19 @@ async def capacity_to_act(reads: Reads, caller: Caller, on: date, named: str | N
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:
-    approval = msgspec.convert(body.model_dump(exclude={"authority"}), SignedApproval)
-    register = register_of(reads)
+    """Of something that an instrument has to cover. Raises Problem for what the statement has to name."""
+    if signed_here(reads, body).authority is None:
+        needed = "sign the instrument that you act under: reserve approve --authority"
+        raise Problem(ApprovalReason.WITHOUT_INSTRUMENT, "the statement names no instrument", field="/authority", accepted=needed)
+    return await signature_of(reads, body, caller.subject, on)
+
+
+async def signature_of(reads: Reads, body: ApprovalBody, by: str, on: date) -> Signing:
+    """As of this person, who may be another than sends it."""
+    approval, register = signed_here(reads, body), register_of(reads)
     async with reads.session() as session:
-        capacity = await capacity_of(session, register, by=caller.subject, on=on, named=body.authority)
-        key = await register.key(session, caller.subject, approval.key_id)
+        capacity = await capacity_of(session, register, by=by, on=on, named=approval.authority)
+        key = await register.key(session, by, approval.key_id)
     return Signing(
         approval=approval,
         key="unknown" if key is None else key.status,
@@ -71,14 +91,39 @@ async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date)
     )
 
 
-async def looked_up_again(reads: Reads, proposal: Proposal | None) -> tuple[Mapping[str, Chain], tuple[str, ...]]:
-    """What the approvals of a proposal cite, as it is now; and those of their keys that are revoked by now."""
+def signed_here(reads: Reads, body: ApprovalBody) -> SignedApproval:
+    """What was signed for this deployment. Raises Problem: statements of the first version, and of other deployments, count for nothing
+    new."""
+    origin = parse_verifier_key(reads.kernel.settings.ledger_public_key).name
+    if body.origin is None:
+        detail = "the statement names no log: it was signed by an earlier build"
+        raise Problem(ApprovalReason.OF_FIRST_VERSION, detail, field="/origin", accepted=origin)
+    if body.origin != origin:
+        raise Problem(ApprovalReason.OF_ANOTHER_LOG, f"it was signed for {body.origin}", field="/origin", accepted=origin)
+    return body.signed
+
+
+async def barred(reads: Reads, subject: str, concerns: Callable[[AsyncSession], Awaitable[Collection[str]]]) -> Problem | None:
+    """Why somebody with an interest may not do something, to be sent in place of the command. `concerns`: looked up for those alone who
+    have declared any."""
+    async with reads.session() as session:
+        interests = await interests_of(session, await accounts_of(session, subject))
+        found = sorted(interests.intersection(await concerns(session))) if interests else []
+    if not found:
+        return None
+    return Problem(Fault.CONFLICT, f"a conflict of interest is declared: {found[0]}", accepted="a person without one")
+
+
+async def looked_up_again(
+    reads: Reads, proposal: Proposal | None, concerns: Collection[str] = ()
+) -> tuple[Mapping[str, Chain], tuple[str, ...]]:
+    """What the approvals of a proposal cite, as it is now; and the keys of those that count no more (`fallen_among`)."""
     if proposal is None:
         return {}, ()
     register = register_of(reads)
     async with reads.session() as session:
         authorities = await chains_of(session, register, {cited.authority for cited in proposal.cited.values()})
-        return authorities, await revoked_among(session, register, proposal.approvals.values())
+        return authorities, await fallen_among(session, register, proposal, concerns)
 
 
 async def document_answer(reads: Reads, name: str) -> Response:

@@ -1,4 +1,7 @@
-"""Approvals: an Ed25519 signature (RFC 8032) over a statement that names its purpose and the SHA-256 of the document approved.
+"""Approvals: an Ed25519 signature (RFC 8032) over a statement of who approves what, as what, in which deployment and under what instrument.
+
+A deployment is named by the origin of its ledger's log, so that nothing which was signed in a drill counts anywhere else. The first version
+of the statement named neither that nor the instrument: what it signed then is still verified, and nothing new is signed so.
 
 The key belongs to the approver: a PKCS #8 PEM file (mode 0600) that `reserve approve FILE --key KEY` reads and no service ever holds.
 Services keep the public half, 32 bytes in hex, from its enrolment. Who may approve, whether the key still counts, and whether the document
@@ -20,6 +23,9 @@ _SHA256 = r"^[0-9a-f]{64}\Z"
 _APPROVER = r"^[!-~]{1,200}\Z"
 _KEY_ID = r"^[0-9a-f]{16}\Z"
 _SIGNATURE = r"^[0-9a-f]{128}\Z"
+_ORIGIN = r"^[!-*,-~]{1,200}\Z"  # no space and no plus, as the name of a log's key
+_AUTHORITY = r"^[a-z0-9_]{1,60}\Z"
+_NONE = "-"  # in the place of an instrument, for what is under none
 
 
 class SignedApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +36,8 @@ class SignedApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     approver: Annotated[str, msgspec.Meta(pattern=_APPROVER)]
     key_id: Annotated[str, msgspec.Meta(pattern=_KEY_ID)]
     signature: Annotated[str, msgspec.Meta(pattern=_SIGNATURE)]
+    origin: Annotated[str, msgspec.Meta(pattern=_ORIGIN)] | None = None  # of the deployment's log; None: signed by the first version
+    authority: Annotated[str, msgspec.Meta(pattern=_AUTHORITY)] | None = None  # the instrument that the approver acts under
 
 
 class ApprovalError(ValueError):
@@ -41,31 +49,56 @@ class ApprovalError(ValueError):
         self.detail = detail
 
 
-def approve(document: str, private_key: Ed25519PrivateKey, *, approver: str, purpose: str = "decision") -> SignedApproval:
-    """Sign the SHA-256 (hex) of a document. `purpose`: what kind of thing is approved; the signature counts for no other."""
-    identity = key_id(public_key_hex(private_key))
-    signature = private_key.sign(statement(purpose, document, approver, identity)).hex()
-    return SignedApproval(purpose=purpose, document=document, approver=approver, key_id=identity, signature=signature)
+def approve(
+    document: str,
+    private_key: Ed25519PrivateKey,
+    *,
+    approver: str,
+    origin: str | None = None,
+    purpose: str = "decision",
+    authority: str | None = None,
+) -> SignedApproval:
+    """Sign the SHA-256 (hex) of a document. `purpose`: what kind of thing is approved; `origin`: of the log of the deployment in which it
+    is. The signature counts for no other. Raises `ApprovalError`."""
+    unsigned = SignedApproval(
+        purpose=purpose,
+        document=document,
+        approver=approver,
+        key_id=key_id(public_key_hex(private_key)),
+        signature="",
+        origin=origin,
+        authority=authority,
+    )
+    return msgspec.structs.replace(unsigned, signature=private_key.sign(statement(unsigned)).hex())
 
 
 def verify_approval(approval: SignedApproval, public_key: str) -> bool:
-    """Whether the owner of this public key (hex) signed this approval. The caller compares purpose, document and approver with what it
-    expects, and looks the key up by its approver."""
+    """Whether the owner of this public key (hex) signed this approval. The caller compares origin, purpose, document, approver and
+    instrument with what it expects, and looks the key up by its approver."""
     try:
-        said = statement(approval.purpose, approval.document, approval.approver, approval.key_id)
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(approval.signature), said)
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(approval.signature), statement(approval))
     except (ValueError, InvalidSignature):
         return False
     return approval.key_id == key_id(public_key)
 
 
-def statement(purpose: str, document: str, approver: str, key: str) -> bytes:
+def statement(approval: SignedApproval) -> bytes:
     """The bytes that are signed. Raises `ApprovalError` for a part that does not fit in a line of its own."""
-    parts = (("purpose", _PURPOSE, purpose), ("document", _SHA256, document), ("approver", _APPROVER, approver), ("key", _KEY_ID, key))
-    for name, pattern, part in parts:
+    said = {
+        "purpose": (_PURPOSE, approval.purpose),
+        "document": (_SHA256, approval.document),
+        "approver": (_APPROVER, approval.approver),
+        "key": (_KEY_ID, approval.key_id),
+    }
+    if approval.origin is not None:
+        said = {"origin": (_ORIGIN, approval.origin), **said, "authority": (f"{_AUTHORITY}|^-\\Z", approval.authority or _NONE)}
+    elif approval.authority is not None:
+        raise ApprovalError("approval_malformed", "the first version of a statement names no instrument")
+    for name, (pattern, part) in said.items():
         if not re.match(pattern, part):
             raise ApprovalError("approval_malformed", f"{name} must match {pattern}")
-    return f"reserve.approval.v1\n{purpose}\n{document}\n{approver}\n{key}\n".encode()
+    version = "v1" if approval.origin is None else "v2"
+    return "".join(f"{line}\n" for line in (f"reserve.approval.{version}", *(part for _, part in said.values()))).encode()
 
 
 def key_id(public_key: str) -> str:

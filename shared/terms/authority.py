@@ -110,7 +110,12 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     on: date
     held: tuple[Chain, ...] = ()
     named: str | None = None  # the one authority that they say they act under
-    conflicts: frozenset[str] = frozenset()  # declared
+    conflicts: frozenset[str] = frozenset()  # declared, by any account of theirs
+    others: frozenset[str] = frozenset()  # the other accounts of the same person
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        return self.others | {self.by}
 
 
 class Uncovered(msgspec.Struct, frozen=True):

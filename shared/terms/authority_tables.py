@@ -16,7 +16,6 @@ from shared.journal.connection import Connection, Project, as_json
 from shared.journal.record import Fact
 from shared.terms import countersigning_tables
 from shared.terms.acting import (
-    Approval,
     EndOfAuthority,
     EndOfConflict,
     EndOfKey,
@@ -25,6 +24,8 @@ from shared.terms.acting import (
     NewConflict,
     NewKey,
     NewOfficer,
+    NewPerson,
+    Proposal,
     Tells,
     Told,
     after,
@@ -49,6 +50,12 @@ class ConflictRow(_Table, table=True):
     key: str = Field(primary_key=True)  # what it is about, as names are compared
 
 
+class PersonRow(_Table, table=True):
+    __tablename__ = "persons"
+    subject: str = Field(primary_key=True)
+    person: str = Field(index=True)
+
+
 class ApproverKeyRow(_Table, table=True):
     __tablename__ = "approver_keys"
     subject: str = Field(primary_key=True)
@@ -65,6 +72,7 @@ def first() -> list[str]:
     return [
         "CREATE TABLE authorities (id varchar PRIMARY KEY, subjects jsonb NOT NULL, content jsonb NOT NULL)",
         "CREATE TABLE conflicts (official varchar NOT NULL, key varchar NOT NULL, PRIMARY KEY (official, key))",
+        *persons(),
         *keys(),
     ]
 
@@ -81,8 +89,15 @@ def keys() -> list[str]:
     ]
 
 
+def persons() -> list[str]:
+    return [
+        "CREATE TABLE persons (subject varchar PRIMARY KEY, person varchar NOT NULL)",
+        "CREATE INDEX ix_persons_person ON persons (person)",
+    ]
+
+
 def no_first() -> list[str]:
-    return [f"DROP TABLE {table}" for table in ("authorities", "conflicts", "approver_keys")]
+    return [f"DROP TABLE {table}" for table in ("authorities", "conflicts", "persons", "approver_keys")]
 
 
 # Fed by the events of the service that registers
@@ -112,6 +127,8 @@ async def _keep(connection: Connection, told: Told) -> None:
             await execute("INSERT INTO conflicts (official, key) VALUES ($1, $2)", official, interest)
         case EndOfConflict(official, interest):
             await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", official, interest)
+        case NewPerson(subject, person):
+            await execute("INSERT INTO persons (subject, person) VALUES ($1, $2)", subject, person)
         case NewKey(subject, key, public_key):
             await execute(
                 "INSERT INTO approver_keys (subject, key, public_key, revoked) VALUES ($1, $2, $3, false)", subject, key, public_key
@@ -145,7 +162,7 @@ class EnrolledKey(msgspec.Struct, frozen=True):
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
-    """Where authorities and keys are found; conflicts are in the table `conflicts` everywhere."""
+    """Where authorities and keys are found; conflicts and persons are in the tables `conflicts` and `persons` everywhere."""
 
     held_by: Callable[[AsyncSession, str], Awaitable[Iterable[str]]]  # what a person holds, or was ever named to act under
     authorities: Callable[[AsyncSession, Collection[str]], Awaitable[Iterable[Authority]]]  # of these ids
@@ -198,11 +215,33 @@ async def capacity_of(session: AsyncSession, register: Register, *, by: str, on:
     """In what capacity somebody acts on a day. `named`: the authority that they say they act under, whosever it is."""
     held = {*await register.held_by(session, by)} | ({named} if named is not None else set())
     chains = await chains_of(session, register, held)
-    conflicts = (await session.exec(select(ConflictRow.key).where(ConflictRow.official == by))).all()
-    return Capacity(by=by, on=on, held=tuple(chains.values()), named=named, conflicts=frozenset(conflicts))
+    accounts = await accounts_of(session, by)
+    conflicts = await interests_of(session, accounts)
+    return Capacity(by=by, on=on, held=tuple(chains.values()), named=named, conflicts=conflicts, others=frozenset(accounts - {by}))
 
 
-async def revoked_among(session: AsyncSession, register: Register, approvals: Iterable[Approval]) -> tuple[str, ...]:
-    """The keys of these approvals that are revoked by now."""
-    found = [(each.key, await register.key(session, each.subject, each.key)) for each in approvals]
-    return tuple(id for id, key in found if key is not None and key.revoked)
+async def interests_of(session: AsyncSession, accounts: Collection[str]) -> frozenset[str]:
+    """What a person has declared an interest in, by any of these accounts, in the form of `interest_in`."""
+    return frozenset((await session.exec(select(ConflictRow.key).where(col(ConflictRow.official).in_(accounts)))).all())
+
+
+async def accounts_of(session: AsyncSession, subject: str) -> set[str]:
+    """All accounts of the subject's person, as far as they are known to be one person's; the subject's own among them."""
+    person = select(PersonRow.person).where(PersonRow.subject == subject).scalar_subquery()
+    return {subject, *(await session.exec(select(PersonRow.subject).where(PersonRow.person == person))).all()}
+
+
+async def fallen_among(session: AsyncSession, register: Register, proposal: Proposal, concerns: Collection[str]) -> tuple[str, ...]:
+    """The keys whose approvals of a proposal count no more: those that are revoked by now, and those of persons who turn out to have
+    proposed it, to have approved it by another account, or to have an interest in what it concerns."""
+    fallen: list[str] = []
+    counted = set(proposal.proposed_by)
+    for key, approval in sorted(proposal.approvals.items()):
+        enrolled = await register.key(session, approval.subject, approval.key)
+        accounts = await accounts_of(session, approval.subject)
+        interests = await interests_of(session, accounts)
+        if (enrolled is not None and enrolled.revoked) or not accounts.isdisjoint(counted) or not interests.isdisjoint(concerns):
+            fallen.append(key)
+        else:
+            counted |= accounts
+    return tuple(fallen)

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
+from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import decision_hash, read_file
@@ -24,10 +26,10 @@ from shared.clock import Clock, SystemClock, day_of
 from shared.engines.engines import Engines
 from shared.process.service import Service
 from shared.settings import Settings
-from shared.terms.approval import approve, public_key_hex
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import Running, Stage, a_stage, context, free_port, until
 from tests.stories.countersigned import by_two
+from tests.stories.log import ORIGIN
 from tests.stories.stockpile import UNIT_G, lot, register
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
@@ -45,6 +47,7 @@ class Reserve:
         self.allocation = allocation
         self.clients = clients
         self.key = Ed25519PrivateKey.generate()
+        self.registrar = Registrar(partial(self.post, "admin-1"), ORIGIN)
 
     def subject(self, who: str) -> str:
         claims = self.clients[who].headers["authorization"].split(".")[1]
@@ -65,7 +68,7 @@ class Reserve:
         return answer.json()
 
     async def register(self, instrument: dict[str, Any]) -> Any:
-        return await self.post("admin-1", "/v1/instruments", instrument)
+        return await self.registrar.register(instrument)
 
     async def happen(self, *commands: Any) -> None:
         """In inventory, as if an operator had asked for it there, and another person had signed what needs it."""
@@ -97,10 +100,14 @@ class Reserve:
     async def propose(self, round: str, units: int) -> Any:
         return await self.post("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": units * UNIT_G})
 
-    async def approval(self, round: str, who: str = "approver-1", key: Ed25519PrivateKey | None = None) -> Any:
+    def signed(self, document: str, purpose: str, who: str = "approver-1", **changed: Any) -> Any:
+        """What `reserve approve` writes, by the approver's own key under the instrument that was registered last for them."""
+        return self.registrar.sign(document, purpose, self.subject(who), **changed)
+
+    async def approval(self, round: str, who: str = "approver-1", **changed: Any) -> Any:
         file = read_file(msgspec.json.encode(await self.get(who, f"/v1/rounds/{round}/decision")))
         assert (recompute(file), contradictions(file)) == ([], [])
-        return msgspec.to_builtins(approve(decision_hash(file), key or self.key, approver=self.subject(who)))
+        return self.signed(decision_hash(file), "decision", who, **changed)
 
     async def approve(self, round: str) -> None:
         await self.post("approver-1", f"/v1/rounds/{round}/approvals", await self.approval(round))
@@ -159,6 +166,19 @@ async def a_reserve(servers: Engines, folder: Path, clock: Clock | None = None) 
         yield reserve
 
 
+@asynccontextmanager
+async def allocation_alone(servers: Engines, folder: Path) -> AsyncIterator[Reserve]:
+    """With nobody and nothing registered."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(a_stage(servers, folder))
+        name = stage.name("allocation")
+        stage.urls[name] = f"http://127.0.0.1:{free_port()}"
+        allocation = await stack.enter_async_context(stage.serving(renamed(ALLOCATION, {"allocation": name})))
+        parties = ("operator-1", "approver-1", "approver-2", "admin-1", "auditor-1", "partner-jp")
+        clients = {party: await stack.enter_async_context(stage.client(stage.urls[name], party)) for party in parties}
+        yield Reserve(stage, allocation, allocation, clients)
+
+
 async def _begin(reserve: Reserve) -> None:
     await reserve.happen(register(), lot(units=400), SetProtectedStock(mass_g=100 * UNIT_G, authority="Minister", reason="floor"))
 
@@ -172,7 +192,7 @@ async def _begin(reserve: Reserve) -> None:
         agreement = {"partner": partner, "products": [terms], "priority_class": 0}
         days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
         await reserve.post("operator-1", "/v1/agreements", agreement | days)
-    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
-    await reserve.post("admin-1", "/v1/approver-keys", key)
+    await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+    await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await an_active_policy(reserve, POLICY)

@@ -8,18 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
+from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.main import SERVICE as ALLOCATION
 from services.loans.main import SERVICE as LOANS
 from shared.clock import SystemClock, day_of
 from shared.engines.engines import Engines
 from shared.process.service import Service
 from shared.settings import Settings
-from shared.terms.approval import approve, public_key_hex
 from tests.contract.allocation_stage import Reserve, renamed
 from tests.kernel.stage import Running, Stage, a_stage, free_port, until
+from tests.stories.log import ORIGIN
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
 PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")
@@ -77,8 +78,7 @@ class Lender(Reserve):
     beside: dict[str, Running]
 
     async def approve(self, path: str, document: str, purpose: str) -> Any:
-        signed = approve(document, self.key, approver=self.subject("approver-1"), purpose=purpose)
-        return await self.post("approver-1", path, msgspec.to_builtins(signed))
+        return await self.post("approver-1", path, self.signed(document, purpose))
 
     async def committed(self, terms: Any) -> str:
         """A loan that the facility has committed itself to."""
@@ -117,17 +117,17 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
         clients = {party: await stack.enter_async_context(stage.client(url, party)) for party in PARTIES}
         lender = Lender(stage, loans, allocation, clients)
         lender.beside = dict(zip((each.name for each in beside), others, strict=True))
-        enrolled = {"subject": lender.subject("approver-1"), "public_key": public_key_hex(lender.key)}
         async with stage.client(stage.urls[names["allocation"]], "admin-1") as admin:
-            answer = await admin.post("/v1/approver-keys", json=enrolled, headers={"Idempotency-Key": "enrol"})
-            assert answer.is_success, answer.text
 
-            async def register(instrument: dict[str, Any]) -> Any:
-                made = await admin.post("/v1/instruments", json=instrument, headers={"Idempotency-Key": secrets.token_hex(8)})
+            async def post(path: str, body: dict[str, Any]) -> Any:
+                made = await admin.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
                 assert made.is_success, made.text
                 return made.json()
 
-            [delegation] = await empower(register, {lender.subject("approver-1"): "approver"})
+            lender.registrar = Registrar(post, ORIGIN)
+            await lender.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+            await lender.registrar.enrol(lender.subject("approver-1"), lender.key)
+            [delegation] = await empower(lender.register, {lender.subject("approver-1"): "approver"})
 
         async def known() -> Any:
             async with stage.sql(names["loans"]) as sql:

@@ -3,19 +3,13 @@
 import hashlib
 from typing import Any, Protocol
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from shared.terms.approval import approve
-
 
 class Stands(Protocol):
     """A stage where everyone calls with their own token, and one approver's key is enrolled."""
 
-    key: Ed25519PrivateKey
     clients: dict[str, Any]
 
-    def subject(self, who: str) -> str: ...
+    def signed(self, document: str, purpose: str, who: str = "approver-1", **changed: Any) -> Any: ...
 
     async def post(self, who: str, path: str, body: Any = None, *, key: str | None = None) -> Any: ...
 
@@ -30,9 +24,9 @@ async def an_active_policy(stage: Stands, name: str, active_from: str | None = N
     return version
 
 
-async def signed_policy(stage: Stands, path: str, who: str = "approver-1", key: Ed25519PrivateKey | None = None) -> Any:
+async def signed_policy(stage: Stands, path: str, who: str = "approver-1", **changed: Any) -> Any:
     """What `reserve approve` makes of a version's document."""
     answer = await stage.clients[who].get(f"{path}/document")
     assert answer.is_success, answer.text
     document = hashlib.sha256(answer.content).hexdigest()
-    return msgspec.to_builtins(approve(document, key or stage.key, approver=stage.subject(who), purpose="policy"))
+    return stage.signed(document, "policy", who, **changed)

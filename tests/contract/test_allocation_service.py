@@ -19,11 +19,11 @@ from services.allocation.domain.decisions.decision import decision_hash, read_fi
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.products import SetProtectedStock
 from services.inventory.events import HoldId
-from shared.terms.approval import public_key_hex
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import until
+from tests.stories.log import ORIGIN
 from tests.stories.powers import may
 from tests.stories.stockpile import UNIT_G
 
@@ -168,8 +168,7 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     assert await reserve.refused("approver-1", path, signed | {"approver": "someone"}) == (403, "approval_of_another_approver")
     stranger = Ed25519PrivateKey.generate()
     assert await reserve.refused("approver-1", path, await reserve.approval(round, key=stranger)) == (404, "approver_key_not_found")
-    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(stranger)}
-    name = (await reserve.post("admin-1", "/v1/approver-keys", key))["key"]
+    name = (await reserve.registrar.enrol(reserve.subject("approver-1"), stranger))["key"]
     await reserve.post("approver-1", path, await reserve.approval(round, key=stranger))
     assert await reserve.refused("approver-1", path, signed) == (409, "approval_duplicate")
     await reserve.post("admin-1", f"/v1/approver-keys/{name}/revoke", {"reason": "lost"})
@@ -183,6 +182,30 @@ async def test_an_approval_that_cannot_count_is_refused(reserve: Reserve):
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     await reserve.status(round, "released")
+
+
+async def test_an_approval_counts_only_as_what_it_was_signed_as(reserve: Reserve):
+    round = await reserve.a_round(2, 2)
+    await reserve.propose(round, 2)
+    path, signed = f"/v1/rounds/{round}/approvals", await reserve.approval(round)
+    in_a_drill = await reserve.approval(round, origin="reserve/ledger/a-drill")
+    of_the_first_version = await reserve.approval(round, origin=None, authority=None)
+    refusals = [
+        (in_a_drill, 409, "approval_of_another_log"),
+        (in_a_drill | {"origin": ORIGIN}, 422, "approval_signature_invalid"),
+        (of_the_first_version, 422, "approval_of_first_version"),
+        (of_the_first_version | {"origin": ORIGIN}, 422, "approval_without_instrument"),
+        (of_the_first_version | {"origin": ORIGIN, "authority": signed["authority"]}, 422, "approval_signature_invalid"),
+        (await reserve.approval(round, authority=None), 422, "approval_without_instrument"),
+        (signed | {"purpose": "ratification"}, 409, "approval_of_another_document"),
+    ]
+    for sent, *refused in refusals:
+        assert await reserve.refused("approver-1", path, sent) == tuple(refused), sent
+    policy = reserve.signed(signed["document"], "policy")
+    assert await reserve.refused("approver-1", path, policy) == (409, "approval_of_another_document")
+    assert await reserve.refused("approver-1", path, policy | {"purpose": "decision"}) == (422, "approval_signature_invalid")
+    await reserve.post("approver-1", path, signed)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
 
 
 async def test_a_proposal_posted_twice_is_one_decision(reserve: Reserve):

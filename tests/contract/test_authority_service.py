@@ -3,11 +3,9 @@
 import asyncio
 from typing import Any
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.terms.approval import approve, public_key_hex
-from tests.contract.allocation_stage import PRODUCT, Reserve
+from tests.contract.allocation_stage import POLICY, PRODUCT, UNKNOWN, Reserve
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
@@ -39,13 +37,12 @@ async def delegated(reserve: Reserve, **changes: Any) -> Any:
     return await reserve.register(instrument(reserve, **(told | changes)))
 
 
-async def signature(reserve: Reserve, round: str, purpose: str = "decision") -> Any:
+async def signature(reserve: Reserve, round: str, purpose: str = "decision", **changed: Any) -> Any:
     """Of the second approver, with a key of their own."""
     if not OWN:
-        key = {"subject": reserve.subject("approver-2"), "public_key": public_key_hex(SECOND)}
-        OWN["key"] = await reserve.post("admin-1", "/v1/approver-keys", key)
+        OWN["key"] = await reserve.registrar.enrol(reserve.subject("approver-2"), SECOND)
     decision = (await reserve.get("operator-1", f"/v1/rounds/{round}"))["decision"]
-    return msgspec.to_builtins(approve(decision, SECOND, approver=reserve.subject("approver-2"), purpose=purpose))
+    return reserve.signed(decision, purpose, "approver-2", **changed)
 
 
 async def a_proposal(reserve: Reserve, units: int = 4) -> str:
@@ -77,15 +74,19 @@ async def test_an_instrument_that_is_wider_than_what_it_stands_under_is_refused(
 
 async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserve):
     round = await a_proposal(reserve)
-    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
-    assert await reserve.refused("approver-2", path, signed) == (403, "authority_missing")
-    others = (await reserve.get("operator-1", "/v1/instruments", holder=reserve.subject("approver-1")))["data"][0]["instrument"]
-    assert await reserve.refused("approver-2", path, signed | {"authority": others}) == (403, "authority_of_another")
-    too_small = await delegated(reserve, limit_g=UNIT_G)
-    assert await reserve.refused("approver-2", path, signed) == (403, "authority_over_limit")
+    path = f"/v1/rounds/{round}/approvals"
+    others = reserve.registrar.instruments[reserve.subject("approver-1")]
+    unknown = await signature(reserve, round, authority=f"ins_{UNKNOWN}")
+    assert await reserve.refused("approver-2", path, unknown) == (403, "authority_missing")
+    assert await reserve.refused("approver-2", path, await signature(reserve, round, authority=others)) == (403, "authority_of_another")
+    await delegated(reserve, limit_g=UNIT_G)
+    too_small = await signature(reserve, round)
+    assert await reserve.refused("approver-2", path, too_small) == (403, "authority_over_limit")
     enough = await delegated(reserve)
-    assert await reserve.refused("approver-2", path, signed | {"authority": too_small["instrument"]}) == (403, "authority_over_limit")
-    approved = await reserve.post("approver-2", path, signed)
+    assert await reserve.refused("approver-2", path, too_small) == (403, "authority_over_limit")
+    relabelled = too_small | {"authority": enough["instrument"]}
+    assert await reserve.refused("approver-2", path, relabelled) == (422, "approval_signature_invalid")
+    approved = await reserve.post("approver-2", path, await signature(reserve, round))
     assert approved["authority"] == enough["instrument"]
 
     await reserve.post("admin-1", f"/v1/instruments/{enough['instrument']}/end", {"reason": "another office"})
@@ -101,8 +102,8 @@ async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserv
 
 
 async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reserve):
-    public_key = public_key_hex(Ed25519PrivateKey.generate())
-    bodies = [{"subject": f"sub_{number}", "public_key": public_key} for number in range(8)]
+    key = Ed25519PrivateKey.generate()
+    bodies = [reserve.registrar.enrolment(f"sub_{number}", key) for number in range(8)]
     answers = await asyncio.gather(
         *(reserve.clients["admin-1"].post("/v1/approver-keys", json=each, headers={"Idempotency-Key": each["subject"]}) for each in bodies)
     )
@@ -111,10 +112,11 @@ async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reser
 
 async def test_an_acting_officer_approves_on_the_named_days(reserve: Reserve):
     round = await a_proposal(reserve)
-    path, signed = f"/v1/rounds/{round}/approvals", await signature(reserve, round)
+    path = f"/v1/rounds/{round}/approvals"
     held = await reserve.register(instrument(reserve, holder="office:secretary"))
     acting = {"officer": reserve.subject("approver-2"), "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
-    await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/acting", acting)
+    await reserve.registrar.name_acting(held["instrument"], "office:secretary", acting)
+    signed = await signature(reserve, round, authority=held["instrument"])
     assert (await reserve.post("approver-2", path, signed))["authority"] == held["instrument"]
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "tried"})
     await reserve.post("admin-1", f"/v1/instruments/{held['instrument']}/end", {"reason": "tried"})
@@ -170,12 +172,80 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
     assert (seen["approvals_needed"], report["decided_by"]["approvals_needed"]) == (1, 1)
 
     path = f"/v1/rounds/{round}/ratification"
-    own = msgspec.to_builtins(approve(seen["decision"], reserve.key, approver=reserve.subject("approver-1"), purpose="ratification"))
+    own = reserve.signed(seen["decision"], "ratification")
     assert await reserve.refused("approver-1", path, own) == (403, "ratification_by_decider")
-    signed = await signature(reserve, round, "ratification")
     held = await delegated(reserve, acts=["ratify"])
+    signed = await signature(reserve, round, "ratification")
     assert await reserve.refused("approver-2", path, signed | {"purpose": "decision"}) == (409, "approval_of_another_document")
     ratified = await reserve.post("approver-2", path, signed)
     assert (ratified["authority"], ratified["late"]) == (held["instrument"], False)
     assert (await reserve.get("operator-1", f"/v1/rounds/{round}"))["ratification"] == "ratified"
     assert await reserve.refused("approver-2", path, signed) == (409, "ratification_not_due")
+
+
+async def with_interest(reserve: Reserve, who: str, about: str, name: str, *, withdrawn: bool = False) -> None:
+    path = f"/v1/officials/{reserve.subject(who)}/conflicts"
+    await reserve.post("admin-1", f"{path}/withdraw" if withdrawn else path, {"about": about, "name": name, "reason": "shares"})
+
+
+async def test_a_conflict_that_is_declared_after_an_approval_makes_it_lapse(reserve: Reserve):
+    round = await a_proposal(reserve)
+    await reserve.approve(round)
+    await with_interest(reserve, "approver-1", "company", "Sojitz")
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing")
+
+    async def lapsed() -> bool:
+        return not (await reserve.get("operator-1", f"/v1/rounds/{round}"))["approvals"]
+
+    await until(lapsed)
+    await with_interest(reserve, "approver-1", "company", "Sojitz", withdrawn=True)
+    assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "approvals_missing"), "it stays lapsed"
+    await reserve.approve(round)
+    await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
+    await reserve.status(round, "released")
+
+
+async def test_a_conflict_that_is_found_after_certification_asks_for_a_review_and_is_reported(reserve: Reserve):
+    round = await reserve.certified_round(4, 4, supply=4)
+    await reserve.status(round, "released")
+    before = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
+    assert "conflicts" not in before
+    await with_interest(reserve, "approver-1", "round", round)
+
+    async def asked() -> Any:
+        return [row for row in (await reserve.get("auditor-1", "/v1/reviews"))["data"] if row["round"] == round]
+
+    [review] = await until(asked)
+    assert (review["status"], review["partner"]) == ("requested", None)
+    assign, auditor = f"/v1/reviews/{review['review']}/assign", {"reviewer": reserve.subject("auditor-1")}
+    await with_interest(reserve, "auditor-1", "partner", "US")
+    assert await reserve.refused("operator-1", assign, auditor) == (403, "conflict_of_interest")
+    await with_interest(reserve, "auditor-1", "partner", "US", withdrawn=True)
+    await reserve.post("operator-1", assign, auditor)
+    report = await reserve.get("operator-1", f"/v1/rounds/{round}/report")
+    [conflict] = report["conflicts"]
+    assert (conflict["official"], conflict["about"], conflict["name"]) == (reserve.subject("approver-1"), "round", round)
+    await with_interest(reserve, "approver-1", "round", round, withdrawn=True)
+
+
+async def test_who_has_an_interest_neither_opens_nor_proposes_certifies_or_answers(reserve: Reserve):
+    round = await a_proposal(reserve)
+    await reserve.approve(round)
+    request = (await reserve.get("operator-1", f"/v1/rounds/{round}"))["requests"][0]
+    objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["less than asked"]}))["objection"]
+    another = await reserve.accepted_request("partner-jp", 1)
+    opening = {"product": PRODUCT, "requests": [another], "policy": POLICY}
+    acts = [
+        ("/v1/rounds", opening),
+        (f"/v1/rounds/{round}/propose", {"supply_g": 4 * UNIT_G}),
+        (f"/v1/rounds/{round}/certify", None),
+        (f"/v1/objections/{objection}/answer", {"upheld": False, "reasons": ["as the policy has it"]}),
+    ]
+    for interest in (("company", "Sojitz"), ("partner", "JP"), ("product", PRODUCT)):
+        await with_interest(reserve, "operator-1", *interest)
+        for path, body in acts:
+            assert await reserve.refused("operator-1", path, body) == (403, "conflict_of_interest"), path
+        await with_interest(reserve, "operator-1", *interest, withdrawn=True)
+    for path, body in (acts[0], acts[3], acts[2]):
+        await reserve.post("operator-1", path, body)
+    await reserve.status(round, "released")

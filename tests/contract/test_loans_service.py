@@ -76,6 +76,25 @@ async def test_a_condition_is_waived_only_with_a_second_person_s_signature(lende
     assert paid["seen"][0]["status"] == "waived"
 
 
+async def test_who_has_an_interest_in_the_borrower_pays_nothing_out(lender: Lender):
+    loan = await lender.committed(TERMS | {"precedents": []})
+    path = f"/v1/loans/{loan}/advances"
+    advance = await lender.post("operator-1", path, {"amount_minor": 1, "purpose": "a furnace"})
+    pay, paid = f"{path}/{advance['advance']}/pay", {"paid_on": str(TODAY)}
+    conflict = {"about": "company", "name": TERMS["borrower"], "reason": "holds shares"}
+    declared = f"/v1/officials/{lender.subject('operator-1')}/conflicts"
+    registry = lender.allocation.kernel.service.name
+    async with lender.stage.client(lender.stage.urls[registry], "admin-1") as admin:
+        answer = await admin.post(declared, json=conflict, headers={"Idempotency-Key": "declare"})
+        assert answer.is_success, answer.text
+        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT true FROM conflicts"))
+        assert await lender.refused("operator-1", pay, paid) == (403, "conflict_of_interest")
+        answer = await admin.post(f"{declared}/withdraw", json=conflict, headers={"Idempotency-Key": "withdraw"})
+        assert answer.is_success, answer.text
+        await until(lambda: lender.loans.kernel.pool.fetchval("SELECT count(*) = 0 FROM conflicts"))
+    await lender.post("operator-1", pay, paid)
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [

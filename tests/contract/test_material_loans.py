@@ -7,18 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import empower
+from reserve.demo.registrar import WITNESS
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
 from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
-from shared.terms.approval import approve, public_key_hex
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, Reserve, renamed
 from tests.contract.any_order import assert_no_order_matters
 from tests.contract.policy_stage import an_active_policy
@@ -112,8 +111,7 @@ class Lending:
         return loan
 
     async def sign(self, path: str, document: str, purpose: str = MaterialTermsPaper.purpose) -> Any:
-        signed = approve(document, self.reserve.key, approver=self.reserve.subject("approver-1"), purpose=purpose)
-        return await self.post(path, msgspec.to_builtins(signed), "approver-1")
+        return await self.post(path, self.reserve.signed(document, purpose), "approver-1")
 
     async def agree(self, loan: str, **changes: Any) -> None:
         proposed = await self.post(f"/v1/material-loans/{loan}/terms", TERMS | changes)
@@ -181,8 +179,8 @@ async def _begin(lending: Lending) -> None:
     terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
     days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
     await reserve.post("operator-1", "/v1/agreements", {"partner": "JP", "products": [terms], "priority_class": 0} | days)
-    key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
-    await reserve.post("admin-1", "/v1/approver-keys", key)
+    await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+    await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     [delegation] = await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await until(lambda: lending.loans.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", delegation))
     await an_active_policy(reserve, POLICY)
@@ -316,9 +314,7 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(lending: Lending):
     key = Ed25519PrivateKey.generate()
     offered = await lending.awarded(1)
     proposed = await lending.post(f"/v1/material-loans/{offered}/terms", TERMS)
-    forged = msgspec.to_builtins(
-        approve(proposed["document"], key, approver=lending.reserve.subject("approver-1"), purpose=MaterialTermsPaper.purpose)
-    )
+    forged = lending.reserve.signed(proposed["document"], MaterialTermsPaper.purpose, key=key)
     assert await lending.refused(f"/v1/material-loans/{offered}/approvals", forged, "approver-1") == (404, "approver_key_not_found")
 
 

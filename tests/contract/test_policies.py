@@ -1,7 +1,6 @@
 """The life of a policy over HTTP, on the real PostgreSQL."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.commands.signable import read_signable
 from reserve.demo.instruments import empower
-from services.allocation.main import SERVICE as ALLOCATION
+from reserve.demo.registrar import WITNESS
 from shared.engines.engines import Engines
-from shared.terms.approval import public_key_hex
-from tests.contract.allocation_stage import TODAY, Reserve, renamed
+from tests.contract.allocation_stage import TODAY, Reserve, allocation_alone
 from tests.contract.policy_stage import an_active_policy, signed_policy
-from tests.kernel.stage import a_stage, free_port
 
 NOW, LATER = str(TODAY), str(TODAY + timedelta(days=30))
 DRAFT = {"active_from": NOW, "terms": {}}
@@ -24,16 +21,9 @@ DRAFT = {"active_from": NOW, "terms": {}}
 @pytest.fixture(scope="module")
 async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
     """Allocation alone: policies need no stock."""
-    async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(a_stage(servers, tmp_path_factory.mktemp("policies")))
-        name = stage.name("allocation")
-        stage.urls[name] = f"http://127.0.0.1:{free_port()}"
-        allocation = await stack.enter_async_context(stage.serving(renamed(ALLOCATION, {"allocation": name})))
-        parties = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp")
-        clients = {party: await stack.enter_async_context(stage.client(stage.urls[name], party)) for party in parties}
-        reserve = Reserve(stage, allocation, allocation, clients)
-        key = {"subject": reserve.subject("approver-1"), "public_key": public_key_hex(reserve.key)}
-        await reserve.post("admin-1", "/v1/approver-keys", key)
+    async with allocation_alone(servers, tmp_path_factory.mktemp("policies")) as reserve:
+        await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
+        await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
         await reserve.post("admin-1", "/v1/partners", {"partner": "JP", "name": "Japan"})
         await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
         yield reserve

@@ -16,7 +16,6 @@ from services.inventory.events import HoldId
 from shared.clock import SystemClock, day_of, written
 from shared.engines.engines import Engines
 from shared.settings import Settings
-from shared.terms.approval import approve
 from tests.contract.allocation_stage import PRODUCT, UNKNOWN, Reserve, a_reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.kernel.stage import Day, until
@@ -101,8 +100,7 @@ class Hall:
     async def approval(self, tender: str, purpose: str = "tender") -> Any:
         file = read_tender_file(msgspec.json.encode(await self.reserve.get("approver-1", f"/v1/tenders/{tender}/decision")))
         assert recompute_tender(file) == []
-        signed = approve(tender_decision_hash(file), self.reserve.key, approver=self.reserve.subject("approver-1"), purpose=purpose)
-        return msgspec.to_builtins(signed)
+        return self.reserve.signed(tender_decision_hash(file), purpose)
 
     async def approve(self, tender: str) -> Any:
         return await self.reserve.post("approver-1", f"/v1/tenders/{tender}/approvals", await self.approval(tender))
@@ -291,6 +289,28 @@ async def test_an_approval_counts_only_for_the_tender_that_was_signed_and_once(h
     assert await hall.reserve.refused("approver-1", path, signed) == (409, "approval_of_another_document")
     await hall.approve(tender)
     assert await hall.reserve.refused("approver-1", path, await hall.approval(tender)) == (409, "approval_duplicate")
+
+
+async def test_who_has_an_interest_in_a_bidder_neither_proposes_nor_certifies_and_approves_no_more(hall: Hall):
+    tender = await hall.bidden(JP=(("2500", 1),))
+    reserve, path = hall.reserve, f"/v1/tenders/{tender}"
+    conflict = {"about": "partner", "name": "JP", "reason": "shares"}
+
+    async def about(who: str, act: str = "") -> None:
+        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(who)}/conflicts{act}", conflict)
+
+    await about("operator-1")
+    assert await reserve.refused("operator-1", f"{path}/propose") == (403, "conflict_of_interest")
+    await about("operator-1", "/withdraw")
+    await hall.propose(tender)
+    await hall.approve(tender)
+    await about("operator-1")
+    assert await reserve.refused("operator-1", f"{path}/certify") == (403, "conflict_of_interest")
+    await about("operator-1", "/withdraw")
+    await about("approver-1")
+    assert await reserve.refused("operator-1", f"{path}/certify") == (409, "approvals_missing")
+    await about("approver-1", "/withdraw")
+    await hall.certify(tender)
 
 
 async def test_a_tender_that_inventory_refuses_is_proposed_and_approved_again(hall: Hall):

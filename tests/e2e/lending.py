@@ -3,10 +3,7 @@
 import secrets
 from typing import Any
 
-import msgspec
-
 from reserve.client import Client, ProblemAnswer
-from shared.terms.approval import approve
 from tests.e2e.world import UNIT_G, World
 from tests.waiting import until
 
@@ -57,8 +54,7 @@ def loan_body(world: World, **changed: Any) -> dict[str, Any]:
 
 
 async def signed(world: World, path: str, document: str, purpose: str, approver: str = "approver-1") -> Any:
-    approval = approve(document, world.keys[approver], approver=await world.subject(approver), purpose=purpose)
-    return (await world.post(world.clients[approver], path, msgspec.to_builtins(approval))).body
+    return (await world.post(world.clients[approver], path, await world.approval(document, approver, purpose))).body
 
 
 async def reached(client: Client, path: str, status: str) -> Any:

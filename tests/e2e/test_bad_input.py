@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.client import ProblemAnswer
-from shared.terms.approval import approve, public_key_hex
 from tests.e2e.refusals import APPROVALS, NOBODY, REQUESTS, Bad, Ground, assert_problem
 from tests.e2e.tokens import bad_tokens, of_two_roles
 from tests.e2e.world import DISPATCH, UNIT_G, World, product_body
@@ -49,7 +47,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
     await world.accepted(decided, UNIT_G)
     round = await world.opened(product, [decided])
     second = await world.subject("approver-2")
-    key = (await world.post(world.admin, "/allocation/v1/approver-keys", {"subject": second, "public_key": public_key_hex(REVOKED)}))["key"]
+    key = (await world.registrar.enrol(second, REVOKED))["key"]
     await world.post(world.admin, f"/allocation/v1/approver-keys/{key}/revoke", {"reason": "lost"})
 
     async with httpx.AsyncClient(base_url=world.running.endpoints.base_url, timeout=HANGS_AFTER_S) as http:
@@ -338,12 +336,12 @@ class TestApprovals:
         await self.refused(ground, "approver-2", other, 422, "approval_signature_invalid", "/signature")
 
     async def test_a_revoked_key_approves_nothing(self, ground: Ground) -> None:
-        signed = approve(ground["decision"], REVOKED, approver=await ground.world.subject("approver-2"))
-        await self.refused(ground, "approver-2", msgspec.to_builtins(signed), 409, "approver_key_revoked", "/key_id")
+        signed = await ground.world.approval(ground["decision"], "approver-2", key=REVOKED)
+        await self.refused(ground, "approver-2", signed, 409, "approver_key_revoked", "/key_id")
 
     async def test_an_unknown_key_approves_nothing(self, ground: Ground) -> None:
-        signed = approve(ground["decision"], Ed25519PrivateKey.generate(), approver=await ground.world.subject("approver-2"))
-        await self.refused(ground, "approver-2", msgspec.to_builtins(signed), 404, "approver_key_not_found", "/key_id")
+        signed = await ground.world.approval(ground["decision"], "approver-2", key=Ed25519PrivateKey.generate())
+        await self.refused(ground, "approver-2", signed, 404, "approver_key_not_found", "/key_id")
 
     async def test_nobody_hands_in_anothers_approval(self, ground: Ground) -> None:
         approval = await ground.world.approval(ground["decision"], "approver-1")

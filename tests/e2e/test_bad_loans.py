@@ -9,7 +9,6 @@ import httpx
 import msgspec
 import pytest
 
-from shared.terms.approval import approve
 from tests.e2e.lending import (
     HOLDINGS,
     LOANS,
@@ -630,27 +629,24 @@ class TestApprovals:
     """Of a loan's proposal."""
 
     async def test_an_approval_for_another_purpose_does_not_count(self, ground: Ground) -> None:
-        signed = approve(ground.document, ground.world.keys["approver-1"], approver=await ground.world.subject("approver-1"))
+        signed = await ground.world.approval(ground.document)
         await self.refused(ground, signed, 409, "approval_of_another_document")
 
     async def test_an_approval_of_another_proposal_does_not_count(self, ground: Ground) -> None:
-        subject = await ground.world.subject("approver-1")
-        signed = approve("0" * 64, ground.world.keys["approver-1"], approver=subject, purpose="loan_proposal")
+        signed = await ground.world.approval("0" * 64, purpose="loan_proposal")
         await self.refused(ground, signed, 409, "approval_of_another_document")
 
     async def test_anothers_key_does_not_sign(self, ground: Ground) -> None:
-        subject = await ground.world.subject("approver-1")
-        signed = approve(ground.document, ground.world.keys["approver-2"], approver=subject, purpose="loan_proposal")
+        signed = await ground.world.approval(ground.document, purpose="loan_proposal", key=ground.world.keys["approver-2"])
         await self.refused(ground, signed, 404, "approver_key_not_found")
 
     async def test_an_operator_is_no_approver(self, ground: Ground) -> None:
-        subject = await ground.world.subject("approver-1")
-        signed = approve(ground.document, ground.world.keys["approver-1"], approver=subject, purpose="loan_proposal")
+        signed = await ground.world.approval(ground.document, purpose="loan_proposal")
         await self.refused(ground, signed, 403, "forbidden", who="operator-1")
 
     async def refused(self, ground: Ground, signed: Any, status: int, code: str, who: str = "approver-1") -> None:
         before = await ground.world.heads()
-        answer = await ground.sends(who, f"{LOANS}/{ground.proposed}/approvals", msgspec.to_builtins(signed))
+        answer = await ground.sends(who, f"{LOANS}/{ground.proposed}/approvals", signed)
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
         assert no_more_than(before, await ground.world.heads())
 

@@ -23,9 +23,10 @@ from joserfc.jwk import ECKey
 
 from reserve.client import Client, ProblemAnswer
 from reserve.demo.instruments import empower
+from reserve.demo.registrar import Registrar
 from services.registry import JOURNALED
 from shared.clock import day_of
-from shared.terms.approval import approve, public_key_hex
+from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.running import Running
 from tests.waiting import HANGS_AFTER_S, until
 
@@ -55,7 +56,10 @@ class World:
         self.auditor = clients["auditor-1"]
         self.admin = clients["admin-1"]
         self.keys = {client_id: Ed25519PrivateKey.generate() for client_id in ("approver-1", "approver-2")}
+        log_key = parse_verifier_key((running.folder / "keys" / "ledger.vkey").read_text().strip())
+        self.registrar = Registrar(lambda path, body: self.post(self.admin, f"/allocation{path}", body), log_key.name)
         self._numbers = itertools.count(1)
+        self._instruments: dict[str, str] = {}  # by holder
         self._policies: dict[bytes, str] = {}  # their names, by what they say
 
     def partner(self, code: str) -> Client:
@@ -133,7 +137,7 @@ class World:
 
     async def registered(self, instrument: dict[str, Any]) -> Any:
         """An instrument that inventory and loans know of as well."""
-        made = await self.post(self.admin, "/allocation/v1/instruments", instrument)
+        made = await self.registrar.register(instrument)
         for path in ("/inventory/v1/releases", "/loans/v1/loans"):
             await self.operator.get(path, at_least=made.position)
         return made.body
@@ -262,11 +266,19 @@ class World:
         decision: str = (await self.post(self.operator, f"/allocation/v1/rounds/{round}/propose", {"supply_g": supply_g}))["decision"]
         return decision
 
-    async def approval(self, document: str, approver: str = "approver-1", purpose: str = "decision") -> dict[str, Any]:
-        """What `reserve approve` writes, signed with the approver's own key."""
-        signed = approve(document, self.keys[approver], approver=await self.subject(approver), purpose=purpose)
-        written: dict[str, Any] = msgspec.to_builtins(signed)
-        return written
+    async def approval(
+        self, document: str, approver: str = "approver-1", purpose: str = "decision", key: Ed25519PrivateKey | None = None
+    ) -> dict[str, Any]:
+        """What `reserve approve` writes, signed with the approver's own key, under the widest instrument of theirs."""
+        subject = await self.subject(approver)
+        authority = await self._widest_instrument(subject)
+        return self.registrar.sign(document, purpose, subject, key=key or self.keys[approver], authority=authority)
+
+    async def _widest_instrument(self, subject: str) -> str:
+        if subject not in self._instruments:
+            held = [row for row in await self.rows(self.auditor, "/allocation/v1/instruments", holder=subject) if row["ended_on"] is None]
+            self._instruments[subject] = max(held, key=lambda row: (row["limit_g"] is None, len(row["acts"])))["instrument"]
+        return self._instruments[subject]
 
     async def approved(self, round: str, decision: str, approver: str = "approver-1") -> None:
         await self.post(self.clients[approver], f"/allocation/v1/rounds/{round}/approvals", await self.approval(decision, approver))
@@ -402,7 +414,6 @@ async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIter
             ).position
             await world.operator.get("/inventory/v1/products", at_least=position)
         for approver, key in world.keys.items():
-            body = {"subject": await world.subject(approver), "public_key": public_key_hex(key)}
-            await world.post(world.admin, "/allocation/v1/approver-keys", body)
+            await world.registrar.enrol(await world.subject(approver), key)
         await empower(world.registered, {await world.subject(client_id): client_id for client_id in EMPOWERED})
         yield world

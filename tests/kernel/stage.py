@@ -37,6 +37,7 @@ from shared.settings import Settings
 from shared.tls import trusted
 from shared.writer.commands import Context
 from shared.writer.writer import Writer
+from tests.stories.log import LOG_KEY
 from tests.waiting import HANGS_AFTER_S, until
 
 
@@ -180,6 +181,7 @@ class Stage:
             "token_url": f"{self.issuer}/oauth/token",
             "client_id": client.client_id,
             "client_secret": client.client_secret,
+            "ledger_public_key": str(LOG_KEY),
             "require_ledger_at_start": False,
             "log_level": "WARNING",
         }

@@ -8,6 +8,7 @@ from services.allocation.domain.authority.instrument import EndInstrument, Regis
 from services.allocation.events.authority import Power
 from shared.terms.authority import Capacity, Kind
 from tests.simulation.client import Client
+from tests.stories.endorsing import CEREMONY
 
 if TYPE_CHECKING:
     from tests.simulation.clients import Approver
@@ -65,4 +66,5 @@ def _instrument(instrument: Any, under: Any, holder: Any, above: tuple[Any, ...]
         valid_from=date(2025, 1, 1),
         valid_until=date(2030, 12, 31),
         may_sub_delegate=True,
+        endorsing=CEREMONY,
     )

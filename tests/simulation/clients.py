@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
+from services.allocation.domain.authority.approver import RevokeKey
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.opening import OpenRound
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, SubmitRequest, WithdrawRequest
@@ -44,6 +44,7 @@ from tests.simulation.authority_clients import KEEPER, capacity, replace_authori
 from tests.simulation.client import Client, NotNow, Prepare
 from tests.simulation.screening_clients import findings
 from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
+from tests.stories.endorsing import enrolment
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
@@ -346,8 +347,7 @@ def signing_of(client: Client, signed: SignedApproval, approver: Approver, on: d
 
 
 async def enrol(client: Client, approver: Approver) -> None:
-    command = EnrolKey(subject=approver.subject, key=approver.key_id, public_key=approver.public_key)
-    await client.do("allocation", f"approver/{approver.subject}", command)
+    await client.do("allocation", f"approver/{approver.subject}", enrolment(approver.subject, approver.key))
 
 
 async def read_book(client: Client, product: str) -> Book | None:

@@ -9,6 +9,7 @@ from services.allocation.domain.authority.instrument import NameActingOfficer
 from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
 from tests.simulation.client import Client
 from tests.simulation.clients import Approver, enrol
+from tests.stories.endorsing import CEREMONY
 
 
 async def stand_in(client: Client, deputy: Approver, holder: Approver, until_s: float) -> None:
@@ -20,7 +21,7 @@ async def stand_in(client: Client, deputy: Approver, holder: Approver, until_s: 
         if held and client.dice.random() < 0.2:
             today = client.world.today()
             until = today + timedelta(days=client.dice.choice((0, 1, 3)))
-            naming = NameActingOfficer(officer=deputy.subject, valid_from=today, valid_until=until)
+            naming = NameActingOfficer(officer=deputy.subject, valid_from=today, valid_until=until, endorsing=CEREMONY)
             await client.do("allocation", f"instrument/{client.dice.choice(held)[0].id}", naming)
 
 

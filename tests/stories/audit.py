@@ -38,6 +38,7 @@ from shared.journal.codec import type_of
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data
 from shared.journal.record import canonical as canonical_event
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited, Kind
 from tests.stories.powers import ACTS, INSTRUMENT
@@ -152,9 +153,11 @@ def grant(given: allocation.Award, decision: Any = DECISION) -> Step:
     )
 
 
-def approval(subject: str = "sub_approver", key: Ed25519PrivateKey = APPROVER_KEY, decision: str = DECISION) -> allocation.Approval:
-    signed: Any = approve(decision, key, approver=subject)
-    return allocation.Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
+def approval(
+    subject: str = "sub_approver", key: Ed25519PrivateKey = APPROVER_KEY, decision: str = DECISION, **said: Any
+) -> allocation.Approval:
+    """`said`: what else the statement names; nothing: it is of the first version."""
+    return approval_of(approve(decision, key, approver=subject, **said), TODAY)
 
 
 def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:

@@ -221,7 +221,8 @@ def check_at_home(home: Path, key: str) -> None:
     for file in sorted(home.glob("*.certificate.json")):
         (home / f"{file.name}.checked").write_text(reserve("certificate", "verify", file, "--log-key", key, "--json"))
     for file in sorted(home.glob("*-*.json")):
-        reserve("approve", file, "--key", home / "approver-1.pem", "--approver", "sub_1", "--out", home / f"{file.name}.approval")
+        named = ("--approver", "sub_1", "--authority", "ins_1", "--log-key", key)
+        reserve("approve", file, "--key", home / "approver-1.pem", *named, "--out", home / f"{file.name}.approval")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from services.allocation.events.authority import (
     ConflictWithdrawn,
     InstrumentEnded,
     InstrumentRegistered,
+    PersonNamed,
 )
 from services.allocation.events.partners import ApproverKeyEnrolled, ApproverKeyRevoked
-from shared.terms.acting import EndOfAuthority, EndOfConflict, EndOfKey, NewAuthority, NewConflict, NewKey, NewOfficer, Tells
+from shared.terms.acting import EndOfAuthority, EndOfConflict, EndOfKey, NewAuthority, NewConflict, NewKey, NewOfficer, NewPerson, Tells
 from shared.terms.authority import Acting, Authority, interest_in
 
 
@@ -52,6 +53,7 @@ AUTHORITY: Tells = {
     InstrumentEnded: changed,
     ConflictDeclared: _declared,
     ConflictWithdrawn: _withdrawn,
+    PersonNamed: lambda event: NewPerson(event.official, event.person),
 }
 ACTING: Tells = {  # with the keys that people sign by
     **AUTHORITY,

@@ -6,10 +6,12 @@ from typing import Literal, NewType
 
 import msgspec
 
-from services.allocation.events.ids import ProductId, SubjectId
+from services.allocation.events.ids import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 from shared.terms.authority import Cited, Kind
 
+PersonId = NewType("PersonId", str)  # "per_01j...", opaque
 InstrumentId = NewType("InstrumentId", str)  # "ins_01j..."
 
 type ConflictAbout = Literal["partner", "product", "company", "round"]
@@ -46,7 +48,9 @@ class Power(StrEnum):
     WRITE_DOWN = "write_down"
 
 
-class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_registered.v1"):
+class InstrumentRegistered(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.instrument_registered.v1"
+):
     """It gives its holder power to do `acts`, each within the limits. One that stands under another is no wider than that."""
 
     instrument: InstrumentId
@@ -63,15 +67,19 @@ class InstrumentRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     valid_from: date
     valid_until: date  # the last day
     may_sub_delegate: bool
+    endorsement: Approval | None = None  # another approver's; None: in the ceremony, or by an earlier build
 
 
-class ActingOfficerNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.acting_officer_named.v1"):
+class ActingOfficerNamed(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.acting_officer_named.v1"
+):
     """On these days the officer has the power as well as its holder."""
 
     instrument: InstrumentId
     officer: SubjectId
     valid_from: date
     valid_until: date  # the last day
+    endorsement: Approval | None = None  # another approver's; None: by an earlier build
 
 
 class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v1"):
@@ -83,13 +91,27 @@ class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     reason: str
 
 
-class ConflictDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_declared.v1"):
+class Tainted(msgspec.Struct, frozen=True, kw_only=True):
+    """A round that the official had a part in, and turns out to have an interest in. `key`: that approved it; None: they proposed it.
+    `review`: that is asked for, since it is certified; None: the approval lapses."""
+
+    round: RoundId
+    product: ProductId
+    decision: DecisionHash
+    key: KeyId | None
+    review: ReviewId | None
+
+
+class ConflictDeclared(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.conflict_declared.v1"
+):
     """The official decides nothing in which this partner, product, company or round has a part."""
 
     official: SubjectId
     about: ConflictAbout
     name: str  # "JP", "antimony-metal", "Kyushu Smelting", "rnd_01j..."
     reason: str  # names no person
+    tainted: tuple[Tainted, ...] = ()  # by any account of theirs, as looked up
 
 
 class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v1"):
@@ -97,6 +119,13 @@ class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     about: ConflictAbout
     name: str
     reason: str
+
+
+class PersonNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.person_named.v1"):
+    """Whose account the official's is, by an opaque id: the accounts of one person count once, and bar one another. For ever."""
+
+    official: SubjectId
+    person: PersonId
 
 
 class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.authority_cited.v1"):
@@ -107,5 +136,5 @@ class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
 
 
 InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded
-OfficialEvent = ConflictDeclared | ConflictWithdrawn
+OfficialEvent = ConflictDeclared | ConflictWithdrawn | PersonNamed
 AuthorityEvent = InstrumentEvent | OfficialEvent | AuthorityCited

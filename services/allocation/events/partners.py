@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.events.ids import AgreementId, DisruptionId, KeyId, PartnerCode, ProductId, SubjectId
 from shared.journal.record import Grams
+from shared.terms.acting import Approval
 
 
 class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.partner_registered.v1"):
@@ -107,10 +108,14 @@ class DisruptionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
 # Approvers' keys
 
 
-class ApproverKeyEnrolled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_enrolled.v1"):
+class ApproverKeyEnrolled(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.approver_key_enrolled.v1"
+):
     subject: SubjectId
     key: KeyId
     public_key: str  # Ed25519, 64 hex digits
+    possession: Approval | None = None  # the key's own signature over its paper; None: an earlier build took it without
+    endorsement: Approval | None = None  # another approver's; None: in the ceremony, or by an earlier build
 
 
 class ApproverKeyClaimed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_claimed.v1"):

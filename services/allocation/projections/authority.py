@@ -11,6 +11,7 @@ from services.allocation.events.authority import (
     ConflictWithdrawn,
     InstrumentEnded,
     InstrumentRegistered,
+    PersonNamed,
 )
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
@@ -67,6 +68,8 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
             )
         case ConflictWithdrawn():
             await execute("DELETE FROM conflicts WHERE official = $1 AND key = $2", event.official, interest_in(event.about, event.name))
+        case PersonNamed():
+            await execute("INSERT INTO persons (subject, person) VALUES ($1, $2)", event.official, event.person)
         case AuthorityCited():
             cited = event.cited
             await execute(

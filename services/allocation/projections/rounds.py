@@ -43,17 +43,7 @@ async def project_round(
         case RoundProposed():
             await _proposed(connection, event)
         case RoundApproved():
-            approval = event.approval
-            await execute(
-                """INSERT INTO approvals (round, decision, key, subject, signature, approved_on, lapsed)
-                   VALUES ($1, $2, $3, $4, $5, $6, false)""",
-                event.round,
-                event.decision,
-                approval.key,
-                approval.subject,
-                approval.signature,
-                approval.approved_on,
-            )
+            await _approved(connection, event)
         case ApprovalsLapsed():
             await execute(
                 "UPDATE approvals SET lapsed = true WHERE round = $1 AND decision = $2 AND key = ANY($3::text[])",
@@ -112,6 +102,22 @@ async def _opened(connection: Connection, event: RoundOpened, on: date) -> None:
         None if event.emergency is None else as_json(event.emergency),
     )
     await connection.execute("UPDATE requests SET round = $1 WHERE request = ANY($2::text[])", event.round, list(event.requests))
+
+
+async def _approved(connection: Connection, event: RoundApproved) -> None:
+    """Again with the same key, where an approval has lapsed."""
+    approval = event.approval
+    await connection.execute(
+        """INSERT INTO approvals (round, decision, key, subject, signature, approved_on, lapsed)
+           VALUES ($1, $2, $3, $4, $5, $6, false)
+           ON CONFLICT (round, decision, key) DO UPDATE SET signature = $5, approved_on = $6, lapsed = false""",
+        event.round,
+        event.decision,
+        approval.key,
+        approval.subject,
+        approval.signature,
+        approval.approved_on,
+    )
 
 
 async def _proposed(connection: Connection, event: RoundProposed) -> None:

@@ -10,12 +10,14 @@ from services.allocation.domain.book.lapses import (
     AgreementChanged,
     AuthorityEnded,
     DisruptionChanged,
+    InterestFound,
     KeyRevoked,
     LapseApprovals,
     PolicyChanged,
     ProtectedStockChanged,
 )
 from services.allocation.domain.book.rounds import CloseRound, ReopenRound
+from services.allocation.domain.decisions.review import RequestReview
 from services.allocation.domain.policies.policy import NoteUse, is_policy_name
 from services.allocation.domain.tenders.decider import CloseTender, ReopenTender
 from services.allocation.events import (
@@ -26,6 +28,7 @@ from services.allocation.events import (
     AgreementSigned,
     AgreementSuspended,
     ApproverKeyRevoked,
+    ConflictDeclared,
     DecisionHash,
     DisruptionEnded,
     DisruptionId,
@@ -35,8 +38,10 @@ from services.allocation.events import (
     ProductId,
     RoundId,
     RoundOpened,
+    SubjectId,
     is_tender,
 )
+from services.allocation.events.authority import Tainted
 from services.allocation.events.policies import PolicyActivated, PolicyWithdrawn
 from services.allocation.reactions import clocks as clock_reactions
 from services.inventory import events as inventory
@@ -83,6 +88,7 @@ OWN_TYPES = frozenset(
         DisruptionRevised,
         DisruptionEnded,
         ApproverKeyRevoked,
+        ConflictDeclared,
         InstrumentEnded,
         RoundOpened,
         PolicyActivated,
@@ -126,6 +132,23 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
 
 
+def _of_interest(tainted: Tainted, fact: Fact) -> Reaction:
+    """An approval lapses before the round is certified, and is reviewed after."""
+    if tainted.review is None:
+        assert tainted.key is not None, "it lapses by its key"
+        return _in_book(tainted.product, LapseApprovals(cause=InterestFound(round=tainted.round, key=tainted.key)))
+    command = RequestReview(
+        review=tainted.review,
+        round=tainted.round,
+        product=tainted.product,
+        decision=tainted.decision,
+        partner=None,
+        grounds=("a conflict of interest of somebody who decided it was declared after it was certified",),
+        by=SubjectId(fact.record.actor),
+    )
+    return Reaction(f"review/{tainted.review}", command)
+
+
 def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
     """Terms, disruptions and keys have streams of their own; the decisions that were made from them stand in the books."""
     version = fact.record.version
@@ -150,6 +173,8 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return _disruption_changed(disruption, version, products)
         case ApproverKeyRevoked(key=key, products=products):
             return [_in_book(product, LapseApprovals(cause=KeyRevoked(key=key))) for product in products]
+        case ConflictDeclared(tainted=tainted):
+            return [_of_interest(each, fact) for each in tainted]
         case InstrumentEnded(instrument=instrument, products=products):
             return [_in_book(product, LapseApprovals(cause=AuthorityEnded(instrument=instrument))) for product in products]
         case RoundOpened(policy=policy, product=product):

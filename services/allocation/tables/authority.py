@@ -50,6 +50,12 @@ class ConflictRow(Table, table=True):
     declared_on: date
 
 
+class PersonRow(Table, table=True):
+    __tablename__ = "persons"
+    subject: str = Field(primary_key=True)
+    person: str = Field(index=True)
+
+
 class CitationRow(Table, table=True):
     """By what authority something was done."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 from msgspec.structs import replace
 
 from shared.journal.decider import Refused
@@ -105,3 +106,12 @@ def test_approvals_rest_on_what_they_cite_and_on_all_above_it():
     once = signed(PROPOSAL, signing("ann", capacity=Capacity(by="ann", on=TODAY, held=((below, act),))))
     assert resting_on(once, act.id) == resting_on(once, "ins_below") == tuple(once.approvals)
     assert resting_on(once, "ins_other") == ()
+
+
+def test_the_accounts_of_one_person_count_once():
+    of_one = Capacity(**(structs.asdict(may("ben", TODAY)) | {"others": frozenset({"ann"})}))
+    once = signed(PROPOSAL, signing("ann"))
+    assert sign(once, signing("ben", capacity=of_one), ACTION).code is ApprovalReason.DUPLICATE
+    [proposer] = PROPOSAL.proposed_by
+    also_proposer = Capacity(**(structs.asdict(may("ben", TODAY)) | {"others": frozenset({proposer})}))
+    assert sign(PROPOSAL, signing("ben", capacity=also_proposer), ACTION).code is ApprovalReason.BY_PROPOSER

@@ -24,20 +24,38 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 PUBLIC = public_key_hex(KEY)
 DOCUMENT = "ab" * 32
+ORIGIN = "reserve/ledger/0123456789abcdef"
 
 
 def approval() -> SignedApproval:
-    return approve(DOCUMENT, KEY, approver="sub_minister")
+    return approve(DOCUMENT, KEY, approver="sub_minister", origin=ORIGIN, authority="ins_1")
 
 
 def test_an_approval_is_verified_with_its_approvers_key() -> None:
     assert verify_approval(approval(), PUBLIC)
 
 
-def test_the_statement_names_its_domain_purpose_document_approver_and_key() -> None:
-    said = f"reserve.approval.v1\ndecision\n{DOCUMENT}\nsub_minister\n{key_id(PUBLIC)}\n".encode()
-    assert statement("decision", DOCUMENT, "sub_minister", key_id(PUBLIC)) == said
+def test_the_statement_names_its_domain_log_purpose_document_approver_key_and_instrument() -> None:
+    said = f"reserve.approval.v2\n{ORIGIN}\ndecision\n{DOCUMENT}\nsub_minister\n{key_id(PUBLIC)}\nins_1\n".encode()
+    assert statement(approval()) == said
     KEY.public_key().verify(bytes.fromhex(approval().signature), said)
+    assert statement(msgspec.structs.replace(approval(), authority=None)).endswith(b"\n-\n"), "what is under no instrument"
+
+
+def test_what_was_signed_by_the_first_version_is_still_verified() -> None:
+    said = f"reserve.approval.v1\ndecision\n{DOCUMENT}\nsub_minister\n{key_id(PUBLIC)}\n".encode()
+    once = approve(DOCUMENT, KEY, approver="sub_minister")
+    assert statement(once) == said
+    assert verify_approval(once, PUBLIC)
+    assert (
+        read_approval(
+            b'{"approver":"sub_minister","document":"%s","key_id":"%s","purpose":"decision","signature":"%s"}'
+            % (DOCUMENT.encode(), key_id(PUBLIC).encode(), once.signature.encode())
+        )
+        == once
+    )
+    assert not verify_approval(msgspec.structs.replace(once, authority="ins_1"), PUBLIC), "it names no instrument"
+    assert not verify_approval(msgspec.structs.replace(once, origin=ORIGIN), PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +63,13 @@ def test_the_statement_names_its_domain_purpose_document_approver_and_key() -> N
     [
         {"document": "ac" * 32},
         {"purpose": "loan_proposal"},
+        {"origin": "reserve/ledger/a-drill"},
+        {"origin": None},
+        {"origin": "two\nlines"},
+        {"authority": "ins_2"},
+        {"authority": None},
+        {"authority": "-"},
+        {"origin": None, "authority": None},
         {"approver": "sub_someone"},
         {"key_id": "0" * 16},
         {"key_id": key_id(public_key_hex(OTHER))},
@@ -73,12 +98,15 @@ def test_an_approval_is_not_verified_with_another_key(key: str) -> None:
         {"purpose": "decision\nloan"},
         {"approver": "two words"},
         {"approver": ""},
+        {"origin": "reserve ledger"},
+        {"authority": "ins_1\n"},
     ],
 )
 def test_a_part_that_could_be_read_as_another_is_not_signed(part: dict[str, str]) -> None:
-    asked = {"document": DOCUMENT, "purpose": "decision", "approver": "sub_minister", **part}
+    asked = {"document": DOCUMENT, "purpose": "decision", "approver": "sub_minister", "origin": ORIGIN, "authority": "ins_1", **part}
+    document = asked.pop("document")
     with pytest.raises(ApprovalError) as caught:
-        approve(asked["document"], KEY, approver=asked["approver"], purpose=asked["purpose"])
+        approve(document, KEY, **asked)
     assert caught.value.code == "approval_malformed"
 
 

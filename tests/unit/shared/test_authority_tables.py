@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+import immutables
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -24,18 +25,20 @@ from shared.terms.acting import (
     NewConflict,
     NewKey,
     NewOfficer,
+    NewPerson,
+    Proposal,
     Tells,
     Told,
 )
 from shared.terms.authority import Acting
-from shared.terms.authority_tables import TAKEN_OVER, UnderAuthority, capacity_of, first, metadata, no_first, revoked_among, taking
+from shared.terms.authority_tables import TAKEN_OVER, UnderAuthority, capacity_of, fallen_among, first, metadata, no_first, taking
 from tests.stories.powers import INSTRUMENT, may
 from tests.stories.stockpile_facts import fact
 
 TODAY = date(2026, 1, 6)
 BEFORE = {
-    "inventory": ["0001_journal_and_read_tables", "0008_authority", "0010_countersigning"],
-    "loans": ["0001_journal_and_read_tables", "0003_authority"],
+    "inventory": ["0001_journal_and_read_tables", "0008_authority", "0010_countersigning", "0012_persons"],
+    "loans": ["0001_journal_and_read_tables", "0003_authority", "0005_persons"],
 }
 
 
@@ -126,5 +129,28 @@ async def test_a_key_is_known_from_its_enrolment_and_revoked_for_good(tables: As
         ("cd" * 32, "revoked"),
         None,
     ]
-    approvals = [Approval(subject=by, key=key, signature="", approved_on=TODAY) for by, key in (("ann", "k1"), ("ben", "k2"))]
-    assert await revoked_among(session, TAKEN_OVER, approvals) == ("k2",)
+    assert await fallen_among(session, TAKEN_OVER, proposal(ann="k1", ben="k2"), ()) == ("k2",)
+
+
+async def test_an_approval_falls_with_an_interest_and_with_another_account_of_the_same_person(tables: AsyncConnection):
+    for statement in first():
+        await tables.execute(sa.text(statement))
+    keys = {"ann": "k1", "ben": "k2", "cy": "k3"}
+    await tell(tables, *(NewKey(subject, key, "ab" * 32) for subject, key in keys.items()))
+    session = AsyncSession(tables)
+    assert await fallen_among(session, TAKEN_OVER, proposal(**keys), {"company/sojitz"}) == ()
+    await tell(tables, NewConflict("cy", "company/sojitz"))
+    assert await fallen_among(session, TAKEN_OVER, proposal(**keys), {"company/sojitz"}) == ("k3",)
+    assert await fallen_among(session, TAKEN_OVER, proposal(**keys), {"company/other"}) == ()
+    await tell(tables, NewPerson("ann", "per_1"), NewPerson("ben", "per_1"), NewPerson("cy", "per_2"))
+    assert await fallen_among(session, TAKEN_OVER, proposal(**keys), ()) == ("k2",), "one person counts once"
+    await tell(tables, NewPerson("dee", "per_2"))
+    assert await fallen_among(session, TAKEN_OVER, proposal(**keys, by="dee"), ()) == ("k2", "k3"), "dee is cy, and proposed it"
+    found = await capacity_of(session, TAKEN_OVER, by="dee", on=TODAY, named=None)
+    assert (found.accounts, found.conflicts) == ({"cy", "dee"}, {"company/sojitz"})
+
+
+def proposal(by: str = "operator", **keys: str) -> Proposal:
+    """Approved by these people with these keys."""
+    approvals = {key: Approval(subject=subject, key=key, signature="", approved_on=TODAY) for subject, key in keys.items()}
+    return Proposal(purpose="loan", document="ab" * 32, proposed_by=frozenset({by}), approvals=immutables.Map(approvals))

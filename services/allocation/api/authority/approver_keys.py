@@ -5,26 +5,31 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
-from sqlmodel import col, select
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
 from services.allocation.api.fields import READERS, KeyPath, SubjectField
-from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
+from services.allocation.domain.authority.approver import EnrolKey, RevokeKey, proven
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.events import KeyId, ProductId, SubjectId
-from services.allocation.tables.authority import ApproverKeyRow
+from services.allocation.tables.authority import ApproverKeyRow, PersonRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, ReasonBody
+from shared.http.fields import ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.journal.decider import Refused
+from shared.terms.acting_api import ApprovalBody, signed_here
 from shared.terms.approval import key_id
 
 router = APIRouter(prefix="/v1/approver-keys", tags=["approver keys"])
 
 
-class KeyBody(Body):
+class KeyBody(EndorsedBody):
     subject: SubjectField
     public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="Ed25519, 32 bytes in hex")
+    possession: ApprovalBody | None = Field(default=None, description="the key's own signature over its paper; without one it is refused")
 
 
 class KeyView(BaseModel):
@@ -53,11 +58,27 @@ async def enrol_key(
         others = select(ApproverKeyRow.key).where(ApproverKeyRow.key == key, ApproverKeyRow.subject != body.subject).limit(1)
         if (await session.exec(others)).first() is not None:
             raise Problem("approver_key_already_enrolled", "a key is one person's own", field="/public_key", accepted="another key")
-    claim = ClaimKey(subject=SubjectId(body.subject), key=key)
+        ceremony = await _persons_with_keys(session) < 2
+    command = EnrolKey(
+        subject=SubjectId(body.subject),
+        key=key,
+        public_key=body.public_key,
+        possession=None if body.possession is None else signed_here(reads, body.possession),
+        endorsing=await endorsing_of(reads, post, caller, body, ceremony=ceremony),
+    )
+    claim: ClaimKey | Problem = ClaimKey(subject=command.subject, key=key)
+    if isinstance(fault := proven(command), Refused):  # who does not have the key claims it for nobody
+        claim = Problem(str(fault.code), fault.detail, field=fault.field, accepted=fault.accepted)
     await post.submit(f"approver_key/{key}", claim, part="claim")  # of two who enrol it at once, one is refused
-    command = EnrolKey(subject=SubjectId(body.subject), key=key, public_key=body.public_key)
     await post.submit(f"approver/{body.subject}", command)
     return KeyChange(key=key, subject=body.subject, revoked=False)
+
+
+async def _persons_with_keys(session: AsyncSession) -> int:
+    """Who ever enrolled one: with two of them, the ceremony that begins a reserve is over for ever."""
+    whose = func.coalesce(PersonRow.person, ApproverKeyRow.subject)
+    persons = select(func.count(whose.distinct())).select_from(ApproverKeyRow)
+    return (await session.exec(persons.outerjoin(PersonRow, col(PersonRow.subject) == col(ApproverKeyRow.subject)))).one()
 
 
 @router.post("/{key}/revoke")

@@ -7,7 +7,8 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.lookups import among
-from services.allocation.events import PartnerCode
+from services.allocation.domain.book.authority import concerns_of
+from services.allocation.events import PartnerCode, ProductId, RoundId
 from services.allocation.tables.authority import ApproverKeyRow, InstrumentRow
 from services.allocation.tables.book import RequestRow, RoundRow
 from shared.terms.authority import Authority
@@ -32,13 +33,23 @@ async def _key(session: AsyncSession, subject: str, key: str) -> EnrolledKey | N
 REGISTER = Register(held_by=_held_by, authorities=_authorities, key=_key)
 
 
-async def companies_of(session: AsyncSession, round: RoundRow) -> frozenset[str]:
-    """Those that the round's requests name: nominees, consignees and end users."""
-    parties = select(RequestRow.nominee, RequestRow.consignee, RequestRow.end_user).where(among(RequestRow.request, round.requests))
+async def companies_of(session: AsyncSession, requests: Collection[str]) -> frozenset[str]:
+    """Those that the requests name: nominees, consignees and end users."""
+    parties = select(RequestRow.nominee, RequestRow.consignee, RequestRow.end_user).where(among(RequestRow.request, requests))
     return frozenset(company for named in await session.exec(parties) for company in named if company)  # an earlier build named one
 
 
-async def partners_of(session: AsyncSession, round: RoundRow) -> frozenset[PartnerCode]:
-    """Those that asked for something that the round was opened over."""
-    asked = select(RequestRow.partner).where(among(RequestRow.request, round.requests)).distinct()
+async def partners_of(session: AsyncSession, requests: Collection[str]) -> frozenset[PartnerCode]:
+    """Those that have asked for it."""
+    asked = select(RequestRow.partner).where(among(RequestRow.request, requests)).distinct()
     return frozenset(PartnerCode(partner) for partner in await session.exec(asked))
+
+
+async def concerns_of_requests(session: AsyncSession, product: str, requests: Collection[str], round: str = "") -> list[str]:
+    """Whom and what it is about to decide on requests of a product. `round`: that they are in; none: it is yet to be opened."""
+    partners, companies = await partners_of(session, requests), await companies_of(session, requests)
+    return concerns_of(RoundId(round), ProductId(product), partners, companies)
+
+
+async def concerns_of_round(session: AsyncSession, round: RoundRow) -> list[str]:
+    return await concerns_of_requests(session, round.product, round.requests, round.round)

@@ -9,6 +9,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.authority.capacity import REGISTER
+from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
 from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
@@ -16,7 +17,7 @@ from services.allocation.events.authority import Power
 from services.allocation.tables.authority import CitationRow, InstrumentRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
+from shared.http.fields import Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.http.problems import Problem
 from shared.journal.record import MAX_INTEGER
@@ -29,7 +30,8 @@ router = APIRouter(prefix="/v1/instruments", tags=["authority"])
 Administers = Annotated[Caller, allow("administrator")]
 
 
-class InstrumentBody(Body):
+class InstrumentBody(EndorsedBody):
+    instrument: InstrumentField | None = Field(default=None, description="a new id of your own, which its endorsement names")
     kind: Kind
     title: Text
     office: Text = Field(description="whose power it is, by office and never by a person's name")
@@ -47,7 +49,7 @@ class InstrumentBody(Body):
     may_sub_delegate: StrictBool = False
 
 
-class ActingBody(Body):
+class ActingBody(EndorsedBody):
     officer: SubjectField
     valid_from: Day
     valid_until: Day = Field(description="the last day")
@@ -123,10 +125,11 @@ def _as_registered(event: InstrumentRegistered) -> InstrumentView:
 @router.post("", status_code=201)
 async def register_instrument(body: InstrumentBody, caller: Administers, post: Posting, reads: Reading) -> InstrumentView:
     above: tuple[Authority, ...] = ()
-    if body.under is not None:
-        async with reads.session() as session:
+    async with reads.session() as session:
+        first = (await session.exec(select(InstrumentRow.instrument).limit(1))).first() is None
+        if body.under is not None:
             above = (await chains_of(session, REGISTER, [body.under])).get(body.under, ())
-    instrument = InstrumentId(post.new_id("ins"))
+    instrument = InstrumentId(body.instrument or post.new_id("ins"))
     command = RegisterInstrument(
         instrument=instrument,
         kind=body.kind,
@@ -143,14 +146,22 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
         valid_from=body.valid_from,
         valid_until=body.valid_until,
         may_sub_delegate=body.may_sub_delegate,
+        endorsing=await endorsing_of(reads, post, caller, body, ceremony=first),
     )
     accepted = await post.submit(f"instrument/{instrument}", command)
     return _as_registered(accepted.facts[0].event)
 
 
 @router.post("/{instrument}/acting")
-async def name_acting_officer(instrument: InstrumentPath, body: ActingBody, caller: Administers, post: Posting) -> ActingChange:
-    command = NameActingOfficer(officer=SubjectId(body.officer), valid_from=body.valid_from, valid_until=body.valid_until)
+async def name_acting_officer(
+    instrument: InstrumentPath, body: ActingBody, caller: Administers, post: Posting, reads: Reading
+) -> ActingChange:
+    command = NameActingOfficer(
+        officer=SubjectId(body.officer),
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        endorsing=await endorsing_of(reads, post, caller, body, ceremony=False),
+    )
     await post.submit(f"instrument/{instrument}", command)
     return ActingChange(instrument=instrument, officer=body.officer, valid_from=body.valid_from, valid_until=body.valid_until)
 

@@ -4,20 +4,27 @@ from datetime import date
 from typing import Annotated, assert_never
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
-from sqlmodel import select
+from pydantic import BaseModel, Field, StringConstraints
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.capacity import concerns_of_round
+from services.allocation.api.decisions.decisions import FINAL
 from services.allocation.api.fields import READERS, SubjectPath
 from services.allocation.api.lookups import find_round, require_partners, require_products
-from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
-from services.allocation.events import SubjectId
-from services.allocation.events.authority import ConflictAbout
+from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
+from services.allocation.events import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
+from services.allocation.events.authority import ConflictAbout, PersonId, Tainted
 from services.allocation.tables.authority import ConflictRow
+from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text
-from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.authority import interest_in
+from shared.terms.authority_tables import accounts_of
+
+MAX_TAINTED = 100  # rounds: what a person has decided before them is for a review that somebody asks for
 
 router = APIRouter(prefix="/v1/officials", tags=["authority"])
 
@@ -52,9 +59,41 @@ async def declare_conflict(
         raise Problem("forbidden", "a conflict is declared by whose it is, or by an administrator", field="path:subject")
     async with reads.session() as session:
         await _require_known(session, body.about, body.name)
-    command = DeclareConflict(official=SubjectId(subject), about=body.about, name=body.name, reason=body.reason)
+        tainted = await _tainted(session, post, subject, interest_in(body.about, body.name))
+    command = DeclareConflict(official=SubjectId(subject), about=body.about, name=body.name, reason=body.reason, tainted=tainted)
     await post.submit(f"official/{subject}", command)
     return ConflictChange(official=subject, about=body.about, name=body.name, declared=True)
+
+
+async def _tainted(session: AsyncSession, post: Post, subject: str, interest: str) -> tuple[Tainted, ...]:
+    """Of the last rounds that the person had a part in."""
+    accounts = await accounts_of(session, subject)
+    approved = select(ApprovalRow.round).where(col(ApprovalRow.subject).in_(accounts), col(ApprovalRow.lapsed).is_(False))
+    had_a_part = or_(col(RoundRow.proposed_by).in_(accounts), col(RoundRow.round).in_(approved))
+    undecided = RoundRow.status == RoundStatus.PROPOSED.value
+    rounds = select(RoundRow).where(had_a_part, or_(undecided, col(RoundRow.status).in_(FINAL)))
+    found: list[Tainted] = []
+    for row in await session.exec(rounds.order_by(col(RoundRow.opened_on).desc(), col(RoundRow.round)).limit(MAX_TAINTED)):
+        if interest not in await concerns_of_round(session, row):
+            continue
+        final = row.status in FINAL
+        keys = select(ApprovalRow.key).where(
+            ApprovalRow.round == row.round,
+            ApprovalRow.decision == row.decision,
+            col(ApprovalRow.subject).in_(accounts),
+            col(ApprovalRow.lapsed).is_(False),
+        )
+        given: list[str | None] = list((await session.exec(keys.order_by(col(ApprovalRow.key)))).all())
+        for key in given[:1] or [None] if final else given:
+            tainted = Tainted(
+                round=RoundId(row.round),
+                product=ProductId(row.product),
+                decision=DecisionHash(row.decision or ""),
+                key=None if key is None else KeyId(key),
+                review=ReviewId(post.new_id("rev", len(found))) if final else None,
+            )
+            found.append(tainted)
+    return tuple(found)
 
 
 async def _require_known(session: AsyncSession, about: ConflictAbout, name: str) -> None:
@@ -81,6 +120,23 @@ async def withdraw_conflict(
     )
     accepted = await post.submit(f"official/{subject}", command)
     return ConflictChange(official=subject, about=body.about, name=accepted.facts[0].event.name, declared=False)
+
+
+class PersonBody(Body):
+    person: Annotated[str, StringConstraints(pattern="^per_[a-z0-9]{8,40}$")] = Field(description="an opaque id")
+
+
+class PersonView(PersonBody):
+    official: str
+
+
+@router.post("/{subject}/person", status_code=201)
+async def name_person(
+    subject: SubjectPath, body: PersonBody, caller: Annotated[Caller, allow("administrator")], post: Posting
+) -> PersonView:
+    """Whose account it is: all accounts of a person count once, and what bars one of them bars the others."""
+    await post.submit(f"official/{subject}", NamePerson(official=SubjectId(subject), person=PersonId(body.person)))
+    return PersonView(official=subject, person=body.person)
 
 
 @router.get("/{subject}/conflicts")

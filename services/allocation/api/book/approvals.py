@@ -36,7 +36,7 @@ async def approve_round(round: RoundPath, body: ApprovalBody, caller: Approves, 
     signing = await signing_of(reads, body, caller, post.today)
     async with reads.session() as session:
         row = await find_round(session, round)
-        companies = await companies_of(session, row)
+        companies = await companies_of(session, row.requests)
     command = ApproveRound(round=RoundId(round), signing=signing, companies=companies)
     accepted = await post.submit(f"book/{row.product}", command)
     event, cited = (fact.event for fact in accepted.facts[:2])
@@ -49,7 +49,7 @@ async def ratify_round(round: RoundPath, body: ApprovalBody, caller: Approves, p
     signing = await signing_of(reads, body, caller, post.today)
     async with reads.session() as session:
         row = await find_round(session, round)
-        companies = await companies_of(session, row)
+        companies = await companies_of(session, row.requests)
     command = RatifyRound(round=RoundId(round), signing=signing, companies=companies)
     accepted = await post.submit(f"book/{row.product}", command)
     event, cited = (fact.event for fact in accepted.facts[:2])

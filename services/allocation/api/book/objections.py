@@ -9,6 +9,7 @@ from pydantic import BaseModel, StrictBool
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.capacity import concerns_of_requests
 from services.allocation.api.fields import READERS, RequestField, RequestPath, Texts, limited_to, own_partner
 from services.allocation.api.lookups import among, find_request, involved_in
 from services.allocation.background.party_screening import lists_in_force, versions
@@ -20,6 +21,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, PositiveGrams
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.http.problems import Problem
+from shared.terms.acting_api import barred
 
 router = APIRouter(tags=["screening"])
 
@@ -98,7 +100,9 @@ async def answer_objection(
         lists=lists,
         on=post.today,
     )
-    await post.submit(f"book/{row.product}", command)
+    about = (row.product, [row.request])
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_requests(session, *about))
+    await post.submit(f"book/{row.product}", bar or command)
     status = ObjectionStatus.UPHELD if body.upheld else ObjectionStatus.NOT_UPHELD
     return ObjectionChange(objection=objection, request=row.request, status=status)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.allocation.api.authority.capacity import concerns_of_requests
 from services.allocation.api.fields import DisruptionField, PartnerField, PolicyField, ProductField, RequestField
 from services.allocation.api.lookups import read_policy
 from services.allocation.domain.book.opening import MAX_PARTNERS, MAX_REQUESTS, OpenRound
@@ -16,6 +17,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Text, WholeGrams
 from shared.http.handlers import Post, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.terms.acting_api import barred
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
@@ -71,7 +73,8 @@ async def open_round(body: RoundBody, caller: Annotated[Caller, allow("operator"
         async with reads.session() as session:
             if await session.get(DisruptionRow, body.disruption) is None:
                 raise Problem("disruption_not_found", f"there is no disruption {body.disruption}", field="/disruption")
-    opened = (await post.submit(f"book/{body.product}", await _opening(body, post, reads))).facts[0].event
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_requests(session, body.product, body.requests))
+    opened = (await post.submit(f"book/{body.product}", bar or await _opening(body, post, reads))).facts[0].event
     return OpenedView(
         round=opened.round,
         product=opened.product,

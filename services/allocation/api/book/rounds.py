@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.capacity import concerns_of_round
 from services.allocation.api.book.objections import open_objections
 from services.allocation.api.decisions.decisions import AwardLine, award_line, needed_approvals, read_content
 from services.allocation.api.decisions.supply import find_stock
@@ -38,7 +39,7 @@ from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
-from shared.terms.acting_api import ApprovalView, looked_up_again
+from shared.terms.acting_api import ApprovalView, barred, looked_up_again
 from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -132,7 +133,8 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
     worked = None if stock is None else await work_out(post.kernel, command, ProductId(row.product), book, stock)
     if worked is not None:
         command = msgspec.structs.replace(command, proposed=worked.proposed)
-    accepted = await post.submit(f"book/{row.product}", command, documents=() if worked is None else worked.documents)
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
+    accepted = await post.submit(f"book/{row.product}", bar or command, documents=() if worked is None else worked.documents)
     event = next(fact.event for fact in accepted.facts if isinstance(fact.event, RoundProposed))
     if worked is not None and worked.proposed.file == event.file:
         lines = worked.lines
@@ -156,7 +158,8 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         row = await find_round(session, round)
         book, found = await _book_and_round(reads, row)
         around = await _surroundings(reads, session, row, book, found, post.today)
-    authorities, revoked = await looked_up_again(reads, None if found is None else found.proposal)
+        concerns = await concerns_of_round(session, row)
+    authorities, revoked = await looked_up_again(reads, None if found is None else found.proposal, concerns)
     command = CertifyRound(
         round=RoundId(round),
         surroundings=around,
@@ -166,7 +169,8 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         on=post.today,
         at=post.now,
     )
-    accepted = await post.submit(f"book/{row.product}", command)
+    bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
+    accepted = await post.submit(f"book/{row.product}", bar or command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, RoundCertified))
     return CertifiedView(
         round=round,

@@ -5,17 +5,19 @@ from collections import defaultdict
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.decisions.decisions import award_line, decision_file, needed_approvals
 from services.allocation.api.decisions.report_standing import (
     EmergencyView,
+    ReportConflictView,
     ReportedApproval,
     ReportObjectionView,
     ReportReviewView,
     approvals_with_authority,
+    conflicts_about,
     emergency_of,
     objections_to,
     reviews_of,
@@ -111,7 +113,16 @@ class ReportView(BaseModel):
     emergency: EmergencyView | None  # None: decided in the ordinary way
     objections: list[ReportObjectionView]
     reviews: list[ReportReviewView]
+    conflicts: list[ReportConflictView] = Field(default=[], description="left out where there are none")
     proof: ProofView
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A report that names none is, to the byte, what an earlier build sent."""
+        said: dict[str, Any] = handler(self)
+        if not said["conflicts"]:
+            del said["conflicts"]
+        return said
 
 
 async def report_of(reads: Reads, session: AsyncSession, row: RoundRow, owed: ReportRow) -> ReportView:
@@ -146,6 +157,7 @@ async def report_of(reads: Reads, session: AsyncSession, row: RoundRow, owed: Re
         emergency=await emergency_of(session, row),
         objections=await objections_to(session, row),
         reviews=await reviews_of(session, row),
+        conflicts=await conflicts_about(session, row),
         proof=ProofView(decision=row.decision, file=row.file, certified_in=row.certified_in, check=_how_to_check(row)),
     )
 

@@ -7,8 +7,10 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.capacity import concerns_of_round
 from services.allocation.api.decisions.decisions import CertifiedApprovalView, approvals_of
-from services.allocation.tables.authority import CitationRow, InstrumentRow
+from services.allocation.api.lookups import among
+from services.allocation.tables.authority import CitationRow, ConflictRow, InstrumentRow
 from services.allocation.tables.book import RoundRow
 from services.allocation.tables.certificates import ProofRow
 from services.allocation.tables.screening import ObjectionRow, ReviewRow
@@ -41,6 +43,15 @@ class CitedAuthority(BaseModel):
 
 class ReportedApproval(CertifiedApprovalView):
     authority: CitedAuthority | None  # None: it was given before approvals cited one
+
+
+class ReportConflictView(BaseModel):
+    """An interest that an official has declared in what the round decided, whether they had a part in it or not."""
+
+    official: str
+    about: str
+    name: str
+    declared_on: date
 
 
 class EmergencyView(BaseModel):
@@ -147,3 +158,12 @@ def _link(row: InstrumentRow, version: int) -> AuthorityLink:
         limit_minor=row.limit_minor,
         currency=row.currency,
     )
+
+
+async def conflicts_about(session: AsyncSession, row: RoundRow) -> list[ReportConflictView]:
+    """That stand. What was withdrawn was found to be none."""
+    concerns = await concerns_of_round(session, row)
+    found = await session.exec(
+        select(ConflictRow).where(among(ConflictRow.key, concerns)).order_by(col(ConflictRow.official), col(ConflictRow.key))
+    )
+    return [ReportConflictView.model_validate(each, from_attributes=True) for each in found]

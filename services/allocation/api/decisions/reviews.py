@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.allocation.api.authority.capacity import concerns_of_round
 from services.allocation.api.decisions.decisions import FINAL
 from services.allocation.api.fields import READERS, RoundField, Sight, SubjectField, Texts, limited_to
 from services.allocation.api.lookups import find_round, involved_in
@@ -17,8 +18,10 @@ from services.allocation.tables.book import RoundRow
 from services.allocation.tables.screening import ReviewRow, ReviewStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body
-from shared.http.handlers import Page, Paging, Posting, Reading
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads
 from shared.http.problems import Problem
+from shared.terms.acting_api import barred
+from shared.terms.authority_tables import accounts_of
 
 router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 
@@ -90,10 +93,9 @@ async def assign_review(
     reads: Reading,
 ) -> ReviewChange:
     """To someone who neither opened, proposed, approved nor certified the round, nor screened one of its requests. Again: to another."""
-    async with reads.session() as session:
-        involved = await _involved(session, await _find(session, review))
+    involved, bar = await _standing_of(reads, review, body.reviewer)
     command = AssignReview(review=ReviewId(review), reviewer=SubjectId(body.reviewer), involved=involved, by=SubjectId(caller.subject))
-    await post.submit(f"review/{review}", command)
+    await post.submit(f"review/{review}", bar or command)
     return ReviewChange(review=review, status=ReviewStatus.ASSIGNED)
 
 
@@ -102,8 +104,7 @@ async def conclude_review(
     review: ReviewPath, body: ConclusionBody, caller: Annotated[Caller, allow(*READERS)], post: Posting, reads: Reading
 ) -> ReviewChange:
     """By the one to whom it is assigned."""
-    async with reads.session() as session:
-        involved = await _involved(session, await _find(session, review))
+    involved, bar = await _standing_of(reads, review, caller.subject)
     command = ConcludeReview(
         review=ReviewId(review),
         outcome=body.outcome,
@@ -111,7 +112,7 @@ async def conclude_review(
         involved=involved,
         by=SubjectId(caller.subject),
     )
-    await post.submit(f"review/{review}", command)
+    await post.submit(f"review/{review}", bar or command)
     return ReviewChange(review=review, status=ReviewStatus.CONCLUDED)
 
 
@@ -150,11 +151,18 @@ async def _find(session: AsyncSession, review: str) -> ReviewRow:
     return row
 
 
-async def _involved(session: AsyncSession, review: ReviewRow) -> tuple[SubjectId, ...]:
-    """Who had a part in the round, or screened one of its requests."""
-    round = await session.get(RoundRow, review.round)
-    assert round is not None
-    return await involved_in(session, [round.round, *round.requests])
+async def _standing_of(reads: Reads, review: str, reviewer: str) -> tuple[tuple[SubjectId, ...], Problem | None]:
+    """Who had a part in the round, or screened one of its requests: the reviewer too, if another account of theirs did. And what bars the
+    reviewer by an interest."""
+    async with reads.session() as session:
+        row = await _find(session, review)
+        round = await session.get(RoundRow, row.round)
+        assert round is not None
+        involved = set(await involved_in(session, [round.round, *round.requests]))
+        if not involved.isdisjoint(await accounts_of(session, reviewer)):
+            involved.add(SubjectId(reviewer))
+    bar = await barred(reads, reviewer, lambda session: concerns_of_round(session, round))
+    return tuple(SubjectId(subject) for subject in sorted(involved)), bar
 
 
 def _no_review(review: str) -> Problem:

@@ -40,7 +40,7 @@ async def supersede_decision(
     async with reads.session() as session:
         row = await find_round(session, round)
         other = await session.get(RoundRow, body.by_round)
-        partners, companies = await partners_of(session, row), await companies_of(session, row)
+        partners, companies = await partners_of(session, row.requests), await companies_of(session, row.requests)
     command = SupersedeDecision(
         round=RoundId(round),
         product=ProductId(row.product),

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
@@ -27,7 +28,7 @@ from services.allocation.api.tenders.views import (
     view_awards,
     view_terms,
 )
-from services.allocation.domain.tenders.decider import ApproveTender, CancelTender, CertifyTender, ProposeTender
+from services.allocation.domain.tenders.decider import ApproveTender, CancelTender, CertifyTender, ProposeTender, concerns_of
 from services.allocation.domain.tenders.decision import own_lines, read_tender_file
 from services.allocation.domain.tenders.opening import OpenTender
 from services.allocation.domain.tenders.proposal import prepare_tender
@@ -51,7 +52,7 @@ from shared.http.problems import Problem
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
-from shared.terms.acting_api import ApprovalBody, ApprovalView, looked_up_again, signing_of
+from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signing_of
 
 router = APIRouter(prefix="/v1/tenders", tags=["tenders"])
 
@@ -111,7 +112,8 @@ async def propose_tender(tender: TenderPath, caller: Operates, post: Posting, re
         prepared = await asyncio.to_thread(prepare_tender, id, found.terms, bids, versions, salts)
     command = ProposeTender(by=SubjectId(caller.subject), free_g=around.free_g, cleared=None if prepared is None else prepared.cleared)
     documents = () if prepared is None else tuple(map(Document, prepared.documents))
-    accepted = await post.submit(f"tender/{tender}", command, documents=documents)
+    bar = await _bar(reads, caller, found)
+    accepted = await post.submit(f"tender/{tender}", bar or command, documents=documents)
     event = next(fact.event for fact in accepted.facts if isinstance(fact.event, TenderProposed))
     return ProposedTenderView(
         tender=tender,
@@ -138,6 +140,13 @@ async def approve_tender(
     )
 
 
+async def _bar(reads: Reads, caller: Caller, tender: Tender) -> Problem | None:
+    async def concerns(_: AsyncSession) -> Collection[str]:
+        return concerns_of(tender)
+
+    return await barred(reads, caller.subject, concerns)
+
+
 @router.post("/{tender}/certify")
 async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedTenderView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the tender is to be proposed again."""
@@ -145,14 +154,14 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
     assert found.terms is not None
     async with reads.session() as session:
         terms = await valid_terms(session, found.terms.product, found.terms.bidders, post.today)
-    authorities, revoked = await looked_up_again(reads, found.proposal)
+    authorities, revoked = await looked_up_again(reads, found.proposal, concerns_of(found))
     command = CertifyTender(
         agreements={partner: read.version for partner, read in terms.items()},
         authorities=authorities,
         revoked=revoked,
         on=post.today,
     )
-    accepted = await post.submit(f"tender/{tender}", command)
+    accepted = await post.submit(f"tender/{tender}", await _bar(reads, caller, found) or command)
     certified = next(fact for fact in accepted.facts if isinstance(fact.event, TenderCertified))
     granted = [fact.event for fact in accepted.facts if isinstance(fact.event, TenderAwardGranted)]
     return CertifiedTenderView(

@@ -1,10 +1,13 @@
 """Instrument: a power to act, who holds it, and within which limits. One that stands under another is a part of it."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import assert_never
 
 import msgspec
 
+from services.allocation.domain.authority.endorsement import Endorsing, endorsed
+from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.events.acting import changed, registered
 from services.allocation.events.authority import (
     ActingOfficerNamed,
@@ -14,8 +17,9 @@ from services.allocation.events.authority import (
     InstrumentRegistered,
 )
 from services.allocation.events.ids import ProductId, SubjectId
+from services.allocation.events.papers import paper_of
 from shared.journal.decider import Decider, Reasons, Refused
-from shared.terms.acting import after
+from shared.terms.acting import ApprovalReason, after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 
 MAX_ACTING = 50  # officers named under one instrument
@@ -39,12 +43,14 @@ class RegisterInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     valid_from: date
     valid_until: date
     may_sub_delegate: bool
+    endorsing: Endorsing
 
 
 class NameActingOfficer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     officer: SubjectId
     valid_from: date
     valid_until: date
+    endorsing: Endorsing
 
 
 class EndInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -77,23 +83,22 @@ class Instrument(msgspec.Struct, frozen=True):
     authority: Authority | None = None  # None: not registered yet
 
 
-def decide(command: Command, instrument: Instrument) -> list[InstrumentEvent] | Refused[Reason]:
+type Decided = list[InstrumentEvent] | Refused[Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
+
+
+def decide(command: Command, instrument: Instrument) -> Decided:
     match command:
         case RegisterInstrument():
             if instrument.authority is not None:
                 return Refused(Reason.ALREADY_REGISTERED, f"{instrument.authority.id} is registered already")
-            return _fault(command) or [_registered(command)]
+            return _fault(command) or _with_endorsement(_registered(command), {command.holder}, command.endorsing)
         case NameActingOfficer():
             if isinstance(found := _standing(instrument), Refused):
                 return found
-            return _unfit_officer(command, found) or [
-                ActingOfficerNamed(
-                    instrument=InstrumentId(found.id),
-                    officer=command.officer,
-                    valid_from=command.valid_from,
-                    valid_until=command.valid_until,
-                )
-            ]
+            named = ActingOfficerNamed(
+                instrument=InstrumentId(found.id), officer=command.officer, valid_from=command.valid_from, valid_until=command.valid_until
+            )
+            return _unfit_officer(command, found) or _with_endorsement(named, {found.holder, command.officer}, command.endorsing)
         case EndInstrument():
             if isinstance(found := _standing(instrument), Refused):
                 return found
@@ -109,6 +114,11 @@ def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
         return Instrument(registered(event).authority)
     assert instrument.authority is not None, "an instrument is registered first"
     return Instrument(after(instrument.authority, changed(event)))
+
+
+def _with_endorsement(event: InstrumentRegistered | ActingOfficerNamed, parties: Collection[str], endorsing: Endorsing) -> Decided:
+    found = endorsed(paper_of(event), parties, endorsing)
+    return found if isinstance(found, Refused) else [msgspec.structs.replace(event, endorsement=found)]
 
 
 def _registered(command: RegisterInstrument) -> InstrumentRegistered:

@@ -4,8 +4,17 @@ from typing import assert_never
 
 import immutables
 import msgspec
+from msgspec.structs import replace
 
-from services.allocation.events.authority import ConflictAbout, ConflictDeclared, ConflictWithdrawn, OfficialEvent
+from services.allocation.events.authority import (
+    ConflictAbout,
+    ConflictDeclared,
+    ConflictWithdrawn,
+    OfficialEvent,
+    PersonId,
+    PersonNamed,
+    Tainted,
+)
 from services.allocation.events.ids import SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import interest_in
@@ -16,6 +25,7 @@ class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     about: ConflictAbout
     name: str
     reason: str
+    tainted: tuple[Tainted, ...] = ()  # as looked up
 
 
 class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -28,7 +38,14 @@ class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: SubjectId
 
 
-type Command = DeclareConflict | WithdrawConflict
+class NamePerson(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Whose account it is, by an opaque id."""
+
+    official: SubjectId
+    person: PersonId
+
+
+type Command = DeclareConflict | WithdrawConflict | NamePerson
 
 
 class Reason(Reasons):
@@ -36,6 +53,7 @@ class Reason(Reasons):
 
     ALREADY_DECLARED = "conflict_already_declared", 409, "The conflict is declared already"
     NOT_FOUND = "conflict_not_found", 404, "No such conflict is declared"
+    PERSON_NAMED = "person_already_named", 409, "An account is one person's for ever"
     BY_ONESELF = "conflict_withdrawn_by_oneself", 403, "Nobody clears themselves of a conflict"
 
 
@@ -46,15 +64,28 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 class Official(msgspec.Struct, frozen=True):
     conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `interest_in` gives
+    person: PersonId | None = None
 
 
 def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:
+    if isinstance(command, NamePerson):
+        if official.person is not None:
+            return Refused(Reason.PERSON_NAMED, f"{command.official} is the account of {official.person}", field="/person")
+        return [PersonNamed(official=command.official, person=command.person)]
     known = official.conflicts.get(interest_in(command.about, command.name))
     match command:
         case DeclareConflict():
             if known is not None:
                 return Refused(Reason.ALREADY_DECLARED, f"a conflict with {command.name} is declared already")
-            return [ConflictDeclared(official=command.official, about=command.about, name=command.name, reason=command.reason)]
+            return [
+                ConflictDeclared(
+                    official=command.official,
+                    about=command.about,
+                    name=command.name,
+                    reason=command.reason,
+                    tainted=command.tainted,
+                )
+            ]
         case WithdrawConflict():
             if known is None:
                 return Refused(Reason.NOT_FOUND, f"no conflict with {command.about} {command.name} is declared", field="/name")
@@ -66,12 +97,14 @@ def decide(command: Command, official: Official) -> list[OfficialEvent] | Refuse
 
 
 def evolve(official: Official, event: OfficialEvent) -> Official:
-    key = interest_in(event.about, event.name)
     match event:
         case ConflictDeclared():
-            return Official(official.conflicts.set(key, Conflict(about=event.about, name=event.name)))
+            conflict = Conflict(about=event.about, name=event.name)
+            return replace(official, conflicts=official.conflicts.set(interest_in(event.about, event.name), conflict))
         case ConflictWithdrawn():
-            return Official(official.conflicts.delete(key))
+            return replace(official, conflicts=official.conflicts.delete(interest_in(event.about, event.name)))
+        case PersonNamed():
+            return replace(official, person=event.person)
         case _:
             assert_never(event)
 

@@ -14,7 +14,7 @@ import msgspec
 from services.allocation.domain.book.authority import lapsed_with
 from services.allocation.domain.book.evolve import evolve
 from services.allocation.domain.book.screening_state import bars_now
-from services.allocation.domain.book.state import Book, Round, proposal_of
+from services.allocation.domain.book.state import Book, ProposedDecision, Round, proposal_of
 from services.allocation.events import (
     AgreementId,
     AgreementRead,
@@ -88,6 +88,13 @@ class KeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: KeyId
 
 
+class InterestFound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Of who approved the round with this key."""
+
+    round: RoundId
+    key: KeyId
+
+
 class AuthorityEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     instrument: InstrumentId
 
@@ -100,7 +107,7 @@ class PolicyChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class LapseApprovals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something around the book has changed: what was decided or approved with the old is void."""
 
-    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | AuthorityEnded | PolicyChanged
+    cause: AgreementChanged | DisruptionChanged | ProtectedStockChanged | KeyRevoked | InterestFound | AuthorityEnded | PolicyChanged
 
 
 def reads_of(book: Book, partners: Collection[PartnerCode], surroundings: Surroundings) -> Reads:
@@ -173,11 +180,9 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
             level_g = max(mass_g, round.protected_g)  # the policy's own stands below it
             return void_decision(round_id, product, round, "protected stock") if reads.protected_g != level_g else None
         case KeyRevoked(key=key):
-            if key not in proposal.approvals:
-                return None
-            return ApprovalsLapsed(
-                round=round_id, product=product, decision=proposal.decision, keys=(key,), decision_stands=True, cause=f"key {key}"
-            )
+            return _without_key(round_id, product, proposal, key, f"key {key}")
+        case InterestFound(round=of, key=key):
+            return _without_key(round_id, product, proposal, key, f"conflict of interest {key}") if of == round_id else None
         case AuthorityEnded(instrument=instrument):
             return lapsed_with(instrument, round_id, product, round)
         case PolicyChanged(policy=policy, version=active):
@@ -186,6 +191,12 @@ def _lapse(command: LapseApprovals, product: ProductId, round_id: RoundId, round
             return void_decision(round_id, product, round, f"policy {policy}")
         case _:
             assert_never(command.cause)
+
+
+def _without_key(round_id: RoundId, product: ProductId, proposal: ProposedDecision, key: KeyId, cause: str) -> ApprovalsLapsed | None:
+    if key not in proposal.approvals:
+        return None
+    return ApprovalsLapsed(round=round_id, product=product, decision=proposal.decision, keys=(key,), decision_stands=True, cause=cause)
 
 
 def void_decision(round_id: RoundId, product: ProductId, round: Round, cause: str) -> ApprovalsLapsed:

@@ -22,6 +22,8 @@ class CertifiedApproval(_Part, frozen=True, kw_only=True):
     public_key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]  # Ed25519
     signature: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{128}\Z")]  # over the statement of `reserve approve`
     approved_on: date
+    origin: str | None = None  # of the log that the statement names; None: it was signed by its first version
+    authority: str | None = None  # the instrument that the statement names
 
 
 class Proof(_Part, frozen=True, kw_only=True):

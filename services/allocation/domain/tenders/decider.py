@@ -10,7 +10,7 @@ import msgspec
 from services.allocation.domain.tenders.clearing import minor_a_unit
 from services.allocation.domain.tenders.opening import OpenTender, fault_of_offer, fault_of_stock, fault_of_terms
 from services.allocation.domain.tenders.sealed_bid import price_of
-from services.allocation.domain.tenders.state import ProposedTender, Reason, Tender, evolve
+from services.allocation.domain.tenders.state import Reason, Tender, evolve
 from services.allocation.events import (
     AuthorityCited,
     BiddingClosed,
@@ -217,7 +217,7 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
         mass_g=proposal.mass_g,
         amount_minor=proposal.amount_minor,
         currency=found.terms.currency,
-        concerns=_concerns(found, proposal),
+        concerns=concerns_of(tender),
     )
     if isinstance(signed := sign(proposal, command.signing, action), Refused):
         return signed
@@ -268,10 +268,14 @@ def _certify(command: CertifyTender, tender: Tender) -> _Decided | Refused[Reaso
     ]
 
 
-def _concerns(found: _Open, proposal: ProposedTender) -> frozenset[str]:
-    """What somebody may have declared an interest in: the tender, its product, and who buys."""
-    buyers = [interest_in("partner", award.partner) for award in proposal.proposed.awards]
-    return frozenset([interest_in("round", found.id), interest_in("product", found.terms.product), *buyers])
+def concerns_of(tender: Tender) -> frozenset[str]:
+    """What somebody may have declared an interest in: the tender, its product, and who may bid, or who buys once that is proposed."""
+    if tender.id is None or tender.terms is None:
+        return frozenset()
+    proposal = tender.proposal
+    partners = tender.terms.bidders if proposal is None else [award.partner for award in proposal.proposed.awards]
+    about = [interest_in("round", tender.id), interest_in("product", tender.terms.product)]
+    return frozenset([*about, *(interest_in("partner", partner) for partner in partners)])
 
 
 def _undecided(tender: Tender) -> _Open | Refused[Reason]:

@@ -8,15 +8,18 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.fields import AdvancePath, LoanPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.domain.loan.advances import PayAdvance, RequestAdvance, WithdrawAdvance
 from services.loans.domain.loan.state import Loan, seen_precedents, seen_subsequents
 from services.loans.events.loan import AdvanceCleared, AdvanceId, Seen
-from services.loans.tables.loan import AdvanceRow
+from services.loans.tables.loan import AdvanceRow, LoanRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
+from shared.terms.acting_api import barred
+from shared.terms.authority import interest_in
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
 
@@ -111,10 +114,15 @@ async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, p
 
 
 @router.post("/{loan}/advances/{advance}/pay")
-async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, caller: Operates, post: Posting) -> PaidView:
+async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, caller: Operates, post: Posting, reads: Reading) -> PaidView:
     """The conditions are looked at once more, as they are on the day of the payment; what was seen is kept with it."""
     command = PayAdvance(advance=AdvanceId(advance), paid_on=body.paid_on, on=post.today)
-    fact = (await post.submit(f"loan/{loan}", command)).facts[0]
+
+    async def parties(session: AsyncSession) -> list[str]:
+        row = await session.get(LoanRow, loan)
+        return [] if row is None else [interest_in("company", name) for name in (row.borrower, row.project)]
+
+    fact = (await post.submit(f"loan/{loan}", await barred(reads, caller.subject, parties) or command)).facts[0]
     event = fact.event
     return PaidView(
         advance=advance,

@@ -3,8 +3,11 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 
+from services.allocation.domain.authority.endorsement import Endorsing
+from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.domain.authority.instrument import (
     DECIDER,
     Command,
@@ -14,7 +17,10 @@ from services.allocation.domain.authority.instrument import (
     RegisterInstrument,
 )
 from services.allocation.events import ActingOfficerNamed, InstrumentEnded, InstrumentId, InstrumentRegistered, ProductId, SubjectId
+from services.allocation.events.papers import paper_of
+from shared.terms.acting import ApprovalReason
 from shared.terms.authority import Acting, Authority, Kind
+from tests.stories.endorsing import ADMIN, CEREMONY, ENDORSER, UNENDORSED, endorsing
 from tests.stories.given import Given
 
 ACT, DELEGATION = InstrumentId("ins_act"), InstrumentId("ins_delegation")
@@ -39,8 +45,13 @@ def register(**changes: Any) -> RegisterInstrument:
         "valid_from": FIRST,
         "valid_until": LAST,
         "may_sub_delegate": True,
+        "endorsing": CEREMONY,
     }
     return RegisterInstrument(**(told | changes))
+
+
+def name(officer: SubjectId, until: date, given: Endorsing = CEREMONY) -> NameActingOfficer:
+    return NameActingOfficer(officer=officer, valid_from=TODAY, valid_until=until, endorsing=given)
 
 
 def delegate(**changes: Any) -> RegisterInstrument:
@@ -120,12 +131,12 @@ def test_what_may_not_be_delegated_or_has_ended_or_is_not_there_has_nothing_unde
 
 
 def test_an_acting_officer_has_the_power_on_the_named_days():
-    name = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)
-    Given(DECIDER, register()).when(name).then(ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST))
-    found = authority(register(), name)
+    naming = name(OFFICER, LAST)
+    Given(DECIDER, register()).when(naming).then(ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST))
+    found = authority(register(), naming)
     assert (found.version, found.acting) == (2, (Acting(subject=OFFICER, valid_from=TODAY, valid_until=LAST),))
-    late = NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=date(2027, 1, 1))
-    holder = NameActingOfficer(officer=SubjectId("sub_minister"), valid_from=TODAY, valid_until=LAST)
+    late = name(OFFICER, date(2027, 1, 1))
+    holder = name(SubjectId("sub_minister"), LAST)
     for each in (late, holder):
         Given(DECIDER, register()).when(each).refused(Reason.ACTING_INVALID)
 
@@ -137,6 +148,30 @@ def test_an_instrument_ends_once_and_names_the_books_that_cite_it():
     )
     ended = Given(DECIDER, register(), end)
     ended.when(end).refused(Reason.ENDED)
-    ended.when(NameActingOfficer(officer=OFFICER, valid_from=TODAY, valid_until=LAST)).refused(Reason.ENDED)
+    ended.when(name(OFFICER, LAST)).refused(Reason.ENDED)
     ended.when(register()).refused(Reason.ALREADY_REGISTERED)
     Given(DECIDER).when(end).refused(Reason.NOT_FOUND)
+
+
+def test_after_the_first_instrument_another_approver_signs_each():
+    wanted = delegate(endorsing=UNENDORSED)
+    Given(DECIDER).when(wanted).refused(EndorsementReason.MISSING, "/endorsement")
+    [event] = Given(DECIDER).when(delegate()).events
+    assert isinstance(event, InstrumentRegistered)
+    paper = paper_of(event)
+    for party in (ADMIN, wanted.holder):
+        Given(DECIDER).when(delegate(endorsing=endorsing(paper, by=party))).refused(EndorsementReason.BY_PARTY)
+    wider = endorsing(paper_of(msgspec.structs.replace(event, limit_g=2000)))
+    Given(DECIDER).when(delegate(endorsing=wider)).refused(ApprovalReason.ANOTHER_DOCUMENT)
+    [event] = Given(DECIDER).when(delegate(endorsing=endorsing(paper))).events
+    assert event.endorsement.subject == ENDORSER
+
+
+def test_another_approver_signs_whom_somebody_acts_for():
+    registered = Given(DECIDER, register())
+    registered.when(name(OFFICER, LAST, UNENDORSED)).refused(EndorsementReason.MISSING, "/endorsement")
+    paper = paper_of(ActingOfficerNamed(instrument=ACT, officer=OFFICER, valid_from=TODAY, valid_until=LAST))
+    for party in (OFFICER, "sub_minister", ADMIN):
+        registered.when(name(OFFICER, LAST, endorsing(paper, by=party))).refused(EndorsementReason.BY_PARTY)
+    [event] = registered.when(name(OFFICER, LAST, endorsing(paper))).events
+    assert event.endorsement.subject == ENDORSER

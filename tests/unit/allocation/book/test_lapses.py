@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from services.allocation.domain.book.lapses import AgreementChanged, DisruptionChanged, KeyRevoked, LapseApprovals, ProtectedStockChanged
+from services.allocation.domain.book.lapses import (
+    AgreementChanged,
+    DisruptionChanged,
+    InterestFound,
+    KeyRevoked,
+    LapseApprovals,
+    ProtectedStockChanged,
+)
 from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
 from services.allocation.domain.book.state import Reason
 from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, KeyId, RoundId
@@ -149,6 +156,18 @@ def test_a_revoked_key_takes_its_own_approval_and_the_decision_stands():
     story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
     story.when(news(KeyRevoked(key=KeyId(first.signing.approval.key_id)))).then()
     story.given(first)  # as if by another key of the same approver
+
+
+def test_an_interest_that_is_found_lapses_that_persons_approval_of_that_round_alone():
+    story = a_proposal(10)
+    first = story.approve()
+    story = story.given(first).given(story.approve(by=ANOTHER))
+    key = KeyId(first.signing.approval.key_id)
+    story.when(news(InterestFound(round=RoundId("rnd_other"), key=key))).then()
+    story = story.when(news(InterestFound(round=ROUND, key=key)))
+    event = lapsed(story.events)
+    assert (event.keys, event.decision_stands, event.cause) == ((key,), True, f"conflict of interest {key}")
+    story.when(news(InterestFound(round=ROUND, key=key))).then()
 
 
 def test_news_changes_nothing_that_is_certified_or_not_proposed_or_not_open():

@@ -1,6 +1,6 @@
 """The audit of authority: everything done under one cites one that covers it, and an emergency is ratified or stands still."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from services.allocation import events as allocation
 from services.inventory import events as inventory
-from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Kind, Link
 from tests.stories.audit import (
     ANTIMONY,
@@ -17,7 +16,6 @@ from tests.stories.audit import (
     DAY_BEFORE,
     DECISION,
     LAST_DAY,
-    OTHER_KEY,
     TODAY,
     Step,
     Story,
@@ -31,16 +29,12 @@ from tests.stories.audit import (
     stock,
     told,
 )
+from tests.stories.audit_emergency import RATIFY_BY, in_an_emergency, instrument
 from tests.stories.audit_equity import told_with_equity
 from tests.stories.audit_loans import told_with_loans
 from tests.stories.audit_material import told_with_material
 
 LATER = date(2026, 1, 2)
-RATIFY_BY = datetime(2026, 1, 8, tzinfo=UTC)
-
-
-def instrument(event: Any, on: date = LATER) -> Step:
-    return Step(event=event, stream=f"instrument/{event.instrument}", shard=1, on=on)
 
 
 def citing(**changes: Any) -> Story:
@@ -165,38 +159,6 @@ async def test_a_decision_that_is_superseded_without_an_authority_is_found(tmp_p
 
 
 # Emergencies
-
-
-def ratification(subject: str = "sub_second") -> allocation.Approval:
-    signed: Any = approve(DECISION, OTHER_KEY, approver=subject, purpose="ratification")
-    return allocation.Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
-
-
-def in_an_emergency(*, ratified_by: str | None = "sub_second") -> Story:
-    """The round is decided by one person; another, with a power and a key of their own, ratifies it."""
-    story = told()
-    opened = story["open"]
-    assert isinstance(opened, Step)
-    path = allocation.EmergencyPath(ratify_within_hours=48)
-    story["open"] = replace(opened, event=replace(opened.event, emergency=path))
-    story["cite"] = book(a_citation(act="emergency_release"))
-    key: Any = key_id(public_key_hex(OTHER_KEY))
-    enrolled = allocation.ApproverKeyEnrolled(subject="sub_second", key=key, public_key=public_key_hex(OTHER_KEY))  # type: ignore[arg-type]
-    second = an_instrument(instrument="ins_2", holder="sub_second")
-    round: Any = {"round": "rnd_1", "product": ANTIMONY, "decision": DECISION}
-    decided = allocation.EmergencyDecided(**round, approved_by=("sub_approver",), mass_g=100, ratify_by=RATIFY_BY)  # type: ignore[arg-type]
-    story = before(
-        story,
-        "key",
-        second=instrument(second, DAY_BEFORE),
-        second_key=Step(event=enrolled, stream="approver/sub_second", shard=1, on=LATER),
-    )
-    story = before(story, "release_jp", emergency=book(decided))
-    if ratified_by is None:
-        return story
-    ratified = allocation.DecisionRatified(**round, approval=ratification(ratified_by), late=False)
-    cited = a_citation(act="ratify", authority="ins_2", by=ratified_by)
-    return before(story, "close", ratify=book(ratified), cite_ratify=book(cited))
 
 
 async def test_an_emergency_that_another_ratified_is_fine(tmp_path: Path):

@@ -65,7 +65,7 @@ def opened(**changes: Any) -> RoundOpened:
 def audited(events: Sequence[Any]) -> list[str]:
     """What is found of events, one each hour, once the approver's key is known."""
     findings = Findings()
-    approvers = Approvers(findings)
+    approvers = Approvers(findings, set())
     policies = Policies(findings, approvers)
     enrolled = ApproverKeyEnrolled(subject=APPROVER, key=KeyId(key_id(public_key_hex(KEY))), public_key=public_key_hex(KEY))
     for hour, event in enumerate([enrolled, *events]):
@@ -89,7 +89,7 @@ def audited(events: Sequence[Any]) -> list[str]:
             event_hash="",
             chain_hash="",
         )
-        approvers.see(record, event)
+        approvers.see("allocation/0/1", record, event)
         policies.see(f"allocation/0/{hour + 1}", record, event)
     policies.finish()
     approvers.finish()

@@ -25,7 +25,7 @@ from tests.stories.lending_by_chance import BEGUN, events_of_a_loan, flows, told
 
 def found(auditor: Callable[[Findings, Approvers], Any], decider: Decider, commands: Iterable[Any]) -> dict[Any, int]:
     findings = Findings()
-    audit = auditor(findings, Approvers(findings))
+    audit = auditor(findings, Approvers(findings, set()))
     for events, _ in told(decider, commands):
         for event in events:
             audit.see("somewhere", RECORD, event)

@@ -5,6 +5,8 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from reserve.__main__ import app
+from tests.stories.log import LOG_KEY
+from tests.stories.powers import INSTRUMENT
 
 
 def approve(tmp_path: Path, content: bytes, *more: str) -> Result:
@@ -12,4 +14,5 @@ def approve(tmp_path: Path, content: bytes, *more: str) -> Result:
     if not key.exists():
         CliRunner().invoke(app, ["approver-key", "new", str(key)])
     file.write_bytes(content)
-    return CliRunner().invoke(app, ["approve", str(file), "--key", str(key), "--approver", "sub_1", *more])
+    named = ["--approver", "sub_1", "--authority", INSTRUMENT, "--log-key", str(LOG_KEY)]
+    return CliRunner().invoke(app, ["approve", str(file), "--key", str(key), *named, *more])

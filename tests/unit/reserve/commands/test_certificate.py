@@ -36,6 +36,7 @@ from shared.journal.record import canonical as canonical_event
 from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.signed_note import parse_verifier_key
+from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 
 TODAY = date(2026, 1, 6)
@@ -67,9 +68,8 @@ FILE = decided()
 NAME: Any = decision_hash(FILE)
 
 
-def approval(key: Ed25519PrivateKey = KEY, subject: str = "sub_approver") -> Approval:
-    signed: Any = approve(NAME, key, approver=subject)
-    return Approval(subject=signed.approver, key=signed.key_id, signature=signed.signature, approved_on=TODAY)
+def approval(key: Ed25519PrivateKey = KEY, subject: str = "sub_approver", **said: Any) -> Approval:
+    return approval_of(approve(NAME, key, approver=subject, **said), TODAY)
 
 
 def history() -> dict[str, Any]:
@@ -319,6 +319,20 @@ def test_a_signature_by_another_key_or_over_something_else_is_found_without_any_
     certificate = change_approval(signature=signature)(certificate_of(folder))
     (folder / "keys" / "ledger.vkey").unlink()
     assert names(found(folder, certificate)["failed"]) == [f"{APPROVAL}/signature"]
+
+
+def test_an_approval_that_was_signed_for_another_log_is_found(folder: Path) -> None:
+    def signed_for(origin: str) -> Certificate:
+        given = approval(origin=origin, authority="ins_1")
+        events = history()
+        for kind, change in {"approved": {"approval": given}, "certified": {"approvals": (given,)}}.items():
+            events[kind] = msgspec.structs.replace(events[kind], **change)
+        told = msgspec.to_builtins(given) | {"public_key": public_key_hex(KEY)}
+        return certificate_of(folder, events=events, approvals=(msgspec.convert(told, CertifiedApproval),))
+
+    own = parse_verifier_key((folder / "keys" / "ledger.vkey").read_text().strip()).name
+    assert found(folder, signed_for(own))["failed"] == []
+    assert names(found(folder, signed_for("reserve/ledger/a-drill"))["failed"]) == [f"{APPROVAL}/log"]
 
 
 def test_the_first_difference_is_told_in_one_line(folder: Path) -> None:

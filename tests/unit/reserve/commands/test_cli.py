@@ -34,6 +34,8 @@ from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
+from tests.stories.log import LOG_KEY, ORIGIN
+from tests.stories.powers import INSTRUMENT
 from tests.waiting import HANGS_AFTER_S
 
 DECISION = compose(
@@ -160,6 +162,11 @@ def test_the_calculator_shows_rights_and_obligations_of_a_group_in_a_shortage() 
 # --- approver-key and approve
 
 
+def approve(file: Path, key: Path, approver: str, *more: object) -> Result:
+    named = ("--approver", approver, "--log-key", str(LOG_KEY), "--authority", INSTRUMENT)
+    return reserve("approve", file, "--key", key, *named, *more)
+
+
 def test_a_new_approver_key_is_private_and_its_public_half_is_printed(tmp_path: Path) -> None:
     file = tmp_path / "approver.pem"
     lines = dict(line.split() for line in reserve("approver-key", "new", file).stdout.splitlines())
@@ -190,31 +197,32 @@ def decision(tmp_path: Path) -> Path:
 
 
 def test_an_approval_is_the_keys_signature_over_the_decisions_hash(tmp_path: Path, key: Path, decision: Path) -> None:
-    assert reserve("approve", decision, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json").exit_code == 0
+    assert approve(decision, key, "sub_1", "--out", tmp_path / "approval.json").exit_code == 0
     approval = read_approval((tmp_path / "approval.json").read_bytes())
     assert (approval.document, approval.approver, approval.purpose) == (decision_hash(DECISION), "sub_1", "decision")
+    assert (approval.origin, approval.authority) == (ORIGIN, INSTRUMENT)
     assert verify_approval(approval, read_private_key(key.read_bytes()).public_key().public_bytes_raw().hex())
 
 
 def test_a_decision_is_ratified_by_the_command_too_and_another_document_is_not(tmp_path: Path, key: Path, decision: Path) -> None:
-    signed = reserve("approve", decision, "--key", key, "--approver", "sub_2", "--purpose", "ratification")
+    signed = approve(decision, key, "sub_2", "--purpose", "ratification")
     approval = read_approval(signed.stdout.encode())
     assert (approval.document, approval.purpose) == (decision_hash(DECISION), "ratification")
     assert "ratification" in signed.stderr.splitlines()[0]
     policy = tmp_path / "policy.json"
     policy.write_bytes(canonical_document(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
-    assert reserve("approve", policy, "--key", key, "--approver", "sub_2", "--purpose", "ratification").exit_code == 2
+    assert approve(policy, key, "sub_2", "--purpose", "ratification").exit_code == 2
 
 
 def test_an_approver_of_a_policy_is_shown_every_limit_of_its_clocks(tmp_path: Path, key: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_bytes(canonical_document(PolicyDocument(policy="standing", version=1, active_from=date(2026, 1, 6), terms=STANDARD_TERMS)))
-    shown = reserve("approve", policy, "--key", key, "--approver", "sub_1").stderr
+    shown = approve(policy, key, "sub_1").stderr
     assert "standard: screened in 5 days, decided 15, secured 20, cleared 25, dispatched 27, delivered 30" in shown
 
 
 def test_without_out_the_approval_is_printed(key: Path, decision: Path) -> None:
-    assert read_approval(reserve("approve", decision, "--key", key, "--approver", "sub_1").stdout.encode()).approver == "sub_1"
+    assert read_approval(approve(decision, key, "sub_1").stdout.encode()).approver == "sub_1"
 
 
 def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: Path) -> None:
@@ -222,7 +230,7 @@ def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: P
     raised = msgspec.structs.replace(first, content=msgspec.structs.replace(first.content, award_g=80))
     file = tmp_path / "altered.json"
     file.write_bytes(canonical_document(msgspec.structs.replace(DECISION, lines=(raised, *others))))
-    result = reserve("approve", file, "--key", key, "--approver", "sub_1", "--out", tmp_path / "approval.json")
+    result = approve(file, key, "sub_1", "--out", tmp_path / "approval.json")
     assert result.exit_code == 1
     assert "lines/0/content/award_g: it says 80, worked out 50" in result.stderr
     assert not (tmp_path / "approval.json").exists()
@@ -231,26 +239,36 @@ def test_a_decision_that_does_not_recompute_is_not_signed(tmp_path: Path, key: P
 def test_a_partners_view_is_not_enough_to_sign(tmp_path: Path, key: Path) -> None:
     file = tmp_path / "view.json"
     file.write_bytes(canonical_document(partner_view(DECISION, "JP")))
-    assert reserve("approve", file, "--key", key, "--approver", "sub_1").exit_code == 1
+    assert approve(file, key, "sub_1").exit_code == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff"])
 def test_what_is_no_decision_is_refused_in_one_line(tmp_path: Path, key: Path, content: bytes) -> None:
     file = tmp_path / "other.json"
     file.write_bytes(content)
-    result = reserve("approve", file, "--key", key, "--approver", "sub_1")
+    result = approve(file, key, "sub_1")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_a_key_that_others_can_read_is_refused(key: Path, decision: Path) -> None:
     key.chmod(0o644)
-    result = reserve("approve", decision, "--key", key, "--approver", "sub_1")
+    result = approve(decision, key, "sub_1")
     assert result.exit_code == 2
     assert "chmod 600" in result.stderr
 
 
+def test_an_approver_names_the_instrument_and_the_log_by_its_pinned_key(tmp_path: Path, key: Path, decision: Path) -> None:
+    without = reserve("approve", decision, "--key", key, "--approver", "sub_1", "--log-key", str(LOG_KEY))
+    assert (without.exit_code, without.stdout, "--authority" in without.stderr) == (2, "", True)
+    unpinned = reserve("approve", decision, "--key", key, "--approver", "sub_1", "--authority", INSTRUMENT, "--data", tmp_path)
+    assert (unpinned.exit_code, unpinned.stdout, "ledger.vkey" in unpinned.stderr) == (2, "", True)
+    shown = approve(decision, key, "sub_1").stderr
+    assert ORIGIN in shown
+    assert INSTRUMENT in shown
+
+
 def test_an_approver_that_cannot_stand_in_a_statement_is_refused(key: Path, decision: Path) -> None:
-    assert "--approver" in reserve("approve", decision, "--key", key, "--approver", "two\nlines").stderr
+    assert "--approver" in approve(decision, key, "two\nlines").stderr
 
 
 # --- receipt verify
@@ -333,7 +351,7 @@ def test_a_key_of_another_kind_cannot_approve(tmp_path: Path, decision: Path) ->
     file = tmp_path / "other.pem"
     file.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes_raw())
     file.chmod(0o600)
-    assert reserve("approve", decision, "--key", file, "--approver", "sub_1").exit_code == 2
+    assert approve(decision, file, "sub_1").exit_code == 2
 
 
 # --- rebuild and audit

@@ -1,0 +1,74 @@
+"""Papers of who may act: what another approver signs before a key, an instrument or an acting officer is entered."""
+
+from datetime import date
+from hashlib import sha256
+from typing import ClassVar
+
+from services.allocation.events.authority import ActingOfficerNamed, InstrumentId, InstrumentRegistered
+from services.allocation.events.ids import KeyId, ProductId, SubjectId
+from services.allocation.events.partners import ApproverKeyEnrolled
+from shared.journal.record import canonical
+from shared.terms.authority import Kind
+from shared.terms.papers import Paper
+
+
+class EnrolmentPaper(Paper, frozen=True, kw_only=True, tag="reserve.enrolment.v1"):
+    """A key that is to be a person's. The key itself signs it, which proves that they have it."""
+
+    purpose: ClassVar[str] = "enrolment"
+
+    subject: SubjectId
+    key: KeyId
+    public_key: str
+
+
+class InstrumentPaper(Paper, frozen=True, kw_only=True, tag="reserve.instrument.v1"):
+    """`instrument`: an id of its own, so that one signature registers one instrument."""
+
+    purpose: ClassVar[str] = "instrument"
+
+    instrument: InstrumentId
+    kind: Kind
+    title: str
+    office: str
+    under: InstrumentId | None
+    holder: SubjectId
+    acts: tuple[str, ...]
+    products: tuple[ProductId, ...]
+    limit_g: int | None
+    limit_minor: int | None
+    currency: str | None
+    valid_from: date
+    valid_until: date
+    may_sub_delegate: bool
+
+
+class ActingOfficerPaper(Paper, frozen=True, kw_only=True, tag="reserve.acting_officer.v1"):
+    purpose: ClassVar[str] = "acting_officer"
+
+    instrument: InstrumentId
+    officer: SubjectId
+    valid_from: date
+    valid_until: date
+
+
+type AuthorityPaper = EnrolmentPaper | InstrumentPaper | ActingOfficerPaper
+type Entered = ApproverKeyEnrolled | InstrumentRegistered | ActingOfficerNamed
+
+
+def paper_of(event: Entered) -> AuthorityPaper:
+    """What was signed for it."""
+    kind: type[AuthorityPaper]
+    match event:
+        case ApproverKeyEnrolled():
+            kind = EnrolmentPaper
+        case InstrumentRegistered():
+            kind = InstrumentPaper
+        case ActingOfficerNamed():
+            kind = ActingOfficerPaper
+    return kind(**{name: getattr(event, name) for name in kind.__struct_fields__})
+
+
+def name_of(paper: Paper) -> str:
+    """The SHA-256 (hex) that is signed."""
+    return sha256(canonical(paper)).hexdigest()

@@ -1,0 +1,96 @@
+"""The ceremony that begins a reserve: two keys and one instrument, and from then on nothing of that by an administrator alone."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from reserve.demo.instruments import register_direction
+from shared.engines.engines import Engines
+from tests.contract.allocation_stage import Reserve, allocation_alone
+
+KEYS = "/v1/approver-keys"
+INSTRUMENTS = "/v1/instruments"
+
+
+@pytest.fixture(scope="module")
+async def reserve(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reserve]:
+    async with allocation_alone(servers, tmp_path_factory.mktemp("ceremony")) as reserve:
+        yield reserve
+
+
+def delegation(holder: str, direction: str) -> dict[str, Any]:
+    days = {"valid_from": "2025-01-01", "valid_until": "2099-12-31"}
+    return {
+        "kind": "delegation",
+        "title": "a delegation",
+        "office": "an office",
+        "under": direction,
+        "holder": holder,
+        "acts": ["ratify"],
+        **days,
+    }
+
+
+async def test_the_root_of_all_authority_is_entered_once_and_then_by_nobody_alone(reserve: Reserve):
+    registrar, first, second = reserve.registrar, reserve.subject("approver-1"), reserve.subject("approver-2")
+    keys = [Ed25519PrivateKey.generate() for _ in range(4)]
+
+    enrolment = registrar.enrolment(first, keys[0])
+    unproven = [{"possession": None}, {"possession": registrar.enrolment(first, keys[1])["possession"]}]
+    for change in unproven:
+        assert await reserve.refused("admin-1", KEYS, enrolment | change) == (422, "approver_key_unproven")
+    drilled = registrar.sign(enrolment["possession"]["document"], "enrolment", first, key=keys[0], origin="reserve/ledger/a-drill")
+    assert await reserve.refused("admin-1", KEYS, enrolment | {"possession": drilled}) == (409, "approval_of_another_log")
+    for subject, key in ((first, keys[0]), (first, keys[1]), (second, keys[2])):
+        await registrar.enrol(subject, key)
+
+    third = registrar.enrolment("sub_third", keys[3])
+    alone = {name: third[name] for name in ("subject", "public_key", "possession")}
+    assert await reserve.refused("admin-1", KEYS, alone) == (403, "endorsement_missing")
+    own = alone | {"endorsement": third["possession"]}
+    assert await reserve.refused("admin-1", KEYS, own) == (403, "endorsement_by_party")
+    anothers = alone | {"endorsement": registrar.enrolment("sub_fourth", keys[3])["endorsement"]}
+    assert await reserve.refused("admin-1", KEYS, anothers) == (409, "approval_of_another_document")
+    drilled = alone | {"endorsement": third["endorsement"] | {"origin": "reserve/ledger/a-drill"}}
+    assert await reserve.refused("admin-1", KEYS, drilled) == (409, "approval_of_another_log")
+    assert await reserve.refused("admin-1", KEYS, registrar.enrolment("sub_third", keys[0])) == (409, "approver_key_already_enrolled")
+    await registrar.enrol("sub_third", keys[3])
+    revoked = (await reserve.get("auditor-1", KEYS))["data"][0]["key"]
+    await reserve.post("admin-1", f"{KEYS}/{revoked}/revoke", {"reason": "lost"})
+    again = next(key for key in keys if registrar.enrolment(first, key)["possession"]["key_id"] == revoked)
+    holder = next(row["subject"] for row in (await reserve.get("auditor-1", KEYS))["data"] if row["key"] == revoked)
+    registrar.keys.pop(holder)  # it endorses nothing any more
+    assert await reserve.refused("admin-1", KEYS, registrar.enrolment(holder, again)) == (409, "approver_key_already_enrolled")
+
+
+async def test_after_the_first_instrument_an_administrator_registers_none_alone(reserve: Reserve):
+    posted: list[dict[str, Any]] = []
+
+    async def register(body: dict[str, Any]) -> Any:
+        posted.append(body)
+        return await reserve.register(body)
+
+    direction = await register_direction(register)
+    wanted = delegation("sub_anybody", direction)
+    assert await reserve.refused("admin-1", INSTRUMENTS, wanted) == (403, "endorsement_missing")
+    assert await reserve.refused("admin-1", INSTRUMENTS, posted[0]) == (403, "endorsement_missing"), "a second root"
+    made = await reserve.register(wanted)
+    acting = {"officer": "sub_deputy", "valid_from": "2026-01-01", "valid_until": "2099-12-31"}
+    path = f"{INSTRUMENTS}/{made['instrument']}/acting"
+    assert await reserve.refused("admin-1", path, acting) == (403, "endorsement_missing")
+    await reserve.registrar.name_acting(made["instrument"], "sub_anybody", acting)
+
+
+async def test_one_human_with_two_accounts_is_one_person(reserve: Reserve):
+    endorser = next(iter(reserve.registrar.keys))
+    twin = "sub_twin"
+    for account in (endorser, twin):
+        await reserve.post("admin-1", f"/v1/officials/{account}/person", {"person": "per_0123456789"})
+    other = {"person": "per_9876543210"}
+    assert await reserve.refused("admin-1", f"/v1/officials/{twin}/person", other) == (409, "person_already_named")
+    assert await reserve.refused("operator-1", f"/v1/officials/{twin}/person", other) == (403, "forbidden")
+    enrolment = reserve.registrar.enrolment(twin, Ed25519PrivateKey.generate())
+    assert enrolment["endorsement"]["approver"] == endorser
+    assert await reserve.refused("admin-1", KEYS, enrolment) == (403, "endorsement_by_party")
