@@ -16,7 +16,7 @@ from services.allocation.domain.decisions import renouncing, report, review, sup
 from services.allocation.domain.partners import agreement, disruption, partner
 from services.allocation.domain.policies import policy
 from services.allocation.domain.readiness import readiness
-from services.allocation.domain.screening import screening_list
+from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.tenders import bid
 from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.upcasts import UPCASTERS
@@ -47,6 +47,7 @@ SERVICE = Service(
         renouncing.DECIDER,
         superseding.DECIDER,
         screening_list.DECIDER,
+        consignee.DECIDER,
         review.DECIDER,
         tender.DECIDER,
         bid.DECIDER,

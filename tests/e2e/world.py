@@ -369,7 +369,7 @@ class World:
 
 
 EMPOWERED = ("approver-1", "approver-2", "operator-1")
-DISPATCH = {"carrier": "Linfox", "consignee": "Port of Fremantle"}
+DISPATCH = {"carrier": "Linfox", "consignee": "Toyo Logistics"}
 
 
 def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:

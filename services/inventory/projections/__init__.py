@@ -11,7 +11,6 @@ from typing import Any, assert_never
 
 import msgspec
 
-from services.allocation.events import PartnerRegistered
 from services.inventory.events import (
     AssayRecorded,
     AuthorityCited,
@@ -158,7 +157,6 @@ LIFT_HOLD = """
     UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
 
-KNOW_PARTNER = "INSERT INTO partners (partner) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 COVER = """
     INSERT INTO covered (shard, position, log, log_size, root)
     SELECT shard, position, $3::text, $4::bigint, $5::text FROM unnest($1::integer[], $2::bigint[]) AS new(shard, position)
@@ -378,12 +376,6 @@ class _Batch:
                 assert_never(event)
 
 
-def _partners(facts: Sequence[Fact]) -> list[Wave]:
-    """From allocation: which partners there are."""
-    partners = [fact.event.partner for fact in facts if isinstance(fact.event, PartnerRegistered)]
-    return [Wave((KNOW_PARTNER,), (partners,))] if partners else []
-
-
 def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     """From the ledger: how far its last checkpoint covers this journal. Its signature is checked before (`reactions.check_checkpoint`)."""
     last = next((fact.event for fact in reversed(facts) if isinstance(fact.event, CheckpointSigned)), None)
@@ -395,5 +387,4 @@ def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     return [Wave((COVER,), (shards, positions, log, last.size, last.root))]
 
 
-take_partners = InWaves(_partners)
 take_checkpoints = InWaves(_checkpoints)

@@ -10,10 +10,20 @@ from sqlmodel import select
 
 from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.clocks.clocks import ClockView, clock_of
-from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
+from services.allocation.api.fields import (
+    READERS,
+    ClockField,
+    ConsigneeField,
+    PolicyField,
+    ProductField,
+    RequestPath,
+    Texts,
+    own_partner,
+    sight_of,
+)
 from services.allocation.api.lookups import find_request, read_policy
 from services.allocation.api.readiness.pre_clearance import pre_clearance
-from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, versions
+from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.rules.cover import days_of_cover
 from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
@@ -51,7 +61,7 @@ class RequestBody(Body):
     daily_consumption_g: PositiveGrams  # grams a day
     needed_by: Day
     nominee: Text  # who would contract and pay
-    consignee: Text  # who would take delivery
+    consignee: ConsigneeField  # who would take delivery: goods go to this name, to the letter
     end_user: Text  # who would use the metal
     end_use: Text
     least_contents: Annotated[dict[ElementField, ShareField], Field(default_factory=dict, max_length=20)]  # of use from such a share on
@@ -193,6 +203,8 @@ async def accept_request(
         not_pre_cleared = tuple(party.role for party in await pre_clearance(session, row, post.today) if not party.cleared)
     if behind:
         await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)
+    if row.consignee:
+        await screen_consignee(post.kernel, row.consignee, lists, request=request)
     screening = Findings(
         findings=_findings(body.findings),
         not_pre_cleared=not_pre_cleared,
@@ -210,6 +222,7 @@ async def accept_request(
             lists=versions(lists),
             screening=screening,
             clock=clock,
+            consignee=row.consignee,
             on=post.today,
         )
     )
