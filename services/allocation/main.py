@@ -3,7 +3,7 @@
 from services.allocation import events
 from services.allocation.api import router
 from services.allocation.api.authority.capacity import REGISTER
-from services.allocation.api.book.terms import RecentTerms
+from services.allocation.api.book.terms import RecentTerms, TradeUnits
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.watch import watch_clocks
@@ -66,7 +66,7 @@ SERVICE = Service(
     acting=UnderAuthority(register=REGISTER),
     recorded_by="ledger",
     documents=events.documents_of,
-    parts=(RecentTerms, DecisionProcess),
+    parts=(RecentTerms, TradeUnits, DecisionProcess),
     tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )

@@ -1,5 +1,6 @@
 """Requests: a partner submits and withdraws its own, which their nominee sees too; an operator screens them all."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from sqlmodel import select
 
-from services.allocation.api.book.terms import RecentTerms
+from services.allocation.api.book.terms import RecentTerms, TradeUnits, whole_units
 from services.allocation.api.clocks.clocks import ClockView, clock_of
 from services.allocation.api.fields import (
     READERS,
@@ -123,6 +124,13 @@ class RequestView(BaseModel):
     return_on: date | None
 
 
+class RequestTaken(RequestView):
+    """`whole_units_g`: what whole trade units make of it, as stock is now; None: the product's units are not known. `note`: what is cut."""
+
+    whole_units_g: int | None
+    note: str | None
+
+
 class RequestDetail(RequestView):
     clock: ClockView | None  # None: it was not accepted yet
 
@@ -147,7 +155,8 @@ async def submit_request(
     caller: Annotated[Caller, allow("partner")],
     post: Posting,
     reads: Reading,
-) -> RequestView:
+) -> RequestTaken:
+    """The answer says what whole trade units make of it: a round gives no part of one."""
     partner = own_partner(caller)
     if (body.kind == "loan") != (body.return_on is not None):
         why = "a loan needs a day on which it comes back" if body.kind == "loan" else "a sale does not come back"
@@ -175,7 +184,9 @@ async def submit_request(
     )
     accepted = await post.submit(f"book/{body.product}", command)
     event = accepted.facts[0].event
-    return RequestView(
+    units: TradeUnits = reads.kernel.part(TradeUnits)
+    sizes = await units.of(reads, body.product)
+    return RequestTaken(
         **msgspec.to_builtins(event),
         status=RequestStatus.SUBMITTED,
         accepted_g=None,
@@ -184,7 +195,20 @@ async def submit_request(
         days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
         kind=body.kind,
         return_on=body.return_on,
+        whole_units_g=whole_units(event.mass_g, sizes) if sizes else None,
+        note=_cut(event.mass_g, event.minimum_g, sizes) if sizes else None,
     )
+
+
+def _cut(mass_g: int, minimum_g: int, sizes: Sequence[int]) -> str | None:
+    """What whole units leave of it; None: nothing is cut."""
+    if (whole_g := whole_units(mass_g, sizes)) == mass_g:
+        return None
+    units = " or ".join(f"{unit_g} g" for unit_g in sizes)
+    if whole_g == 0:
+        return f"it is less than a trade unit of {units}: a round gives nothing of it"
+    short = ", which is less than the minimum" if whole_g < minimum_g else ""
+    return f"whole trade units of {units} make {whole_g} g of it{short}: a round gives no more"
 
 
 @router.post("/{request}/accept")
