@@ -254,7 +254,6 @@ PARTNERS_LISTS = {
     "/allocation/v1/tasks",
     TENDERS,
     "/inventory/v1/draws",
-    "/inventory/v1/holds",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",
     "/ledger/v1/balances",
@@ -293,7 +292,7 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
     address = f"/{service}{path}"
     body = BODIES.get(path, lambda estate: {})(estate) if method == "POST" else None
     answer = await ask(http, token, method, estate.at(address), body)
-    if method == "GET" and address in PARTNERS_LISTS | ANYONES | {"/allocation/v1/partners"}:
+    if method == "GET" and address in PARTNERS_LISTS | ANYONES | {"/allocation/v1/partners", "/inventory/v1/holds"}:
         while True:
             assert answer.status_code == 200
             assert estate.marks_in(answer) == set()
@@ -391,7 +390,7 @@ async def test_a_filter_by_anothers_product_finds_nothing_of_it(estate: Estate, 
         answer = await ask(
             http, token, "GET", address, **{name: "partner/EU" if name == "account" else estate.ids.get(name, estate.product)}
         )
-        assert answer.status_code == 200
+        assert answer.status_code == 200 or answer.json()["code"] == "query_parameter_unknown"
         assert estate.marks_in(answer) == set()
 
 

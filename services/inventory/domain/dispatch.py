@@ -9,7 +9,7 @@ import msgspec
 from services.inventory.domain.consignees import evidence_of, fault_of_consignee
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner
+from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
 from services.inventory.events import (
     AwardForwarded,
     DrawDelivered,
@@ -92,7 +92,7 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
     for parcel in draw.parcels:
         hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
     if hold is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch")
+        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch {until_when(state, hold)}")
     if (held := held_round(state, draw.decision)) is not None:
         return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
     if evaluate(RECEIPT_SHOWN, evidence_of(command.gates), command.on).status != "met":

@@ -174,7 +174,10 @@ def test_goods_that_were_not_weighed_are_not_dispatched():
 
 def test_a_hold_stops_the_dispatch_that_it_covers():
     for stop in (hold("all"), hold("product"), hold("partner", "JP"), hold("lot", "lot_1"), hold("depot", "Fremantle")):
-        drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+        told = drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+        assert told.detail.endswith("until it is lifted")
+    told = drawn(weigh(), hold("partner", "JP", expires_on=LAST_DAY)).when(dispatch()).refused(Reason.ON_HOLD)
+    assert f"through {LAST_DAY}" in told.detail and "court order" not in told.detail
     drawn(weigh(), hold("depot", "Darwin")).given(dispatch())
 
 
