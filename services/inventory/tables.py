@@ -195,12 +195,13 @@ class ScreenedConsigneeRow(Table, table=True):
     place: str
 
 
-class ListInForceRow(Table, table=True):
-    """A screening list, of which a version has come into force, or gone, since this table is there."""
+class KnownListRow(Table, table=True):
+    """A screening list: the last version that there was of it."""
 
-    __tablename__ = "lists_in_force"
+    __tablename__ = "known_lists"
     list: str = Field(primary_key=True)
-    version: int  # 0: none is in force
+    version: int
+    withdrawn: bool  # none is in force
 
 
 # Fed by the ledger's events

@@ -26,12 +26,13 @@ def upgrade() -> None:
         sa.Column("place", sa.String, nullable=False),
     )
     op.create_table(
-        "lists_in_force",
+        "known_lists",
         sa.Column("list", sa.String, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("withdrawn", sa.Boolean, nullable=False),
     )
 
 
 def downgrade() -> None:
-    for table in ("lists_in_force", "screened_consignees", "named_consignees"):
+    for table in ("known_lists", "screened_consignees", "named_consignees"):
         op.drop_table(table)

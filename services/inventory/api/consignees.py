@@ -5,7 +5,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
 from services.inventory.events import GateEvidence
-from services.inventory.tables import ListInForceRow, NamedConsigneeRow, ReleaseRow, ScreenedConsigneeRow
+from services.inventory.tables import KnownListRow, NamedConsigneeRow, ReleaseRow, ScreenedConsigneeRow
 
 
 async def consignees_of(session: AsyncSession, release: str) -> dict[str, NamedConsigneeRow]:
@@ -26,7 +26,7 @@ async def consignee_gates(session: AsyncSession, consignees: dict[str, NamedCons
     screened = await session.get(ScreenedConsigneeRow, name)
     if screened is None or not screened.clear:
         return (gate,)
-    in_force = (await session.exec(select(ListInForceRow).where(ListInForceRow.version > 0))).all()
+    in_force = (await session.exec(select(KnownListRow).where(~col(KnownListRow.withdrawn)))).all()
     if any(screened.lists.get(row.list) != row.version for row in in_force):
         return (gate,)  # a list has come into force since: allocation looks the name up in it
     lists = ", ".join(f"{each} {version}" for each, version in sorted(screened.lists.items())) or "no list, as none is in force"

@@ -27,8 +27,9 @@ _DECIDE = """
     UPDATE screened_consignees SET clear = new.clear, place = new.place
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS new(name, clear, place) WHERE screened_consignees.name = new.name"""
 _LIST = """
-    INSERT INTO lists_in_force (list, version) SELECT * FROM unnest($1::text[], $2::integer[])
-    ON CONFLICT (list) DO UPDATE SET version = excluded.version"""
+    INSERT INTO known_lists AS known (list, version, withdrawn) SELECT * FROM unnest($1::text[], $2::integer[], $3::boolean[])
+    ON CONFLICT (list) DO UPDATE SET version = excluded.version, withdrawn = excluded.withdrawn
+    WHERE (known.version, known.withdrawn) < (excluded.version, excluded.withdrawn)"""
 
 
 def _of_allocation(facts: Sequence[Fact]) -> list[Wave]:
@@ -39,27 +40,28 @@ def _of_allocation(facts: Sequence[Fact]) -> list[Wave]:
     if named:
         columns = [[subject for subject, _ in named], [name for _, name in named], list(named.values()), [None] * len(named)]
         waves.append(Wave((_NAME,), columns))
-    return [*waves, *(wave for fact in facts if (wave := _of_one(fact)) is not None)]
+    return [*waves, *(wave for fact in facts for wave in _of_one(fact))]
 
 
 def _names_one(event: Any) -> bool:
     return isinstance(event, RequestAccepted) and event.consignee != ""
 
 
-def _of_one(fact: Fact) -> Wave | None:
+def _of_one(fact: Fact) -> list[Wave]:
+    """Lists and consignees come on lines of their own, in any order: the latest that is known of a list counts, whoever told it."""
     match fact.event:
         case ConsigneeChangeApproved() as event:
-            return Wave((_NAME,), ([event.award], [event.name], [fact.place], [event.approved_by]))
+            return [Wave((_NAME,), ([event.award], [event.name], [fact.place], [event.approved_by]))]
         case ConsigneeScreened() as event:
-            return Wave((_SCREEN,), ([event.name], [as_json(event.lists)], [event.clear], [fact.place]))
+            screened = Wave((_SCREEN,), ([event.name], [as_json(event.lists)], [event.clear], [fact.place]))
+            known = Wave((_LIST,), (list(event.lists), list(event.lists.values()), [False] * len(event.lists)))
+            return [screened, known] if event.lists else [screened]
         case ConsigneeHitDecided() as event:
-            return Wave((_DECIDE,), ([event.name], [event.clear], [fact.place]))
-        case ScreeningListPutInForce() as event:
-            return Wave((_LIST,), ([event.list], [event.version]))
-        case ScreeningListWithdrawn() as event:
-            return Wave((_LIST,), ([event.list], [0]))
+            return [Wave((_DECIDE,), ([event.name], [event.clear], [fact.place]))]
+        case ScreeningListPutInForce() | ScreeningListWithdrawn() as event:
+            return [Wave((_LIST,), ([event.list], [event.version], [isinstance(event, ScreeningListWithdrawn)]))]
         case _:
-            return None
+            return []
 
 
 take_allocation = InWaves(_of_allocation)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -27,7 +27,7 @@ from services.allocation.api.readiness.pre_clearance import pre_clearance
 from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
+from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, RequestSubmitted, Statement, SubjectId
 from services.allocation.events.clocks import Milestone
 from services.allocation.settings import STANDARD, WARN_DAYS, figures
 from services.allocation.tables.book import RequestRow, RequestStatus
@@ -131,7 +131,7 @@ class RequestTaken(RequestView):
     note: str | None
 
 
-class RequestDetail(RequestView):
+class RequestDetail(RequestTaken):
     clock: ClockView | None  # None: it was not accepted yet
 
 
@@ -184,8 +184,6 @@ async def submit_request(
     )
     accepted = await post.submit(f"book/{body.product}", command)
     event = accepted.facts[0].event
-    units: TradeUnits = reads.kernel.part(TradeUnits)
-    sizes = await units.of(reads, body.product)
     return RequestTaken(
         **msgspec.to_builtins(event),
         status=RequestStatus.SUBMITTED,
@@ -195,9 +193,16 @@ async def submit_request(
         days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
         kind=body.kind,
         return_on=body.return_on,
-        whole_units_g=whole_units(event.mass_g, sizes) if sizes else None,
-        note=_cut(event.mass_g, event.minimum_g, sizes) if sizes else None,
+        **await _whole(reads, event),
     )
+
+
+async def _whole(reads: Reads, request: RequestSubmitted | RequestRow) -> dict[str, Any]:
+    """`whole_units_g` and `note`."""
+    units: TradeUnits = reads.kernel.part(TradeUnits)
+    if not (sizes := await units.of(reads, request.product)):
+        return {"whole_units_g": None, "note": None}
+    return {"whole_units_g": whole_units(request.mass_g, sizes), "note": _cut(request.mass_g, request.minimum_g, sizes)}
 
 
 def _cut(mass_g: int, minimum_g: int, sizes: Sequence[int]) -> str | None:
@@ -331,4 +336,5 @@ async def show_request(
     async with reads.session() as session:
         sight = sight_of(caller)
         row = await find_request(session, request, sight.partner, sight.nominee)
-        return RequestDetail(**_view(row).model_dump(), clock=await clock_of(session, request))
+        clock = await clock_of(session, request)
+    return RequestDetail(**_view(row).model_dump(), **await _whole(reads, row), clock=clock)
