@@ -33,6 +33,13 @@ from services.allocation.domain.policies.policy import (
     WithdrawVersion,
 )
 from services.allocation.domain.readiness.readiness import CheckItem, ClearItem, RenewItem, WithdrawItem
+from services.allocation.domain.screening.consignee import (
+    ApproveChange,
+    AskForConsignee,
+    DecideConsigneeHit,
+    RefuseChange,
+    ScreenConsignee,
+)
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.domain.tenders.bid import CommitBid, RevealBid, VoidBid
 from services.allocation.domain.tenders.decider import (
@@ -81,6 +88,11 @@ CONTROLS: Controls = {
     RemindOfScreening: Class.FOLLOWS,
     ScreenParties: Class.FOLLOWS,
     DecideHit: Class.ALONE,
+    ScreenConsignee: Class.FOLLOWS,
+    DecideConsigneeHit: Class.ALONE,
+    AskForConsignee: Class.PREPARES,
+    ApproveChange: Class.MOVES_VALUE,  # of what another person has asked for
+    RefuseChange: Class.PREPARES,
     RaiseObjection: Class.PREPARES,
     AnswerObjection: Class.PREPARES,
     OpenRound: Class.PREPARES,
