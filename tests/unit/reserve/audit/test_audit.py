@@ -70,6 +70,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "bids",
         "policies",
         "consignees",
+        "control",
     ]  # they have files of their own
 
 
