@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.lots import TakeInLot
@@ -28,6 +29,11 @@ RELEASED_UNITS = 1_000_000  # of each release
 RELEASES_A_ROUND = 1_000
 CAN_NOT_END = 1_000_000_000  # units of a lot
 RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence=f"log 1842, root {'9f' * 32}, inventory/0/123", by="service:inventory")
+GATES = (
+    RECEIPT,
+    GateEvidence(gate=CONSIGNEE_NAMED, evidence="allocation/0/7 names Sojitz for req_a", by="allocation"),
+    GateEvidence(gate=CONSIGNEE_CLEARED, evidence="allocation/0/8 clears Sojitz by entity-list 3", by="allocation"),
+)
 ASSAY = Assay(report="B-1", laboratory="none", assayed_on=TODAY, contents={"Dy": "0.87"}, in_specification=True)
 
 
@@ -95,7 +101,7 @@ def draws(product: str, releases: int) -> Iterator[Command]:
         drawn = draw(product, number, releases)
         yield drawn
         yield WeighDraw(draw=drawn.draw, weighed_g=UNIT_G)
-        yield DispatchDraw(draw=drawn.draw, carrier="Linfox", consignee="Sojitz", gates=(RECEIPT,), on=TODAY)
+        yield DispatchDraw(draw=drawn.draw, carrier="Linfox", consignee="Sojitz", gates=GATES, on=TODAY)
         yield DeliverDraw(draw=drawn.draw, partner=None, delivered_on=TODAY, received_by="Sojitz", evidence="CMR 4711", on=TODAY)
 
 

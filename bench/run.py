@@ -12,6 +12,7 @@ from bench.payments import payments
 from bench.requests import requests
 from bench.rounds import rounds
 from bench.schedules import schedules
+from bench.screening import screening
 from bench.served import served
 from bench.standing import standing
 from bench.state import state
@@ -33,6 +34,7 @@ BENCHES: Mapping[str, Bench] = {
     "decision": decision,
     "payments": payments,
     "exposure": exposure,
+    "screening": screening,
     "longevity": longevity,
 }
 

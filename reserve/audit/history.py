@@ -11,6 +11,7 @@ from reserve.audit.approvers import Approvers
 from reserve.audit.authority import Authority
 from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
+from reserve.audit.consignees import Consignees
 from reserve.audit.control import Control
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
@@ -58,7 +59,16 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     walk.books.compare(balances, await walk.entries_until(recorded))
     if any(
         each.unsettled
-        for each in (walk.rounds, walk.policies, walk.tenders, walk.authority, walk.approvers, walk.facilities, walk.deliveries)
+        for each in (
+            walk.rounds,
+            walk.policies,
+            walk.tenders,
+            walk.authority,
+            walk.approvers,
+            walk.facilities,
+            walk.deliveries,
+            walk.consignees,
+        )
     ):
         await walk.read_ahead()
     walk.finish()
@@ -136,6 +146,7 @@ class _Walk:
         self._control = Control(findings, self.approvers)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
+        self.consignees = Consignees(findings)
         self.policies = Policies(findings, self.approvers)
         self.tenders = Tenders(findings, self.approvers)
         self._release_orders = ReleaseOrders()
@@ -182,6 +193,7 @@ class _Walk:
         self._endorsements.finish()
         self.facilities.finish()
         self.deliveries.finish()
+        self.consignees.finish()
         self.tenders.finish()
         self._release_orders.finish()
         for name in self._lines:
@@ -306,6 +318,7 @@ class _Walk:
             self._control.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)
+            self.consignees.see(place, record, event)
             self.policies.see(place, record, event)
             self.facilities.see(place, event)
             self._loans.see(place, record, event)

@@ -43,6 +43,7 @@ class Check(StrEnum):
     AUTHORITY = "everything done under an authority cites one that covers it, by a person without an interest in it"
     GIVEN_BACK = "what counts against a quota, and is carried, is what was decided, less what was given back"
     POLICIES = "every round was opened under the active version of an approved policy, and is held as that says"
+    CONSIGNEES = "goods left for a consignee that was named and cleared, and were not delivered before they were drawn"
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
     APPROVALS = "approvers other than the proposer signed it"
     CONTROL = "nothing that moves value in inventory was done by one person"

@@ -53,7 +53,7 @@ async def dispatch(stage: Stage) -> None:
     """Japan's first antimony: refused until it is weighed, then on its way."""
     drawn, operator = stage.draws[0], stage.parties.depot_operator
     path = f"/inventory/v1/draws/{drawn['draw']}"
-    carriage = {"carrier": "Southern Cross Lines (invented)", "consignee": "Osaka bonded warehouse (invented)"}
+    carriage = {"carrier": "Southern Cross Lines (invented)", "consignee": PARTNERS["JP"].nominee}
 
     async def refused_for_its_weight() -> ProblemAnswer | None:
         problem = await refusal_of(operator.post(f"{path}/dispatch", carriage))
@@ -62,12 +62,17 @@ async def dispatch(stage: Stage) -> None:
     with stage.screen.waiting("the ledger's receipt of the draw"):
         problem = await until("the draw's receipt to be known", refused_for_its_weight)
     stage.screen.refused(f"Dispatching {mass(drawn['mass_g'])} of antimony, receipt in hand, not weighed", problem)
+    elsewhere = carriage | {"consignee": "Osaka bonded warehouse (invented)"}
+    stage.screen.refused(
+        "Dispatching it to a warehouse that its request does not name", await refusal_of(operator.post(f"{path}/dispatch", elsewhere))
+    )
     weighed = await operator.post(f"{path}/weighing", {"weighed_g": drawn["mass_g"] - WEIGHED_LESS_G})
     stage.screen.say(
         f"Weighed: {mass(weighed['weighed_g'])}, {mass(-weighed['difference_g'])} less than nominal; the books show the difference."
     )
     gone = await operator.post(f"{path}/dispatch", carriage)
-    stage.screen.say(f"Dispatched with {gone['carrier']} to {gone['consignee']}. Gate: {gone['gates'][0]['gate'].replace('_', ' ')}.")
+    gates = ", ".join(gate["gate"].replace("_", " ") for gate in gone["gates"])
+    stage.screen.say(f"Dispatched with {gone['carrier']} to {gone['consignee']}. Gates: {gates}.")
 
 
 async def lapse(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from services.allocation import events
 from services.allocation.api import router
 from services.allocation.api.authority.capacity import REGISTER
-from services.allocation.api.book.terms import RecentTerms
+from services.allocation.api.book.terms import RecentTerms, TradeUnits
 from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.watch import watch_clocks
@@ -16,7 +16,7 @@ from services.allocation.domain.decisions import renouncing, report, review, sup
 from services.allocation.domain.partners import agreement, disruption, partner
 from services.allocation.domain.policies import policy
 from services.allocation.domain.readiness import readiness
-from services.allocation.domain.screening import screening_list
+from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.tenders import bid
 from services.allocation.domain.tenders import decider as tender
 from services.allocation.events.upcasts import UPCASTERS
@@ -47,6 +47,7 @@ SERVICE = Service(
         renouncing.DECIDER,
         superseding.DECIDER,
         screening_list.DECIDER,
+        consignee.DECIDER,
         review.DECIDER,
         tender.DECIDER,
         bid.DECIDER,
@@ -65,7 +66,7 @@ SERVICE = Service(
     acting=UnderAuthority(register=REGISTER),
     recorded_by="ledger",
     documents=events.documents_of,
-    parts=(RecentTerms, DecisionProcess),
+    parts=(RecentTerms, TradeUnits, DecisionProcess),
     tasks=(keep_screening, watch_clocks),
     imports=(IMPORTS,),
 )

@@ -12,14 +12,16 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import Event
 from services.inventory.problems import ApiReason
 from services.inventory.projections import project
+from services.inventory.projections.consignees import take_allocation
 from services.inventory.projections.dispatch import SERVICE as NAME
-from services.inventory.projections.dispatch import take_checkpoints, take_partners
+from services.inventory.projections.dispatch import take_checkpoints
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
 from shared.journal.codec import type_of
+from shared.journal.record import Fact
 from shared.process.service import Service, subscription
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from shared.settings import Settings
@@ -46,8 +48,20 @@ ALLOCATION_TYPES = frozenset(
         allocation.AwardRenounced,
         allocation.DecisionSuperseded,
         allocation.AgreementResumed,
+        allocation.RequestAccepted,
+        allocation.ConsigneeChangeApproved,
+        allocation.ConsigneeScreened,
+        allocation.ConsigneeHitDecided,
+        allocation.ScreeningListPutInForce,
+        allocation.ScreeningListWithdrawn,
     )
 )
+
+
+def _documents(fact: Fact) -> tuple[str, ...]:
+    """What reactions read. Names on screening lists are none of inventory's business: it is told whom they are like."""
+    return () if isinstance(fact.event, allocation.ScreeningListPutInForce) else allocation.documents_of(fact.event)
+
 
 SERVICE = Service(
     name=NAME,
@@ -62,9 +76,9 @@ SERVICE = Service(
             allocation.Event,
             ALLOCATION_TYPES,
             react=react_to_allocation,
-            needs=lambda fact: allocation.documents_of(fact.event),
+            needs=_documents,
             upcasters=ALLOCATION_UPCASTERS,
-            take=take_partners,
+            take=take_allocation,
             acting=ACTING,
         ),
         subscription(

@@ -191,6 +191,35 @@ class PartnerRow(Table, table=True):
     partner: str = Field(primary_key=True)
 
 
+class NamedConsigneeRow(Table, table=True):
+    """Who may take delivery: a request names it, or an approver has approved it for an award."""
+
+    __tablename__ = "named_consignees"
+    subject: str = Field(primary_key=True)  # the request or the award
+    name: str = Field(primary_key=True)
+    place: str  # where allocation's journal says so
+    approved_by: str | None = None  # of a change
+
+
+class ScreenedConsigneeRow(Table, table=True):
+    """A consignee as allocation looked it up last."""
+
+    __tablename__ = "screened_consignees"
+    name: str = Field(primary_key=True)
+    lists: dict[str, int] = json()  # list -> version
+    clear: bool
+    place: str
+
+
+class KnownListRow(Table, table=True):
+    """A screening list: the last version that there was of it."""
+
+    __tablename__ = "known_lists"
+    list: str = Field(primary_key=True)
+    version: int
+    withdrawn: bool  # none is in force
+
+
 # Fed by the ledger's events
 
 

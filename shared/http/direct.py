@@ -24,6 +24,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.problems import ProblemResponse
+from shared.http.query import known_to_query, unknown_in_query
+
 type _Get = Callable[["_Exchange"], Any]
 type _Arguments = tuple[tuple[str, _Get], ...]
 type _Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -92,10 +95,11 @@ class _Candidate(msgspec.Struct, frozen=True):
     slashes: int | None
     methods: frozenset[str] | None
     plan: _Plan | None
+    query: frozenset[str] | None = None  # what its query may name, None: anything
 
 
 class DirectRoutes:
-    """ASGI middleware, to be the innermost of a FastAPI application."""
+    """ASGI middleware, to be the innermost of a FastAPI application. What no route declares in its query is refused here, for all."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -107,7 +111,13 @@ class DirectRoutes:
         if scope["type"] != "http" or (found := self._find(scope)) is None:
             await self._app(scope, receive, send)
             return
-        plan, path_params = found
+        candidate, path_params = found
+        if scope["query_string"] and (unknown := unknown_in_query(scope, candidate.query)) is not None:
+            await ProblemResponse(unknown)(scope, receive, send)
+            return
+        if (plan := candidate.plan) is None:
+            await self._app(scope, receive, send)
+            return
         content = b""
         if plan.takes_body:
             content, receive = await _whole_body(receive)
@@ -128,8 +138,8 @@ class DirectRoutes:
             response = await handler(request, error)
         await response(scope, receive, send)
 
-    def _find(self, scope: Scope) -> tuple[_Plan, dict[str, str]] | None:
-        """The first route that this method and path are meant for, if it is one that is served directly."""
+    def _find(self, scope: Scope) -> tuple[_Candidate, dict[str, str]] | None:
+        """The first route that this method and path are meant for."""
         if self._candidates is None:
             self._read(scope["app"])
         if scope.get("root_path"):
@@ -137,7 +147,7 @@ class DirectRoutes:
         method, path = scope["method"], scope["path"]
         for candidate in self._candidates_of(method, path.count("/")):
             if (found := candidate.pattern.match(path)) is not None:
-                return (candidate.plan, found.groupdict()) if candidate.plan is not None else None
+                return candidate, found.groupdict()
         return None
 
     def _candidates_of(self, method: str, slashes: int) -> Sequence[_Candidate]:
@@ -213,15 +223,17 @@ def _candidate(context: RouteContext) -> _Candidate:
     route = context.original_route
     pattern = context.path_regex
     methods = None if context.methods is None else frozenset(context.methods)
-    simple = isinstance(route, APIRoute) and all(type(each) is StringConvertor for each in context.param_convertors.values())
-    if not simple:
+    if not isinstance(route, APIRoute):
         return _Candidate(pattern, None, methods, None)
+    query = known_to_query(context.dependant)
+    if not all(type(each) is StringConvertor for each in context.param_convertors.values()):
+        return _Candidate(pattern, None, methods, None, query)
     assert context.path is not None
     try:
         plan = _plan(context, route)
     except _NotDirect:
         plan = None
-    return _Candidate(pattern, context.path.count("/"), methods, plan)
+    return _Candidate(pattern, context.path.count("/"), methods, plan, query)
 
 
 def _plan(context: Any, route: Any) -> _Plan:
@@ -230,7 +242,7 @@ def _plan(context: Any, route: Any) -> _Plan:
         (isinstance(context.response_class, DefaultPlaceholder) or context.response_field is None)  # or it makes its answer itself
         and not (context.is_sse_stream or context.is_json_stream or context._embed_body_fields)
         and context.max_body_size is None
-        and context.status_code in (None, 200, 201)
+        and context.status_code in (None, 200, 201, 202)
         and context.response_model_by_alias
         and not any(
             (

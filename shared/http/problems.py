@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 class EdgeReason(Reasons):
     INVALID_REQUEST = "invalid_request", 422, "A part of the request is not what the API accepts"
+    QUERY_PARAMETER_UNKNOWN = "query_parameter_unknown", 422, "The query names what the route does not take"
     MALFORMED_REQUEST = "malformed_request", 400, "The request cannot be read"
     NUL_IN_TEXT = "nul_in_text", 422, "A text holds a NUL character"
     TEXT_NOT_UNICODE = "text_not_unicode", 422, "A text holds half of a surrogate pair"

@@ -176,40 +176,65 @@ class ProposedCommand(Proposal, frozen=True, kw_only=True):
 
 def countersigned(decider: Decider, controls: Controls, events: ProposalEvents) -> Decider:
     """The same stream, under its controls. Its state has a member `proposals`."""
-    read = msgspec.json.Decoder(decider.commands).decode
+    under = _Countersigning(decider, controls, events)
 
-    @wraps(decider.decide)
-    def decide(command: Any, state: Any) -> Sequence[Any] | Refused[Any]:
+    @wraps(decider.evolve)  # what makes its states is where this is from, too
+    def evolve(state: Any, event: Any) -> Any:
+        return _kept(state, event) if isinstance(event, EVENTS) else decider.evolve(state, event)
+
+    return msgspec.structs.replace(
+        decider,
+        commands=reduce(or_, (*commands_of(decider.commands), *CONTROLS)),
+        decide=under.decide,
+        evolve=evolve,
+        timers=under.timers,
+        also_refuses=decider.reasons | {ControlReason, ApprovalReason, Fault},
+    )
+
+
+class _Countersigning(msgspec.Struct, frozen=True):
+    decider: Decider
+    controls: Controls
+    events: ProposalEvents
+
+    def decide(self, command: Any, state: Any) -> Sequence[Any] | Refused[Any]:
         match command:
             case ProposeCommand():
-                return _propose(command, state)
+                return self._propose(command, state)
             case ApproveCommand():
-                return _approve(command, state)
+                return self._approve(command, state)
             case WithdrawCommand():
                 if command.proposal not in state.proposals:
                     return _not_found(command.proposal)
-                return [events.withdrawn(proposal=command.proposal, reason=command.reason)]
+                return [self.events.withdrawn(proposal=command.proposal, reason=command.reason)]
             case LapseCommand():
                 waits = state.proposals.get(command.proposal)
-                return [events.lapsed(proposal=command.proposal)] if waits is not None and command.on >= waits.lapses_on else []
-        control = controls[type(command)]
+                return [self.events.lapsed(proposal=command.proposal)] if waits is not None and command.on >= waits.lapses_on else []
+        control = self.controls[type(command)]
         if isinstance(control, Countersigned) and control.applies(command, state):
             return Refused(ControlReason.NEEDED, f"nobody does this alone: {control.act}", accepted="a proposal that another person signs")
-        return decider.decide(command, state)
+        return self.decider.decide(command, state)
 
-    def _propose(command: ProposeCommand, state: Any) -> Sequence[Any] | Refused[Any]:
+    def timers(self, event: Any) -> Sequence[Timer | CancelTimer]:
+        if not isinstance(event, EVENTS):
+            return self.decider.timers(event)
+        name = f"proposal/{event.proposal}"
+        if not isinstance(event, CommandProposed):
+            return [CancelTimer(name)]
+        return [Timer(name, event.lapses_on, LapseCommand(proposal=event.proposal, on=event.lapses_on))]
+
+    def _propose(self, command: ProposeCommand, state: Any) -> Sequence[Any] | Refused[Any]:
         if command.proposal in state.proposals:
             return Refused(ControlReason.PROPOSAL_ID_TAKEN, f"{command.proposal} was made already")
         written = msgspec.json.encode(command.command)
         if len(written) > KEPT_BYTES:
             return Refused(ControlReason.PROPOSAL_TOO_LARGE, f"it has {len(written)} bytes", accepted=f"at most {KEPT_BYTES} bytes")
-        given = read(written)
-        control = controls[type(given)]
-        assert isinstance(control, Countersigned), f"{type(given).__name__} needs no other's signature"
-        if control.action is not None and isinstance(decided := decider.decide(given, state), Refused):
+        given = msgspec.json.decode(written, type=self.decider.commands)
+        control = self._control_of(given)
+        if control.action is not None and isinstance(decided := self.decider.decide(given, state), Refused):
             return decided  # nobody is asked to sign what cannot be done
         return [
-            events.proposed(
+            self.events.proposed(
                 proposal=command.proposal,
                 streams=command.streams,
                 act=control.act,
@@ -220,60 +245,46 @@ def countersigned(decider: Decider, controls: Controls, events: ProposalEvents) 
             )
         ]
 
-    def _approve(command: ApproveCommand, state: Any) -> Sequence[Any] | Refused[Any]:
+    def _approve(self, command: ApproveCommand, state: Any) -> Sequence[Any] | Refused[Any]:
         proposed = state.proposals.get(command.proposal)
         if proposed is None or command.on >= proposed.lapses_on:
             return _not_found(command.proposal)
-        given = _as_signed(read(msgspec.json.encode(proposed.command)), command)
-        control = controls[type(given)]
-        assert isinstance(control, Countersigned)
+        given = _as_signed(msgspec.json.decode(msgspec.json.encode(proposed.command), type=self.decider.commands), command)
+        control = self._control_of(given)
         action = Action(act=control.act) if control.action is None else control.action(given, state)
         if isinstance(signed := sign(proposed, command.signing, action), Refused):
             return signed
-        if isinstance(decided := decider.decide(given, state), Refused):
+        if isinstance(decided := self.decider.decide(given, state), Refused):
             return decided
         approval, cited = signed
-        approved = events.approved(
+        approved = self.events.approved(
             proposal=command.proposal,
             act=control.act,
             document=proposed.document,
             proposed_by=min(proposed.proposed_by),
             approval=approval,
         )
-        return [approved, *decided, *([] if control.action is None else [events.cited(state, command.proposal, cited)])]
+        return [approved, *decided, *([] if control.action is None else [self.events.cited(state, command.proposal, cited)])]
 
-    @wraps(decider.evolve)
-    def evolve(state: Any, event: Any) -> Any:
-        if not isinstance(event, EVENTS):
-            return decider.evolve(state, event)
-        if not isinstance(event, CommandProposed):
-            return msgspec.structs.replace(state, proposals=state.proposals.delete(event.proposal))
-        waits = ProposedCommand(
-            purpose=CommandPaper.purpose,
-            document=event.document,
-            proposed_by=frozenset({event.proposed_by}),
-            act=event.act,
-            command=event.command,
-            lapses_on=event.lapses_on,
-        )
-        return msgspec.structs.replace(state, proposals=state.proposals.set(event.proposal, waits))
+    def _control_of(self, given: Any) -> Countersigned:
+        control = self.controls[type(given)]
+        assert isinstance(control, Countersigned), f"{type(given).__name__} needs no other's signature"
+        return control
 
-    def timers(event: Any) -> Sequence[Timer | CancelTimer]:
-        if not isinstance(event, EVENTS):
-            return decider.timers(event)
-        name = f"proposal/{event.proposal}"
-        if not isinstance(event, CommandProposed):
-            return [CancelTimer(name)]
-        return [Timer(name, event.lapses_on, LapseCommand(proposal=event.proposal, on=event.lapses_on))]
 
-    return msgspec.structs.replace(
-        decider,
-        commands=reduce(or_, (*commands_of(decider.commands), *CONTROLS)),
-        decide=decide,
-        evolve=evolve,
-        timers=timers,
-        also_refuses=frozenset({ControlReason, ApprovalReason, Fault}),
+def _kept(state: Any, event: Any) -> Any:
+    """The state with what waits for a signature as the event leaves it."""
+    if not isinstance(event, CommandProposed):
+        return msgspec.structs.replace(state, proposals=state.proposals.delete(event.proposal))
+    waits = ProposedCommand(
+        purpose=CommandPaper.purpose,
+        document=event.document,
+        proposed_by=frozenset({event.proposed_by}),
+        act=event.act,
+        command=event.command,
+        lapses_on=event.lapses_on,
     )
+    return msgspec.structs.replace(state, proposals=state.proposals.set(event.proposal, waits))
 
 
 def commands_of(commands: Any) -> tuple[type, ...]:

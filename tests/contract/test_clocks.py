@@ -17,7 +17,7 @@ from services.inventory.events import DrawId, ReleaseId
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
 from tests.kernel.stage import context, until
-from tests.stories.stockpile import RECEIPT, UNIT_G
+from tests.stories.stockpile import GATES, UNIT_G
 
 
 async def a_clock(reserve: Reserve, request: str, wanted: Any) -> Any:
@@ -58,7 +58,7 @@ async def test_a_request_is_followed_from_its_submission_to_its_delivery(reserve
         await reserve.happen(
             DrawStock(draw=draw, release=release, partner="JP", mass_g=2 * UNIT_G, on=TODAY),
             WeighDraw(draw=draw, weighed_g=2 * UNIT_G),
-            DispatchDraw(draw=draw, carrier="Linfox", consignee="Sojitz", gates=(RECEIPT,), on=TODAY),
+            DispatchDraw(draw=draw, carrier="Linfox", consignee="Sojitz", gates=GATES, on=TODAY),
         )
         half = await a_clock(reserve, request, lambda clock: clock["milestones"][4]["reached_g"])
         assert half["milestones"][4]["of_g"] == 4 * UNIT_G

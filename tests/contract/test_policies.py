@@ -35,7 +35,8 @@ async def test_a_policy_goes_from_a_draft_to_the_active_version(reserve: Reserve
     path = "/v1/policies/life/versions/1"
     revised = await reserve.post("operator-1", f"{path}/revise", {"active_from": NOW, "terms": {"release_days": 30}})
     assert revised["document"] != drafted["document"]
-    await reserve.post("operator-1", f"{path}/submit")
+    submitted = await reserve.post("operator-1", f"{path}/submit")
+    assert (submitted["status"], submitted["active_from"]) == ("submitted", NOW)  # from when it would be in force
     assert (await reserve.get("auditor-1", "/v1/policies/life"))["active"] is None
     approved = await reserve.post("approver-1", f"{path}/approvals", await signed_policy(reserve, path))
     assert (approved["status"], approved["active_from"]) == ("approved", NOW)

@@ -59,3 +59,15 @@ async def test_each_request_without_an_agreement_is_looked_up_for_itself(reserve
     assert len(seen) >= 5
     await reserve.post("operator-1", f"/v1/agreements/{agreement}/resume", {"reason": "its law stands"})
     await reserve.post("partner-us", "/v1/requests", BODY)
+
+
+async def test_what_whole_units_cut_is_said_at_once(reserve: Reserve):
+    whole = await reserve.post("partner-jp", "/v1/requests", BODY | {"mass_g": 2 * UNIT_G})
+    assert (whole["whole_units_g"], whole["note"]) == (2 * UNIT_G, None)
+    cut = await reserve.post("partner-jp", "/v1/requests", BODY | {"mass_g": 7 * UNIT_G // 5})
+    assert cut["whole_units_g"] == UNIT_G
+    assert f"make {UNIT_G} g" in cut["note"]
+    least = await reserve.post("partner-jp", "/v1/requests", BODY | {"mass_g": 7 * UNIT_G // 5, "minimum_g": 6 * UNIT_G // 5})
+    assert "less than the minimum" in least["note"]
+    none = await reserve.post("partner-jp", "/v1/requests", BODY | {"mass_g": UNIT_G - 1})
+    assert none["whole_units_g"] == 0 and "gives nothing" in none["note"]

@@ -62,7 +62,7 @@ async def test_a_request_becomes_a_dispatch_that_the_ledger_proves(world: World)
     weighed = await world.weighed(drawn["draw"], 2 * UNIT_G - 1_500)
     assert weighed["difference_g"] == -1_500
     dispatched = await world.dispatched(drawn["draw"])
-    assert [gate["gate"] for gate in dispatched["gates"]] == ["ledger_receipt"]
+    assert [gate["gate"] for gate in dispatched["gates"]] == ["ledger_receipt", "consignee_named", "consignee_cleared"]
 
     books = await world.balances(product, at_least=dispatched.position)
     assert books["title/reserve/available"] == 2 * UNIT_G
@@ -188,6 +188,29 @@ async def test_an_open_request_ends_with_its_day(world: World) -> None:
         return bool((await world.partner("JP").get(f"/allocation/v1/requests/{request}"))["status"] == "expired")
 
     await until(expired)
+
+
+async def test_a_partner_on_hold_is_told_and_until_when_and_nothing_of_anothers(world: World) -> None:
+    product, _, release = await world.stocked_release("US", 2)
+    until_day = world.in_days(20)
+    hold = await world.held("partner", "US", expires_on=until_day)
+    others = await world.held("partner", "EU")
+    everything = await world.held("product", product)
+    try:
+        with pytest.raises(ProblemAnswer) as raised:
+            await world.drawn("US", release, UNIT_G)
+        assert raised.value.code == "on_hold"
+        assert "until it is lifted" in raised.value.document["detail"]
+        rows = await world.rows(world.partner("US"), "/inventory/v1/holds", product=product, active="true")
+        seen = {row["hold"]: row for row in rows}
+        assert seen.keys() == {hold, everything}
+        assert (seen[hold]["expires_on"], seen[hold]["reason"]) == (until_day, "under inquiry")
+        assert (seen[everything]["reason"], seen[everything]["authority"]) == (None, None)
+        assert others not in {row["hold"] for row in await world.rows(world.partner("US"), "/inventory/v1/holds")}
+    finally:
+        for each in (hold, others, everything):
+            await world.post(world.operator, f"/inventory/v1/holds/{each}/lift", {"reason": "cleared"})
+    await world.drawn("US", release, UNIT_G)
 
 
 async def refusal(call: Any) -> str:

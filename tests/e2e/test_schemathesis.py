@@ -16,6 +16,7 @@ import pytest
 from reserve.api_documents import FOLDER
 from reserve.demo.instruments import register_direction
 from services.registry import JOURNALED
+from tests.e2e.consigning import asked_for_consignee
 from tests.e2e.lending import (
     LOANS,
     a_project,
@@ -107,8 +108,14 @@ async def of_allocation(world: World, product: str, round: str) -> dict[str, str
     await world.accepted(accepted, UNIT_G)
     objecting, doubting = {"reasons": ["too little"]}, {"round": round, "grounds": ["too little"]}
     hit, listed = await a_hit(world, product)
+    [award] = [
+        each["award"] for each in await world.rows(world.operator, "/allocation/v1/awards", product=product) if each["round"] == round
+    ]
+    change = await asked_for_consignee(world, "JP", award, "Kobe Bonded Warehouse")
     return {
         "agreement": agreement,
+        "change": change["change"],
+        "consignee": change["consignee"],
         "disruption": (await world.post(world.operator, "/allocation/v1/disruptions", disruption))["disruption"],
         "hit": hit,
         "instrument": await register_direction(world.registered),

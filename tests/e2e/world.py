@@ -30,6 +30,7 @@ from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.running import Running
 from tests.waiting import HANGS_AFTER_S, until
 
+CONSIGNEE = "Toyo Logistics"  # that requests name
 UNIT_G = 5_000_000  # a bundle of antimony ingots: 5 t
 PARTNERS = {"JP": "Japan", "US": "United States", "EU": "European Union", "AU": "Australia"}
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -224,7 +225,7 @@ class World:
             "daily_consumption_g": 1_000_000,
             "needed_by": self.in_days(180),
             "nominee": "Kyushu Smelting",
-            "consignee": "Toyo Logistics",
+            "consignee": CONSIGNEE,
             "end_user": "Kyushu Smelting",
             "end_use": "flame retardants",
         }
@@ -335,12 +336,12 @@ class World:
     async def weighed(self, draw: str, weighed_g: int) -> Answer:
         return await self.post(self.operator, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
 
-    async def dispatched(self, draw: str) -> Answer:
+    async def dispatched(self, draw: str, consignee: str = CONSIGNEE) -> Answer:
         """Once inventory knows of a checkpoint that covers the draw."""
 
         async def tried() -> Answer | None:
             try:
-                return await self.post(self.operator, f"/inventory/v1/draws/{draw}/dispatch", DISPATCH)
+                return await self.post(self.operator, f"/inventory/v1/draws/{draw}/dispatch", DISPATCH | {"consignee": consignee})
             except ProblemAnswer as problem:
                 if problem.code != "receipt_missing":
                     raise
@@ -381,7 +382,7 @@ class World:
 
 
 EMPOWERED = ("approver-1", "approver-2", "operator-1")
-DISPATCH = {"carrier": "Linfox", "consignee": "Port of Fremantle"}
+DISPATCH = {"carrier": "Linfox", "consignee": CONSIGNEE}
 
 
 def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:

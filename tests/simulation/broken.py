@@ -475,7 +475,7 @@ def _without_the_receipt_gate(deciders: Sequence[Decider]) -> Sequence[Decider]:
 def _decide(command: Any, state: Any) -> Any:
     if isinstance(command, DispatchDraw):
         gate = GateEvidence(gate=LEDGER_RECEIPT, evidence="none", by="nobody")
-        command = msgspec.structs.replace(command, gates=(gate,))
+        command = msgspec.structs.replace(command, gates=(gate, *(each for each in command.gates if each.gate != LEDGER_RECEIPT)))
     return INVENTORY.deciders[0].decide(command, state)
 
 

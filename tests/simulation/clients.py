@@ -22,6 +22,7 @@ from services.allocation.domain.partners.agreement import AmendAgreement, EndAgr
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, ReleaseOrder, RoundMethod
+from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -409,6 +410,9 @@ async def send_out(client: Client, until_s: float) -> None:
                 await dispatch(client, draw, row, stream)
 
 
+CONSIGNEE = tuple(GateEvidence(gate=gate, evidence="looked up elsewhere", by="allocation") for gate in (CONSIGNEE_NAMED, CONSIGNEE_CLEARED))
+
+
 def sign_for(draw: Any) -> Prepare:
     async def deliver(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         return DeliverDraw(draw=draw, partner=None, delivered_on=on, received_by="a warehouse", evidence="a receipt", on=on), ()
@@ -420,7 +424,7 @@ async def dispatch(client: Client, draw: Any, row: DrawRow, stream: str) -> None
     async def send(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
         covered, size = client.inventory.covered.get(row.shard, (0, 0))
         gates = (GateEvidence(gate=LEDGER_RECEIPT, evidence=f"of {size}", by="log"),) if covered >= row.position else ()
-        return DispatchDraw(draw=draw, carrier="a ship", consignee="someone", gates=gates, on=on), ()
+        return DispatchDraw(draw=draw, carrier="a ship", consignee="a consignee", gates=(*gates, *CONSIGNEE), on=on), ()
 
     await client.do("inventory", stream, send)
 

@@ -16,7 +16,7 @@ METHODS = {
     "share": RoundMethod(rule="pro_rata", cap="1/2", caps={EU: "1/3"}),
     "quota": RoundMethod(rule="quota_capped", cap="1/2"),
     "class": RoundMethod(rule="priority", inside={"1": "equal_awards"}),
-    "right": RoundMethod(rule="iep", restraint="93/100"),
+    "right": RoundMethod(rule="iep", restraint="1/2"),
 }
 POSITIONS = tuple(
     IepPosition(partner=partner, base_g=base * UNIT_G, commitment_g=10 * UNIT_G, production_g=0, imports_g=base // 2 * UNIT_G, source="IEA")

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -39,6 +40,9 @@ ANTIMONY = ProductId("antimony-metal")
 PASSED = Assay(report="A-1", laboratory="AmLab", assayed_on=date(2026, 1, 2), contents={"Sb": "0.9965"}, in_specification=True)
 FAILED = Assay(report="A-2", laboratory="AmLab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.98"}, in_specification=False)
 RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence="log 7", by="inventory")
+NAMED = GateEvidence(gate=CONSIGNEE_NAMED, evidence="allocation/0/7 names Sojitz for req_a", by="allocation")
+CLEARED = GateEvidence(gate=CONSIGNEE_CLEARED, evidence="allocation/0/8 clears Sojitz by entity-list 3", by="allocation")
+GATES = (RECEIPT, NAMED, CLEARED)
 GATE = GateEvidence(gate=LOAN_COMMITTED, evidence="loans/0/9", by="loans")
 DECISION = "ab" * 32  # of `a_round`
 
@@ -117,8 +121,15 @@ def weigh(name: str = "drw_1", weighed_g: int = 2 * UNIT_G) -> WeighDraw:
     return WeighDraw(draw=DrawId(name), weighed_g=weighed_g)
 
 
-def dispatch(name: str = "drw_1", *, gates: tuple[GateEvidence, ...] = (RECEIPT,), on: date = TODAY) -> DispatchDraw:
-    return DispatchDraw(draw=DrawId(name), carrier="Linfox", consignee="Sojitz", gates=gates, on=on)
+def dispatch(
+    name: str = "drw_1",
+    *,
+    gates: tuple[GateEvidence, ...] = GATES,
+    by: str = "sub_depot",
+    consignees: tuple[str, ...] = (),
+    on: date = TODAY,
+) -> DispatchDraw:
+    return DispatchDraw(draw=DrawId(name), carrier="Linfox", consignee="Sojitz", gates=gates, consignees=consignees, by=by, on=on)
 
 
 def hold(scope: Any, target: str | None = None, *, name: str = "hld_1", expires_on: date | None = None) -> PutOnHold:

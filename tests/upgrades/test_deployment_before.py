@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 from reserve.__main__ import app
 from reserve.client import ProblemAnswer
 from shared.engines.engines import engines
+from tests.e2e.consigning import asked_for_consignee
 from tests.e2e.lending import paid
 from tests.e2e.running import up
-from tests.e2e.world import World
+from tests.e2e.world import CONSIGNEE, World
 from tests.upgrades.keep import ALLOCATION, INVENTORY, JOURNALED, a_world_again, at_rest
 from tests.waiting import until
 
@@ -112,19 +113,32 @@ async def test_what_was_under_way_goes_on(upgraded: Upgraded) -> None:
     await world.post(world.clients["approver-2"], f"{ALLOCATION}/rounds/{unratified['round']}/ratification", signed)
     await world.lifted(left["hold"])
 
-    await world.dispatched(left["draw"])
+    await of_before_goes_out(world, left["draw"])
     receipt = {"delivered_on": world.in_days(0), "received_by": "the goods office", "evidence": "CMR 4711"}
     await world.post(world.operator, f"{INVENTORY}/draws/{left['draw']}/delivery", receipt)
     release = left["release"]
     drawn = await world.drawn(release["partner"], release["release"], release["unit_g"])
     assert drawn["remaining_g"] == (release["units"] - 1) * release["unit_g"]
     await world.weighed(drawn["draw"], release["unit_g"])
-    await world.dispatched(drawn["draw"])
+    await world.dispatched(drawn["draw"])  # of the same award
 
     payment = await paid(world, left["loan"]["loan"], 5_000)
     payments = await world.rows(world.auditor, f"/loans/v1/loans/{left['loan']['loan']}/payments")
     assert {left["loan"]["payment"], payment} <= {row["payment"] for row in payments}
     assert await world.receipt(world.partner(release["partner"]), drawn["place"])
+
+
+async def of_before_goes_out(world: World, draw: str) -> None:
+    """Its request was accepted before acceptances named a consignee: its partner asks for one, and an approver approves it."""
+    with pytest.raises(ProblemAnswer, match="consignee_not_of_request"):
+        await world.dispatched(draw)
+    drawn = await world.operator.get(f"{INVENTORY}/draws/{draw}")
+    award = (await world.operator.get(f"{INVENTORY}/releases/{drawn['release']}"))["award"]
+    asked = await asked_for_consignee(world, drawn["partner"], award, CONSIGNEE)
+    path = f"{ALLOCATION}/consignee-changes/{asked['change']}/approve"
+    approved = await world.post(world.clients["approver-1"], path, {"reason": "as its request says"})
+    await world.operator.get(f"{INVENTORY}/products", at_least=approved.position)
+    await world.dispatched(draw)
 
 
 async def test_a_request_goes_the_whole_way(upgraded: Upgraded) -> None:

@@ -11,9 +11,9 @@ from services.allocation.api.partners import agreements, disruptions, partners
 from services.allocation.api.policies import diffs as policy_diffs
 from services.allocation.api.policies import policies
 from services.allocation.api.readiness import readiness
+from services.allocation.api.screening import consignees, screenings
 from services.allocation.api.screening import hits as screening_hits
 from services.allocation.api.screening import lists as screening_lists
-from services.allocation.api.screening import screenings
 from services.allocation.api.tenders import bids, tenders
 
 router = APIRouter()
@@ -41,6 +41,7 @@ for _part in (
     screening_lists,
     screenings,
     screening_hits,
+    consignees,
     objections,
     reviews,
     stock,

@@ -22,6 +22,8 @@ type ClockField = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,
 
 type AgreementField = Annotated[str, StringConstraints(pattern=f"^agr_{TYPEID}$")]
 type DisruptionField = Annotated[str, StringConstraints(pattern=f"^dis_{TYPEID}$")]
+# Of one that goods are dispatched to: it stands in the ledger's account names.
+type ConsigneeField = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,60}$")]
 type RequestField = Annotated[str, StringConstraints(pattern=f"^req_{TYPEID}$")]
 type CurrencyField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 

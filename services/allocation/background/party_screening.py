@@ -19,10 +19,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from typeid import TypeID
 
 from services.allocation.domain.book.screening import MAX_HITS, Screened, ScreenParties
+from services.allocation.domain.screening.consignee import ScreenConsignee
 from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ScreeningListFile
-from services.allocation.events import Hit, HitId, ListName, PartyRole, RequestId
+from services.allocation.events import ConsigneeHit, ConsigneeId, Hit, HitId, ListName, PartyRole, RequestId
 from services.allocation.tables.book import RequestRow, RequestStatus
-from services.allocation.tables.screening import RequestScreeningRow, ScreeningListRow
+from services.allocation.tables.screening import ConsigneeRow, HitStatus, RequestScreeningRow, ScreeningHitRow, ScreeningListRow
 from shared.clock import day_of
 from shared.journal.connection import UNREACHABLE
 from shared.journal.postgres import read_document
@@ -44,7 +45,7 @@ log = structlog.get_logger()
 type ListsInForce = Mapping[ListName, ScreeningListRow]
 
 
-class _Searched(NamedTuple):
+class Searched(NamedTuple):
     row: ScreeningListRow
     names: ListedNames
 
@@ -82,6 +83,11 @@ def versions(lists: ListsInForce) -> dict[ListName, int]:
     return {name: row.version for name, row in lists.items()}
 
 
+async def ready(kernel: Kernel, lists: ListsInForce) -> dict[ListName, Searched]:
+    """The lists with their names at hand."""
+    return {name: Searched(row, await _kept.names(kernel, row.document)) for name, row in lists.items()}
+
+
 async def entry_of(kernel: Kernel, document: str, entry: str) -> ListedEntity:
     """What a version of a list says of an entry that was found in it."""
     return (await _kept.names(kernel, document)).entries[entry]
@@ -101,21 +107,24 @@ async def screen(
 
     Raises what the writer does, or the database.
     """
-    searched = {name: _Searched(row, await _kept.names(kernel, row.document)) for name, row in lists.items()}
+    searched = await ready(kernel, lists)
     found = await asyncio.to_thread(lambda: tuple(_screened(row, searched) for row in rows))  # others are answered meanwhile
     command = ScreenParties(screened=found)
     now = versions(lists)
     # A list never comes back in an old version, so no request goes from one state of the lists to another twice.
     steps = [[row.request, before.get(row.request, {}), now] for row in rows]
-    command_id = sha256(b"screen/" + canonical(steps)).digest()
+    return await _submit(kernel, f"book/{product}", command, sha256(b"screen/" + canonical(steps)).digest(), f"screening/{product}")
+
+
+async def _submit(kernel: Kernel, stream: str, command: ScreenParties | ScreenConsignee, command_id: bytes, cause: str) -> int:
     context = Context(
         command_id=command_id,
         actor=f"service:{kernel.service.name}",
         correlation_id=command_id[:16].hex(),
-        causation_id=f"screening/{product}",
+        causation_id=cause,
         effective_on=day_of(kernel.clock.now(), kernel.settings.zone).isoformat(),
     )
-    answer = await kernel.writer.submit(f"book/{product}", command, context)
+    answer = await kernel.writer.submit(stream, command, context)
     return len(answer.facts) if isinstance(answer, Accepted) else 0
 
 
@@ -124,7 +133,7 @@ async def keep_screening(kernel: Kernel) -> None:
     while True:
         began = monotonic()
         try:
-            done = await _screen_some(kernel)
+            done = await _screen_some(kernel) + await screen_consignees_behind(kernel)
         except (Unavailable, Overloaded, DBAPIError, *UNREACHABLE) as error:
             log.warning("screening_waits", error=repr(error))
             done = 0
@@ -174,10 +183,10 @@ async def requests_behind(
     return [(row, screened or {}) for row, screened in (await session.exec(query)).all()]
 
 
-def _screened(row: RequestRow, searched: Mapping[ListName, _Searched]) -> Screened:
+def _screened(row: RequestRow, searched: Mapping[ListName, Searched]) -> Screened:
     hits = sorted(
         (
-            Hit(hit=_hit_id(row.request, role, name, found.entry), role=role, list=name, entry=found.entry.entry, match=found.match)
+            Hit(hit=hit_id(row.request, role, name, found.entry), role=role, list=name, entry=found.entry.entry, match=found.match)
             for role, party in parties_of(row).items()
             for name, each in searched.items()
             for found in each.names.find(party)
@@ -192,7 +201,57 @@ def _screened(row: RequestRow, searched: Mapping[ListName, _Searched]) -> Screen
     )
 
 
-def _hit_id(request: str, role: PartyRole, list: ListName, entry: ListedEntity) -> HitId:
+def hit_id(request: str, role: PartyRole, list: ListName, entry: ListedEntity) -> HitId:
     """The same for as long as the entry says the same, so that what a person has cleared stays cleared in the list's next version."""
     digest = sha256(canonical([request, role, list, msgspec.to_builtins(entry)])).digest()
     return HitId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), "hit")))
+
+
+# Consignees: looked up by their names, once for all that goes to them
+
+
+def consignee_of(name: str) -> ConsigneeId:
+    return ConsigneeId(str(TypeID.from_uuid(uuid_utils.UUID(bytes=sha256(b"consignee/" + name.encode()).digest()[:16], version=8), "cns")))
+
+
+async def screen_consignee(kernel: Kernel, name: str, lists: ListsInForce, *, request: str | None = None) -> int:
+    """Has the name looked up in the lists in force, unless it was. `request`: one that names it, of which a person has cleared the hits.
+
+    Raises what the writer does, or the database.
+    """
+    consignee = consignee_of(name)
+    async with AsyncSession(kernel.engine, expire_on_commit=False) as session:
+        row = await session.get(ConsigneeRow, consignee)
+        if row is not None and row.lists == versions(lists) and (row.clear or request is None):
+            return 0
+        theirs = select(ScreeningHitRow.hit).where(ScreeningHitRow.request == request, ScreeningHitRow.status == HitStatus.CLEARED)
+        cleared = set((await session.exec(theirs)).all()) if request is not None and lists else set()
+    searched = await ready(kernel, lists)
+    hits = sorted(
+        (
+            ConsigneeHit(
+                hit=hit_id(consignee, "consignee", list, found.entry),
+                list=list,
+                entry=found.entry.entry,
+                match=found.match,
+                cleared_as=as_asked if request and (as_asked := hit_id(request, "consignee", list, found.entry)) in cleared else None,
+            )
+            for list, each in searched.items()
+            for found in each.names.find(name)
+        ),
+        key=lambda hit: (hit.match, hit.list, hit.entry),
+    )
+    command = ScreenConsignee(
+        consignee=consignee, name=name, lists=versions(lists), hits=tuple(hits[:MAX_HITS]), beyond=max(len(hits) - MAX_HITS, 0)
+    )
+    steps = [consignee, None if row is None else row.lists, versions(lists), [hit.cleared_as for hit in command.hits]]
+    return await _submit(kernel, f"consignee/{consignee}", command, sha256(b"consignee/" + canonical(steps)).digest(), "screening")
+
+
+async def screen_consignees_behind(kernel: Kernel) -> int:
+    """A list has come into force, or gone: whoever goods may go to is looked up again."""
+    async with AsyncSession(kernel.engine, expire_on_commit=False) as session:
+        lists = await lists_in_force(session)
+        behind = select(ConsigneeRow).where(ConsigneeRow.lists != versions(lists)).order_by(col(ConsigneeRow.consignee)).limit(TOGETHER)
+        names = [row.name for row in (await session.exec(behind)).all()]
+    return sum([await screen_consignee(kernel, name, lists) for name in names])

@@ -3,7 +3,7 @@
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
-from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
+from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
@@ -34,6 +34,13 @@ from services.allocation.domain.policies.policy import (
     WithdrawVersion,
 )
 from services.allocation.domain.readiness.readiness import CheckItem, ClearItem, RenewItem, WithdrawItem
+from services.allocation.domain.screening.consignee import (
+    ApproveChange,
+    AskForConsignee,
+    DecideConsigneeHit,
+    RefuseChange,
+    ScreenConsignee,
+)
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.domain.tenders.bid import CommitBid, RevealBid, VoidBid
 from services.allocation.domain.tenders.decider import (
@@ -64,6 +71,7 @@ CONTROLS: Controls = {
     RegisterInstrument: Class.ALONE,
     NameActingOfficer: Class.ALONE,
     EndInstrument: Class.ALONE,
+    NamePerson: Class.PROTECTS,
     DeclareConflict: Class.PROTECTS,
     WithdrawConflict: Class.ALONE,
     DraftVersion: Class.PREPARES,
@@ -83,6 +91,11 @@ CONTROLS: Controls = {
     RemindOfScreening: Class.FOLLOWS,
     ScreenParties: Class.FOLLOWS,
     DecideHit: Class.ALONE,
+    ScreenConsignee: Class.FOLLOWS,
+    DecideConsigneeHit: Class.ALONE,
+    AskForConsignee: Class.PREPARES,
+    ApproveChange: Class.MOVES_VALUE,  # of what another person has asked for
+    RefuseChange: Class.PREPARES,
     RaiseObjection: Class.PREPARES,
     AnswerObjection: Class.PREPARES,
     OpenRound: Class.PREPARES,

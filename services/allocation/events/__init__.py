@@ -15,12 +15,23 @@ from services.allocation.events.authority import (
 )
 from services.allocation.events.carries import CarryEvent, CarryExpired, CarrySet
 from services.allocation.events.clocks import ClockEvent, ClockSet
+from services.allocation.events.consignees import (
+    ConsigneeChangeApproved,
+    ConsigneeChangeAsked,
+    ConsigneeChangeRefused,
+    ConsigneeEvent,
+    ConsigneeHit,
+    ConsigneeHitDecided,
+    ConsigneeScreened,
+)
 from services.allocation.events.decisions import AwardRenounced, DecisionGivenBack, DecisionSuperseded, QuotaBack
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
     AgreementId,
     AwardId,
     BidId,
+    ChangeId,
+    ConsigneeId,
     DecisionHash,
     DisruptionId,
     HitId,
@@ -167,10 +178,19 @@ __all__ = [
     "CarryEvent",
     "CarryExpired",
     "CarrySet",
+    "ChangeId",
     "ClockEvent",
     "ClockSet",
     "ConflictDeclared",
     "ConflictWithdrawn",
+    "ConsigneeChangeApproved",
+    "ConsigneeChangeAsked",
+    "ConsigneeChangeRefused",
+    "ConsigneeEvent",
+    "ConsigneeHit",
+    "ConsigneeHitDecided",
+    "ConsigneeId",
+    "ConsigneeScreened",
     "Criterion",
     "DecisionEvent",
     "DecisionGivenBack",
@@ -318,6 +338,7 @@ type Event = (
     | PolicyEvent
     | BookEvent
     | ScreeningListEvent
+    | ConsigneeEvent
     | ReviewEvent
     | ClockEvent
     | ReadinessEvent

@@ -16,6 +16,8 @@ SubjectId = NewType("SubjectId", str)  # an opaque subject of the identity provi
 DecisionHash = NewType("DecisionHash", str)  # SHA-256 of a decision's published part, 64 hex digits
 ListName = NewType("ListName", str)  # of a screening list: "entity-list"
 HitId = NewType("HitId", str)  # "hit_01j..."
+ConsigneeId = NewType("ConsigneeId", str)  # "cns_01j...": of a name, to the letter
+ChangeId = NewType("ChangeId", str)  # "chg_01j...": of a consignee
 ObjectionId = NewType("ObjectionId", str)  # "obj_01j..."
 ReviewId = NewType("ReviewId", str)  # "rev_01j..."
 

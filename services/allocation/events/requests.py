@@ -65,7 +65,9 @@ class RequestScreeningLate(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     screen_by: date
 
 
-class RequestAccepted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_accepted.v1"):
+class RequestAccepted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.request_accepted.v1"
+):
     """Screened: this much of it counts in a round. A later acceptance replaces an earlier one."""
 
     request: RequestId
@@ -73,6 +75,7 @@ class RequestAccepted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     partner: PartnerCode
     accepted_g: Grams  # at most what was asked for
     reasons: tuple[str, ...]
+    consignee: str = ""  # who may take delivery of it; "": it was accepted before this was told
 
 
 class RequestDeclined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_declined.v1"):

@@ -22,6 +22,7 @@ from services.allocation.events import (
     CarryEvent,
     ClockEvent,
     ClockSet,
+    ConsigneeEvent,
     DecisionEvent,
     DecisionGivenBack,
     DisruptionDeclared,
@@ -51,6 +52,7 @@ from services.allocation.projections.authority import project_authority
 from services.allocation.projections.carries import project_carry
 from services.allocation.projections.certificates import project_proofs
 from services.allocation.projections.clocks import project_clocks
+from services.allocation.projections.consignees import project_consignee
 from services.allocation.projections.decisions import project_decisions
 from services.allocation.projections.emergency import project_emergency
 from services.allocation.projections.partners import project_agreement, project_disruption
@@ -96,6 +98,9 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
         return
     if isinstance(event, AuthorityEvent):
         await project_authority(connection, fact, event, on)
+        return
+    if isinstance(event, ConsigneeEvent):
+        await project_consignee(connection, event, on)
         return
     if isinstance(event, CarryEvent):
         await project_carry(connection, event, on)

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from sqlmodel import Field
 
@@ -20,6 +21,12 @@ class ObjectionStatus(StrEnum):
     OPEN = "open"
     UPHELD = "upheld"
     NOT_UPHELD = "not_upheld"
+
+
+class ChangeStatus(StrEnum):
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
 
 
 class ReviewStatus(StrEnum):
@@ -68,6 +75,39 @@ class ScreeningHitRow(Table, table=True):
     reason: str | None = None
     decided_by: str | None = None
     decided_on: date | None = None
+
+
+class ConsigneeRow(Table, table=True):
+    """A name that goods may go to, as it was looked up last."""
+
+    __tablename__ = "consignees"
+    consignee: str = Field(primary_key=True)
+    name: str
+    lists: dict[str, int] = json()  # list -> version
+    hits: list[dict[str, Any]] = json()  # as `ConsigneeHit`, each with its status
+    beyond: int
+    clear: bool
+    screened_on: date
+
+
+class ConsigneeChangeRow(Table, table=True):
+    """Another consignee for an award."""
+
+    __tablename__ = "consignee_changes"
+    change: str = Field(primary_key=True)
+    award: str = Field(index=True)
+    request: str
+    product: str
+    partner: str = Field(index=True)
+    consignee: str
+    name: str
+    reason: str
+    asked_by: str
+    asked_on: date
+    status: str
+    answer: str | None = None  # its reason
+    answered_by: str | None = None
+    answered_on: date | None = None
 
 
 class AcceptanceRow(Table, table=True):

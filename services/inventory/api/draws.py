@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.inventory.api.consignees import consignee_gates, consignees_of
 from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.controls import CONTROLS
@@ -203,13 +204,25 @@ async def dispatch_draw(
     post: Posting,
     reads: Reading,
 ) -> DispatchView:
-    """The goods leave with a carrier. Their first gate is the ledger's receipt: a checkpoint that covers the draw."""
+    """The goods leave with a carrier, for a consignee of the request or of an approved change, by its name to the letter.
+
+    The gates: the ledger's receipt (a checkpoint that covers the draw), and a consignee that no screening list in force has.
+    """
     async with reads.session() as session:
         row = await session.get(DrawRow, draw)
         if row is None:
             raise not_found("draw", draw)
-        gates = await _gates(session, row)
-    command = DispatchDraw(draw=DrawId(draw), carrier=body.carrier, consignee=body.consignee, gates=gates, on=post.today)
+        consignees = await consignees_of(session, row.release)
+        gates = (*await _gates(session, row), *await consignee_gates(session, consignees, body.consignee))
+    command = DispatchDraw(
+        draw=DrawId(draw),
+        carrier=body.carrier,
+        consignee=body.consignee,
+        gates=gates,
+        consignees=tuple(consignees),
+        by=caller.subject,
+        on=post.today,
+    )
     accepted = await post.submit(stream_of(row.product), command)
     event = accepted.facts[0].event
     return DispatchView(
@@ -243,6 +256,7 @@ async def deliver_draw(
         delivered_on=body.delivered_on,
         received_by=body.received_by,
         evidence=body.evidence,
+        drawn_on=row.drawn_on,
         on=post.today,
     )
     accepted = await post.submit(stream_of(row.product), command, effective_on=body.delivered_on)

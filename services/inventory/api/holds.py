@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 
-from services.inventory.api.fields import READERS, HoldPath, ProductField
+from services.inventory.api.fields import READERS, HoldPath, ProductField, limited_to
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
-from services.inventory.tables import HoldRow, ProductRow
+from services.inventory.tables import HoldRow, ProductRow, ReleaseRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
@@ -33,14 +33,14 @@ class HoldBody(Body):
 
 
 class HoldView(BaseModel):
-    """A hold on one product."""
+    """A hold on one product. For a partner, `reason` and `authority` are there of those on itself alone."""
 
     hold: str
     product: str
     scope: HoldScope | Literal["round"]  # of a round that is not ratified, which no operator lifts
     target: str | None
-    reason: str
-    authority: str
+    reason: str | None
+    authority: str | None
     put_on_on: date
     expires_on: date | None
     lifted_on: date | None
@@ -115,10 +115,23 @@ async def lift_hold(
 
 @router.get("")
 async def list_holds(
-    caller: Annotated[Caller, allow(*READERS)],
+    caller: Annotated[Caller, allow(*READERS, "partner")],
     pages: Paging,
     product: Annotated[ProductField | None, Query()] = None,
     active: Annotated[bool, Query(description="only those that are still on")] = False,
 ) -> Page[HoldView]:
+    """A partner sees those on itself and, of products that were released to it, those on the product, on its rounds, or on everything."""
     query = select(HoldRow).where(col(HoldRow.lifted_on).is_(None)) if active else select(HoldRow)
-    return await pages.of(query, HoldRow.id, same_fields(HoldView), only={HoldRow.product: product})
+    if (partner := limited_to(caller)) is None:
+        return await pages.of(query, HoldRow.id, same_fields(HoldView), only={HoldRow.product: product})
+    own = col(HoldRow.product).in_(select(ReleaseRow.product).where(ReleaseRow.partner == partner))
+    its_rounds = col(HoldRow.target).in_(select(ReleaseRow.round).where(ReleaseRow.partner == partner))
+    on_it = and_(col(HoldRow.scope) == "partner", col(HoldRow.target) == partner)
+    on_its = and_(own, or_(col(HoldRow.scope).in_(("product", "all")), and_(col(HoldRow.scope) == "round", its_rounds)))
+    return await pages.of(query.where(or_(on_it, on_its)), HoldRow.id, _as_its_partner_sees, only={HoldRow.product: product})
+
+
+def _as_its_partner_sees(row: HoldRow) -> HoldView:
+    view = HoldView.model_validate(row, from_attributes=True)
+    kept = {} if row.scope == "partner" else {"reason": None, "authority": None, "lifted_reason": None}
+    return view.model_copy(update=kept)

@@ -6,9 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from services.inventory.domain.consignees import evidence_of, fault_of_consignee
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner
+from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
 from services.inventory.events import (
     AwardForwarded,
     DrawDelivered,
@@ -22,7 +23,7 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
-from shared.terms.conditions import Evidence, Shown, evaluate
+from shared.terms.conditions import Shown, evaluate
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
@@ -40,6 +41,8 @@ class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     carrier: str
     consignee: str
     gates: tuple[GateEvidence, ...]  # the gates that are met, and by what
+    consignees: tuple[str, ...] = ()  # that the goods may go to
+    by: str = ""  # who dispatches
     on: date
 
 
@@ -51,6 +54,7 @@ class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     delivered_on: date
     received_by: str
     evidence: str
+    drawn_on: date | None = None
     on: date
 
 
@@ -88,11 +92,13 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
     for parcel in draw.parcels:
         hold = hold or stopping_lot(state, command.on, parcel.lot, parcel.depot)
     if hold is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch")
+        return Refused(Reason.ON_HOLD, f"{hold} stops this dispatch {until_when(state, hold)}")
     if (held := held_round(state, draw.decision)) is not None:
         return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
-    if evaluate(RECEIPT_SHOWN, _evidence(command.gates), command.on).status != "met":
+    if evaluate(RECEIPT_SHOWN, evidence_of(command.gates), command.on).status != "met":
         return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
+    if (fault := fault_of_consignee(command.consignee, command.consignees, command.gates, command.by, command.on)) is not None:
+        return fault
     if draw.weighed_g is None:
         return Refused(Reason.NOT_WEIGHED, "the goods must be weighed before they leave")
     return [
@@ -117,6 +123,9 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
         return Refused(Reason.NOT_DISPATCHED, f"no draw {command.draw} is under way")
     if command.delivered_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, "it has not been delivered yet", "/delivered_on", f"{command.on} or earlier")
+    if command.drawn_on is not None and command.delivered_on < command.drawn_on:
+        detail = f"the goods were drawn on {command.drawn_on}"
+        return Refused(Reason.DELIVERED_BEFORE_DRAWN, detail, "/delivered_on", f"{command.drawn_on} to {command.on}")
     return [
         DrawDelivered(
             product=state.product,
@@ -156,7 +165,3 @@ def _forwarded(product: ProductId, draw_id: DrawId, draw: Draw, step: Literal["w
 
 def _draw_not_found(draw: DrawId) -> Refusal:
     return Refused(Reason.DRAW_NOT_FOUND, f"no draw {draw} is waiting here")
-
-
-def _evidence(gates: Sequence[GateEvidence]) -> list[Evidence]:
-    return [Evidence(kind=gate.gate, reference=gate.evidence, by=gate.by, until=gate.until) for gate in gates]

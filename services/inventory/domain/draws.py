@@ -10,7 +10,7 @@ from services.inventory.domain.evolve import pins_after
 from services.inventory.domain.loans import closed_gate, lent
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.releases import release_not_found, split_with_rights
-from services.inventory.domain.state import Release, Stockpile, held_round, stopping_lot, stopping_partner, unpinned_units
+from services.inventory.domain.state import Release, Stockpile, held_round, stopping_lot, stopping_partner, unpinned_units, until_when
 from services.inventory.events import DrawId, Event, LotId, Parcel, PinnedUnits, ReleaseId, StockDrawn, StockPinned, UnitCount
 from shared.journal.decider import Refused
 
@@ -40,7 +40,7 @@ def draw_stock(command: DrawStock, state: Stockpile) -> Sequence[Event] | Refusa
     if command.draw in state.draws:
         return Refused(Reason.ID_TAKEN, f"{command.draw} is drawn already", "/draw")
     if (hold := stopping_partner(state, command.on, release.partner)) is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops this draw")
+        return Refused(Reason.ON_HOLD, f"{hold} stops this draw {until_when(state, hold)}")
     if (held := held_round(state, release.decision)) is not None:
         return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
     if command.on > release.expires_on:
@@ -162,7 +162,7 @@ def _fault_of_lot(lot_id: LotId, state: Stockpile, on: date) -> Refusal | None:
     if not lot.units or not lot.in_specification or lot.turn[0] < on:
         return Refused(Reason.LOT_UNAVAILABLE, f"nothing of {lot_id} may be drawn", "/lots")
     if (hold := stopping_lot(state, on, lot_id, lot.depot)) is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops {lot_id}", "/lots")
+        return Refused(Reason.ON_HOLD, f"{hold} stops {lot_id} {until_when(state, hold)}", "/lots")
     return None
 
 
@@ -178,6 +178,6 @@ def _short(command: DrawStock, state: Stockpile, release: Release, missing: Iter
         if (hold := stopping_lot(state, command.on, lot_id, state.lots[lot_id].depot)) is not None
     )
     if (hold := next(held, None)) is not None:
-        return Refused(Reason.ON_HOLD, f"{hold} stops lots that the draw needs: {short_g} g short")
+        return Refused(Reason.ON_HOLD, f"{hold} stops lots that the draw needs {until_when(state, hold)}: {short_g} g short")
     whose = "that the release is of" if release.pins else "in specification"
     return Refused(Reason.STOCK_SHORT, f"the lots {whose} are {short_g} g short of this draw")

@@ -41,6 +41,10 @@ class Reason(Reasons):
     LOAN_OF_GOODS = "loan_of_goods", 409, "A loan is of goods, and not of rights"
     NOT_WEIGHED = "not_weighed", 409, "The goods have not been weighed"
     RECEIPT_MISSING = "receipt_missing", 409, "The ledger's receipt is missing"
+    CONSIGNEE_UNNAMED = "consignee_not_of_request", 409, "The goods are not for this consignee"
+    CONSIGNEE_NOT_CLEARED = "consignee_not_cleared", 409, "The consignee is not cleared by the lists in force"
+    OWN_CONSIGNEE = "consignee_approved_by_dispatcher", 403, "Who has approved a consignee does not dispatch to it"
+    DELIVERED_BEFORE_DRAWN = "delivered_before_drawn", 422, "Goods are not delivered before they are drawn"
     NOT_DISPATCHED = "draw_not_dispatched", 409, "The goods are not under way"
 
 

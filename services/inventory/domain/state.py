@@ -196,6 +196,12 @@ def stopping(state: Stockpile, on: date, *keys: str) -> HoldId | None:
     return None
 
 
+def until_when(state: Stockpile, hold: HoldId) -> str:
+    """How long a hold stops anything, for whoever meets it: why it is on may be another's matter."""
+    last = state.holds[hold].expires_on
+    return "until it is lifted" if last is None else f"through {last}, or until it is lifted"
+
+
 def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:
     """A hold in force on everything, the product or the partner."""
     return stopping(state, on, "all", "product", f"partner/{partner}") if state.stops else None

@@ -5,7 +5,7 @@ version.
 """
 
 from services.inventory.events.authority import AuthorityCited
-from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProposalEvent
+from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.inventory.events.draws import (
     AwardForwarded,
     DrawDelivered,
@@ -100,7 +100,6 @@ __all__ = [
     "PinnedUnits",
     "ProductId",
     "ProductRegistered",
-    "ProposalEvent",
     "ProtectedStockSet",
     "ReleaseCancelled",
     "ReleaseExtended",

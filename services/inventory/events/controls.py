@@ -17,6 +17,3 @@ class CommandWithdrawn(countersigning.CommandWithdrawn, frozen=True, kw_only=Tru
 
 class CommandLapsed(countersigning.CommandLapsed, frozen=True, kw_only=True, tag="inventory.command_lapsed.v1"):
     pass
-
-
-type ProposalEvent = CommandProposed | CommandApproved | CommandWithdrawn | CommandLapsed

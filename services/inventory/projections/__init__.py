@@ -17,10 +17,6 @@ from services.inventory.events import (
     AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
-    CommandApproved,
-    CommandLapsed,
-    CommandProposed,
-    CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
     DrawDelivered,
@@ -58,6 +54,7 @@ from services.inventory.events import (
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
+from shared.terms.countersigning import EVENTS as COUNTERSIGNING
 from shared.terms.countersigning_tables import with_proposals
 
 REGISTER_PRODUCT = """
@@ -247,6 +244,8 @@ class _Batch:
         product = fact.record.stream.removeprefix("stockpile/")
         sums = self.balances[product]
         sums.version = fact.record.version
+        if isinstance(event, COUNTERSIGNING):
+            return  # in a table of their own
         match event:
             case StockDrawn():
                 self._drawn(fact, event, sums, on)
@@ -297,8 +296,6 @@ class _Batch:
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
             case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited():
-                pass
-            case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
                 pass
             case _:
                 assert_never(event)

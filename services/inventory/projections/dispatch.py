@@ -1,8 +1,7 @@
-"""Read tables of what inventory takes of others, in their cursor's transaction: the checkpoints that dispatch waits for, and partners."""
+"""Read tables of what inventory takes of others, in their cursor's transaction: the checkpoints that dispatch waits for."""
 
 from collections.abc import Sequence
 
-from services.allocation.events import PartnerRegistered
 from services.ledger.events import CheckpointSigned
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave
@@ -11,18 +10,11 @@ from shared.proofs.signed_note import parse_note
 
 SERVICE = "inventory"
 
-KNOW_PARTNER = "INSERT INTO partners (partner) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 COVER = """
     INSERT INTO covered (shard, position, log, log_size, root)
     SELECT shard, position, $3::text, $4::bigint, $5::text FROM unnest($1::integer[], $2::bigint[]) AS new(shard, position)
     ON CONFLICT (shard) DO UPDATE
     SET position = excluded.position, log = excluded.log, log_size = excluded.log_size, root = excluded.root"""
-
-
-def _partners(facts: Sequence[Fact]) -> list[Wave]:
-    """From allocation: which partners there are."""
-    partners = [fact.event.partner for fact in facts if isinstance(fact.event, PartnerRegistered)]
-    return [Wave((KNOW_PARTNER,), (partners,))] if partners else []
 
 
 def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
@@ -36,5 +28,4 @@ def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     return [Wave((COVER,), (shards, positions, log, last.size, last.root))]
 
 
-take_partners = InWaves(_partners)
 take_checkpoints = InWaves(_checkpoints)

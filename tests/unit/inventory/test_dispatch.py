@@ -1,6 +1,6 @@
 """Weighing, dispatch, return, and the holds that stop them."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
@@ -25,9 +25,12 @@ from shared.journal.decider import CancelTimer, Timer
 from tests.stories.given import Given
 from tests.stories.powers import INSTRUMENT
 from tests.stories.stockpile import (
+    CLEARED,
     DAY_AFTER,
     FAILED,
+    GATES,
     LAST_DAY,
+    NAMED,
     RECEIPT,
     TODAY,
     UNIT_G,
@@ -77,7 +80,7 @@ def test_weighed_goods_with_a_receipt_are_dispatched():
     assert told.step == "dispatched"
     assert (event.partner, event.mass_g, event.weighed_g) == ("JP", 2 * UNIT_G, 2 * UNIT_G - 700)
     assert [(parcel.depot, parcel.units) for parcel in event.parcels] == [("Fremantle", 2)]
-    assert event.gates == (RECEIPT,)
+    assert event.gates == GATES
     assert (held_g(story.state), story.state.drawn_g) == (8 * UNIT_G, 0)
 
 
@@ -87,7 +90,13 @@ def test_goods_are_dispatched_once():
 
 def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY) -> DeliverDraw:
     return DeliverDraw(
-        draw=DrawId(name), partner=partner, delivered_on=delivered_on, received_by="Kobe warehouse", evidence="CMR 4711", on=TODAY
+        draw=DrawId(name),
+        partner=partner,
+        delivered_on=delivered_on,
+        received_by="Kobe warehouse",
+        evidence="CMR 4711",
+        drawn_on=TODAY,
+        on=TODAY,
     )
 
 
@@ -106,6 +115,7 @@ def test_a_delivery_of_what_is_here_of_another_partner_or_of_tomorrow_is_refused
     story = story.given(dispatch())
     story.when(deliver(partner="US")).refused(Reason.NOT_DISPATCHED)
     story.when(deliver(delivered_on=DAY_AFTER)).refused(Reason.DATE_IN_FUTURE, "/delivered_on")
+    story.when(deliver(delivered_on=TODAY - timedelta(days=1))).refused(Reason.DELIVERED_BEFORE_DRAWN, "/delivered_on")
 
 
 def test_what_is_drawn_for_a_partner_whose_agreement_is_suspended_stays_until_it_is_resumed():
@@ -137,8 +147,25 @@ def test_dispatch_without_a_receipt_is_refused():
 def test_evidence_counts_through_its_last_day():
     story = drawn(weigh())
     until = GateEvidence(gate="ledger_receipt", evidence="log 7", by="inventory", until=LAST_DAY)
-    story.when(dispatch(gates=(until,), on=DAY_AFTER)).refused(Reason.RECEIPT_MISSING)
-    story.given(dispatch(gates=(until,), on=LAST_DAY))
+    story.when(dispatch(gates=(until, NAMED, CLEARED), on=DAY_AFTER)).refused(Reason.RECEIPT_MISSING)
+    story.given(dispatch(gates=(until, NAMED, CLEARED), on=LAST_DAY))
+
+
+def test_goods_go_to_no_consignee_that_neither_the_request_nor_an_approved_change_names():
+    elsewhere = dispatch(gates=(RECEIPT, CLEARED), consignees=("Toyo Logistics",))
+    accepted = drawn(weigh()).when(elsewhere).refused(Reason.CONSIGNEE_UNNAMED, "/consignee").accepted
+    assert accepted is not None and "Toyo Logistics" in accepted and "/allocation/v1/consignee-changes" in accepted
+
+
+def test_goods_go_to_no_consignee_that_the_lists_in_force_have_not_cleared():
+    drawn(weigh()).when(dispatch(gates=(RECEIPT, NAMED))).refused(Reason.CONSIGNEE_NOT_CLEARED, "/consignee")
+
+
+def test_who_has_approved_a_consignee_does_not_dispatch_to_it():
+    approved = GateEvidence(gate="consignee_named", evidence="allocation/0/9 names Sojitz for awd_a", by="sub_approver")
+    story = drawn(weigh())
+    story.when(dispatch(gates=(RECEIPT, approved, CLEARED), by="sub_approver")).refused(Reason.OWN_CONSIGNEE)
+    story.given(dispatch(gates=(RECEIPT, approved, CLEARED), by="sub_depot"))
 
 
 def test_goods_that_were_not_weighed_are_not_dispatched():
@@ -147,7 +174,10 @@ def test_goods_that_were_not_weighed_are_not_dispatched():
 
 def test_a_hold_stops_the_dispatch_that_it_covers():
     for stop in (hold("all"), hold("product"), hold("partner", "JP"), hold("lot", "lot_1"), hold("depot", "Fremantle")):
-        drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+        told = drawn(weigh(), stop).when(dispatch()).refused(Reason.ON_HOLD)
+        assert told.detail.endswith("until it is lifted")
+    told = drawn(weigh(), hold("partner", "JP", expires_on=LAST_DAY)).when(dispatch()).refused(Reason.ON_HOLD)
+    assert f"through {LAST_DAY}" in told.detail and "court order" not in told.detail
     drawn(weigh(), hold("depot", "Darwin")).given(dispatch())
 
 

@@ -19,7 +19,8 @@ from services.allocation.events import PartnerCode, PartnerRegistered
 from services.inventory.domain.state import in_stock_g, reserved_g
 from services.inventory.events import ReleaseId
 from services.inventory.projections import project
-from services.inventory.projections.dispatch import take_checkpoints, take_partners
+from services.inventory.projections.consignees import take_allocation
+from services.inventory.projections.dispatch import take_checkpoints
 from services.inventory.tables import metadata
 from services.ledger.events import CheckpointSigned
 from services.ledger.signers import create_key_file
@@ -161,6 +162,6 @@ async def test_the_last_checkpoint_says_how_far_the_journal_is_covered(tables: T
 async def test_allocations_partners_are_known_once(tables: Tables):
     japan = fact(PartnerRegistered(partner=PartnerCode("JP"), name="Japan"), 1, "allocation")
     async with tables.schema("inventory_partners") as connection:
-        await take_partners(connection, [japan])
-        await take_partners(connection, [japan, fact(CheckpointSigned(size=0, root="", note="", covers={}), 2, "ledger")])
+        await take_allocation(connection, [japan])
+        await take_allocation(connection, [japan, fact(CheckpointSigned(size=0, root="", note="", covers={}), 2, "ledger")])
         assert [row["partner"] for row in await connection.fetch("SELECT partner FROM partners")] == ["JP"]

@@ -264,6 +264,14 @@ def test_every_event_of_a_stockpile_is_told_here():
         *("StockPinned", "ReleaseCancelled", "DrawWeighed", "DrawDispatched", "DrawReturned", "StockAdjusted"),
         *("LoanAnnounced", "LoanGateOpened", "MaterialLent", "LentDrawReturned", "ReturnTakenIn", "ReturnRefused", "AuthorityCited"),
         *("AwardForwarded", "DrawDelivered", "RoundHeld", "RoundFreed", "ReleaseExtended", "DecisionTakenBack"),
-        *("AssignmentDelivered", "AssignmentFailed", "DeliveryPostponed"),
+        *(
+            "AssignmentDelivered",
+            "AssignmentFailed",
+            "DeliveryPostponed",
+            "CommandProposed",
+            "CommandApproved",
+            "CommandWithdrawn",
+            "CommandLapsed",
+        ),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

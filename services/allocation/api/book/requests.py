@@ -1,22 +1,33 @@
 """Requests: a partner submits and withdraws its own, which their nominee sees too; an operator screens them all."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from sqlmodel import select
 
-from services.allocation.api.book.terms import RecentTerms
+from services.allocation.api.book.terms import RecentTerms, TradeUnits, whole_units
 from services.allocation.api.clocks.clocks import ClockView, clock_of
-from services.allocation.api.fields import READERS, ClockField, PolicyField, ProductField, RequestPath, Texts, own_partner, sight_of
+from services.allocation.api.fields import (
+    READERS,
+    ClockField,
+    ConsigneeField,
+    PolicyField,
+    ProductField,
+    RequestPath,
+    Texts,
+    own_partner,
+    sight_of,
+)
 from services.allocation.api.lookups import find_request, read_policy
 from services.allocation.api.readiness.pre_clearance import pre_clearance
-from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, versions
+from services.allocation.background.party_screening import lists_in_force, requests_behind, screen, screen_consignee, versions
 from services.allocation.domain.book.requests import AcceptRequest, ClockTerms, DeclineRequest, Findings, SubmitRequest, WithdrawRequest
 from services.allocation.domain.rules.cover import days_of_cover
-from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, Statement, SubjectId
+from services.allocation.events import CRITERIA, Criterion, Finding, RequestId, RequestSubmitted, Statement, SubjectId
 from services.allocation.events.clocks import Milestone
 from services.allocation.settings import STANDARD, WARN_DAYS, figures
 from services.allocation.tables.book import RequestRow, RequestStatus
@@ -51,7 +62,7 @@ class RequestBody(Body):
     daily_consumption_g: PositiveGrams  # grams a day
     needed_by: Day
     nominee: Text  # who would contract and pay
-    consignee: Text  # who would take delivery
+    consignee: ConsigneeField  # who would take delivery: goods go to this name, to the letter
     end_user: Text  # who would use the metal
     end_use: Text
     least_contents: Annotated[dict[ElementField, ShareField], Field(default_factory=dict, max_length=20)]  # of use from such a share on
@@ -113,7 +124,14 @@ class RequestView(BaseModel):
     return_on: date | None
 
 
-class RequestDetail(RequestView):
+class RequestTaken(RequestView):
+    """`whole_units_g`: what whole trade units make of it, as stock is now; None: the product's units are not known. `note`: what is cut."""
+
+    whole_units_g: int | None
+    note: str | None
+
+
+class RequestDetail(RequestTaken):
     clock: ClockView | None  # None: it was not accepted yet
 
 
@@ -137,7 +155,8 @@ async def submit_request(
     caller: Annotated[Caller, allow("partner")],
     post: Posting,
     reads: Reading,
-) -> RequestView:
+) -> RequestTaken:
+    """The answer says what whole trade units make of it: a round gives no part of one."""
     partner = own_partner(caller)
     if (body.kind == "loan") != (body.return_on is not None):
         why = "a loan needs a day on which it comes back" if body.kind == "loan" else "a sale does not come back"
@@ -165,7 +184,7 @@ async def submit_request(
     )
     accepted = await post.submit(f"book/{body.product}", command)
     event = accepted.facts[0].event
-    return RequestView(
+    return RequestTaken(
         **msgspec.to_builtins(event),
         status=RequestStatus.SUBMITTED,
         accepted_g=None,
@@ -174,7 +193,27 @@ async def submit_request(
         days_of_cover_asked=days_of_cover(event.mass_g, event.daily_consumption_g),
         kind=body.kind,
         return_on=body.return_on,
+        **await _whole(reads, event),
     )
+
+
+async def _whole(reads: Reads, request: RequestSubmitted | RequestRow) -> dict[str, Any]:
+    """`whole_units_g` and `note`."""
+    units: TradeUnits = reads.kernel.part(TradeUnits)
+    if not (sizes := await units.of(reads, request.product)):
+        return {"whole_units_g": None, "note": None}
+    return {"whole_units_g": whole_units(request.mass_g, sizes), "note": _cut(request.mass_g, request.minimum_g, sizes)}
+
+
+def _cut(mass_g: int, minimum_g: int, sizes: Sequence[int]) -> str | None:
+    """What whole units leave of it; None: nothing is cut."""
+    if (whole_g := whole_units(mass_g, sizes)) == mass_g:
+        return None
+    units = " or ".join(f"{unit_g} g" for unit_g in sizes)
+    if whole_g == 0:
+        return f"it is less than a trade unit of {units}: a round gives nothing of it"
+    short = ", which is less than the minimum" if whole_g < minimum_g else ""
+    return f"whole trade units of {units} make {whole_g} g of it{short}: a round gives no more"
 
 
 @router.post("/{request}/accept")
@@ -193,6 +232,8 @@ async def accept_request(
         not_pre_cleared = tuple(party.role for party in await pre_clearance(session, row, post.today) if not party.cleared)
     if behind:
         await screen(post.kernel, row.product, [row], {request: behind[0][1]}, lists)
+    if row.consignee:
+        await screen_consignee(post.kernel, row.consignee, lists, request=request)
     screening = Findings(
         findings=_findings(body.findings),
         not_pre_cleared=not_pre_cleared,
@@ -210,6 +251,7 @@ async def accept_request(
             lists=versions(lists),
             screening=screening,
             clock=clock,
+            consignee=row.consignee,
             on=post.today,
         )
     )
@@ -294,4 +336,5 @@ async def show_request(
     async with reads.session() as session:
         sight = sight_of(caller)
         row = await find_request(session, request, sight.partner, sight.nominee)
-        return RequestDetail(**_view(row).model_dump(), clock=await clock_of(session, request))
+        clock = await clock_of(session, request)
+    return RequestDetail(**_view(row).model_dump(), **await _whole(reads, row), clock=clock)

@@ -1,16 +1,18 @@
-"""The terms that a request is made under, remembered for a moment: a partner asks by the hundred, and the query would cost more than the
-request does. What this process changes is forgotten at once; what another one does counts a second later, here. A round looks the terms up
-itself when it is proposed and certified."""
+"""The terms that a request is made under, and the units that it comes in, remembered for a moment: a partner asks by the hundred, and the
+query would cost more than the request does. What this process changes is forgotten at once; what another one does counts a second later,
+here. A round looks the terms up itself when it is proposed and certified."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
 
-from services.allocation.api.lookups import valid_terms
+from services.allocation.api.lookups import available_units, valid_terms
 from services.allocation.domain.book.lapses import TermsRead
 from services.allocation.events import PartnerCode
+from services.allocation.tables.supply import StockRow
 from shared.http.handlers import Reads
 from shared.process.service import Kernel, Part
 
@@ -48,6 +50,33 @@ class RecentTerms(Part):
     def forget(self) -> None:
         """An agreement has changed here. A look that is under way ends in what is forgotten."""
         self._looks = {}
+
+
+class TradeUnits(Part):
+    """The sizes of a product's trade units, in grams, largest first: its own, and those of lots in stock. Empty: it is not registered."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self._sizes: dict[str, tuple[float, tuple[int, ...]]] = {}
+
+    async def of(self, reads: Reads, product: str) -> tuple[int, ...]:
+        since, sizes = self._sizes.get(product, (0.0, ()))
+        if not sizes or time.monotonic() >= since + REMEMBERED_S:
+            async with reads.session() as session:
+                stock = await session.get(StockRow, product)
+                found = {unit_g for unit_g, units in (await available_units(session, product)).items() if units}
+            sizes = () if stock is None else tuple(sorted(found | {stock.nominal_unit_g}, reverse=True))
+            if sizes and len(self._sizes) < MOST:
+                self._sizes[product] = time.monotonic(), sizes
+        return sizes
+
+
+def whole_units(mass_g: int, sizes: Sequence[int]) -> int:
+    """The grams of it that whole units make, largest first."""
+    left_g = mass_g
+    for unit_g in sizes:
+        left_g %= unit_g
+    return mass_g - left_g
 
 
 async def _remembered(looks: _Looks, reads: Reads, key: _Key) -> TermsRead | None:

@@ -168,10 +168,12 @@ async def revise_version(
 
 
 @router.post("/{policy}/versions/{version}/submit")
-async def submit_version(policy: PolicyPath, version: VersionPath, caller: Operates, post: Posting) -> VersionChange:
-    """Nothing of it changes any more; approvers may sign it."""
+async def submit_version(policy: PolicyPath, version: VersionPath, caller: Operates, post: Posting, reads: Reading) -> VersionChange:
+    """Nothing of it changes any more; approvers may sign it. `active_from`: from when it would be in force, if it is approved by then."""
     accepted = await post.submit(f"policy/{policy}", SubmitVersion(version=version, by=SubjectId(caller.subject)))
-    return VersionChange(policy=policy, version=version, status="submitted", document=accepted.facts[0].event.document)
+    begins = max((await read_policy(reads, policy)).versions[version].active_from, post.today)
+    document = accepted.facts[0].event.document
+    return VersionChange(policy=policy, version=version, status="submitted", document=document, active_from=begins)
 
 
 @router.post("/{policy}/versions/{version}/approvals", status_code=201)

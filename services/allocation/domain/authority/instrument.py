@@ -83,10 +83,10 @@ class Instrument(msgspec.Struct, frozen=True):
     authority: Authority | None = None  # None: not registered yet
 
 
-type Decided = list[InstrumentEvent] | Refused[Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
+type Registered = list[InstrumentEvent] | Refused[Reason] | Refused[EndorsementReason] | Refused[ApprovalReason]
 
 
-def decide(command: Command, instrument: Instrument) -> Decided:
+def decide(command: Command, instrument: Instrument) -> Registered:
     match command:
         case RegisterInstrument():
             if instrument.authority is not None:
@@ -116,7 +116,7 @@ def evolve(instrument: Instrument, event: InstrumentEvent) -> Instrument:
     return Instrument(after(instrument.authority, changed(event)))
 
 
-def _with_endorsement(event: InstrumentRegistered | ActingOfficerNamed, parties: Collection[str], endorsing: Endorsing) -> Decided:
+def _with_endorsement(event: InstrumentRegistered | ActingOfficerNamed, parties: Collection[str], endorsing: Endorsing) -> Registered:
     found = endorsed(paper_of(event), parties, endorsing)
     return found if isinstance(found, Refused) else [msgspec.structs.replace(event, endorsement=found)]
 

@@ -81,6 +81,7 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lists: dict[ListName, int] = {}  # screening lists in force on the day
     screening: Findings | None = None  # None: only the quantity is new
     clock: ClockTerms | None = None  # None: nobody counts its days
+    consignee: str = ""  # that it names
     on: date
 
 
@@ -212,7 +213,12 @@ def accept(command: AcceptRequest, product: ProductId, book: Book) -> list[BookE
     if fault := unscreened(command.request, request, command.lists) or party_barred(command.request, request):
         return fault
     accepted = RequestAccepted(
-        request=command.request, product=product, partner=request.partner, accepted_g=command.accepted_g, reasons=command.reasons
+        request=command.request,
+        product=product,
+        partner=request.partner,
+        accepted_g=command.accepted_g,
+        reasons=command.reasons,
+        consignee=command.consignee,
     )
     events: list[BookEvent] = [accepted]
     if command.screening is not None:

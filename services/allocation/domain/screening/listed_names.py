@@ -1,5 +1,6 @@
 """Listed names: a screening list, as the document that is kept of it, and the parties that are on it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Literal, NamedTuple
@@ -67,6 +68,8 @@ class ListedNames:
         self._by_key: dict[str, list[int]] = {}
         self._by_letters: dict[str, list[int]] = {}
         self._by_word: dict[str, list[int]] = {}
+        self._alone: dict[str, list[int]] = {}  # names of which it is the only distinctive word
+        self._distinctive: list[int] = []  # how many distinctive words each name has
         self._found: dict[str, tuple[Found, ...]] = {}  # the same parties are named again and again
         self._spellings: dict[str, set[str]] = {}  # a word with a letter less -> the words that it may be
         for place, entry in enumerate(entries):
@@ -84,7 +87,11 @@ class ListedNames:
         self._by_key.setdefault(key_of(words), []).append(place)
         for letters in letters_of(words):
             self._by_letters.setdefault(letters, []).append(place)
-        for word in set(distinctive(words)):
+        told = distinctive(words)
+        self._distinctive.append(len(told))
+        if len(told) == 1:
+            self._alone.setdefault(told[0], []).append(place)
+        for word in set(told):
             self._by_word.setdefault(word, []).append(place)
 
     def find(self, name: str) -> tuple[Found, ...]:
@@ -105,12 +112,19 @@ class ListedNames:
         return tuple(Found(self.entries[entry], found[entry]) for entry in sorted(found))
 
     def _candidates(self, words: Words) -> set[int]:
+        """Names that may match: enough of the distinctive words are found in them. The word that most names have is looked up only if it is
+        the only one on either side: any other name is found by its other words."""
         places = set(self._by_key.get(key_of(words), ()))
         for letters in letters_of(words):
             places.update(self._by_letters.get(letters, ()))
-        for word in distinctive(words):
-            for listed in self._like(word):
-                places.update(self._by_word[listed])
+        likes = sorted((self._like(word) for word in distinctive(words)), key=lambda like: sum(len(self._by_word[each]) for each in like))
+        *rare, frequent = likes
+        shared = Counter[int]()
+        for like in rare:
+            shared.update({place for listed in like for place in self._by_word[listed]})
+        places.update(place for place, count in shared.items() if count + 1 >= min(len(likes), self._distinctive[place]))
+        found = self._alone if rare else self._by_word
+        places.update(place for listed in frequent for place in found.get(listed, ()))
         return places
 
     def _like(self, word: str) -> set[str]:

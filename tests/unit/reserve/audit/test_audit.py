@@ -70,6 +70,8 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "bids",
         "given_back",
         "policies",
+        "consignees",
+        "control",
     ]  # they have files of their own
 
 

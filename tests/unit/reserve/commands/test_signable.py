@@ -17,6 +17,7 @@ from services.loans.events.terms import AmendCondition, Restructure, ScheduleTer
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown
+from shared.terms.countersigning import CommandPaper
 from tests.stories import equity as equity_story
 from tests.stories import material as material_story
 from tests.stories.loan import LOAN, START, terms
@@ -84,7 +85,7 @@ def test_a_paper_is_signed_as_it_is_stored_also_one_of_a_build_that_wrote_no_for
 
 
 def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
-    kinds = [*PAPERS, PolicyDocument, EnrolmentPaper, InstrumentPaper, ActingOfficerPaper]
+    kinds = [*PAPERS, PolicyDocument, EnrolmentPaper, InstrumentPaper, ActingOfficerPaper, CommandPaper]
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 

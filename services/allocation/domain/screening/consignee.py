@@ -1,0 +1,223 @@
+"""Consignee: a name that goods may go to, what lists in force have of it, and the awards for which it is asked instead of another."""
+
+from typing import Literal, assert_never
+
+import immutables
+import msgspec
+
+from services.allocation.events import (
+    AwardId,
+    ChangeId,
+    ConsigneeChangeApproved,
+    ConsigneeChangeAsked,
+    ConsigneeChangeRefused,
+    ConsigneeEvent,
+    ConsigneeHit,
+    ConsigneeHitDecided,
+    ConsigneeId,
+    ConsigneeScreened,
+    HitId,
+    ListName,
+    PartnerCode,
+    ProductId,
+    SubjectId,
+)
+from shared.journal.decider import Decider, Reasons, Refused
+
+type HitState = Literal["open", "cleared", "confirmed"]
+
+
+class ScreenConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the lists in force have of it. Nobody asks for it, so it is total."""
+
+    consignee: ConsigneeId
+    name: str
+    lists: dict[ListName, int]
+    hits: tuple[ConsigneeHit, ...]
+    beyond: int = 0
+
+
+class DecideConsigneeHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    hit: HitId
+    outcome: Literal["cleared", "confirmed"]
+    reason: str
+    by: SubjectId
+
+
+class AskForConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    change: ChangeId
+    award: AwardId
+    request: str
+    product: ProductId
+    partner: PartnerCode
+    consignee: ConsigneeId
+    name: str
+    reason: str
+    by: SubjectId
+
+
+class ApproveChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`lists`: those in force."""
+
+    change: ChangeId
+    lists: dict[ListName, int]
+    reason: str
+    by: SubjectId
+
+
+class RefuseChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    change: ChangeId
+    reason: str
+    by: SubjectId
+
+
+type Command = ScreenConsignee | DecideConsigneeHit | AskForConsignee | ApproveChange | RefuseChange
+
+
+class Reason(Reasons):
+    """Why a consignee stays as it is."""
+
+    CHANGE_NOT_FOUND = "consignee_change_not_found", 404, "There is no such change of a consignee, or it has its answer"
+    HIT_NOT_FOUND = "consignee_hit_not_found", 404, "The consignee has no such hit"
+    NOT_CLEARED = "consignee_not_cleared", 409, "The consignee is not cleared by the lists in force"
+    OWN_CHANGE = "consignee_change_own", 403, "Nobody approves what they have asked for"
+
+
+class Consignee(msgspec.Struct, frozen=True, kw_only=True):
+    id: ConsigneeId = ConsigneeId("")
+    name: str = ""
+    lists: dict[ListName, int] | None = None  # in which it was looked up last; None: it never was
+    hits: dict[HitId, HitState] = {}
+    beyond: int = 0
+    asked: immutables.Map[ChangeId, ConsigneeChangeAsked] = immutables.Map()  # without an answer
+
+
+def decide(command: Command, consignee: Consignee) -> list[ConsigneeEvent] | Refused[Reason]:
+    match command:
+        case ScreenConsignee():
+            return _screen(command, consignee)
+        case DecideConsigneeHit():
+            if command.hit not in consignee.hits:
+                return Refused(Reason.HIT_NOT_FOUND, f"there is no hit {command.hit}", field="path:hit")
+            return [_decided(command, consignee)]
+        case AskForConsignee():
+            return [_asked(command)]
+        case ApproveChange() | RefuseChange():
+            if (asked := consignee.asked.get(command.change)) is None:
+                return Refused(Reason.CHANGE_NOT_FOUND, f"{command.change} is not to be decided", field="path:change")
+            return _answer(command, asked, consignee)
+        case _:
+            assert_never(command)
+
+
+def _screen(command: ScreenConsignee, consignee: Consignee) -> list[ConsigneeEvent]:
+    after = _after(consignee.hits, command.hits)
+    if (consignee.lists, consignee.hits, consignee.beyond) == (command.lists, after, command.beyond):
+        return []
+    return [
+        ConsigneeScreened(
+            consignee=command.consignee,
+            name=command.name,
+            lists=command.lists,
+            hits=command.hits,
+            beyond=command.beyond,
+            clear=_clear(after, command.beyond),
+        )
+    ]
+
+
+def _after(before: dict[HitId, HitState], hits: tuple[ConsigneeHit, ...]) -> dict[HitId, HitState]:
+    """A hit that was decided stays so for as long as it is one; what was cleared for a request is cleared here."""
+    after: dict[HitId, HitState] = {}
+    for each in hits:
+        known = before.get(each.hit, "open")
+        after[each.hit] = "cleared" if known == "open" and each.cleared_as is not None else known
+    return after
+
+
+def _clear(hits: dict[HitId, HitState], beyond: int) -> bool:
+    return not beyond and all(status == "cleared" for status in hits.values())
+
+
+def _decided(command: DecideConsigneeHit, consignee: Consignee) -> ConsigneeHitDecided:
+    return ConsigneeHitDecided(
+        consignee=consignee.id,
+        name=consignee.name,
+        hit=command.hit,
+        outcome=command.outcome,
+        clear=_clear(consignee.hits | {command.hit: command.outcome}, consignee.beyond),
+        reason=command.reason,
+        decided_by=command.by,
+    )
+
+
+def _asked(command: AskForConsignee) -> ConsigneeChangeAsked:
+    return ConsigneeChangeAsked(
+        change=command.change,
+        award=command.award,
+        request=command.request,
+        product=command.product,
+        partner=command.partner,
+        consignee=command.consignee,
+        name=command.name,
+        reason=command.reason,
+        asked_by=command.by,
+    )
+
+
+def _answer(
+    command: ApproveChange | RefuseChange, asked: ConsigneeChangeAsked, consignee: Consignee
+) -> list[ConsigneeEvent] | Refused[Reason]:
+    if isinstance(command, RefuseChange):
+        return [
+            ConsigneeChangeRefused(
+                change=asked.change,
+                award=asked.award,
+                request=asked.request,
+                product=asked.product,
+                partner=asked.partner,
+                consignee=asked.consignee,
+                reason=command.reason,
+                refused_by=command.by,
+            )
+        ]
+    if command.by == asked.asked_by:
+        return Refused(Reason.OWN_CHANGE, f"{command.by} has asked for it", accepted="another approver")
+    if consignee.lists != command.lists:
+        detail = f"{asked.name} has not been looked up in the lists in force"
+        return Refused(Reason.NOT_CLEARED, detail, accepted="the same a moment later")
+    if not _clear(consignee.hits, consignee.beyond):
+        detail = f"{asked.name} is like a name on a list"
+        return Refused(Reason.NOT_CLEARED, detail, accepted="the same once a person has cleared its hits, or another consignee")
+    return [
+        ConsigneeChangeApproved(
+            change=asked.change,
+            award=asked.award,
+            request=asked.request,
+            product=asked.product,
+            partner=asked.partner,
+            consignee=asked.consignee,
+            name=asked.name,
+            reason=command.reason,
+            approved_by=command.by,
+        )
+    ]
+
+
+def evolve(consignee: Consignee, event: ConsigneeEvent) -> Consignee:
+    replace = msgspec.structs.replace
+    match event:
+        case ConsigneeScreened():
+            hits = _after(consignee.hits, event.hits)
+            return replace(consignee, id=event.consignee, name=event.name, lists=event.lists, hits=hits, beyond=event.beyond)
+        case ConsigneeHitDecided():
+            return replace(consignee, hits=consignee.hits | {event.hit: event.outcome})
+        case ConsigneeChangeAsked():
+            return replace(consignee, id=event.consignee, name=event.name, asked=consignee.asked.set(event.change, event))
+        case ConsigneeChangeApproved() | ConsigneeChangeRefused():
+            return replace(consignee, asked=consignee.asked.delete(event.change))
+        case _:
+            assert_never(event)
+
+
+DECIDER = Decider(kind="consignee", initial=Consignee(), commands=Command, decide=decide, evolve=evolve)

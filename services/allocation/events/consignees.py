@@ -1,0 +1,83 @@
+"""Consignees: who may take delivery of what was awarded, and whether a list in force has a name like theirs.
+
+A consignee is known by its name, to the letter: it is looked up once for all that goes to it. Partners are told nothing of hits.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from services.allocation.events.ids import AwardId, ChangeId, ConsigneeId, HitId, ListName, PartnerCode, ProductId, SubjectId
+
+
+class ConsigneeHit(msgspec.Struct, frozen=True, kw_only=True):
+    """The consignee's name is like one on a list."""
+
+    hit: HitId  # the same for as long as the entry and what it says are
+    list: ListName
+    entry: str  # of the list
+    match: Literal["exact", "near"]
+    cleared_as: HitId | None = None  # the same name and entry were cleared for a request, as this hit
+
+
+class ConsigneeScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_screened.v1"):
+    """Its name was looked up in all lists in force. What was hit before, and is not named here, is on no list any more."""
+
+    consignee: ConsigneeId
+    name: str
+    lists: dict[ListName, int]  # their versions
+    hits: tuple[ConsigneeHit, ...]
+    beyond: int  # hits that the event has no room for
+    clear: bool  # whether nothing stands against it: each hit was cleared by a person, and none is beyond
+
+
+class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_decided.v1"):
+    """By a person: the consignee is another than the one on the list (cleared), or that one (confirmed)."""
+
+    consignee: ConsigneeId
+    name: str
+    hit: HitId
+    outcome: Literal["cleared", "confirmed"]
+    clear: bool  # of the consignee, with this
+    reason: str
+    decided_by: SubjectId
+
+
+class ConsigneeChangeAsked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_asked.v1"):
+    """The partner wants what it was awarded to go to this one, too."""
+
+    change: ChangeId
+    award: AwardId
+    request: str  # or the bid of a tender
+    product: ProductId
+    partner: PartnerCode
+    consignee: ConsigneeId
+    name: str
+    reason: str
+    asked_by: SubjectId
+
+
+class ConsigneeChangeApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_approved.v1"):
+    change: ChangeId
+    award: AwardId
+    request: str  # or the bid of a tender
+    product: ProductId
+    partner: PartnerCode
+    consignee: ConsigneeId
+    name: str
+    reason: str
+    approved_by: SubjectId
+
+
+class ConsigneeChangeRefused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_refused.v1"):
+    change: ChangeId
+    award: AwardId
+    request: str  # or the bid of a tender
+    product: ProductId
+    partner: PartnerCode
+    consignee: ConsigneeId
+    reason: str
+    refused_by: SubjectId
+
+
+ConsigneeEvent = ConsigneeScreened | ConsigneeHitDecided | ConsigneeChangeAsked | ConsigneeChangeApproved | ConsigneeChangeRefused
