@@ -1,7 +1,6 @@
 """Read tables from inventory's own events, in the journal's transaction.
 
-The own facts of a commit are first brought together in memory, then written by one statement a kind, so that a commit of 500 draws costs
-hardly more than one of a single draw.
+The facts of a commit are brought together in memory, then written by one statement a kind: 500 draws cost little more than one.
 """
 
 from collections import defaultdict

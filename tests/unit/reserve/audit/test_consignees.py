@@ -92,7 +92,7 @@ class Audited:
         self.consignees.finish()
         [result] = [each for each in self.findings.results() if each.check == Check.CONSIGNEES.name.lower()]
         assert result.failed == len(result.failures)
-        self.was_listed = [each.place for each in self.findings.notes]
+        self.was_listed = [each.place for each in result.listed]
         return [each.place for each in result.failures]
 
 

@@ -25,7 +25,7 @@ METHODS = {
     "quotas as caps": RoundMethod(rule="quota_capped"),
     "equal losses": RoundMethod(rule="equal_losses", cap="1/2"),
     "talmud": RoundMethod(rule="talmud"),
-    "rights": RoundMethod(rule="iep", restraint="1/2"),
+    "rights": RoundMethod(rule="iep", restraint="31/46"),
     "classes": RoundMethod(rule="priority", inside={"0": "equal_awards", "": "quota_capped"}),
 }
 AROUND = surroundings(rights=6, terms={JP: terms(JP, 14), US: terms(US, 9, priority_class=1), EU: terms(EU, 500, priority_class=1)})
