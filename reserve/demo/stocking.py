@@ -8,7 +8,7 @@ import msgspec
 from reserve.client import Client
 from reserve.commands.approver_key import new_key
 from reserve.demo.approving import in_stock
-from reserve.demo.instruments import delegate, register_direction
+from reserve.demo.instruments import INVENTORYS, delegate, register_direction
 from reserve.demo.parties import subject_of, until
 from reserve.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
 from reserve.demo.screen import mass
@@ -36,6 +36,8 @@ async def register_instruments(stage: Stage) -> None:
     direction = await register_direction(register)
     for approver, office in zip(stage.parties.approvers, OFFICES, strict=True):
         await delegate(register, direction, await subject_of(approver), office)
+    for operator in (stage.parties.operator, stage.parties.depot_operator):
+        await delegate(register, direction, await subject_of(operator), "Reserve Operations", INVENTORYS)
     stage.screen.say(f"Under an Act and [bold]{DIRECTION}[/], power to decide is delegated to the {' and the '.join(OFFICES)}.")
 
 

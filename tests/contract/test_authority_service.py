@@ -246,6 +246,7 @@ async def test_who_has_an_interest_neither_opens_nor_proposes_certifies_or_answe
         for path, body in acts:
             assert await reserve.refused("operator-1", path, body) == (403, "conflict_of_interest"), path
         await with_interest(reserve, "operator-1", *interest, withdrawn=True)
-    for path, body in (acts[0], acts[3], acts[2]):
+    assert await reserve.refused("operator-1", *acts[3]) == (403, "answerer_was_involved")  # it is about what they proposed
+    for path, body in (acts[0], acts[2]):
         await reserve.post("operator-1", path, body)
     await reserve.status(round, "released")

@@ -13,8 +13,9 @@ from services.inventory.domain.holds import HoldPartner
 from services.inventory.domain.state import Stockpile
 from services.inventory.events import DrawId, HoldId, LotId
 from shared.engines.engines import Engines
-from tests.contract.allocation_stage import PRODUCT, Reserve, a_reserve
-from tests.kernel.stage import until
+from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve, a_reserve
+from tests.kernel.stage import context, until
+from tests.stories.countersigned import approve
 from tests.stories.stockpile import UNIT_G, hold, lot
 
 CHINESE = LotId("lot_cn")
@@ -101,7 +102,10 @@ async def test_a_hold_on_a_partner_stops_a_product_that_is_registered_later_and_
             "nominal_unit_g": 1000,
             "specification": "4N",
         }
-        await ask("/v1/products", {"product": "gallium", "nominal_unit_g": 1000} | told)
-    state, _ = await reserve.inventory.kernel.writer.state("stockpile/gallium")
+        proposed = await ask("/v1/products", {"product": "gallium", "nominal_unit_g": 1000} | told)
+    writer = reserve.inventory.kernel.writer
+    signed = approve(TODAY, proposal=proposed["proposal"], document=proposed["document"])
+    assert hasattr(await writer.submit("stockpile/gallium", signed, context()), "facts")
+    state, _ = await writer.state("stockpile/gallium")
     assert isinstance(state, Stockpile)
     assert {name: held.stops for name, held in state.holds.items()} == {put["hold"]: "depot/Fremantle"}

@@ -6,14 +6,12 @@ from hashlib import sha256
 from typing import Any
 
 import httpx
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.demo.instruments import delegate, register_direction
 from services.allocation.events.authority import Power
 from services.inventory.domain.holds import ExpireHold, PutOnHold
 from services.inventory.events import AuthorityCited, HoldId
-from shared.terms.approval import approve, public_key_hex
 from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
 from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G
@@ -32,7 +30,7 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
     url = reserve.stage.urls[name]
     direction = await register_direction(reserve.register)
     subject = reserve.subject("approver-2")
-    await reserve.post("admin-1", "/v1/approver-keys", {"subject": subject, "public_key": public_key_hex(KEY)})
+    await reserve.registrar.enrol(subject, KEY)
     await until(lambda: known.fetchval("SELECT true FROM approver_keys WHERE subject = $1", subject))
 
     async with reserve.stage.client(url, "operator-1") as operator, reserve.stage.client(url, "approver-2") as signer:
@@ -42,11 +40,11 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
             assert answer.status_code == 202, answer.text
             return answer.json()
 
-        async def signed(proposal: Any, **changes: Any) -> tuple[int, str | None]:
+        async def signed(proposal: Any, authority: str) -> tuple[int, str | None]:
             document = (await signer.get(f"/v1/proposals/{proposal['proposal']}/document")).content
             assert sha256(document).hexdigest() == proposal["document"]
-            approval = msgspec.to_builtins(approve(proposal["document"], KEY, approver=subject, purpose="command"))
-            return await answered(signer, f"/v1/proposals/{proposal['proposal']}/approvals", approval | changes)
+            approval = reserve.signed(proposal["document"], "command", "approver-2", authority=authority)
+            return await answered(signer, f"/v1/proposals/{proposal['proposal']}/approvals", approval)
 
         put = await operator.post(
             "/v1/holds",
@@ -58,26 +56,25 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
         lifted = await proposed(f"/v1/holds/{put.json()['hold']}/lift", {"reason": "cooled"})
         assert (opened["act"], opened["status"], lifted["act"]) == ("open_protected_stock", "proposed", "lift_hold")
         assert await answered(operator, f"/v1/proposals/{lifted['proposal']}/approvals", {}) == (403, "forbidden")
-        assert await signed(opened) == (403, "authority_missing")
+        assert await signed(opened, direction) == (403, "authority_of_another")
 
         small = await delegate(reserve.register, direction, subject, "depot", (Power.OPEN_PROTECTED_STOCK,), limit_g=UNIT_G)
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", small))
-        assert await signed(opened) == (403, "authority_over_limit")
-        assert await signed(lifted) == (403, "authority_other_act")
+        assert await signed(opened, small) == (403, "authority_over_limit")
+        assert await signed(lifted, small) == (403, "authority_other_act")
 
         wide = await delegate(reserve.register, direction, subject, "operations", (Power.OPEN_PROTECTED_STOCK, Power.LIFT_HOLD))
         await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", wide))
-        assert await signed(opened, authority=small) == (403, "authority_over_limit")
         conflict = {"about": "product", "name": PRODUCT, "reason": "shares"}
         await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts", conflict)
         await until(lambda: known.fetchval("SELECT true FROM conflicts WHERE official = $1", subject))
-        assert await signed(lifted) == (403, "conflict_of_interest")
+        assert await signed(lifted, wide) == (403, "conflict_of_interest")
         await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts/withdraw", conflict | {"reason": "sold"})
         await until(lambda: known.fetchval("SELECT count(*) = 0 FROM conflicts WHERE official = $1", subject))
 
-        assert await signed(lifted) == (201, None)
-        assert await signed(lifted) == (404, "proposal_not_found")
-        assert await signed(opened) == (201, None)
+        assert await signed(lifted, wide) == (201, None)
+        assert await signed(lifted, wide) == (404, "proposal_not_found")
+        assert await signed(opened, wide) == (201, None)
         found = (await signer.get(f"/v1/proposals/{opened['proposal']}")).json()
         assert (found["status"], found["approval"]["subject"]) == ("approved", subject)
         waiting = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 0, "reason": "a review"})

@@ -288,10 +288,22 @@ class World:
         return await self.post(self.operator, f"/allocation/v1/rounds/{round}/certify")
 
     async def decided(self, product: str, requests: Sequence[str], supply_g: int, **changed: Any) -> tuple[str, Answer]:
-        """(round, certificate's answer) of a round opened, proposed, approved and certified."""
+        """(round, certificate's answer) of a round opened, proposed, approved and certified. What is signed just before, such as an
+        agreement, may reach the book after the decision, which lapses: then it is proposed and approved again."""
         round = await self.opened(product, requests, **changed)
-        await self.approved(round, await self.proposed(round, supply_g))
-        return round, await self.certified(round)
+
+        async def certified() -> Answer | None:
+            try:
+                await self.approved(round, await self.proposed(round, supply_g))
+                return await self.certified(round)
+            except ProblemAnswer as problem:
+                if problem.code not in ("round_not_proposed", "approvals_missing"):
+                    raise
+                return None
+
+        answer = await until(certified)
+        assert answer is not None
+        return round, answer
 
     async def releases_of(self, round: str, certified: Answer) -> list[Any]:
         """The round's releases, once inventory has taken its certificate."""

@@ -22,9 +22,9 @@ def propose(command: Any, on: date, *, proposal: str = "prp_1", by: str = PROPOS
     )
 
 
-def approve(on: date, *, proposal: str = "prp_1", by: str = SIGNER, **changes: Any) -> ApproveCommand:
+def approve(on: date, *, proposal: str = "prp_1", by: str = SIGNER, document: str = DOCUMENT, **changes: Any) -> ApproveCommand:
     """`changes`: of what the signature or its signer says."""
-    signed = SignedApproval(purpose=CommandPaper.purpose, document=DOCUMENT, approver=by, key_id="a1" * 8, signature="f0" * 64)
+    signed = SignedApproval(purpose=CommandPaper.purpose, document=document, approver=by, key_id="a1" * 8, signature="f0" * 64)
     told: dict[str, Any] = {"approval": signed, "key": "enrolled", "signature_valid": True, "capacity": may(by, on)}
     return ApproveCommand(proposal=proposal, signing=Signing(**(told | changes)), on=on)
 
