@@ -231,7 +231,8 @@ class _Countersigning(msgspec.Struct, frozen=True):
             return Refused(ControlReason.PROPOSAL_TOO_LARGE, f"it has {len(written)} bytes", accepted=f"at most {KEPT_BYTES} bytes")
         given = msgspec.json.decode(written, type=self.decider.commands)
         control = self._control_of(given)
-        if control.action is not None and isinstance(decided := self.decider.decide(given, state), Refused):
+        decided = self.decider.decide(given, state)
+        if isinstance(decided, Refused) and not isinstance(decided.code, Fault):  # who signs has an authority, or has not
             return decided  # nobody is asked to sign what cannot be done
         return [
             self.events.proposed(

@@ -17,6 +17,7 @@ from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning import (
+    EVENTS,
     ApproveCommand,
     CommandPaper,
     ControlReason,
@@ -47,6 +48,7 @@ class ProposalView(BaseModel):
     lapses_on: date
     reason: str | None = None  # why it was withdrawn
     approval: ApprovalView | None = None
+    followed: list[dict[str, Any]] = []  # what happened once it was signed, as its events say it: in the answer to the signature
 
 
 async def done_or_proposed(post: Post, controls: Controls, stream: str, command: Any) -> Accepted | ProposalView:
@@ -118,10 +120,12 @@ def proposals_router(*tags: str) -> APIRouter:
         """Signed, it is done at once."""
         rows = await _rows(reads, proposal)
         command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
+        events: list[Any] = []
         for row in rows:
             accepted = await post.submit(row.stream, command, part=row.stream if len(rows) > 1 else "")
-        approval = ApprovalView.of(accepted.facts[0].event.approval)
-        return _view(rows, status=ProposalStatus.APPROVED, approval=approval)
+            events += [fact.event for fact in accepted.facts]
+        followed = [msgspec.to_builtins(event) for event in events if not isinstance(event, EVENTS)]
+        return _view(rows, status=ProposalStatus.APPROVED, approval=ApprovalView.of(events[0].approval), followed=followed)
 
     @router.post("/{proposal}/withdraw")
     async def withdraw_proposal(

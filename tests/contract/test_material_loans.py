@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reserve.demo.instruments import empower
 from reserve.demo.registrar import WITNESS
 from services.allocation.main import SERVICE as ALLOCATION
+from services.inventory.domain.dispatch import ReturnDraw
 from services.inventory.events import ReleaseId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.domain.papers import DeferralPaper, MaterialTermsPaper
@@ -268,7 +269,7 @@ async def test_a_loan_beyond_the_partners_limit_is_refused_and_may_be_withdrawn(
 
 async def test_a_draw_that_never_left_is_not_owed(lending: Lending):
     loan, draw = await lending.lent(1)
-    assert (await lending.reserve.inventory.post(f"/v1/draws/{draw}/return", {"reason": "no truck"})).is_success
+    await lending.reserve.happen(ReturnDraw(draw=draw, reason="no truck"))
     closed = await lending.loan(loan, status="closed")
     assert (closed["lent_g"], closed["out_g"], closed["reason"]) == (0, 0, "never_drawn")
 

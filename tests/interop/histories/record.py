@@ -121,8 +121,13 @@ class Recorder:
             release, key = self.chance.choice(self.made[-6:]), self.key()
             path = f"/inventory/v1/releases/{release.release}/cancel"
 
-            def ask(path: str = path, key: str = key) -> Awaitable[Any]:
-                return operator.post(path, {"reason": "no longer needed"}, key=key)
+            async def ask(path: str = path, key: str = key) -> Any:
+                """An operator proposes it, and an approver signs."""
+                proposed = await operator.post(path, {"reason": "no longer needed"}, key=key)
+                signed = await self.world.approval(proposed["document"], purpose="command")
+                approvals = f"/inventory/v1/proposals/{proposed['proposal']}/approvals"
+                done = await self.world.clients["approver-1"].post(approvals, signed, key=f"{key}-signed")
+                return {"cancelled_g": done["followed"][0]["mass_g"]}
 
             await self.settles("cancel", ask, ("cancelled_g",), key=key, release=release.release)
 
