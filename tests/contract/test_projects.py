@@ -3,17 +3,20 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import date
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from services.inventory.domain.controls import CONTROLS
 from services.inventory.events import RightId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
 from tests.kernel.stage import a_stage, context, until
+from tests.stories.countersigned import by_two
 from tests.stories.stockpile import UNIT_G, register, right
 
 SINCE = "2026-01-06"
@@ -79,7 +82,7 @@ async def test_a_fact_is_recorded_read_and_withdrawn(projects: Projects):
 
 async def test_a_firm_right_is_an_offtake_of_its_project(projects: Projects):
     told = right(RightId(f"rgt_{RIGHT}"), 4, project="Nolans (Arafura)")
-    for command in (register(), told):
+    for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, date(2026, 1, 6))):
         decided = await projects.inventory.kernel.writer.submit("stockpile/antimony-metal", command, context())
         assert hasattr(decided, "facts"), decided
 

@@ -79,6 +79,8 @@ async def estate(world: World) -> Estate:
     cleared = {"agreement": agreement, "product": product, "kind": "nominee", "name": SECRET, "evidence": "register"}
     item = (await world.post(world.operator, f"{READINESS}/items", cleared))["item"]
     hold = await world.held("lot", lot)
+    found = {"change_units": 1, "cause": "stock_take", "reason": SECRET}
+    proposal = await world.post(world.operator, f"/inventory/v1/lots/{lot}/adjustments", found)
     letter = {"addressee": "Minister for Resources", "sent_on": world.in_days(0)}
     sent = await world.post(world.operator, f"/allocation/v1/rounds/{row['round']}/report/sent", letter)
     open_request = await world.requested("EU", product, UNIT_G, nominee=SECRET)
@@ -127,6 +129,7 @@ async def estate(world: World) -> Estate:
         "partner": "EU",
         "path": "entries/000.p/1",
         "policy": await world.policy(release_days=90),
+        "proposal": proposal["proposal"],
         "position": position,
         "product": product,
         "release": release,
