@@ -38,7 +38,7 @@ async def writer(_options: Options) -> AsyncGenerator[Figure]:
 
 async def _measured(url: str) -> float:
     pool = await open_pool(url, SERVICE.name, size=8)
-    writer = Writer(PostgresJournal(SERVICE.name, SERVICE.codec, pool, SERVICE.project), SERVICE.deciders, SystemClock())
+    writer = Writer(PostgresJournal(SERVICE.name, SERVICE.codec, pool, SERVICE.project), (DECIDER,), SystemClock())
     await writer.start()
     try:
         for number, command in enumerate(stocked(PRODUCT, RELEASES)):

@@ -196,7 +196,7 @@ async def test_it_is_refused_with_its_code_and_changes_nothing(ground: Ground, b
     ],
 )
 async def test_an_authority_that_does_not_cover_it_approves_nothing(ground: Ground, fault: str, code: str) -> None:
-    approval = await ground.world.approval(ground["decision"], "approver-2") | {"authority": ground[fault]}
+    approval = await ground.world.approval(ground["decision"], "approver-2", authority=ground[fault])
     await Bad(fault, "approver-2", APPROVALS, 403, code, "/authority", body=approval).is_refused(ground)
 
 

@@ -268,11 +268,16 @@ class World:
         return decision
 
     async def approval(
-        self, document: str, approver: str = "approver-1", purpose: str = "decision", key: Ed25519PrivateKey | None = None
+        self,
+        document: str,
+        approver: str = "approver-1",
+        purpose: str = "decision",
+        key: Ed25519PrivateKey | None = None,
+        authority: str | None = None,
     ) -> dict[str, Any]:
         """What `reserve approve` writes, signed with the approver's own key, under the widest instrument of theirs."""
         subject = await self.subject(approver)
-        authority = await self._widest_instrument(subject)
+        authority = authority or await self._widest_instrument(subject)
         return self.registrar.sign(document, purpose, subject, key=key or self.keys[approver], authority=authority)
 
     async def _widest_instrument(self, subject: str) -> str:

@@ -633,6 +633,10 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
                 wanted["inventory", stream, f"lapse/{data['release']}"] = _day_after(data["expires_on"])
             case "stock_drawn" | "right_assigned" if data["remaining_g"] == 0:
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
+            case "command_proposed":
+                wanted["inventory", stream, f"proposal/{data['proposal']}"] = data["lapses_on"]
+            case "command_approved" | "command_withdrawn" | "command_lapsed":
+                wanted.pop(("inventory", stream, f"proposal/{data['proposal']}"), None)
             case "release_lapsed" | "release_cancelled":
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
             case "round_held":

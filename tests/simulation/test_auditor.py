@@ -331,7 +331,7 @@ def _keep_a_false_outcome(evidence: Evidence) -> None:
 TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], Evidence | None]]] = [
     (auditor.chains, lambda evidence: _drop(evidence, "stock_drawn")),
     (auditor.chains, _change("lot_taken_in", mass_g=1)),
-    (auditor.chains, _change_column("lot_taken_in", version=7)),
+    (auditor.chains, _change_column("lot_taken_in", version=70)),
     (auditor.chains, _change_column("request_accepted", partner_seq=70)),
     (auditor.chains, _change_column("stock_drawn", recorded_at="2026-01-01T00:00:00.000000Z")),
     (auditor.chains, lambda evidence: evidence.order.append(evidence.order[0])),
