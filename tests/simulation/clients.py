@@ -38,7 +38,7 @@ from shared.journal.record import canonical
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.terms.authority import Capacity
-from shared.terms.countersigning import ApproveCommand, CommandPaper, Countersigned, ProposeCommand
+from shared.terms.countersigning import ApproveCommand, CommandPaper, Countersigned, ProposeCommand, WithdrawCommand
 from shared.writer.commands import Accepted, Unavailable
 from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume
 from tests.simulation.authority_clients import KEEPER, capacity, replace_authority
@@ -71,7 +71,7 @@ async def stock_up(client: Client, product: Any) -> None:
         product=product, name=product, contents={"Sb": "1"}, form="metal", unit="bundle", nominal_unit_g=UNIT_G, specification="none"
     )
     await client.until(lambda: client.allocation.held_by(KEEPER))
-    while not isinstance(answer := await by_two(client, product, register), Accepted):
+    while not isinstance(answer := await by_two(client, product, register, surely=True), Accepted):
         if answer is not None:
             break  # an attempt without an answer had registered it
     for _ in range(client.dice.randrange(1, 4)):
@@ -93,8 +93,8 @@ async def take_in(client: Client, product: str) -> None:
     await by_two(client, product, _lot(client))
 
 
-async def by_two(client: Client, product: str, command: Any) -> Any:
-    """Proposed, and signed by the keeper; the last answer."""
+async def by_two(client: Client, product: str, command: Any, *, surely: bool = False) -> Any:
+    """Proposed, and mostly (or `surely`) signed by the keeper; the last answer."""
     stream, proposal = f"stockpile/{product}", client.new_id("prp")
     control = CONTROLS[type(command)]
     assert isinstance(control, Countersigned)
@@ -118,6 +118,9 @@ async def by_two(client: Client, product: str, command: Any) -> Any:
     proposed = await client.do("inventory", stream, propose)
     if not isinstance(proposed, Accepted):
         return proposed
+    if not surely and (chance := client.dice.random()) < 0.1:
+        withdraw = WithdrawCommand(proposal=proposal, reason="second thoughts")
+        return await client.do("inventory", stream, withdraw) if chance < 0.05 else None  # else nobody signs it
     document = proposed.facts[0].event.document
 
     async def countersign(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
