@@ -286,6 +286,10 @@ class World:
             self._instruments[subject] = max(held, key=lambda row: (row["limit_g"] is None, len(row["acts"])))["instrument"]
         return self._instruments[subject]
 
+    def forget_instruments(self) -> None:
+        """Others have been registered by hand."""
+        self._instruments.clear()
+
     async def approved(self, round: str, decision: str, approver: str = "approver-1") -> None:
         await self.post(self.clients[approver], f"/allocation/v1/rounds/{round}/approvals", await self.approval(decision, approver))
 

@@ -18,11 +18,14 @@ from typer.testing import CliRunner
 
 from reserve.__main__ import app
 from reserve.client import ProblemAnswer
+from reserve.demo.instruments import empower
 from shared.engines.engines import engines
+from shared.terms.approval import public_key_hex, read_approval, read_private_key, verify_approval
 from tests.e2e.consigning import asked_for_consignee
 from tests.e2e.lending import paid
 from tests.e2e.running import up
 from tests.e2e.world import CONSIGNEE, World
+from tests.stories.powers import INSTRUMENT
 from tests.upgrades.keep import ALLOCATION, INVENTORY, JOURNALED, a_world_again, at_rest
 from tests.waiting import until
 
@@ -142,7 +145,12 @@ async def of_before_goes_out(world: World, draw: str) -> None:
 
 
 async def test_a_request_goes_the_whole_way(upgraded: Upgraded) -> None:
+    """Once an instrument names what another person signs now, which none did then: an approver endorses it."""
     world = upgraded.world
+    for approver, key in world.keys.items():
+        world.registrar.keys[await world.subject(approver)] = key
+    await empower(world.registered, {await world.subject("approver-1"): "approver-1"})
+    world.forget_instruments()
     _, _, release = await world.stocked_release("US", 1)
     drawn = await world.drawn("US", release, (await world.operator.get(f"{INVENTORY}/releases/{release}"))["mass_g"])
     await world.weighed(drawn["draw"], drawn["mass_g"])
@@ -206,10 +214,15 @@ def test_of_the_certificates_that_others_have_as_much_is_verified_as_then(kept: 
 
 
 def test_the_documents_that_others_have_are_computed_and_signed_as_then(kept: Path, tmp_path: Path) -> None:
-    """Decisions are computed anew first. A signature is over the document's hash, and of one key always the same."""
+    """Decisions are computed anew first. What was signed then verifies, and what is signed now is of the same document."""
     signed = sorted((kept / "home").glob("*.approval"))
     assert len(signed) > 10
-    for approval in signed:
-        document, out = approval.with_suffix(""), tmp_path / approval.name
-        command("approve", document, "--key", kept / "home/approver-1.pem", "--approver", "sub_1", "--out", out)
-        assert out.read_bytes() == approval.read_bytes()
+    key_file, log_key = kept / "home/approver-1.pem", (kept / "folder/keys/ledger.vkey").read_text().strip()
+    public_key = public_key_hex(read_private_key(key_file.read_bytes()))
+    who = ("--key", key_file, "--approver", "sub_1", "--authority", INSTRUMENT, "--log-key", log_key)
+    for file in signed:
+        document, out = file.with_suffix(""), tmp_path / file.name
+        command("approve", document, *who, "--out", out)
+        then, now = read_approval(file.read_bytes()), read_approval(out.read_bytes())
+        assert verify_approval(then, public_key) and verify_approval(now, public_key)
+        assert (now.purpose, now.document, now.key_id) == (then.purpose, then.document, then.key_id)
