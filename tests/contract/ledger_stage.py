@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from services.inventory.domain.controls import CONTROLS
 from services.inventory.events import AuthorityCited
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, service
+from shared.clock import SystemClock, day_of
 from shared.engines.engines import Engines, remembered_ports
 from shared.process.app import create_app
 from shared.process.service import Kernel, Service
@@ -90,7 +90,7 @@ class LedgerStage:
     async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
         """Has a stockpile decide commands, and gives the places of the events, but for who proposed and signed: "inventory/0/123"."""
         places: list[str] = []
-        on = date.fromisoformat(effective_on)
+        on = day_of(SystemClock().now(), Settings().zone)  # else what is proposed has lapsed already
         for command in (each for whole in commands for each in by_two(CONTROLS, whole, on)):
             context = Context(
                 command_id=secrets.token_bytes(32),

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import date
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from services.inventory.events import RightId
 from services.inventory.main import SERVICE as INVENTORY
 from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
+from tests.contract.allocation_stage import TODAY
 from tests.kernel.stage import a_stage, context, until
 from tests.stories.countersigned import by_two
 from tests.stories.stockpile import UNIT_G, register, right
@@ -82,7 +82,7 @@ async def test_a_fact_is_recorded_read_and_withdrawn(projects: Projects):
 
 async def test_a_firm_right_is_an_offtake_of_its_project(projects: Projects):
     told = right(RightId(f"rgt_{RIGHT}"), 4, project="Nolans (Arafura)")
-    for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, date(2026, 1, 6))):
+    for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, TODAY)):
         decided = await projects.inventory.kernel.writer.submit("stockpile/antimony-metal", command, context())
         assert hasattr(decided, "facts"), decided
 
