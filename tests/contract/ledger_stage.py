@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,8 @@ class LedgerStage:
     async def happen(self, *commands: Any, product: str = "antimony-metal", effective_on: str = "2026-01-06") -> list[str]:
         """Has a stockpile decide commands, and gives the places of the events, but for who proposed and signed: "inventory/0/123"."""
         places: list[str] = []
-        on = day_of(SystemClock().now(), Settings().zone)  # else what is proposed has lapsed already
-        for command in (each for whole in commands for each in by_two(CONTROLS, whole, on)):
+        on, today = date.fromisoformat(effective_on), day_of(SystemClock().now(), Settings().zone)
+        for command in (each for whole in commands for each in by_two(CONTROLS, whole, on, proposed_on=today)):
             context = Context(
                 command_id=secrets.token_bytes(32),
                 actor="test",

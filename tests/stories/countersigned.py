@@ -29,9 +29,10 @@ def approve(on: date, *, proposal: str = "prp_1", by: str = SIGNER, document: st
     return ApproveCommand(proposal=proposal, signing=Signing(**(told | changes)), on=on)
 
 
-def by_two(controls: Controls, command: Any, on: date) -> list[Any]:
-    """The command itself where one person may give it; else its proposal, and another's signature."""
+def by_two(controls: Controls, command: Any, on: date, *, proposed_on: date | None = None) -> list[Any]:
+    """The command itself where one person may give it; else its proposal, and another's signature. `proposed_on`: another day than `on`,
+    where a clock goes by another calendar than the story, and would have it lapse."""
     if not isinstance(controls[type(command)], Countersigned):
         return [command]
     proposal = f"prp_{next(_numbers)}"
-    return [propose(command, on, proposal=proposal), approve(on, proposal=proposal)]
+    return [propose(command, proposed_on or on, proposal=proposal), approve(on, proposal=proposal)]
