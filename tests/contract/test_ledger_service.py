@@ -1,7 +1,7 @@
 """The ledger as it serves: what inventory records is provable, accounted for, and seen by those entitled to it."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import asyncpg
@@ -233,7 +233,7 @@ async def test_a_question_that_cannot_be_read_is_a_problem(auditor: Http, query:
 async def test_an_event_that_leaves_releases_short_is_recorded_and_flagged(stage: LedgerStage, auditor: Http):
     gallium = ProductId("gallium-4n")
     registered = msgspec.structs.replace(register(), product=gallium)
-    released = msgspec.structs.replace(a_round(award("g", "JP", 3)), product=gallium)
+    released = msgspec.structs.replace(a_round(award("g", "JP", 3), expires_on=date(2999, 1, 1)), product=gallium)
     failed = RecordAssay(lot=LotId("lot_g"), assay=FAILED)
     places = await stage.happen(registered, lot("lot_g", 4), released, failed, product=gallium)
     await receipts_of(auditor, places)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import date
 from typing import Any
 
 import httpx
@@ -82,7 +83,7 @@ async def test_a_fact_is_recorded_read_and_withdrawn(projects: Projects):
 
 async def test_a_firm_right_is_an_offtake_of_its_project(projects: Projects):
     told = right(RightId(f"rgt_{RIGHT}"), 4, project="Nolans (Arafura)")
-    for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, TODAY)):
+    for command in (each for whole in (register(), told) for each in by_two(CONTROLS, whole, date(2026, 1, 6), proposed_on=TODAY)):
         decided = await projects.inventory.kernel.writer.submit("stockpile/antimony-metal", command, context())
         assert hasattr(decided, "facts"), decided
 
