@@ -14,8 +14,8 @@ from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
 from services.allocation.events.authority import PersonNamed
 
-# Keys have streams of their own, in shards of their own: a revocation in the same moment as what it would stop may be recorded before it.
-_AT_ONCE = timedelta(seconds=60)
+# Keys, instruments and interests have streams in shards of their own: what was recorded in the same moment may stand in either order.
+AT_ONCE = timedelta(seconds=60)
 
 
 class Signed(Protocol):
@@ -104,7 +104,7 @@ class Approvers:
             self._findings.look(Check.APPROVALS, not faults, each.place, "; ".join(faults))
         for given in self._firsts:
             since = self._second_at.get(given.service)
-            in_force = since is not None and since + _AT_ONCE < given.at
+            in_force = since is not None and since + AT_ONCE < given.at
             what = f"{given.approval.subject} signed a statement of the first version, which names no log and no instrument"
             self._findings.under_rule(Check.APPROVALS, in_force, given.place, what)
         for given in self._too_soon:
@@ -125,14 +125,14 @@ class Approvers:
         """The ledger takes each shard by itself, so what was recorded at once may stand in either order."""
         if (key := self._keys.get((given.approval.subject, given.approval.key))) is None:
             return  # which is a fault of its own
-        if not key.enrolled_at <= given.at <= key.enrolled_at + _AT_ONCE:
+        if not key.enrolled_at <= given.at <= key.enrolled_at + AT_ONCE:
             what = f"the key {given.approval.key} of {given.approval.subject} is enrolled in a later leaf than it signed in"
             self._findings.under_rule(Check.APPROVALS, given.approval.origin is not None, given.place, what)
 
     def person_of(self, account: str, at: datetime) -> str:
         """Whose account it is, as known at an instant; the account itself stands for a person who is not named."""
         person, since = self._persons.get(account, ("", at))
-        return person if since + _AT_ONCE < at else account
+        return person if since + AT_ONCE < at else account
 
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
@@ -147,7 +147,7 @@ class Approvers:
             yield f"{approval.subject} has no key {approval.key}"
         elif not signed(approval, purpose, document, key.public_key):
             yield f"the key {approval.key} of {approval.subject} did not sign this {purpose}"
-        elif key.revoked_at is not None and key.revoked_at + _AT_ONCE < at:
+        elif key.revoked_at is not None and key.revoked_at + AT_ONCE < at:
             yield f"the key {approval.key} of {approval.subject} was revoked before"
 
 

@@ -5,12 +5,12 @@ in either order. What was done before any instrument was registered could cite n
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from reserve.audit.approvers import instant
+from reserve.audit.approvers import AT_ONCE, instant
 from reserve.audit.authority_loans import LoanAuthority
 from reserve.audit.evidence import Recorded
 from reserve.audit.interests import Interests, interest
@@ -25,7 +25,6 @@ from services.allocation.events.tenders import TenderApproved
 from services.inventory.events import HoldLifted, ProtectedStockSet, ReleaseCancelled
 from shared.terms.countersigning import CommandApproved
 
-_AT_ONCE = timedelta(seconds=60)
 _LONGEST_CHAIN = 10
 
 
@@ -144,7 +143,7 @@ class Authority:
             what = f"{approval.subject} signed under {approval.authority}, and cites {', '.join(sorted(cited)) or 'nothing'}"
             self._findings.look(Check.AUTHORITY, cited <= {approval.authority}, place, what)
         for service, command, due in self._due:
-            if self._first_at is None or due.at <= self._first_at + _AT_ONCE:
+            if self._first_at is None or due.at <= self._first_at + AT_ONCE:
                 continue
             if self._last[due.line] == due.place:  # the cut ends before what was recorded with it
                 continue
@@ -285,7 +284,7 @@ class Authority:
 
 
 def _may_act(own: _Instrument, by: str, citation: Citation) -> bool:
-    acting = (each for each in own.officers if each.subject == by and each.named_at <= citation.at + _AT_ONCE)
+    acting = (each for each in own.officers if each.subject == by and each.named_at <= citation.at + AT_ONCE)
     return own.says.holder == by or any(each.first <= citation.on <= each.last for each in acting)
 
 
@@ -296,9 +295,9 @@ def _link_faults(link: _Instrument, cited: Any, citation: Citation) -> Iterator[
         yield f"{name} is not for {cited.act}"
     if says.products and cited.product not in says.products:
         yield f"{name} is not over {cited.product or 'all products'}"
-    if not says.valid_from <= citation.on <= says.valid_until or link.registered_at > citation.at + _AT_ONCE:
+    if not says.valid_from <= citation.on <= says.valid_until or link.registered_at > citation.at + AT_ONCE:
         yield f"{name} is not in force on {citation.on}"
-    if link.ended_on is not None and link.ended_at is not None and link.ended_on <= citation.on and link.ended_at + _AT_ONCE < citation.at:
+    if link.ended_on is not None and link.ended_at is not None and link.ended_on <= citation.on and link.ended_at + AT_ONCE < citation.at:
         yield f"{name} had ended"
     if says.limit_g is not None and (cited.mass_g or 0) > says.limit_g:
         yield f"{cited.mass_g} g are over the limit of {name}"

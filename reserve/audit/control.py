@@ -4,9 +4,8 @@ Each such event stands in a command that one person proposed and another signed.
 what one person did before, in an older build, is listed and fails nothing.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from reserve.audit.approvers import Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.inventory import events as inventory
+from shared.journal.record import name_of
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
 
 SERVICE = "inventory"
@@ -101,14 +101,13 @@ class Control:
 
 def _document_of(record: Recorded, event: CommandProposed) -> str:
     """The SHA-256 of what is signed, from what the event says."""
-    paper = {
-        "format": "reserve.command.v1",
-        "proposal": event.proposal,
-        "service": SERVICE,
-        "streams": event.streams,
-        "act": event.act,
-        "command": event.command,
-        "proposed_by": event.proposed_by,
-        "proposed_on": record.effective_on,
-    }
-    return sha256(msgspec.json.encode(paper, order="sorted")).hexdigest()
+    paper = CommandPaper(
+        proposal=event.proposal,
+        service=SERVICE,
+        streams=event.streams,
+        act=event.act,
+        command=event.command,
+        proposed_by=event.proposed_by,
+        proposed_on=date.fromisoformat(record.effective_on),
+    )
+    return name_of(paper)

@@ -2,19 +2,19 @@
 officer. The rule is in force from the first key that signed its enrolment."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from reserve.audit.approvers import Approvers, instant, signed
+from reserve.audit.approvers import AT_ONCE, Approvers, instant, signed
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled
 from services.allocation.events.authority import ActingOfficerNamed, InstrumentRegistered
-from services.allocation.events.papers import EnrolmentPaper, name_of, paper_of
+from services.allocation.events.papers import EnrolmentPaper, paper_of
+from shared.journal.record import name_of
 
-_AT_ONCE = timedelta(seconds=60)
 _IN_THE_CEREMONY = 2  # persons whose keys an administrator enters alone
 
 
@@ -49,7 +49,7 @@ class Endorsements:
 
     def _faults_of(self, each: _Entered, before: list[_Entered]) -> Iterator[str]:
         event = each.event
-        earlier = [other.event for other in before if not each.at < other.at <= each.at + _AT_ONCE]  # shards are taken each by itself
+        earlier = [other.event for other in before if not each.at < other.at <= each.at + AT_ONCE]  # shards are taken each by itself
         if isinstance(event, ApproverKeyEnrolled):
             yield from self._unproven(event)
             if any(isinstance(other, ApproverKeyEnrolled) and other.key == event.key for other in earlier):

@@ -2,12 +2,12 @@
 The rule is in force from the first approval whose statement names its log, but for approvals, which `authority` looks at."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from reserve.audit.approvers import instant
+from reserve.audit.approvers import AT_ONCE, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events.authority import ConflictDeclared, ConflictWithdrawn, PersonNamed
@@ -15,8 +15,6 @@ from services.allocation.events.requests import RequestSubmitted
 from services.allocation.events.rounds import RoundCertified, RoundExtended, RoundOpened, RoundProposed, RoundReleased
 from services.allocation.events.screening import ObjectionAnswered
 from services.loans.events.loan import AdvancePaid, LoanImported, LoanProposed
-
-_AT_ONCE = timedelta(seconds=60)  # what is declared in the same moment may be recorded in another shard
 
 
 class _Interest(msgspec.Struct):
@@ -76,10 +74,10 @@ class Interests:
         """Whether it was declared before and not withdrawn, by this account or another that was known to be the same person's."""
         person, known_at = self._persons.get(official, ("", at))
         accounts = {official} | {
-            account for account, (owner, since) in self._persons.items() if owner == person and max(known_at, since) + _AT_ONCE < at
+            account for account, (owner, since) in self._persons.items() if owner == person and max(known_at, since) + AT_ONCE < at
         }
         return any(
-            each.declared_at + _AT_ONCE < at and (each.withdrawn_at is None or each.withdrawn_at > at)
+            each.declared_at + AT_ONCE < at and (each.withdrawn_at is None or each.withdrawn_at > at)
             for account in accounts
             for each in self._declared.get((account, concern), [])
         )

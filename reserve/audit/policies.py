@@ -4,21 +4,18 @@ Policies and books have streams of their own, in shards of their own: what was r
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from hashlib import sha256
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from reserve.audit.approvers import Approvers, instant
+from reserve.audit.approvers import AT_ONCE, Approvers, instant
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events.policies import PolicyApproved, PolicyDrafted, PolicyRevised, PolicyTerms, PolicyWithdrawn
 from services.allocation.events.rounds import RoundOpened
-from shared.journal.record import canonical
-
-_AT_ONCE = timedelta(seconds=60)
+from shared.journal.record import name_of
 
 
 class _Version(msgspec.Struct):
@@ -111,7 +108,7 @@ class Policies:
         later = [number for number, each in self._versions[event.policy].items() if number > event.policy_version]
         if overtaken := [number for number in later if _was_active(self._versions[event.policy][number], opened)]:
             yield f"{event.round} was opened under {name}, when version {max(overtaken)} was active"
-        gone = [each for each in self._withdrawn.get(event.policy, ()) if each.version in later and each.at + _AT_ONCE < opened.at]
+        gone = [each for each in self._withdrawn.get(event.policy, ()) if each.version in later and each.at + AT_ONCE < opened.at]
         if gone and gone[-1].active != event.policy_version:
             yield f"{event.round} was opened under {name}, which version {gone[-1].version} had superseded"
         terms = version.terms
@@ -135,18 +132,18 @@ def _document(policy: str, number: int, version: _Version) -> str:
         "active_from": version.active_from,
         "terms": version.terms,
     }
-    return sha256(canonical(said)).hexdigest()
+    return name_of(said)
 
 
 def _active(version: _Version, opened: _Opened) -> bool:
     """Whether it may have been."""
-    approved = version.approved_at is not None and version.approved_at <= opened.at + _AT_ONCE
-    withdrawn = version.withdrawn_at is not None and version.withdrawn_at + _AT_ONCE < opened.at
+    approved = version.approved_at is not None and version.approved_at <= opened.at + AT_ONCE
+    withdrawn = version.withdrawn_at is not None and version.withdrawn_at + AT_ONCE < opened.at
     return approved and not withdrawn and version.active_from <= opened.on
 
 
 def _was_active(version: _Version, opened: _Opened) -> bool:
     """Whether it was without doubt."""
-    approved = version.approved_at is not None and version.approved_at + _AT_ONCE < opened.at
-    withdrawn = version.withdrawn_at is not None and version.withdrawn_at <= opened.at + _AT_ONCE
+    approved = version.approved_at is not None and version.approved_at + AT_ONCE < opened.at
+    withdrawn = version.withdrawn_at is not None and version.withdrawn_at <= opened.at + AT_ONCE
     return approved and not withdrawn and version.active_from <= opened.on

@@ -142,7 +142,7 @@ def _of_tender(file: TenderFile) -> list[tuple[str, str]]:
 
 
 def _of_command(document: CommandPaper) -> list[tuple[str, str]]:
-    about = ((name, text_of(value)) for name, value in document.command.items() if name != "type" and value is not None)
+    about = ((name, _text_of(value)) for name, value in document.command.items() if name != "type" and value is not None)
     return [
         ("act", f"{document.act}, in {document.service}"),
         ("of", ", ".join(document.streams)),
@@ -151,7 +151,7 @@ def _of_command(document: CommandPaper) -> list[tuple[str, str]]:
     ]
 
 
-def text_of(value: object) -> str:
+def _text_of(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 

@@ -9,7 +9,8 @@ from typeid import TypeID
 
 from reserve.client import Client
 from services.allocation.events.ids import KeyId, SubjectId
-from services.allocation.events.papers import ActingOfficerPaper, AuthorityPaper, EnrolmentPaper, InstrumentPaper, name_of
+from services.allocation.events.papers import ActingOfficerPaper, AuthorityPaper, EnrolmentPaper, InstrumentPaper
+from shared.journal.record import name_of
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import approve, key_id, public_key_hex
 

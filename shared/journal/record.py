@@ -66,6 +66,11 @@ _decode_hashed = msgspec.json.Decoder(_Hashed).decode
 _encode_hashed = msgspec.json.Encoder().encode  # _Hashed has its fields in sorted order, and `data` is canonical already
 
 
+def name_of(content: Any) -> str:
+    """The SHA-256 (hex) of its canonical bytes: what a document is kept under, and what is signed of a paper."""
+    return sha256(canonical(content)).hexdigest()
+
+
 def hashed_bytes(record: Any) -> bytes:
     """The canonical bytes that `event_hash` covers. `record` is a `Record`, or anything with its attributes."""
     return _encode_hashed(

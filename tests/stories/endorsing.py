@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.allocation.domain.authority.approver import EnrolKey
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.events import KeyId, SubjectId
-from services.allocation.events.papers import AuthorityPaper, EnrolmentPaper, name_of
+from services.allocation.events.papers import AuthorityPaper, EnrolmentPaper
+from shared.journal.record import name_of
 from shared.terms.acting import Signing
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Capacity

@@ -1,13 +1,11 @@
 """Papers of who may act: what another approver signs before a key, an instrument or an acting officer is entered."""
 
 from datetime import date
-from hashlib import sha256
 from typing import ClassVar
 
 from services.allocation.events.authority import ActingOfficerNamed, InstrumentId, InstrumentRegistered
 from services.allocation.events.ids import KeyId, ProductId, SubjectId
 from services.allocation.events.partners import ApproverKeyEnrolled
-from shared.journal.record import canonical
 from shared.terms.authority import Kind
 from shared.terms.papers import Paper
 
@@ -67,8 +65,3 @@ def paper_of(event: Entered) -> AuthorityPaper:
         case ActingOfficerNamed():
             kind = ActingOfficerPaper
     return kind(**{name: getattr(event, name) for name in kind.__struct_fields__})
-
-
-def name_of(paper: Paper) -> str:
-    """The SHA-256 (hex) that is signed."""
-    return sha256(canonical(paper)).hexdigest()

@@ -8,8 +8,9 @@ import msgspec
 from services.allocation.domain.authority.endorsement import Endorsing, endorsed
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.events import ApproverEvent, ApproverKeyEnrolled, ApproverKeyRevoked, KeyId, ProductId, SubjectId
-from services.allocation.events.papers import EnrolmentPaper, name_of
+from services.allocation.events.papers import EnrolmentPaper
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.record import name_of
 from shared.terms.acting import ApprovalReason, approval_of
 from shared.terms.approval import SignedApproval, verify_approval
 

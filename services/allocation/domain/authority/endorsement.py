@@ -5,8 +5,9 @@ from datetime import date
 
 import msgspec
 
-from services.allocation.events.papers import AuthorityPaper, name_of
+from services.allocation.events.papers import AuthorityPaper
 from shared.journal.decider import Reasons, Refused
+from shared.journal.record import name_of
 from shared.terms.acting import Approval, ApprovalReason, Proposal, Signing, approval_of, fault_of
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from hashlib import sha256
 from typing import assert_never
 
 import msgspec
@@ -32,7 +31,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Refused
-from shared.journal.record import canonical
+from shared.journal.record import name_of
 from shared.terms.acting import ApprovalReason, counting, is_complete
 from shared.terms.authority import Chain, Fault
 
@@ -298,11 +297,6 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
 
 def _last_days(surroundings: Surroundings) -> dict[PartnerCode, date | None]:
     return {partner: terms.valid_until for partner, terms in surroundings.terms.items()}
-
-
-def name_of(order: ReleaseOrder) -> str:
-    """The SHA-256 (hex) that a release order is kept under."""
-    return sha256(canonical(order)).hexdigest()
 
 
 def _close(command: CloseRound, product: ProductId, book: Book) -> list[BookEvent]:

@@ -30,7 +30,7 @@ from services.allocation.domain.tenders.clearing import (
 )
 from services.allocation.domain.tenders.sealed_bid import decimal_text, price_of
 from services.allocation.events import BidId, BidStep, PartnerCode, TenderId, TenderTerms
-from shared.journal.record import Grams, canonical
+from shared.journal.record import Grams, canonical, name_of
 
 PURPOSE = "tender"  # of the approvals
 
@@ -149,7 +149,7 @@ def recompute_own_bid(view: TenderFile) -> Checked:
 
 def tender_decision_hash(document: Published | TenderFile) -> str:
     """The name of the decision: of all files of a tender's decision the same."""
-    return sha256(canonical(document.decision if isinstance(document, TenderFile) else document)).hexdigest()
+    return name_of(document.decision if isinstance(document, TenderFile) else document)
 
 
 def read_tender_file(data: bytes) -> TenderFile:

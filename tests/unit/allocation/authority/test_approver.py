@@ -10,8 +10,8 @@ from services.allocation.domain.authority.approver import DECIDER, Reason, Revok
 from services.allocation.domain.authority.endorsement import Endorsing
 from services.allocation.domain.authority.endorsement import Reason as EndorsementReason
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked, ProductId, SubjectId
-from services.allocation.events.papers import name_of
 from services.allocation.events.papers import paper_of as paper_of_event
+from shared.journal.record import name_of
 from shared.terms.acting import ApprovalReason
 from shared.terms.approval import approve
 from tests.stories.endorsing import ADMIN, ENDORSER, UNENDORSED, endorsing, enrolment, paper_of

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from reserve.audit.report import Report
 from services.allocation import events as allocation
 from services.allocation.events.authority import PersonId, PersonNamed
-from services.allocation.events.papers import name_of, paper_of
+from services.allocation.events.papers import paper_of
 from services.ledger.keys import seed_key
+from shared.journal.record import name_of
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
