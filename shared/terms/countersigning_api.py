@@ -1,6 +1,5 @@
 """Countersigning over HTTP: how a route proposes a command, and where another person finds, reads and signs it."""
 
-from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from sqlmodel import col, select
 
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, ReasonBody
-from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
@@ -29,6 +28,7 @@ from shared.terms.countersigning import (
 from shared.terms.countersigning_tables import ProposalRow, ProposalStatus
 from shared.writer.commands import Accepted
 
+PROPOSALS = select(ProposalRow).where(col(ProposalRow.stream) == col(ProposalRow.streams)[0].astext)  # each once
 ROLES = ("operator", "approver", "auditor", "administrator")
 
 type ProposalPath = Annotated[str, StringConstraints(pattern=f"^prp_{TYPEID}$")]
@@ -58,10 +58,10 @@ async def done_or_proposed(post: Post, controls: Controls, stream: str, command:
     except Problem as problem:
         if problem.code != ControlReason.NEEDED:
             raise
-    return await propose(post, controls, stream, command, part="proposal")
+    return await propose(post, controls, stream, command)
 
 
-async def propose(post: Post, controls: Controls, stream: str, command: Any, *more: str, part: str = "") -> ProposalView:
+async def propose(post: Post, controls: Controls, stream: str, command: Any, *more: str) -> ProposalView:
     """Puts the command before another person, who signs it or does not. `more`: other streams that take the same command."""
     control = controls[type(command)]
     assert isinstance(control, Countersigned), f"{type(command).__name__} needs no other's signature"
@@ -80,7 +80,7 @@ async def propose(post: Post, controls: Controls, stream: str, command: Any, *mo
     wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
     event = None
     for each in streams:
-        accepted = await post.submit(each, wanted, documents=[document], part=each if more else part)
+        accepted = await post.submit(each, wanted, documents=[document], part=each)
         event = accepted.facts[0].event
     assert event is not None
     post.response.status_code = 202
@@ -92,9 +92,9 @@ async def propose(post: Post, controls: Controls, stream: str, command: Any, *mo
     )
 
 
-def proposals_router(*tags: str) -> APIRouter:
+def proposals_router() -> APIRouter:
     """The same in each service whose commands are countersigned."""
-    router = APIRouter(prefix="/v1/proposals", tags=list(tags or ("proposals",)))
+    router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
 
     @router.get("")
     async def list_proposals(
@@ -102,54 +102,48 @@ def proposals_router(*tags: str) -> APIRouter:
         pages: Paging,
         status: Annotated[ProposalStatus | None, Query()] = None,
     ) -> Page[ProposalView]:
-        return await pages.of(select(ProposalRow), ProposalRow.proposal, lambda row: _view([row]), only={ProposalRow.status: status})
+        return await pages.of(PROPOSALS, ProposalRow.proposal, same_fields(ProposalView), only={ProposalRow.status: status})
 
     @router.get("/{proposal}")
     async def show_proposal(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> ProposalView:
-        return _view(await _rows(reads, proposal))
+        return same_fields(ProposalView)(await _find(reads, proposal))
 
     @router.get("/{proposal}/document", response_class=Response, responses=DOCUMENT)
     async def show_document(proposal: ProposalPath, caller: Annotated[Caller, allow(*ROLES)], reads: Reading) -> Response:
         """The bytes whose SHA-256 is signed."""
-        return await document_answer(reads, (await _rows(reads, proposal))[0].document)
+        return await document_answer(reads, (await _find(reads, proposal)).document)
 
     @router.post("/{proposal}/approvals", status_code=201)
     async def approve_proposal(
         proposal: ProposalPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
     ) -> ProposalView:
         """Signed, it is done at once."""
-        rows = await _rows(reads, proposal)
+        row = await _find(reads, proposal)
         command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
         events: list[Any] = []
-        for row in rows:
-            accepted = await post.submit(row.stream, command, part=row.stream if len(rows) > 1 else "")
+        for stream in row.streams:
+            accepted = await post.submit(stream, command, part=stream)
             events += [fact.event for fact in accepted.facts]
         followed = [msgspec.to_builtins(event) for event in events if not isinstance(event, EVENTS)]
-        return _view(rows, status=ProposalStatus.APPROVED, approval=ApprovalView.of(events[0].approval), followed=followed)
+        signed = {"status": ProposalStatus.APPROVED, "approval": ApprovalView.of(events[0].approval), "followed": followed}
+        return same_fields(ProposalView)(row).model_copy(update=signed)
 
     @router.post("/{proposal}/withdraw")
     async def withdraw_proposal(
         proposal: ProposalPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
-        rows = await _rows(reads, proposal)
-        for row in rows:
-            withdraw = WithdrawCommand(proposal=proposal, reason=body.reason)
-            await post.submit(row.stream, withdraw, part=row.stream if len(rows) > 1 else "")
-        return _view(rows, status=ProposalStatus.WITHDRAWN, reason=body.reason)
+        row = await _find(reads, proposal)
+        for stream in row.streams:
+            await post.submit(stream, WithdrawCommand(proposal=proposal, reason=body.reason), part=stream)
+        return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})
 
     return router
 
 
-async def _rows(reads: Reads, proposal: str) -> Sequence[ProposalRow]:
+async def _find(reads: Reads, proposal: str) -> ProposalRow:
     async with reads.session() as session:
-        query = select(ProposalRow).where(ProposalRow.proposal == proposal).order_by(col(ProposalRow.stream))
-        rows = (await session.exec(query)).all()
-    if not rows:
+        row = (await session.exec(PROPOSALS.where(ProposalRow.proposal == proposal))).first()
+    if row is None:
         raise Problem("proposal_not_found", f"there is no proposal {proposal}", field="path:proposal")
-    return rows
-
-
-def _view(rows: Sequence[ProposalRow], **changed: Any) -> ProposalView:
-    said: Mapping[str, Any] = rows[0].model_dump(exclude={"stream"})
-    return ProposalView.model_validate({**said, "streams": [row.stream for row in rows], **changed})
+    return row

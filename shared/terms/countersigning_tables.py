@@ -29,7 +29,8 @@ class _Table(SQLModel, registry=registry()):
 class ProposalRow(_Table, table=True):
     __tablename__ = "proposals"
     proposal: str = Field(primary_key=True)
-    stream: str = Field(primary_key=True)  # one that several streams need is proposed on each, under one id
+    stream: str = Field(primary_key=True)  # one that several streams take is proposed on each, under one id
+    streams: list[str] = json()  # all of them
     act: str
     command: dict[str, Any] = json()
     document: str
@@ -50,6 +51,7 @@ def first() -> list[str]:
         """CREATE TABLE proposals (
             proposal varchar NOT NULL,
             stream varchar NOT NULL,
+            streams jsonb NOT NULL,
             act varchar NOT NULL,
             command jsonb NOT NULL,
             document varchar NOT NULL,
@@ -87,10 +89,12 @@ async def _keep(connection: Connection, facts: Sequence[Fact]) -> None:
         match event:
             case CommandProposed():
                 await connection.execute(
-                    """INSERT INTO proposals (proposal, stream, act, command, document, proposed_by, proposed_on, lapses_on, status)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+                    """INSERT INTO proposals
+                       (proposal, stream, streams, act, command, document, proposed_by, proposed_on, lapses_on, status)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
                     event.proposal,
                     stream,
+                    as_json(event.streams),
                     event.act,
                     as_json(event.command),
                     event.document,

@@ -213,6 +213,19 @@ async def test_a_partner_on_hold_is_told_and_until_when_and_nothing_of_anothers(
     await world.drawn("US", release, UNIT_G)
 
 
+async def test_a_hold_on_a_depot_is_proposed_to_be_lifted_once_and_lifted_from_every_product_by_one_signature(world: World) -> None:
+    products = [await world.registered_product() for _ in range(2)]
+    hold = await world.held("depot", "Kwinana")
+    proposed = await world.post(world.operator, f"/inventory/v1/holds/{hold}/lift", {"reason": "cleared"})
+    rows = await world.rows(world.operator, "/inventory/v1/proposals", status="proposed")
+    [listed] = [row for row in rows if row["proposal"] == proposed["proposal"]]
+    assert listed["streams"] == proposed["streams"] and {f"stockpile/{product}" for product in products} <= {*listed["streams"]}
+    signed = await world.approval(proposed["document"], purpose="command")
+    await world.post(world.clients["approver-1"], f"/inventory/v1/proposals/{proposed['proposal']}/approvals", signed)
+    active = await world.rows(world.operator, "/inventory/v1/holds", active="true")
+    assert hold not in {row["hold"] for row in active}
+
+
 async def refusal(call: Any) -> str:
     """The code of the problem that a call is answered with."""
     with pytest.raises(ProblemAnswer) as raised:
