@@ -17,9 +17,7 @@ async def until(condition: Callable[[], object], *, every_s: float = 0.02) -> ob
     try:
         async with asyncio.timeout(HANGS_AFTER_S):
             while True:
-                found = condition()
-                if isinstance(found, Awaitable):
-                    found = await found
+                found = await answer if isinstance(answer := condition(), Awaitable) else answer
                 if found:
                     return found
                 await asyncio.sleep(every_s)

@@ -70,10 +70,10 @@ class Reserve:
     async def register(self, instrument: dict[str, Any]) -> Any:
         return await self.registrar.register(instrument)
 
-    async def happen(self, *commands: Any) -> None:
+    async def happen(self, *commands: Any, product: str = PRODUCT) -> None:
         """In inventory, as if an operator had asked for it there, and another person had signed what needs it."""
         for command in (each for whole in commands for each in by_two(CONTROLS, whole, TODAY)):
-            decided = await self.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", command, context())
+            decided = await self.inventory.kernel.writer.submit(f"stockpile/{product}", command, context())
             assert hasattr(decided, "facts"), decided
 
     async def accepted_request(self, who: str, units: int, **changes: Any) -> str:

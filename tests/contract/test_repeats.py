@@ -7,7 +7,7 @@ import msgspec
 from services.inventory.events import ProductId
 from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
 from tests.contract.policy_stage import an_active_policy
-from tests.kernel.stage import context, until
+from tests.kernel.stage import until
 from tests.stories.stockpile import UNIT_G, register
 
 
@@ -49,7 +49,7 @@ async def test_an_item_is_cleared_once_though_its_agreement_is_about_another_pro
 
 async def another_product(reserve: Reserve, product: str) -> None:
     registering = msgspec.structs.replace(register(), product=ProductId(product))
-    await reserve.inventory.kernel.writer.submit(f"stockpile/{product}", registering, context())
+    await reserve.happen(registering, product=product)
 
     async def known() -> bool:
         return any(row["product"] == product for row in await reserve.get("operator-1", "/v1/stock"))

@@ -421,14 +421,7 @@ def product_body(product: str, unit_g: int = UNIT_G) -> dict[str, Any]:
 @asynccontextmanager
 async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIterator[World]:
     """The parties of a deployment: its partners are registered, and two approvers have enrolled a key each, and have every power."""
-    endpoints = running.endpoints
-    async with AsyncExitStack() as stack:
-        clients = {
-            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=HANGS_AFTER_S))
-            for client in endpoints.clients
-            if client.client_id not in JOURNALED
-        }
-        world = World(running, clock_file, clients)
+    async with the_parties(running, clock_file) as world:
         position = ""
         for code, name in PARTNERS.items():
             position = (
@@ -439,3 +432,16 @@ async def a_world(running: Running, clock_file: Path | None = None) -> AsyncIter
             await world.registrar.enrol(await world.subject(approver), key)
         await empower(world.registered, {await world.subject(client_id): client_id for client_id in EMPOWERED})
         yield world
+
+
+@asynccontextmanager
+async def the_parties(running: Running, clock_file: Path | None = None) -> AsyncIterator[World]:
+    """Those of a deployment that knows them already: nobody is registered, nothing is enrolled."""
+    endpoints = running.endpoints
+    async with AsyncExitStack() as stack:
+        clients = {
+            client.client_id: await stack.enter_async_context(Client.of(endpoints, client.client_id, patience_s=HANGS_AFTER_S))
+            for client in endpoints.clients
+            if client.client_id not in JOURNALED
+        }
+        yield World(running, clock_file, clients)

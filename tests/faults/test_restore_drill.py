@@ -18,7 +18,7 @@ from reserve.operate.backup import Manifest
 from services.registry import JOURNALED
 from tests.e2e.lending import LOANS, advanced_loan, committed_loan, something_of_each
 from tests.e2e.running import start, up
-from tests.e2e.world import World, a_world
+from tests.e2e.world import World, a_world, the_parties
 from tests.faults.drill import Runbook, forced
 from tests.faults.load import (
     UNIT_G,
@@ -248,7 +248,7 @@ async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill
     await drill.do("reserve restore BACKUP --data NEW --secrets SECRETS", BACKUP=drill.backups / "all", NEW=new, SECRETS=drill.folder)
     drill.runbook.ran.add("reserve up --data NEW")
     manifest = msgspec.json.decode((drill.backups / "all/manifest.json").read_bytes(), type=Manifest)
-    async with up(new) as running, a_world(running) as world:
+    async with up(new) as running, the_parties(running) as world:
         now = positions(await world.heads())
         assert all(now[line] >= head.position for line, head in manifest.heads.items())
         heads = (await world.heads())["inventory"]

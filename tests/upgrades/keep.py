@@ -12,7 +12,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from shared.terms.approval import read_private_key
 from tests.e2e.lending import advanced_loan, lent_material, paid, subscribed_holding
 from tests.e2e.running import Running, up
 from tests.e2e.tendering import TENDERS, a_tender
-from tests.e2e.world import UNIT_G, Answer, World
+from tests.e2e.world import UNIT_G, Answer, World, the_parties
 from tests.waiting import until
 
 JOURNALED = ("inventory", "allocation", "loans", "ledger")
@@ -42,12 +42,7 @@ def reserve(*arguments: str | Path) -> str:
 @asynccontextmanager
 async def a_world_again(running: Running, clock_file: Path, keys: Path) -> AsyncIterator[World]:
     """Of a deployment whose parties are registered: its approvers have their keys in `keys`."""
-    async with AsyncExitStack() as stack:
-        clients = {
-            client.client_id: await stack.enter_async_context(Client.of(running.endpoints, client.client_id, patience_s=30))
-            for client in running.endpoints.clients
-        }
-        world = World(running, clock_file, clients)
+    async with the_parties(running, clock_file) as world:
         world.keys = {name: read_private_key((keys / f"{name}.pem").read_bytes()) for name in world.keys}
         yield world
 
