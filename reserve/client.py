@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 import msgspec
@@ -17,6 +17,30 @@ from shared.tls import trusted
 
 TIMEOUT_S = 60.0
 _PAUSE_S = 0.2  # between two tries of a call that got no answer
+
+
+class Tokens(Protocol):
+    """Where access tokens are from."""
+
+    async def token(self) -> str: ...
+
+    async def authorization(self) -> dict[str, str]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class GivenToken(msgspec.Struct, frozen=True):
+    """A token that somebody handed over; none is fetched when it has expired. Empty: the caller has none."""
+
+    given: str
+
+    async def token(self) -> str:
+        return self.given
+
+    async def authorization(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.given}"} if self.given else {}
+
+    async def aclose(self) -> None: ...
 
 
 class ProblemAnswer(Exception):
@@ -37,7 +61,7 @@ class Client:
     A repeated POST has the same Idempotency-Key, so it is done once.
     """
 
-    def __init__(self, base_url: str, tokens: TokenSource, *, patience_s: float = 0.0, http: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, base_url: str, tokens: Tokens, *, patience_s: float = 0.0, http: httpx.AsyncClient | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._tokens = tokens
         self._patience_s = patience_s

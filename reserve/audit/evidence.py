@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from shared.proofs.fork import Consistency
+
 LEDGER = "ledger"
 SOURCES = ("inventory", "allocation", "loans")  # whose events are leaves of the ledger's log
 
@@ -72,6 +74,10 @@ class Evidence(Protocol):
 
     async def checkpoint(self) -> str | None:
         """The last checkpoint, a signed note; None if nothing was ever signed."""
+        ...
+
+    async def consistency(self, old_size: int, size: int) -> Consistency | None:
+        """What the log shows of its first `old_size` leaves, when it had `size`; None: it shows nothing."""
         ...
 
     async def balances(self) -> Sequence[BalanceLine]:

@@ -7,6 +7,7 @@ checked by it. What is audited is the cut that the last checkpoint covers; the s
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 
 from reserve.audit import hashes
+from reserve.audit.anchors import Anchor, Anchors
 from reserve.audit.approvers import Approvers
 from reserve.audit.authority import Authority
 from reserve.audit.books import Books
@@ -40,8 +41,8 @@ from services.ledger.events import CheckpointSigned
 from shared.proofs.signed_note import VerifierKey
 
 
-async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
-    """`log_keys` are the log's pinned verifier keys."""
+async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = ()) -> Report:
+    """`log_keys` are the log's pinned verifier keys. `anchors`: what was kept of it from before."""
     note = await evidence.checkpoint()
     balances = await evidence.balances()
     recorded = await evidence.recorded()
@@ -50,7 +51,8 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     events = await _read_ledger(evidence, findings, checkpoints)
     cut = checkpoints.cut(note)
 
-    walk = _Walk(evidence, findings, checkpoints, {key.name for key in log_keys})
+    seen = Anchors(findings, log_keys, anchors)
+    walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys})
     await walk.start()
     await walk.follow_log(cut.size)
     if walk.tree.size == cut.size and cut.size:
@@ -72,6 +74,7 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     ):
         await walk.read_ahead()
     walk.finish()
+    seen.finish(cut)
     await walk.check_decisions()
     beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walk.heads.items())
     findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
@@ -79,10 +82,13 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey]) -> Report:
     ok = not any(result.failed for result in results)
     return Report(
         ok=ok,
+        anchored=ok and seen.held > 0,
         cut=cut,
         beyond=beyond,
         events=events + walk.events,
         checks=results,
+        checkpoint=note,
+        fork=await seen.fork(evidence, note, cut),
     )
 
 
@@ -117,10 +123,11 @@ class _Line:
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, origins: Set[str]) -> None:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str]) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
+        self._seen = seen
         self._journals = {service: Journal(service, findings) for service in SOURCES}
         self._lines: dict[str, _Line] = {}
         self._by_leaf: dict[bytes, _Line] = {}
@@ -167,8 +174,10 @@ class _Walk:
         async for bundle in self._evidence.leaves(size):
             for leaf in bundle:
                 await self._take_leaf(self.tree.size, leaf)
+                self._seen.take_leaf(self.tree.size, leaf)
                 self.tree.add(leaf)
                 self._checkpoints.reach(self.tree, self._covered)
+                self._seen.reach(self.tree)
             await self.check_decisions()
         self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
 

@@ -7,6 +7,7 @@ import msgspec
 
 from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, Recorded
 from reserve.client import Client, ProblemAnswer
+from shared.proofs.fork import Consistency
 
 _JOURNAL_PAGE = 1000
 _PAGE = 200
@@ -40,6 +41,12 @@ class LiveEvidence:
             if problem.code == "checkpoint_not_found":
                 return None
             raise
+
+    async def consistency(self, old_size: int, size: int) -> Consistency | None:
+        try:
+            return msgspec.json.decode(await self._get(f"/{LEDGER}/v1/consistency/{old_size}/{size}"), type=Consistency)
+        except (ProblemAnswer, msgspec.MsgspecError):
+            return None
 
     async def balances(self) -> Sequence[BalanceLine]:
         return [line async for page in self._pages("/balances", BalanceLine) for line in page]

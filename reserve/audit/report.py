@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from shared.proofs.fork import Fork
+
 KEPT_FAILURES = 100  # of a check, with their places; more are only counted
 
 
@@ -45,6 +47,7 @@ class Check(StrEnum):
     POLICIES = "every round was opened under the active version of an approved policy, and is held as that says"
     CONSIGNEES = "goods left for a consignee that was named and cleared, and were not delivered before they were drawn"
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
+    ANCHORS = "what was seen of this log before still stands in it"
     APPROVALS = "approvers other than the proposer signed it"
     CONTROL = "nothing that moves value in inventory was done by one person"
 
@@ -72,11 +75,17 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
+    """`anchored`: something that was seen of this log before was held against it. `fork`: two notes of the log's key that cannot both be
+    true, as a proof for anyone."""
+
     ok: bool
+    anchored: bool
     cut: Cut
     beyond: int  # events that were there already, and that the checkpoint does not cover yet: nothing is said of them
     events: int  # looked at
     checks: tuple[CheckResult, ...]
+    checkpoint: str | None = None  # the signed note of the cut
+    fork: Fork | None = None
 
 
 class Findings:

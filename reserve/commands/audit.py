@@ -1,38 +1,104 @@
-"""`reserve audit verify --live`: an auditor's own check of a running system, over HTTP."""
+"""`reserve audit verify`: an auditor's own check of a running system, over HTTP, with a memory of what it found before."""
 
 import asyncio
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
 from reserve.client import Client, ProblemAnswer
-from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.caller import caller_at
+from reserve.commands.failure import fail
+from reserve.commands.forks import write_fork
 from reserve.commands.receipt import log_key
 from reserve.commands.token import client_of
+from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.delivery.tokens import TokenUnavailable
-from shared.proofs.signed_note import VerifierKey
-
-AUDITOR = "auditor-1"
-
-
-def verify_live(folder: Path, key: str | None) -> Report:
-    """The log's key is the pinned one: given by hand, or the folder's; never asked of the ledger."""
-    pinned = log_key(key, folder)
-    return asyncio.run(_verify(client_of(folder, AUDITOR), pinned))
+from shared.proofs.checkpoint import parse_checkpoint
+from shared.proofs.signed_note import VerifierKey, parse_note
 
 
-async def _verify(client: Client, pinned: VerifierKey) -> Report:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: where the last checkpoint that held is kept. `receipts`: a folder of them. With `url`, no file of `folder` is read but the
+    pinned key, if it is not given."""
+
+    folder: Path
+    key: str | None = None
+    state: Path | None = None
+    receipts: Path | None = None
+    url: str | None = None
+    client: str = "auditor-1"
+    secret_file: Path | None = None
+    token_file: Path | None = None
+
+
+def verify(asked: Asked) -> Report:
+    """The log's key is the pinned one: given by hand, or the folder's; never asked of the ledger. What held is remembered; what proves that
+    there are two histories is written beside it."""
+    pinned = log_key(asked.key, asked.folder)
+    anchors = [*_kept(asked.state), *_receipts(asked.receipts, pinned)]
+    if asked.url is None:
+        client = client_of(asked.folder, asked.client)
+    else:
+        client = caller_at(asked.url, asked.client, asked.secret_file, asked.token_file)
+    report = asyncio.run(_verify(client, pinned, anchors))
+    if report.fork is not None:
+        write_fork(report.fork, asked.state or asked.receipts or asked.folder)
+    if report.ok and report.checkpoint is not None and asked.state is not None:
+        _keep(asked.state, report.checkpoint)
+    return report
+
+
+async def _verify(client: Client, pinned: VerifierKey, anchors: Sequence[Anchor]) -> Report:
     async with client:
         try:
-            return await audit(LiveEvidence(client), [pinned])
+            return await audit(LiveEvidence(client), [pinned], anchors)
         except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
-            fail(f"the audit could not be finished: {error!r}", CHECK_FAILED)
+            fail(f"the audit could not be finished: {error!r}")
+
+
+def _kept(state: Path | None) -> list[Anchor]:
+    """The checkpoint of the last audit; none before the first."""
+    if state is None or not state.exists():
+        return []
+    try:
+        note = state.read_text()
+        parse_checkpoint(parse_note(note).text)
+    except (OSError, ValueError) as error:
+        fail(f"--state: {state} is no checkpoint that an audit kept: {error}")
+    return [Anchor(str(state), note)]
+
+
+def _receipts(folder: Path | None, pinned: VerifierKey) -> list[Anchor]:
+    if folder is None:
+        return []
+    anchors = []
+    for file in sorted(each for each in folder.iterdir() if each.is_file()):
+        try:
+            receipt = verify_receipt(file.read_bytes(), [pinned])
+        except ReceiptInvalid as error:
+            fail(f"--receipts: {file} proves nothing ({error.code}): {error.detail}")
+        anchors.append(Anchor(str(file), receipt.note, (receipt.index, receipt.opening.leaf)))
+    return anchors
+
+
+def _keep(state: Path, note: str) -> None:
+    """Whole or not at all."""
+    beside = state.with_name(f"{state.name}.new")
+    with beside.open("w") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(state)
 
 
 def show(report: Report, seconds: float) -> None:
@@ -54,6 +120,8 @@ def show(report: Report, seconds: float) -> None:
         for each in result.listed:
             console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
+    if report.ok and not report.anchored:
+        verdict += ", and nobody else is known to have seen this history (--state, --receipts)"
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")
     console.print(f"{verdict}, audited in {seconds:.1f} s")

@@ -1,25 +1,57 @@
-"""`reserve receipt verify`: whether a receipt proves what it says, with nothing but the log's key. No network."""
+"""`reserve receipt verify`: whether a receipt proves what it says, with nothing but the log's key; and whether it stands in the log."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 
+from reserve.client import ProblemAnswer
+from reserve.commands.caller import nobody_at
 from reserve.commands.failure import CHECK_FAILED, fail
+from reserve.commands.forks import write_fork
 from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_receipt
-from shared.proofs.signed_note import NoteMalformed, VerifierKey, parse_verifier_key
+from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.encoding import encode_base64
+from shared.proofs.fork import Consistency, Fork
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
 
 
-def verified(file: Path, key: str | None, folder: Path) -> dict[str, Any]:
+def verified(file: Path, key: str | None, folder: Path, against: str | None = None) -> dict[str, Any]:
     """What the receipt proves, as names and values. Ends the command with the check that failed, exit code 1."""
     try:
         text = file.read_bytes()
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     try:
-        return _proven(verify_receipt(text, [log_key(key, folder)]))
+        receipt = verify_receipt(text, [pinned := log_key(key, folder)])
     except ReceiptInvalid as error:
         fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
+    proven = _proven(receipt)
+    return proven if against is None else proven | asyncio.run(_stands(file, receipt, pinned, against))
+
+
+async def _stands(file: Path, receipt: VerifiedReceipt, pinned: VerifierKey, url: str) -> dict[str, Any]:
+    """That the log of today goes on from the one that the receipt is of. It is asked without a token, as anybody."""
+    async with nobody_at(url) as client:
+        try:
+            served = (await client.request("GET", "/ledger/v1/checkpoint")).text
+            now = open_checkpoint(served, [pinned]).head
+            if now.size < receipt.head.size:
+                fail(f"{file}: the log had {receipt.head.size} leaves, and has {now.size} now", CHECK_FAILED)
+            answer = await client.request("GET", f"/ledger/v1/consistency/{receipt.head.size}/{now.size}")
+            shown = msgspec.json.decode(answer.content, type=Consistency)
+        except (NoteMalformed, NoteUnverified) as error:
+            fail(f"{url} is another log, or a checkpoint of nobody's: {error}", CHECK_FAILED)
+        except (ProblemAnswer, httpx.TransportError, msgspec.MsgspecError) as error:
+            fail(f"--against: {url} does not answer as a log does: {error!r}")
+    if shown.old_size != receipt.head.size or not shown.holds(now):
+        fail(f"{file}: the log of {now.size} leaves does not show that it goes on from the one of {receipt.head.size}", CHECK_FAILED)
+    if shown.old_root != encode_base64(receipt.head.root):
+        write_fork(Fork(receipt.note, served, shown), file)
+        fail(f"{file}: the first {receipt.head.size} leaves of the log are others now", CHECK_FAILED)
+    return {"stands in": f"the log of {now.size} leaves at {url}"}
 
 
 def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey:

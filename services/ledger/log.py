@@ -15,7 +15,6 @@ from prometheus_client import Gauge
 
 from services.ledger.domain.log import STREAM, RecordCheckpoint
 from services.ledger.keys import open_key
-from services.ledger.merkle import EMPTY_TREE, inclusion_proof
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, TileMissing, TileStore
@@ -27,6 +26,8 @@ from shared.journal.leads import leading
 from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel, Part
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.fork import Consistency, consistency
+from shared.proofs.merkle import EMPTY_TREE, consistency_proof, inclusion_proof, root_at
 from shared.writer.commands import CommandFailed, Context, Overloaded, Refusal, Unavailable
 
 log = structlog.get_logger()
@@ -116,6 +117,11 @@ class Log(Part):
         """The receipt of leaf `index`, that leads to `checkpoint`: a signed note, and its size."""
         note, size = checkpoint
         return make_receipt(opening, index, inclusion_proof(self.store.node_reader(size), index, size), note)
+
+    def consistency(self, old_size: int, size: int) -> Consistency:
+        """What the tiles say of the log of `size` leaves, and of its first `old_size`. Raises TileMissing."""
+        read = self.store.node_reader(size)
+        return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
 
     async def _lead(self, connection: Connection) -> None:
         await self._publish(await _last(connection))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.ledger.merkle import HASH_BYTES, hash_leaf
 from services.ledger.tiles import TILE_WIDTH, TileStore, tile_at
 from shared.delivery.inbox import Subscription
 from shared.delivery.lines import Stopped
@@ -20,6 +19,7 @@ from shared.journal.messages import Headed, NotAnEvent, from_feed
 from shared.journal.protocol import Cursor, InboxLead
 from shared.journal.record import Fact, leaf_data
 from shared.process.service import Kernel
+from shared.proofs.merkle import HASH_BYTES, hash_leaf
 
 log = structlog.get_logger()
 

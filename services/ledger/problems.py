@@ -7,4 +7,5 @@ class ApiReason(Reasons):
     RECEIPT_NOT_FOUND = "receipt_not_found", 404, "There is no such receipt"
     RECEIPT_NOT_READY = "receipt_not_ready", 404, "The receipt is not there yet"
     CHECKPOINT_NOT_FOUND = "checkpoint_not_found", 404, "There is no checkpoint yet"
+    SIZE_NOT_FOUND = "size_not_found", 404, "The log was never of this size"
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
-from services.ledger.merkle import hash_leaf, verify_inclusion
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
 from shared.journal.record import canonical, event_hash, leaf_data
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
+from shared.proofs.merkle import hash_leaf, verify_inclusion
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
 
 _SALT_BYTES = 16
@@ -106,6 +106,7 @@ class VerifiedReceipt(msgspec.Struct, frozen=True):
     checkpoint: Checkpoint
     opening: Opening
     grade: Grade
+    note: str  # the checkpoint as it was signed
 
     @property
     def head(self) -> TreeHead:
@@ -162,7 +163,7 @@ def verify_receipt(text: str | bytes, log_keys: Sequence[VerifierKey], grade: Gr
     head = checkpoint.head
     if not verify_inclusion(hash_leaf(opening.leaf), proof.index, head.size, proof.hashes, head.root):
         raise ReceiptInvalid(Fault.NOT_INCLUDED, f"{opening.place} is not leaf {proof.index} of the signed tree of {head.size}")
-    return VerifiedReceipt(proof.index, checkpoint, opening, Grade.SIGNED)
+    return VerifiedReceipt(proof.index, checkpoint, opening, Grade.SIGNED, proof.checkpoint)
 
 
 def _read_proof(text: str | bytes) -> TlogProof:

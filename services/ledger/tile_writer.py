@@ -6,9 +6,9 @@ A leaf's index is settled (committed) before it is appended: appending again aft
 from collections.abc import Sequence
 from hashlib import sha256
 
-from services.ledger.merkle import EMPTY_TREE, HASH_BYTES, hash_leaf, root_at
 from services.ledger.tiles import TILE_HEIGHT, TILE_WIDTH, ForkDetected, Tile, TileStore, decode_bundle, encode_bundle, rows_of, tile_at
 from shared.proofs.checkpoint import TreeHead
+from shared.proofs.merkle import EMPTY_TREE, HASH_BYTES, hash_leaf, root_at
 
 _TILE_BYTES = TILE_WIDTH * HASH_BYTES
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from services.ledger.merkle import HASH_BYTES, ReadNode
+from shared.proofs.merkle import HASH_BYTES, ReadNode
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT

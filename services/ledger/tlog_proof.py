@@ -2,8 +2,8 @@
 
 import msgspec
 
-from services.ledger.merkle import HASH_BYTES
 from shared.proofs.encoding import decode_base64, decode_decimal, encode_base64
+from shared.proofs.merkle import HASH_BYTES
 
 MAX_PROOF_BYTES = 256 * 1024
 MAX_HASHES = 63

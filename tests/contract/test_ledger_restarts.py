@@ -11,7 +11,6 @@ import msgspec
 from reserve.operate.backup import back_up_service
 from reserve.operate.copies import KafkaCopy
 from reserve.operate.recover import recover
-from services.ledger.merkle import EMPTY_TREE
 from services.ledger.receipt import verify_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
@@ -22,6 +21,7 @@ from shared.journal.connection import open_pool
 from shared.journal.messages import topic_of
 from shared.journal.postgres import PostgresJournal
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.proofs.merkle import EMPTY_TREE
 from shared.writer.commands import Refusal
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
 from tests.kernel.stage import until

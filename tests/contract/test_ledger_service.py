@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.inventory.domain.lots import AdjustStock, RecordAssay
 from services.inventory.events import LotId, ProductId
-from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import verify_receipt
 from services.ledger.tables import metadata
 from services.ledger.tiles import decode_bundle
@@ -22,6 +21,9 @@ from shared.journal.messages import from_feed
 from shared.journal.record import event_hash
 from shared.process.service import Kernel
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
+from shared.proofs.encoding import encode_base64
+from shared.proofs.fork import Consistency
+from shared.proofs.merkle import hash_leaf, root_of
 from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
 from tests.stories.stockpile import FAILED, UNIT_G, a_round, award, draw, lot, register, weigh
 from tests.waiting import HANGS_AFTER_S
@@ -97,7 +99,7 @@ async def test_the_tiles_hold_the_leaves_and_give_the_root_that_was_signed(stage
     await receipts_of(auditor, (await stage.happen(lot("lot_tiles", 1))))
     head = open_checkpoint((await japan.get("/v1/checkpoint")).text, [stage.key]).head
     bundle = await japan.get(f"/v1/tile/entries/000.p/{head.size}")
-    assert bundle.headers["Cache-Control"] == "no-cache"
+    assert "immutable" in bundle.headers["Cache-Control"]
     leaves = decode_bundle(bundle.content)
     assert root_of(map(hash_leaf, leaves)) == head.root
     assert (await japan.get(f"/v1/tile/0/000.p/{head.size}")).content == b"".join(map(hash_leaf, leaves))
@@ -246,19 +248,26 @@ async def test_a_partner_may_not_read_what_is_not_its_own(japan: Http, path: str
     assert (await japan.get(f"/v1/{path}")).status_code == 403
 
 
-async def test_nothing_is_read_without_a_token(stage: LedgerStage, ledger: Kernel):
+async def test_who_has_no_token_reads_the_log_and_sees_that_it_goes_on_from_a_receipt(stage: LedgerStage, ledger: Kernel, japan: Http):
+    [text] = await receipts_of(japan, await stage.happen(draw("drw_seen", "rel_a", 1)))
+    seen = verify_receipt(text, [stage.key])
+    await receipts_of(japan, await stage.happen(weigh("drw_seen", UNIT_G)))
     async with httpx.AsyncClient(base_url=stage.urls["ledger"], timeout=HANGS_AFTER_S) as nobody:
-        for path in (
-            "checkpoint",
-            "tile/0/000",
-            "receipts/inventory/0/1",
-            "sources",
-            "entries",
-            "accounts",
-            "balances",
-            "flags",
-            "verifier-key",
-        ):
+        assert (await nobody.get("/v1/verifier-key")).text == f"{stage.key}\n"
+        head = open_checkpoint((await nobody.get("/v1/checkpoint")).text, [stage.key]).head
+        assert (await nobody.get(f"/v1/tile/entries/000.p/{seen.head.size}")).status_code == 200
+        answer = await nobody.get(f"/v1/consistency/{seen.head.size}/{head.size}")
+        shown = msgspec.json.decode(answer.content, type=Consistency)
+        assert seen.head.size < head.size and shown.holds(head)
+        assert shown.old_root == encode_base64(seen.head.root)
+        for old_size, size in ((1, head.size + 1000), (2, 1)):
+            answer = await nobody.get(f"/v1/consistency/{old_size}/{size}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "size_not_found")
+
+
+async def test_nothing_else_is_read_without_a_token(stage: LedgerStage, ledger: Kernel):
+    async with httpx.AsyncClient(base_url=stage.urls["ledger"], timeout=HANGS_AFTER_S) as nobody:
+        for path in ("receipts/inventory/0/1", "sources", "entries", "accounts", "balances", "flags", "checkpoints"):
             assert (await nobody.get(f"/v1/{path}")).status_code == 401, path
 
 

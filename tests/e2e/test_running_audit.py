@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
+from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
 from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import something_of_each
 from tests.e2e.tendering import a_tender
 from tests.e2e.world import UNIT_G, World
+from tests.faults.drill import reserve
 from tests.waiting import until
 
 _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
@@ -89,6 +92,23 @@ async def test_a_balance_that_the_databases_owner_changes_is_found(world: World)
         finally:
             await connection.execute("UPDATE ledger.balances SET posted_g = posted_g - 1 WHERE id = $1", account)
     assert found == {"balances": [account]}
+
+
+async def test_an_auditor_elsewhere_remembers_and_a_partner_holds_a_receipt_against_the_log(world: World, tmp_path: Path) -> None:
+    """Neither has a file of the deployment, but the log's key, pinned; the partner has no token either."""
+    receipt, secret = tmp_path / "receipts" / "of-a-draw", tmp_path / "secret"
+    receipt.parent.mkdir()
+    receipt.write_text(await world.receipt(world.partner("JP"), await a_dispatch(world)))
+    secret.write_text(world.running.endpoints.client("auditor-1").client_secret)
+    url, key = world.running.endpoints.base_url, (world.running.folder / "keys" / "ledger.vkey").read_text().strip()
+    verify = ["audit", "verify", "--url", url, "--key", key, "--secret-file", str(secret), "--state", str(tmp_path / "state")]
+    status, said = await reserve(*verify)
+    assert (status, "nobody else is known to have seen" in said.replace("\n", " ")) == (SEEN_BY_NOBODY, True), said
+    await a_dispatch(world)
+    status, said = await reserve(*verify, "--receipts", str(receipt.parent))
+    assert status == 0, said
+    status, said = await reserve("receipt", "verify", str(receipt), "--key", key, "--against", url)
+    assert (status, "stands in" in said) == (0, True), said
 
 
 @asynccontextmanager

@@ -34,19 +34,23 @@ class Runbook:
         """The exit status, and all that it printed. `places`: what stands for a word of the command, such as BACKUP."""
         assert command in self.commands, f"the runbook does not say: {command}"
         self.ran.add(command)
-        words = [str(places.get(word.strip("."), word)) for word in command.split()[1:]]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "reserve", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        said, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, said.decode()
+        return await reserve(*(str(places.get(word.strip("."), word)) for word in command.split()[1:]))
 
-    async def do(self, command: str, **places: Path) -> str:
-        """What must succeed."""
+    async def do(self, command: str, *, answers: int = 0, **places: Path) -> str:
+        """What must succeed. `answers`: with which exit code."""
         status, said = await self.run(command, **places)
-        assert status == 0, f"{command}: {said}"
+        assert status == answers, f"{command}: {said}"
         return said
+
+
+async def reserve(*words: str) -> tuple[int, str]:
+    """The exit status of `reserve` with those words, and all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "reserve", *words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
 
 
 @asynccontextmanager

@@ -14,12 +14,14 @@ import httpx
 import msgspec
 import pytest
 
+from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
 from reserve.operate.backup import Manifest
 from services.registry import JOURNALED
+from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import LOANS, advanced_loan, committed_loan, something_of_each
 from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world, the_parties
-from tests.faults.drill import Runbook, forced
+from tests.faults.drill import Runbook, forced, reserve
 from tests.faults.load import (
     UNIT_G,
     Drawer,
@@ -243,6 +245,11 @@ async def size_of_checkpoint(drill: Drill) -> int:
 async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill) -> None:
     """Last, since the deployment that was backed up has to be gone: two of one log would sign two histories."""
     kept = {drawer: dict(drawer.answers) for drawer in drill.drawers}
+    state = drill.folder.with_name("auditor.state")
+    state.write_text((await drill.world.auditor.request("GET", "/ledger/v1/checkpoint")).text)
+    receipt = drill.folder.with_name("partners.receipt")
+    *_, last = kept[drill.drawers[0]].values()
+    receipt.write_text(await drill.world.receipt(drill.world.auditor, last["place"]))
     assert await drill.world.running.stop() == 0
     new = drill.folder.with_name("restored")
     await drill.do("reserve restore BACKUP --data NEW --secrets SECRETS", BACKUP=drill.backups / "all", NEW=new, SECRETS=drill.folder)
@@ -261,8 +268,29 @@ async def test_everything_is_restored_into_a_new_folder_and_goes_on(drill: Drill
         async with Load(drill.drawers) as load:
             await load.goes_on(MORE)
         await assert_nothing_is_lost_or_doubled(world, drill.product, UNITS * UNIT_G, drill.drawers)
-        said = await drill.do("reserve audit verify --live --data NEW", NEW=new)
+        said = await drill.do("reserve audit verify --live --data NEW", answers=SEEN_BY_NOBODY, NEW=new)
         assert "all of it holds" in said
+        drill.world = world
+        await others_see_that_it_is_another_history(drill, state, receipt)
+
+
+async def others_see_that_it_is_another_history(drill: Drill, state: Path, receipt: Path) -> None:
+    """An auditor by what they kept, a partner by one receipt; and each has what proves it to anyone, once the log is as large as it was."""
+    new = drill.folder
+    key = parse_verifier_key((new / "keys/ledger.vkey").read_text().strip())
+    _, lost, *_ = state.read_bytes().split(b"\n")
+    async with Load(drill.drawers) as load:
+        while await size_of_checkpoint(drill) <= int(lost):
+            await load.goes_on(MORE)
+    said = await drill.do("reserve audit verify --live --data NEW --state STATE", answers=CHECK_FAILED, NEW=new, STATE=state)
+    assert f"the first {int(lost)} leaves had root" in said
+    against = ["receipt", "verify", str(receipt), "--key", str(key), "--against", drill.world.running.endpoints.base_url]
+    status, said = await reserve(*against)
+    assert status == CHECK_FAILED and "leaves of the log are others now" in said, said
+    for kept in (state, receipt):
+        [fork] = kept.parent.glob(f"{kept.name}.fork-*.json")
+        status, said = await reserve("audit", "fork", str(fork), "--key", str(key))
+        assert status == 0 and "served" in said, said
 
 
 def place_is_within(place: str, heads: dict[str, Any]) -> bool:

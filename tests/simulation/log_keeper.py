@@ -8,9 +8,9 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.ledger.domain.log import STREAM, RecordCheckpoint
-from services.ledger.merkle import hash_leaf, hash_node, root_at
 from shared.journal.protocol import Unreachable
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.merkle import hash_leaf, hash_node, root_at
 from shared.proofs.signed_note import VerifierKey, verifier_key
 from shared.writer.commands import Context, Overloaded, Unavailable
 from shared.writer.writer import Writer

@@ -14,6 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from reserve.audit.anchors import Anchor
 from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorded
 from reserve.audit.history import audit
 from reserve.audit.report import Report
@@ -32,12 +33,14 @@ from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned
 from services.ledger.keys import open_key, seed_key
-from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.postings import postings
+from services.ledger.receipt import Opening, make_receipt
 from shared.journal.codec import type_of
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data
 from shared.journal.record import canonical as canonical_event
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.fork import Consistency, consistency
+from shared.proofs.merkle import consistency_proof, hash_leaf, inclusion_proof, root_at, root_of
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited, Kind
@@ -506,8 +509,16 @@ class Told:
     def leaf_of(self, step: str) -> int:
         return next(entry.leaf_index for entry in self.books if entry.place == self.places[step])
 
-    async def audited(self) -> Report:
-        return await audit(self, [self.log_key])
+    def receipt(self, step: str) -> str:
+        """Of the first checkpoint that covers the step's event. It holds only the event's hash."""
+        index = self.leaf_of(step)
+        signed = next(each for each in self.signed if each.size > index)
+        entry = self.books[index]
+        proof = inclusion_proof(self._read_node, index, signed.size)
+        return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)
+
+    async def audited(self, *anchors: Anchor) -> Report:
+        return await audit(self, [self.log_key], anchors)
 
     def _record(self, service: str, step: Step) -> tuple[Recorded, bytes]:
         rows = self.journals[service, step.shard]
@@ -545,6 +556,13 @@ class Told:
 
     async def checkpoint(self) -> str | None:
         return self.signed[-1].note if self.signed else None
+
+    async def consistency(self, old_size: int, size: int) -> Consistency | None:
+        head = TreeHead(old_size, root_at(self._read_node, old_size))
+        return consistency(head, size, consistency_proof(self._read_node, old_size, size))
+
+    def _read_node(self, height: int, index: int) -> bytes:
+        return root_of(map(hash_leaf, self.tree[index << height : (index + 1) << height]))
 
     async def balances(self) -> Sequence[BalanceLine]:
         return [

@@ -14,7 +14,7 @@ from services.ledger.api.views import CheckpointView
 from services.ledger.log import Log
 from services.ledger.receipt import Opening
 from services.ledger.tables import CheckpointRow, EntryRow
-from services.ledger.tiles import TILE_WIDTH, Tile, parse_tile_path, tile_at
+from services.ledger.tiles import Tile, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
@@ -24,9 +24,8 @@ from shared.process.kernel_api import Position, ReadsJournal, Running
 
 router = APIRouter(tags=["log"])
 
-type Anyone = Annotated[Caller, allow()]
-
-FOREVER = "public, max-age=31536000, immutable"  # a full tile never changes, and tells nothing to one without the events
+# A tile never changes, also one that is not full: of that width it stays. It tells nothing to one without the events.
+FOREVER = "public, max-age=31536000, immutable"
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -37,13 +36,13 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 @router.get("/v1/verifier-key", response_class=PlainTextResponse)
-async def verifier_key(caller: Anyone, kernel: Running) -> PlainTextResponse:
+async def verifier_key(kernel: Running) -> PlainTextResponse:
     """The key that checkpoints are signed with, as a C2SP verifier key. Pin it from elsewhere than here."""
     return PlainTextResponse(f"{kernel.part(Log).key}\n")
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(caller: Anyone, reads: Reading) -> PlainTextResponse:
+async def checkpoint(reads: Reading) -> PlainTextResponse:
     """The last checkpoint: a C2SP signed note."""
     async with reads.session() as session:
         note = (await session.exec(select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc()).limit(1))).first()
@@ -59,7 +58,7 @@ async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], pa
 
 
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
-async def tile(path: Annotated[str, Path(max_length=100)], caller: Anyone, kernel: Running) -> Response:
+async def tile(path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
     """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
     log: Log = kernel.part(Log)
     try:
@@ -69,8 +68,20 @@ async def tile(path: Annotated[str, Path(max_length=100)], caller: Anyone, kerne
     if not _within(wanted, log.signed.head.size):
         raise Problem("tile_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:path")
     data = await asyncio.to_thread(log.store.require, wanted)
-    caching = FOREVER if wanted.width == TILE_WIDTH else "no-cache"
-    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": caching})
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
+
+
+@router.get("/v1/consistency/{old_size}/{size}")
+async def show_consistency(
+    old_size: Annotated[int, Path(ge=1, le=MAX_INTEGER)], size: Annotated[int, Path(ge=1, le=MAX_INTEGER)], kernel: Running
+) -> Response:
+    """That the log of `size` leaves goes on from the one of `old_size`: the root that its first ones have, and the RFC 6962 consistency
+    proof. Who holds a checkpoint, or a receipt, compares it."""
+    log: Log = kernel.part(Log)
+    if not old_size <= size <= log.signed.head.size:
+        raise Problem("size_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:size")
+    shown = await asyncio.to_thread(log.consistency, old_size, size)
+    return Response(msgspec.json.encode(shown), media_type="application/json", headers={"Cache-Control": FOREVER})
 
 
 def _within(wanted: Tile, size: int) -> bool:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.merkle import hash_leaf, inclusion_proof
 from services.ledger.receipt import Check, Fault, Grade, Opening, ReceiptInvalid, make_receipt, verify_receipt
 from services.ledger.signers import FileSigner, create_key_file
 from services.ledger.tile_writer import TileWriter
@@ -19,6 +18,7 @@ from services.ledger.tiles import TileStore
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
 from shared.journal.record import Record, event_hash, hashed_bytes
 from shared.proofs.checkpoint import Checkpoint, sign_checkpoint
+from shared.proofs.merkle import hash_leaf, inclusion_proof
 from shared.proofs.signed_note import VerifierKey, verifier_key
 
 ORIGIN = "reserve.example/ledger"

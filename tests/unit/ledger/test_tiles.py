@@ -15,7 +15,11 @@ from aics_tlog.verified import audit_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.merkle import (
+from services.ledger.tile_copy import copy_tiles, cut_tiles
+from services.ledger.tile_writer import TileWriter
+from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore, decode_bundle, encode_bundle, parse_tile_path, tile_at
+from shared.proofs.checkpoint import TreeHead
+from shared.proofs.merkle import (
     EMPTY_TREE,
     consistency_proof,
     hash_leaf,
@@ -25,10 +29,6 @@ from services.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from services.ledger.tile_copy import copy_tiles, cut_tiles
-from services.ledger.tile_writer import TileWriter
-from services.ledger.tiles import ForkDetected, Tile, TileMissing, TileStore, decode_bundle, encode_bundle, parse_tile_path, tile_at
-from shared.proofs.checkpoint import TreeHead
 
 LEAVES = [sha256(index.to_bytes(8)).digest() for index in range(66_000)]
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.merkle import EMPTY_TREE
 from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint, sign_checkpoint
+from shared.proofs.merkle import EMPTY_TREE
 from shared.proofs.signed_note import (
     Note,
     NoteMalformed,

@@ -28,13 +28,13 @@ from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.events import Approval, ApproverKeyEnrolled, ApproverKeyRevoked, RoundApproved, RoundCertified, RoundProposed
 from services.allocation.events.rounds import Reads
 from services.ledger.keys import seed_key
-from services.ledger.merkle import hash_leaf, hash_node
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.signers import FileSigner
 from shared.journal.codec import type_of
 from shared.journal.record import canonical as canonical_event
 from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.merkle import hash_leaf, hash_node
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex

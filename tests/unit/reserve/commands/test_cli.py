@@ -27,11 +27,11 @@ from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.policies.terms import STANDARD_TERMS
 from services.allocation.events.policies import PolicyDocument
 from services.ledger.keys import seed_key
-from services.ledger.merkle import hash_leaf, root_of
 from services.ledger.receipt import Opening, make_receipt
 from services.ledger.signers import FileSigner
 from shared.journal.record import event_hash
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.merkle import hash_leaf, root_of
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.approval import key_id, read_approval, read_private_key, verify_approval
 from tests.stories.log import LOG_KEY, ORIGIN
@@ -371,6 +371,19 @@ def test_an_audit_says_what_it_needs_before_it_asks_anyone(tmp_path: Path, folde
     assert reserve("audit", "verify", "--data", folder).stderr.startswith("reserve: --live: ")
     assert reserve("audit", "verify", "--live", "--data", tmp_path / "absent").exit_code == 2
     assert "reserve up" in reserve("audit", "verify", "--live", "--data", folder).stderr
+    (no_checkpoint := tmp_path / "state").write_text("nothing that an audit kept")
+    assert "--state: " in reserve("audit", "verify", "--live", "--data", folder, "--state", no_checkpoint).stderr
+    (receipts := tmp_path / "receipts").mkdir()
+    (receipts / "forged").write_text("c2sp.org/tlog-proof@v1")
+    refused = reserve("audit", "verify", "--live", "--data", folder, "--receipts", receipts)
+    assert (refused.exit_code, "proves nothing" in refused.stderr) == (2, True)
+    assert "--secret-file, --token-file: " in reserve("audit", "verify", "--url", "http://localhost:1", "--data", folder).stderr
+
+
+def test_what_is_no_fork_proves_none(tmp_path: Path, folder: Path) -> None:
+    (file := tmp_path / "fork.json").write_text("{}")
+    result = reserve("audit", "fork", file, "--data", folder)
+    assert (result.exit_code, "proves no fork" in result.stderr) == (1, True)
 
 
 # --- up

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.merkle import (
+from shared.proofs.checkpoint import TreeHead
+from shared.proofs.merkle import (
     EMPTY_TREE,
     ReadNode,
     consistency_proof,
@@ -19,7 +20,6 @@ from services.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from shared.proofs.checkpoint import TreeHead
 
 # The reference tree of the certificate-transparency project: eight entries, and the root at each size.
 CT_ENTRIES = list(

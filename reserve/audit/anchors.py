@@ -1,0 +1,90 @@
+"""Anchors: what was seen of this log before, by the auditor or by others, and has to stand in it still.
+
+A signature says only that the log's key said so once; whoever holds that key can say something else today. What was kept from before is
+what they cannot change.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from reserve.audit.evidence import Evidence
+from reserve.audit.hashes import Tree
+from reserve.audit.report import Check, Cut, Findings
+from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.fork import Fork, NoFork, prove_fork
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A checkpoint that somebody kept. `name`: where it is from. `leaf`: with its index, what a receipt says of it."""
+
+    name: str
+    note: str
+    leaf: tuple[int, bytes] | None = None
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    name: str
+    note: str
+    size: int
+    root: str
+
+
+class Anchors:
+    """`log_keys` are pinned."""
+
+    def __init__(self, findings: Findings, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor]) -> None:
+        self._findings = findings
+        self._keys = log_keys
+        self._seen: dict[int, list[_Seen]] = {}  # by size
+        self._leaves: dict[int, list[tuple[str, bytes]]] = {}  # by index
+        self._broken: list[_Seen] = []
+        self.held = 0
+        for anchor in anchors:
+            self._take(anchor)
+
+    def _take(self, anchor: Anchor) -> None:
+        try:
+            checkpoint = open_checkpoint(anchor.note, self._keys)
+        except (NoteMalformed, NoteUnverified) as error:
+            origins = ", ".join(key.name for key in self._keys)
+            self._findings.look(Check.ANCHORS, False, anchor.name, f"it is of another log than {origins}: {error}")
+            return
+        seen = _Seen(anchor.name, anchor.note, checkpoint.head.size, checkpoint.head.root.hex())
+        self._seen.setdefault(seen.size, []).append(seen)
+        if anchor.leaf is not None:
+            index, leaf = anchor.leaf
+            self._leaves.setdefault(index, []).append((anchor.name, leaf))
+
+    def take_leaf(self, index: int, leaf: bytes) -> None:
+        for name, seen in self._leaves.pop(index, ()):
+            self._findings.look(Check.ANCHORS, seen == leaf, name, f"leaf {index} is another one now")
+
+    def reach(self, tree: Tree) -> None:
+        """The tree has grown by a leaf."""
+        for seen in self._seen.pop(tree.size, ()):
+            what = f"the first {seen.size} leaves had root {seen.root}, and have {tree.root} now"
+            if self._findings.look(Check.ANCHORS, seen.root == tree.root, seen.name, what):
+                self.held += 1
+            else:
+                self._broken.append(seen)
+
+    def finish(self, cut: Cut) -> None:
+        for size, group in sorted(self._seen.items()):
+            for seen in group:
+                self._findings.look(Check.ANCHORS, False, seen.name, f"the log had {size} leaves, and has {cut.size} now")
+
+    async def fork(self, evidence: Evidence, served: str | None, cut: Cut) -> Fork | None:
+        """What proves to anyone that the log's key signed two histories, if it did and the log shows what it has."""
+        for seen in self._broken:
+            shown = None if served is None else await evidence.consistency(seen.size, cut.size)
+            if served is None or shown is None:
+                continue
+            fork = Fork(seen.note, served, shown)
+            try:
+                prove_fork(fork, self._keys)
+            except NoFork:
+                continue
+            return fork
+        return None

@@ -1,0 +1,29 @@
+"""How a command calls a deployment from another machine: its address, and a secret or a token of one's own; nobody's data folder."""
+
+from pathlib import Path
+
+from reserve.client import Client, GivenToken
+from reserve.commands.failure import fail
+from shared.delivery.tokens import TokenSource
+
+
+def caller_at(url: str, client_id: str, secret_file: Path | None, token_file: Path | None) -> Client:
+    """`url`: the gateway's. The token comes with a secret of the client, or as it is."""
+    if (secret_file is None) == (token_file is None):
+        fail("--secret-file, --token-file: say one of them, with --url")
+    if token_file is not None:
+        return Client(url, GivenToken(_read(token_file, "--token-file")))
+    assert secret_file is not None
+    return Client(url, TokenSource(f"{url.rstrip('/')}/oauth/token", client_id, _read(secret_file, "--secret-file")))
+
+
+def nobody_at(url: str) -> Client:
+    """Who has no token reads what everybody may."""
+    return Client(url, GivenToken(""))
+
+
+def _read(file: Path, option: str) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        fail(f"{option}: {file}: {error.strerror}")
