@@ -3,14 +3,14 @@
 import asyncio
 import gc
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
+from reserve.checks import audit, certificate, receipt
+from reserve.options import HERE, AsJson, Folder, PinnedLogKey, json_text
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Runs and checks a national critical-minerals reserve.")
 approver_key = typer.Typer(no_args_is_help=True, help="An approver's own keys.")
-receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
-certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
-audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 journal = typer.Typer(no_args_is_help=True, help="Services' journals.")
 tender = typer.Typer(no_args_is_help=True, help="Tenders, with no server.")
 loans = typer.Typer(no_args_is_help=True, help="Loans, with no server.")
@@ -31,12 +28,6 @@ app.add_typer(audit, name="audit")
 app.add_typer(journal, name="journal")
 app.add_typer(tender, name="tender")
 app.add_typer(loans, name="loans")
-
-Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
-HERE = Path(".reserve")
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
-PinnedLogKey = Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")]
-LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
 
 
 @app.command()
@@ -232,99 +223,6 @@ def loan_schedule(
         show(asked, shown)
 
 
-@receipt.command("verify")
-def verify_receipt(
-    file: Path,
-    key: LogKey = None,
-    data: Folder = HERE,
-    against: Annotated[str | None, typer.Option(help="also ask the log at this address, without a token: https://reserve.example")] = None,
-) -> None:
-    """Says what a receipt proves, or which check failed. Needs no network.
-
-    With --against: and whether it stands in the log of today. Of a log that has become another one it writes what proves it to anyone.
-    """
-    from reserve.commands.receipt import verified
-
-    for name, value in verified(file, key, data, against).items():
-        typer.echo(f"{name:<10} {value if value is not None else '-'}")
-
-
-@certificate.command("verify")
-def verify_certificate(
-    file: Path,
-    log_key: PinnedLogKey = None,
-    data: Folder = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """Recomputes what the file allows, checks approvals and receipts, and says what it cannot check. Needs no network. Exit code 1 if
-    anything does not hold."""
-    from reserve.commands.certificate import checked, show
-    from reserve.commands.failure import CHECK_FAILED, fail
-
-    found = checked(file, log_key, data)
-    if as_json:
-        typer.echo(json_text(found))
-    else:
-        show(found)
-    if found.failed:
-        first = found.failed[0]
-        fail(f"{file} does not hold: {first.name}: {first.detail}", CHECK_FAILED)
-
-
-@audit.command("verify")
-def verify_audit(
-    live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
-    key: LogKey = None,
-    data: Folder = HERE,
-    state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
-    receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
-    url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,
-    client: Annotated[str, typer.Option(help="as whom")] = "auditor-1",
-    secret_file: Annotated[Path | None, typer.Option(help="with --url: a file with the client's secret")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="with --url: a file with an access token, in the place of a secret")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Checks the whole history from outside, and trusts nobody's code but its own.
-
-    Exit code 0: all of it holds, and what was seen before stands in it. 1: it does not hold. 2: the audit could not be made. 3: it holds,
-    and nobody else is known to have seen this history.
-    """
-    from reserve.commands.audit import Asked, show, verify
-    from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY, fail
-
-    if not live and url is None:
-        fail("--live: say what to audit (accepted: --live, --url)")
-    started = time.monotonic()
-    report = verify(
-        Asked(
-            folder=data,
-            key=key,
-            state=state,
-            receipts=receipts,
-            url=url,
-            client=client,
-            secret_file=secret_file,
-            token_file=token_file,
-        )
-    )
-    if as_json:
-        typer.echo(json_text(report))
-    else:
-        show(report, time.monotonic() - started)
-    if not report.anchored:
-        raise typer.Exit(SEEN_BY_NOBODY if report.ok else CHECK_FAILED)
-
-
-@audit.command("fork")
-def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
-    """Says which two histories of the log the file proves, that one key has signed. Needs no network. Exit code 1 if it proves none."""
-    from reserve.commands.forks import read_fork
-    from reserve.commands.receipt import log_key
-
-    for name, head in zip(("seen", "served"), read_fork(file, log_key(key, data)), strict=True):
-        typer.echo(f"{name:<8} {head.size} leaves, root {head.root.hex()}")
-
-
 @app.command()
 def rebuild(
     service: str,
@@ -422,13 +320,6 @@ def bench(
 
 def positions(heads: Mapping[str, "Head"]) -> dict[str, int]:
     return {line: head.position for line, head in heads.items()}
-
-
-def json_text(value: object) -> str:
-    """With the spaces that people expect of a line of JSON."""
-    import json
-
-    return json.dumps(msgspec.to_builtins(value))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from reserve.audit.evidence import Evidence
 from reserve.audit.hashes import Tree
 from reserve.audit.report import Check, Cut, Findings
 from shared.proofs.checkpoint import open_checkpoint
-from shared.proofs.fork import Fork, NoFork, prove_fork
+from shared.proofs.fork import ForkProof, NoFork, prove_fork
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 
@@ -75,13 +75,13 @@ class Anchors:
             for seen in group:
                 self._findings.look(Check.ANCHORS, False, seen.name, f"the log had {size} leaves, and has {cut.size} now")
 
-    async def fork(self, evidence: Evidence, served: str | None, cut: Cut) -> Fork | None:
+    async def fork(self, evidence: Evidence, served: str | None, cut: Cut) -> ForkProof | None:
         """What proves to anyone that the log's key signed two histories, if it did and the log shows what it has."""
         for seen in self._broken:
             shown = None if served is None else await evidence.consistency(seen.size, cut.size)
             if served is None or shown is None:
                 continue
-            fork = Fork(seen.note, served, shown)
+            fork = ForkProof(seen.note, served, shown)
             try:
                 prove_fork(fork, self._keys)
             except NoFork:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from shared.proofs.fork import Fork
+from shared.proofs.fork import ForkProof
 
 KEPT_FAILURES = 100  # of a check, with their places; more are only counted
 
@@ -85,7 +85,7 @@ class Report(msgspec.Struct, frozen=True):
     events: int  # looked at
     checks: tuple[CheckResult, ...]
     checkpoint: str | None = None  # the signed note of the cut
-    fork: Fork | None = None
+    fork: ForkProof | None = None
 
 
 class Findings:

@@ -14,7 +14,7 @@ from reserve.commands.forks import write_fork
 from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.encoding import encode_base64
-from shared.proofs.fork import Consistency, Fork
+from shared.proofs.fork import Consistency, ForkProof
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
 
 
@@ -49,7 +49,7 @@ async def _stands(file: Path, receipt: VerifiedReceipt, pinned: VerifierKey, url
     if shown.old_size != receipt.head.size or not shown.holds(now):
         fail(f"{file}: the log of {now.size} leaves does not show that it goes on from the one of {receipt.head.size}", CHECK_FAILED)
     if shown.old_root != encode_base64(receipt.head.root):
-        write_fork(Fork(receipt.note, served, shown), file)
+        write_fork(ForkProof(receipt.note, served, shown), file)
         fail(f"{file}: the first {receipt.head.size} leaves of the log are others now", CHECK_FAILED)
     return {"stands in": f"the log of {now.size} leaves at {url}"}
 

@@ -37,7 +37,7 @@ class Consistency(msgspec.Struct, frozen=True):
         return len(old.root) == ROOT_BYTES and self.size == head.size and verify_consistency(old, head, proof)
 
 
-class Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ForkProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`seen` and `served`: signed notes, as the log's key made them."""
 
     seen: str
@@ -51,7 +51,7 @@ def consistency(head: TreeHead, size: int, proof: Sequence[bytes]) -> Consistenc
     return Consistency(head.size, encode_base64(head.root), size, tuple(map(encode_base64, proof)))
 
 
-def prove_fork(fork: Fork, log_keys: Sequence[VerifierKey]) -> tuple[TreeHead, TreeHead]:
+def prove_fork(fork: ForkProof, log_keys: Sequence[VerifierKey]) -> tuple[TreeHead, TreeHead]:
     """The two trees that the log's key signed, neither of which has the other in it. Raises NoFork, and nothing else."""
     try:
         seen, served = open_checkpoint(fork.seen, log_keys), open_checkpoint(fork.served, log_keys)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
+from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
@@ -22,9 +23,9 @@ from tests.waiting import until
 _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2"
 
 
-async def audited(world: World) -> Report:
+async def audited(world: World, *anchors: Anchor) -> Report:
     pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
-    return await audit(LiveEvidence(world.auditor), [pinned])
+    return await audit(LiveEvidence(world.auditor), [pinned], anchors)
 
 
 def failed(report: Report) -> dict[str, list[str]]:
@@ -47,8 +48,10 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(wor
     await something_of_each(world)
     await a_tender(world)
 
+    seen = Anchor("state", (await world.auditor.request("GET", "/ledger/v1/checkpoint")).text)
+
     async def of_everything() -> Report | None:
-        report = await audited(world)
+        report = await audited(world, seen)
         return report if report.beyond == 0 else None
 
     report = await until(of_everything)

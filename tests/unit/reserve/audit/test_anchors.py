@@ -9,7 +9,7 @@ import pytest
 from reserve.audit.anchors import Anchor
 from services.ledger.receipt import verify_receipt
 from shared.proofs.checkpoint import open_checkpoint
-from shared.proofs.fork import Fork, NoFork, consistency, prove_fork
+from shared.proofs.fork import ForkProof, NoFork, consistency, prove_fork
 from shared.proofs.merkle import hash_leaf, root_of
 from tests.stories.audit import Step, Story, Told, changed, draw, failures, stock, told
 
@@ -54,7 +54,7 @@ async def test_a_fork_that_was_found_proves_itself_to_who_has_nothing_but_the_lo
     fork = (await other.audited(kept(true))).fork
     assert fork is not None
     file = msgspec.json.encode(fork)
-    seen, served = prove_fork(msgspec.json.decode(file, type=Fork), [true.log_key])
+    seen, served = prove_fork(msgspec.json.decode(file, type=ForkProof), [true.log_key])
     assert (seen, served) == tuple(open_checkpoint(each.note, [true.log_key]).head for each in (true.signed[-1], other.signed[-1]))
     assert seen.size < served.size
 
@@ -65,11 +65,11 @@ async def test_nobody_proves_a_fork_of_a_log_that_goes_on(true: Told, tmp_path: 
     shown = await goes_on.consistency(len(true.tree), size)
     assert shown is not None
     with pytest.raises(NoFork, match="goes on from"):
-        prove_fork(Fork(true.signed[-1].note, goes_on.signed[-1].note, shown), [true.log_key])
+        prove_fork(ForkProof(true.signed[-1].note, goes_on.signed[-1].note, shown), [true.log_key])
     other = open_checkpoint(true.signed[0].note, [true.log_key]).head
     made_up = consistency(msgspec.structs.replace(other, size=len(true.tree)), size, ())
     with pytest.raises(NoFork, match="not shown"):
-        prove_fork(Fork(true.signed[-1].note, goes_on.signed[-1].note, made_up), [true.log_key])
+        prove_fork(ForkProof(true.signed[-1].note, goes_on.signed[-1].note, made_up), [true.log_key])
 
 
 async def test_a_log_whose_tail_was_dropped_is_smaller_than_what_was_seen(tmp_path: Path) -> None:

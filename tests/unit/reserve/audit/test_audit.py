@@ -71,6 +71,7 @@ async def test_a_true_history_passes_and_every_check_has_looked_at_something(tmp
         "given_back",
         "policies",
         "consignees",
+        "anchors",
         "control",
     ]  # they have files of their own
 

@@ -1,0 +1,20 @@
+"""What several commands are given, and how they print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+Folder = Annotated[Path, typer.Option("--data", help="the deployment's folder")]
+HERE = Path(".reserve")
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table")]
+PinnedLogKey = Annotated[str | None, typer.Option("--log-key", help="the log's verifier key, as pinned; otherwise the folder's")]
+LogKey = Annotated[str | None, typer.Option("--key", help="the log's verifier key, as pinned; otherwise the folder's")]
+
+
+def json_text(value: object) -> str:
+    """With the spaces that people expect of a line of JSON."""
+    import json
+
+    return json.dumps(msgspec.to_builtins(value))
