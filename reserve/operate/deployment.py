@@ -67,7 +67,7 @@ class Deployment:
         self.urls = {name: f"http://127.0.0.1:{ports[name]}" for name in PROCESSES}
         self.base_url = self.urls["gateway"]
         self.clients = seed(self.folder, JOURNALED, [f"{self.base_url}/console/callback"])
-        self.verifier_key = seed_key(self.folder)
+        self.verifier_key = seed_key(self.folder, given.log_domain)
         self.passwords = _role_passwords(self.folder)
         self.engines = engines(self.folder, given.database_url, given.kafka_bootstrap_servers)
         self.owner_settings = given.model_copy(

@@ -40,7 +40,7 @@ async def migrate(settings: Settings, role_passwords: Mapping[str, str]) -> None
 async def prepare(settings: Settings) -> None:
     """For a deployment without a supervisor: keys and local clients in the data folder, then `migrate`, one password for all roles."""
     seed(settings.data_dir, JOURNALED)
-    seed_key(settings.data_dir)
+    seed_key(settings.data_dir, settings.log_domain)
     await migrate(settings, dict.fromkeys(JOURNALED, settings.database_password))
 
 

@@ -45,7 +45,7 @@ def with_local_secrets(settings: Settings) -> Settings:
             client.client_secret for client in seed(settings.data_dir, JOURNALED) if client.client_id == settings.client_id
         )
     if not settings.ledger_public_key:
-        found["ledger_public_key"] = seed_key(settings.data_dir)
+        found["ledger_public_key"] = seed_key(settings.data_dir, settings.log_domain)
     return settings.model_copy(update=found)
 
 

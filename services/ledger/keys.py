@@ -8,8 +8,8 @@ from shared.engines.private_files import private_folder, write_private
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key, verifier_key
 
 
-def seed_key(folder: Path) -> str:
-    """The verifier key of the deployment in `folder`; its private key is made if there is none.
+def seed_key(folder: Path, domain: str = "reserve.localhost") -> str:
+    """The verifier key of the deployment in `folder`; its private key is made if there is none, for a log of `domain`.
 
     Raises KeyUnsafe when the key file is not private, not an Ed25519 key, or not the one whose verifier key was given out before.
     """
@@ -22,7 +22,7 @@ def seed_key(folder: Path) -> str:
     signer = FileSigner(pem)
     if not public.exists():
         # The name is the log's origin, and stays when the key is rotated: two deployments never share one.
-        origin = f"reserve/ledger/{sha256(signer.public_key).hexdigest()[:16]}"
+        origin = f"{domain}/ledger/{sha256(signer.public_key).hexdigest()[:16]}"
         write_private(public, f"{verifier_key(origin, signer)}\n".encode())
     return str(open_key(folder)[0])
 

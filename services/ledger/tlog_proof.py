@@ -5,7 +5,7 @@ import msgspec
 from shared.proofs.encoding import decode_base64, decode_decimal, encode_base64
 from shared.proofs.merkle import HASH_BYTES
 
-MAX_PROOF_BYTES = 256 * 1024
+MAX_PROOF_BYTES = 512 * 1024  # its note is at most half of it
 MAX_HASHES = 63
 _HEADER = "c2sp.org/tlog-proof@v1"
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.proofs.encoding import decode_base64, encode_base64
 
-MAX_NOTE_BYTES = 64 * 1024
+MAX_NOTE_BYTES = 256 * 1024  # sixteen signatures of 5 kB by keys that we do not know, and more, as tlog-checkpoint asks for
 MAX_SIGNATURES = 64
 _ED25519 = 0x01
 _KEY_ID_BYTES = 4
