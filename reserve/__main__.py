@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reserve.checks import audit, certificate, receipt
+from reserve.checks import audit, certificate, receipt, witness
 from reserve.options import HERE, AsJson, Folder, PinnedLogKey, json_text
 from shared.settings import Settings
 
@@ -25,6 +25,7 @@ app.add_typer(approver_key, name="approver-key")
 app.add_typer(receipt, name="receipt")
 app.add_typer(certificate, name="certificate")
 app.add_typer(audit, name="audit")
+app.add_typer(witness, name="witness")
 app.add_typer(journal, name="journal")
 app.add_typer(tender, name="tender")
 app.add_typer(loans, name="loans")

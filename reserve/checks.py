@@ -1,4 +1,4 @@
-"""The `reserve` commands that check what others have signed: a receipt, a certificate, a fork, the whole history."""
+"""The `reserve` commands that check what others have signed: a receipt, a certificate, a fork, the whole history; and the witness."""
 
 import time
 from pathlib import Path
@@ -10,6 +10,7 @@ from reserve.options import HERE, AsJson, Folder, LogKey, PinnedLogKey, json_tex
 
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
+witness = typer.Typer(no_args_is_help=True, help="A witness of a log: it cosigns what goes on from what it has seen.")
 audit = typer.Typer(no_args_is_help=True, help="Checks of the whole history.")
 
 
@@ -104,3 +105,28 @@ def show_fork(file: Path, key: LogKey = None, data: Folder = HERE) -> None:
 
     for name, head in zip(("seen", "served"), read_fork(file, log_key(key, data)), strict=True):
         typer.echo(f"{name:<8} {head.size} leaves, root {head.root.hex()}")
+
+
+@witness.command("new")
+def new_witness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="for its keys, and what it has seen")],
+    name: Annotated[str, typer.Option(help="such as witness.example.jp/reserve")],
+) -> None:
+    """Makes a witness's two keys, and prints what others pin."""
+    from reserve.commands.witness import new_witness as run
+
+    for key in run(folder, name):
+        typer.echo(key)
+
+
+@witness.command("serve")
+def serve_witness(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="as `reserve witness new` made it")],
+    log: Annotated[list[str], typer.Option(help="a log's verifier key, as pinned; may be repeated")],
+    host: str = "127.0.0.1",
+    port: int = 8200,
+) -> None:
+    """Cosigns checkpoints of the logs, until Ctrl-C (C2SP tlog-witness)."""
+    from reserve.commands.witness import serve
+
+    serve(folder, log, host, port)

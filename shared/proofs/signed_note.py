@@ -75,9 +75,12 @@ class Note(msgspec.Struct, frozen=True):
     text: str
     signatures: tuple[Signature, ...]
 
+    @property
+    def signature_lines(self) -> str:
+        return "".join(f"{_DASH}{line.name} {encode_base64(line.key_id + line.signature)}\n" for line in self.signatures)
+
     def __str__(self) -> str:
-        lines = [f"{_DASH}{line.name} {encode_base64(line.key_id + line.signature)}\n" for line in self.signatures]
-        return f"{self.text}\n{''.join(lines)}"
+        return f"{self.text}\n{self.signature_lines}"
 
 
 def verifier_key(name: str, signer: Signer) -> VerifierKey:

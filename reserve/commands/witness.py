@@ -1,0 +1,42 @@
+"""`reserve witness`: a partner's own witness of a log."""
+
+import time
+from pathlib import Path
+
+import uvicorn
+
+from reserve.commands.failure import fail
+from reserve.witness.app import create_app
+from reserve.witness.keys import WitnessKeysUnsafe, make_keys, open_keys
+from reserve.witness.witness import Witness
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
+
+
+def new_witness(folder: Path, name: str) -> tuple[str, ...]:
+    """What others pin."""
+    try:
+        return make_keys(folder, name)
+    except FileExistsError as error:
+        fail(f"DIR: {error}")
+    except NoteMalformed as error:
+        fail(f"--name: {error} (accepted: such as witness.example.jp/reserve)")
+
+
+def serve(folder: Path, logs: list[str], host: str, port: int) -> None:
+    """Until it is ended. `logs`: their verifier keys, as pinned."""
+    trusted: dict[str, list[VerifierKey]] = {}
+    for text in logs:
+        try:
+            key = parse_verifier_key(text)
+        except NoteMalformed as error:
+            fail(f"--log: {error} (accepted: name+id+base64, as the ledger gives it out)")
+        trusted.setdefault(key.name, []).append(key)
+    try:
+        witness = Witness(folder / "seen", open_keys(folder), trusted, time.time)
+    except WitnessKeysUnsafe as error:
+        fail(f"DIR: {error}")
+    except BlockingIOError:
+        fail(f"DIR: another witness runs on {folder}")
+    except (NoteMalformed, NoteUnverified) as error:
+        fail(f"DIR: what {folder} says that was cosigned is not of the log that --log names: {error}")
+    uvicorn.run(create_app(witness), host=host, port=port, log_level="warning")

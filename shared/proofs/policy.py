@@ -1,0 +1,150 @@
+"""C2SP tlog-policy: which logs count, and which witnesses must have cosigned a checkpoint before it does. Source: c2sp.org/tlog-policy."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from shared.proofs.checkpoint import Checkpoint, open_checkpoint
+from shared.proofs.cosignature import Cosignature, CosignerKey, parse_cosigner_key
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_note, parse_verifier_key
+
+NONE = "none"
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class PolicyMalformed(ValueError):
+    """The text is no policy; the message names the line."""
+
+
+class NotWitnessed(NoteUnverified):
+    """The log signed the checkpoint; too few of its witnesses did."""
+
+
+class PolicyWitness(msgspec.Struct, frozen=True):
+    """`url`: where it takes checkpoints."""
+
+    name: str
+    key: CosignerKey
+    url: str | None = None
+
+
+class WitnessGroup(msgspec.Struct, frozen=True):
+    needs: int
+    members: tuple[str, ...]
+
+
+class WitnessPolicy(msgspec.Struct, frozen=True):
+    logs: tuple[VerifierKey, ...]
+    witnesses: Mapping[str, PolicyWitness]
+    groups: Mapping[str, WitnessGroup]
+    quorum: str
+
+    def is_met(self, cosigned: Collection[str], name: str | None = None) -> bool:
+        """Whether the witnesses of those names are enough. `name`: of a group or a witness; None: the quorum."""
+        name = self.quorum if name is None else name
+        if name == NONE:
+            return True
+        if (group := self.groups.get(name)) is None:
+            return name in cosigned
+        return sum(self.is_met(cosigned, member) for member in group.members) >= group.needs
+
+
+class Witnessed(msgspec.Struct, frozen=True):
+    """A checkpoint that satisfies a policy, and who cosigned it, by their names in it."""
+
+    checkpoint: Checkpoint
+    cosignatures: Mapping[str, Cosignature]
+
+
+def parse_policy(text: str) -> WitnessPolicy:
+    """Raises PolicyMalformed."""
+    reader = _Reader()
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.replace("\t", " ").split(" ")
+        words = [word for word in words if word]
+        try:
+            if _FORBIDDEN.search(line):
+                raise PolicyMalformed("a control character")
+            if words and not words[0].startswith("#"):
+                reader.take(words)
+        except (PolicyMalformed, NoteMalformed) as error:
+            raise PolicyMalformed(f"line {number}: {error}") from error
+    if reader.quorum is None:
+        raise PolicyMalformed("a policy has one line that says the quorum")
+    return WitnessPolicy(tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.logs: list[VerifierKey] = []
+        self.witnesses: dict[str, PolicyWitness] = {}
+        self.groups: dict[str, WitnessGroup] = {}
+        self.quorum: str | None = None
+        self._in_groups: set[str] = set()
+
+    def take(self, words: Sequence[str]) -> None:
+        match words:
+            case ["log", key, *url] if len(url) <= 1:
+                self._log(parse_verifier_key(key))
+            case ["witness", name, key, *url] if len(url) <= 1:
+                self._witness(PolicyWitness(self._new(name), parse_cosigner_key(key), url[0] if url else None))
+            case ["group", name, needs, *members] if members:
+                self._group(name, needs, members)
+            case ["quorum", name]:
+                self._quorum(name)
+            case _:
+                raise PolicyMalformed(f"it is no line of a log, a witness, a group or the quorum: {words[0]}")
+
+    def _log(self, key: VerifierKey) -> None:
+        if any(each.public_key == key.public_key for each in self.logs):
+            raise PolicyMalformed("the log's key is there already")
+        self.logs.append(key)
+
+    def _witness(self, witness: PolicyWitness) -> None:
+        if any(each.key.public_key == witness.key.public_key for each in self.witnesses.values()):
+            raise PolicyMalformed("the witness's key is there already")
+        self.witnesses[witness.name] = witness
+
+    def _group(self, name: str, needs: str, members: Sequence[str]) -> None:
+        self._new(name)
+        for member in members:
+            if member not in self.witnesses and member not in self.groups:
+                raise PolicyMalformed(f"{member} is no witness and no group of a line before")
+            if member in self._in_groups:
+                raise PolicyMalformed(f"{member} is in a group already")
+            self._in_groups.add(member)
+        counts = {"any": 1, "all": len(members)}
+        count = counts.get(needs) or (int(needs) if re.fullmatch(r"[1-9][0-9]{0,3}", needs) else 0)
+        if not 1 <= count <= len(members):
+            raise PolicyMalformed(f"{needs} of {len(members)} members (accepted: any, all, 1 to {len(members)})")
+        self.groups[name] = WitnessGroup(count, tuple(members))
+
+    def _quorum(self, name: str) -> None:
+        if self.quorum is not None:
+            raise PolicyMalformed("a policy has one quorum")
+        if name != NONE and name not in self.witnesses and name not in self.groups:
+            raise PolicyMalformed(f"{name} is no witness and no group of a line before")
+        self.quorum = name
+
+    def _new(self, name: str) -> str:
+        if name == NONE or name in self.witnesses or name in self.groups:
+            raise PolicyMalformed(f"the name {name} is taken")
+        return name
+
+
+def open_witnessed(note: str, policy: WitnessPolicy) -> Witnessed:
+    """The checkpoint, if one of the policy's logs signed it and enough of its witnesses cosigned it.
+
+    Raises NoteMalformed, NoteUnverified, NotWitnessed and SignatureWrong (NoteUnverified both). Lines of other keys say nothing.
+    """
+    checkpoint = open_checkpoint(note, policy.logs)
+    lines = parse_note(note).signatures
+    cosignatures = {}
+    for witness in policy.witnesses.values():
+        for line in lines:
+            if (line.name, line.key_id) == (witness.key.name, witness.key.key_id):
+                cosignatures[witness.name] = Cosignature.verified(checkpoint, line, witness.key)
+    if not policy.is_met(cosignatures):
+        raise NotWitnessed(f"cosigned by {', '.join(sorted(cosignatures)) or 'nobody'}, which is not {policy.quorum}")
+    return Witnessed(checkpoint, cosignatures)

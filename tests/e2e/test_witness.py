@@ -1,0 +1,75 @@
+"""A partner's own witness beside a deployment: it cosigns the log's checkpoints as they grow, and a killed one forgets nothing."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from reserve.witness.witness import Submission
+from shared.proofs.checkpoint import open_checkpoint
+from shared.proofs.encoding import decode_base64
+from shared.proofs.fork import Consistency
+from shared.proofs.policy import open_witnessed, parse_policy
+from shared.proofs.signed_note import parse_verifier_key
+from tests.e2e.world import World
+from tests.faults.drill import reserve
+from tests.faults.second import free_port
+from tests.waiting import HANGS_AFTER_S, until
+
+
+async def test_a_partners_witness_cosigns_what_goes_on_also_after_it_was_killed(world: World, tmp_path: Path) -> None:
+    status, pinned = await reserve("witness", "new", str(tmp_path / "witness"), "--name", "witness.example.jp/reserve")
+    assert status == 0, pinned
+    log = (world.running.folder / "keys" / "ledger.vkey").read_text().strip()
+    ed25519, ml_dsa = pinned.split()
+    policy = parse_policy(f"log {log}\nwitness a {ed25519}\nwitness b {ml_dsa}\ngroup both all a b\nquorum both\n")
+    old = 0
+    for _ in range(2):  # each time another process of it
+        async with witness_on(tmp_path / "witness", log) as http:
+            await world.registered_product()
+            note = (await world.auditor.request("GET", "/ledger/v1/checkpoint")).text
+            size = open_checkpoint(note, [parse_verifier_key(log)]).head.size
+            answer = await http.post("/add-checkpoint", content=str(Submission(old, await proof(world, old, size), note)))
+            assert answer.status_code == 200, answer.text
+            assert open_witnessed(note + answer.text, policy).checkpoint.head.size == size
+            behind = await http.post("/add-checkpoint", content=str(Submission(size - 1, (), note)))
+            assert (behind.status_code, behind.text, behind.headers["content-type"]) == (409, f"{size}\n", "text/x.tlog.size")
+            kept = await http.get(f"/{sha256(parse_verifier_key(log).name.encode()).hexdigest()}/checkpoint")
+            assert open_witnessed(kept.text, policy).checkpoint.head.size == size
+            assert (await http.post("/add-checkpoint", content=b"x" * 600_000)).status_code == 413
+            old = size
+
+
+async def proof(world: World, old: int, size: int) -> tuple[bytes, ...]:
+    if old == 0:
+        return ()
+    answer = await world.auditor.request("GET", f"/ledger/v1/consistency/{old}/{size}")
+    return tuple(map(decode_base64, msgspec.json.decode(answer.content, type=Consistency).proof))
+
+
+@asynccontextmanager
+async def witness_on(folder: Path, log: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A process of it, which is killed at the end."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "reserve", "witness", "serve", str(folder), "--log", log, "--port", str(port))
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
+
+            async def answers() -> bool:
+                try:
+                    return (await http.get("/none/checkpoint")).status_code == 404
+                except httpx.TransportError:
+                    return False
+
+            await until(answers)
+            yield http
+    finally:
+        process.kill()
+        await process.wait()
