@@ -126,6 +126,7 @@ async def estate(world: World) -> Estate:
         "lot": lot,
         "name": row["decision"],
         "objection": objection["objection"],
+        "old_size": "1",
         "partner": "EU",
         "path": "entries/000.p/1",
         "policy": await world.policy(release_days=90),
@@ -139,6 +140,7 @@ async def estate(world: World) -> Estate:
         "right": right,
         "round": row["round"],
         "shard": shard,
+        "size": "1",
         "source": source,
         "subject": await world.subject("approver-1"),
         "tender": tender,
@@ -269,7 +271,7 @@ BORROWERS_OWN = sorted(
     for name, method, path in OPERATIONS
     if method == "GET" and path.startswith("/v1/loans/{loan}") and path != NOT_FOR_BORROWERS
 )
-ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
+ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/consistency/{old_size}/{size}", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
 PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/draws/{draw}/delivery",
     "/inventory/v1/releases/{release}/draws",
