@@ -1,7 +1,6 @@
 """`reserve audit verify`: an auditor's own check of a running system, over HTTP, with a memory of what it found before."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from reserve.commands.receipt import log_key
 from reserve.commands.token import client_of
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.delivery.tokens import TokenUnavailable
+from shared.engines.private_files import write_private
 from shared.proofs.checkpoint import parse_checkpoint
 from shared.proofs.signed_note import VerifierKey, parse_note
 
@@ -54,7 +54,7 @@ def verify(asked: Asked) -> Report:
     if report.fork is not None:
         write_fork(report.fork, asked.state or asked.receipts or asked.folder)
     if report.ok and report.checkpoint is not None and asked.state is not None:
-        _keep(asked.state, report.checkpoint)
+        write_private(asked.state, report.checkpoint.encode())
     return report
 
 
@@ -89,16 +89,6 @@ def _receipts(folder: Path | None, pinned: VerifierKey) -> list[Anchor]:
             fail(f"--receipts: {file} proves nothing ({error.code}): {error.detail}")
         anchors.append(Anchor(str(file), receipt.note, (receipt.index, receipt.opening.leaf)))
     return anchors
-
-
-def _keep(state: Path, note: str) -> None:
-    """Whole or not at all."""
-    beside = state.with_name(f"{state.name}.new")
-    with beside.open("w") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(state)
 
 
 def show(report: Report, seconds: float) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import uvicorn
 
 from reserve.commands.failure import fail
+from reserve.commands.receipt import log_key
 from reserve.witness.app import create_app
 from reserve.witness.keys import WitnessKeysUnsafe, make_keys, open_keys
 from reserve.witness.witness import Witness
-from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 
 def new_witness(folder: Path, name: str) -> tuple[str, ...]:
@@ -26,10 +27,7 @@ def serve(folder: Path, logs: list[str], host: str, port: int) -> None:
     """Until it is ended. `logs`: their verifier keys, as pinned."""
     trusted: dict[str, list[VerifierKey]] = {}
     for text in logs:
-        try:
-            key = parse_verifier_key(text)
-        except NoteMalformed as error:
-            fail(f"--log: {error} (accepted: name+id+base64, as the ledger gives it out)")
+        key = log_key(text, folder, "--log")
         trusted.setdefault(key.name, []).append(key)
     try:
         witness = Witness(folder / "seen", open_keys(folder), trusted, time.time)

@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from shared.engines.private_files import write_private
 from shared.proofs.checkpoint import ROOT_BYTES, Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
 from shared.proofs.cosignature import Cosigner
 from shared.proofs.encoding import decode_base64, decode_decimal, encode_base64
@@ -128,12 +129,7 @@ class Witness:
 
     def _write(self, origin: str, note: str) -> None:
         """Durable when it returns: whole, or what was there before."""
-        staged = self._file(origin).with_suffix(".staged")
-        with staged.open("w") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self._file(origin))
+        write_private(self._file(origin), note.encode())
         os.fsync(self._lock)
 
 

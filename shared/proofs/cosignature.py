@@ -5,7 +5,6 @@ computer does not break, and which signs the tree's head.
 """
 
 import struct
-from hashlib import sha256
 from typing import Self
 
 import msgspec
@@ -14,13 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from shared.proofs.checkpoint import Checkpoint
-from shared.proofs.encoding import decode_base64, encode_base64
-from shared.proofs.signed_note import NoteMalformed, Signature, SignatureWrong, check_key_name
+from shared.proofs.signed_note import NoteMalformed, Signature, SignatureWrong, check_key_name, key_id_of, read_key, write_key
 
 ED25519, ML_DSA_44 = 0x04, 0x06
 _KEY_BYTES = {ED25519: 32, ML_DSA_44: 1312}
 _SIGNATURE_BYTES = {ED25519: 64, ML_DSA_44: 2420}
-_KEY_ID_BYTES = 4
 _LATEST = 2**63 - 1
 
 type PrivateKey = Ed25519PrivateKey | MLDSA44PrivateKey
@@ -35,10 +32,10 @@ class CosignerKey(msgspec.Struct, frozen=True):
 
     @property
     def key_id(self) -> bytes:
-        return sha256(self.name.encode() + b"\n" + bytes([self.algorithm]) + self.public_key).digest()[:_KEY_ID_BYTES]
+        return key_id_of(self.name, self.algorithm, self.public_key)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([self.algorithm]) + self.public_key)}"
+        return write_key(self.name, self.algorithm, self.public_key)
 
 
 class Cosigner:
@@ -82,18 +79,7 @@ class Cosignature(msgspec.Struct, frozen=True):
 
 def parse_cosigner_key(text: str) -> CosignerKey:
     """`name+hex key id+base64(type, key)`. Raises NoteMalformed, also when the id is not the key's."""
-    name, _, rest = text.partition("+")
-    key_id, _, material = rest.partition("+")  # base64 has `+` of its own
-    try:
-        algorithm, *_ = key = decode_base64(material)
-    except ValueError as error:
-        raise NoteMalformed(f"not a cosigner's key: {error}") from error
-    if len(key) != 1 + _KEY_BYTES.get(algorithm, 0):
-        raise NoteMalformed("not a cosigner's key of Ed25519 (type 4) or ML-DSA-44 (type 6)")
-    parsed = CosignerKey(check_key_name(name), algorithm, key[1:])
-    if key_id != parsed.key_id.hex():
-        raise NoteMalformed("the key's id is not the hash of its name and key")
-    return parsed
+    return CosignerKey(*read_key(text, _KEY_BYTES))
 
 
 def _message(key: CosignerKey, checkpoint: Checkpoint, time: int) -> bytes:

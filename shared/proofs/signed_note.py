@@ -3,7 +3,7 @@
 Source: c2sp.org/signed-note. Parsing is strict: what is not exactly a note is refused, so that two readers never see two notes in one text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
@@ -55,10 +55,10 @@ class VerifierKey(msgspec.Struct, frozen=True):
     @property
     def key_id(self) -> bytes:
         """4 bytes that tell apart the keys of one name; an identifier, no fingerprint to trust."""
-        return sha256(self.name.encode() + b"\n" + bytes([_ED25519]) + self.public_key).digest()[:_KEY_ID_BYTES]
+        return key_id_of(self.name, _ED25519, self.public_key)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([_ED25519]) + self.public_key)}"
+        return write_key(self.name, _ED25519, self.public_key)
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -89,18 +89,34 @@ def verifier_key(name: str, signer: Signer) -> VerifierKey:
 
 def parse_verifier_key(text: str) -> VerifierKey:
     """`name+hex key id+base64(type, key)`. Raises NoteMalformed, also when the id is not the key's."""
+    name, _, public_key = read_key(text, {_ED25519: _KEY_BYTES})
+    return VerifierKey(name, public_key)
+
+
+def key_id_of(name: str, algorithm: int, public_key: bytes) -> bytes:
+    """4 bytes. `algorithm`: the signature type, a byte."""
+    return sha256(name.encode() + b"\n" + bytes([algorithm]) + public_key).digest()[:_KEY_ID_BYTES]
+
+
+def write_key(name: str, algorithm: int, public_key: bytes) -> str:
+    """As a verifier key is written, whatever its signature type."""
+    return f"{name}+{key_id_of(name, algorithm, public_key).hex()}+{encode_base64(bytes([algorithm]) + public_key)}"
+
+
+def read_key(text: str, lengths: Mapping[int, int]) -> tuple[str, int, bytes]:
+    """(name, signature type, public key) of what `write_key` wrote. `lengths`: the bytes of a public key, by the types that are accepted.
+    Raises NoteMalformed."""
     name, _, rest = text.partition("+")
     key_id, _, material = rest.partition("+")  # base64 has `+` of its own
     try:
         algorithm, *_ = key = decode_base64(material)
     except ValueError as error:
         raise NoteMalformed(f"not a verifier key: {error}") from error
-    if algorithm != _ED25519 or len(key) != 1 + _KEY_BYTES:
-        raise NoteMalformed("not an Ed25519 verifier key")
-    parsed = VerifierKey(check_key_name(name), key[1:])
-    if key_id != parsed.key_id.hex():
+    if len(key) != 1 + lengths.get(algorithm, -1):
+        raise NoteMalformed(f"not a verifier key of a type that counts here: {', '.join(map(str, lengths))}")
+    if key_id != key_id_of(check_key_name(name), algorithm, key[1:]).hex():
         raise NoteMalformed("the verifier key's id is not the hash of its name and key")
-    return parsed
+    return name, algorithm, key[1:]
 
 
 def sign_note(text: str, name: str, signer: Signer) -> Note:
