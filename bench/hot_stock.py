@@ -51,7 +51,8 @@ async def agree_on_stock(parties: Parties, products: list[str], signer: Signer) 
     await until("the books to know the stock", lambda: _known(parties, products))
     terms = [{"product": product, "yearly_quota_g": SUPPLY_G, "share": "1"} for product in products]
     validity = {"valid_from": "2025-07-01", "valid_until": "2099-06-30"}
-    await parties.operator.post("/allocation/v1/agreements", {"partner": PARTNER, "products": terms, "priority_class": 0, **validity})
+    agreement = {"partner": PARTNER, "products": terms, "priority_class": 0, **validity}
+    await countersigned(parties.operator, "/allocation/v1/agreements", agreement, parties.approvers[0], signer)
 
 
 async def _known(parties: Parties, products: list[str]) -> bool | None:

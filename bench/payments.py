@@ -153,7 +153,10 @@ async def _lend(parties: Parties, log_key: str, clock: WhatIfClock) -> list[str]
     await registrar.enrol(subject, Ed25519PrivateKey.generate())
     await empower(registrar.register, {subject: "Bench"})
     limits = [{"key": "total", "limit_minor": 2 * LOANS * ADVANCED_MINOR}]
-    await parties.admin.post("/loans/v1/facilities", {"facility": "cmf", "limits": limits, "authority": "none: a bench"})
+    opening = {"facility": "cmf", "limits": limits, "authority": "none: a bench"}
+    proposed = await parties.admin.post("/loans/v1/facilities", opening)
+    signed = registrar.sign(proposed["document"], "command", subject)
+    await until("the facility", lambda: _approved(parties, f"/loans/v1/proposals/{proposed['proposal']}", signed))
     lent = _Lent(parties, registrar, subject, today)
     return list(await asyncio.gather(*(lent.one(number) for number in range(LOANS + 1))))
 
@@ -172,10 +175,10 @@ class _Lent:
             proposed = await operator.post("/loans/v1/loans", self.terms(number))
             path = f"/loans/v1/loans/{proposed['loan']}"
             signed = self.registrar.sign(proposed["document"], "loan_proposal", self.subject)
-            await until("the approval", lambda: self._approved(path, signed))
+            await until("the approval", lambda: _approved(self.parties, path, signed))
             await until("the commitment", lambda: self._committed(path))
             advance = await operator.post(f"{path}/advances", {"amount_minor": ADVANCED_MINOR, "purpose": "to be measured"})
-            await operator.post(f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(self.today)})
+            await self.parties.depot_operator.post(f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(self.today)})
         return str(proposed["loan"])
 
     def terms(self, number: int) -> dict[str, object]:
@@ -196,15 +199,16 @@ class _Lent:
             "kyc": "none",
         }
 
-    async def _approved(self, path: str, signed: object) -> bool | None:
-        """As soon as the approver's key and authority have arrived from allocation."""
-        try:
-            await self.parties.approvers[0].post(f"{path}/approvals", signed)
-        except ProblemAnswer as problem:
-            if problem.code not in ("approver_key_not_found", "authority_missing"):
-                raise
-            return None
-        return True
-
     async def _committed(self, path: str) -> bool | None:
         return True if (await self.parties.operator.get(path))["status"] == "committed" else None
+
+
+async def _approved(parties: Parties, path: str, signed: object) -> bool | None:
+    """As soon as the approver's key and authority have arrived from allocation."""
+    try:
+        await parties.approvers[0].post(f"{path}/approvals", signed)
+    except ProblemAnswer as problem:
+        if problem.code not in ("approver_key_not_found", "authority_missing"):
+            raise
+        return None
+    return True

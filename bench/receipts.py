@@ -14,7 +14,9 @@ from reserve.demo.parties import until
 WAIT_S = 10
 
 
-async def receipts(inventory: str, ledger: str, path: str, token: str, body: bytes, *, count: int, a_second: int) -> list[float]:
+async def receipts(
+    inventory: str, ledger: str, path: str, token: str, body: bytes, *, count: int, a_second: int, grade: str
+) -> list[float]:
     """Seconds from each draw's answer to its receipt, sorted. `inventory` and `ledger`: base URLs."""
     idle: list[tuple[Connection, Connection]] = []
 
@@ -25,7 +27,7 @@ async def receipts(inventory: str, ledger: str, path: str, token: str, body: byt
         answered = time.perf_counter()
         assert status == HTTPStatus.CREATED, answer
         place = msgspec.json.decode(answer)["place"]
-        while (got := await asking.get(f"/v1/receipts/{place}?wait={WAIT_S}"))[0] != HTTPStatus.OK:
+        while (got := await asking.get(f"/v1/receipts/{place}?wait={WAIT_S}&grade={grade}"))[0] != HTTPStatus.OK:
             assert b"receipt_not_ready" in got[1], got
         took = time.perf_counter() - answered
         idle.append((drawing, asking))

@@ -18,10 +18,12 @@ from bench.standing import standing
 from bench.state import state
 from bench.tables import tables
 from bench.tree import tree
+from bench.witnessed import witnessed
 from bench.writer import writer
 
 BENCHES: Mapping[str, Bench] = {
     "served": served,
+    "witnessed": witnessed,
     "requests": requests,
     "rounds": rounds,
     "state": state,

@@ -45,14 +45,14 @@ async def served(options: Options) -> AsyncGenerator[Figure]:
             releases = await release_stock(
                 parties, Path(folder), deployment.verifier_key, [f"bench-oxide-{number}" for number in range(STOCKPILES)]
             )
-            draws = _Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws" for release in releases], options)
+            draws = Draws(deployment, parties, endpoints, [f"/v1/releases/{release}/draws" for release in releases], options)
             async for each in _measure(draws):
                 yield each
             yield figure("memory_all_after_storms", sum(_memory(deployment).values()), "MiB", at_most=2_560)
             await draws.check()
 
 
-async def _measure(draws: "_Draws") -> AsyncGenerator[Figure]:
+async def _measure(draws: "Draws") -> AsyncGenerator[Figure]:
     bare = await _bare_load(draws.options)
     alone = await draws.storm("alone", clients=1, seconds=ONE_CLIENT_S)
     yield figure("draw_one_client_p50", alone.p50_ms, "ms", at_most=3, baseline=bare.p50_ms)
@@ -83,7 +83,7 @@ async def _measure(draws: "_Draws") -> AsyncGenerator[Figure]:
     await drain(draws.parties.auditor)
 
 
-class _Draws:
+class Draws:
     """Draws on a running deployment, counted."""
 
     def __init__(self, deployment: Deployment, parties: Parties, endpoints: Endpoints, paths: list[str], options: Options) -> None:
@@ -110,11 +110,12 @@ class _Draws:
         self._under_way += clients
         return load
 
-    async def receipts(self) -> list[float]:
+    async def receipts(self, count: int = RECEIPTS, a_second: int = RECEIPTS_A_SECOND, grade: str = "signed") -> list[float]:
+        """Seconds from each draw's answer to its receipt of that grade, sorted."""
         token = await self.parties.partners[PARTNER].token()
-        count = self.options.some(RECEIPTS)
+        count = self.options.some(count)
         inventory, ledger = self.endpoints.services["inventory"], self.endpoints.services["ledger"]
-        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=count, a_second=RECEIPTS_A_SECOND)
+        took_s = await receipts(inventory, ledger, self.paths[0], token, BODY, count=count, a_second=a_second, grade=grade)
         self._acknowledged += count
         return took_s
 

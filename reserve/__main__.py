@@ -177,7 +177,7 @@ def loan_schedule(
     start: Annotated[str, typer.Option(help="the day on which it is lent, such as 2024-01-31")],
     periods: Annotated[str, typer.Option(help="how many payments there are")],
     every: Annotated[str, typer.Option(help="1w, 2w, 1m, 2m, 3m, 4m, 6m or 1y")] = "1m",
-    day_count: Annotated[str, typer.Option(help="30/360, ACT/360, ACT/365F or ACT/ACT (ISDA)")] = "ACT/365F",
+    day_count: Annotated[str, typer.Option(help="30/360, 30E/360, ACT/360, ACT/365F or ACT/ACT (ISDA)")] = "ACT/365F",
     kind: Annotated[str, typer.Option(help="equal, equal_principal, bullet, balloon, interest_only, capitalised or step")] = "equal",
     interest_only: Annotated[str, typer.Option(help="first periods of which interest alone is paid")] = "0",
     capitalise: Annotated[str, typer.Option(help="first periods of which the interest is added to the principal")] = "0",
@@ -287,6 +287,17 @@ def recover(
     from reserve.commands.recover import recover as run
 
     typer.echo(json_text(run(service, data, documents)))
+
+
+@journal.command("tiles")
+def rebuild_tiles(data: Folder = HERE) -> None:
+    """Writes those tiles of the log that are missing, from what the ledger has recorded. What is there is never changed.
+
+    Exit code 1 if that is another tree than was signed.
+    """
+    from reserve.commands.recover import rebuild_tiles as run
+
+    typer.echo(json_text(run(data)))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reserve.options import HERE, AsJson, Folder, LogKey, PinnedLogKey, json_text
+from reserve.options import HERE, AsJson, Folder, LogKey, PinnedLogKey, Policies, json_text
 
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
@@ -19,15 +19,17 @@ def verify_receipt(
     file: Path,
     key: LogKey = None,
     data: Folder = HERE,
+    policy: Policies = None,
     against: Annotated[str | None, typer.Option(help="also ask the log at this address, without a token: https://reserve.example")] = None,
 ) -> None:
     """Says what a receipt proves, or which check failed. Needs no network.
 
-    With --against: and whether the log of today has it. Of a log that has become another one it writes what proves it to anyone.
+    With --policy: also whether enough witnesses vouch for it. With --against: also whether the log of today has it; of a log that has
+    become another one it writes what proves it to anyone.
     """
     from reserve.commands.receipt import verified
 
-    for name, value in verified(file, key, data, against).items():
+    for name, value in verified(file, key, data, policy or [], against).items():
         typer.echo(f"{name:<10} {value if value is not None else '-'}")
 
 
@@ -60,6 +62,7 @@ def verify_audit(
     data: Folder = HERE,
     state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
+    policy: Policies = None,
     url: Annotated[str | None, typer.Option(help="from another machine: the deployment's address, https://reserve.example")] = None,
     client: Annotated[str, typer.Option(help="as whom")] = "auditor-1",
     secret_file: Annotated[Path | None, typer.Option(help="with --url: a file with the client's secret")] = None,
@@ -83,6 +86,7 @@ def verify_audit(
             key=key,
             state=state,
             receipts=receipts,
+            policies=policy or [],
             url=url,
             client=client,
             secret_file=secret_file,

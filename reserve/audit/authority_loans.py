@@ -9,7 +9,7 @@ import msgspec
 from services.loans.events.equity import HoldingApproved, HoldingProposed, HoldingWrittenDown, HoldingWrittenOff
 from services.loans.events.loan import ActApproved, LoanApproved, LoanImported, LoanProposed
 from services.loans.events.material import DeferralApproved, MaterialLoanOffered, MaterialTermsApproved
-from services.loans.events.terms import AmendCondition, Amendment, Restructure, WriteOff
+from services.loans.events.terms import Accelerate, AmendCondition, Amendment, EndEnforcement, Refund, Reinstate, Restructure, WriteOff
 from shared.terms.acting import Approval
 
 
@@ -82,7 +82,9 @@ def _act(content: Amendment) -> tuple[str, int | None]:
     match content:
         case WriteOff():
             return "write_off", content.amount_minor
-        case AmendCondition() | Restructure():
+        case Refund():
+            return "amend_conditions", content.amount_minor
+        case AmendCondition() | Restructure() | Accelerate() | Reinstate() | EndEnforcement():
             return "amend_conditions", None
         case _:
             return "waive_condition", None

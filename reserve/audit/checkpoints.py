@@ -4,20 +4,23 @@ from collections.abc import Mapping, Sequence
 
 from reserve.audit.hashes import Tree
 from reserve.audit.report import Check, Cut, Findings
+from reserve.audit.witnesses import Witnesses
 from services.ledger.events import CheckpointSigned
 from shared.proofs.checkpoint import Checkpoint, open_checkpoint
+from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 
 class Checkpoints:
-    """`log_keys` are pinned."""
+    """`log_keys` are pinned, and so are `policies`, of who must have cosigned what is published."""
 
-    def __init__(self, findings: Findings, log_keys: Sequence[VerifierKey]) -> None:
+    def __init__(self, findings: Findings, log_keys: Sequence[VerifierKey], policies: Sequence[WitnessPolicy] = ()) -> None:
         self._findings = findings
         self._keys = log_keys
         self._signed: list[tuple[str, CheckpointSigned]] = []
         self._next = 0  # the first that the leaves have not reached
         self.by_root: dict[str, CheckpointSigned] = {}
+        self.witnesses = Witnesses(findings, log_keys, policies, self.by_root)
 
     def see(self, place: str, event: CheckpointSigned) -> None:
         look = self._findings.look

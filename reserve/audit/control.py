@@ -1,7 +1,7 @@
-"""Control: that nothing which moves value in inventory was done by one person.
+"""Control: that nothing which moves value was done by one person.
 
-Each such event stands in a command that one person proposed and another signed. The rule is in force from the first event on that shows it:
-what one person did before, in an older build, is listed and fails nothing.
+Each such event stands in a command that one person proposed and another signed. In each service the rule is in force from the first event
+on that shows it: what one person did before, in an older build, is listed and fails nothing.
 """
 
 from datetime import date, datetime
@@ -11,13 +11,25 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
+from reserve.audit.control_loans import Advances, LoanMoves
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from services.allocation import events as allocation
 from services.inventory import events as inventory
 from shared.journal.record import name_of
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
 
-SERVICE = "inventory"
+GRANTS = (
+    allocation.ConflictWithdrawn,
+    allocation.DecisionSuperseded,
+    allocation.AgreementSigned,
+    allocation.AgreementAmended,
+    allocation.AgreementEnded,
+    allocation.AgreementResumed,
+    allocation.DisruptionDeclared,
+    allocation.DisruptionRevised,
+    allocation.DisruptionEnded,
+)
 MOVES = (
     inventory.ProductRegistered,
     inventory.LotTakenIn,
@@ -27,13 +39,15 @@ MOVES = (
     inventory.RightMatured,
     inventory.DrawReturned,
     inventory.ReleaseCancelled,
+    inventory.DeliveryPostponed,
+    inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass
 
 
 class _Moved(msgspec.Struct, frozen=True):
     place: str
-    line: str
+    service: str
     command: str
     at: datetime
 
@@ -45,35 +59,40 @@ class Control:
         self._proposed: dict[tuple[str, str], CommandProposed] = {}  # (stream, proposal) ->
         self._signed: set[str] = set()  # commands
         self._moved: list[_Moved] = []
-        self._protected_g: dict[str, int] = {}
-        self._in_force_at: datetime | None = None
-        self._last: dict[str, str] = {}  # line -> the place of its last event
+        self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
+        self._advances = Advances(findings, approvers)
+        self._in_force_at: dict[str, datetime] = {}  # by service
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
-        if service != SERVICE:
+        if (moves := self._moves_of.get(service)) is None:
             return
-        line = f"{service}/{record.shard}"
-        self._last[line] = place
+        self._advances.see(place, record, event)
+        moved = moves(event)
         match event:
             case CommandProposed():
                 at = instant(record)
-                self._in_force_at = at if self._in_force_at is None else min(at, self._in_force_at)
+                self._in_force_at[service] = min(at, self._in_force_at.get(service, at))
                 self._proposed[record.stream, event.proposal] = event
-                same = record.stream in event.streams and _document_of(record, event) == event.document
+                same = record.stream in event.streams and _document_of(service, record, event) == event.document
                 self._findings.look(Check.CONTROL, same, place, "its document says something else")
             case CommandApproved():
                 self._signed.add(record.command_id)
                 self._see_approved(place, record, event)
-            case _ if not record.actor.startswith("service:") and self._moves(event):
-                self._moved.append(_Moved(place, line, record.command_id, instant(record)))
+            case inventory.DispatchCorrected():
+                self._findings.look(Check.CONTROL, bool(event.reason), place, "it was corrected without a reason")
+                self._findings.list_it(Check.CONTROL, place, f"{event.corrected_by} corrected {event.draw}: {event.reason}")
+            case _ if moved and not record.actor.startswith("service:"):
+                self._moved.append(_Moved(place, service, record.command_id, instant(record)))
 
     def finish(self) -> None:
         """All is seen that there is."""
+        self._advances.finish()
         for moved in self._moved:
             if moved.command in self._signed:
                 self._findings.look(Check.CONTROL, True, moved.place, "")
             else:
-                in_force = self._in_force_at is not None and moved.at >= self._in_force_at
+                since = self._in_force_at.get(moved.service)
+                in_force = since is not None and moved.at >= since
                 self._findings.under_rule(Check.CONTROL, in_force, moved.place, "one person did this")
 
     def _see_approved(self, place: str, record: Recorded, event: CommandApproved) -> None:
@@ -85,7 +104,13 @@ class Control:
             place, record, event.approval, purpose=CommandPaper.purpose, document=event.document, proposed_by=event.proposed_by
         )
 
-    def _moves(self, event: Any) -> bool:
+
+class _StockMoves:
+    def __init__(self) -> None:
+        self._protected_g: dict[str, int] = {}
+
+    def see(self, event: Any) -> bool:
+        """Whether it moves value, so that two people must have done it."""
         match event:
             case inventory.DrawWeighed():
                 return abs(event.weighed_g - event.mass_g) > event.mass_g * TOLERANCE
@@ -99,11 +124,30 @@ class Control:
                 return isinstance(event, MOVES)
 
 
-def _document_of(record: Recorded, event: CommandProposed) -> str:
+class _BookMoves:
+    def __init__(self) -> None:
+        self._lists: set[str] = set()  # in force
+
+    def see(self, event: Any) -> bool:
+        match event:
+            case allocation.ScreeningHitDecided() | allocation.ConsigneeHitDecided():
+                return event.outcome == "cleared"
+            case allocation.ScreeningListPutInForce():
+                replaces = event.list in self._lists
+                self._lists.add(event.list)
+                return replaces
+            case allocation.ScreeningListWithdrawn():
+                self._lists.discard(event.list)
+                return True
+            case _:
+                return isinstance(event, GRANTS)
+
+
+def _document_of(service: str, record: Recorded, event: CommandProposed) -> str:
     """The SHA-256 of what is signed, from what the event says."""
     paper = CommandPaper(
         proposal=event.proposal,
-        service=SERVICE,
+        service=service,
         streams=event.streams,
         act=event.act,
         command=event.command,

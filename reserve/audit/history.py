@@ -29,6 +29,8 @@ from reserve.audit.loans import Loans
 from reserve.audit.material import Material
 from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
+from reserve.audit.protecting import Protecting
+from reserve.audit.quorum import Quorums
 from reserve.audit.release_orders import ReleaseOrders
 from reserve.audit.release_orders import faults_of as faults_of_pins
 from reserve.audit.report import Check, Findings, Report
@@ -37,17 +39,23 @@ from reserve.audit.screening import Screening
 from reserve.audit.stock import Stock
 from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
-from services.ledger.events import CheckpointSigned
+from reserve.audit.uses import Uses
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
+from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
 
 
-async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = ()) -> Report:
-    """`log_keys` are the log's pinned verifier keys. `anchors`: what was kept of it from before."""
+async def audit(
+    evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = (), policies: Sequence[WitnessPolicy] = ()
+) -> Report:
+    """`log_keys` are the log's pinned verifier keys, `policies` are of its pinned witnesses, any of them enough. `anchors`: what was kept
+    of it from before."""
     note = await evidence.checkpoint()
     balances = await evidence.balances()
     recorded = await evidence.recorded()
     findings = Findings()
-    checkpoints = Checkpoints(findings, log_keys)
+    checkpoints = Checkpoints(findings, log_keys, policies)
+    witnesses = checkpoints.witnesses
     events = await _read_ledger(evidence, findings, checkpoints)
     cut = checkpoints.cut(note)
 
@@ -82,13 +90,15 @@ async def audit(evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Se
     ok = not any(result.failed for result in results)
     return Report(
         ok=ok,
-        anchored=ok and seen.held > 0,
+        anchored=ok and (seen.held > 0 or witnesses.size > 0),
         cut=cut,
         beyond=beyond,
         events=events + walk.events,
         checks=results,
         checkpoint=note,
         fork=await seen.fork(evidence, note, cut),
+        witnessed=witnesses.size,
+        witnessed_at=witnesses.at,
     )
 
 
@@ -103,6 +113,8 @@ async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Chec
                 event = journal.follow(shard, record)
                 if isinstance(event, CheckpointSigned):
                     checkpoints.see(f"{LEDGER}/{shard}/{record.position}", event)
+                elif isinstance(event, CheckpointWitnessed):
+                    checkpoints.witnesses.see(f"{LEDGER}/{shard}/{record.position}", event)
     return events
 
 
@@ -135,7 +147,7 @@ class _Walk:
         self._entries = _each(evidence.entries())
         self._entry: LedgerEntry | None = None  # the next
         self._forks: dict[str, tuple[str, str]] = {}  # line -> where it forks, and how
-        self._stock = Stock(findings, checkpoints.by_root)
+        self._stock = Stock(findings, checkpoints)
         self._held = Held(findings)
         self._owed = Owed(findings)
         self.books = Books(findings)
@@ -156,6 +168,9 @@ class _Walk:
         self.consignees = Consignees(findings)
         self.policies = Policies(findings, self.approvers)
         self.tenders = Tenders(findings, self.approvers)
+        self._uses = Uses(findings)
+        self._protecting = Protecting(findings, self.approvers)
+        self._quorums = Quorums(findings, self.approvers)
         self._release_orders = ReleaseOrders()
         self.tree = hashes.Tree()
         self.events = 0
@@ -192,6 +207,9 @@ class _Walk:
 
     def finish(self) -> None:
         self.rounds.finish()
+        self._quorums.finish()
+        self._uses.finish()
+        self._protecting.finish()
         self._given_back.finish()
         self.authority.finish()
         self._control.finish()
@@ -300,6 +318,8 @@ class _Walk:
         place = f"{line.name}/{record.position}"
         self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
         self._covered[line.name] = record.position
+        if fault is None:
+            self._checkpoints.witnesses.take_leaf(self.tree.size, place, record.recorded_at)
         if entry is not None:
             same = (entry.place, entry.event_hash) == (place, record.event_hash)
             self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
@@ -321,6 +341,9 @@ class _Walk:
             self.approvers.see(place, record, event)
             self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)
+            self._quorums.see(place, record, event)
+            self._uses.see(line.service, place, record, event)
+            self._protecting.see(place, record, event)
             self._given_back.see(place, record, event)
             self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)

@@ -13,6 +13,7 @@ import msgspec
 from reserve.audit.approvers import Approvers
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
+from services.loans.events.defaults import LoanAccelerated, ShortfallClaimed
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -24,6 +25,7 @@ from services.loans.events.loan import (
     DeliveryCredited,
     Figures,
     LoanApproved,
+    LoanClosed,
     LoanCommitted,
     LoanImported,
     LoanProposed,
@@ -32,7 +34,7 @@ from services.loans.events.loan import (
     RecoveryRecorded,
     Seen,
 )
-from services.loans.events.terms import AmendCondition, LoanTerms, WaiveCondition
+from services.loans.events.terms import AmendCondition, LoanTerms, Refund, WaiveCondition
 
 type _Paid = PaymentRecorded | DeliveryCredited | RecoveryRecorded
 
@@ -50,6 +52,8 @@ class _Loan(msgspec.Struct):
     references: set[str] = set()  # the bank's, of payments that count
     acts: dict[str, ActProposed] = {}
     waived: dict[str, date | None] = {}  # condition -> the last day
+    after: Figures | None = None  # of the last event that moved money
+    refunds: bool = False  # whether it was paid under a build that closes no loan which owes its borrower
 
 
 class Loans:
@@ -75,7 +79,18 @@ class Loans:
         if isinstance(change := getattr(event, "change", None), BookChange):
             faults = list(_book(loan, event, change, event.after))
             self._findings.look(Check.MONEY, not faults, place, "; ".join(faults))
+            loan.after = event.after
         match event:
+            case LoanAccelerated():
+                owed, due = _owed(event.after), event.after.due_minor
+                self._findings.look(Check.MONEY, owed == due, place, f"all has fallen due, and {due} of {owed} is")
+            case ShortfallClaimed():
+                owed = 0 if loan.after is None else _owed(loan.after)
+                fine = owed == event.claim_minor
+                self._findings.look(Check.MONEY, fine, place, f"{event.claim_minor} is claimed, and {owed} is owed")
+            case LoanClosed() if loan.after is not None and loan.after.credit_minor:
+                kept = f"{event.loan} is closed, and keeps {loan.after.credit_minor} of its borrower's"
+                self._findings.under_rule(Check.MONEY, loan.refunds, place, kept)
             case LoanApproved():
                 fine = event.document == loan.document and event.commitment_minor == loan.terms.commitment_minor
                 self._findings.look(Check.APPROVALS, fine, place, f"{event.loan} was not approved as it was proposed")
@@ -171,6 +186,10 @@ def _book(loan: _Loan, event: Any, change: BookChange, after: Figures) -> Iterat
             yield f"{what} come to {booked}, and the loan says {said}"
 
 
+def _owed(after: Figures) -> int:
+    return after.principal_minor + after.interest_minor + after.accrued_minor + after.default_interest_minor + after.fees_minor
+
+
 def _came_in(loan: _Loan, event: Any) -> tuple[int, int]:
     """Cash and goods, by what the event is about."""
     match event:
@@ -181,6 +200,7 @@ def _came_in(loan: _Loan, event: Any) -> tuple[int, int]:
         case PaymentRecorded() | RecoveryRecorded():
             loan.payments[event.payment] = event
             loan.references.add(event.reference)
+            loan.refunds = loan.refunds or event.due_first
             return event.amount_minor, 0
         case DeliveryCredited():
             loan.payments[event.payment] = event
@@ -193,5 +213,7 @@ def _came_in(loan: _Loan, event: Any) -> tuple[int, int]:
                 return 0, -reversed.amount_minor
             loan.references.discard(reversed.reference)
             return -reversed.amount_minor, 0
+        case ActApproved(content=Refund() as content):
+            return -content.amount_minor, 0
         case _:
             return 0, 0

@@ -112,9 +112,10 @@ class Policies:
         if gone and gone[-1].active != event.policy_version:
             yield f"{event.round} was opened under {name}, which version {gone[-1].version} had superseded"
         terms = version.terms
-        said = (terms.method, terms.quorum, terms.release_days, terms.carry_years, terms.protected_g.get(event.product, 0))
-        held = (event.method, event.quorum, event.release_days, event.carry_years, event.protected_g)
-        if said != held:
+        approvals = (terms.quorum, terms.quorum_days) == (event.quorum, event.quorum_days)
+        said = (terms.method, terms.release_days, terms.carry_years, terms.protected_g.get(event.product, 0))
+        held = (event.method, event.release_days, event.carry_years, event.protected_g)
+        if said != held or not approvals:
             yield f"{event.round} is not held as {name} says"
         if event.emergency is not None and (
             terms.emergency is None

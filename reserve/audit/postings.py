@@ -121,6 +121,7 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
     "loans.rate_reset.v1": _LOANS_BOOKS,
     "loans.fee_charged.v1": _LOANS_BOOKS,
     "loans.period_closed.v1": _LOANS_BOOKS,
+    "loans.loan_accelerated.v1": _LOANS_BOOKS,
     "loans.act_approved.v1": _LOANS_BOOKS,
     "loans.shares_subscribed.v1": _HOLDINGS_BOOKS,
     "loans.dividend_received.v1": _HOLDINGS_BOOKS,
@@ -137,20 +138,23 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 
 # Nothing moves by these. Nor by any of allocation: what it has decided, inventory and loans do.
 _STILL_OF_INVENTORY = """
-    product_registered protected_stock_set hold_put_on hold_lifted round_held round_freed authority_cited award_forwarded
+    product_registered protected_stock_set receipt_grade_set hold_put_on hold_confirmed hold_lifted round_held round_freed authority_cited
+    award_forwarded dispatch_corrected
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
     command_proposed command_approved command_withdrawn command_lapsed"""
 _STILL_OF_LOANS = """
-    facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released authority_cited
+    facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed
     act_withdrawn advance_requested advance_cleared advance_withdrawn arrears_changed ratio_reported loan_defaulted loan_repaid loan_closed
+    acceleration_notified default_cured cross_default_noted shortfall_claimed
     holding_proposed holding_approved holding_withdrawn holding_refused holding_valued write_down_proposed write_down_withdrawn
     material_loan_offered material_loan_withdrawn material_terms_proposed material_terms_approved material_loan_committed
     material_commitment_refused drawing_ended deferral_proposed deferral_approved return_assayed return_settled material_overdue
-    security_marked security_topped_up material_defaulted material_loan_closed
+    security_marked security_topped_up material_defaulted material_default_cured material_loan_closed
     project_fact_recorded project_fact_withdrawn project_watched
-    offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted"""
+    offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
+    command_proposed command_approved command_withdrawn command_lapsed"""
 STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"loans.{name}.v1" for name in _STILL_OF_LOANS.split()}
 
 _TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {"{product}": _PRODUCTS, "{currency}": _MONEY, "contained/{element}": _CONTAINED}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -27,6 +28,8 @@ class Check(StrEnum):
     ENTRIES = "the ledger's entries are the events"
     ROOTS = "the leaves give the signed roots"
     SIGNATURES = "the pinned key signed every checkpoint"
+    WITNESSED = "what is witnessed was signed before, and enough of the pinned witnesses vouch for it"
+    WITNESSED_TIMES = "nothing was recorded later than the pinned witnesses had seen it"
     COVERED = "every checkpoint covers what it says"
     POSTINGS = "the ledger posted what the events say"
     SUMS = "postings sum to zero on each side"
@@ -49,7 +52,7 @@ class Check(StrEnum):
     SCREENING = "nobody is given anything while a party is on a list, and nobody reviews what they had a part in"
     ANCHORS = "what was seen of this log before still stands in it"
     APPROVALS = "approvers other than the proposer signed it"
-    CONTROL = "nothing that moves value in inventory was done by one person"
+    CONTROL = "nothing that moves value was done by one person"
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -63,7 +66,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     checked: int
     failed: int
     failures: tuple[Failure, ...]  # the first ones
-    listed: tuple[Failure, ...] = ()  # the first ones of an old history that break a rule which came into force after them: no failures
+    listed: tuple[Failure, ...] = ()  # the first corrections, and what breaks a rule which came into force after it: no failures
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -75,8 +78,8 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`anchored`: something that was seen of this log before was held against it. `fork`: two notes of the log's key that cannot both be
-    true, as a proof for anyone."""
+    """`anchored`: something that was seen of this log before was held against it, or pinned witnesses vouch for it. `fork`: two notes of
+    the log's key that cannot both be true, as a proof for anyone."""
 
     ok: bool
     anchored: bool
@@ -86,6 +89,8 @@ class Report(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
     checkpoint: str | None = None  # the signed note of the cut
     fork: ForkProof | None = None
+    witnessed: int = 0  # leaves that the pinned witnesses vouch for; what comes after them, only the log's key says
+    witnessed_at: datetime | None = None  # when they last did
 
 
 class Findings:
@@ -113,7 +118,12 @@ class Findings:
         """One that breaks a rule: a failure once the rule is in force, and listed before."""
         if in_force:
             self.look(check, False, place, what)
-        elif len(self._listed[check]) < KEPT_FAILURES:
+        else:
+            self.list_it(check, place, what)
+
+    def list_it(self, check: Check, place: str, what: str) -> None:
+        """One that a reader is to see, and that breaks no rule in force."""
+        if len(self._listed[check]) < KEPT_FAILURES:
             self._listed[check].append(Failure(place, what))
 
     def results(self) -> tuple[CheckResult, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.pins import Pins
 from reserve.audit.report import Check, Findings
 from services.inventory.events import (
@@ -14,6 +15,7 @@ from services.inventory.events import (
     DrawDispatched,
     DrawReturned,
     GateEvidence,
+    ReceiptGradeSet,
     ReleaseCancelled,
     ReleaseExtended,
     ReleaseLapsed,
@@ -21,9 +23,9 @@ from services.inventory.events import (
     StockDrawn,
     StockReleased,
 )
-from services.ledger.events import CheckpointSigned
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 
-_RECEIPT_GATE = "ledger_receipt"
+_RECEIPT_GATE, _WITNESSED_GATE = "ledger_receipt", "witnessed_receipt"
 _ROOT = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -37,12 +39,13 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stock:
-    """All stockpiles. `checkpoints`: the ledger's, by root."""
+    """All stockpiles."""
 
-    def __init__(self, findings: Findings, checkpoints: Mapping[str, CheckpointSigned]) -> None:
+    def __init__(self, findings: Findings, checkpoints: Checkpoints) -> None:
         self._findings = findings
         self._pins = Pins()
         self._checkpoints = checkpoints
+        self._witnessed: set[str] = set()  # products whose goods leave on a witnessed receipt alone
         self._releases: dict[str, _Open] = {}
         self._gone: dict[str, str] = {}  # release -> how its rest went back
         self._draws: dict[str, tuple[str, str]] = {}  # drawn goods that are still here: draw -> (partner, place)
@@ -67,6 +70,8 @@ class Stock:
                 self._releases[event.release] = msgspec.structs.replace(release, expires_on=event.expires_on)  # see `held.py`
             case ReleaseLapsed() | ReleaseCancelled():
                 self._give_back(place, effective_on, event)
+            case ReceiptGradeSet():
+                (self._witnessed.add if event.grade == "witnessed" else self._witnessed.discard)(event.product)
             case DrawDispatched():
                 self._dispatch(place, event)
             case DrawDelivered():
@@ -124,22 +129,27 @@ class Stock:
             self._findings.look(Check.DISPATCHES, False, place, f"{event.draw} is no draw of {event.partner} that is here")
             return
         self._under_way[event.draw] = (event.partner, event.weighed_g, event.carrier)
-        gate = next((gate for gate in event.gates if gate.gate == _RECEIPT_GATE), None)
-        fault = "no ledger receipt was shown" if gate is None else self._fault_of(gate, drawn_at)
-        self._findings.look(Check.DISPATCHES, fault is None, place, f"{event.draw}: {fault}")
+        needed: dict[str, Mapping[str, CheckpointSigned | CheckpointWitnessed]] = {_RECEIPT_GATE: self._checkpoints.by_root}
+        if event.product in self._witnessed:
+            needed[_WITNESSED_GATE] = self._checkpoints.witnesses.by_root
+        for name, checkpoints in needed.items():
+            gate = next((gate for gate in event.gates if gate.gate == name), None)
+            fault = f"no {name} was shown" if gate is None else _fault_of(gate, drawn_at, checkpoints)
+            self._findings.look(Check.DISPATCHES, fault is None, place, f"{event.draw}: {fault}")
 
-    def _fault_of(self, gate: GateEvidence, drawn_at: str) -> str | None:
-        """The evidence names a root, which nobody knows before it is signed, and the draw, which that root must cover."""
-        found = _ROOT.search(gate.evidence)
-        checkpoint = self._checkpoints.get(found[0]) if found else None
-        if checkpoint is None:
-            return f"the evidence names no checkpoint of the ledger: {gate.evidence}"
-        if drawn_at not in gate.evidence.split():
-            return f"the evidence is not of {drawn_at}: {gate.evidence}"
-        line, _, position = drawn_at.rpartition("/")
-        if checkpoint.covers.get(line, 0) < int(position):
-            return f"{drawn_at} is not among the first {checkpoint.size} leaves"
-        return None
+
+def _fault_of(gate: GateEvidence, drawn_at: str, checkpoints: Mapping[str, CheckpointSigned | CheckpointWitnessed]) -> str | None:
+    """The evidence names a root, which nobody knows before it is signed, and the draw, which that root must cover."""
+    found = _ROOT.search(gate.evidence)
+    checkpoint = checkpoints.get(found[0]) if found else None
+    if checkpoint is None:
+        return f"the evidence names no such checkpoint of the ledger: {gate.evidence}"
+    if drawn_at not in gate.evidence.split():
+        return f"the evidence is not of {drawn_at}: {gate.evidence}"
+    line, _, position = drawn_at.rpartition("/")
+    if checkpoint.covers.get(line, 0) < int(position):
+        return f"{drawn_at} is not among the first {checkpoint.size} leaves"
+    return None
 
 
 def _fault_of_draw(release: _Open, event: StockDrawn | RightAssigned, left_g: int, parts_g: int) -> str | None:

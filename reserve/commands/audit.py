@@ -18,23 +18,25 @@ from reserve.client import Client, ProblemAnswer
 from reserve.commands.caller import caller_at
 from reserve.commands.failure import fail
 from reserve.commands.forks import write_fork
-from reserve.commands.receipt import log_key
+from reserve.commands.receipt import log_key, witness_policy
 from reserve.commands.token import client_of
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.delivery.tokens import TokenUnavailable
 from shared.engines.private_files import write_private
 from shared.proofs.checkpoint import parse_checkpoint
+from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey, parse_note
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: where the last checkpoint that held is kept. `receipts`: a folder of them. With `url`, no file of `folder` is read but the
-    pinned key, if it is not given."""
+    """`state`: where the last checkpoint that held is kept. `receipts`: a folder of them. `policies`: who must have cosigned. With `url`,
+    no file of `folder` is read but the pinned key, if it is not given."""
 
     folder: Path
     key: str | None = None
     state: Path | None = None
     receipts: Path | None = None
+    policies: Sequence[Path] = ()
     url: str | None = None
     client: str = "auditor-1"
     secret_file: Path | None = None
@@ -50,7 +52,7 @@ def verify(asked: Asked) -> Report:
         client = client_of(asked.folder, asked.client)
     else:
         client = caller_at(asked.url, asked.client, asked.secret_file, asked.token_file)
-    report = asyncio.run(_verify(client, pinned, anchors))
+    report = asyncio.run(_verify(client, pinned, anchors, [witness_policy(file) for file in asked.policies]))
     if report.fork is not None:
         write_fork(report.fork, asked.state or asked.receipts or asked.folder)
     if report.ok and report.checkpoint is not None and asked.state is not None:
@@ -58,10 +60,10 @@ def verify(asked: Asked) -> Report:
     return report
 
 
-async def _verify(client: Client, pinned: VerifierKey, anchors: Sequence[Anchor]) -> Report:
+async def _verify(client: Client, pinned: VerifierKey, anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
     async with client:
         try:
-            return await audit(LiveEvidence(client), [pinned], anchors)
+            return await audit(LiveEvidence(client), [pinned], anchors, policies)
         except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
             fail(f"the audit could not be finished: {error!r}")
 
@@ -111,7 +113,12 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
     if report.ok and not report.anchored:
-        verdict += ", and nobody else is known to have seen this history (--state, --receipts)"
+        verdict += ", and nobody else is known to have seen this history (--state, --receipts, --policy)"
+    if report.witnessed_at is not None:
+        last = report.witnessed_at.isoformat()
+        console.print(f"the pinned witnesses vouch for the first {report.witnessed:,} leaves, and for when they were there; last at {last}")
+    else:
+        console.print("times are not checkable: no pinned witness vouches for them (--policy)")
     if report.beyond:
         console.print(f"{report.beyond:,} events are not covered by the checkpoint yet: nothing is said of them")
     console.print(f"{verdict}, audited in {seconds:.1f} s")

@@ -1,6 +1,8 @@
 """`reserve receipt verify`: whether a receipt proves what it says, with nothing but the log's key; and whether it stands in the log."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,18 @@ from services.ledger.receipt import ReceiptInvalid, VerifiedReceipt, verify_rece
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.encoding import encode_base64
 from shared.proofs.fork import Consistency, ForkProof
+from shared.proofs.policy import WitnessPolicy, parse_policy
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_verifier_key
 
 
-def verified(file: Path, key: str | None, folder: Path, against: str | None = None) -> dict[str, Any]:
+def verified(file: Path, key: str | None, folder: Path, policies: Sequence[Path] = (), against: str | None = None) -> dict[str, Any]:
     """What the receipt proves, as names and values. Ends the command with the check that failed, exit code 1."""
     try:
         text = file.read_bytes()
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     try:
-        receipt = verify_receipt(text, [pinned := log_key(key, folder)])
+        receipt = verify_receipt(text, [pinned := log_key(key, folder)], *map(witness_policy, policies))
     except ReceiptInvalid as error:
         fail(f"{file} proves nothing: check {error.check} failed ({error.code}): {error.detail}", CHECK_FAILED)
     proven = _proven(receipt)
@@ -70,6 +73,16 @@ def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey
         fail(f"{where}: {error} (accepted: name+id+base64, as the ledger gives it out)")
 
 
+def witness_policy(file: Path) -> WitnessPolicy:
+    """Who has to have cosigned, as pinned in a file."""
+    try:
+        return parse_policy(file.read_text())
+    except OSError as error:
+        fail(f"--policy: {file}: {error.strerror}")
+    except ValueError as error:
+        fail(f"--policy: {file}: {error} (accepted: a C2SP tlog-policy)")
+
+
 def _proven(receipt: VerifiedReceipt) -> dict[str, Any]:
     event = msgspec.json.decode(receipt.opening.event) if receipt.opening.event is not None else {}
     return {
@@ -80,4 +93,10 @@ def _proven(receipt: VerifiedReceipt) -> dict[str, Any]:
         "log": receipt.checkpoint.origin,
         "log_size": receipt.head.size,
         "grade": str(receipt.grade),
-    }
+    } | _vouched(receipt)
+
+
+def _vouched(receipt: VerifiedReceipt) -> dict[str, Any]:
+    if (witnessed := receipt.witnessed) is None:
+        return {}
+    return {"witnesses": ", ".join(sorted(witnessed.cosignatures)), "witnessed": datetime.fromtimestamp(witnessed.at, UTC).isoformat()}

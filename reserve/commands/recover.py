@@ -13,6 +13,8 @@ from reserve.commands.token import client_of
 from reserve.operate.copies import LEDGER, KafkaCopy, LedgerCopy, document_of, taken_by_readers
 from reserve.operate.recover import AnotherHistory, HeldByNobody, Recovered
 from reserve.operate.recover import recover as run
+from reserve.operate.tiles import rebuild_tiles as write_missing_tiles
+from services.ledger.tiles import ForkDetected
 from services.registry import service
 from shared.delivery.broker import BrokerUnreachable
 from shared.delivery.kafka_broker import KafkaBroker
@@ -52,3 +54,21 @@ async def _recover(name: str, url: str, kafka: str, client: Client, documents: P
         ledger = None if name == LEDGER else LedgerCopy(client, name)
         readers = await taken_by_readers(client, name)
         return await run(found, journal, KafkaCopy(KafkaBroker(kafka), name), ledger, readers, find)
+
+
+def rebuild_tiles(folder: Path) -> dict[str, int]:
+    """How many leaves were signed, and how many tiles of them were missing."""
+
+    async def run() -> dict[str, int]:
+        async with await open_pool(owner_url(folder), LEDGER, size=1) as pool:
+            signed, missing = await write_missing_tiles(pool, folder / "ledger" / "tiles")
+        return {"leaves": signed.size, "missing": missing}
+
+    try:
+        return asyncio.run(run())
+    except ForkDetected as error:
+        fail(f"nothing was changed that is held: {error}", CHECK_FAILED)
+    except BlockingIOError:
+        fail("the ledger is writing tiles: repeat it", CHECK_FAILED)
+    except (Unreachable, OSError, asyncpg.PostgresError) as error:
+        fail(f"the database does not answer: {error!r}", CHECK_FAILED)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, assert_never
 
 import msgspec
+from msgspec import UNSET
 
 from services.allocation.domain.decisions.contradictions import not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
@@ -19,7 +20,19 @@ from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.papers import DeferralPaper, HoldingPaper, LoanActPaper, LoanPaper, MaterialTermsPaper, WriteDownPaper
 from services.loans.domain.standing.currencies import MINOR_DIGITS, decimal_text
-from services.loans.events.terms import AmendCondition, Restructure, WaiveCondition, WaiveCovenant, WriteOff
+from services.loans.events.terms import (
+    Accelerate,
+    AmendCondition,
+    EndEnforcement,
+    LoanTerms,
+    Refund,
+    Reinstate,
+    Restructure,
+    ScheduleTerms,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
 from shared.journal.record import canonical
 from shared.terms.countersigning import CommandPaper
 from shared.terms.papers import Paper, UnreadablePaper, read_paper
@@ -145,6 +158,7 @@ def _of_command(document: CommandPaper) -> list[tuple[str, str]]:
     about = ((name, _text_of(value)) for name, value in document.command.items() if name != "type" and value is not None)
     return [
         ("act", f"{document.act}, in {document.service}"),
+        ("command", _text_of(document.command.get("type"))),  # an act has several: to sign an agreement, and to end it
         ("of", ", ".join(document.streams)),
         *about,
         ("proposed", f"on {document.proposed_on} by {document.proposed_by}"),
@@ -169,7 +183,14 @@ def _of_loan(document: LoanPaper) -> list[tuple[str, str]]:
         *((f"condition {each.name}", each.text) for each in terms.precedents),
         *((f"after {each.name}", f"{each.text}, by {each.due}") for each in terms.subsequents),
         *((f"covenant {each.kind}", f"{each.minimum} at least") for each in terms.covenants),
+        ("default", _default(terms)),
     ]
+
+
+def _default(terms: LoanTerms) -> str:
+    days = terms.acceleration_notice_days
+    falls_due = "never falls due at once" if days is None else f"all may fall due {days} days after it is declared"
+    return f"{falls_due}; {'also' if terms.cross_default else 'not'} for another loan's default"
 
 
 def _of_act(document: LoanActPaper) -> list[tuple[str, str]]:
@@ -185,6 +206,14 @@ def _of_act(document: LoanActPaper) -> list[tuple[str, str]]:
             does = f"{_schedule(schedule)}; {'the rate as before' if rate is None else f'{rate} % a year'}; {overdue}"
         case WriteOff(amount_minor=amount, on=day):
             does = f"{amount} minor units of the loan's currency, on {day}"
+        case Accelerate(on=day):
+            does = f"all of it falls due on {day}, unless its default is cured before"
+        case Reinstate():
+            does = "a default is taken back: it is owed by its schedule, as if it had never fallen due at once"
+        case EndEnforcement():
+            does = "its security is realised: what is still owed is a claim"
+        case Refund(amount_minor=amount, reference=reference, on=day):
+            does = f"{amount} minor units of the loan's currency go back to the borrower on {day}, as {reference}"
         case _:
             assert_never(document.content)
     named = str(msgspec.to_builtins(document.content)["type"])
@@ -225,6 +254,10 @@ def _of_material_terms(document: MaterialTermsPaper) -> list[tuple[str, str]]:
         ("due", f"{terms.due_on} at {terms.return_place}"),
         ("premium", f"{premium.base_pct} %, and {premium.step_pct} % for each {premium.step_days} days begun"),
         ("security", f"{terms.security.kind}, {_money(terms.security.value_minor, terms.currency)}, cover {terms.security.required_cover}"),
+        (
+            "calls",
+            "have no day" if terms.security.call_days is None else f"met within {terms.security.call_days} days, or it is in default",
+        ),
         ("deferral", f"{terms.deferral_pct} % each, on: {', '.join(terms.deferral_conditions) or 'no condition'}"),
         ("decision", document.decision),
     ]
@@ -256,7 +289,7 @@ def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
         ("rule", ", ".join([method.rule, *inside]) + (f", restraint {method.restraint}" if method.restraint is not None else "")),
         ("caps", ", ".join(caps) or "none"),
         ("protected", ", ".join(f"{mass_g} g of {product}" for product, mass_g in sorted(terms.protected_g.items())) or "nothing more"),
-        ("approvals", ", ".join(steps)),
+        ("approvals", f"{', '.join(steps)}, of what is decided in {terms.quorum_days} days"),
         (
             "emergency",
             "none"
@@ -270,8 +303,11 @@ def _of_policy(document: PolicyDocument) -> list[tuple[str, str]]:
     ]
 
 
-def _schedule(schedule: Any) -> str:
-    return f"{schedule.kind}, {schedule.periods} periods of {schedule.every} from {schedule.start}, {schedule.day_count}"
+def _schedule(schedule: ScheduleTerms) -> str:
+    due = f"due days by the calendar {schedule.calendar}, {'following' if schedule.business_days is UNSET else schedule.business_days}"
+    runs = "moved days" if schedule.adjust_accrual is True else "unmoved days"
+    periods = f"{schedule.kind}, {schedule.periods} periods of {schedule.every} from {schedule.start}"
+    return f"{periods}, {schedule.day_count} between {runs}; {due}"
 
 
 def _money(amount_minor: int, currency: str) -> str:
@@ -286,6 +322,7 @@ def _of_instrument(document: InstrumentPaper) -> list[tuple[str, str]]:
     limits = [] if document.limit_g is None else [f"{document.limit_g} g"]
     if document.limit_minor is not None:
         limits.append(f"{document.limit_minor} minor units of {document.currency}")
+    days = "" if document.window_days is None else f", of all that is done in {document.window_days} days"
     return [
         ("registers", f"{document.instrument}, {document.kind}: {document.title}"),
         ("of", document.office),
@@ -293,7 +330,7 @@ def _of_instrument(document: InstrumentPaper) -> list[tuple[str, str]]:
         ("holder", document.holder),
         ("acts", ", ".join(document.acts)),
         ("products", ", ".join(document.products) or "all"),
-        ("limits", " and ".join(limits) or "none"),
+        ("limits", f"{' and '.join(limits) or 'none'}{days}"),
         ("valid", f"{document.valid_from} to {document.valid_until}"),
         ("delegation", "may be delegated" if document.may_sub_delegate else "may not be delegated"),
     ]

@@ -8,8 +8,9 @@ import uvicorn
 from reserve.commands.failure import fail
 from reserve.commands.receipt import log_key
 from reserve.witness.app import create_app
-from reserve.witness.keys import WitnessKeysUnsafe, make_keys, open_keys
+from reserve.witness.keys import make_keys, open_keys
 from reserve.witness.witness import Witness
+from services.ledger.signers import KeyUnsafe
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 
@@ -31,7 +32,7 @@ def serve(folder: Path, logs: list[str], host: str, port: int) -> None:
         trusted.setdefault(key.name, []).append(key)
     try:
         witness = Witness(folder / "seen", open_keys(folder), trusted, time.time)
-    except WitnessKeysUnsafe as error:
+    except KeyUnsafe as error:
         fail(f"DIR: {error}")
     except BlockingIOError:
         fail(f"DIR: another witness runs on {folder}")

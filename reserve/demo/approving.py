@@ -32,9 +32,13 @@ def signer_of(stage: Stage, subject: str, key_file: Path | None = None) -> Signe
 
 async def in_stock(stage: Stage, path: str, body: Any) -> Any:
     """What the depot's operator proposes in inventory, and the first approver signs."""
+    return await by_two(stage, stage.parties.depot_operator, f"/inventory/v1/{path}", body)
+
+
+async def by_two(stage: Stage, proposer: Client, path: str, body: Any) -> Any:
+    """What somebody proposes, and the first approver signs: the proposal, done."""
     approver = stage.parties.approvers[0]
-    signer = signer_of(stage, await subject_of(approver))
-    return await countersigned(stage.parties.depot_operator, f"/inventory/v1/{path}", body, approver, signer)
+    return await countersigned(proposer, path, body, approver, signer_of(stage, await subject_of(approver)))
 
 
 async def kept_document(stage: Stage, reader: Client, document: str) -> Path:

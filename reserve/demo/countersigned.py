@@ -17,6 +17,11 @@ async def countersigned(proposer: Client, path: str, body: Any, approver: Client
     return await sign_proposal(path.split("/")[1], proposed["proposal"], approver, signer)
 
 
+def followed(signed: Any, event: str) -> Any:
+    """The event of this type that stands after a signature."""
+    return next(each for each in signed["followed"] if each["type"] == event)
+
+
 async def sign_proposal(service: str, proposal: str, approver: Client, signer: Signer) -> Any:
     """As whoever signs does it: the document is fetched, read, signed on their machine, and the signature sent."""
     path = f"/{service}/v1/proposals/{proposal}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reserve.demo.approving import approve, in_stock
+from reserve.demo.approving import approve, by_two, in_stock
 from reserve.demo.books import of_loan, tie_out
 from reserve.demo.loan_scenario import (
     BASIS_MINOR,
@@ -39,7 +39,8 @@ FACTS = f"/loans/v1/projects/{PROJECT}/facts"
 async def open_facility(stage: Stage) -> None:
     """Limits are a tree: what is committed counts under its project, its element and so on, and under all that is above them."""
     limits = [{"key": key, "parent": parent, "limit_minor": limit_minor} for key, parent, limit_minor in FACILITY_LIMITS]
-    await stage.parties.admin.post("/loans/v1/facilities", {"facility": FACILITY, "limits": limits, "authority": FACILITY_ACT})
+    opening = {"facility": FACILITY, "limits": limits, "authority": FACILITY_ACT}
+    await by_two(stage, stage.parties.admin, "/loans/v1/facilities", opening)
     rows = [(key.replace("_", " "), money(limit_minor)) for key, _, limit_minor in FACILITY_LIMITS]
     stage.screen.table("The Facility and its limits (invented, but for the A$4bn)", ("commitments under", "at most"), [rows])
     too_much = await refusal_of(stage.parties.operator.post("/loans/v1/loans", LOAN_TERMS | {"commitment_minor": BEYOND_ITS_LIMIT_MINOR}))
@@ -91,8 +92,9 @@ async def wait_for_offtake(stage: Stage) -> None:
     stage.screen.table("The conditions, worked out each time that something is established", columns, [rows])
     stage.screen.say("Inventory recorded the right for its own ends. Loans heard of it, saw the condition met, and cleared the advance.")
 
-    paid = await operator.post(pay, {"paid_on": today})
-    stage.screen.say(f"Paid: {money(paid['amount_minor'])}. What was seen of each condition is kept with it, for good.")
+    stage.screen.refused("Who has asked for it pays it", await refusal_of(operator.post(pay, {"paid_on": today})))
+    paid = await stage.parties.depot_operator.post(pay, {"paid_on": today})
+    stage.screen.say(f"Paid by another person: {money(paid['amount_minor'])}. What was seen of each condition is kept with it, for good.")
     await _show_schedule(stage)
     await tie_out(stage)
 
@@ -122,7 +124,8 @@ async def pay_in_time(stage: Stage) -> None:
 async def be_told_late(stage: Stage) -> None:
     """A payment counts for the day that it was received, whenever it is told. How the loan stood, as was known then, stays answerable."""
     path, auditor = _path(stage), stage.parties.auditor
-    overdue_minor = await _come_to_be_due(stage, periods=2)
+    await _come_to_be_due(stage, periods=2)
+    overdue_minor = (await auditor.get(f"{path}/standing", on=SECOND_DUE.isoformat()))["figures"]["due_minor"]  # before it bore interest
     before = await auditor.get(f"{path}/standing", on=DAY_OF_REMINDER.isoformat())
     known_at = stage.clock.now.isoformat()
     await _pay(stage, "bank-2026-0810", overdue_minor, SECOND_DUE.isoformat())
@@ -158,7 +161,7 @@ async def repay_in_kind(stage: Stage) -> None:
         "until": "2027-12-31",
         "authority": FACILITY_ACT,
     }
-    await operator.post(f"{path}/offtakes", agreed)
+    await by_two(stage, operator, f"{path}/offtakes", agreed)
     delivery = {
         "depot": PORT_SELBY,
         "units": DELIVERED_UNITS,

@@ -93,6 +93,7 @@ LENDING = "lending"
 LENT_TO = "EU"
 LENDING_LIMITS = (("total", None, 20 * MILLION), ("partner/EU", "total", 2 * MILLION), ("element/Sb", "total", 10 * MILLION))
 PRICE_MINOR, RISEN_PRICE_MINOR = "7.5", "9.75"  # a contained gram of antimony
+OWN_PRICE_MINOR = "0.1"  # that somebody would like it settled at
 
 LENT: Product = ANTIMONY
 LENT_G = 20 * T

@@ -3,8 +3,9 @@
 from typing import Any
 
 from reserve.client import ProblemAnswer
-from reserve.demo.approving import approve
+from reserve.demo.approving import approve, by_two
 from reserve.demo.books import of_material_loan, tie_out
+from reserve.demo.countersigned import followed
 from reserve.demo.loan_scenario import (
     DAILY_G,
     DEFERRED_TO,
@@ -21,6 +22,7 @@ from reserve.demo.loan_scenario import (
     NOT_NAMED,
     OUTAGE,
     OWN_CONTENT,
+    OWN_PRICE_MINOR,
     PRICE_MINOR,
     REJECTED_CONTENT,
     REJECTED_UNITS,
@@ -84,7 +86,8 @@ async def agree_terms(stage: Stage) -> None:
     """Title will pass, so what is lent is credit: it is priced, secured, and charged to the partner's limit."""
     operator, path = stage.parties.operator, _path(stage)
     limits = [{"key": key, "parent": parent, "limit_minor": limit_minor} for key, parent, limit_minor in LENDING_LIMITS]
-    await stage.parties.admin.post("/loans/v1/facilities", {"facility": LENDING, "limits": limits, "authority": FACILITY_ACT})
+    opening = {"facility": LENDING, "limits": limits, "authority": FACILITY_ACT}
+    await by_two(stage, stage.parties.admin, "/loans/v1/facilities", opening)
     await _quote(stage, PRICE_MINOR)
     proposed = await operator.post(f"{path}/terms", MATERIAL_TERMS)
     approved = await approve(stage, stage.parties.approvers[0], f"{path}/terms", f"{path}/approvals")
@@ -122,9 +125,9 @@ async def call_security(stage: Stage) -> None:
     """The price has risen, so the security that was enough is so no longer."""
     operator, path = stage.parties.operator, _path(stage)
     await _quote(stage, RISEN_PRICE_MINOR)
-    marked = await operator.post(
-        f"{path}/security/marks", {"price_minor": RISEN_PRICE_MINOR, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
-    )
+    mark = {"price_minor": RISEN_PRICE_MINOR, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
+    signed = await by_two(stage, operator, f"{path}/security/marks", mark)
+    marked = followed(signed, "loans.security_marked.v1")
     topped_up = await operator.post(f"{path}/security/top-ups", {"amount_minor": TOP_UP_MINOR, "reference": "letter of credit, amended"})
     stage.screen.say(
         f"Antimony costs 30% more. What is owed is worth {money(marked['owed_minor'])}, the security counts "
@@ -154,15 +157,18 @@ async def return_goods(stage: Stage) -> None:
     stage.screen.refused(f"The {PARTNER} brings {mass(6 * RETURN_UNIT_G)}", much)
     poor = await operator.post(f"{path}/returns", _goods(stage, REJECTED_UNITS, OWN_CONTENT, "EU-27-1"))
     found = _assay(stage, REJECTED_CONTENT, "SAO-27-311", fit=False)
-    rejected = await operator.post(f"{path}/returns/{poor['returned']}/assays", found | {"by": "independent"})
+    signed = await by_two(stage, operator, f"{path}/returns/{poor['returned']}/assays", found | {"by": "independent"})
+    rejected = followed(signed, "loans.return_rejected.v1")
     stage.screen.say(
         f"{mass(poor['mass_g'])} come back at {OWN_CONTENT} by the {PARTNER}'s own assay. The Reserve's finds {REJECTED_CONTENT}: "
-        f"{rejected['reason'].split(' by ')[0]}, [red]{rejected['status']}[/], and all is owed as before."
+        f"{rejected['reason'].split(' by ')[0]}, [red]rejected[/], and all is owed as before."
     )
     sound = await operator.post(f"{path}/returns", _goods(stage, RETURN_UNITS, OWN_CONTENT, "EU-27-2"))
     assays = f"{path}/returns/{sound['returned']}/assays"
-    split = await operator.post(assays, _assay(stage, INDEPENDENT_CONTENT, "SAO-27-312") | {"by": "independent"})
-    settled = await operator.post(assays, _assay(stage, UMPIRE_CONTENT, "UMP-27-9", "an umpire (invented)") | {"by": "umpire"})
+    independent = _assay(stage, INDEPENDENT_CONTENT, "SAO-27-312") | {"by": "independent"}
+    split = followed(await by_two(stage, operator, assays, independent), "loans.return_assayed.v1")
+    umpire = _assay(stage, UMPIRE_CONTENT, "UMP-27-9", "an umpire (invented)") | {"by": "umpire"}
+    settled = followed(await by_two(stage, operator, assays, umpire), "loans.return_settled.v1")
     with stage.screen.waiting("inventory takes it in, and the loan is credited"):
         credited = await until("the return to be credited", lambda: _credited(stage, sound["returned"]))
     stage.screen.say(
@@ -187,11 +193,14 @@ async def return_goods(stage: Stage) -> None:
 
 
 async def settle_rest(stage: Stage) -> None:
-    """The last lot is not worth a voyage: it is paid, at the price that the terms name."""
+    """The last lot is not worth a voyage: it is paid, at the price that the terms name, and at no other."""
     before = await _partner_limit(stage)
     owed_g = (await _loan(stage))["owed_g"]
-    body = {"price_minor": RISEN_PRICE_MINOR, "source": "the mean of May (invented)", "reference": "bank-2027-0520"}
-    paid = await stage.parties.operator.post(f"{_path(stage)}/cash-settlement", body)
+    operator, path = stage.parties.operator, f"{_path(stage)}/cash-settlement"
+    body = {"price_minor": RISEN_PRICE_MINOR, "source": MATERIAL_TERMS["cash_basis"], "reference": "bank-2027-0520"}
+    cheap = await refusal_of(operator.post(path, body | {"price_minor": OWN_PRICE_MINOR}))
+    stage.screen.refused(f"Settling it at {OWN_PRICE_MINOR} cents a gram", cheap)
+    paid = followed(await by_two(stage, operator, path, body), "loans.material_cash_settled.v1")
     with stage.screen.waiting("the facility hears of it"):
         after = await until("the headroom to be back", lambda: _less_committed(stage, before["committed_minor"]))
     stage.screen.say(
@@ -233,7 +242,7 @@ def _assay(stage: Stage, content: str, report: str, laboratory: str = LABORATORY
 
 async def _quote(stage: Stage, price_minor: str) -> None:
     quote = {"asset": "contained/Sb", "rate": price_minor, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
-    await stage.parties.operator.post(f"/loans/v1/facilities/{LENDING}/rates", quote)
+    await by_two(stage, stage.parties.operator, f"/loans/v1/facilities/{LENDING}/rates", quote)
 
 
 async def _owed(stage: Stage, on: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import msgspec
 from reserve.audit.history import audit
 from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
+from reserve.demo.attack import rewrite_and_be_found
 from reserve.demo.books import compare
 from reserve.demo.parties import Parties, all_rows
 from reserve.demo.registrar import Registrar
@@ -37,11 +38,12 @@ class Summary(msgspec.Struct, frozen=True):
     replay: str  # "equal": restarted and rebuilt from the journals, everything reads as it did; or "different"
     books: str  # "tie out": what loans says of itself is what the ledger's accounts say; or "differ"
     audit: str  # "holds": checked from outside, over HTTP; or "fails"
+    attack: str  # "found": an operator with every key has rewritten a draw, and a partner's receipt proves it; or "unseen"
     seconds: float
 
     @property
     def ok(self) -> bool:
-        return (self.replay, self.books, self.audit) == ("equal", "tie out", "holds")
+        return (self.replay, self.books, self.audit, self.attack) == ("equal", "tie out", "holds", "found")
 
 
 async def play(folder: Path, screen: Screen) -> Summary:
@@ -68,6 +70,8 @@ async def play(folder: Path, screen: Screen) -> Summary:
         replayed = await replay(deployment, screen)
         figures = [figure for figures in await compare(stage) for figure in figures]
         report = await _audit(parties, screen, log_key)
+        screen.act("Who has every key rewrites the history")
+        found = await rewrite_and_be_found(stage, folder)
         return Summary(
             scenario=NAME,
             requests=len(await all_rows(parties.auditor, "/allocation/v1/requests")),
@@ -79,6 +83,7 @@ async def play(folder: Path, screen: Screen) -> Summary:
             replay="equal" if replayed.equal else "different",
             books="tie out" if figures and all(said == booked for _, said, booked in figures) else "differ",
             audit="holds" if report.ok else "fails",
+            attack="found" if found else "unseen",
             seconds=round(time.monotonic() - began, 1),
         )
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typeid import TypeID
 
 from reserve.client import Client
+from services.allocation.domain.authority.instrument import WINDOW_DAYS
 from services.allocation.events.ids import KeyId, SubjectId
 from services.allocation.events.papers import ActingOfficerPaper, AuthorityPaper, EnrolmentPaper, InstrumentPaper
 from shared.journal.record import name_of
@@ -56,7 +57,8 @@ class Registrar:
         return body | self._endorsement(paper, {subject})
 
     async def register(self, instrument: dict[str, Any]) -> Any:
-        body = {"instrument": str(TypeID("ins")), **instrument}
+        limited = any(instrument.get(limit) is not None for limit in ("limit_g", "limit_minor"))
+        body = {"instrument": str(TypeID("ins")), **({"window_days": WINDOW_DAYS} if limited else {}), **instrument}
         paper = msgspec.convert(_UNLIMITED | body | {"format": "reserve.instrument.v1"}, InstrumentPaper)
         made = await self._post("/v1/instruments", body | self._endorsement(paper, {paper.holder}))
         self.instruments[paper.holder] = made["instrument"]

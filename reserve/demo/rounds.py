@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from reserve.commands.approve import sign_document
-from reserve.demo.approving import approve, kept_document, signer_of
+from reserve.demo.approving import approve, by_two, kept_document, signer_of
 from reserve.demo.parties import all_rows, refusal_of, subject_of, until
 from reserve.demo.scenario import DISRUPTION, GALLIUM, PARTNERS, PRODUCTS, Product
 from reserve.demo.screen import mass, written_day
@@ -16,9 +16,8 @@ RULES = {"pro_rata": "in proportion to what was accepted", "priority": "class by
 
 
 async def declare_disruption(stage: Stage) -> None:
-    declared = await stage.parties.operator.post(
-        "/allocation/v1/disruptions", {**DISRUPTION, "products": [product.product for product in PRODUCTS]}
-    )
+    told = {**DISRUPTION, "products": [product.product for product in PRODUCTS]}
+    declared = (await by_two(stage, stage.parties.operator, "/allocation/v1/disruptions", told))["followed"][0]
     stage.disruption = declared["disruption"]
     stage.screen.say(f"[bold]{declared['instrument']}[/] hits {', '.join(PARTNERS[code].name for code in declared['partners'])}.")
     stage.screen.say(f"What it declares: {declared['declared_scope']}.")

@@ -7,7 +7,7 @@ import msgspec
 
 from reserve.client import Client
 from reserve.commands.approver_key import new_key
-from reserve.demo.approving import in_stock
+from reserve.demo.approving import by_two, in_stock
 from reserve.demo.instruments import INVENTORYS, delegate, register_direction
 from reserve.demo.parties import subject_of, until
 from reserve.demo.scenario import DIRECTION, LABORATORY, PARTNERS, PRODUCTS, Lot, Product, Right
@@ -83,7 +83,9 @@ async def sign_agreements(stage: Stage) -> None:
         await until("the books to know the stock", lambda: _stock_known(stage))
     for code, partner in PARTNERS.items():
         products = [product for product in PRODUCTS if any(ask.partner == code for ask in product.asks)]
-        await stage.parties.operator.post(
+        await by_two(
+            stage,
+            stage.parties.operator,
             "/allocation/v1/agreements",
             {
                 "partner": code,
@@ -93,7 +95,9 @@ async def sign_agreements(stage: Stage) -> None:
                 "valid_until": "2027-06-30",
             },
         )
-    stage.screen.say("Each partner has an agreement: which products, how much a year, and in which class of priority.")
+    stage.screen.say(
+        "Each partner has an agreement: which products, how much a year, and in which class of priority. Two people signed it."
+    )
 
 
 async def _stock_known(stage: Stage) -> bool | None:

@@ -3,7 +3,8 @@
     manifest.json      written last: a folder without it is no backup
     postgres/          a copy of the server's data folder; its `backup_manifest` has the SHA-256 of each file
     ledger/tiles/      the log's tiles
-    keys/ledger.vkey   the log's verifier key
+    keys/*.vkey        the log's verifier keys
+    keys/witnesses.policy
     identity.json      the clients that the local issuer knows, with hashes of their secrets
 
 or, of one service, `manifest.json` and `SERVICE.sql`, its schema.
@@ -28,7 +29,7 @@ from shared.journal.connection import Connection
 LAYOUT = 1
 POSTGRES = "postgres"
 TILES = "ledger/tiles"
-PUBLIC = ("keys/ledger.vkey", "identity.json")
+PUBLIC = ("keys/ledger.vkey", "keys/ledger-ml-dsa-44.vkey", "keys/witnesses.policy", "identity.json")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ async def back_up(folder: Path, owner_url: str, into: Path) -> Manifest:
     # Tiles are durable before the database knows of a checkpoint: copied after it, they hold all that it knows of.
     if (folder / TILES).exists():
         await asyncio.to_thread(copy_tiles, folder / TILES, into / TILES)
-    for name in PUBLIC:
+    for name in (each for each in PUBLIC if (folder / each).exists()):
         (into / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(folder / name, into / name)
     return await _finish(into, None, heads)

@@ -12,7 +12,7 @@ import psutil
 from reserve.operate.backup import POSTGRES, PUBLIC, TILES, Head, Manifest, NoBackup, heads_of, must_be_empty, verify
 from reserve.operate.deployment import read_endpoints, serving
 from reserve.operate.migrate import role_of
-from services.ledger.keys import open_key
+from services.ledger.keys import KEY_NAMES, open_key
 from services.ledger.tile_copy import cut_tiles
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
@@ -25,7 +25,7 @@ from shared.journal.connection import Connection
 from shared.observe.waiting import still
 from shared.proofs.checkpoint import TreeHead
 
-SECRETS = ("keys/ledger.pem", "keys/issuer.pem", "identity-secrets.json")  # what no backup holds
+SECRETS = ("keys/ledger.pem", "keys/ledger-ml-dsa-44.pem", "keys/issuer.pem", "identity-secrets.json")  # what no backup holds
 ENDS_WITHIN_S = 20.0
 
 
@@ -58,7 +58,7 @@ def _lay_out(backup: Path, folder: Path) -> Path:
     if fresh.exists():
         shutil.rmtree(fresh)
     private_folder(fresh)
-    for name in PUBLIC:
+    for name in (each for each in PUBLIC if (backup / each).exists()):
         private_folder((fresh / name).parent)
         write_private(fresh / name, (backup / name).read_bytes())
     (fresh / TILES).mkdir(parents=True)
@@ -73,10 +73,11 @@ def _take_secrets(secrets: Path | None, folder: Path) -> tuple[str, ...]:
         assert secrets is not None
         if (secrets / name).exists():
             write_private(folder / name, (secrets / name).read_bytes())
-    if not (folder / "keys/ledger.pem").exists():
-        return ("keys/ledger.pem",)
-    open_key(folder)
-    return ()
+    given_out = [folder / "keys" / f"{name}.vkey" for name in KEY_NAMES]
+    missing = [key.with_suffix(".pem") for key in given_out if key.exists() and not key.with_suffix(".pem").exists()]
+    if not missing:
+        open_key(folder)
+    return tuple(f"keys/{file.name}" for file in missing)
 
 
 async def _restore_database(manifest: Manifest, backup: Path, folder: Path) -> Restored:

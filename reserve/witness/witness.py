@@ -7,21 +7,18 @@ never cosigns two histories.
 import fcntl
 import os
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
 from shared.engines.private_files import write_private
-from shared.proofs.checkpoint import ROOT_BYTES, Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
 from shared.proofs.cosignature import Cosigner
-from shared.proofs.encoding import decode_base64, decode_decimal, encode_base64
 from shared.proofs.merkle import EMPTY_TREE, verify_consistency
 from shared.proofs.signed_note import Note, NoteMalformed, NoteUnverified, VerifierKey, parse_note
+from shared.proofs.submission import SIZE_TYPE, Submission, origin_hash
 
 MAX_REQUEST_BYTES = 512 * 1024
-MAX_PROOF_LINES = 63
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -30,31 +27,6 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     text: str
     content_type: str = "text/plain; charset=utf-8"
-
-
-class Submission(msgspec.Struct, frozen=True):
-    """What a log sends: that the checkpoint goes on from the tree of `old_size`."""
-
-    old_size: int
-    proof: tuple[bytes, ...]
-    note: str
-
-    @classmethod
-    def parsed(cls, body: bytes) -> Self:
-        """Raises ValueError."""
-        head, blank, note = body.decode().partition("\n\n")
-        first, *lines = head.split("\n")
-        if not blank or not first.startswith("old "):
-            raise ValueError("a request is `old` and a size, a proof, an empty line and a checkpoint")
-        if len(lines) > MAX_PROOF_LINES:
-            raise ValueError(f"a proof has at most {MAX_PROOF_LINES} lines")
-        proof = tuple(decode_base64(line) for line in lines)
-        if any(len(each) != ROOT_BYTES for each in proof):
-            raise ValueError(f"a line of a proof is {ROOT_BYTES} bytes")
-        return cls(decode_decimal(first.removeprefix("old ")), proof, note)
-
-    def __str__(self) -> str:
-        return "\n".join((f"old {self.old_size}", *map(encode_base64, self.proof), "", self.note))
 
 
 class Witness:
@@ -96,15 +68,15 @@ class Witness:
             return Answer(400, "the old size is above the checkpoint's\n")
         last = self._last[origin]
         if submission.old_size != last.size:
-            return Answer(409, f"{last.size}\n", "text/x.tlog.size")
+            return Answer(409, f"{last.size}\n", SIZE_TYPE)
         if not _goes_on(last, checkpoint.head, submission.proof):
             return Answer(422, f"the log of {checkpoint.head.size} leaves is not shown to go on from the one of {last.size}\n")
         return self._cosign(note, checkpoint)
 
-    def checkpoint(self, origin_hash: str) -> Answer:
-        """The last one that it cosigned of the log with this SHA-256 of its origin, with the log's signatures and its own."""
+    def checkpoint(self, named: str) -> Answer:
+        """The last one that it cosigned of the log whose origin has this hash, with the log's signatures and its own."""
         for origin in self._logs:
-            if sha256(origin.encode()).hexdigest() == origin_hash and self._file(origin).exists():
+            if origin_hash(origin) == named and self._file(origin).exists():
                 return Answer(200, self._file(origin).read_text())
         return Answer(404, "no checkpoint of such a log was cosigned\n")
 
@@ -118,7 +90,7 @@ class Witness:
         return Answer(200, Note("", own).signature_lines)
 
     def _file(self, origin: str) -> Path:
-        return self._folder / f"{sha256(origin.encode()).hexdigest()}.checkpoint"
+        return self._folder / f"{origin_hash(origin)}.checkpoint"
 
     def _read(self, origin: str) -> TreeHead:
         try:

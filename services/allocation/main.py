@@ -11,7 +11,7 @@ from services.allocation.background.working_out import DecisionProcess
 from services.allocation.domain.authority import approver, approver_key, instrument, official
 from services.allocation.domain.book import decider as book
 from services.allocation.domain.clocks import clock
-from services.allocation.domain.controls import CONTROLS
+from services.allocation.domain.controls import CONTROLS, EVENTS
 from services.allocation.domain.decisions import renouncing, report, review, superseding
 from services.allocation.domain.partners import agreement, disruption, partner
 from services.allocation.domain.policies import policy
@@ -28,26 +28,27 @@ from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from shared.process.service import Service, subscription
 from shared.terms.authority_tables import UnderAuthority
+from shared.terms.countersigning import countersigned
 
 SERVICE = Service(
     name="allocation",
     deciders=(
         partner.DECIDER,
-        agreement.DECIDER,
-        disruption.DECIDER,
+        countersigned(agreement.DECIDER, CONTROLS, EVENTS),
+        countersigned(disruption.DECIDER, CONTROLS, EVENTS),
         approver.DECIDER,
         approver_key.DECIDER,
         instrument.DECIDER,
-        official.DECIDER,
+        countersigned(official.DECIDER, CONTROLS, EVENTS),
         policy.DECIDER,
-        book.DECIDER,
+        countersigned(book.DECIDER, CONTROLS, EVENTS),
         clock.DECIDER,
         readiness.DECIDER,
         report.DECIDER,
         renouncing.DECIDER,
-        superseding.DECIDER,
-        screening_list.DECIDER,
-        consignee.DECIDER,
+        countersigned(superseding.DECIDER, CONTROLS, EVENTS),
+        countersigned(screening_list.DECIDER, CONTROLS, EVENTS),
+        countersigned(consignee.DECIDER, CONTROLS, EVENTS),
         review.DECIDER,
         tender.DECIDER,
         bid.DECIDER,
@@ -63,7 +64,7 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
-    acting=UnderAuthority(register=REGISTER),
+    acting=UnderAuthority(register=REGISTER, proposals=True),
     recorded_by="ledger",
     documents=events.documents_of,
     parts=(RecentTerms, TradeUnits, DecisionProcess),

@@ -1,6 +1,6 @@
 """Inventory: a stockpile a product, from taking in a lot to its dispatch."""
 
-from functools import cache, partial
+from functools import partial
 
 from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
@@ -14,7 +14,7 @@ from services.inventory.problems import ApiReason
 from services.inventory.projections import project
 from services.inventory.projections.consignees import take_allocation
 from services.inventory.projections.dispatch import SERVICE as NAME
-from services.inventory.projections.dispatch import take_checkpoints
+from services.inventory.projections.dispatch import pinned, take_checkpoints
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
 from services.ledger import events as ledger
@@ -23,17 +23,8 @@ from services.loans.events import material
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
 from shared.process.service import Service, subscription
-from shared.proofs.signed_note import VerifierKey, parse_verifier_key
-from shared.settings import Settings
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
-
-
-@cache
-def log_key() -> VerifierKey:
-    """The ledger's log key, as pinned in the settings. Raises NoteMalformed if there is none."""
-    return parse_verifier_key(Settings().ledger_public_key)
-
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
@@ -90,8 +81,8 @@ SERVICE = Service(
         subscription(
             "ledger",
             ledger.Event,
-            {type_of(ledger.CheckpointSigned)},
-            react=partial(check_checkpoint, log_key),
+            {type_of(ledger.CheckpointSigned), type_of(ledger.CheckpointWitnessed)},
+            react=partial(check_checkpoint, pinned),
             take=take_checkpoints,
         ),
     ),

@@ -26,12 +26,11 @@ from services.inventory.domain.lots import TakeInLot
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.releases import AwardedRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.events import Assay, GateEvidence, HoldId, LotId, ProductId, ReleaseId
+from services.inventory.projections.dispatch import Pinned
 from services.ledger.events import CheckpointSigned
 from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled
 from shared.delivery.inbox import Reaction
 from shared.journal.record import Fact
-from shared.proofs.checkpoint import TreeHead, open_checkpoint
-from shared.proofs.signed_note import NoteUnverified, VerifierKey
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -173,14 +172,11 @@ def release_of(award: str) -> ReleaseId:
     return ReleaseId(f"rel_{award.removeprefix('awd_')}")
 
 
-def check_checkpoint(log_key: Callable[[], VerifierKey], fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reaction]:
-    """Nothing follows from a checkpoint, but the line stops at one that the pinned key did not sign: dispatch rests on it.
+def check_checkpoint(pinned: Callable[[], Pinned], fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reaction]:
+    """Nothing follows from a checkpoint, but the line stops at one that the pinned key did not sign.
 
     Raises NoteMalformed or NoteUnverified.
     """
-    event: Any = fact.event
-    if isinstance(event, CheckpointSigned):
-        signed = open_checkpoint(event.note, (log_key(),))
-        if signed.head != TreeHead(event.size, bytes.fromhex(event.root)):
-            raise NoteUnverified("the note vouches for another tree than the event says")
+    if isinstance(event := fact.event, CheckpointSigned):
+        pinned().check(event)
     return ()

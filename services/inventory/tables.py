@@ -1,9 +1,10 @@
 """Read tables of inventory, as its projections write them and its API reads them."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -44,6 +45,7 @@ class ProductRow(Table, table=True):
     nominal_unit_g: int = whole()
     specification: str
     protected_g: int = whole()
+    receipt_grade: str | None  # what dispatch needs; None: nobody has set it, signed
     in_stock_g: int = whole()  # in specification and undrawn: available and released together
     released_g: int = whole()  # of lots
     quarantined_g: int = whole()
@@ -129,6 +131,8 @@ class DrawRow(Table, table=True):
     weighed_g: int | None = whole(nullable=True)
     carrier: str | None
     consignee: str | None
+    reference: str | None = None  # of the seal, or the waybill
+    corrections: list[dict[str, Any]] | None = json(nullable=True)
     gates: list[dict[str, Any]] = json()  # as `GateEvidence`
     reason: str | None  # why it came back
     delivered_on: date | None = None
@@ -178,6 +182,9 @@ class HoldRow(Table, table=True):
     reason: str
     authority: str
     put_on_on: date
+    put_on_by: str | None = None
+    lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    confirmed_by: str | None = None
     expires_on: date | None
     lifted_on: date | None
     lifted_reason: str | None
@@ -232,3 +239,14 @@ class CoveredRow(Table, table=True):
     log: str  # the log's name, as its checkpoints give it
     log_size: int = whole()
     root: str  # hex
+
+
+class WitnessedRow(Table, table=True):
+    """The same of the last checkpoint that witnesses have cosigned, as the ledger says. Who relies on it looks at the note."""
+
+    __tablename__ = "witnessed"
+    shard: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    position: int = whole()
+    log_size: int = whole()
+    root: str
+    note: str  # with the cosignatures

@@ -14,4 +14,14 @@ class CheckpointSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     covers: dict[str, Count]  # "inventory/0" -> the last position covered
 
 
-type Event = CheckpointSigned
+class CheckpointWitnessed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ledger.checkpoint_witnessed.v1"):
+    """Enough witnesses vouch that the log of `size` leaves goes on from all that they have seen of it: published, and the same to everyone.
+    Of a size that is published already, it says that the log has not grown until then."""
+
+    size: Count
+    root: str  # 64 hex digits
+    note: str  # the checkpoint with the log's two signatures and the cosignatures, which carry the witnesses' times
+    covers: dict[str, Count]  # as of the signed one
+
+
+type Event = CheckpointSigned | CheckpointWitnessed

@@ -6,6 +6,7 @@ tree is never signed below what the tiles hold: a database restored to the past 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from hashlib import sha256
 
@@ -15,7 +16,7 @@ from prometheus_client import Gauge
 
 from services.ledger.domain.log import STREAM, RecordCheckpoint
 from services.ledger.keys import open_key
-from services.ledger.receipt import Opening, make_receipt
+from services.ledger.receipt import Grade, Opening, make_receipt
 from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import ForkDetected, TileMissing, TileStore
 from shared.clock import day_of
@@ -38,14 +39,18 @@ BATCH = 4096  # leaves that one checkpoint adds at most
 SIGN_EVERY_SECONDS = 0.01  # under load, the entries of so long a time get one checkpoint
 MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many come at once, the rest of them is on its way
 ELSEWHERE_SECONDS = 0.2  # how often it looks for what another process of the ledger has done; its own news it hears at once
-_ACTOR = "service:ledger"
+ACTOR = "service:ledger"
 
-_LAST = "SELECT size, root, covers FROM checkpoints ORDER BY size DESC LIMIT 1"
+_LAST = "SELECT size, root, covers, note FROM checkpoints ORDER BY size DESC LIMIT 1"
 # With the first checkpoint that covers it, so that the receipt of an event is always the same text.
 _ENTRY = """
-    SELECT leaf_index, partner, salt, event_hash, hashed, signed.note, signed.size
-    FROM entries LEFT JOIN LATERAL (SELECT note, size FROM checkpoints WHERE size > leaf_index ORDER BY size LIMIT 1) AS signed ON true
+    SELECT leaf_index, partner, salt, event_hash, hashed, first.note, first.size
+    FROM entries LEFT JOIN LATERAL ({first}) AS first ON true
     WHERE source = $1 AND shard = $2 AND position = $3"""
+_ENTRY_OF = {
+    Grade.SIGNED: _ENTRY.format(first="SELECT note, size FROM checkpoints WHERE size > leaf_index ORDER BY size LIMIT 1"),
+    Grade.WITNESSED: _ENTRY.format(first="SELECT note, size FROM witnessed WHERE size > leaf_index ORDER BY size, position LIMIT 1"),
+}
 _NEXT_ENTRIES = "SELECT leaf, source, shard, position, correlation_id FROM entries WHERE leaf_index >= $1 ORDER BY leaf_index LIMIT $2"
 
 
@@ -58,10 +63,11 @@ class Signed(msgspec.Struct, frozen=True):
 
     head: TreeHead = EMPTY_TREE
     covers: dict[str, int] = {}
+    note: str = ""  # as it is served
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """A recorded event, and the first checkpoint that covers it, if there is one yet."""
+    """A recorded event, and the first checkpoint of a grade that covers it, if there is one yet."""
 
     index: int
     partner: str | None
@@ -81,6 +87,9 @@ class Log(Part):
         self.store = TileStore(kernel.settings.data_dir / "ledger" / "tiles")
         self.signed = Signed()
         self.grown = asyncio.Condition()  # notified when a larger checkpoint is out
+        self.leads = False  # this process signs, and has signed what its tiles hold
+        self.before_signing: Callable[[], Awaitable[None]] | None = None  # raises ForkDetected where others hold another log
+        self._disputed: str | None = None
 
     async def run(self) -> None:
         while True:
@@ -90,14 +99,16 @@ class Log(Part):
                         await self._lead(connection)
                 with reachable():
                     async with self.kernel.pool.acquire() as connection:
-                        await self._publish(await _last(connection))
+                        await self._grow(await _last(connection))
             except (ForkDetected, TileMissing) as error:
                 # Another tree was written down, and perhaps signed. What is recorded goes on being recorded; nothing more is signed.
-                self.kernel.writer.refuse(Refusal.LOG_FORKED, f"the log is not the one that its tiles hold: {error}")
+                self.kernel.writer.refuse(Refusal.LOG_FORKED, f"the log is not the one that its tiles, or its witnesses, hold: {error}")
                 log.critical("log_forked", error=repr(error))
                 return
             except (AnotherSigned, CommandFailed, Unavailable, Overloaded, Unreachable) as error:
                 log.warning("log_starts_again", error=repr(error))
+            finally:
+                self.leads = False
             await asyncio.sleep(ELSEWHERE_SECONDS)
 
     async def covered(self, source: str, shard: int, position: int) -> None:
@@ -106,8 +117,8 @@ class Log(Part):
         async with self.grown:
             await self.grown.wait_for(lambda: self.signed.covers.get(line, 0) >= position)
 
-    async def entry(self, source: str, shard: int, position: int) -> LogEntry | None:
-        row = await self.kernel.pool.fetchrow(_ENTRY, source, shard, position)
+    async def entry(self, source: str, shard: int, position: int, grade: Grade = Grade.SIGNED) -> LogEntry | None:
+        row = await self.kernel.pool.fetchrow(_ENTRY_OF[grade], source, shard, position)
         if row is None:
             return None
         index, partner, salt, event_hash, hashed, note, size = row
@@ -123,8 +134,14 @@ class Log(Part):
         read = self.store.node_reader(size)
         return consistency(TreeHead(old_size, root_at(read, old_size)), size, consistency_proof(read, old_size, size))
 
+    def dispute(self, why: str) -> None:
+        """Others hold a log under this key that this one does not go on from: nothing more is signed."""
+        self._disputed = why
+
     async def _lead(self, connection: Connection) -> None:
-        await self._publish(await _last(connection))
+        await self._grow(await _last(connection))
+        if self.before_signing is not None:
+            await self.before_signing()
         covers = dict(self.signed.covers)
         tree = await asyncio.to_thread(TileWriter, self.store, self.signed.head)
         held = await asyncio.to_thread(self.store.held_size)
@@ -133,6 +150,8 @@ class Log(Part):
         pace = Pace(SIGN_EVERY_SECONDS)
         while True:
             await pace.turn()
+            if self._disputed is not None:
+                raise ForkDetected(self._disputed)
             seen = self._positions()
             while rows := await connection.fetch(_NEXT_ENTRIES, tree.head.size, BATCH):
                 await asyncio.to_thread(tree.append, [row["leaf"] for row in rows])
@@ -140,32 +159,32 @@ class Log(Part):
                 if tree.head.size >= held:
                     last = rows[-1]
                     place = f"{last['source']}/{last['shard']}/{last['position']}"
-                    await self._sign(Signed(tree.head, dict(sorted(covers.items()))), place, last["correlation_id"])
+                    await self._sign(tree.head, dict(sorted(covers.items())), place, last["correlation_id"])
                 if len(rows) >= MANY:
                     pace.slow_down(MANY_EVERY_SECONDS)
+            self.leads = tree.head.size >= held
             await self._wait_for_entries(seen)
 
-    async def _sign(self, signed: Signed, place: str, correlation_id: str) -> None:
+    async def _sign(self, head: TreeHead, covers: dict[str, int], place: str, correlation_id: str) -> None:
         """Signs the tree, whose tiles are durable, and records that. `place`: of its last entry."""
-        head = signed.head
-        note = sign_checkpoint(Checkpoint(self.key.name, head), self._signer)
+        signed = Signed(head, covers, sign_checkpoint(Checkpoint(self.key.name, head), self._signer))
         context = Context(
             command_id=sha256(f"checkpoint/{head.size}".encode()).digest(),
-            actor=_ACTOR,
+            actor=ACTOR,
             correlation_id=correlation_id,
             causation_id=place,
             effective_on=day_of(self.kernel.clock.now(), self.kernel.settings.zone).isoformat(),
         )
-        command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=note, covers=signed.covers)
+        command = RecordCheckpoint(size=head.size, root=head.root.hex(), note=signed.note, covers=covers)
         answer = await self.kernel.writer.submit(STREAM, command, context)
         assert not isinstance(answer, Refused), "the log refuses nothing"
         if not answer.facts:
             raise AnotherSigned(f"the log is beyond {head.size} leaves already")
         if answer.facts[0].event.root != command.root:
             raise ForkDetected(f"another root was recorded before at {head.size} leaves")
-        await self._publish(signed)
+        await self._grow(signed)
 
-    async def _publish(self, signed: Signed) -> None:
+    async def _grow(self, signed: Signed) -> None:
         if signed.head.size <= self.signed.head.size:
             return
         async with self.grown:
@@ -193,4 +212,4 @@ async def _last(connection: Connection) -> Signed:
     row = await connection.fetchrow(_LAST)
     if row is None:
         return Signed()
-    return Signed(TreeHead(row["size"], row["root"]), msgspec.json.decode(row["covers"], type=dict[str, int]))
+    return Signed(TreeHead(row["size"], row["root"]), msgspec.json.decode(row["covers"], type=dict[str, int]), row["note"])

@@ -11,6 +11,7 @@ from services.ledger.log import Log, keep_log
 from services.ledger.order import take_again
 from services.ledger.problems import ApiReason
 from services.ledger.projections import project, take
+from services.ledger.publishing.publisher import Publisher, keep_published
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from services.ledger.watch import watch_log
 from services.loans import events as loans
@@ -37,8 +38,8 @@ SERVICE = Service(
     ),
     router=router,
     reasons=ApiReason,
-    parts=(Log,),
-    tasks=(keep_log, watch_log),
+    parts=(Log, Publisher),
+    tasks=(keep_log, keep_published, watch_log),
     append_only=APPEND_ONLY,
     kept=KEPT,
     before_taking=take_again,

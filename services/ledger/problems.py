@@ -6,6 +6,8 @@ from shared.journal.decider import Reasons
 class ApiReason(Reasons):
     RECEIPT_NOT_FOUND = "receipt_not_found", 404, "There is no such receipt"
     RECEIPT_NOT_READY = "receipt_not_ready", 404, "The receipt is not there yet"
+    GRADE_NOT_GIVEN = "grade_not_given", 409, "Nothing here has that grade"
     CHECKPOINT_NOT_FOUND = "checkpoint_not_found", 404, "There is no checkpoint yet"
     SIZE_NOT_FOUND = "size_not_found", 404, "The log was never of this size"
+    RECORD_INCOMPLETE = "record_incomplete", 503, "The ledger does not know all that it has recorded"
     TILE_NOT_FOUND = "tile_not_found", 404, "The log has no such tile"

@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from services.ledger.accounts import Balance, Key, Overdraft, Posting, post
+from services.ledger.events import CheckpointSigned
 from services.ledger.postings import postings
 from shared.journal.connection import Connection
 from shared.journal.protocol import Document
@@ -26,6 +27,9 @@ _POSTING_COLUMNS = ("leaf_index", "line", "balance", "side", "asset", "account",
 _CHECKPOINT = """
     INSERT INTO checkpoints (size, root, note, covers, signed_at)
     SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[])"""
+_WITNESSED = """
+    INSERT INTO witnessed (position, size, root, note, recorded_at)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::timestamptz[])"""
 _FLAG_COLUMNS = ("id", "kind", "leaf_index", "side", "asset", "account", "posted_g", "pending_g")
 
 
@@ -39,17 +43,18 @@ class PlacedFact(msgspec.Struct, frozen=True, gc=False):
 
 def _checkpoints(facts: Sequence[Fact]) -> list[Wave]:
     """The ledger's own events."""
-    rows = (
-        (
-            fact.event.size,
-            bytes.fromhex(fact.event.root),
-            fact.event.note,
-            canonical(fact.event.covers).decode(),
-            datetime.fromisoformat(fact.record.recorded_at),
-        )
-        for fact in facts
-    )
-    return [Wave((_CHECKPOINT,), list(map(list, zip(*rows, strict=True))))]
+    signed: list[tuple[object, ...]] = []
+    witnessed: list[tuple[object, ...]] = []
+    for fact in facts:
+        event, recorded_at = fact.event, datetime.fromisoformat(fact.record.recorded_at)
+        root = bytes.fromhex(event.root)
+        if isinstance(event, CheckpointSigned):
+            signed.append((event.size, root, event.note, canonical(event.covers).decode(), recorded_at))
+        else:
+            witnessed.append((fact.record.position, event.size, root, event.note, recorded_at))
+    written = [(statement, rows) for statement, rows in ((_CHECKPOINT, signed), (_WITNESSED, witnessed)) if rows]
+    columns = [list(column) for _, rows in written for column in zip(*rows, strict=True)]
+    return [Wave(tuple(statement for statement, _ in written), columns)]
 
 
 project = InWaves(_checkpoints)

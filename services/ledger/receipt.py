@@ -15,6 +15,7 @@ from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_pro
 from shared.journal.record import canonical, event_hash, leaf_data
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, parse_checkpoint
 from shared.proofs.merkle import hash_leaf, verify_inclusion
+from shared.proofs.policy import NotWitnessed, Witnessed, WitnessPolicy, open_witnessed
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note
 
 _SALT_BYTES = 16
@@ -105,8 +106,12 @@ class VerifiedReceipt(msgspec.Struct, frozen=True):
     index: int
     checkpoint: Checkpoint
     opening: Opening
-    grade: Grade
     note: str  # the checkpoint as it was signed
+    witnessed: Witnessed | None = None  # where a policy was asked for
+
+    @property
+    def grade(self) -> Grade:
+        return Grade.SIGNED if self.witnessed is None else Grade.WITNESSED
 
     @property
     def head(self) -> TreeHead:
@@ -142,8 +147,9 @@ def make_receipt(opening: Opening, index: int, proof: Sequence[bytes], checkpoin
     return str(TlogProof(index, tuple(proof), checkpoint, _encode_opening(opening)))
 
 
-def verify_receipt(text: str | bytes, log_keys: Sequence[VerifierKey], grade: Grade = Grade.SIGNED) -> VerifiedReceipt:
-    """What the receipt says, if all checks pass. `log_keys` are pinned: they came to the verifier some other way than with the receipt.
+def verify_receipt(text: str | bytes, log_keys: Sequence[VerifierKey], *policies: WitnessPolicy) -> VerifiedReceipt:
+    """What the receipt says, if all checks pass. `log_keys` are pinned: they came to the verifier some other way than with the receipt; so
+    did `policies`, where any are given: enough witnesses of one of them must have cosigned (their own log lines are not looked at).
 
     Raises ReceiptInvalid, and nothing else, for any text.
     """
@@ -151,19 +157,22 @@ def verify_receipt(text: str | bytes, log_keys: Sequence[VerifierKey], grade: Gr
     opening = _read_opening(proof.extra)
     checkpoint = _read_checkpoint(proof.checkpoint)
     _check_event(opening)
+    witnessed = None
     try:
-        open_checkpoint(proof.checkpoint, log_keys)
+        if policies:
+            witnessed = open_witnessed(proof.checkpoint, *(policy.of_logs(*log_keys) for policy in policies))
+        else:
+            open_checkpoint(proof.checkpoint, log_keys)
     except SignatureWrong as error:
         raise ReceiptInvalid(Fault.SIGNATURE_WRONG, str(error)) from error
+    except NotWitnessed as error:
+        raise ReceiptInvalid(Fault.GRADE_NOT_MET, f"the receipt is {Grade.SIGNED}, not {Grade.WITNESSED}: {error}") from error
     except NoteUnverified as error:
         raise ReceiptInvalid(Fault.KEY_UNKNOWN, f"no pinned key of {checkpoint.origin} signed the checkpoint") from error
-    if grade is not Grade.SIGNED:
-        # No witness is known to us yet, so no receipt can claim more than the ledger's signature.
-        raise ReceiptInvalid(Fault.GRADE_NOT_MET, f"the receipt is {Grade.SIGNED}, not {grade}")
     head = checkpoint.head
     if not verify_inclusion(hash_leaf(opening.leaf), proof.index, head.size, proof.hashes, head.root):
         raise ReceiptInvalid(Fault.NOT_INCLUDED, f"{opening.place} is not leaf {proof.index} of the signed tree of {head.size}")
-    return VerifiedReceipt(proof.index, checkpoint, opening, Grade.SIGNED, proof.checkpoint)
+    return VerifiedReceipt(proof.index, checkpoint, opening, proof.checkpoint, witnessed)
 
 
 def _read_proof(text: str | bytes) -> TlogProof:

@@ -8,9 +8,9 @@ from sqlmodel import Field, SQLModel
 
 from shared.journal.columns import json, whole
 
-APPEND_ONLY = ("entries", "postings", "checkpoints")
+APPEND_ONLY = ("entries", "postings", "checkpoints", "witnessed")
 # What other services' events fed, in an order that is nowhere else: no journal rebuilds it. The audit recomputes postings and balances.
-KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints")
+KEPT = ("log_head", "entries", "postings", "balances", "flags", "checkpoints", "witnessed")
 
 
 class Table(SQLModel, registry=registry()):
@@ -107,3 +107,15 @@ class CheckpointRow(Table, table=True):
     note: str
     covers: dict[str, int] = json()
     signed_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+
+
+class WitnessedRow(Table, table=True):
+    """A published checkpoint that enough witnesses have cosigned. Of a size there are several where the log has not grown meanwhile."""
+
+    __tablename__ = "witnessed"
+    __table_args__ = (sa.Index("witnessed_size", "size", "position"),)
+    position: int = Field(primary_key=True, sa_type=sa.BigInteger)  # in the ledger's own journal
+    size: int = whole()
+    root: bytes
+    note: str  # with both signatures of the log, and the cosignatures
+    recorded_at: datetime = Field(sa_type=sa.DateTime(timezone=True))

@@ -15,7 +15,7 @@ def copy_tiles(held: Path, into: Path) -> None:
     by the second, and stays.
     """
     for _ in range(2):
-        for tile in _tiles(held):
+        for tile in tiles_in(held):
             if not (into / tile.path).exists():
                 (into / tile.path).parent.mkdir(parents=True, exist_ok=True)
                 with suppress(FileNotFoundError):
@@ -25,7 +25,7 @@ def copy_tiles(held: Path, into: Path) -> None:
 def cut_tiles(folder: Path, size: int) -> None:
     """Leaves what a tree of `size` leaves has, at most. For a copy that nobody serves yet: what was published is never taken back."""
     store = TileStore(folder)
-    for tile in list(_tiles(folder)):
+    for tile in list(tiles_in(folder)):
         level = 0 if tile.level == "entries" else tile.level
         width = tile_at(size, level, tile.index).width
         if width >= tile.width:
@@ -38,7 +38,8 @@ def cut_tiles(folder: Path, size: int) -> None:
         (folder / tile.path).unlink()
 
 
-def _tiles(folder: Path) -> Iterator[Tile]:
+def tiles_in(folder: Path) -> Iterator[Tile]:
+    """Those that have a file there."""
     for path in folder.rglob("*"):
         try:
             tile = parse_tile_path(path.relative_to(folder).as_posix())

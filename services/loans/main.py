@@ -6,7 +6,7 @@ from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
 from services.loans.api import router
 from services.loans.api.loan import imports as loan_imports
-from services.loans.domain.controls import CONTROLS
+from services.loans.domain.controls import CONTROLS, EVENTS
 from services.loans.domain.equity import decider as equity
 from services.loans.domain.facility import headroom
 from services.loans.domain.loan import decider as loan
@@ -20,10 +20,13 @@ from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPE
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
 from shared.terms.authority_tables import UnderAuthority
+from shared.terms.countersigning import countersigned
+
+SIGNED = (headroom.DECIDER, loan.DECIDER, offtake.DECIDER, equity.DECIDER, material.DECIDER)  # some of whose commands two people give
 
 SERVICE = Service(
     name="loans",
-    deciders=(headroom.DECIDER, projects.DECIDER, loan.DECIDER, offtake.DECIDER, delivery.DECIDER, equity.DECIDER, material.DECIDER),
+    deciders=(*(countersigned(each, CONTROLS, EVENTS) for each in SIGNED), projects.DECIDER, delivery.DECIDER),
     controls=CONTROLS,
     event_type=Event,
     project=project,
@@ -41,7 +44,7 @@ SERVICE = Service(
         subscription("loans", Event, OWN_TYPES, react=react_to_own),
     ),
     router=router,
-    acting=UnderAuthority(),
+    acting=UnderAuthority(proposals=True),
     imports=(loan_imports.PATH,),
     reasons=ApiReason,
     recorded_by="ledger",

@@ -7,9 +7,10 @@ from typing import Any
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from services.loans.domain.equity.decider import CommitHolding, RefuseHolding
-from services.loans.domain.facility.headroom import ReleaseHeadroom, ReserveHeadroom
+from services.loans.domain.facility.headroom import ReleaseHeadroom, ReserveHeadroom, TellDefault
 from services.loans.domain.loan.advances import LearnEvidence
 from services.loans.domain.loan.agreement import CommitLoan, RefuseCommitment
+from services.loans.domain.loan.defaults import NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery
 from services.loans.domain.material.held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
 from services.loans.domain.material.returns import CreditReturn, TurnBackReturn
@@ -17,9 +18,10 @@ from services.loans.domain.material.terms import CommitMaterialLoan, OfferMateri
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import ValueDelivery
 from services.loans.domain.projects.project import RecordRight, Watch, news_of, project_of
+from services.loans.events.defaults import DefaultCured, LoanDefaulted
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
-from services.loans.events.facility import CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
-from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanImported
+from services.loans.events.facility import BorrowerDefaulted, CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
+from services.loans.events.loan import CommitmentCancelled, LoanApproved, LoanClosed, LoanCommitted, LoanId, LoanImported
 from services.loans.events.material import (
     DrawingEnded,
     MaterialLoanClosed,
@@ -64,6 +66,9 @@ OWN_TYPES = frozenset(
         LoanCommitted,
         CommitmentCancelled,
         LoanClosed,
+        LoanDefaulted,
+        DefaultCured,
+        BorrowerDefaulted,
         HoldingApproved,
         UncalledCancelled,
         HoldingClosed,
@@ -194,7 +199,14 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         case UncalledCancelled() as event:
             return [_release(event.facility, event.holding, event.amount_minor)]
         case LoanClosed() as event:
-            return [_release(event.facility, event.loan, None)]
+            return [_tell_default(event.facility, event.loan, ended=True), _release(event.facility, event.loan, None)]
+        case LoanDefaulted(facility=str(facility)) as event:
+            return [_tell_default(facility, event.loan, ended=False)]
+        case DefaultCured() as event:
+            return [_tell_default(event.facility, event.loan, ended=True)]
+        case BorrowerDefaulted() as event:
+            told = NoteCrossDefault(by=LoanId(event.commitment), ended=event.ended, on=on)
+            return [Reaction(f"loan/{other}", told) for other in event.others if other.startswith("lon_")]
         case HoldingClosed() as event:
             return [_release(event.facility, event.holding, None)]
         case MaterialTermsApproved() as event:
@@ -244,6 +256,10 @@ def _credit(event: DeliveryValued, on: date) -> Reaction:
 def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:
     command = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
     return Reaction(f"facility/{facility}", command)
+
+
+def _tell_default(facility: str, loan: LoanId, *, ended: bool) -> Reaction:
+    return Reaction(f"facility/{facility}", TellDefault(commitment=CommitmentId(loan), ended=ended))
 
 
 def _release(facility: FacilityId, commitment: str, amount: int | None) -> Reaction:

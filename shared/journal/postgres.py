@@ -326,6 +326,11 @@ async def previous_hash(connection: Connection, shard: int, position: int) -> by
     return bytes(found)
 
 
+async def read_version(connection: Connection, stream: str) -> int:
+    """How many events the stream has."""
+    return int(await connection.fetchval("SELECT coalesce(max(version), 0) FROM events WHERE stream = $1", stream))
+
+
 async def read_document(connection: Connection, name: str) -> Document | None:
     row = await connection.fetchrow("SELECT content, media_type FROM documents WHERE sha256 = $1", bytes.fromhex(name))
     return None if row is None else Document(row["content"], row["media_type"])

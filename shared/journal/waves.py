@@ -4,7 +4,7 @@ A round trip costs more than most statements do, and a statement of its own is a
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -38,6 +38,21 @@ class InWaves:
             return
         for wave in waves:
             await write_wave(connection, wave)
+
+
+def beside(project: Project, kind: type, also: Callable[[Connection, Fact], Awaitable[None]]) -> Project:
+    """A projection, and what it does after that for each event of a kind that few batches have: those are written without waves."""
+
+    async def both(connection: Connection, facts: Sequence[Fact]) -> None:
+        await project(connection, facts)
+        for fact in facts:
+            if isinstance(fact.event, kind):
+                await also(connection, fact)
+
+    if not isinstance(project, InWaves):
+        return both
+    waves_of = project.of
+    return InWaves(lambda facts: None if any(isinstance(fact.event, kind) for fact in facts) else waves_of(facts), both)
 
 
 async def write_wave(connection: Connection, wave: Wave) -> None:

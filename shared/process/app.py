@@ -18,7 +18,7 @@ from shared.journal.connection import open_pool, reachable
 from shared.journal.protocol import Unreachable
 from shared.observe import telemetry
 from shared.process import kernel_api
-from shared.process.copies import compare_and_carry
+from shared.process.copies import compare_and_carry, refuse_altered_heads
 from shared.process.service import Kernel, Service
 from shared.process.watch import watch
 from shared.settings import Settings
@@ -50,6 +50,7 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         app.state.kernel = kernel
         app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
         await kernel.writer.start()
+        await refuse_altered_heads(kernel)
         work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]
         tasks = [asyncio.create_task(_reported(each)) for each in (*work, *(task(kernel) for task in service.tasks))]
         try:

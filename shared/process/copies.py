@@ -1,17 +1,18 @@
 """Copies: what others hold of a service's journal. A service that starts takes no writes until it has as much as they: else it was restored
-to the past, and would write another history."""
+to the past, and would write another history. So it does where its own heads are not those of its last events."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import structlog
 
 from shared.delivery.broker import BrokerUnreachable
 from shared.delivery.sources import Unanswered
-from shared.journal.messages import NotAnEvent, from_message, topic_of
+from shared.journal.messages import Headed, NotAnEvent, checked, from_message, topic_of
 from shared.journal.postgres import previous_hash
-from shared.journal.protocol import Unreachable
-from shared.journal.record import Record
+from shared.journal.protocol import Head, Unreachable
+from shared.journal.record import GENESIS, Record
 from shared.process.service import Kernel
 from shared.writer.commands import Refusal
 
@@ -29,7 +30,7 @@ async def compare_and_carry(kernel: Kernel) -> None:
 
 async def compare_with_copies(kernel: Kernel) -> None:
     """Refuses writes until what is recorded of the journal, and what is last in Kafka, are no further than it."""
-    if not kernel.settings.require_ledger_at_start:
+    if not kernel.settings.require_ledger_at_start or kernel.writer.refusing is not None:
         return
     writer, recorder = kernel.writer, kernel.service.recorded_by
     writer.refuse(Refusal.WAITING_FOR_COPIES, "waiting for what others hold of this journal")
@@ -50,6 +51,33 @@ async def compare_with_copies(kernel: Kernel) -> None:
         await asyncio.sleep(5)
 
 
+async def refuse_altered_heads(kernel: Kernel) -> None:
+    """A head that is not that of its shard's last event was changed behind the journal's back: what is written after it would be another
+    history for every reader, so nothing is."""
+    altered = []
+    for shard, (head, _) in (await kernel.journal.heads()).items():
+        records = await kernel.journal.read(shard, after=max(0, head.position - 2), limit=3)
+        if fault := _fault_of(head, records):
+            altered.append(f"the head of {kernel.service.name}/{shard} is at {head.position}, and {fault}")
+    if altered:
+        kernel.writer.refuse(Refusal.NOT_THIS_JOURNAL, "; ".join(altered))
+        log.critical("heads_altered", lines=altered)
+
+
+def _fault_of(head: Head, records: Sequence[Record]) -> str | None:
+    """`records`: the last two up to the head, and what comes after it."""
+    if (last := records[-1].position if records else 0) != head.position:
+        return f"the last event is {last}"
+    if not records:
+        return None if head.chain_hash == GENESIS else "there is no event"
+    last_two = Headed(records[-1], records[-2].chain_hash if len(records) > 1 else GENESIS)
+    try:
+        there = checked(last_two).record.chain_hash
+    except NotAnEvent as error:
+        return str(error)
+    return None if there == head.chain_hash else f"{there.hex()} is the hash there, not {head.chain_hash.hex()}"
+
+
 class _Recorded(msgspec.Struct, frozen=True):
     position: int
     chain_hash: str
@@ -57,7 +85,7 @@ class _Recorded(msgspec.Struct, frozen=True):
 
 async def _behind_record(kernel: Kernel, recorder: str) -> list[str]:
     """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it."""
-    answer = await kernel.sources.get(recorder, "/v1/sources")
+    answer = await kernel.sources.get(recorder, "/v1/sources", whole="true")
     recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
     try:
         async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):

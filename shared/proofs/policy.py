@@ -1,13 +1,16 @@
 """C2SP tlog-policy: which logs count, and which witnesses must have cosigned a checkpoint before it does. Source: c2sp.org/tlog-policy."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
 import msgspec
 
 from shared.proofs.checkpoint import Checkpoint, open_checkpoint
 from shared.proofs.cosignature import Cosignature, CosignerKey, parse_cosigner_key
-from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey, parse_note, parse_verifier_key
+from shared.proofs.signed_note import NoteMalformed, NoteUnverified, Signature, VerifierKey, parse_note, parse_verifier_key
 
 NONE = "none"
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -40,6 +43,10 @@ class WitnessPolicy(msgspec.Struct, frozen=True):
     groups: Mapping[str, WitnessGroup]
     quorum: str
 
+    def of_logs(self, *keys: VerifierKey) -> Self:
+        """The same witnesses, of logs that are pinned elsewhere."""
+        return msgspec.structs.replace(self, logs=keys)
+
     def is_met(self, cosigned: Collection[str], name: str | None = None) -> bool:
         """Whether the witnesses of those names are enough. `name`: of a group or a witness; None: the quorum."""
         name = self.quorum if name is None else name
@@ -55,6 +62,7 @@ class Witnessed(msgspec.Struct, frozen=True):
 
     checkpoint: Checkpoint
     cosignatures: Mapping[str, Cosignature]
+    at: int  # seconds since 1970: by then, enough had cosigned it; who lies alone can move it only as far as the policy trusts one alone
 
 
 def parse_policy(text: str) -> WitnessPolicy:
@@ -73,6 +81,32 @@ def parse_policy(text: str) -> WitnessPolicy:
     if reader.quorum is None:
         raise PolicyMalformed("a policy has one line that says the quorum")
     return WitnessPolicy(tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
+
+
+def pinned_policy(data: Path) -> WitnessPolicy | None:
+    """Who has to cosign, as the deployment in this folder pins it; None: nobody. Raises PolicyMalformed."""
+    file = data / "keys" / "witnesses.policy"
+    try:
+        policy = parse_policy(file.read_text())
+    except FileNotFoundError:
+        return None
+    except PolicyMalformed as error:
+        raise PolicyMalformed(f"{file}: {error}") from error
+    if policy.quorum == NONE:
+        raise PolicyMalformed(f"{file}: its quorum is {NONE}: remove the file where no witness is to cosign")
+    if silent := [witness.name for witness in policy.witnesses.values() if not _is_address(witness.url)]:
+        raise PolicyMalformed(
+            f"{file}: {', '.join(silent)} without the URL that checkpoints are sent to (accepted: https://witness.example)"
+        )
+    return policy
+
+
+def _is_address(url: str | None) -> bool:
+    try:
+        parts = urlsplit(url or "")
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class _Reader:
@@ -133,18 +167,45 @@ class _Reader:
         return name
 
 
-def open_witnessed(note: str, policy: WitnessPolicy) -> Witnessed:
-    """The checkpoint, if one of the policy's logs signed it and enough of its witnesses cosigned it.
+def cosigned_by(
+    witnesses: Iterable[PolicyWitness], checkpoint: Checkpoint, lines: Sequence[Signature]
+) -> dict[str, tuple[Signature, Cosignature]]:
+    """Of each of these witnesses that has cosigned it: its line, and what it says. Lines of other keys say nothing.
+
+    Raises SignatureWrong."""
+    found = {}
+    for witness in witnesses:
+        for line in lines:
+            if (line.name, line.key_id) == (witness.key.name, witness.key.key_id):
+                found[witness.name] = line, Cosignature.verified(checkpoint, line, witness.key)
+    return found
+
+
+def open_witnessed(note: str, *policies: WitnessPolicy) -> Witnessed:
+    """The checkpoint, if one of a policy's logs signed it and enough of that policy's witnesses cosigned it. Of several policies any is
+    enough: witnesses come and go.
 
     Raises NoteMalformed, NoteUnverified, NotWitnessed and SignatureWrong (NoteUnverified both). Lines of other keys say nothing.
     """
+    *others, last = policies
+    for policy in others:
+        try:
+            return _opened(note, policy)
+        except NotWitnessed:
+            continue
+    return _opened(note, last)
+
+
+def _opened(note: str, policy: WitnessPolicy) -> Witnessed:
     checkpoint = open_checkpoint(note, policy.logs)
-    lines = parse_note(note).signatures
-    cosignatures = {}
-    for witness in policy.witnesses.values():
-        for line in lines:
-            if (line.name, line.key_id) == (witness.key.name, witness.key.key_id):
-                cosignatures[witness.name] = Cosignature.verified(checkpoint, line, witness.key)
+    lines = cosigned_by(policy.witnesses.values(), checkpoint, parse_note(note).signatures)
+    cosignatures = {name: cosignature for name, (_, cosignature) in lines.items()}
     if not policy.is_met(cosignatures):
         raise NotWitnessed(f"cosigned by {', '.join(sorted(cosignatures)) or 'nobody'}, which is not {policy.quorum}")
-    return Witnessed(checkpoint, cosignatures)
+    return Witnessed(checkpoint, cosignatures, _met_at(policy, cosignatures))
+
+
+def _met_at(policy: WitnessPolicy, cosignatures: Mapping[str, Cosignature]) -> int:
+    times = sorted({cosignature.time for cosignature in cosignatures.values()})
+    by = (({name for name, each in cosignatures.items() if each.time <= time}, time) for time in times)
+    return next((time for names, time in by if policy.is_met(names)), 0)  # 0: a policy that asks for nobody

@@ -17,7 +17,7 @@ from shared.journal.postgres import read_document
 from shared.proofs.signed_note import parse_verifier_key
 from shared.terms.acting import ApprovalReason, Proposal, Signing
 from shared.terms.approval import SignedApproval, verify_approval
-from shared.terms.authority import Capacity, Chain, Fault
+from shared.terms.authority import Chain, Fault
 from shared.terms.authority_tables import Register, UnderAuthority, accounts_of, capacity_of, chains_of, fallen_among, interests_of
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
@@ -63,10 +63,10 @@ def register_of(reads: Reads) -> Register:
     return acting.register
 
 
-async def capacity_to_act(reads: Reads, caller: Caller, on: date, named: str | None) -> Capacity:
-    """`named`: the instrument that the caller acts under; None: the narrowest of theirs that covers the act."""
+async def accounts_of_caller(reads: Reads, caller: Caller) -> frozenset[str]:
+    """All of the same person."""
     async with reads.session() as session:
-        return await capacity_of(session, register_of(reads), by=caller.subject, on=on, named=named)
+        return frozenset(await accounts_of(session, caller.subject))
 
 
 async def signing_of(reads: Reads, body: ApprovalBody, caller: Caller, on: date) -> Signing:

@@ -1,12 +1,13 @@
 """Authority: by what power a person acts, and whether it covers what they do.
 
 An authority is given to a holder by an instrument: an act of parliament, a direction, a delegation. One that stands under another is a
-part of it, so whoever cites the lower one cites the whole chain up to the root, and every link must cover the act. A limit is of one act,
-not of a sum of them. Pure: who looks an authority up, and records that it was cited, is the service.
+part of it, so whoever cites the lower one cites the whole chain up to the root, and every link must cover the act. A limit is of all that
+is done under it, or under what stands under it, in its days: what is split is summed. Pure: who looks up an authority, and what was done
+under it, and records that it was cited, is the service.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
@@ -44,6 +45,17 @@ class Acting(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: date
 
 
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done under an authority, or under one that stands under it. `name`: what counts once, however often it is cited
+    for."""
+
+    name: str
+    on: date
+    mass_g: int | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+
+
 class Authority(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     version: int  # of its stream
@@ -60,6 +72,8 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: date  # the last day
     may_sub_delegate: bool = False
     ended_on: date | None = None  # from that day on it counts no more
+    window_days: int | None = None  # what is done in so many is within the limits together; None: each act is, by itself
+    uses: tuple[Use, ...] = ()  # in those days, as looked up when somebody acts; else none
 
 
 type Chain = tuple[Authority, ...]  # from the one that is cited to its root
@@ -74,6 +88,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int | None = None
     currency: str | None = None
     concerns: Collection[str] = ()
+    name: str = ""  # by which it counts once; "": whenever it is done
 
 
 class Exercise(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +104,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
-class Cited(msgspec.Struct, frozen=True, kw_only=True):
+class Cited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was checked, and found to cover the act."""
 
     authority: str
@@ -101,6 +116,7 @@ class Cited(msgspec.Struct, frozen=True, kw_only=True):
     mass_g: int | None
     amount_minor: int | None
     currency: str | None
+    summed: tuple[str, ...] = ()  # of all these, those whose limits are of what is done in some days
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +173,7 @@ def fault_of(chain: Chain, exercise: Exercise) -> Fault | None:
         return Fault.NOT_DELEGABLE
     if not all(_in_force(each, exercise.on) for each in chain):
         return Fault.OUT_OF_DATE
-    if any(_over(each, exercise) for each in chain):
+    if any(_excess(each, exercise) is not None for each in chain):
         return Fault.OVER_LIMIT
     return None
 
@@ -175,18 +191,25 @@ def narrowest(held: Sequence[Chain], exercise: Exercise, named: str | None = Non
     are passed over."""
     if named is not None:
         held = [chain for chain in held if chain and chain[0].id == named]
-    covering, faults = [], []
+    covering: list[Chain] = []
+    faults: list[Fault] = []
+    over: list[_Excess] = []
     for chain in held:
         if (fault := fault_of(chain, exercise)) is None:
             covering.append(chain)
         elif fault is not Fault.OF_ANOTHER or named is not None:
             faults.append(fault)
+            over += [_least(chain, exercise)] if fault is Fault.OVER_LIMIT else []
     if covering:
         return _cited(min(covering, key=_width), exercise)
     nearest = max(faults, key=list(Fault).index, default=Fault.MISSING)
     which = "no authority covers" if named is None else f"{named} does not cover"
     act = exercise.action.act
-    return Uncovered(nearest, f"{which} {act} by {exercise.by} on {exercise.on}", f"an authority for {act} in force")
+    detail, accepted = f"{which} {act} by {exercise.by} on {exercise.on}", f"an authority for {act} in force"
+    if nearest is Fault.OVER_LIMIT and over:
+        least = max(over, key=lambda excess: excess.left)
+        return Uncovered(nearest, f"{detail}: {least}", f"{least.accepted}, or {accepted} with a higher limit")
+    return Uncovered(nearest, detail, accepted)
 
 
 def interest_in(about: str, name: str) -> str:
@@ -236,12 +259,64 @@ def _in_force(authority: Authority, on: date) -> bool:
     return authority.valid_from <= on <= authority.valid_until and not ended
 
 
-def _over(authority: Authority, exercise: Exercise) -> bool:
-    if authority.limit_g is not None and exercise.action.mass_g is not None and exercise.action.mass_g > authority.limit_g:
-        return True
-    if authority.limit_minor is None or exercise.action.amount_minor is None:
-        return False
-    return exercise.action.currency != authority.currency or exercise.action.amount_minor > authority.limit_minor
+class _Excess(msgspec.Struct, frozen=True, kw_only=True):
+    """By how much an act is over a limit, with what was done before it; `unit`: "g", or a currency's minor units."""
+
+    authority: Authority
+    unit: str
+    limit: int
+    used: int
+    wanted: int
+    until: date | None  # from this day on more is left; None: nothing was done before
+
+    @property
+    def left(self) -> int:
+        return max(self.limit - self.used, 0)
+
+    @property
+    def accepted(self) -> str:
+        return f"up to {self.left} {self.unit}{'' if self.until is None else f' until {self.until}'}"
+
+    def __str__(self) -> str:
+        days = f" in {self.authority.window_days} days, {self.used} of them before" if self.used else ""
+        return f"{self.used + self.wanted} {self.unit}{days}, and {self.authority.id} is limited to {self.limit}"
+
+
+def _excess(authority: Authority, exercise: Exercise) -> _Excess | None:
+    """None: it is within the limits."""
+    action = exercise.action
+    before = _before(authority, exercise)
+    if authority.limit_g is not None and action.mass_g is not None:
+        mass_g = sum(each.mass_g or 0 for each in before)
+        if mass_g + action.mass_g > authority.limit_g:
+            return _excess_of(authority, "g", authority.limit_g, mass_g, action.mass_g, [each.on for each in before if each.mass_g])
+    if authority.limit_minor is None or action.amount_minor is None:
+        return None
+    same = [each for each in before if each.currency == authority.currency and each.amount_minor]
+    amount = sum(each.amount_minor or 0 for each in same)
+    if action.currency != authority.currency or amount + action.amount_minor > authority.limit_minor:
+        unit = f"minor units of {authority.currency}"
+        return _excess_of(authority, unit, authority.limit_minor, amount, action.amount_minor, [each.on for each in same])
+    return None
+
+
+def _excess_of(authority: Authority, unit: str, limit: int, used: int, wanted: int, days: Collection[date]) -> _Excess:
+    until = min(days) + timedelta(days=authority.window_days) if days and authority.window_days is not None else None
+    return _Excess(authority=authority, unit=unit, limit=limit, used=used, wanted=wanted, until=until)
+
+
+def _before(authority: Authority, exercise: Exercise) -> list[Use]:
+    """What counts beside the act."""
+    if authority.window_days is None:
+        return []
+    after = exercise.on - timedelta(days=authority.window_days)
+    name = exercise.action.name
+    return [each for each in authority.uses if each.on > after and not (name and each.name == name)]
+
+
+def _least(chain: Chain, exercise: Exercise) -> _Excess:
+    """Of the link that leaves the least."""
+    return min((excess for each in chain if (excess := _excess(each, exercise)) is not None), key=lambda excess: excess.left)
 
 
 def _cited(chain: Chain, exercise: Exercise) -> Cited:
@@ -256,6 +331,7 @@ def _cited(chain: Chain, exercise: Exercise) -> Cited:
         mass_g=exercise.action.mass_g,
         amount_minor=exercise.action.amount_minor,
         currency=exercise.action.currency,
+        summed=tuple(each.id for each in chain if each.window_days is not None),
     )
 
 

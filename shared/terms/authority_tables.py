@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shared.journal.columns import json
 from shared.journal.connection import Connection, Project, as_json
 from shared.journal.record import Fact
-from shared.terms import countersigning_tables
+from shared.terms import countersigning_tables, uses
 from shared.terms.acting import (
     EndOfAuthority,
     EndOfConflict,
@@ -145,8 +145,15 @@ async def _keep_authority(connection: Connection, authority: Authority) -> None:
            ON CONFLICT (id) DO UPDATE SET subjects = $2, content = $3""",
         authority.id,
         as_json([authority.holder, *(each.subject for each in authority.acting)]),
-        as_json(authority),
+        as_json(_content(authority)),
     )
+
+
+def _content(authority: Authority) -> dict[str, Any]:
+    """As an earlier build kept it, if it has nothing that such a build did not know."""
+    told: dict[str, Any] = msgspec.to_builtins(authority, order="sorted")
+    added = ("uses",) if authority.window_days is not None else ("uses", "window_days")
+    return {name: value for name, value in told.items() if name not in added}
 
 
 # Asked when somebody acts
@@ -195,7 +202,7 @@ class UnderAuthority(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tables(self) -> tuple[sa.Table, ...]:
         taken_over = metadata.sorted_tables if self.register is TAKEN_OVER else []
-        return (*taken_over, *(countersigning_tables.metadata.sorted_tables if self.proposals else []))
+        return (*taken_over, *uses.metadata.sorted_tables, *(countersigning_tables.metadata.sorted_tables if self.proposals else []))
 
 
 async def chains_of(session: AsyncSession, register: Register, ids: Iterable[str]) -> dict[str, Chain]:
@@ -217,7 +224,15 @@ async def capacity_of(session: AsyncSession, register: Register, *, by: str, on:
     chains = await chains_of(session, register, held)
     accounts = await accounts_of(session, by)
     conflicts = await interests_of(session, accounts)
-    return Capacity(by=by, on=on, held=tuple(chains.values()), named=named, conflicts=conflicts, others=frozenset(accounts - {by}))
+    held_now = await _with_uses(session, chains.values(), on)
+    return Capacity(by=by, on=on, held=held_now, named=named, conflicts=conflicts, others=frozenset(accounts - {by}))
+
+
+async def _with_uses(session: AsyncSession, chains: Iterable[Chain], on: date) -> tuple[Chain, ...]:
+    """With what was done under each in its days."""
+    windows = {each.id: each.window_days for chain in chains for each in chain if each.window_days is not None}
+    done = await uses.uses_of(session, windows, on)
+    return tuple(tuple(msgspec.structs.replace(each, uses=done.get(each.id, ())) for each in chain) for chain in chains)
 
 
 async def interests_of(session: AsyncSession, accounts: Collection[str]) -> frozenset[str]:

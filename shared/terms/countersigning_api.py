@@ -1,7 +1,9 @@
 """Countersigning over HTTP: how a route proposes a command, and where another person finds, reads and signs it."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Annotated, Any
+from zlib import crc32
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -51,21 +53,26 @@ class ProposalView(BaseModel):
     followed: list[dict[str, Any]] = []  # what happened once it was signed, as its events say it: in the answer to the signature
 
 
-async def done_or_proposed(post: Post, controls: Controls, stream: str, command: Any) -> Accepted | ProposalView:
+async def done_or_proposed(
+    post: Post, controls: Controls, stream: str, command: Any, *, documents: Sequence[Document] = ()
+) -> Accepted | ProposalView:
     """What one person may do is done; what they may not is put before another."""
     try:
-        return await post.submit(stream, command)
+        return await post.submit(stream, command, documents=documents)
     except Problem as problem:
         if problem.code != ControlReason.NEEDED:
             raise
-    return await propose(post, controls, stream, command)
+    return await propose(post, controls, stream, command, documents=documents)
 
 
-async def propose(post: Post, controls: Controls, stream: str, command: Any, *more: str) -> ProposalView:
-    """Puts the command before another person, who signs it or does not. `more`: other streams that take the same command."""
+async def propose(
+    post: Post, controls: Controls, stream: str, command: Any, *more: str, documents: Sequence[Document] = (), bar: Problem | None = None
+) -> ProposalView:
+    """Puts the command before another person, who signs it or does not. `more`: other streams that take the same command; `documents`:
+    those that its events will stand on; `bar`: what a look-up says no with. A request may propose one for each of several streams."""
     control = controls[type(command)]
     assert isinstance(control, Countersigned), f"{type(command).__name__} needs no other's signature"
-    proposal, streams = post.new_id("prp"), (stream, *more)
+    proposal, streams = post.new_id("prp", crc32(stream.encode())), (stream, *more)
     said: dict[str, Any] = msgspec.to_builtins(command)
     paper = CommandPaper(
         proposal=proposal,
@@ -80,7 +87,7 @@ async def propose(post: Post, controls: Controls, stream: str, command: Any, *mo
     wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
     event = None
     for each in streams:
-        accepted = await post.submit(each, wanted, documents=[document], part=each)
+        accepted = await post.submit(each, bar or wanted, documents=[document, *documents], part=each)
         event = accepted.facts[0].event
     assert event is not None
     post.response.status_code = 202
@@ -92,8 +99,11 @@ async def propose(post: Post, controls: Controls, stream: str, command: Any, *mo
     )
 
 
-def proposals_router() -> APIRouter:
-    """The same in each service whose commands are countersigned."""
+def proposals_router(
+    bar: Callable[[Reads, ProposalRow], Awaitable[Problem | None]] | None = None, signed: Callable[[Post], None] | None = None
+) -> APIRouter:
+    """The same in each service whose commands are countersigned. `bar`: why something cannot be signed any more, of which its stream
+    knows nothing. `signed`: what else the service does once something is, such as to forget what it remembers of it."""
     router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
 
     @router.get("")
@@ -120,17 +130,24 @@ def proposals_router() -> APIRouter:
         """Signed, it is done at once."""
         row = await _find(reads, proposal)
         command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
+        barred = None if bar is None else await bar(reads, row)
         events: list[Any] = []
         for stream in row.streams:
-            accepted = await post.submit(stream, command, part=stream)
+            accepted = await post.submit(stream, barred or command, part=stream)
             events += [fact.event for fact in accepted.facts]
+        if signed is not None:
+            signed(post)
         followed = [msgspec.to_builtins(event) for event in events if not isinstance(event, EVENTS)]
-        signed = {"status": ProposalStatus.APPROVED, "approval": ApprovalView.of(events[0].approval), "followed": followed}
-        return same_fields(ProposalView)(row).model_copy(update=signed)
+        done = {"status": ProposalStatus.APPROVED, "approval": ApprovalView.of(events[0].approval), "followed": followed}
+        return same_fields(ProposalView)(row).model_copy(update=done)
 
     @router.post("/{proposal}/withdraw")
     async def withdraw_proposal(
-        proposal: ProposalPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+        proposal: ProposalPath,
+        body: ReasonBody,
+        caller: Annotated[Caller, allow("operator", "approver", "administrator")],
+        post: Posting,
+        reads: Reading,
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)

@@ -166,8 +166,8 @@ class Batch:
         self.facts += facts
         return facts
 
-    async def again(self, append: Append, outcome: Outcome) -> Accepted | Refused[Any]:
-        """The answer of a command that was decided before, made from what is stored."""
+    async def again(self, append: Append, outcome: Outcome) -> Accepted | Refused[Any] | CommandFailed:
+        """The answer of a command that was decided before, made from what is stored. It fails where that is not what the command did."""
         if outcome.refused is not None:
             refusal = msgspec.json.decode(outcome.refused)
             return Refused(refusal["code"], refusal["detail"], refusal["field"], refusal["accepted"])
@@ -178,6 +178,9 @@ class Batch:
             facts = tuple(fact for fact in self.facts if first <= fact.record.position <= last)
         else:
             records = await append.read(outcome.shard, after=first - 1, limit=outcome.events)
+            if [record.command_id for record in records] != [outcome.command_id.hex()] * outcome.events:
+                log.critical("outcome_altered", shard=outcome.shard, position=first, events=outcome.events)
+                return CommandFailed(f"what stands at {self._journal.service}/{outcome.shard}/{first} is not what this command did")
             decode = self._journal.codec.decode
             facts = tuple(Fact(self._journal.service, record, decode(record.type, record.data)) for record in records)
         return Accepted(outcome.stream, outcome.version, outcome.shard, last, facts)

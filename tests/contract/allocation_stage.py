@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reserve.demo.instruments import empower
+from reserve.demo.instruments import VALIDITY, empower
 from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
@@ -26,6 +26,7 @@ from shared.clock import Clock, SystemClock, day_of
 from shared.engines.engines import Engines
 from shared.process.service import Service
 from shared.settings import Settings
+from shared.terms.countersigning import CommandPaper
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import Running, Stage, a_stage, context, free_port, until
 from tests.stories.countersigned import by_two
@@ -66,6 +67,35 @@ class Reserve:
         answer = await self.clients[who].get(path, params=query or None)
         assert answer.is_success, answer.text
         return answer.json()
+
+    async def by_two(self, path: str, body: Any) -> Any:
+        """What an operator proposes, and the first approver signs: the proposal, done."""
+        return await self.sign(await self.post("operator-1", path, body))
+
+    async def sign(self, proposed: Any, by: str = "approver-1", **changed: Any) -> Any:
+        signed = self.signed(proposed["document"], CommandPaper.purpose, by, **changed)
+        return await self.post(by, f"/v1/proposals/{proposed['proposal']}/approvals", signed)
+
+    async def withdraw_conflict(self, who: str, conflict: dict[str, Any]) -> None:
+        """An administrator proposes it, and an approver signs it, under an act for this alone: the second one, if it is the first one's."""
+        proposed = await self.post("admin-1", f"/v1/officials/{self.subject(who)}/conflicts/withdraw", conflict)
+        by = "approver-2" if who == "approver-1" else "approver-1"
+        signer = self.subject(by)
+        if signer not in self.registrar.keys:
+            await self.registrar.enrol(signer, Ed25519PrivateKey.generate())
+        act = {"kind": "act", "title": "An Act", "office": "an office", "holder": signer, "acts": ["withdraw_conflict"], **VALIDITY}
+        before = self.registrar.instruments.get(signer)
+        instrument = (await self.register(act))["instrument"]
+        if before is not None:
+            self.registrar.instruments[signer] = before
+        await self.sign(proposed, by, authority=instrument)
+
+    async def agree(self, partner: str) -> str:
+        """An agreement on the product, for most of a year."""
+        terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
+        days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
+        signed = await self.by_two("/v1/agreements", {"partner": partner, "products": [terms], "priority_class": 0} | days)
+        return str(signed["command"]["agreement"])
 
     async def register(self, instrument: dict[str, Any]) -> Any:
         return await self.registrar.register(instrument)
@@ -128,6 +158,18 @@ class Reserve:
 
         return await until(reached)
 
+    async def at_rest(self) -> None:
+        """Once each of both has heard all that the other has said."""
+        inventory, allocation = (running.kernel.service.name for running in (self.inventory, self.allocation))
+
+        async def heard() -> list[dict[int, int]]:
+            return [await self.stage.heard(inventory, allocation), await self.stage.heard(allocation, inventory)]
+
+        async def still() -> bool:
+            return await heard() == await heard()
+
+        await until(still)
+
 
 def renamed(service: Service, names: dict[str, str]) -> Service:
     """Under names that no other test has. It takes of the other only: there is no ledger here."""
@@ -186,13 +228,10 @@ async def _begin(reserve: Reserve) -> None:
         return any(row["protected_g"] for row in await reserve.get("operator-1", "/v1/stock"))
 
     await until(stock)
-    for partner in ("JP", "US", "EU"):
-        await reserve.post("admin-1", "/v1/partners", {"partner": partner, "name": partner})
-        terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
-        agreement = {"partner": partner, "products": [terms], "priority_class": 0}
-        days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
-        await reserve.post("operator-1", "/v1/agreements", agreement | days)
     await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
+    for partner in ("JP", "US", "EU"):
+        await reserve.post("admin-1", "/v1/partners", {"partner": partner, "name": partner})
+        await reserve.agree(partner)
     await an_active_policy(reserve, POLICY)

@@ -121,6 +121,11 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
+def parts_of(place: str) -> tuple[str, int, int]:
+    source, shard, position = place.split("/")
+    return source, int(shard), int(position)
+
+
 async def receipts_of(http: httpx.AsyncClient, places: Sequence[str]) -> list[str]:
     async def receipt(place: str) -> str:
         answer = await http.get(f"/v1/receipts/{place}", params={"wait": 10})

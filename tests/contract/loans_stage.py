@@ -23,7 +23,7 @@ from tests.kernel.stage import Running, Stage, a_stage, free_port, until
 from tests.stories.log import ORIGIN
 
 TODAY = day_of(SystemClock().now(), Settings().zone)
-PARTIES = ("operator-1", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")
+PARTIES = ("operator-1", "operator-2", "approver-1", "admin-1", "auditor-1", "partner-jp", "borrower-hillgrove", "borrower-nolans")
 LIMITS = [
     {"key": "total", "limit_minor": 1_000_000_000},
     {"key": "project/crowded", "parent": "total", "limit_minor": 1_000_000},
@@ -79,6 +79,15 @@ class Lender(Reserve):
 
     async def approve(self, path: str, document: str, purpose: str) -> Any:
         return await self.post("approver-1", path, self.signed(document, purpose))
+
+    async def by_two(self, who: str, path: str, body: Any) -> Any:
+        """What one person proposes, and the approver signs."""
+        proposed = await self.post(who, path, body)
+        return await self.approve(f"/v1/proposals/{proposed['proposal']}/approvals", proposed["document"], "command")
+
+    async def pay(self, loan: str, advance: Any) -> Any:
+        """By another than has asked for it."""
+        return await self.post("operator-2", f"/v1/loans/{loan}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
 
     async def committed(self, terms: Any) -> str:
         """A loan that the facility has committed itself to."""
@@ -136,6 +145,11 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
 
         await until(known)
         yield lender
+
+
+def followed(signed: Any, kind: str) -> Any:
+    """The event of this kind that stands after a signature."""
+    return next(each for each in signed["followed"] if each["type"] == f"loans.{kind}.v1")
 
 
 async def sign_holding(lender: Lender, proposed: Any) -> None:

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reserve.demo.instruments import empower
 from services.allocation.background.working_out import SMALL
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.decision import decision_hash, read_file
@@ -113,7 +112,7 @@ async def test_a_decision_falls_when_terms_or_protected_stock_change(reserve: Re
     await reserve.approve(round)
     [agreement] = (await reserve.get("partner-jp", "/v1/agreements"))["data"]
     amendment = {key: agreement[key] for key in ("products", "priority_class", "valid_until")} | {"reason": "yearly review"}
-    await reserve.post("operator-1", f"/v1/agreements/{agreement['agreement']}/amend", amendment)
+    await reserve.by_two(f"/v1/agreements/{agreement['agreement']}/amend", amendment)
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement['agreement']}"
     assert (await reserve.get("partner-us", f"/v1/rounds/{round}"))["reason"] is None  # what fell was Japan's
     await reserve.propose(round, 5)
@@ -316,6 +315,7 @@ async def free_g(reserve: Reserve) -> int:
 async def test_an_award_that_is_given_back_is_available_again_and_is_given_back_once(reserve: Reserve):
     round = await reserve.certified_round(4, 6, supply=10)
     await reserve.status(round, "released")
+    await reserve.at_rest()
     before_g = await free_g(reserve)
     award = next(row["award"] for row in (await reserve.get("partner-jp", "/v1/awards?limit=200"))["data"] if row["round"] == round)
     path = f"/v1/awards/{award}/renounce"
@@ -331,9 +331,9 @@ async def test_an_award_that_is_given_back_is_available_again_and_is_given_back_
 
 
 async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(reserve: Reserve):
-    await empower(reserve.register, {reserve.subject("operator-1"): "operator"})
     old = await reserve.certified_round(5, 5, supply=8)
     await reserve.status(old, "released")
+    await reserve.at_rest()
     before_g = await free_g(reserve)
     new = await reserve.a_round(5, 5)
     path = f"/v1/rounds/{old}/supersede"
@@ -343,9 +343,15 @@ async def test_a_superseded_decision_gives_back_what_is_left_and_stays_provable(
     conflict = {"about": "partner", "name": "US", "reason": "holds shares"}
     await reserve.post("admin-1", conflicts, conflict)
     assert await reserve.refused("operator-1", path, because) == (403, "conflict_of_interest")
-    await reserve.post("admin-1", f"{conflicts}/withdraw", conflict)
-    superseded = await reserve.post("operator-1", path, because)
-    assert superseded["superseded_by"] == new
+    await reserve.withdraw_conflict("operator-1", conflict)
+    gone = await reserve.a_round(1)
+    waits, stale = [await reserve.post("operator-1", path, because | {"by_round": each}) for each in (new, gone)]
+    assert not (await reserve.get("auditor-1", f"/v1/rounds/{old}"))["superseded_by"]  # by one person
+    await reserve.post("operator-1", f"/v1/rounds/{gone}/cancel", {"reason": "not needed"})
+    signed = reserve.signed(stale["document"], "command")
+    refused = await reserve.refused("approver-1", f"/v1/proposals/{stale['proposal']}/approvals", signed)
+    assert refused == (409, "round_decides_nothing_again")
+    assert (await reserve.sign(waits))["followed"][0]["by_round"] == new
     assert await reserve.refused("operator-1", path, because) == (409, "decision_already_superseded")
 
     async def back() -> bool:
@@ -410,13 +416,13 @@ async def test_a_partner_sees_what_rounding_is_remembered_of_it_until_its_agreem
     shorter = str(TODAY + timedelta(days=30))
     amendment = {key: agreement[key] for key in ("products", "priority_class")} | {"valid_until": shorter, "reason": "review"}
     path = f"/v1/agreements/{agreement['agreement']}"
-    await reserve.post("operator-1", f"{path}/amend", amendment)
+    await reserve.by_two(f"{path}/amend", amendment)
 
     async def follows() -> bool:
         return [row["expires_on"] for row in (await reserve.get("partner-eu", "/v1/carries"))["data"]] == [shorter]
 
     await until(follows)
-    await reserve.post("operator-1", f"{path}/end", {"reason": "not renewed"})
+    await reserve.by_two(f"{path}/end", {"reason": "not renewed"})
 
     async def forgotten() -> bool:
         return (await reserve.get("partner-eu", "/v1/carries"))["data"] == []

@@ -19,6 +19,8 @@ from tests.stories.stockpile import UNIT_G
 NAME = "01kec0m3v2e8nbmy9p7y4bq1kd"
 RIGHT, DRAW = RightId(f"rgt_{NAME}"), DrawId(f"drw_{NAME}")
 
+NOT_HEARD = ((404, "approver_key_not_found"), (403, "authority_missing"))  # inventory hears of both by events
+
 
 async def posted(client: httpx.AsyncClient, path: str, body: Any) -> Any:
     answer = await client.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
@@ -46,12 +48,22 @@ async def test_what_a_project_has_not_delivered_when_its_window_has_passed_is_gi
         ExpireHold(hold=everything, on=TODAY + timedelta(days=1)),
     )
     path = f"/v1/rights/{RIGHT}"
-    async with reserve.stage.client(reserve.stage.urls[reserve.inventory.kernel.service.name]) as operator:
+    url = reserve.stage.urls[reserve.inventory.kernel.service.name]
+    async with reserve.stage.client(url) as operator, reserve.stage.client(url, "approver-1") as approver:
         one = {"draw": DRAW, "mass_g": UNIT_G, "delivered_on": str(TODAY), "evidence": "CMR 4711"}
         assert (await posted(operator, f"{path}/deliveries", one))["remaining_g"] == UNIT_G
         assert await posted(operator, f"{path}/deliveries", one | {"mass_g": 2 * UNIT_G}) == (422, "quantity_invalid")
         majeure = {"window_to": str(later), "cause": "force_majeure", "evidence": "a notice"}
-        assert (await posted(operator, f"{path}/postpone", majeure))["before"] == str(window_to)
+        proposed = await posted(operator, f"{path}/postpone", majeure)
+        [owed] = (await operator.get(f"{path}/owed")).json()["data"]
+        assert owed["window_to"] == str(window_to)  # one person postpones nothing
+        signed = reserve.signed(proposed["document"], "command")
+
+        async def countersigned() -> Any:
+            answer = await posted(approver, f"/v1/proposals/{proposed['proposal']}/approvals", signed)
+            return answer if answer not in NOT_HEARD else None
+
+        assert (await until(countersigned))["followed"][0]["before"] == str(window_to)
         await reserve.happen(FailAssignments(right=RIGHT, on=window_to + timedelta(days=1)))
         [owed] = (await operator.get(f"{path}/owed")).json()["data"]
         assert (owed["remaining_g"], owed["failed_g"], owed["window_to"]) == (UNIT_G, 0, str(later))

@@ -101,6 +101,28 @@ async def test_only_who_has_the_power_for_it_approves_a_decision(reserve: Reserv
     await reserve.status(round, "released")
 
 
+async def test_what_is_split_over_rounds_is_within_one_limit_and_needs_the_approvals_of_all_of_it(reserve: Reserve):
+    steps = [{"above_g": 0, "approvals": 1}, {"above_g": 2 * UNIT_G, "approvals": 2}]
+    await an_active_policy(reserve, "by-the-sum", quorum=steps)
+    first = await a_proposal(reserve, 2)
+    own = await delegated(reserve, limit_g=3 * UNIT_G)
+    assert own["window_days"] == 30
+    await reserve.post("approver-2", f"/v1/rounds/{first}/approvals", await signature(reserve, first))
+    second = await reserve.a_round(2, 2, policy="by-the-sum")
+    await reserve.propose(second, 2)
+    shown = await reserve.get("operator-1", f"/v1/rounds/{second}")
+    assert shown["approvals_needed"] == 2 and shown["summed_g"] >= 4 * UNIT_G, "2 units by themselves need one"
+    path, signed = f"/v1/rounds/{second}/approvals", await signature(reserve, second)
+    assert await reserve.refused("approver-2", path, signed) == (403, "authority_over_limit")
+    await reserve.post("operator-1", f"/v1/rounds/{first}/cancel", {"reason": "as one is enough"})
+    await reserve.post("approver-2", path, signed)
+    certify = f"/v1/rounds/{second}/certify"
+    assert await reserve.refused("operator-1", certify) == (409, "approvals_missing")
+    await reserve.approve(second)
+    await reserve.post("operator-1", certify)
+    await reserve.status(second, "released")
+
+
 async def test_a_key_that_two_people_enrol_at_once_is_one_persons(reserve: Reserve):
     key = Ed25519PrivateKey.generate()
     bodies = [reserve.registrar.enrolment(f"sub_{number}", key) for number in range(8)]
@@ -134,11 +156,11 @@ async def test_a_declared_conflict_bars_until_somebody_else_withdraws_it(reserve
     assert await reserve.refused("operator-1", conflicts, conflict) == (403, "forbidden")
     assert (await reserve.clients["operator-1"].get(conflicts)).status_code == 403
     assert len((await reserve.get("auditor-1", conflicts))["data"]) == 1
-    await reserve.post("admin-1", f"{conflicts}/withdraw", conflict | {"reason": "sold"})
+    await reserve.withdraw_conflict("approver-1", conflict | {"reason": "sold"})
     for company in ("Toyo Logistics", "kyushu smelting"):  # consignee, end user
         await reserve.post("approver-1", conflicts, conflict | {"name": company})
         assert await reserve.refused("approver-1", approvals, await reserve.approval(round)) == (403, "conflict_of_interest")
-        await reserve.post("admin-1", f"{conflicts}/withdraw", conflict | {"name": company, "reason": "sold"})
+        await reserve.withdraw_conflict("approver-1", conflict | {"name": company, "reason": "sold"})
     await reserve.approve(round)
     await reserve.post("operator-1", f"/v1/rounds/{round}/certify")
     await reserve.status(round, "released")
@@ -154,7 +176,7 @@ async def test_a_conflict_with_what_nobody_knows_is_refused_since_it_would_bar_f
         misspelt = {"about": about, "name": name, "reason": "holds shares"}
         assert await reserve.refused("approver-2", conflicts, misspelt) == (404, code)
     await reserve.post("approver-2", conflicts, {"about": "partner", "name": "eu", "reason": "holds shares"})
-    await reserve.post("admin-1", f"{conflicts}/withdraw", {"about": "partner", "name": "EU", "reason": "sold"})
+    await reserve.withdraw_conflict("approver-2", {"about": "partner", "name": "EU", "reason": "sold"})
 
 
 async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another_person(reserve: Reserve):
@@ -184,8 +206,11 @@ async def test_an_emergency_is_certified_on_one_approval_and_ratified_by_another
 
 
 async def with_interest(reserve: Reserve, who: str, about: str, name: str, *, withdrawn: bool = False) -> None:
-    path = f"/v1/officials/{reserve.subject(who)}/conflicts"
-    await reserve.post("admin-1", f"{path}/withdraw" if withdrawn else path, {"about": about, "name": name, "reason": "shares"})
+    conflict = {"about": about, "name": name, "reason": "shares"}
+    if withdrawn:
+        await reserve.withdraw_conflict(who, conflict)
+    else:
+        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(who)}/conflicts", conflict)
 
 
 async def test_a_conflict_that_is_declared_after_an_approval_makes_it_lapse(reserve: Reserve):

@@ -156,13 +156,13 @@ async def test_what_is_overdue_is_seen_from_outside(reserve: Reserve):
 async def test_a_disruption_that_ends_voids_what_was_decided_for_it_and_another_decision_knows(reserve: Reserve):
     told = {"instrument": "MOFCOM No. 1/2026", "products": [PRODUCT], "declared_scope": "military use", "observed_scope": "all use"}
     hit = {"partners": ["JP"], "starts_on": str(TODAY), "evidence": ["notice"]}
-    disruption = (await reserve.post("operator-1", "/v1/disruptions", told | hit))["disruption"]
+    disruption = (await reserve.by_two("/v1/disruptions", told | hit))["command"]["disruption"]
     request = await reserve.accepted_request("partner-jp", 3)
     opening = {"product": PRODUCT, "requests": [request], "policy": POLICY, "disruption": disruption}
     round = (await reserve.post("operator-1", "/v1/rounds", opening))["round"]
     await reserve.propose(round, 3)
     await reserve.approve(round)
-    await reserve.post("operator-1", f"/v1/disruptions/{disruption}/end", {"ends_on": str(TODAY), "reason": "exports go on"})
+    await reserve.by_two(f"/v1/disruptions/{disruption}/end", {"ends_on": str(TODAY), "reason": "exports go on"})
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: disruption {disruption}"
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/certify") == (409, "round_not_proposed")
     await reserve.propose(round, 3)
@@ -236,6 +236,13 @@ async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_rel
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: agreement {agreement}"
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": 2 * UNIT_G}) == (409, "agreement_missing")
     assert await reserve.refused("operator-1", f"{path}/suspend", reason) == (409, "agreement_suspended")
+    seen = await reserve.get("partner-jp", path)
+    assert seen["suspension_lapses_at"] is not None and seen["suspended_by"] is None
+    confirm = f"{path}/suspension/confirm"
+    assert await reserve.refused("operator-1", confirm, {}) == (403, "suspension_confirmed_by_same_person")
+    await reserve.post("approver-1", confirm, {})
+    assert await reserve.refused("approver-1", confirm, {}) == (409, "suspension_stands_already")
+    assert (await reserve.get("operator-1", path))["suspension_lapses_at"] is None
     asked = f"/v1/readiness?agreement={agreement}&product={PRODUCT}"
     assert (await reserve.get("partner-jp", asked))["says"] == "no first grams, because the agreement is suspended"
     release = ReleaseId(f"rel_{request.removeprefix('req_')}")
@@ -248,7 +255,7 @@ async def test_a_suspended_agreement_stops_what_is_decided_and_holds_what_is_rel
     await until(holds)
     refused = await reserve.inventory.kernel.writer.submit(f"stockpile/{PRODUCT}", draw, context())
     assert refused.code == "on_hold"
-    await reserve.post("operator-1", f"{path}/resume", reason)
+    await reserve.by_two(f"{path}/resume", reason)
 
     async def freed() -> bool:
         return not await holds()

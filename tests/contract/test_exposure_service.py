@@ -29,10 +29,10 @@ UNTIL = TODAY + timedelta(days=100)
 async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lender]:
     """It has lent 60,000 of 120,000 that are due in twelve months, and paid 200,000 for shares of the borrower."""
     async with a_lender(servers, tmp_path_factory.mktemp("exposure")) as lender:
-        await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
+        await lender.by_two("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
         loan = await lender.committed(TERMS | {"precedents": [], "available_until": str(UNTIL), "sunset_on": str(UNTIL)})
         advance = await lender.post("operator-1", f"/v1/loans/{loan}/advances", {"amount_minor": 60_000, "purpose": "a furnace"})
-        await lender.post("operator-1", f"/v1/loans/{loan}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+        await lender.pay(loan, advance)
         ratio = {"kind": "dscr", "ratio": "1.60", "for_on": str(TODAY), "source": "the borrower's accounts"}
         await lender.post("operator-1", f"/v1/loans/{loan}/ratios", ratio)
         await _hold(lender)
@@ -51,7 +51,7 @@ async def _hold(lender: Lender) -> None:
 
     await until(committed)
     tranche = {"reference": "bank-1", "units": 400, "amount_minor": 200_000, "paid_on": str(TODAY)}
-    await lender.post("operator-1", f"{path}/subscriptions", tranche)
+    await lender.by_two("operator-1", f"{path}/subscriptions", tranche)
 
 
 async def ask(lender: Lender, *scenarios: Any, by: str = "borrower") -> Any:
@@ -93,14 +93,7 @@ async def test_exposure_is_what_is_committed_and_owed_with_the_limits_on_it(lend
 async def at_rest(lender: Lender) -> None:
     """What loans tell themselves has all been heard."""
     name = lender.loans.kernel.service.name
-    heard = """SELECT bool_and(coalesce(taken.position, 0) = heads.position)
-               FROM heads LEFT JOIN inbox_cursors AS taken ON taken.shard = heads.shard AND taken.source = $1"""
-    async with lender.stage.sql(name) as sql:
-
-        async def all_heard() -> Any:
-            return await sql.fetchval(heard, name)
-
-        await until(all_heard)
+    await lender.stage.heard(name, name)
 
 
 SCENARIOS = [

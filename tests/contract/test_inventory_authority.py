@@ -52,6 +52,11 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
             headers={"Idempotency-Key": "h"},
         )
         assert put.is_success, put.text
+        confirm = f"/v1/holds/{put.json()['hold']}/confirm"
+        assert await answered(operator, confirm, {}) == (403, "hold_confirmed_by_same_person")
+        assert await answered(signer, confirm, {}) == (200, None)
+        [held] = (await operator.get("/v1/holds?active=true")).json()["data"]
+        assert (held["confirmed_by"], held["lapses_at"]) == (subject, None)
         opened = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 90 * UNIT_G, "reason": "a review"})
         lifted = await proposed(f"/v1/holds/{put.json()['hold']}/lift", {"reason": "cooled"})
         assert (opened["act"], opened["status"], lifted["act"]) == ("open_protected_stock", "proposed", "lift_hold")
@@ -69,7 +74,7 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
         await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts", conflict)
         await until(lambda: known.fetchval("SELECT true FROM conflicts WHERE official = $1", subject))
         assert await signed(lifted, wide) == (403, "conflict_of_interest")
-        await reserve.post("admin-1", f"/v1/officials/{subject}/conflicts/withdraw", conflict | {"reason": "sold"})
+        await reserve.withdraw_conflict("approver-2", conflict | {"reason": "sold"})
         await until(lambda: known.fetchval("SELECT count(*) = 0 FROM conflicts WHERE official = $1", subject))
 
         assert await signed(lifted, wide) == (201, None)
@@ -77,15 +82,27 @@ async def test_stock_is_opened_and_a_hold_lifted_by_two_people_of_whom_the_signe
         assert await signed(opened, wide) == (201, None)
         found = (await signer.get(f"/v1/proposals/{opened['proposal']}")).json()
         assert (found["status"], found["approval"]["subject"]) == ("approved", subject)
+        split = await delegate(reserve.register, direction, subject, "count", (Power.OPEN_PROTECTED_STOCK,), limit_g=10 * UNIT_G)
+        await until(lambda: known.fetchval("SELECT true FROM authorities WHERE id = $1", split))
+        part = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 84 * UNIT_G, "reason": "a part of it"})
+        rest = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 79 * UNIT_G, "reason": "the rest of it"})
+        assert await signed(part, split) == (201, None)
+        assert await signed(rest, split) == (403, "authority_over_limit")  # 6 units were opened, and 5 more are asked
+        less = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 80 * UNIT_G, "reason": "as much as is left"})
+        assert await signed(less, split) == (201, None)
+        await answered(signer, f"/v1/proposals/{rest['proposal']}/withdraw", {"reason": "too much"})
+
         waiting = await proposed(f"/v1/products/{PRODUCT}/protected-stock", {"mass_g": 0, "reason": "a review"})
         assert [each["proposal"] for each in (await signer.get("/v1/proposals?status=proposed")).json()["data"]] == [waiting["proposal"]]
         assert await answered(signer, f"/v1/proposals/{waiting['proposal']}/withdraw", {"reason": "no need"}) == (200, None)
         assert (await signer.get("/v1/proposals?status=proposed")).json()["data"] == []
     events = [event async for _, event in reserve.inventory.kernel.journal.read_stream(f"stockpile/{PRODUCT}")]
     cited = [event.cited for event in events if isinstance(event, AuthorityCited)]
-    assert [(each.act, each.authority, each.under[0].authority) for each in cited[-2:]] == [
+    assert [(each.act, each.authority, each.under[0].authority) for each in cited[-4:]] == [
         ("lift_hold", wide, direction),
         ("open_protected_stock", wide, direction),
+        ("open_protected_stock", split, direction),
+        ("open_protected_stock", split, direction),
     ]
 
 

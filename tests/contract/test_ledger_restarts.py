@@ -7,13 +7,15 @@ from pathlib import Path
 import asyncpg
 import httpx
 import msgspec
+import pytest
 
 from reserve.operate.backup import back_up_service
 from reserve.operate.copies import KafkaCopy
 from reserve.operate.recover import recover
+from reserve.operate.tiles import rebuild_tiles
 from services.ledger.receipt import verify_receipt
 from services.ledger.tile_writer import TileWriter
-from services.ledger.tiles import TileStore
+from services.ledger.tiles import ForkDetected, TileStore
 from services.registry import service
 from shared.delivery.kafka_broker import KafkaBroker
 from shared.engines.postgres_tools import load_schema
@@ -23,7 +25,7 @@ from shared.journal.postgres import PostgresJournal
 from shared.proofs.checkpoint import TreeHead, open_checkpoint
 from shared.proofs.merkle import EMPTY_TREE
 from shared.writer.commands import Refusal
-from tests.contract.ledger_stage import LedgerStage, receipts_of, rows
+from tests.contract.ledger_stage import LedgerStage, parts_of, receipts_of, rows
 from tests.kernel.stage import until
 from tests.stories.stockpile import lot, register
 from tests.waiting import HANGS_AFTER_S
@@ -98,10 +100,37 @@ async def test_a_ledger_takes_nothing_while_its_tiles_hold_what_no_service_has(s
         assert (ready.status_code, f"leaf {head.size}" in ready.text) == (503, True)
         assert open_checkpoint((await auditor.get("/v1/checkpoint")).text, [stage.key]).head == head
         assert len(await rows(auditor, "/v1/entries")) == head.size
+        # A source that has lost the same, and that nobody else tells of it, is not told that it is whole.
+        recorded = await auditor.get("/v1/sources", params={"whole": True})
+        assert (recorded.status_code, recorded.json()["code"]) == (503, "record_incomplete")
     shutil.rmtree(tiles)
     (stage.folder / "kept").rename(tiles)
     async with stage.ledger(), stage.client("auditor-1") as auditor:
         await receipts_of(auditor, await stage.happen(lot("lot_again", 1)))
+
+
+async def test_tiles_that_are_missing_are_made_anew_from_what_was_recorded(stage: LedgerStage):
+    tiles = stage.folder / "ledger" / "tiles"
+    async with stage.ledger(), stage.client("auditor-1") as auditor:
+        places = await stage.happen(lot("lot_tiled", 1))
+        texts = await receipts_of(auditor, places)
+    before = {path.relative_to(tiles): path.read_bytes() for path in tiles.rglob("*") if path.is_file()}
+    shutil.rmtree(tiles)
+    owner = stage.settings("ledger").database_owner_url
+    async with await open_pool(owner, "ledger", size=1) as pool:
+        signed, missing = await rebuild_tiles(pool, tiles)
+        made = {path.relative_to(tiles): path.read_bytes() for path in tiles.rglob("*") if path.is_file()}
+        assert made.items() <= before.items() and missing == len(made) > 0
+        assert await rebuild_tiles(pool, tiles) == (signed, 0)
+        damaged = next(path for path in tiles.rglob("*") if path.is_file())
+        whole = damaged.read_bytes()
+        damaged.write_bytes(bytes(len(whole)))
+        with pytest.raises(ForkDetected):
+            await rebuild_tiles(pool, tiles)
+        damaged.write_bytes(whole)
+    async with stage.ledger(), stage.client("auditor-1") as auditor:
+        assert await receipts_of(auditor, places) == texts
+        await receipts_of(auditor, await stage.happen(lot("lot_tiled_on", 1)))
 
 
 async def leaves_of(auditor: httpx.AsyncClient) -> list[tuple[int, str, int, int]]:
@@ -110,8 +139,3 @@ async def leaves_of(auditor: httpx.AsyncClient) -> list[tuple[int, str, int, int
 
 async def no_document(_name: str) -> None:
     return None
-
-
-def parts_of(place: str) -> tuple[str, int, int]:
-    source, shard, position = place.split("/")
-    return source, int(shard), int(position)

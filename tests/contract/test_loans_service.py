@@ -9,14 +9,14 @@ import pytest
 
 from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
+from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender, followed
 from tests.kernel.stage import until
 
 
 @pytest.fixture(scope="module")
 async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lender]:
     async with a_lender(servers, tmp_path_factory.mktemp("lender")) as lender:
-        await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
+        await lender.by_two("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
         yield lender
 
 
@@ -38,7 +38,8 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
         return found if found["status"] == "cleared" else None
 
     assert offtake in (await until(cleared))["seen"][0]["evidence"]
-    paid = await lender.post("operator-1", pay, {"paid_on": str(TODAY)})
+    assert await lender.refused("operator-1", pay, {"paid_on": str(TODAY)}) == (403, "advance_by_one_person")
+    paid = await lender.pay(loan, advance)
     assert (paid["undrawn_minor"], paid["figures"]["principal_minor"], paid["seen"][0]["status"]) == (0, 120_000, "met")
 
     before = datetime.now().astimezone().isoformat()
@@ -51,12 +52,13 @@ async def test_an_advance_waits_for_offtake_sees_it_and_is_paid_and_a_late_told_
     far = await lender.clients["borrower-hillgrove"].get(f"{path}/standing", params={"on": "2999-12-31"})
     assert (far.status_code, far.json()["code"]) == (422, "date_in_future")
     assert (known["figures"]["principal_minor"], now["figures"]["principal_minor"]) == (120_000, 100_000)
-    reversed = await lender.post("operator-1", f"{path}/payments/{recorded['payment']}/reverse", {"reason": "of another loan"})
-    assert reversed["figures"]["principal_minor"] == 120_000
-    assert [entry["kind"] for entry in (await lender.get("auditor-1", f"{path}/entries"))["data"]][-3:] == [
+    reversed = await lender.by_two("operator-1", f"{path}/payments/{recorded['payment']}/reverse", {"reason": "of another loan"})
+    assert followed(reversed, "payment_reversed")["after"]["principal_minor"] == 120_000
+    assert [entry["kind"] for entry in (await lender.get("auditor-1", f"{path}/entries"))["data"]][-4:] == [
         "advance_paid",
         "payment_recorded",
         "payment_reversed",
+        "authority_cited",
     ]
     rows = await lender.get("borrower-hillgrove", f"{path}/schedule")
     assert (len(rows), sum(row["principal_minor"] for row in rows), rows[-1]["balance_minor"]) == (12, 120_000, 0)
@@ -72,7 +74,7 @@ async def test_a_condition_is_waived_only_with_a_second_person_s_signature(lende
     await lender.approve(f"{path}/acts/{act['act']}/approvals", act["document"], "loan_act")
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 1, "purpose": "a furnace"})
     assert advance["status"] == "cleared"
-    paid = await lender.post("operator-1", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    paid = await lender.pay(loan, advance)
     assert paid["seen"][0]["status"] == "waived"
 
 
@@ -82,17 +84,54 @@ async def test_who_has_an_interest_in_the_borrower_pays_nothing_out(lender: Lend
     advance = await lender.post("operator-1", path, {"amount_minor": 1, "purpose": "a furnace"})
     pay, paid = f"{path}/{advance['advance']}/pay", {"paid_on": str(TODAY)}
     conflict = {"about": "company", "name": TERMS["borrower"], "reason": "holds shares"}
-    declared = f"/v1/officials/{lender.subject('operator-1')}/conflicts"
+    declared = f"/v1/officials/{lender.subject('operator-2')}/conflicts"
     registry = lender.allocation.kernel.service.name
-    async with lender.stage.client(lender.stage.urls[registry], "admin-1") as admin:
+    url = lender.stage.urls[registry]
+    async with lender.stage.client(url, "admin-1") as admin, lender.stage.client(url, "approver-1") as approver:
         answer = await admin.post(declared, json=conflict, headers={"Idempotency-Key": "declare"})
         assert answer.is_success, answer.text
         await until(lambda: lender.loans.kernel.pool.fetchval("SELECT true FROM conflicts"))
-        assert await lender.refused("operator-1", pay, paid) == (403, "conflict_of_interest")
-        answer = await admin.post(f"{declared}/withdraw", json=conflict, headers={"Idempotency-Key": "withdraw"})
+        assert await lender.refused("operator-2", pay, paid) == (403, "conflict_of_interest")
+        proposed = (await admin.post(f"{declared}/withdraw", json=conflict, headers={"Idempotency-Key": "withdraw"})).json()
+        signed, path = lender.signed(proposed["document"], "command"), f"/v1/proposals/{proposed['proposal']}/approvals"
+        answer = await approver.post(path, json=signed, headers={"Idempotency-Key": "sign"})
         assert answer.is_success, answer.text
         await until(lambda: lender.loans.kernel.pool.fetchval("SELECT count(*) = 0 FROM conflicts"))
-    await lender.post("operator-1", pay, paid)
+    await lender.post("operator-2", pay, paid)
+
+
+async def test_a_default_lets_all_fall_due_tells_the_borrower_s_other_loan_and_ends_with_a_refund(lender: Lender):
+    lent = TERMS | {"precedents": [], "borrower": "yangibana-mines", "cross_default": True}
+    first, second = [await lender.committed(lent) for _ in range(2)]
+    path, default = f"/v1/loans/{first}", {"reason": "insolvent"}
+
+    async def signed(content: Any) -> None:
+        act = await lender.post("operator-1", f"{path}/acts", {"content": content, "reason": "agreed by the board"})
+        await lender.approve(f"{path}/acts/{act['act']}/approvals", act["document"], "loan_act")
+
+    advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 100_000, "purpose": "a furnace"})
+    await lender.post("operator-2", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    for cause in ("payment", "covenant", "cross_default"):
+        assert await lender.refused("operator-1", f"{path}/default", default | {"cause": cause}) == (409, "default_without_grounds")
+    await lender.post("operator-1", f"{path}/default", default)
+    await signed({"type": "accelerate", "on": str(TODAY)})
+    in_default = {"cause": "other", "falls_due_on": str(TODAY), "fallen_due": True, "claim_minor": None}
+    assert (await lender.loan(first, "defaulted"))["in_default"] == in_default
+    assert (await lender.get("operator-1", f"{path}/standing"))["figures"]["due_minor"] == 100_000
+
+    async def told(ended: bool) -> Any:
+        found = await lender.get("operator-1", f"/v1/loans/{second}")
+        return found if found["cross_defaults"] == ([] if ended else [first]) else None
+
+    await until(lambda: told(ended=False))
+    await lender.post("operator-1", f"/v1/loans/{second}/default", {"reason": "its other loan", "cause": "cross_default"})
+    body = {"reference": "bank-all", "amount_minor": 100_500, "received_on": str(TODAY)}
+    assert (await lender.post("operator-1", f"{path}/payments", body))["figures"]["due_minor"] == 0
+    await lender.loan(first, "repaid")
+    assert await lender.refused("operator-1", f"{path}/close", {"reason": "over"}) == (409, "loan_owes_borrower")
+    await signed({"type": "refund", "amount_minor": 500, "reference": "bank-back", "on": str(TODAY)})
+    await lender.post("operator-1", f"{path}/close", {"reason": "over"})
+    assert (await until(lambda: told(ended=True)))["status"] == "committed", "its default was for the other one's"
 
 
 @pytest.mark.parametrize(

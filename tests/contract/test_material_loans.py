@@ -21,6 +21,7 @@ from services.loans.main import SERVICE as LOANS
 from shared.engines.engines import Engines
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, Reserve, renamed
 from tests.contract.any_order import assert_no_order_matters
+from tests.contract.loans_stage import followed
 from tests.contract.policy_stage import an_active_policy
 from tests.kernel.stage import Running, Stage, a_stage, free_port, until
 from tests.stories.stockpile import UNIT_G, lot, register
@@ -114,6 +115,11 @@ class Lending:
     async def sign(self, path: str, document: str, purpose: str = MaterialTermsPaper.purpose) -> Any:
         return await self.post(path, self.reserve.signed(document, purpose), "approver-1")
 
+    async def by_two(self, path: str, body: Any, who: str = "operator-1") -> Any:
+        """What one person proposes, and the approver signs."""
+        proposed = await self.post(path, body, who)
+        return await self.sign(f"/v1/proposals/{proposed['proposal']}/approvals", proposed["document"], "command")
+
     async def agree(self, loan: str, **changes: Any) -> None:
         proposed = await self.post(f"/v1/material-loans/{loan}/terms", TERMS | changes)
         await self.sign(f"/v1/material-loans/{loan}/approvals", proposed["document"])
@@ -177,21 +183,19 @@ async def _begin(lending: Lending) -> None:
 
     await until(stock)
     await reserve.post("admin-1", "/v1/partners", {"partner": "JP", "name": "Japan"})
-    terms = {"product": PRODUCT, "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
-    days = {"valid_from": str(TODAY), "valid_until": str(TODAY + timedelta(days=300))}
-    await reserve.post("operator-1", "/v1/agreements", {"partner": "JP", "products": [terms], "priority_class": 0} | days)
     await reserve.registrar.enrol(WITNESS, Ed25519PrivateKey.generate())
     await reserve.registrar.enrol(reserve.subject("approver-1"), reserve.key)
     [delegation] = await empower(reserve.register, {reserve.subject("approver-1"): "approver"})
     await until(lambda: lending.loans.kernel.pool.fetchval("SELECT true FROM authorities WHERE id = $1", delegation))
+    await reserve.agree("JP")
     await an_active_policy(reserve, POLICY)
     limits = [
         {"key": "total", "limit_minor": 10**12},
         {"key": "partner/JP", "parent": "total", "limit_minor": 10**9},
     ]
-    await lending.post("/v1/facilities", {"facility": "lending", "limits": limits, "authority": "a direction"}, "admin-1")
+    await lending.by_two("/v1/facilities", {"facility": "lending", "limits": limits, "authority": "a direction"}, "admin-1")
     rate = {"asset": "contained/Sb", "rate": "4.8", "quoted_on": str(TODAY), "source": "Fastmarkets"}
-    await lending.post("/v1/facilities/lending/rates", rate)
+    await lending.by_two("/v1/facilities/lending/rates", rate)
 
 
 async def test_a_loan_is_drawn_deferred_returned_in_part_rejected_and_closed(lending: Lending):
@@ -222,18 +226,19 @@ async def test_a_loan_is_drawn_deferred_returned_in_part_rejected_and_closed(len
     assert deferred["owed_g"] == 10_164_300, "a further 1%"
 
     poor = await lending.post(f"{path}/returns", GOODS)
-    bad = await lending.post(f"{path}/returns/{poor['returned']}/assays", ASSAY | {"in_specification": False})
-    assert (bad["status"], (await lending.loan(loan))["pending_g"]) == ("rejected", 0)
+    bad = await lending.by_two(f"{path}/returns/{poor['returned']}/assays", ASSAY | {"in_specification": False})
+    assert followed(bad, "return_rejected") and (await lending.loan(loan))["pending_g"] == 0
 
     back = await lending.post(f"{path}/returns", GOODS | {"units": 2})
     assert (await lending.loan(loan))["pending_g"] == back["pending_g"] == 9_965_000
-    settled = await lending.post(f"{path}/returns/{back['returned']}/assays", ASSAY | {"contents": {"Sb": "0.9975"}})
-    assert (settled["status"], settled["basis"], settled["contained_g"]) == ("settled", "mean", 9_970_000)
+    signed = await lending.by_two(f"{path}/returns/{back['returned']}/assays", ASSAY | {"contents": {"Sb": "0.9975"}})
+    settled = followed(signed, "return_settled")
+    assert (settled["basis"], settled["contained_g"]) == ("mean", 9_970_000)
     part = await lending.loan(loan, returned_g=9_970_000)
     assert (part["status"], part["pending_g"], part["premium_g"]) == ("lent", 0, 9_970_000 - 9_970_000 * 50 // 51)
 
     last = await lending.post(f"{path}/returns", GOODS)
-    await lending.post(f"{path}/returns/{last['returned']}/assays", ASSAY)
+    await lending.by_two(f"{path}/returns/{last['returned']}/assays", ASSAY)
     closed = await lending.loan(loan, status="closed")
     assert (closed["out_g"], closed["owed_g"]) == (0, 0)
     assert closed["returned_g"] == 9_965_000 + closed["premium_g"] + closed["excess_g"]
@@ -338,19 +343,23 @@ async def test_a_request_for_a_loan_says_when_it_comes_back_and_a_sale_does_not(
     assert seen == asked | {"clock": None}  # it was not accepted yet
 
 
-CASH = {"price_minor": "4.8", "source": "Fastmarkets", "reference": "wire 12"}
+CASH = {"price_minor": "100", "source": "Fastmarkets MB-SB-0001", "reference": "wire 12"}
 
 
 async def test_security_is_called_and_cash_settles(lending: Lending):
     loan, _ = await lending.lent(1)
     path = f"/v1/material-loans/{loan}"
     mark = {"price_minor": "100", "quoted_on": str(TODAY), "source": "Fastmarkets"}
-    called = await lending.post(f"{path}/security/marks", mark)
+    called = followed(await lending.by_two(f"{path}/security/marks", mark), "security_marked")
     assert called["call_minor"] == called["required_minor"] - 450_000_000 > 0
     topped = await lending.post(f"{path}/security/top-ups", {"amount_minor": 200_000_000, "reference": "LC 2"})
     assert topped["call_minor"] == max(0, called["call_minor"] - 180_000_000)
-    paid = await lending.post(f"{path}/cash-settlement", CASH)
-    assert (paid["closed"], paid["amount_minor"]) == (True, (paid["principal_g"] + paid["premium_g"]) * 48 // 10)
+    settlement, before = f"{path}/cash-settlement", await lending.loan(loan)
+    assert await lending.refused(settlement, CASH | {"source": "my own"}) == (409, "cash_basis_of_the_terms")
+    assert await lending.refused(settlement, CASH | {"price_minor": "0.0001"}) == (422, "price_implausible")
+    assert await lending.loan(loan) == before
+    paid = followed(await lending.by_two(settlement, CASH), "material_cash_settled")
+    assert paid["amount_minor"] == (paid["principal_g"] + paid["premium_g"]) * 100
     assert (await lending.loan(loan, status="closed"))["reason"] == "cash_settled"
 
 

@@ -13,7 +13,7 @@ from services.inventory.events import Assay, LotId, RightId
 from services.inventory.main import SERVICE as INVENTORY
 from shared.engines.engines import Engines
 from tests.contract.any_order import assert_no_order_matters
-from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender
+from tests.contract.loans_stage import LIMITS, TERMS, TODAY, Lender, a_lender, followed
 from tests.kernel.stage import context, until
 from tests.stories.countersigned import by_two
 from tests.stories.stockpile import PASSED, UNIT_G, lot, register, right
@@ -34,7 +34,7 @@ AGREED = {
 @pytest.fixture(scope="module")
 async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lender]:
     async with a_lender(servers, tmp_path_factory.mktemp("offtakes"), INVENTORY) as lender:
-        await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
+        await lender.by_two("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
         until = TODAY + timedelta(days=200)
         rights = [right(name, 4, window_from=TODAY, window_to=until, on=TODAY) for name in RIGHTS]
         await in_stock(lender, register(), *rights)
@@ -57,7 +57,7 @@ async def lent(lender: Lender) -> str:
     """A$1,200.00, all advanced today."""
     loan = await lender.committed(TERMS | {"precedents": []})
     advance = await lender.post("operator-1", f"/v1/loans/{loan}/advances", {"amount_minor": 120_000, "purpose": "a furnace"})
-    await lender.post("operator-1", f"/v1/loans/{loan}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    await lender.pay(loan, advance)
     return loan
 
 
@@ -79,8 +79,9 @@ async def credited(lender: Lender, loan: str, payment: str) -> Any:
 
 async def test_a_lot_that_is_taken_in_under_a_right_repays_the_loan(lender: Lender):
     loan = await lent(lender)
-    agreed = await lender.post("operator-1", f"/v1/loans/{loan}/offtakes", AGREED | {"right": RIGHTS[0]})
-    assert (agreed["currency"], agreed["share"], agreed["ended_on"]) == ("AUD", "1", None)
+    signed = await lender.by_two("operator-1", f"/v1/loans/{loan}/offtakes", AGREED | {"right": RIGHTS[0]})
+    agreed = followed(signed, "offtake_agreed")
+    assert (agreed["currency"], agreed["share"]) == ("AUD", "1")
     await in_stock(lender, delivered(LOTS[0], RIGHTS[0], fit=True))
 
     worth = UNIT_G * 9965 // 10_000 // 50
@@ -91,8 +92,8 @@ async def test_a_lot_that_is_taken_in_under_a_right_repays_the_loan(lender: Lend
     shown = await lender.get("borrower-hillgrove", f"/v1/loans/{loan}")
     assert shown["figures"]["credit_minor"] == worth  # nothing was due yet
 
-    ended = await lender.post("operator-1", f"/v1/loans/{loan}/offtakes/{agreed['offtake']}/end", {"reason": "repaid"})
-    assert ended["ended_on"] == str(TODAY)
+    ended = await lender.by_two("operator-1", f"/v1/loans/{loan}/offtakes/{agreed['offtake']}/end", {"reason": "repaid"})
+    assert followed(ended, "offtake_ended")["on"] == str(TODAY)
     [listed] = (await lender.get("borrower-hillgrove", f"/v1/loans/{loan}/offtakes"))["data"]
     assert listed["ended_because"] == "repaid"
     again = f"/v1/loans/{loan}/offtakes/{agreed['offtake']}/end"
@@ -101,7 +102,7 @@ async def test_a_lot_that_is_taken_in_under_a_right_repays_the_loan(lender: Lend
 
 async def test_goods_out_of_specification_repay_nothing_until_an_assay_finds_them_fit(lender: Lender):
     loan = await lent(lender)
-    await lender.post("operator-1", f"/v1/loans/{loan}/offtakes", AGREED | {"right": RIGHTS[1], "share": "1/2"})
+    await lender.by_two("operator-1", f"/v1/loans/{loan}/offtakes", AGREED | {"right": RIGHTS[1], "share": "1/2"})
     await in_stock(lender, delivered(LOTS[1], RIGHTS[1], fit=False))
     waits = await delivery(lender, loan, "quarantined")
     assert (waits["lot"], waits["amount_minor"], waits["reason"]) == (LOTS[1], None, "out_of_specification")

@@ -42,7 +42,7 @@ async def test_an_item_is_cleared_once_though_its_agreement_is_about_another_pro
     cleared = await reserve.post("operator-1", "/v1/readiness/items", item, key="route")
     terms = {"product": "tin-metal", "yearly_quota_g": 1000 * UNIT_G, "share": "1/4"}
     amendment = {"priority_class": 0, "valid_until": str(TODAY + timedelta(days=300)), "reason": "tin from now on"}
-    await reserve.post("operator-1", f"/v1/agreements/{agreement}/amend", {"products": [terms]} | amendment)
+    await reserve.by_two(f"/v1/agreements/{agreement}/amend", {"products": [terms]} | amendment)
     assert await reserve.post("operator-1", "/v1/readiness/items", item, key="route") == cleared
     assert await reserve.refused("operator-1", "/v1/readiness/items", item | {"kind": "carrier"}) == (404, "product_not_found")
 

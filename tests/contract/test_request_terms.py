@@ -57,7 +57,7 @@ async def test_each_request_without_an_agreement_is_looked_up_for_itself(reserve
         refused = await asyncio.gather(*(reserve.refused("partner-us", "/v1/requests", BODY) for _ in range(5)))
     assert refused == [(409, "agreement_missing")] * 5
     assert len(seen) >= 5
-    await reserve.post("operator-1", f"/v1/agreements/{agreement}/resume", {"reason": "its law stands"})
+    await reserve.by_two(f"/v1/agreements/{agreement}/resume", {"reason": "its law stands"})
     await reserve.post("partner-us", "/v1/requests", BODY)
 
 

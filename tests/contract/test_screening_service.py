@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from reserve.demo.instruments import empower
 from services.allocation.domain.screening.listed_names import ScreeningListFile
 from tests.contract.allocation_stage import POLICY, PRODUCT, TODAY, UNKNOWN, Reserve
 from tests.contract.any_order import assert_no_order_matters
@@ -33,13 +32,16 @@ def entry(name: str, number: int = 1, *aliases: str) -> dict[str, Any]:
     return {"entry": f"E-{number}", "name": name, "aliases": list(aliases), "source": "an example", "listed_on": "2026-01-06"}
 
 
-async def put_in_force(reserve: Reserve, *entries: dict[str, Any], name: str = LIST) -> int:
+async def put_in_force(reserve: Reserve, *entries: dict[str, Any], name: str = LIST) -> None:
+    """Another version than one that is in force is signed by another person, too."""
     body = {"list": name, "reason": secrets.token_hex(4), "entries": list(entries)}
-    return int((await reserve.post("operator-1", "/v1/screening-list-imports", body))["version"])
+    put = await reserve.post("operator-1", "/v1/screening-list-imports", body)
+    if "proposal" in put:
+        await reserve.sign(put)
 
 
 async def withdraw(reserve: Reserve, name: str = LIST) -> None:
-    await reserve.post("operator-1", f"/v1/screening-lists/{name}/withdraw", {"reason": "the test is over"})
+    await reserve.by_two(f"/v1/screening-lists/{name}/withdraw", {"reason": "the test is over"})
 
 
 async def submitted(reserve: Reserve, **changes: Any) -> str:
@@ -68,10 +70,10 @@ async def test_a_party_on_a_list_is_hit_and_a_person_decides(reserve: Reserve):
     assert await reserve.refused("operator-1", accept, ACCEPTANCE) == (409, "screening_hit_open")
     shown = await reserve.get("operator-1", f"/v1/screening-hits/{near['hit']}")
     assert (shown["party"], shown["listed_name"], shown["partner"]) == ("Nor Inco International", "Norinco", "JP")
-    await reserve.post("operator-1", f"/v1/screening-hits/{exact['hit']}/clear", {"reason": "another register number"})
+    await reserve.by_two(f"/v1/screening-hits/{exact['hit']}/clear", {"reason": "another register number"})
     await reserve.post("operator-1", f"/v1/screening-hits/{near['hit']}/confirm", {"reason": "the same company"})
     assert await reserve.refused("operator-1", accept, ACCEPTANCE) == (409, "party_barred")
-    await reserve.post("operator-1", f"/v1/screening-hits/{near['hit']}/clear", {"reason": "taken for another"})
+    await reserve.by_two(f"/v1/screening-hits/{near['hit']}/clear", {"reason": "taken for another"})
     await reserve.post("operator-1", accept, ACCEPTANCE)
     for path in ("screening-hits", f"screening-hits/{near['hit']}", "screening-lists", f"screening-lists/{LIST}"):
         assert (await reserve.clients["partner-jp"].get(f"/v1/{path}")).status_code == 403
@@ -91,7 +93,7 @@ async def test_a_new_version_of_a_list_screens_open_requests_again(reserve: Rese
     await put_in_force(reserve, entry("Sojitz", 1))
     request = await submitted(reserve)
     [hit] = await hits_of(reserve, request, "open", 1)
-    await reserve.post("operator-1", f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
+    await reserve.by_two(f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
     await put_in_force(reserve, entry("Sojitz", 1), entry("Kyushu Smelting", 2))
     [added] = await hits_of(reserve, request, "open", 1)
     assert (added["role"], added["entry"]) == ("consignee", "E-2")
@@ -111,7 +113,7 @@ async def test_an_accepted_request_that_is_hit_leaves_its_decision_without_appro
     [hit] = await hits_of(reserve, request, "open", 1)
     assert (await reserve.status(round, "open"))["reason"] == f"lapsed: request {request}"
     assert await reserve.refused("operator-1", f"/v1/rounds/{round}/propose", {"supply_g": 2 * UNIT_G}) == (409, "screening_hit_open")
-    await reserve.post("operator-1", f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
+    await reserve.by_two(f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
     await reserve.propose(round, 2)
     await reserve.post("operator-1", f"/v1/rounds/{round}/cancel", {"reason": "not needed"})
     await withdraw(reserve)
@@ -254,7 +256,7 @@ async def test_what_is_to_be_decided_answered_and_reviewed_is_a_task_until_it_is
     [hit] = await hits_of(reserve, request, "open", 1)
     assert await tasks_about(reserve, request) == ["screening"]
     assert request not in {row["about"] for row in (await reserve.get("partner-jp", "/v1/tasks", kind="screening"))["data"]}
-    await reserve.post("operator-1", f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
+    await reserve.by_two(f"/v1/screening-hits/{hit['hit']}/clear", {"reason": "another"})
     assert await tasks_about(reserve, request) == []
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     objection = (await reserve.post("partner-jp", f"/v1/requests/{request}/objections", {"reasons": ["too little"]}))["objection"]
@@ -270,7 +272,6 @@ async def test_what_is_to_be_decided_answered_and_reviewed_is_a_task_until_it_is
 
 
 async def test_what_was_decided_wrong_is_a_task_until_it_is_superseded(reserve: Reserve):
-    await empower(reserve.register, {reserve.subject("operator-1"): "operator"})
     request = await submitted(reserve)
     await reserve.post("operator-1", f"/v1/requests/{request}/accept", ACCEPTANCE)
     round = (await reserve.post("operator-1", "/v1/rounds", {"product": PRODUCT, "requests": [request], "policy": POLICY}))["round"]
@@ -286,7 +287,7 @@ async def test_what_was_decided_wrong_is_a_task_until_it_is_superseded(reserve: 
     await reserve.post("auditor-1", f"/v1/reviews/{review}/conclude", {"outcome": "error_found", "findings": ["the grade is another"]})
     assert (await tasks_about(reserve, round)).count("correction") == 2
     again = await reserve.a_round(2)
-    await reserve.post("operator-1", f"/v1/rounds/{round}/supersede", {"by_round": again, "reason": "the grade is another"})
+    await reserve.by_two(f"/v1/rounds/{round}/supersede", {"by_round": again, "reason": "the grade is another"})
     assert "correction" not in await tasks_about(reserve, round)
     assert (await tasks_about(reserve, round, done=True)).count("correction") == 2
 

@@ -15,7 +15,7 @@ TOMORROW = TODAY + timedelta(days=1)
 @pytest.fixture(scope="module")
 async def lender(servers: Engines, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lender]:
     async with a_lender(servers, tmp_path_factory.mktemp("statements")) as lender:
-        await lender.post("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
+        await lender.by_two("admin-1", "/v1/facilities", {"facility": "cmf", "limits": LIMITS, "authority": "Act"})
         yield lender
 
 
@@ -24,11 +24,11 @@ async def serviced(lender: Lender) -> str:
     loan = await lender.committed(TERMS | {"precedents": []})
     path = f"/v1/loans/{loan}"
     advance = await lender.post("operator-1", f"{path}/advances", {"amount_minor": 120_000, "purpose": "a furnace"})
-    await lender.post("operator-1", f"{path}/advances/{advance['advance']}/pay", {"paid_on": str(TODAY)})
+    await lender.pay(loan, advance)
     paid = {"received_on": str(TODAY), "prepays": "instalment"}
     await lender.post("operator-1", f"{path}/payments", paid | {"reference": "bank-1", "amount_minor": 5_000})
     never = await lender.post("operator-1", f"{path}/payments", paid | {"reference": "bank-2", "amount_minor": 1_000})
-    await lender.post("operator-1", f"{path}/payments/{never['payment']}/reverse", {"reason": "<b>bounced</b>"})
+    await lender.by_two("operator-1", f"{path}/payments/{never['payment']}/reverse", {"reason": "<b>bounced</b>"})
     return loan
 
 

@@ -296,20 +296,20 @@ async def test_who_has_an_interest_in_a_bidder_neither_proposes_nor_certifies_an
     reserve, path = hall.reserve, f"/v1/tenders/{tender}"
     conflict = {"about": "partner", "name": "JP", "reason": "shares"}
 
-    async def about(who: str, act: str = "") -> None:
-        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(who)}/conflicts{act}", conflict)
+    async def about(who: str) -> None:
+        await reserve.post("admin-1", f"/v1/officials/{reserve.subject(who)}/conflicts", conflict)
 
     await about("operator-1")
     assert await reserve.refused("operator-1", f"{path}/propose") == (403, "conflict_of_interest")
-    await about("operator-1", "/withdraw")
+    await reserve.withdraw_conflict("operator-1", conflict)
     await hall.propose(tender)
     await hall.approve(tender)
     await about("operator-1")
     assert await reserve.refused("operator-1", f"{path}/certify") == (403, "conflict_of_interest")
-    await about("operator-1", "/withdraw")
+    await reserve.withdraw_conflict("operator-1", conflict)
     await about("approver-1")
     assert await reserve.refused("operator-1", f"{path}/certify") == (409, "approvals_missing")
-    await about("approver-1", "/withdraw")
+    await reserve.withdraw_conflict("approver-1", conflict)
     await hall.certify(tender)
 
 
@@ -339,7 +339,7 @@ async def test_a_bidder_without_a_valid_agreement_on_the_day_buys_nothing(hall: 
     await hall.propose(tender)
     await hall.approve(tender)
     [agreement] = (await hall.reserve.get("partner-eu", "/v1/agreements"))["data"]
-    await hall.reserve.post("operator-1", f"/v1/agreements/{agreement['agreement']}/end", {"reason": "suspended"})
+    await hall.reserve.by_two(f"/v1/agreements/{agreement['agreement']}/end", {"reason": "suspended"})
     assert await hall.reserve.refused("operator-1", f"/v1/tenders/{tender}/certify") == (409, "decision_stale")
     proposed = await hall.propose(tender)
     assert [each["partner"] for each in proposed["awards"]] == ["JP"]

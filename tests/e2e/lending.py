@@ -17,9 +17,9 @@ async def open_facilities(world: World) -> None:
     """The two pools, once for a world: of loans and equity, and of material at 50 cents a gram of antimony."""
     for facility, limit_minor in (("cmf", 400_000_000_000), ("lending", 50_000_000_000)):
         body = {"facility": facility, "limits": [{"key": "total", "limit_minor": limit_minor}], "authority": "an Act"}
-        await world.post(world.admin, "/loans/v1/facilities", body, key=f"facility-{facility}")
+        await world.by_two(world.admin, "/loans/v1/facilities", body, key=f"facility-{facility}")
     rate = {"asset": "contained/Sb", "rate": "50", "quoted_on": world.in_days(0), "source": "Fastmarkets"}
-    await world.post(world.operator, "/loans/v1/facilities/lending/rates", rate)
+    await world.by_two(world.operator, "/loans/v1/facilities/lending/rates", rate)
 
 
 def a_project() -> str:
@@ -92,10 +92,10 @@ async def requested_advance(world: World, loan: str, amount_minor: int) -> str:
 
 
 async def advanced_loan(world: World, amount_minor: int = 120_000, **changed: Any) -> tuple[str, str]:
-    """(loan, advance), paid out today."""
+    """(loan, advance), paid out today, by another than has asked for it."""
     loan = await committed_loan(world, **changed)
     advance = await requested_advance(world, loan, amount_minor)
-    await world.post(world.operator, f"{LOANS}/{loan}/advances/{advance}/pay", {"paid_on": world.in_days(0)})
+    await world.post(world.payer, f"{LOANS}/{loan}/advances/{advance}/pay", {"paid_on": world.in_days(0)})
     return loan, advance
 
 
@@ -136,7 +136,8 @@ async def subscribed_holding(world: World) -> tuple[str, str]:
     await signed(world, f"{HOLDINGS}/{holding}/approvals", made["document"], "equity_proposal")
     await reached(world.operator, f"{HOLDINGS}/{holding}", "committed")
     body = {"reference": f"bank-{secrets.token_hex(4)}", "units": 400, "amount_minor": 200_000, "paid_on": world.in_days(0)}
-    return holding, (await world.post(world.operator, f"{HOLDINGS}/{holding}/subscriptions", body))["flow"]
+    subscribed = await world.by_two(world.operator, f"{HOLDINGS}/{holding}/subscriptions", body)
+    return holding, subscribed["command"]["flow"]
 
 
 # Material

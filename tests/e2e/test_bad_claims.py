@@ -36,7 +36,7 @@ async def ground(world: World) -> AsyncIterator[Ground]:
         "valid_from": world.in_days(100),
         "valid_until": world.in_days(200),
     }
-    await world.post(world.operator, "/allocation/v1/agreements", later)
+    await world.countersigned("agreements", later, service="allocation")
     requests = [await world.requested("JP", product, UNIT_G, minimum_g=minimum_g) for minimum_g in (0, 0, UNIT_G)]
     for each in requests:
         await world.accepted(each, UNIT_G)

@@ -55,10 +55,6 @@ async def listed(world: World, name: str) -> str:
     return of
 
 
-async def withdrawn(world: World, of: str) -> None:
-    await world.post(world.operator, f"/allocation/v1/screening-lists/{of}/withdraw", {"reason": "the test is over"})
-
-
 async def known(world: World, answer: Answer) -> None:
     """Inventory has taken what allocation wrote."""
     await world.operator.get("/inventory/v1/products", at_least=answer.position)
@@ -89,13 +85,13 @@ async def test_one_that_is_listed_after_the_award_gets_nothing_until_a_person_ha
         row = await until(hit)
         assert not row["clear"] and row["hits"][0]["match"] == "exact"
         assert (await refused(world, draw, name)).code == "consignee_not_cleared"
-        path = f"/allocation/v1/consignees/{row['consignee']}/hits/{row['hits'][0]['hit']}/clear"
-        cleared = await world.post(world.operator, path, {"reason": "another company, by its register"})
-        assert cleared["clear"]
+        path = f"consignees/{row['consignee']}/hits/{row['hits'][0]['hit']}/clear"
+        cleared = await world.countersigned(path, {"reason": "another company, by its register"}, service="allocation")
+        assert cleared["followed"][0]["clear"]
         await known(world, cleared)
         await world.dispatched(draw, name)
     finally:
-        await withdrawn(world, of)
+        await world.no_longer_listed(of)
 
 
 async def test_another_consignee_is_asked_for_by_the_partner_and_approved_by_an_approver(world: World) -> None:
@@ -124,7 +120,7 @@ async def test_a_change_to_a_listed_consignee_is_not_approved(world: World) -> N
         else:
             raise AssertionError("it was approved")
     finally:
-        await withdrawn(world, of)
+        await world.no_longer_listed(of)
 
 
 async def test_goods_are_not_delivered_before_they_are_drawn(world: World) -> None:
@@ -138,3 +134,7 @@ async def test_goods_are_not_delivered_before_they_are_drawn(world: World) -> No
         assert (problem.status, problem.code, problem.field) == (422, "delivered_before_drawn", "/delivered_on")
     else:
         raise AssertionError("it was taken")
+    told = {"carrier": "Another Line", "reference": "seal 4711", "reason": "misspelt on the waybill"}
+    await world.post(world.operator, f"/inventory/v1/draws/{draw}/correct", told)
+    seen = await world.operator.get(f"/inventory/v1/draws/{draw}")
+    assert (seen["carrier"], seen["reference"], seen["corrections"][0]["reason"]) == ("Another Line", "seal 4711", told["reason"])

@@ -49,6 +49,7 @@ def test_the_last_line_sums_the_story_up(told: tuple[Path, str]) -> None:
         "replay": "equal",
         "books": "tie out",
         "audit": "holds",
+        "attack": "found",
     }
     assert counted["events"] > 350
     assert counted["seconds"] > 0
@@ -73,6 +74,8 @@ def test_it_says_what_is_invented_and_shows_what_was_refused(told: tuple[Path, s
         "loan_not_committed",
         "deferral_condition_unknown",
         "return_exceeds_owed",
+        "advance_by_one_person",
+        "price_implausible",
     ):
         assert code in text, f"{code} was not shown"
 
@@ -84,7 +87,7 @@ def test_an_advance_waits_for_offtake_and_a_payment_told_late_was_never_late(tol
         "nothing is known of the project not evaluated unknown open",
         "of 10,000 t in all open 1/2 met",
         "the Reserve has a right to 3,200 t met 41/50 met",
-        "Paid: A$60,000,000.",
+        "Paid by another person: A$60,000,000.",
         "A$24,000,000 would be lost. To ask has changed nothing.",
         "as was known on that morning A$15,850,684.93",
         "as is known now A$0",
@@ -115,6 +118,14 @@ async def test_its_receipts_verify_after_everything_has_stopped(told: tuple[Path
     code, out, err = await reserve("receipt", "verify", str(receipts[0]), "--data", str(folder))
     assert (code, err) == (0, "")
     assert "place" in out
+
+
+async def test_who_rewrites_the_history_with_every_key_is_proven_by_a_receipt_that_a_partner_kept(told: tuple[Path, str]) -> None:
+    folder, out = told
+    assert "halves what Japan drew, and signs all" in " ".join(out.split())
+    code, out, err = await reserve("audit", "fork", str(folder / "parties" / "fork.json"), "--data", str(folder))
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["seen", "served"]
 
 
 async def test_a_folder_that_has_a_deployment_is_refused(told: tuple[Path, str]) -> None:

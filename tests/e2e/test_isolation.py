@@ -61,19 +61,6 @@ async def estate(world: World) -> Estate:
     [row] = [row for row in await world.rows(world.operator, "/inventory/v1/releases", product=product) if row["release"] == release]
     drawn = await world.drawn("EU", release, UNIT_G)
     await world.receipt(world.partner("EU"), drawn["place"])
-    disruption = await world.post(
-        world.operator,
-        "/allocation/v1/disruptions",
-        {
-            "instrument": "MOFCOM 2026-1",
-            "products": [product],
-            "declared_scope": "all exports",
-            "observed_scope": "Rotterdam",
-            "partners": ["EU"],
-            "starts_on": world.in_days(0),
-            "evidence": ["customs notice"],
-        },
-    )
     agreement = await world.agreed_with("EU", product)
     right = await world.right_to(product, UNIT_G)
     cleared = {"agreement": agreement, "product": product, "kind": "nominee", "name": SECRET, "evidence": "register"}
@@ -115,7 +102,8 @@ async def estate(world: World) -> Estate:
         "change": change["change"],
         "consignee": change["consignee"],
         "decision": row["decision"],
-        "disruption": disruption["disruption"],
+        "disruption": await world.disrupted("EU", product),
+        "document": proposal["document"],
         "draw": drawn["draw"],
         "hit": "hit_01jh7qmxw4e0aayfkn3d1a2b3c",
         "hold": hold,
@@ -186,7 +174,7 @@ async def of_loans(world: World, right: str, product: str) -> dict[str, str]:
         "advance": await requested_advance(world, loan, 20_000),
         "payment": await paid(world, loan, 10_000),
         "act": (await world.post(world.operator, f"{LOANS}/{loan}/acts", act))["act"],
-        "offtake": (await world.post(world.operator, f"{LOANS}/{loan}/offtakes", offtake))["offtake"],
+        "offtake": (await world.by_two(world.operator, f"{LOANS}/{loan}/offtakes", offtake))["command"]["offtake"],
         "fact": (await world.post(world.operator, f"/loans/v1/projects/{project}/facts", fact))["fact"],
         "holding": holding,
         "flow": flow,

@@ -13,6 +13,7 @@ from reserve.audit.live import LiveEvidence
 from reserve.audit.report import Report
 from reserve.commands.failure import SEEN_BY_NOBODY
 from shared.engines.engines import engines
+from shared.proofs.policy import parse_policy
 from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import something_of_each
 from tests.e2e.tendering import a_tender
@@ -25,7 +26,8 @@ _REWRITE = "UPDATE events SET data = $3::json WHERE shard = $1 AND position = $2
 
 async def audited(world: World, *anchors: Anchor) -> Report:
     pinned = parse_verifier_key((world.running.folder / "keys" / "ledger.vkey").read_text().strip())
-    return await audit(LiveEvidence(world.auditor), [pinned], anchors)
+    policy = parse_policy((world.running.folder / "keys" / "witnesses.policy").read_text())
+    return await audit(LiveEvidence(world.auditor), [pinned], anchors, [policy])
 
 
 def failed(report: Report) -> dict[str, list[str]]:

@@ -86,15 +86,6 @@ async def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Pa
 async def of_allocation(world: World, product: str, round: str) -> dict[str, str]:
     """What paths name beside requests and rounds. `round`: a released one."""
     agreement = await world.agreed_with("JP", product)
-    disruption = {
-        "instrument": "MOFCOM 2026-1",
-        "products": [product],
-        "declared_scope": "all exports",
-        "observed_scope": "Rotterdam",
-        "partners": ["JP"],
-        "starts_on": world.in_days(0),
-        "evidence": ["customs notice"],
-    }
     item = {
         "agreement": agreement,
         "product": product,
@@ -116,7 +107,7 @@ async def of_allocation(world: World, product: str, round: str) -> dict[str, str
         "agreement": agreement,
         "change": change["change"],
         "consignee": change["consignee"],
-        "disruption": (await world.post(world.operator, "/allocation/v1/disruptions", disruption))["disruption"],
+        "disruption": await world.disrupted("JP", product),
         "hit": hit,
         "instrument": await register_direction(world.registered),
         "item": (await world.post(world.operator, "/allocation/v1/readiness/items", item))["item"],

@@ -1,6 +1,7 @@
 """A partner's own witness beside a deployment: it cosigns the log's checkpoints as they grow, and a killed one forgets nothing."""
 
 import asyncio
+import base64
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +11,14 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from reserve.witness.witness import Submission
+from reserve.client import ProblemAnswer
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.encoding import decode_base64
 from shared.proofs.fork import Consistency
 from shared.proofs.policy import open_witnessed, parse_policy
 from shared.proofs.signed_note import parse_verifier_key
-from tests.e2e.world import World
+from shared.proofs.submission import Submission
+from tests.e2e.world import UNIT_G, World
 from tests.faults.drill import reserve
 from tests.faults.second import free_port
 from tests.waiting import HANGS_AFTER_S, until
@@ -43,6 +45,47 @@ async def test_a_partners_witness_cosigns_what_goes_on_also_after_it_was_killed(
             assert open_witnessed(kept.text, policy).checkpoint.head.size == size
             assert (await http.post("/add-checkpoint", content=b"x" * 600_000)).status_code == 413
             old = size
+
+
+async def test_a_partner_takes_home_a_receipt_that_others_vouch_for(world: World, tmp_path: Path) -> None:
+    """With nothing but the log's key and the policy, both pinned: one process, no network."""
+    _, _, release = await world.stocked_release("JP", 1)
+    drawn = await world.drawn("JP", release, UNIT_G)
+    policy, file = world.running.folder / "keys" / "witnesses.policy", tmp_path / "receipt"
+
+    async def witnessed() -> str:
+        path = f"/ledger/v1/receipts/{drawn['place']}"
+        try:
+            return (await world.partner("JP").request("GET", path, query={"wait": 10, "grade": "witnessed"})).text
+        except ProblemAnswer as problem:
+            assert problem.code == "receipt_not_ready", problem
+            return ""
+
+    file.write_text(await until(witnessed))
+    pinned = ("--data", str(world.running.folder))
+    status, said = await reserve("receipt", "verify", str(file), *pinned, "--policy", str(policy))
+    assert status == 0, said
+    assert "witnessed" in said
+    assert "geneva, tokyo" in said
+    file.write_text(await world.receipt(world.partner("JP"), drawn["place"]))
+    status, said = await reserve("receipt", "verify", str(file), *pinned, "--policy", str(policy))
+    assert (status, "grade_not_met" in said) == (1, True), said
+    status, said = await reserve("audit", "verify", "--live", *pinned, "--policy", str(policy))
+    assert status == 0, said
+    assert "the pinned witnesses vouch for the first" in said
+
+
+async def test_goods_whose_receipt_must_be_witnessed_leave_once_it_is(world: World) -> None:
+    product, _, release = await world.stocked_release("JP", 1)
+    grade = {"grade": "witnessed", "reason": "of what neighbours watch"}
+    signed = await world.countersigned(f"products/{product}/receipt-grade", grade)
+    assert (await world.operator.get(f"/inventory/v1/products/{product}", at_least=signed.position))["receipt_grade"] == "witnessed"
+    drawn = await world.drawn("JP", release, UNIT_G)
+    await world.weighed(drawn["draw"], UNIT_G)
+    await world.dispatched(drawn["draw"])
+    [event] = [each for each in await world.events("inventory", f"stockpile/{product}") if each["type"] == "inventory.draw_dispatched.v1"]
+    gates = msgspec.json.decode(base64.b64decode(event["data_base64"]))["gates"]
+    assert [gate["gate"] for gate in gates][:2] == ["ledger_receipt", "witnessed_receipt"]
 
 
 async def proof(world: World, old: int, size: int) -> tuple[bytes, ...]:

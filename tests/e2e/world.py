@@ -54,6 +54,7 @@ class World:
         self.clock_file = clock_file
         self.clients = clients
         self.operator = clients["operator-1"]
+        self.payer = clients["operator-2"]  # of advances: another than has asked for them
         self.auditor = clients["auditor-1"]
         self.admin = clients["admin-1"]
         self.keys = {client_id: Ed25519PrivateKey.generate() for client_id in ("approver-1", "approver-2")}
@@ -143,11 +144,16 @@ class World:
             await self.operator.get(path, at_least=made.position)
         return made.body
 
-    async def countersigned(self, path: str, body: Any, approver: str = "approver-1") -> Answer:
-        """What an operator proposes in inventory, and an approver signs."""
-        proposed = await self.post(self.operator, f"/inventory/v1/{path}", body)
+    async def countersigned(self, path: str, body: Any, approver: str = "approver-1", service: str = "inventory") -> Answer:
+        """What an operator proposes, and an approver signs."""
+        return await self.by_two(self.operator, f"/{service}/v1/{path}", body, approver=approver)
+
+    async def by_two(self, proposer: Client, path: str, body: Any, *, approver: str = "approver-1", key: str | None = None) -> Answer:
+        """What one person proposes, and an approver signs. `key`: the same proposal, whoever sends it again."""
+        proposed = await self.post(proposer, path, body, key=key)
         signed = await self.approval(proposed["document"], approver, "command")
-        return await self.post(self.clients[approver], f"/inventory/v1/proposals/{proposed['proposal']}/approvals", signed)
+        approvals = f"/{path.split('/')[1]}/v1/proposals/{proposed['proposal']}/approvals"
+        return await self.post(self.clients[approver], approvals, signed, key=None if key is None else f"{key}-signed")
 
     async def registered_product(self, unit_g: int = UNIT_G) -> str:
         """A product that no other test has, known to inventory and allocation."""
@@ -212,8 +218,25 @@ class World:
             "valid_from": self.in_days(0),
             "valid_until": self.in_days(3650),
         }
-        agreement: str = (await self.post(self.operator, "/allocation/v1/agreements", body))["agreement"]
+        agreement: str = (await self.countersigned("agreements", body, service="allocation"))["command"]["agreement"]
         return agreement
+
+    async def no_longer_listed(self, of: str) -> None:
+        """The screening list is withdrawn."""
+        await self.countersigned(f"screening-lists/{of}/withdraw", {"reason": "the test is over"}, service="allocation")
+
+    async def disrupted(self, partner: str, product: str) -> str:
+        body = {
+            "instrument": "MOFCOM 2026-1",
+            "products": [product],
+            "declared_scope": "all exports",
+            "observed_scope": "Rotterdam",
+            "partners": [partner],
+            "starts_on": self.in_days(0),
+            "evidence": ["customs notice"],
+        }
+        disruption: str = (await self.countersigned("disruptions", body, service="allocation"))["command"]["disruption"]
+        return disruption
 
     # From a request to a release
 
@@ -364,7 +387,7 @@ class World:
             try:
                 return await self.post(self.operator, f"/inventory/v1/draws/{draw}/dispatch", DISPATCH | {"consignee": consignee})
             except ProblemAnswer as problem:
-                if problem.code != "receipt_missing":
+                if problem.code not in ("receipt_missing", "receipt_not_witnessed"):
                     raise
                 return None
 

@@ -221,6 +221,12 @@ async def test_the_ledger_restored_to_the_past_has_the_same_leaves_again_and_sig
     await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
     await assert_the_whole_history_holds(drill.world)
 
+    tile = drill.world.running.folder / "ledger/tiles/tile/0/000"
+    content = tile.read_bytes()
+    tile.unlink()
+    made = json.loads(await drill.do("reserve journal tiles --data .reserve"))
+    assert (made["missing"], tile.read_bytes()) == (1, content)
+
 
 async def journal_of(drill: Drill, name: str) -> dict[str, Any]:
     """All of its records as the feed gives them, by place."""

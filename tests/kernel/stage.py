@@ -220,6 +220,19 @@ class Stage:
         async with self.sql(service.name) as sql:
             return [record for shard in await read_heads(sql) for record in await read_records(sql, shard, after=0, limit=1_000_000)]
 
+    async def heard(self, source: str, by: str) -> dict[int, int]:
+        """Where the shards of a service's journal end, once `by` has taken all of them."""
+
+        async def all_of_it() -> dict[int, int] | None:
+            async with self.sql(source) as said, self.sql(by) as taken:
+                heads = dict(await said.fetch("SELECT shard, position FROM heads WHERE position > 0"))
+                query = "SELECT shard, position FROM inbox_cursors WHERE source = $1 AND position > 0"
+                return heads if heads == dict(await taken.fetch(query, source)) else None
+
+        found = await until(all_of_it)
+        assert found is not None
+        return found
+
     @asynccontextmanager
     async def client(self, url: str, client_id: str = "operator-1") -> AsyncIterator[httpx.AsyncClient]:
         async with calling(url, self.issuer, self.clients[client_id]) as http:

@@ -11,7 +11,16 @@ from shared.journal.connection import Connection
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_DATA_BYTES, Fact
 from shared.process.service import Service
-from shared.writer.commands import Accepted, CommandFailed, CommandTooLarge, FingerprintMismatch, Overloaded, Unavailable, VersionMismatch
+from shared.writer.commands import (
+    Accepted,
+    CommandFailed,
+    CommandTooLarge,
+    FingerprintMismatch,
+    Overloaded,
+    Refusal,
+    Unavailable,
+    VersionMismatch,
+)
 from shared.writer.writer import Writer
 from tests.kernel.breaking_proxy import breaking_proxy
 from tests.kernel.counter import TOO_MUCH_FOR_THE_TABLE, Add, Break, Close, Counter, Note, Reason, Take, counter_service, project
@@ -342,6 +351,42 @@ async def test_a_journal_restored_to_the_past_is_not_written_on_by_who_knew_it(s
         with pytest.raises(Unavailable, match="restored"):
             await writer.submit("counter/a", add(), context())
     assert await count(stage, service) == 1 + written_since
+
+
+async def test_an_outcome_that_was_changed_never_gives_another_commands_answer(stage: Stage, service: Service, writer: Writer) -> None:
+    await writer.submit("counter/a", add(times=2), context("one"))
+    await writer.submit("counter/a", add(), context("two"))
+    async with stage.sql(service.name) as sql:
+        await sql.execute("UPDATE outcomes SET first_position = first_position + 1 WHERE command_id = $1", context("one").command_id)
+    async with stage.writing(service) as another:
+        with pytest.raises(CommandFailed, match="not what this command did"):
+            await another.submit("counter/a", add(times=2), context("one"))
+        assert isinstance(await another.submit("counter/a", add(), context("two")), Accepted)
+    assert await count(stage, service) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("chain_hash = '\\x00' || substring(chain_hash FROM 2)", "is the hash there"),
+        ("position = position - 1", "the last event is"),
+        ("position = position + 1", "the last event is"),
+    ],
+)
+async def test_nothing_is_written_after_a_head_that_was_changed(stage: Stage, service: Service, change: str, says: str) -> None:
+    async with stage.serving(service) as running:
+        assert await running.ready() == []
+        added = await running.kernel.writer.submit("counter/a", add(times=2), context("one"))
+        assert isinstance(added, Accepted)
+    async with stage.sql(service.name) as sql:
+        await sql.execute(f"UPDATE heads SET {change} WHERE shard = $1", added.shard)
+    async with stage.serving(service) as running:
+        assert running.kernel.writer.refusing_for is Refusal.NOT_THIS_JOURNAL
+        [reason] = await running.ready()
+        assert f"the head of {service.name}/{added.shard}" in reason and says in reason
+        with pytest.raises(Unavailable, match="the head of"):
+            await running.kernel.writer.submit("counter/a", add(), context("two"))
+    assert await count(stage, service) == 2
 
 
 async def restore(sql: Any, stream: str, version: int) -> None:

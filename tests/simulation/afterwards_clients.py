@@ -8,8 +8,8 @@ import msgspec
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.superseding import SupersedeDecision
 from services.allocation.domain.partners.agreement import ResumeAgreement, SuspendAgreement
-from tests.simulation.authority_clients import capacity
 from tests.simulation.client import Client
+from tests.simulation.two_people import by_two
 
 
 async def give_back(client: Client, product: Any) -> None:
@@ -44,18 +44,18 @@ async def supersede(client: Client, product: Any) -> None:
         awarded_g=0,
         by_round=client.dice.choice(others),
         other=product,
-        partners=frozenset(),
-        companies=frozenset(),
-        capacity=capacity(client),
+        partners=(),
+        companies=(),
+        capacity=None,
         reason="an error was found",
     )
-    await client.do("allocation", f"superseded/{old['round']}", command)
+    await by_two(client, f"allocation/superseded/{old['round']}", command)
 
 
 async def suspend_or_resume(client: Client, partner: Any) -> None:
     agreement = f"agr_{partner}"
     if agreement in client.allocation.suspended:
-        await client.do("allocation", f"agreement/{agreement}", ResumeAgreement(reason="settled"))
+        await by_two(client, f"allocation/agreement/{agreement}", ResumeAgreement(reason="settled"))
     elif client.dice.random() < 0.3:
         await client.do("allocation", f"agreement/{agreement}", SuspendAgreement(hold=client.new_id("hld"), reason="unpaid"))
 

@@ -594,6 +594,7 @@ def timers(evidence: Evidence) -> Iterator[str]:
     left = {(service, row["stream"], row["name"]): row["due"] for service, rows in evidence.timers.items() for row in rows}
     wanted: dict[tuple[str, str, str], str] = {}
     for service, records in _all(evidence):
+        wanted |= _proposals_timers(service, records)
         if service == "inventory":
             wanted |= _inventory_timers(records, evidence.today)
         elif service == "allocation":
@@ -618,6 +619,17 @@ def _is_to_come(row: Json, evidence: Evidence) -> bool:
     return row["at"] is not None and datetime.fromisoformat(row["at"]) > datetime.fromisoformat(evidence.now)
 
 
+def _proposals_timers(service: str, records: list[Json]) -> dict[tuple[str, str, str], str]:
+    wanted: dict[tuple[str, str, str], str] = {}
+    for record in records:
+        kind, data = record["type"].split(".")[1], record["data"]
+        if kind == "command_proposed":
+            wanted[service, record["stream"], f"proposal/{data['proposal']}"] = data["lapses_on"]
+        elif kind in ("command_approved", "command_withdrawn", "command_lapsed"):
+            wanted.pop((service, record["stream"], f"proposal/{data['proposal']}"), None)
+    return wanted
+
+
 def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, str], str]:
     """A release that the Reserve holds lapses on no day yet, and a right of which nothing is owed any more has nothing to fail."""
     wanted: dict[tuple[str, str, str], str] = {}
@@ -633,10 +645,6 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
                 wanted["inventory", stream, f"lapse/{data['release']}"] = _day_after(data["expires_on"])
             case "stock_drawn" | "right_assigned" if data["remaining_g"] == 0:
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
-            case "command_proposed":
-                wanted["inventory", stream, f"proposal/{data['proposal']}"] = data["lapses_on"]
-            case "command_approved" | "command_withdrawn" | "command_lapsed":
-                wanted.pop(("inventory", stream, f"proposal/{data['proposal']}"), None)
             case "release_lapsed" | "release_cancelled":
                 wanted.pop(("inventory", stream, f"lapse/{data['release']}"), None)
             case "round_held":

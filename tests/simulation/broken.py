@@ -11,7 +11,6 @@ import msgspec
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw
 from services.inventory.events import GateEvidence
 from services.inventory.main import SERVICE as INVENTORY
-from services.loans.domain.facility import headroom
 from shared.delivery.broker import BrokerUnreachable
 from shared.delivery.inbox import Inbox
 from shared.delivery.lines import Fork, Line
@@ -483,12 +482,15 @@ def _headroom_looked_up_elsewhere(deciders: Sequence[Decider]) -> Sequence[Decid
     """What is committed is read from a table, which is a little behind, and not from the stream itself."""
     seen: dict[str, Any] = {}
 
-    def decide_by_the_table(command: Any, state: Any) -> Any:
-        behind = seen.get("used", state.used_minor)
-        seen["used"] = state.used_minor
-        return headroom.decide(command, msgspec.structs.replace(state, used_minor=behind))
+    def by_the_table(facility: Decider) -> Decider:
+        def decide(command: Any, state: Any) -> Any:
+            behind = seen.get("used", state.used_minor)
+            seen["used"] = state.used_minor
+            return facility.decide(command, msgspec.structs.replace(state, used_minor=behind))
 
-    return tuple(msgspec.structs.replace(each, decide=decide_by_the_table) if each.kind == "facility" else each for each in deciders)
+        return msgspec.structs.replace(facility, decide=decide)
+
+    return tuple(by_the_table(each) if each.kind == "facility" else each for each in deciders)
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -520,7 +522,9 @@ KERNELS: dict[str, Broken] = {
     ),
     "recorded by the own clock alone": Broken("was recorded before the one before it", Kernel(writer=OwnClockOnly)),
     "partners numbered from the own writes": Broken("is number . of", Kernel(writer=FirstPartnerNumbersRemembered)),
-    "a refused command takes its batch with it": Broken(r"failed: CommandFailed.*DataRefused", Kernel(writer=RefusedBatchesFail)),
+    "a refused command takes its batch with it": Broken(
+        r"failed: CommandFailed.*DataRefused", Kernel(writer=RefusedBatchesFail, lost_lots=1.0)
+    ),
     "an expected version is not looked at": Broken("was for version", Kernel(writer=ExpectedVersionsIgnored)),
     "another input under a decided id is answered": Broken("was decided for another input", Kernel(writer=OtherInputUnderADecidedId)),
     "a commit in doubt is a failure, and is tried under a new id": Broken(

@@ -23,7 +23,6 @@ from services.allocation.domain.partners.disruption import DeclareDisruption, En
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.events import EmergencyPath, ProductTerms, QuorumStep, ReleaseOrder, RoundMethod
 from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
-from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
@@ -34,24 +33,20 @@ from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.events import Assay, GateEvidence
 from shared.journal.decider import Refused
 from shared.journal.protocol import Document, Unreachable
-from shared.journal.record import canonical
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval, approve, key_id, public_key_hex, verify_approval
 from shared.terms.authority import Capacity
-from shared.terms.countersigning import ApproveCommand, CommandPaper, Countersigned, ProposeCommand, WithdrawCommand
-from shared.writer.commands import Accepted, Unavailable
+from shared.writer.commands import Unavailable
 from tests.simulation.afterwards_clients import give_back, supersede, suspend_or_resume
-from tests.simulation.authority_clients import KEEPER, capacity, replace_authority
+from tests.simulation.authority_clients import replace_authority
 from tests.simulation.client import Client, NotNow, Prepare
 from tests.simulation.screening_clients import findings
 from tests.simulation.tables import NOWHERE, UNIT_G, DrawRow
+from tests.simulation.two_people import by_two, surely
 from tests.stories.endorsing import enrolment
 
 if TYPE_CHECKING:
     from tests.simulation.world import Running
-
-
-KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"a keeper").digest())
 
 
 class Approver:
@@ -70,10 +65,7 @@ async def stock_up(client: Client, product: Any) -> None:
     register = RegisterProduct(
         product=product, name=product, contents={"Sb": "1"}, form="metal", unit="bundle", nominal_unit_g=UNIT_G, specification="none"
     )
-    await client.until(lambda: client.allocation.held_by(KEEPER))
-    while not isinstance(answer := await by_two(client, product, register, surely=True), Accepted):
-        if answer is not None:
-            break  # an attempt without an answer had registered it
+    await surely(client, f"inventory/stockpile/{product}", register)
     for _ in range(client.dice.randrange(1, 4)):
         await take_in(client, product)
     if client.dice.random() < 0.5:
@@ -86,50 +78,15 @@ async def stock_up(client: Client, product: Any) -> None:
             window_to=date(2026, 12, 31),
             on=date.min,
         )
-        await by_two(client, product, right)
+        await in_stock(client, product, right)
 
 
 async def take_in(client: Client, product: str) -> None:
-    await by_two(client, product, _lot(client))
+    await in_stock(client, product, _lot(client))
 
 
-async def by_two(client: Client, product: str, command: Any, *, surely: bool = False) -> Any:
-    """Proposed, and mostly (or `surely`) signed by the keeper; the last answer."""
-    stream, proposal = f"stockpile/{product}", client.new_id("prp")
-    control = CONTROLS[type(command)]
-    assert isinstance(control, Countersigned)
-
-    async def propose(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
-        said = msgspec.to_builtins(msgspec.structs.replace(command, on=on) if "on" in command.__struct_fields__ else command)
-        paper = CommandPaper(
-            proposal=proposal,
-            service="inventory",
-            streams=(stream,),
-            act=control.act,
-            command=said,
-            proposed_by=client.name,
-            proposed_on=on,
-        )
-        document = Document(canonical(paper))
-        return ProposeCommand(proposal=proposal, streams=(stream,), command=said, document=document.name, by=client.name, on=on), (
-            document,
-        )
-
-    proposed = await client.do("inventory", stream, propose)
-    if not isinstance(proposed, Accepted):
-        return proposed
-    if not surely and (chance := client.dice.random()) < 0.1:
-        withdraw = WithdrawCommand(proposal=proposal, reason="second thoughts")
-        return await client.do("inventory", stream, withdraw) if chance < 0.05 else None  # else nobody signs it
-    document = proposed.facts[0].event.document
-
-    async def countersign(process: "Running", on: date) -> tuple[Any, tuple[Document, ...]]:
-        signed = approve(document, KEY, approver=KEEPER, purpose=CommandPaper.purpose)
-        signing = Signing(approval=signed, key="enrolled", signature_valid=True, capacity=capacity(client))
-        return ApproveCommand(proposal=proposal, signing=signing, on=on), ()
-
-    hopeless = getattr(command, "depot", None) == NOWHERE
-    return await client.do("inventory", stream, countersign, tries=3 if hopeless else 12, hopeless=hopeless)
+async def in_stock(client: Client, product: str, command: Any) -> Any:
+    return await by_two(client, f"inventory/stockpile/{product}", command, hopeless=getattr(command, "depot", None) == NOWHERE)
 
 
 def _lot(client: Client) -> TakeInLot:
@@ -163,7 +120,7 @@ async def sign_terms(client: Client, partner: Any, products: Sequence[Any]) -> N
         valid_until=date(2027, 1, 1),
         on=date.min,
     )
-    await client.do("allocation", f"agreement/agr_{partner}", terms)
+    await surely(client, f"allocation/agreement/agr_{partner}", terms)
 
 
 async def ask_for_stock(client: Client, partner: Any, product: str, times: int, until_s: float) -> None:
@@ -408,7 +365,7 @@ async def send_out(client: Client, until_s: float) -> None:
                 weighed_g = row.mass_g + client.dice.randrange(-5, 6)
                 await client.do("inventory", stream, WeighDraw(draw=draw, weighed_g=weighed_g))  # type: ignore[arg-type]
             if client.dice.random() < 0.1:
-                await by_two(client, row.product, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
+                await in_stock(client, row.product, ReturnDraw(draw=draw, reason="not needed"))  # type: ignore[arg-type]
             else:
                 await dispatch(client, draw, row, stream)
 
@@ -441,9 +398,9 @@ async def meddle(client: Client, products: Sequence[Any], partners: Sequence[Any
         match client.dice.randrange(16):
             case number if number < len(at_a_stockpile):
                 await at_a_stockpile[number](client, product)
-                if client.dice.random() < 0.15:
+                if client.dice.random() < client.world.kernel.lost_lots:
                     lost = msgspec.structs.replace(_lot(client), depot=NOWHERE)
-                    await by_two(client, product, lost)
+                    await in_stock(client, product, lost)
             case 7:
                 await change_terms(client, partner, products)
             case 8:
@@ -479,43 +436,45 @@ async def put_on_hold(client: Client, product: str) -> None:
     await client.do("inventory", f"stockpile/{product}", hold)
     if client.dice.random() < 0.5:
         await client.pause(1.0)
-        await by_two(client, product, LiftHold(hold=hold.hold, reason="over", capacity=None))
+        await in_stock(client, product, LiftHold(hold=hold.hold, reason="over", capacity=None))
 
 
 async def protect(client: Client, product: str) -> None:
     protected_g = UNIT_G * client.dice.randrange(0, 4)
     protect = SetProtectedStock(mass_g=protected_g, authority="an Act", reason="prudence")
-    await by_two(client, product, protect)
+    await in_stock(client, product, protect)
 
 
 async def assay(client: Client, product: str) -> None:
     if lot := _one_of(client, product, "lot_taken_in", "lot"):
-        await by_two(client, product, RecordAssay(lot=lot, assay=_assay(client, client.dice.random() < 0.6)))
+        await in_stock(client, product, RecordAssay(lot=lot, assay=_assay(client, client.dice.random() < 0.6)))
 
 
 async def count(client: Client, product: str) -> None:
     if lot := _one_of(client, product, "lot_taken_in", "lot"):
         found = AdjustStock(lot=lot, change_units=client.dice.choice((-1, 1, 2)), cause="stock_take", reason="counted")
-        await by_two(client, product, found)
+        await in_stock(client, product, found)
 
 
 async def take_back(client: Client, product: str) -> None:
     opened = [name for name, row in client.inventory.releases.items() if row.status == "open" and row.product == product]
     if opened:
         cancel = CancelRelease(release=client.dice.choice(opened), reason="taken back", capacity=None)  # type: ignore[arg-type]
-        await by_two(client, product, cancel)
+        await in_stock(client, product, cancel)
 
 
 async def mature(client: Client, product: str) -> None:
     if right := _one_of(client, product, "right_added", "right"):
         delivery = msgspec.structs.replace(_lot(client), assay=_assay(client, client.dice.random() < 0.7), on=client.world.today())
-        await by_two(client, product, MatureRight(right=right, settled_g=UNIT_G, delivery=delivery))
+        await in_stock(client, product, MatureRight(right=right, settled_g=UNIT_G, delivery=delivery))
+        if not delivery.assay.in_specification:  # it waits for a laboratory that finds it fit
+            await in_stock(client, product, RecordAssay(lot=delivery.lot, assay=_assay(client, True)))
 
 
 async def change_terms(client: Client, partner: Any, products: Sequence[Any]) -> None:
     """Mostly amends them; sometimes ends them, and signs others."""
     if client.dice.random() < 0.15:
-        await client.do("allocation", f"agreement/agr_{partner}", EndAgreement(reason="a change of policy"))
+        await by_two(client, f"allocation/agreement/agr_{partner}", EndAgreement(reason="a change of policy"))
         return
     amended = AmendAgreement(
         products=tuple(ProductTerms(product=each, yearly_quota_g=9_000 * UNIT_G, share="1/3") for each in products),
@@ -524,7 +483,7 @@ async def change_terms(client: Client, partner: Any, products: Sequence[Any]) ->
         reason="more for others",
         on=date.min,
     )
-    await client.do("allocation", f"agreement/agr_{partner}", amended)
+    await by_two(client, f"allocation/agreement/agr_{partner}", amended)
 
 
 async def replace_key(client: Client, products: Sequence[Any], approvers: list[Approver]) -> None:
@@ -548,7 +507,7 @@ async def tell_disruption(client: Client, products: Sequence[Any], partner: Any)
             starts_on=date(2026, 1, 6),
             evidence=("a gazette",),
         )
-        await client.do("allocation", f"disruption/{command.disruption}", command)
+        await by_two(client, f"allocation/disruption/{command.disruption}", command)
         return
     command = ReviseDisruption(
         declared_scope="all",
@@ -560,7 +519,7 @@ async def tell_disruption(client: Client, products: Sequence[Any], partner: Any)
     )
     if client.dice.random() < 0.3:
         command = EndDisruption(ends_on=date(2026, 2, 1), reason="over")
-    await client.do("allocation", f"disruption/{client.dice.choice(sorted(told))}", command)
+    await by_two(client, f"allocation/disruption/{client.dice.choice(sorted(told))}", command)
 
 
 def _one_of(client: Client, product: str, kind: str, name: str) -> Any:

@@ -6,6 +6,7 @@ from services.loans.domain.material.held import DeclareMaterialDefault, RecordRe
 from services.loans.domain.material.state import MaterialLoan
 from tests.simulation.client import Client
 from tests.simulation.material_clients import go_on
+from tests.simulation.two_people import give
 
 
 async def replace_overdue(client: Client, until_s: float) -> None:
@@ -23,4 +24,4 @@ async def replace_overdue(client: Client, until_s: float) -> None:
                 await client.do("loans", stream, DeclareMaterialDefault(reason="no news", on=date.min))
             bought_g = client.dice.choice((loan.out_g, max(1, loan.out_g // 2)))
             replaced = RecordReplacement(bought_g=bought_g, cost_minor=bought_g * 2, source="a tender", on=date.min)
-            await client.do("loans", stream, replaced)
+            await give(client, "loans", stream, replaced)

@@ -9,6 +9,7 @@ from services.allocation.domain.authority.instrument import NameActingOfficer
 from services.allocation.domain.authority.official import DeclareConflict, WithdrawConflict
 from tests.simulation.client import Client
 from tests.simulation.clients import Approver, enrol
+from tests.simulation.two_people import by_two
 from tests.stories.endorsing import CEREMONY
 
 
@@ -36,4 +37,5 @@ async def declare_interests(client: Client, deputy: Approver, products: Sequence
         await client.do("allocation", stream, declared)
         await client.pause(4.0)
         by = client.dice.choice(("administrator", "administrator", deputy.subject))
-        await client.do("allocation", stream, WithdrawConflict(official=deputy.subject, about=about, name=name, reason="sold", by=by))  # type: ignore[arg-type]
+        withdraw = WithdrawConflict(official=deputy.subject, about=about, name=name, reason="sold", by=by)  # type: ignore[arg-type]
+        await by_two(client, f"allocation/{stream}", withdraw)

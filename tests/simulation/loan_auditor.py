@@ -301,6 +301,10 @@ def loan_timers(records: list[Json], decided: Collection[str]) -> dict[tuple[str
                     wanted["loans", stream, name] = due
             if data["next_billing"] is not None:
                 wanted["loans", stream, "period"] = data["next_billing"]
+        elif kind == "command_proposed":
+            wanted["loans", stream, f"proposal/{data['proposal']}"] = data["lapses_on"]
+        elif kind in ("command_approved", "command_withdrawn", "command_lapsed"):
+            wanted.pop(("loans", stream, f"proposal/{data['proposal']}"), None)
         elif kind in ("material_loan_committed", "deferral_approved"):
             due = _after(data["due_on"], 1)
             wanted.pop(("loans", stream, "due"), None)

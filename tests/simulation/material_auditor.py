@@ -26,8 +26,8 @@ def grams(evidence: "Evidence") -> Iterator[str]:
         loan, partner = stream.partition("/")[2], ""
         for record in records:
             kind, data = record["type"].split(".")[1], record["data"]
-            if kind == "authority_cited":
-                continue  # of what stands before it
+            if kind == "authority_cited" or kind.startswith("command_"):
+                continue  # of what stands beside it
             partner = data["partner"]
             faults = [*_moved(kind, data, pending, settled), *_changed(books, kind, data)]
             match kind:

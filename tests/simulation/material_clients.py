@@ -21,9 +21,11 @@ from services.loans.events.facility import Limit
 from services.loans.events.material import Assay, MaterialTerms, Premium, ReturnedLot, Security
 from shared.journal.protocol import Document
 from shared.writer.commands import Accepted
+from tests.simulation.authority_clients import OFFICER
 from tests.simulation.client import Client, with_document
 from tests.simulation.loan_clients import signing
 from tests.simulation.tables import UNIT_G
+from tests.simulation.two_people import give
 
 FACILITY: Any = "lending"
 STREAM = f"facility/{FACILITY}"
@@ -35,13 +37,14 @@ async def lend_material(client: Client, until_s: float) -> None:
         Limit(key="partner/JP", parent="total", limit_minor=UNIT_G * client.dice.randrange(2, 20)),
     )
     opening = OpenFacility(facility=FACILITY, currency="AUD", limits=limits, authority="an Act")
-    while not isinstance(answer := await client.do("loans", STREAM, opening), Accepted):
+    await client.until(lambda: client.allocation.held_by(OFFICER))
+    while not isinstance(answer := await give(client, "loans", STREAM, opening, surely=True), Accepted):
         if answer is not None:
             break  # an attempt without an answer had opened it
     while asyncio.get_running_loop().time() < until_s:
         if client.dice.random() < 0.3:
             rate = RecordRate(asset="contained/Sb", rate="1", quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
-            await client.do("loans", STREAM, rate)
+            await give(client, "loans", STREAM, rate)
         await client.pause(1.0)
         for stream in sorted(name for name in client.world.stores["loans"].by_stream if name.startswith("material/")):
             state = await client.read("loans", stream)
@@ -109,7 +112,7 @@ async def _assay(client: Client, stream: str, state: Any) -> None:
     returned = client.dice.choice(waiting)
     by: Any = "umpire" if state.returns[returned].needs_umpire else "independent"
     report = _report(client, client.dice.choice(("0.99", "0.989", "0.98")), fit=client.dice.random() < 0.9)
-    await client.do("loans", stream, AssayReturn(returned=returned, by=by, assay=report, on=date.min))
+    await give(client, "loans", stream, AssayReturn(returned=returned, by=by, assay=report, on=date.min))
 
 
 async def _defer(client: Client, stream: str, state: Any) -> None:
@@ -129,7 +132,7 @@ async def _defer(client: Client, stream: str, state: Any) -> None:
 async def _secure(client: Client, stream: str, state: Any) -> None:
     mark = MarkSecurity(price_minor=client.dice.choice(("1", "5/4")), quoted_on=date(2026, 1, 5), source="a bulletin", on=date.min)
     top_up = TopUpSecurity(amount_minor=1000, reference=client.new_id("top"))
-    await client.do("loans", stream, client.dice.choice((mark, mark, top_up)))
+    await give(client, "loans", stream, client.dice.choice((mark, mark, top_up)))
 
 
 async def _settle(client: Client, stream: str, state: Any) -> None:
@@ -143,7 +146,7 @@ async def _settle(client: Client, stream: str, state: Any) -> None:
             RecordReplacement(bought_g=grams, cost_minor=grams * 2, source="a tender", on=date.min),
         )
     )
-    await client.do("loans", stream, command)
+    await give(client, "loans", stream, command)
 
 
 def _report(client: Client, content: str, *, fit: bool = True) -> Assay:

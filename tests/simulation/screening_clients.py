@@ -16,6 +16,7 @@ from services.allocation.events import Finding, Hit
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from tests.simulation.client import Client, with_document
+from tests.simulation.two_people import by_two
 
 SCREENER: Any = "screener"  # accepts requests, decides hits, answers objections
 PARTNER: Any = "a partner"
@@ -36,12 +37,15 @@ async def keep_lists(client: Client, until_s: float) -> None:
         await client.pause(7.0)
         name = client.dice.choice(LISTS)
         if name in client.allocation.people.lists and client.dice.random() < 0.5:
-            await client.do("allocation", f"screening_list/{name}", WithdrawList(list=name, reason="out of date", by=SCREENER))
+            await by_two(client, f"allocation/screening_list/{name}", WithdrawList(list=name, reason="out of date", by=SCREENER))
             continue
         entry = ListedEntity(entry="1", name=client.dice.choice(LISTED), source="a gazette", listed_on=date(2026, 1, 5))
         document = Document(canonical(ScreeningListFile(list=name, entries=(entry,))))
         put = PutListInForce(list=name, document=document.name, entries=1, reason="a gazette", by=SCREENER)
-        await client.do("allocation", f"screening_list/{name}", with_document(document, put))
+        if name in client.allocation.people.lists:  # another version
+            await by_two(client, f"allocation/screening_list/{name}", put, documents=(document,))
+        else:
+            await client.do("allocation", f"screening_list/{name}", with_document(document, put))
 
 
 async def keep_screening(client: Client, products: Sequence[Any], until_s: float) -> None:
@@ -79,7 +83,10 @@ async def decide_hits(client: Client, products: Sequence[Any], until_s: float) -
                 if status == "open" or (status == "confirmed" and client.dice.random() < 0.2):
                     outcome: Any = "cleared" if client.dice.random() < 0.9 else "confirmed"
                     decide = DecideHit(request=name, hit=hit, outcome=outcome, reason="their papers", by=SCREENER)
-                    await client.do("allocation", f"book/{product}", decide)
+                    if outcome == "cleared":
+                        await by_two(client, f"allocation/book/{product}", decide)
+                    else:
+                        await client.do("allocation", f"book/{product}", decide)
 
 
 async def object_to(client: Client, products: Sequence[Any], until_s: float) -> None:

@@ -9,6 +9,7 @@ from services.allocation.domain.partners.agreement import AmendAgreement
 from services.allocation.events import ProductTerms
 from tests.simulation.client import Client
 from tests.simulation.tables import UNIT_G
+from tests.simulation.two_people import by_two
 
 
 async def let_run_out(client: Client, products: Sequence[Any], until_s: float) -> None:
@@ -27,4 +28,4 @@ async def let_run_out(client: Client, products: Sequence[Any], until_s: float) -
                     reason="it is not renewed",
                     on=date.min,
                 )
-                await client.do("allocation", f"agreement/{agreement}", amended)
+                await by_two(client, f"allocation/agreement/{agreement}", amended)

@@ -149,7 +149,8 @@ def _award_otherwise(kind: str) -> Callable[[Evidence], None]:
 
     def tamper(evidence: Evidence) -> None:
         released = {record["data"]["award"] for record in _records_with(evidence, "stock_released")[1]}
-        award = next((each for each in _records_with(evidence, kind)[1] if each["data"]["award"] in released), None)
+        granted = reversed(_records_with(evidence, kind)[1])  # what inventory has refused once is awarded again
+        award = next((each for each in granted if each["data"]["award"] in released), None)
         if award is None:
             raise DidNotHappen(kind)
         award["data"]["mass_g"] = 1
@@ -227,11 +228,24 @@ def _leave_bidding_open(evidence: Evidence) -> None:
 def _drop_the_end(evidence: Evidence, kind: str, name: str) -> None:
     """The last event of a kind, if none of the same `name` follows in its stream."""
     records, found = _records_with(evidence, kind)
-    last = found[-1]
+    timed = [each for each in found if each["data"].get("cause") != "agreement_ended"]  # of which no timer has told
+    if not timed:
+        raise DidNotHappen(kind)
+    last = timed[-1]
     later = records[records.index(last) + 1 :]
     if any(each["stream"] == last["stream"] and each["data"].get(name) == last["data"][name] for each in later):
         raise DidNotHappen(kind)
     records.remove(last)
+
+
+def _keep_a_carry(evidence: Evidence) -> None:
+    """One that had a day: another ends with its agreement alone, and no timer is missed."""
+    records, expired = _records_with(evidence, "carry_expired")
+    agreement = expired[-1]["data"]["agreement"]
+    of_it = [each["data"] for each in records if each["type"].split(".")[1] == "carry_set" and each["data"]["agreement"] == agreement]
+    if not of_it or of_it[-1]["carry_g"] == "0" or of_it[-1]["expires_on"] is None:
+        raise DidNotHappen("carry_expired")
+    _drop_the_end(evidence, "carry_expired", "agreement")
 
 
 def _never_screen(evidence: Evidence) -> None:
@@ -428,7 +442,7 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (auditor.timers, _never_screen),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "policy_activated", "version")),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "readiness_expired", "item")),
-    (auditor.timers, lambda evidence: _drop_the_end(evidence, "carry_expired", "agreement")),
+    (auditor.timers, _keep_a_carry),
     (auditor.documents, _change("report_sent", report="00" * 32)),
     (auditor.documents, _change("screening_list_put_in_force", document="00" * 32)),
     (auditor.messages, _lose_a_message),

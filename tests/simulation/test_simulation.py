@@ -26,6 +26,17 @@ UNPROVOKED = {
     "inventory.assignment_delivered.v1",
     "inventory.assignment_failed.v1",
     "inventory.delivery_postponed.v1",
+    # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
+    "allocation.agreement_suspension_confirmed.v1",
+    "inventory.dispatch_corrected.v1",
+    "inventory.receipt_grade_set.v1",  # there are no witnesses
+    "inventory.hold_confirmed.v1",
+    "loans.acceleration_notified.v1",
+    "loans.cross_default_noted.v1",
+    "loans.default_cured.v1",
+    "loans.loan_accelerated.v1",
+    "loans.material_default_cured.v1",
+    "loans.shortfall_claimed.v1",
 }
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.main import SERVICE as INVENTORY
+from services.inventory.projections.dispatch import Pinned
 from services.inventory.reactions import check_checkpoint
 from services.ledger.main import SERVICE as LEDGER
 from services.loans.main import SERVICE as LOANS
@@ -50,7 +51,8 @@ SETTLE_SECONDS = 90.0  # how long it may take, after that, until all is quiet
 
 
 class Kernel(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process is built of. `broken` replaces one of these."""
+    """What a process is built of. `broken` replaces one of these. `lost_lots`: of the clients' attempts, those for a depot that a table's
+    constraint refuses."""
 
     journal: Callable[..., Any] = SimJournal
     writer: Callable[..., Any] = Writer
@@ -58,6 +60,7 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
     inbox: Callable[..., Any] = Inbox
     timers: Callable[..., Any] = Timers
     deciders: Callable[[Sequence[Decider]], Sequence[Decider]] = tuple
+    lost_lots: float = 0.15
 
 
 SOUND = Kernel()
@@ -524,7 +527,7 @@ class World:
 def _subscriptions(service: Service) -> Sequence[Subscription]:
     """The service's own, with the simulation's log key in the place of the pinned one."""
     return tuple(
-        msgspec.structs.replace(each, react=partial(check_checkpoint, lambda: LOG_KEY)) if each.source == "ledger" else each
+        msgspec.structs.replace(each, react=partial(check_checkpoint, lambda: Pinned(LOG_KEY))) if each.source == "ledger" else each
         for each in service.subscriptions
     )
 

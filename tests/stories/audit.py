@@ -31,16 +31,19 @@ from services.allocation.domain.decisions.decision import (
 from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
-from services.ledger.events import CheckpointSigned
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from services.ledger.keys import open_key, seed_key
 from services.ledger.postings import postings
 from services.ledger.receipt import Opening, make_receipt
 from shared.journal.codec import type_of
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes, leaf_data
 from shared.journal.record import canonical as canonical_event
-from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint, sign_checkpoint
+from shared.proofs.cosignature import Cosigner
 from shared.proofs.fork import Consistency, consistency
 from shared.proofs.merkle import consistency_proof, hash_leaf, inclusion_proof, root_at, root_of
+from shared.proofs.policy import WitnessPolicy
+from shared.proofs.signed_note import Note
 from shared.terms.acting import approval_of
 from shared.terms.approval import approve, key_id, public_key_hex
 from shared.terms.authority import Cited, Kind
@@ -180,6 +183,7 @@ def an_instrument(**changes: Any) -> allocation.InstrumentRegistered:
             "lift_hold",
             "open_protected_stock",
             "ratify",
+            "sign_agreement",
             "tender",
         ),
         "products": (),
@@ -491,6 +495,15 @@ class Told:
         record, _ = self._record("ledger", Step(event=event, stream="log/main"))
         self.places[name] = f"ledger/0/{record.position}"
 
+    def witness(self, name: str, *witnesses: Cosigner, at: int = 1_790_000_000, **changes: Any) -> None:
+        """The last signed checkpoint is published, and these have cosigned it, in that second."""
+        last = self.signed[-1]
+        checkpoint = open_checkpoint(last.note, [self.log_key])
+        note = last.note + Note("", tuple(each.cosign(checkpoint, at) for each in witnesses)).signature_lines
+        event = CheckpointWitnessed(size=last.size, root=last.root, note=note, covers=last.covers)
+        record, _ = self._record("ledger", Step(event=msgspec.structs.replace(event, **changes), stream="log/main"))
+        self.places[name] = f"ledger/0/{record.position}"
+
     def receipt_evidence(self, step: str) -> str:
         """As inventory writes it."""
         return f"{self.places[step]} is among the first {self.signed[-1].size} leaves, with root {self.signed[-1].root}"
@@ -517,8 +530,8 @@ class Told:
         proof = inclusion_proof(self._read_node, index, signed.size)
         return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)
 
-    async def audited(self, *anchors: Anchor) -> Report:
-        return await audit(self, [self.log_key], anchors)
+    async def audited(self, *anchors: Anchor, policies: Sequence[WitnessPolicy] = ()) -> Report:
+        return await audit(self, [self.log_key], anchors, policies)
 
     def _record(self, service: str, step: Step) -> tuple[Recorded, bytes]:
         rows = self.journals[service, step.shard]

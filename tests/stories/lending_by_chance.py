@@ -10,8 +10,9 @@ from services.loans.domain.equity.decider import CancelUncalled
 from services.loans.domain.equity.flows import ReverseDividend
 from services.loans.domain.loan.advances import CancelCommitment, EndAvailability
 from services.loans.domain.loan.agreement import ApproveLoan, CommitLoan
+from services.loans.domain.loan.defaults import DeclareDefault
 from services.loans.domain.loan.payments import CreditDelivery, RecordRecovery, ReversePayment
-from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, DeclareDefault, ResetRate
+from services.loans.domain.loan.servicing import ChargeFee, ClosePeriod, ResetRate
 from services.loans.domain.material.held import CheckDue, DeclareMaterialDefault, RecordReplacement, RecordTakenBack, SettleInCash
 from services.loans.domain.material.returns import TurnBackReturn
 from services.loans.events.equity import EquityFlowId
@@ -151,7 +152,7 @@ turns = st.one_of(
     st.builds(lambda name: RecordTakenBack(draw=name), draws),
     st.builds(grant, waits),
     st.builds(lambda on: CheckDue(on=on), waits),
-    st.builds(lambda on: SettleInCash(price_minor="4.8", source="x", reference="y", on=on), waits),
+    st.builds(lambda on: SettleInCash(price_minor="4.8", source=material.TERMS.cash_basis, reference="y", on=on), waits),
     st.builds(lambda on: DeclareMaterialDefault(reason="x", on=on), waits),
     st.builds(lambda grams, on: RecordReplacement(bought_g=grams, cost_minor=grams * 70, source="x", on=on), st.integers(1, 10**7), waits),
 )

@@ -40,7 +40,7 @@ def terms(**changes: Any) -> LoanTerms:
         "commitment_minor": 120_000,
         "security": "first charge",
         "ranking": "senior",
-        "base_rate": "fixed",
+        "base_rate": "BBSW 3M",
         "base_pct": "10",
         "margin_pct": "2",
         "default_margin_pct": "0",
@@ -87,11 +87,11 @@ def learn(*learnt: Evidence, forgotten: tuple[str, ...] = (), on: date = START) 
 
 
 def request(name: str = "a", amount_minor: int = 120_000, on: date = START) -> RequestAdvance:
-    return RequestAdvance(advance=AdvanceId(f"adv_{name}"), amount_minor=amount_minor, purpose="plant", on=on)
+    return RequestAdvance(advance=AdvanceId(f"adv_{name}"), amount_minor=amount_minor, purpose="plant", by="sub_operator", on=on)
 
 
 def pay_out(name: str = "a", paid_on: date = START, on: date | None = None) -> PayAdvance:
-    return PayAdvance(advance=AdvanceId(f"adv_{name}"), paid_on=paid_on, on=on or paid_on)
+    return PayAdvance(advance=AdvanceId(f"adv_{name}"), paid_on=paid_on, by=frozenset({"sub_payer"}), on=on or paid_on)
 
 
 def payment(name: str, amount_minor: int, received_on: date, on: date | None = None, prepays: Any = "nothing") -> RecordPayment:

@@ -8,6 +8,7 @@ from shared.terms.authority import Authority, Capacity, Kind
 ACTS = frozenset(
     {
         "open_protected_stock",
+        "set_receipt_grade",
         "lift_hold",
         "cancel_release",
         "register_product",
@@ -25,6 +26,30 @@ ACTS = frozenset(
         "write_off",
         "write_down",
         "tender",
+        "set_limits",
+        "record_rate",
+        "import_loan",
+        "cancel_commitment",
+        "reverse_payment",
+        "record_recovery",
+        "reset_rate",
+        "charge_fee",
+        "cure_covenant",
+        "regrade",
+        "close_loan",
+        "agree_offtake",
+        "trade_shares",
+        "value_holding",
+        "settle_return",
+        "mark_security",
+        "settle_in_cash",
+        "record_replacement",
+        "sign_agreement",
+        "declare_disruption",
+        "clear_hit",
+        "screening_list",
+        "withdraw_conflict",
+        "postpone_delivery",
     }
 )
 INSTRUMENT = "ins_01jh7qmxw4e0aayfkn3d1a2b3c"

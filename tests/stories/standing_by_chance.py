@@ -4,15 +4,18 @@ from datetime import date, timedelta
 
 import msgspec
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     Contract,
     DatedFact,
+    FallenDue,
     FeeDue,
     Paid,
     RateFrom,
     Reduced,
+    Refunded,
     Rescheduled,
     WrittenOff,
 )
@@ -36,8 +39,10 @@ def schedules(draw, starts=st.integers(-40, 40).map(lambda days: START + timedel
             start=draw(starts),
             every=draw(st.sampled_from(["2w", "1m", "3m"])),
             periods=periods,
-            day_count=draw(st.sampled_from(["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"])),
+            day_count=draw(st.sampled_from(["30/360", "30E/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"])),
             calendar=draw(st.sampled_from(["none", "weekends"])),
+            business_days=draw(st.sampled_from([UNSET, "none", "following", "modified_following"])),
+            adjust_accrual=draw(st.sampled_from([UNSET, True])),
             interest_only_periods=interest_only,
             capitalised_periods=draw(st.integers(0, (periods - 1) // 2)),
             balloon_minor=0,
@@ -67,7 +72,7 @@ def contracts(draw) -> Contract:
 
 @st.composite
 def happenings(draw) -> list[DatedFact]:
-    kinds = draw(st.lists(st.sampled_from("aaappppppprfswxc"), max_size=12))
+    kinds = draw(st.lists(st.sampled_from("aaappppppprfswxcdu"), max_size=12))
     left = 100_000
     facts: list[DatedFact] = []
     for number, kind in enumerate(kinds):
@@ -81,7 +86,8 @@ def happenings(draw) -> list[DatedFact]:
             case "p":
                 prepays = draw(st.sampled_from(["nothing", "instalment", "term"]))
                 in_kind, recovery = draw(st.booleans()), draw(st.sampled_from([False, False, True]))
-                facts.append(Paid(id=id, on=on, amount_minor=draw(amounts), prepays=prepays, in_kind=in_kind, recovery=recovery))
+                how = {"prepays": prepays, "in_kind": in_kind, "recovery": recovery, "due_first": draw(st.booleans())}
+                facts.append(Paid(id=id, on=on, amount_minor=draw(amounts), **how))
             case "r":
                 facts.append(RateFrom(id=id, on=on, rate_pct=draw(st.sampled_from(RATES))))
             case "f":
@@ -94,6 +100,10 @@ def happenings(draw) -> list[DatedFact]:
                 facts.append(WrittenOff(id=id, on=on, amount_minor=draw(amounts)))
             case "x":
                 facts.append(Reduced(id=id, on=on, amount_minor=draw(amounts)))
+            case "d":
+                facts.append(FallenDue(id=id, on=on))
+            case "u":
+                facts.append(Refunded(id=id, on=on, amount_minor=draw(amounts)))
             case "c":
                 facts.append(Paid(id=id, on=on, amount_minor=10_000_000, prepays=draw(st.sampled_from(["instalment", "term"]))))
     return facts

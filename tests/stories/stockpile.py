@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from services.inventory.domain.consignees import CONSIGNEE_CLEARED, CONSIGNEE_NAMED
-from services.inventory.domain.dispatch import LEDGER_RECEIPT, DispatchDraw, WeighDraw
+from services.inventory.domain.dispatch import LEDGER_RECEIPT, WITNESSED_RECEIPT, DispatchDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate
@@ -40,6 +40,7 @@ ANTIMONY = ProductId("antimony-metal")
 PASSED = Assay(report="A-1", laboratory="AmLab", assayed_on=date(2026, 1, 2), contents={"Sb": "0.9965"}, in_specification=True)
 FAILED = Assay(report="A-2", laboratory="AmLab", assayed_on=date(2026, 1, 5), contents={"Sb": "0.98"}, in_specification=False)
 RECEIPT = GateEvidence(gate=LEDGER_RECEIPT, evidence="log 7", by="inventory")
+WITNESSED = GateEvidence(gate=WITNESSED_RECEIPT, evidence="log 7", by="inventory")
 NAMED = GateEvidence(gate=CONSIGNEE_NAMED, evidence="allocation/0/7 names Sojitz for req_a", by="allocation")
 CLEARED = GateEvidence(gate=CONSIGNEE_CLEARED, evidence="allocation/0/8 clears Sojitz by entity-list 3", by="allocation")
 GATES = (RECEIPT, NAMED, CLEARED)

@@ -134,7 +134,7 @@ async def screened_and_objected_to(world: World) -> None:
         return await world.rows(world.operator, f"{ALLOCATION}/screening-hits", of=request, status="open")
 
     [found] = await until(hit)
-    await world.post(world.operator, f"{ALLOCATION}/screening-hits/{found['hit']}/clear", {"reason": "another company"})
+    await world.countersigned(f"screening-hits/{found['hit']}/clear", {"reason": "another company"}, service="allocation")
     await world.accepted(request, UNIT_G)
     path = f"{ALLOCATION}/requests/{request}/objections"
     objection = (await world.post(world.partner("US"), path, {"reasons": ["too little"]}))["objection"]

@@ -1,6 +1,7 @@
 """Lineages of migrations as tests move along them, and what a schema is made of."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,13 +71,25 @@ async def schema_of(connection: Connection, service: str) -> Schema:
     )
 
 
-async def contents_of(connection: Connection, service: str) -> dict[str, list[str]]:
-    """Every row of every table, as text."""
-    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'alembic_version'", service)
-    return {
-        table: [text for (text,) in await connection.fetch(f'SELECT t::text FROM "{service}"."{table}" t ORDER BY 1')]
-        for (table,) in tables
-    }
+async def columns_of(connection: Connection, service: str) -> dict[str, list[str]]:
+    """Of every table."""
+    rows = await connection.fetch(
+        """SELECT table_name::text, array_agg(column_name::text ORDER BY ordinal_position)
+           FROM information_schema.columns WHERE table_schema = $1 AND table_name <> 'alembic_version' GROUP BY table_name""",
+        service,
+    )
+    return dict(map(tuple, rows))
+
+
+async def contents_of(connection: Connection, service: str, columns: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
+    """Every row of every table, or of these columns alone, as text."""
+    if columns is None:
+        columns = await columns_of(connection, service)
+    found = {}
+    for table, names in columns.items():
+        row = ", ".join(f'"{name}"' for name in names)
+        found[table] = [text for (text,) in await connection.fetch(f'SELECT ROW({row})::text FROM "{service}"."{table}" ORDER BY 1')]
+    return found
 
 
 def broken_for_the_build_before(earlier: Schema, later: Schema) -> list[str]:

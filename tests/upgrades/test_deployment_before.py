@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -173,13 +174,19 @@ async def test_a_timer_of_before_fires_on_its_day(upgraded: Upgraded) -> None:
 
 async def test_its_audit_holds_and_no_line_stands_still(upgraded: Upgraded) -> None:
     world = upgraded.world
-    await until(lambda: at_rest(world))
     state = world.running.folder.with_name("auditor.state")  # of who has audited the build before
     shutil.copyfile(upgraded.kept / "home" / "checkpoint", state)
     verify = ("audit", "verify", "--live", "--json", "--data", world.running.folder, "--state", state)
-    report = json.loads(await asyncio.to_thread(command, *verify))
+
+    async def all_covered() -> Any:
+        """Of all that there is: the clock was moved on, so timers may still go on to fire."""
+        await until(lambda: at_rest(world))
+        report = json.loads(await asyncio.to_thread(command, *verify))
+        return report if report["beyond"] == 0 else None
+
+    report = await until(all_covered)
     assert [check for check in report["checks"] if check["failed"]] == []
-    assert report["ok"] and report["anchored"] and report["beyond"] == 0 and report["events"] > events_before(upgraded.kept)
+    assert report["ok"] and report["anchored"] and report["events"] > events_before(upgraded.kept)
     for name in JOURNALED:
         lines = await world.auditor.get(f"/{name}/v1/inbox")
         assert {line: (state["stopped"], state["parked"]) for line, state in lines.items()} == dict.fromkeys(lines, (None, []))

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.allocation.api.authority import approver_keys, instruments, officials
 from services.allocation.api.book import approvals, carries, objections, requests, rounds, stock
 from services.allocation.api.book import opening as round_opening
+from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.clocks import clocks, tasks
 from services.allocation.api.decisions import awards, certificates, decisions, reports, reviews, superseding
 from services.allocation.api.partners import agreements, disruptions, partners
@@ -15,6 +16,7 @@ from services.allocation.api.screening import consignees, screenings
 from services.allocation.api.screening import hits as screening_hits
 from services.allocation.api.screening import lists as screening_lists
 from services.allocation.api.tenders import bids, tenders
+from shared.terms.countersigning_api import proposals_router
 
 router = APIRouter()
 for _part in (
@@ -50,3 +52,4 @@ for _part in (
     carries,
 ):
     router.include_router(_part.router)
+router.include_router(proposals_router(superseding.bar_of, signed=lambda post: post.kernel.part(RecentTerms).forget()))

@@ -1,9 +1,14 @@
 """Controls: what each command of the books, terms and registers of allocation does to what people hold, and so who may give it."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.authority.approver_key import ClaimKey
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
-from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
+from services.allocation.domain.authority.official import DeclareConflict, NamePerson, Official, WithdrawConflict
 from services.allocation.domain.book.approvals import ApproveRound
 from services.allocation.domain.book.carries import EndCarry, ExpireCarry, FollowAgreement
 from services.allocation.domain.book.decider import OpenBook
@@ -16,13 +21,23 @@ from services.allocation.domain.book.reminders import RemindOfScreening
 from services.allocation.domain.book.requests import AcceptRequest, DeclineRequest, ExpireRequest, SubmitRequest, WithdrawRequest
 from services.allocation.domain.book.rounds import CancelRound, CertifyRound, CloseRound, ProposeRound, ReopenRound
 from services.allocation.domain.book.screening import DecideHit, ScreenParties
+from services.allocation.domain.book.state import Book
 from services.allocation.domain.clocks.clock import AdvanceClock, CheckClock, EndClock, PauseClock, ResumeClock, SetClockBack, StartClock
 from services.allocation.domain.decisions.renouncing import RenounceAward
 from services.allocation.domain.decisions.report import SendReport
 from services.allocation.domain.decisions.review import AssignReview, ConcludeReview, RequestReview
 from services.allocation.domain.decisions.superseding import SupersedeDecision
-from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
-from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
+from services.allocation.domain.partners.agreement import (
+    Agreement,
+    AmendAgreement,
+    ConfirmSuspension,
+    EndAgreement,
+    LapseSuspension,
+    ResumeAgreement,
+    SignAgreement,
+    SuspendAgreement,
+)
+from services.allocation.domain.partners.disruption import DeclareDisruption, Disruption, EndDisruption, ReviseDisruption
 from services.allocation.domain.partners.partner import RegisterPartner
 from services.allocation.domain.policies.policy import (
     ActivateVersion,
@@ -37,11 +52,12 @@ from services.allocation.domain.readiness.readiness import CheckItem, ClearItem,
 from services.allocation.domain.screening.consignee import (
     ApproveChange,
     AskForConsignee,
+    Consignee,
     DecideConsigneeHit,
     RefuseChange,
     ScreenConsignee,
 )
-from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
+from services.allocation.domain.screening.screening_list import PutListInForce, ScreeningList, WithdrawList
 from services.allocation.domain.tenders.bid import CommitBid, RevealBid, VoidBid
 from services.allocation.domain.tenders.decider import (
     ApproveTender,
@@ -53,27 +69,109 @@ from services.allocation.domain.tenders.decider import (
     ReopenTender,
 )
 from services.allocation.domain.tenders.opening import OpenTender
-from shared.terms.countersigning import Class, Controls
+from services.allocation.events import (
+    AuthorityCited,
+    CommandApproved,
+    CommandLapsed,
+    CommandProposed,
+    CommandWithdrawn,
+    PartnerCode,
+    ProductId,
+)
+from services.allocation.events.authority import Power
+from shared.terms.authority import Action, interest_in
+from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+
+
+def _sign(command: SignAgreement, _: Agreement) -> Action:
+    products = [terms.product for terms in command.products]
+    return _about(Power.SIGN_AGREEMENT, products, [command.partner], sum(terms.yearly_quota_g for terms in command.products))
+
+
+def _amend(command: AmendAgreement, state: Agreement) -> Action:
+    products = {*state.products, *(terms.product for terms in command.products)}
+    return _about(Power.SIGN_AGREEMENT, products, _partner_of(state), sum(terms.yearly_quota_g for terms in command.products))
+
+
+def _agreed(_: EndAgreement | ResumeAgreement, state: Agreement) -> Action:
+    return _about(Power.SIGN_AGREEMENT, state.products, _partner_of(state))
+
+
+def _partner_of(state: Agreement) -> list[PartnerCode]:
+    return [] if state.partner is None else [state.partner]
+
+
+def _declare(command: DeclareDisruption, _: Disruption) -> Action:
+    return _about(Power.DECLARE_DISRUPTION, command.products, command.partners)
+
+
+def _revise(command: ReviseDisruption, state: Disruption) -> Action:
+    return _about(Power.DECLARE_DISRUPTION, state.products, {*state.partners, *command.partners})
+
+
+def _calm(_: EndDisruption, state: Disruption) -> Action:
+    return _about(Power.DECLARE_DISRUPTION, state.products, state.partners)
+
+
+def _clears(command: DecideHit | DecideConsigneeHit, _: Any) -> bool:
+    return command.outcome == "cleared"
+
+
+def _clear(command: DecideHit, state: Book) -> Action:
+    companies = [interest_in("company", name) for name in command.companies]
+    request = state.requests.get(command.request)
+    if state.product is None or request is None:  # which the decision refuses
+        return Action(act=Power.CLEAR_HIT, concerns=companies)
+    about = _about(Power.CLEAR_HIT, [state.product], [request.partner], request.mass_g)
+    return msgspec.structs.replace(about, concerns=(*about.concerns, *companies))
+
+
+def _clear_consignee(_: DecideConsigneeHit, state: Consignee) -> Action:
+    return Action(act=Power.CLEAR_HIT, concerns=(interest_in("company", state.name),))
+
+
+def _replaces(_: PutListInForce, state: ScreeningList) -> bool:
+    """What is on the version in force may not be on the next one."""
+    return state.document is not None
+
+
+def _list(_: PutListInForce | WithdrawList, __: ScreeningList) -> Action:
+    return Action(act=Power.SCREENING_LIST)
+
+
+def _withdraw_conflict(command: WithdrawConflict, _: Official) -> Action:
+    """Whoever has the same interest does not sign it: no account of whose it is."""
+    return Action(act=Power.WITHDRAW_CONFLICT, concerns=(interest_in(command.about, command.name),))
+
+
+def _about(act: Power, products: Iterable[ProductId], partners: Iterable[PartnerCode], mass_g: int | None = None) -> Action:
+    """Of several products: only an authority over all of them covers it."""
+    named = sorted(set(products))
+    concerns = (*(interest_in("product", name) for name in named), *(interest_in("partner", name) for name in sorted(set(partners))))
+    return Action(act=act, product=named[0] if len(named) == 1 else None, mass_g=mass_g, concerns=concerns)
+
 
 CONTROLS: Controls = {
     RegisterPartner: Class.PREPARES,
-    SignAgreement: Class.ALONE,
-    AmendAgreement: Class.ALONE,
-    EndAgreement: Class.ALONE,
+    SignAgreement: Countersigned(Power.SIGN_AGREEMENT, _sign),
+    AmendAgreement: Countersigned(Power.SIGN_AGREEMENT, _amend),
+    EndAgreement: Countersigned(Power.SIGN_AGREEMENT, _agreed),
     SuspendAgreement: Class.PROTECTS,
-    ResumeAgreement: Class.ALONE,
-    DeclareDisruption: Class.ALONE,
-    ReviseDisruption: Class.ALONE,
-    EndDisruption: Class.ALONE,
-    EnrolKey: Class.ALONE,
+    ConfirmSuspension: Class.PROTECTS,
+    LapseSuspension: Class.FOLLOWS,
+    ResumeAgreement: Countersigned(Power.SIGN_AGREEMENT, _agreed),
+    DeclareDisruption: Countersigned(Power.DECLARE_DISRUPTION, _declare),
+    ReviseDisruption: Countersigned(Power.DECLARE_DISRUPTION, _revise),
+    EndDisruption: Countersigned(Power.DECLARE_DISRUPTION, _calm),
+    EnrolKey: Class.MOVES_VALUE,  # with another approver's signature over it
     RevokeKey: Class.PROTECTS,
     ClaimKey: Class.FOLLOWS,
-    RegisterInstrument: Class.ALONE,
-    NameActingOfficer: Class.ALONE,
-    EndInstrument: Class.ALONE,
+    RegisterInstrument: Class.MOVES_VALUE,  # the same
+    NameActingOfficer: Class.MOVES_VALUE,  # the same
+    EndInstrument: Class.PROTECTS,  # a power goes, and comes back by another instrument only
     NamePerson: Class.PROTECTS,
     DeclareConflict: Class.PROTECTS,
-    WithdrawConflict: Class.ALONE,
+    WithdrawConflict: Countersigned(Power.WITHDRAW_CONFLICT, _withdraw_conflict),
     DraftVersion: Class.PREPARES,
     ReviseVersion: Class.PREPARES,
     SubmitVersion: Class.PREPARES,
@@ -90,9 +188,9 @@ CONTROLS: Controls = {
     ExpireRequest: Class.FOLLOWS,
     RemindOfScreening: Class.FOLLOWS,
     ScreenParties: Class.FOLLOWS,
-    DecideHit: Class.ALONE,
+    DecideHit: Countersigned(Power.CLEAR_HIT, _clear, only=_clears),  # to confirm it protects
     ScreenConsignee: Class.FOLLOWS,
-    DecideConsigneeHit: Class.ALONE,
+    DecideConsigneeHit: Countersigned(Power.CLEAR_HIT, _clear_consignee, only=_clears),
     AskForConsignee: Class.PREPARES,
     ApproveChange: Class.MOVES_VALUE,  # of what another person has asked for
     RefuseChange: Class.PREPARES,
@@ -124,9 +222,9 @@ CONTROLS: Controls = {
     CheckItem: Class.FOLLOWS,
     SendReport: Class.PREPARES,
     RenounceAward: Class.EXERCISES,
-    SupersedeDecision: Class.ALONE,
-    PutListInForce: Class.ALONE,
-    WithdrawList: Class.ALONE,
+    SupersedeDecision: Countersigned(Power.CANCEL_RELEASE),
+    PutListInForce: Countersigned(Power.SCREENING_LIST, _list, only=_replaces),  # where there was none, it protects
+    WithdrawList: Countersigned(Power.SCREENING_LIST, _list),
     RequestReview: Class.PREPARES,
     AssignReview: Class.PREPARES,
     ConcludeReview: Class.PREPARES,
@@ -142,3 +240,12 @@ CONTROLS: Controls = {
     RevealBid: Class.EXERCISES,
     VoidBid: Class.FOLLOWS,
 }
+
+
+EVENTS = ProposalEvents(
+    proposed=CommandProposed,
+    approved=CommandApproved,
+    withdrawn=CommandWithdrawn,
+    lapsed=CommandLapsed,
+    cited=lambda _, proposal, cited: AuthorityCited(matter=proposal, cited=cited),
+)

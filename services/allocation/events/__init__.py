@@ -24,6 +24,7 @@ from services.allocation.events.consignees import (
     ConsigneeHitDecided,
     ConsigneeScreened,
 )
+from services.allocation.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.allocation.events.decisions import AwardRenounced, DecisionGivenBack, DecisionSuperseded, QuotaBack
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
@@ -53,6 +54,7 @@ from services.allocation.events.partners import (
     AgreementResumed,
     AgreementSigned,
     AgreementSuspended,
+    AgreementSuspensionConfirmed,
     ApproverKeyClaimed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
@@ -152,6 +154,7 @@ __all__ = [
     "AgreementResumed",
     "AgreementSigned",
     "AgreementSuspended",
+    "AgreementSuspensionConfirmed",
     "Approval",
     "ApprovalsLapsed",
     "ApproverEvent",
@@ -181,6 +184,10 @@ __all__ = [
     "ChangeId",
     "ClockEvent",
     "ClockSet",
+    "CommandApproved",
+    "CommandLapsed",
+    "CommandProposed",
+    "CommandWithdrawn",
     "ConflictDeclared",
     "ConflictWithdrawn",
     "ConsigneeChangeApproved",
@@ -230,6 +237,7 @@ __all__ = [
     "Pricing",
     "ProductId",
     "ProductTerms",
+    "ProposalEvent",
     "QuorumStep",
     "QuotaBack",
     "RatificationMissed",
@@ -292,7 +300,7 @@ __all__ = [
 
 # Of each kind of stream. Plain unions, so that the members of `Event` are the events themselves.
 PartnerEvent = PartnerRegistered
-AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementResumed
+AgreementEvent = AgreementSigned | AgreementAmended | AgreementEnded | AgreementSuspended | AgreementSuspensionConfirmed | AgreementResumed
 DisruptionEvent = DisruptionDeclared | DisruptionRevised | DisruptionEnded
 ApproverEvent = ApproverKeyEnrolled | ApproverKeyRevoked
 RequestEvent = (
@@ -328,6 +336,7 @@ BookEvent = (
 )
 ReportEvent = ReportSent
 DecisionEvent = AwardRenounced | DecisionSuperseded
+ProposalEvent = CommandProposed | CommandApproved | CommandWithdrawn | CommandLapsed
 type Event = (
     PartnerEvent
     | AgreementEvent
@@ -346,6 +355,7 @@ type Event = (
     | DecisionEvent
     | BidEvent
     | TenderEvent
+    | ProposalEvent
 )
 
 
@@ -366,5 +376,7 @@ def documents_of(event: Event) -> tuple[str, ...]:
             return (event.report,)
         case ScreeningListPutInForce():
             return (event.document,)
+        case CommandProposed():  # a list's names are kept from then on
+            return (event.document, *([event.command["document"]] if "document" in event.command else []))
         case _:
             return ()

@@ -29,6 +29,7 @@ def registered(event: InstrumentRegistered) -> NewAuthority:
             valid_from=event.valid_from,
             valid_until=event.valid_until,
             may_sub_delegate=event.may_sub_delegate,
+            window_days=event.window_days,
         )
     )
 

@@ -26,9 +26,15 @@ class Power(StrEnum):
     RATIFY = "ratify"
     REVIEW_DECISION = "review_decision"
     TENDER = "tender"
+    SIGN_AGREEMENT = "sign_agreement"  # and amend, end or resume it
+    DECLARE_DISRUPTION = "declare_disruption"  # and revise or end it
+    CLEAR_HIT = "clear_hit"  # of a request's party, or of a consignee
+    SCREENING_LIST = "screening_list"  # another version of one, or none
+    WITHDRAW_CONFLICT = "withdraw_conflict"
     # inventory's
     WAIVE_GATE = "waive_gate"
     OPEN_PROTECTED_STOCK = "open_protected_stock"
+    SET_RECEIPT_GRADE = "set_receipt_grade"  # what goods wait for before they leave
     LIFT_HOLD = "lift_hold"
     CANCEL_RELEASE = "cancel_release"
     REGISTER_PRODUCT = "register_product"
@@ -38,6 +44,7 @@ class Power(StrEnum):
     ADD_RIGHT = "add_right"
     ACCEPT_WEIGHT = "accept_weight"  # of a draw, further from it than a scale is wrong
     RETURN_DRAW = "return_draw"
+    POSTPONE_DELIVERY = "postpone_delivery"  # of what a project owes
     # loans'
     COMMIT_LOAN = "commit_loan"
     COMMIT_HOLDING = "commit_holding"
@@ -46,12 +53,30 @@ class Power(StrEnum):
     WAIVE_CONDITION = "waive_condition"
     WRITE_OFF = "write_off"
     WRITE_DOWN = "write_down"
+    SET_LIMITS = "set_limits"  # of a facility: wider ones, or its first
+    RECORD_RATE = "record_rate"
+    IMPORT_LOAN = "import_loan"
+    CANCEL_COMMITMENT = "cancel_commitment"
+    REVERSE_PAYMENT = "reverse_payment"
+    RECORD_RECOVERY = "record_recovery"
+    RESET_RATE = "reset_rate"
+    CHARGE_FEE = "charge_fee"
+    CURE_COVENANT = "cure_covenant"
+    REGRADE = "regrade"  # for less to be provided
+    CLOSE_LOAN = "close_loan"  # one with a credit, or a claim on what was written off
+    AGREE_OFFTAKE = "agree_offtake"  # or end it
+    TRADE_SHARES = "trade_shares"
+    VALUE_HOLDING = "value_holding"
+    SETTLE_RETURN = "settle_return"
+    MARK_SECURITY = "mark_security"
+    SETTLE_IN_CASH = "settle_in_cash"
+    RECORD_REPLACEMENT = "record_replacement"
 
 
 class InstrumentRegistered(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.instrument_registered.v1"
 ):
-    """It gives its holder power to do `acts`, each within the limits. One that stands under another is no wider than that."""
+    """It gives its holder power to do `acts`, together within the limits. One that stands under another is no wider than that."""
 
     instrument: InstrumentId
     kind: Kind
@@ -61,13 +86,14 @@ class InstrumentRegistered(
     holder: SubjectId
     acts: tuple[str, ...]  # of `Power`
     products: tuple[ProductId, ...]  # empty: all
-    limit_g: Grams | None  # of one act; None: no limit
+    limit_g: Grams | None  # of what is done in `window_days`; None: no limit
     limit_minor: int | None
     currency: str | None  # of `limit_minor`, ISO 4217
     valid_from: date
     valid_until: date  # the last day
     may_sub_delegate: bool
     endorsement: Approval | None = None  # another approver's; None: in the ceremony, or by an earlier build
+    window_days: int | None = None  # None: there is no limit, or, of an earlier build, it is of one act
 
 
 class ActingOfficerNamed(
@@ -133,6 +159,14 @@ class AuthorityCited(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
 
     matter: str  # what was acted on: "rnd_01j..."
     cited: Cited
+
+
+_OF_A_ROUND = frozenset({Power.APPROVE_DECISION, Power.EMERGENCY_RELEASE, Power.RATIFY})
+
+
+def name_of_use(matter: str, act: str) -> str:
+    """By which it counts once towards an instrument's limit: a round's decision, whoever approves it, and however often."""
+    return matter if act in _OF_A_ROUND else f"{act}/{matter}"
 
 
 InstrumentEvent = InstrumentRegistered | ActingOfficerNamed | InstrumentEnded

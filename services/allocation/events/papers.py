@@ -20,7 +20,7 @@ class EnrolmentPaper(Paper, frozen=True, kw_only=True, tag="reserve.enrolment.v1
     public_key: str
 
 
-class InstrumentPaper(Paper, frozen=True, kw_only=True, tag="reserve.instrument.v1"):
+class InstrumentPaper(Paper, frozen=True, kw_only=True, omit_defaults=True, tag="reserve.instrument.v1"):
     """`instrument`: an id of its own, so that one signature registers one instrument."""
 
     purpose: ClassVar[str] = "instrument"
@@ -39,6 +39,7 @@ class InstrumentPaper(Paper, frozen=True, kw_only=True, tag="reserve.instrument.
     valid_from: date
     valid_until: date
     may_sub_delegate: bool
+    window_days: int | None = None  # not in what was signed before there were any
 
 
 class ActingOfficerPaper(Paper, frozen=True, kw_only=True, tag="reserve.acting_officer.v1"):

@@ -1,6 +1,6 @@
 """Partners and their standing terms, disruptions, and approvers' keys."""
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
@@ -50,7 +50,9 @@ class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     reason: str
 
 
-class AgreementSuspended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_suspended.v1"):
+class AgreementSuspended(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_suspended.v1"
+):
     """Until it is resumed nothing is asked for, decided or certified under it, and what is released to the partner of its products is
     held."""
 
@@ -59,6 +61,19 @@ class AgreementSuspended(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
     products: tuple[ProductId, ...]
     hold: str  # "hld_01j...": what inventory puts on the partner, of each product
     reason: str
+    suspended_by: SubjectId | None = None  # None: by an earlier build
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
+
+
+class AgreementSuspensionConfirmed(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_suspension_confirmed.v1"
+):
+    """By a second person: it does not lapse any more."""
+
+    agreement: AgreementId
+    partner: PartnerCode
+    hold: str
+    confirmed_by: SubjectId
 
 
 class AgreementResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_resumed.v1"):

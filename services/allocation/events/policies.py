@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from services.allocation.events.ids import ProductId, SubjectId
-from services.allocation.events.rounds import QuorumStep, RoundMethod
+from services.allocation.events.rounds import QUORUM_DAYS, QuorumStep, RoundMethod
 from shared.journal.record import Grams
 from shared.terms.acting import Approval
 from shared.terms.papers import Paper
@@ -30,7 +30,7 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
 
 
-class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):  # so that what was signed before reads as it did
     method: RoundMethod
     protected_g: dict[ProductId, Grams]  # levels that rounds under this policy never break, where they are above inventory's own
     quorum: tuple[QuorumStep, ...]
@@ -39,6 +39,7 @@ class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True):
     release_days: int
     carry_years: int  # how long rounding is remembered
     largest_minimum: str  # the most of what was accepted that a request may insist on, a rational: "1", "1/2"
+    quorum_days: int = QUORUM_DAYS  # what was decided in so many is summed with a decision, to find the approvals that it needs
 
 
 class PolicyDocument(Paper, frozen=True, kw_only=True, tag="reserve.policy.v1"):

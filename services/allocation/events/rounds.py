@@ -20,6 +20,8 @@ from services.allocation.events.ids import (
 from shared.journal.record import Grams
 from shared.terms.acting import Approval
 
+QUORUM_DAYS = 30  # unless its policy says otherwise
+
 
 class RoundMethod(msgspec.Struct, frozen=True, kw_only=True):
     """How a round shares, as its policy says."""
@@ -43,7 +45,7 @@ class IepPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuorumStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Approvals that a decision needs which awards more than `above_g`, until the next step."""
+    """Approvals that a decision needs which, with what was decided of late, awards more than `above_g`, until the next step."""
 
     above_g: Grams  # of the first step: 0
     approvals: int
@@ -113,7 +115,7 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pools: tuple[PoolStock, ...] = ()
 
 
-class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_opened.v2"):
+class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.round_opened.v2"):
     round: RoundId
     product: ProductId
     requests: tuple[RequestId, ...]  # the first of them; `round_extended` events beside it name more
@@ -127,6 +129,7 @@ class RoundOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     release_days: int  # how long the awards may be drawn, from the day the round is certified
     protected_g: Grams = 0  # by the policy: inventory's own level may be higher
     carry_years: int | None = None  # how long its rounding is remembered; None: for as long as the agreement
+    quorum_days: int = QUORUM_DAYS
 
 
 class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_extended.v1"):
@@ -137,7 +140,7 @@ class RoundExtended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     requests: tuple[RequestId, ...]
 
 
-class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_proposed.v2"):
+class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.round_proposed.v2"):
     """What it awards stands in its documents, and, once it is certified, in an event an award."""
 
     round: RoundId
@@ -152,6 +155,8 @@ class RoundProposed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     awarded_g: dict[PartnerCode, Grams]
     carries_g: dict[PartnerCode, str]  # after the round, of its partners
     reads: Reads
+    approvals_needed: int | None = None  # by `summed_g`; None: by what it awards alone, of an earlier build
+    summed_g: Grams | None = None  # what it awards, with what was decided, or is proposed, of late
 
 
 class RoundApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_approved.v1"):

@@ -6,11 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from services.allocation.events import (
-    AgreementAmended,
-    AgreementEnded,
-    AgreementResumed,
-    AgreementSigned,
-    AgreementSuspended,
+    AgreementEvent,
     ApproverKeyClaimed,
     ApproverKeyEnrolled,
     ApproverKeyRevoked,
@@ -33,6 +29,7 @@ from services.allocation.events import (
     LoanRequested,
     PartnerRegistered,
     PolicyEvent,
+    ProposalEvent,
     ReadinessEvent,
     ReportSent,
     RequestAccepted,
@@ -66,6 +63,8 @@ from services.allocation.projections.tenders import project_tender
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, write_wave
+from shared.terms.countersigning_tables import with_proposals
+from shared.terms.uses import give_back_use
 
 
 async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -86,7 +85,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
     await project_clocks(connection, facts)
 
 
-project = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
+project = with_proposals(InWaves(waves_of, otherwise=_project))  # requests come by the hundred, and take the shortest way
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:
@@ -111,18 +110,19 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
     if isinstance(event, ReadinessEvent):
         await project_readiness(connection, event, on)
         return
-    if isinstance(event, ScreeningEvent | ScreeningListEvent | ReviewEvent):
+    if isinstance(event, ScreeningEvent | ScreeningListEvent | ReviewEvent | ProposalEvent):
         return  # beside the others
     if isinstance(event, ClockEvent):
         return  # all of them at once, after the others
+    if isinstance(event, AgreementEvent):
+        await project_agreement(connection, event, fact.record.version)
+        return
     execute = connection.execute
     match event:
         case PartnerRegistered():
             await execute(
                 "INSERT INTO partners (partner, name, version) VALUES ($1, $2, $3)", event.partner, event.name, fact.record.version
             )
-        case AgreementSigned() | AgreementAmended() | AgreementEnded() | AgreementSuspended() | AgreementResumed():
-            await project_agreement(connection, event, fact.record.version)
         case DisruptionDeclared() | DisruptionRevised() | DisruptionEnded():
             await project_disruption(connection, event, fact.record.version)
         case ApproverKeyEnrolled():
@@ -146,7 +146,9 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "withdrawn", (event.reason,))
         case RequestExpired():
             await _close_request(connection, event.request, "expired", ())
-        case RequestExpiryPostponed() | DecisionGivenBack() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
+        case DecisionGivenBack():
+            await give_back_use(connection, event.round, sum(back.mass_g for back in event.given.values()))
+        case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():
             raise AssertionError("these are written in runs")

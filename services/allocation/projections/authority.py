@@ -12,10 +12,12 @@ from services.allocation.events.authority import (
     InstrumentEnded,
     InstrumentRegistered,
     PersonNamed,
+    name_of_use,
 )
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 from shared.terms.authority import Acting, interest_in
+from shared.terms.uses import keep_use
 
 
 async def project_authority(connection: Connection, fact: Fact, event: AuthorityEvent, on: date) -> None:
@@ -24,8 +26,8 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
         case InstrumentRegistered():
             await execute(
                 """INSERT INTO instruments (instrument, kind, title, office, under, holder, acting, acts, products, limit_g, limit_minor,
-                                            currency, valid_from, valid_until, may_sub_delegate, version)
-                   VALUES ($1, $2, $3, $4, $5, $6, '[]', $7, $8, $9, $10, $11, $12, $13, $14, 1)""",
+                                            currency, valid_from, valid_until, may_sub_delegate, window_days, version)
+                   VALUES ($1, $2, $3, $4, $5, $6, '[]', $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)""",
                 event.instrument,
                 event.kind,
                 event.title,
@@ -40,6 +42,7 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
                 event.valid_from,
                 event.valid_until,
                 event.may_sub_delegate,
+                event.window_days,
             )
         case ActingOfficerNamed():
             officer = Acting(subject=event.officer, valid_from=event.valid_from, valid_until=event.valid_until)
@@ -82,5 +85,6 @@ async def project_authority(connection: Connection, fact: Fact, event: Authority
                 as_json(cited),
                 on,
             )
+            await keep_use(connection, fact, name_of_use(event.matter, cited.act))
         case _:
             assert_never(event)

@@ -7,6 +7,7 @@ from services.allocation.events import (
     AgreementResumed,
     AgreementSigned,
     AgreementSuspended,
+    AgreementSuspensionConfirmed,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionRevised,
@@ -42,9 +43,19 @@ async def project_agreement(connection: Connection, event: AgreementEvent, versi
             await connection.execute("UPDATE agreements SET ended = true, version = $2 WHERE agreement = $1", event.agreement, version)
         case AgreementSuspended() | AgreementResumed():
             await connection.execute(
-                "UPDATE agreements SET suspended = $2, version = $3 WHERE agreement = $1",
+                """UPDATE agreements SET suspended = $2, suspended_by = $3, suspension_lapses_at = $4, suspension_confirmed_by = NULL,
+                                         version = $5
+                   WHERE agreement = $1""",
                 event.agreement,
                 isinstance(event, AgreementSuspended),
+                *((event.suspended_by, event.lapses_at) if isinstance(event, AgreementSuspended) else (None, None)),
+                version,
+            )
+        case AgreementSuspensionConfirmed():
+            await connection.execute(
+                """UPDATE agreements SET suspension_lapses_at = NULL, suspension_confirmed_by = $2, version = $3 WHERE agreement = $1""",
+                event.agreement,
+                event.confirmed_by,
                 version,
             )
 

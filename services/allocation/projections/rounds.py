@@ -17,6 +17,7 @@ from services.allocation.events import (
 from services.allocation.projections.decisions import release_awards
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
+from shared.terms.uses import give_back_use
 
 
 async def project_round(
@@ -52,6 +53,7 @@ async def project_round(
                 list(event.keys),
             )
             if not event.decision_stands:
+                await give_back_use(connection, event.round)
                 await _drop_decision(connection, event.round, f"lapsed: {event.cause}")
         case RoundCertified():
             await execute(
@@ -67,6 +69,7 @@ async def project_round(
                 [approval.key for approval in event.approvals],
             )
         case RoundReopened():
+            await give_back_use(connection, event.round)
             await execute("UPDATE approvals SET lapsed = true WHERE round = $1 AND decision = $2", event.round, event.decision)
             await _drop_decision(connection, event.round, f"refused by inventory: {event.reason}")
         case RoundReleased():
@@ -74,6 +77,7 @@ async def project_round(
             await release_awards(connection, event.round, event.decision)
             await execute("UPDATE requests SET round = NULL WHERE round = $1 AND status <> 'awarded'", event.round)
         case RoundCancelled():
+            await give_back_use(connection, event.round)
             await execute("UPDATE rounds SET status = 'cancelled', reason = $2 WHERE round = $1", event.round, event.reason)
             await execute("UPDATE approvals SET lapsed = true WHERE round = $1", event.round)
             await execute("UPDATE requests SET round = NULL WHERE round = $1", event.round)
@@ -123,7 +127,7 @@ async def _approved(connection: Connection, event: RoundApproved) -> None:
 async def _proposed(connection: Connection, event: RoundProposed) -> None:
     await connection.execute(
         """UPDATE rounds SET status = 'proposed', decision = $2, file = $3, proposed_by = $4, supply_g = $5, left_g = $6,
-                             release_order = $7, awarded_g = $8, reason = NULL
+                             release_order = $7, awarded_g = $8, needed = $9, summed_g = $10, reason = NULL
            WHERE round = $1""",
         event.round,
         event.decision,
@@ -133,13 +137,15 @@ async def _proposed(connection: Connection, event: RoundProposed) -> None:
         event.left_g,
         event.release_order,
         sum(event.awarded_g.values()),
+        event.approvals_needed,
+        event.summed_g,
     )
 
 
 async def _drop_decision(connection: Connection, round: str, reason: str) -> None:
     await connection.execute(
         """UPDATE rounds SET status = 'open', decision = NULL, file = NULL, proposed_by = NULL, supply_g = NULL, left_g = NULL,
-                             release_order = NULL, awarded_g = NULL,
+                             release_order = NULL, awarded_g = NULL, needed = NULL, summed_g = NULL,
                              expires_on = NULL, certified_in = NULL, reason = $2
            WHERE round = $1""",
         round,

@@ -36,6 +36,7 @@ class InstrumentRow(Table, table=True):
     valid_from: date
     valid_until: date
     may_sub_delegate: bool
+    window_days: int | None = None
     ended_on: date | None
     version: int
 

@@ -90,7 +90,9 @@ class RoundRow(Table, table=True):
     positions: list[dict[str, Any]] = json()
     policy: str
     policy_version: int
-    approvals_needed: int  # by the smallest award: what is proposed may need more, by the quorum
+    approvals_needed: int  # by the smallest award
+    needed: int | None = None  # by what is proposed; None: nothing is, or by an earlier build
+    summed_g: int | None = whole(nullable=True)  # what it awards with what was decided of late, which it needs them for
     quorum: list[dict[str, Any]] = json()
     emergency: dict[str, Any] | None = json(nullable=True)
     release_days: int

@@ -1,8 +1,9 @@
 """Partners, their agreements, and disruptions."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.allocation.tables.table import Table
@@ -26,6 +27,9 @@ class AgreementRow(Table, table=True):
     valid_until: date
     ended: bool
     suspended: bool
+    suspended_by: str | None = None
+    suspension_lapses_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+    suspension_confirmed_by: str | None = None
     version: int
 
 

@@ -13,13 +13,23 @@ from services.inventory.api.consignees import consignee_gates, consignees_of
 from services.inventory.api.fields import READERS, DrawPath, Name, ProductField, draws_for, limited_to
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.domain.controls import CONTROLS
-from services.inventory.domain.dispatch import LEDGER_RECEIPT, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
+from services.inventory.domain.dispatch import (
+    LEDGER_RECEIPT,
+    WITNESSED_RECEIPT,
+    CorrectDispatch,
+    DeliverDraw,
+    DispatchDraw,
+    ReturnDraw,
+    WeighDraw,
+)
 from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
-from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus
+from services.inventory.projections.dispatch import pinned
+from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus, WitnessedRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.journal.record import Fact
+from shared.proofs.checkpoint import TreeHead
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
@@ -78,11 +88,29 @@ class DrawView(BaseModel):
     place: str
 
 
+class CorrectionBody(Body):
+    """Of how the carrier is written, or of a number on the papers; what is left out stays as it was."""
+
+    carrier: Name | None = None
+    reference: Name | None = None  # "seal 4711"
+    reason: Text
+
+
+class CorrectionView(BaseModel):
+    carrier: str | None
+    reference: str | None
+    reason: str
+    corrected_by: str
+    corrected_on: date
+
+
 class DrawDetail(DrawView):
     assignments: list[AssignmentView]
     weighed_g: int | None
     carrier: str | None
     consignee: str | None
+    reference: str | None  # of the seal, or the waybill
+    corrections: list[CorrectionView]
     gates: list[GateView]
     reason: str | None  # why it came back
     delivered_on: date | None
@@ -178,7 +206,8 @@ async def show_draw(
         assigned = select(AssignmentRow).where(AssignmentRow.draw == draw).order_by(col(AssignmentRow.right), col(AssignmentRow.source))
         assignments = (await session.exec(assigned)).all()
         etag(response, await version_of(session, row.product))
-    return DrawDetail.model_validate(row.model_dump() | {"place": _place(row), "assignments": [each.model_dump() for each in assignments]})
+    told = {"place": _place(row), "assignments": [each.model_dump() for each in assignments], "corrections": row.corrections or []}
+    return DrawDetail.model_validate(row.model_dump() | told)
 
 
 @router.post("/{draw}/weighing")
@@ -236,6 +265,18 @@ async def dispatch_draw(
     )
 
 
+@router.post("/{draw}/correct")
+async def correct_dispatch(
+    draw: DrawPath, body: CorrectionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> CorrectionView:
+    """By one person, while the goods are under way. No grams, money, party, place or day of law changes: what does needs two."""
+    command = CorrectDispatch(draw=DrawId(draw), carrier=body.carrier, reference=body.reference, reason=body.reason, by=caller.subject)
+    fact = (await post.submit(await stockpile_of(reads, "draw", draw), command)).facts[0]
+    on = date.fromisoformat(fact.record.effective_on)
+    told = {name: getattr(fact.event, name) for name in ("carrier", "reference", "reason", "corrected_by")}
+    return CorrectionView(**told, corrected_on=on)
+
+
 @router.post("/{draw}/delivery")
 async def deliver_draw(
     draw: DrawPath,
@@ -275,11 +316,19 @@ async def deliver_draw(
 
 async def _gates(session: AsyncSession, row: DrawRow) -> tuple[GateEvidence, ...]:
     """The gates that are met, with what shows it."""
-    covered = await session.get(CoveredRow, row.shard)
+    covered, witnessed = await session.get(CoveredRow, row.shard), await session.get(WitnessedRow, row.shard)
     if covered is None or covered.position < row.position:
         return ()
-    evidence = f"{_place(row)} is among the first {covered.log_size} leaves, with root {covered.root}"
-    return (GateEvidence(gate=LEDGER_RECEIPT, evidence=evidence, by=covered.log),)
+    gates = [GateEvidence(gate=LEDGER_RECEIPT, evidence=_among(row, covered), by=covered.log)]
+    if witnessed is not None and witnessed.position >= row.position:
+        head = TreeHead(witnessed.log_size, bytes.fromhex(witnessed.root))
+        if pinned().vouches(witnessed.note, head):
+            gates.append(GateEvidence(gate=WITNESSED_RECEIPT, evidence=_among(row, witnessed), by=covered.log))
+    return tuple(gates)
+
+
+def _among(row: DrawRow, log: CoveredRow | WitnessedRow) -> str:
+    return f"{_place(row)} is among the first {log.log_size} leaves, with root {log.root}"
 
 
 @router.post("/{draw}/return", status_code=202)

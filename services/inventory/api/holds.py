@@ -1,6 +1,6 @@
 """Holds: stops on releases, draws and dispatch. One that spans products is put on each product's stockpile, under one id."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -10,13 +10,14 @@ from sqlmodel import and_, col, or_, select
 from services.inventory.api.fields import READERS, HoldPath, ProductField, limited_to
 from services.inventory.api.lookups import not_found, require_partner, stockpile_of, stream_of
 from services.inventory.domain.controls import CONTROLS
-from services.inventory.domain.holds import LiftHold, PutOnHold
+from services.inventory.domain.holds import ConfirmHold, LiftHold, PutOnHold
 from services.inventory.events import HoldId, HoldScope
 from services.inventory.tables import HoldRow, ProductRow, ReleaseRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.terms.acting_api import accounts_of_caller
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
@@ -42,6 +43,9 @@ class HoldView(BaseModel):
     reason: str | None
     authority: str | None
     put_on_on: date
+    put_on_by: str | None
+    lapses_at: datetime | None  # unless a second person confirms it
+    confirmed_by: str | None
     expires_on: date | None
     lifted_on: date | None
     lifted_reason: str | None
@@ -49,7 +53,7 @@ class HoldView(BaseModel):
 
 class HoldChange(BaseModel):
     hold: str
-    products: list[str]  # on whose stockpiles it was put, or from which it was lifted
+    products: list[str]  # on whose stockpiles it was put, or confirmed
 
 
 @router.post("", status_code=201)
@@ -59,7 +63,10 @@ async def put_on_hold(
     post: Posting,
     reads: Reading,
 ) -> HoldChange:
-    """Each stockpile takes it for itself: should the request fail midway, the same key goes on where it stopped."""
+    """By one person at once, for 72 hours: longer, if a second one confirms it.
+
+    Each stockpile takes it for itself: should the request fail midway, the same key goes on where it stopped.
+    """
     hold = post.new_id("hld")
     command = PutOnHold(
         hold=HoldId(hold),
@@ -69,6 +76,9 @@ async def put_on_hold(
         authority=body.authority,
         expires_on=body.expires_on,
         on=post.today,
+        at=post.now,
+        by=caller.subject,
+        accounts=await accounts_of_caller(reads, caller),
     )
     products = []
     for stream in await _streams(body, reads):
@@ -96,6 +106,29 @@ async def _streams(body: HoldBody, reads: Reads) -> list[str]:
     return [stream_of(product) for product in products]
 
 
+@router.post("/{hold}/confirm")
+async def confirm_hold(
+    hold: HoldPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> HoldChange:
+    """By a second person: it does not lapse any more."""
+    command = ConfirmHold(hold=HoldId(hold), by=caller.subject, accounts=await accounts_of_caller(reads, caller))
+    products = []
+    for stream in await _streams_with(reads, hold):
+        accepted = await post.submit(stream, command, part=stream)
+        products += [fact.event.product for fact in accepted.facts]
+    return HoldChange(hold=hold, products=products)
+
+
+async def _streams_with(reads: Reads, hold: str) -> list[str]:
+    """The stockpiles that still have it."""
+    on = select(HoldRow.product).where(HoldRow.hold == hold, col(HoldRow.lifted_on).is_(None)).order_by(col(HoldRow.product))
+    async with reads.session() as session:
+        streams = [stream_of(product) for product in (await session.exec(on)).all()]
+    if not streams:
+        raise not_found("hold", hold)
+    return streams
+
+
 @router.post("/{hold}/lift", status_code=202)
 async def lift_hold(
     hold: HoldPath,
@@ -105,11 +138,7 @@ async def lift_hold(
     reads: Reading,
 ) -> ProposalView:
     """Signed, from every stockpile that still has it. The signer cites the authority."""
-    on = select(HoldRow.product).where(HoldRow.hold == hold, col(HoldRow.lifted_on).is_(None)).order_by(col(HoldRow.product))
-    async with reads.session() as session:
-        streams = [stream_of(product) for product in (await session.exec(on)).all()]
-    if not streams:
-        raise not_found("hold", hold)
+    streams = await _streams_with(reads, hold)
     return await propose(post, CONTROLS, streams[0], LiftHold(hold=HoldId(hold), reason=body.reason, capacity=None), *streams[1:])
 
 
@@ -134,4 +163,5 @@ async def list_holds(
 def _as_its_partner_sees(row: HoldRow) -> HoldView:
     view = HoldView.model_validate(row, from_attributes=True)
     kept = {} if row.scope == "partner" else {"reason": None, "authority": None, "lifted_reason": None}
+    kept |= {"put_on_by": None, "confirmed_by": None}
     return view.model_copy(update=kept)

@@ -11,9 +11,9 @@ from sqlmodel import col, or_, select
 from services.inventory.api.fields import READERS, Contents, ProductField, ProductPath
 from services.inventory.api.lookups import not_found, stream_of
 from services.inventory.domain.controls import CONTROLS
-from services.inventory.domain.products import RegisterProduct, SetProtectedStock, StandingHold
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock, SetReceiptGrade, StandingHold
 from services.inventory.domain.state import SUSPENSION
-from services.inventory.events import Form, ProductId
+from services.inventory.events import Form, Grade, ProductId
 from services.inventory.tables import HoldRow, ProductRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, Text, WholeGrams
@@ -41,6 +41,13 @@ class ProtectedStockBody(Body):
     reason: Text
 
 
+class ReceiptGradeBody(Body):
+    """`grade`: which a draw's receipt needs before its goods leave: signed by the log, or witnessed as well."""
+
+    grade: Grade
+    reason: Text
+
+
 class Balances(BaseModel):
     """Grams. `short_g`: more is released than is there, since an assay failed what releases had reserved."""
 
@@ -63,6 +70,7 @@ class ProductView(BaseModel):
     unit: str
     nominal_unit_g: int
     specification: str
+    receipt_grade: Grade
     balances: Balances
 
 
@@ -83,7 +91,7 @@ def _view(row: ProductRow) -> ProductView:
         released_rights_g=row.released_rights_g,
         assigned_g=row.assigned_g,
     )
-    return ProductView.model_validate(row.model_dump() | {"balances": balances})
+    return ProductView.model_validate(row.model_dump() | {"balances": balances, "receipt_grade": row.receipt_grade or "signed"})
 
 
 @router.post("", status_code=202)
@@ -137,3 +145,11 @@ async def set_protected_stock(
     command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)
     done = await done_or_proposed(post, CONTROLS, stream_of(product), command)
     return done if isinstance(done, ProposalView) else ProtectedStockView(product=product, protected_g=body.mass_g)
+
+
+@router.post("/{product}/receipt-grade", status_code=202)
+async def set_receipt_grade(
+    product: ProductPath, body: ReceiptGradeBody, caller: Annotated[Caller, allow("operator")], post: Posting
+) -> ProposalView:
+    """Which grade the receipt of a draw needs before its goods leave. It is proposed, and another person signs it."""
+    return await propose(post, CONTROLS, stream_of(product), SetReceiptGrade(grade=body.grade, reason=body.reason))

@@ -76,12 +76,6 @@ class AssignedDeliveryView(BaseModel):
     remaining_g: int
 
 
-class PostponementView(BaseModel):
-    right: str
-    window_to: date
-    before: date
-
-
 class RightView(BaseModel):
     right: str
     product: str
@@ -166,12 +160,10 @@ async def deliver_assignment(
     return AssignedDeliveryView(draw=event.draw, right=right, partner=event.partner, mass_g=event.mass_g, remaining_g=event.remaining_g)
 
 
-@router.post("/{right}/postpone")
+@router.post("/{right}/postpone", status_code=202)
 async def postpone_delivery(
     right: RightPath, body: PostponementBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> PostponementView:
-    """By force majeure, or as agreed: nothing that is owed under the right is failed until the new day has passed."""
+) -> ProposalView:
+    """By force majeure, or as agreed. Signed, nothing that is owed under the right is failed until the new day has passed."""
     command = PostponeDelivery(right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=body.evidence, on=post.today)
-    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
-    event = accepted.facts[0].event
-    return PostponementView(right=right, window_to=event.window_to, before=event.before)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)

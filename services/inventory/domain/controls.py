@@ -3,12 +3,22 @@
 from fractions import Fraction
 
 from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
-from services.inventory.domain.dispatch import DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
+from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
-from services.inventory.domain.holds import ExpireHold, FreePartner, FreeRound, HoldPartner, HoldRound, LiftHold, PutOnHold
+from services.inventory.domain.holds import (
+    ConfirmHold,
+    ExpireHold,
+    FreePartner,
+    FreeRound,
+    HoldPartner,
+    HoldRound,
+    LapseHold,
+    LiftHold,
+    PutOnHold,
+)
 from services.inventory.domain.loans import AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
-from services.inventory.domain.products import RegisterProduct, SetProtectedStock
+from services.inventory.domain.products import RegisterProduct, SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.rights import AddRight, MatureRight
 from services.inventory.domain.state import Stockpile
@@ -59,6 +69,12 @@ def _matured(command: MatureRight, state: Stockpile) -> Action:
     return _taken_in(command.delivery, state)
 
 
+def _postponed(command: PostponeDelivery, state: Stockpile) -> Action:
+    owed = [assigned for name, assigned in state.assigned.items() if name.partition("/")[2] == command.right]
+    partners = sorted({interest_in("partner", assigned.partner) for assigned in owed})
+    return _of("postpone_delivery", state.product, sum(assigned.mass_g for assigned in owed), *partners)
+
+
 def _of(act: str, product: ProductId | None, mass_g: int | None, *concerns: str) -> Action:
     about = () if product is None else (interest_in("product", product),)
     return Action(act=act, product=product, mass_g=mass_g, concerns=(*about, *concerns))
@@ -72,6 +88,7 @@ CONTROLS: Controls = {
     AddRight: Countersigned("add_right", lambda command, state: _of("add_right", state.product, command.mass_g)),
     MatureRight: Countersigned("take_in_stock", _matured),
     SetProtectedStock: Countersigned("open_protected_stock", only=_lowers),  # more of it protects
+    SetReceiptGrade: Countersigned("set_receipt_grade", lambda _command, state: _of("set_receipt_grade", state.product, None)),
     LiftHold: Countersigned("lift_hold"),
     CancelRelease: Countersigned("cancel_release"),
     WeighDraw: Countersigned("accept_weight", _weigh, only=lambda command, state: not within_tolerance(command, state)),
@@ -80,10 +97,13 @@ CONTROLS: Controls = {
     DispatchDraw: Class.EXERCISES,  # a draw
     DeliverDraw: Class.EXERCISES,  # a dispatch
     DeliverAssignment: Class.EXERCISES,  # an assigned right
-    PostponeDelivery: Class.ALONE,
+    CorrectDispatch: Class.CORRECTS,
+    PostponeDelivery: Countersigned("postpone_delivery", _postponed),
     PutOnHold: Class.PROTECTS,
+    ConfirmHold: Class.PROTECTS,
     FailAssignments: Class.FOLLOWS,
     ExpireHold: Class.FOLLOWS,
+    LapseHold: Class.FOLLOWS,
     HoldRound: Class.FOLLOWS,
     FreeRound: Class.FOLLOWS,
     HoldPartner: Class.FOLLOWS,

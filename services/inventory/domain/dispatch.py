@@ -12,6 +12,7 @@ from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
 from services.inventory.events import (
     AwardForwarded,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawId,
@@ -27,6 +28,8 @@ from shared.terms.conditions import Shown, evaluate
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
+WITNESSED_RECEIPT = "witnessed_receipt"  # the gate that the dispatch of some products has besides: enough witnesses vouch for that
+WITNESSED_SHOWN = Shown(kind=WITNESSED_RECEIPT)
 
 
 class WeighDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -44,6 +47,16 @@ class DispatchDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     consignees: tuple[str, ...] = ()  # that the goods may go to
     by: str = ""  # who dispatches
     on: date
+
+
+class CorrectDispatch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How the carrier is written, or a number on the papers, of goods that are under way. None: as it was."""
+
+    draw: DrawId
+    carrier: str | None = None
+    reference: str | None = None
+    reason: str
+    by: str
 
 
 class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -97,6 +110,8 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
         return Refused(Reason.ON_HOLD, f"the decision of {held} is not ratified")
     if evaluate(RECEIPT_SHOWN, evidence_of(command.gates), command.on).status != "met":
         return Refused(Reason.RECEIPT_MISSING, "no signed checkpoint of the ledger covers this draw yet")
+    if state.receipt_grade == "witnessed" and evaluate(WITNESSED_SHOWN, evidence_of(command.gates), command.on).status != "met":
+        return Refused(Reason.RECEIPT_UNWITNESSED, "no checkpoint that enough witnesses have cosigned covers this draw yet")
     if (fault := fault_of_consignee(command.consignee, command.consignees, command.gates, command.by, command.on)) is not None:
         return fault
     if draw.weighed_g is None:
@@ -114,6 +129,25 @@ def dispatch_draw(command: DispatchDraw, state: Stockpile) -> Sequence[Event] | 
             gates=command.gates,
         ),
         _forwarded(state.product, command.draw, draw, "dispatched"),
+    ]
+
+
+def correct_dispatch(command: CorrectDispatch, state: Stockpile) -> Sequence[Event] | Refusal:
+    sent = state.under_way.get(command.draw)
+    if state.product is None or sent is None:
+        return Refused(Reason.NOT_DISPATCHED, f"no draw {command.draw} is under way")
+    if command.carrier is None and command.reference is None:
+        return Refused(Reason.CORRECTS_NOTHING, "nothing is corrected", accepted="a carrier, a reference, or both")
+    return [
+        DispatchCorrected(
+            product=state.product,
+            draw=command.draw,
+            partner=sent.partner,
+            carrier=command.carrier,
+            reference=command.reference,
+            reason=command.reason,
+            corrected_by=command.by,
+        )
     ]
 
 

@@ -7,15 +7,14 @@ from typing import assert_never
 import immutables
 from msgspec.structs import replace
 
+from services.inventory.domain.holding import with_hold
 from services.inventory.domain.state import (
     NEVER,
-    SUSPENSION,
     Assignment,
     AwardedLoan,
     Consignment,
     Draw,
     HeldRound,
-    Hold,
     LentDraw,
     Lot,
     Release,
@@ -23,7 +22,6 @@ from services.inventory.domain.state import (
     Shelf,
     Stockpile,
     Turn,
-    stop_key,
 )
 from services.inventory.events import (
     AssayRecorded,
@@ -37,11 +35,13 @@ from services.inventory.events import (
     CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
     Event,
+    HoldConfirmed,
     HoldLifted,
     HoldPutOn,
     LentDrawReturned,
@@ -54,6 +54,7 @@ from services.inventory.events import (
     PinnedUnits,
     ProductRegistered,
     ProtectedStockSet,
+    ReceiptGradeSet,
     ReleaseCancelled,
     ReleaseExtended,
     ReleaseId,
@@ -130,13 +131,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, rights=state.rights.set(event.right, right))
         case RightMatured():
             return _set_right(state, event.right, event.remaining_g)
-        case HoldPutOn():
-            key = stop_key(event.scope, event.target)
-            own = not event.authority.startswith(SUSPENSION)
-            holds = state.holds.set(event.hold, Hold(key, event.expires_on, event.put_on_on, own))
-            return replace(state, holds=holds, stops=state.stops.set(key, (*state.stops.get(key, ()), event.hold)))
-        case HoldLifted():
-            return _lifted(state, event)
+        case HoldPutOn() | HoldConfirmed() | HoldLifted():
+            return with_hold(state, event)
         case RoundHeld():
             return replace(state, held=state.held.set(event.decision, HeldRound(event.round, event.held_on)))
         case RoundFreed():
@@ -145,8 +141,12 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
+        case ReceiptGradeSet():
+            return replace(state, receipt_grade=event.grade)
         case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
             return state  # kept where they are decided
+        case DispatchCorrected():
+            return state  # custody stays with the carrier by the name that it took the goods under
         case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:
@@ -380,10 +380,3 @@ def _set_right(state: Stockpile, right: RightId, mass_g: int) -> Stockpile:
     if not mass_g:
         return replace(state, rights=state.rights.delete(right))
     return replace(state, rights=state.rights.set(right, replace(state.rights[right], mass_g=mass_g)))
-
-
-def _lifted(state: Stockpile, event: HoldLifted) -> Stockpile:
-    key = state.holds[event.hold].stops
-    others = tuple(hold for hold in state.stops[key] if hold != event.hold)
-    stops = state.stops.set(key, others) if others else state.stops.delete(key)
-    return replace(state, holds=state.holds.delete(event.hold), stops=stops)

@@ -1,17 +1,19 @@
 """Holds: stops on a lot, the product, a partner, a depot or everything. A hold never changes a quantity."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
 from services.inventory.domain.authority import lifted
 from services.inventory.domain.extending import extended
+from services.inventory.domain.holding import own_before
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import SUSPENSION, Stockpile
-from services.inventory.events import Event, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
-from shared.journal.decider import Refused
+from services.inventory.domain.state import SUSPENSION, Stockpile, day_after, stop_key
+from services.inventory.events import Event, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
+from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.terms.authority import Capacity
+from shared.terms.protecting import LAPSES_AFTER, RENEWED_AFTER_DAYS, lapses_at
 
 TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
 
@@ -19,7 +21,8 @@ TARGETED: frozenset[HoldScope] = frozenset({"lot", "partner", "depot"})
 class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Stop releases, draws and dispatch of what `scope` covers, until lifted or through the day `expires_on`.
 
-    A hold that spans products (`partner`, `depot`, `all`) is put on each product's stockpile under the same id.
+    A hold that spans products (`partner`, `depot`, `all`) is put on each product's stockpile under the same id. `accounts`: of the person
+    who puts it on, as looked up; who is nobody's puts on one that does not lapse.
     """
 
     hold: HoldId
@@ -28,6 +31,24 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     authority: str
     expires_on: date | None = None
+    on: date
+    at: datetime | None = None
+    by: str | None = None
+    accounts: frozenset[str] = frozenset()
+
+
+class ConfirmHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a second person: it stands until it is lifted, or through its last day."""
+
+    hold: HoldId
+    by: str
+    accounts: frozenset[str]  # of theirs, `by` among them
+
+
+class LapseHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed it in time."""
+
+    hold: HoldId
     on: date
 
 
@@ -88,6 +109,9 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
         return Refused(Reason.LOT_NOT_FOUND, f"no lot {command.target} has anything left in this stockpile", "/target")
     if command.expires_on is not None and command.expires_on < command.on:
         return Refused(Reason.DATE_IN_PAST, "the hold would have expired already", "/expires_on", f"{command.on} or later")
+    if (own := own_before(state, stop_key(command.scope, command.target), command.accounts, command.on)) is not None:
+        wanted = f"another person's hold or confirmation, or the same {RENEWED_AFTER_DAYS} days after theirs has ended"
+        return Refused(Reason.HOLD_RENEWED, own, accepted=wanted)
     return [
         HoldPutOn(
             product=product,
@@ -98,8 +122,28 @@ def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refus
             authority=command.authority,
             expires_on=command.expires_on,
             put_on_on=command.on,
+            put_on_by=command.by,
+            lapses_at=None if command.by is None or command.at is None else lapses_at(command.at),
         )
     ]
+
+
+def confirm_hold(command: ConfirmHold, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is None or (hold := state.holds.get(command.hold)) is None:
+        return Refused(Reason.HOLD_NOT_FOUND, f"no hold {command.hold} is on this stockpile")
+    if hold.by is None:
+        return Refused(Reason.HOLD_CONFIRMED, f"{command.hold} needs nobody's confirmation")
+    if hold.by in command.accounts:
+        return Refused(Reason.HOLD_OWN, f"{command.hold} is put on by the same person", accepted="a second person")
+    return [HoldConfirmed(product=state.product, hold=command.hold, confirmed_by=command.by)]
+
+
+def lapse_hold(command: LapseHold, state: Stockpile) -> Sequence[Event]:
+    hold = state.holds.get(command.hold)
+    if state.product is None or hold is None or hold.by is None:
+        return []
+    off = HoldLifted(product=state.product, hold=command.hold, reason="lapsed: nobody has confirmed it", authority=None)
+    return [off, *extended(state, command.hold, command.on)]
 
 
 def lift_hold(command: LiftHold, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -154,3 +198,22 @@ def free_round(command: FreeRound, state: Stockpile) -> Sequence[Event]:
         return []
     freed = RoundFreed(product=product, round=command.round, decision=command.decision, reason=command.reason)
     return [freed, *extended(state, command.round, command.on)]
+
+
+def hold_timers(event: HoldPutOn | HoldConfirmed | HoldLifted) -> Sequence[Timer | CancelTimer]:
+    """It expires as the day after its last one begins, and lapses at its instant unless somebody confirms it."""
+    expires, lapses = f"hold/{event.hold}", f"unconfirmed/{event.hold}"
+    match event:
+        case HoldPutOn():
+            timers: list[Timer | CancelTimer] = []
+            if event.expires_on is not None:
+                due = day_after(event.expires_on)
+                timers.append(Timer(expires, due, ExpireHold(hold=event.hold, on=due)))
+            if event.lapses_at is not None and event.put_on_on is not None:
+                ends = LapseHold(hold=event.hold, on=event.put_on_on + LAPSES_AFTER)
+                timers.append(Timer.at_instant(lapses, event.lapses_at, ends))
+            return timers
+        case HoldConfirmed():
+            return [CancelTimer(lapses)]
+        case HoldLifted():
+            return [CancelTimer(expires), CancelTimer(lapses)]

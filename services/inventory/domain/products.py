@@ -1,7 +1,8 @@
 """Products: what is registered of one, and how much of it rounds must leave."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import assert_never
 
 import msgspec
 
@@ -11,12 +12,14 @@ from services.inventory.domain.state import Stockpile
 from services.inventory.events import (
     Event,
     Form,
+    Grade,
     HoldId,
     HoldPutOn,
     HoldScope,
     ProductId,
     ProductRegistered,
     ProtectedStockSet,
+    ReceiptGradeSet,
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
@@ -33,6 +36,8 @@ class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
     authority: str
     expires_on: date | None
     put_on_on: date | None = None
+    put_on_by: str | None = None
+    lapses_at: datetime | None = None
 
 
 class RegisterProduct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -55,7 +60,29 @@ class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     capacity: Capacity | None = None
 
 
-def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Event] | Refusal:
+class SetReceiptGrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which grade a draw's receipt needs before its goods leave."""
+
+    grade: Grade
+    reason: str
+
+
+ProductCommand = RegisterProduct | SetProtectedStock | SetReceiptGrade
+
+
+def of_product(command: ProductCommand, state: Stockpile) -> Sequence[Event] | Refusal:
+    match command:
+        case RegisterProduct():
+            return _register(command, state)
+        case SetProtectedStock():
+            return _protect(command, state)
+        case SetReceiptGrade():
+            return _grade(command, state)
+        case _:
+            assert_never(command)
+
+
+def _register(command: RegisterProduct, state: Stockpile) -> Sequence[Event] | Refusal:
     if state.product is not None:
         return Refused(Reason.PRODUCT_REGISTERED, f"{command.product} is registered already", "/product")
     if not 0 < command.nominal_unit_g <= MAX_INTEGER:
@@ -74,7 +101,7 @@ def register_product(command: RegisterProduct, state: Stockpile) -> Sequence[Eve
     ]
 
 
-def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | Refusal:
+def _protect(command: SetProtectedStock, state: Stockpile) -> Sequence[Event] | Refusal:
     if (product := state.product) is None:
         return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
     if not 0 <= command.mass_g <= MAX_INTEGER:
@@ -82,3 +109,9 @@ def set_protected_stock(command: SetProtectedStock, state: Stockpile) -> Sequenc
     event = ProtectedStockSet(product=product, mass_g=command.mass_g, authority=command.authority, reason=command.reason)
     opened_g = state.protected_g - command.mass_g
     return [event] if opened_g <= 0 else opened(event, opened_g, command.capacity)
+
+
+def _grade(command: SetReceiptGrade, state: Stockpile) -> Sequence[Event] | Refusal:
+    if (product := state.product) is None:
+        return Refused(Reason.PRODUCT_NOT_FOUND, "no such product is registered")
+    return [ReceiptGradeSet(product=product, grade=command.grade, reason=command.reason)]

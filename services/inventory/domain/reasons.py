@@ -24,6 +24,9 @@ class Reason(Reasons):
     DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
     WINDOW_REVERSED = "window_reversed", 422, "The window ends before it begins"
     SERIALS_MISMATCH = "serials_do_not_match_units", 422, "The serials do not match the units"
+    HOLD_RENEWED = "hold_renewed_by_same_person", 403, "Nobody renews a hold of their own"
+    HOLD_OWN = "hold_confirmed_by_same_person", 403, "A second person confirms a hold"
+    HOLD_CONFIRMED = "hold_stands_already", 409, "The hold needs nobody's confirmation"
     TARGET_MISMATCH = "hold_target_mismatch", 422, "The hold's target does not go with its scope"
 
     # what stock, rights and time do not allow
@@ -41,10 +44,12 @@ class Reason(Reasons):
     LOAN_OF_GOODS = "loan_of_goods", 409, "A loan is of goods, and not of rights"
     NOT_WEIGHED = "not_weighed", 409, "The goods have not been weighed"
     RECEIPT_MISSING = "receipt_missing", 409, "The ledger's receipt is missing"
+    RECEIPT_UNWITNESSED = "receipt_not_witnessed", 409, "The ledger's receipt is not witnessed"
     CONSIGNEE_UNNAMED = "consignee_not_of_request", 409, "The goods are not for this consignee"
     CONSIGNEE_NOT_CLEARED = "consignee_not_cleared", 409, "The consignee is not cleared by the lists in force"
     OWN_CONSIGNEE = "consignee_approved_by_dispatcher", 403, "Who has approved a consignee does not dispatch to it"
     DELIVERED_BEFORE_DRAWN = "delivered_before_drawn", 422, "Goods are not delivered before they are drawn"
+    CORRECTS_NOTHING = "correction_empty", 422, "A correction corrects something"
     NOT_DISPATCHED = "draw_not_dispatched", 409, "The goods are not under way"
 
 

@@ -1,7 +1,7 @@
 """State of a stockpile: what can still change, and totals that are kept, not summed, so that a step costs the same at any size."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import immutables
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from services.inventory.events import (
     DrawId,
     GateEvidence,
+    Grade,
     HoldId,
     LotId,
     Parcel,
@@ -128,6 +129,15 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     expires_on: date | None  # inclusive
     since: date | None = None  # None: of an earlier build, which did not say
     own: bool = True  # the Reserve's; not for an agreement that is suspended
+    by: str | None = None  # who put it on, and nobody has confirmed it yet
+    lapses_at: datetime | None = None  # None: it does not, without anybody's word
+
+
+class EndedHold(msgspec.Struct, frozen=True, gc=False):
+    """That nobody had confirmed."""
+
+    by: str
+    on: date
 
 
 class HeldRound(msgspec.Struct, frozen=True, gc=False):
@@ -141,6 +151,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     product: ProductId | None = None  # None: not registered
     nominal_unit_g: int = 0
     protected_g: int = 0
+    receipt_grade: Grade = "signed"  # what dispatch needs
     lots_taken_in: int = 0
     lots: immutables.Map[LotId, Lot] = immutables.Map()
     shelves: immutables.Map[int, Shelf] = immutables.Map()  # by nominal_unit_g
@@ -158,6 +169,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     holds: immutables.Map[HoldId, Hold] = immutables.Map()
     held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
+    ended: immutables.Map[str, EndedHold] = immutables.Map()  # stop key -> the last that nobody had confirmed
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
@@ -181,6 +193,10 @@ def held_g(state: Stockpile) -> int:
     return in_stock_g(state) + state.quarantined_g + state.drawn_g
 
 
+def day_after(day: date) -> date:
+    return day + timedelta(days=1) if day < NEVER else NEVER
+
+
 def stop_key(scope: str, target: str | None) -> str:
     return scope if target is None else f"{scope}/{target}"
 
@@ -198,8 +214,10 @@ def stopping(state: Stockpile, on: date, *keys: str) -> HoldId | None:
 
 def until_when(state: Stockpile, hold: HoldId) -> str:
     """How long a hold stops anything, for whoever meets it: why it is on may be another's matter."""
-    last = state.holds[hold].expires_on
-    return "until it is lifted" if last is None else f"through {last}, or until it is lifted"
+    found = state.holds[hold]
+    last = "until it is lifted" if found.expires_on is None else f"through {found.expires_on}, or until it is lifted"
+    lapses = "" if found.lapses_at is None else f", and past {found.lapses_at:%Y-%m-%d %H:%M} UTC only if a second person confirms it"
+    return last + lapses
 
 
 def stopping_partner(state: Stockpile, on: date, partner: str) -> HoldId | None:

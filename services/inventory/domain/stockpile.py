@@ -1,7 +1,7 @@
 """Stockpile: one product's lots, rights, releases, draws and holds; the rules that keep what is released, and drawn, backed by stock."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import assert_never
 
 from services.inventory.domain.deliveries import (
@@ -14,10 +14,12 @@ from services.inventory.domain.deliveries import (
     postpone_delivery,
 )
 from services.inventory.domain.dispatch import (
+    CorrectDispatch,
     DeliverDraw,
     DispatchDraw,
     ReturnDraw,
     WeighDraw,
+    correct_dispatch,
     deliver_draw,
     dispatch_draw,
     return_draw,
@@ -26,18 +28,23 @@ from services.inventory.domain.dispatch import (
 from services.inventory.domain.draws import DrawStock, draw_stock
 from services.inventory.domain.evolve import evolve
 from services.inventory.domain.holds import (
+    ConfirmHold,
     ExpireHold,
     FreePartner,
     FreeRound,
     HoldPartner,
     HoldRound,
+    LapseHold,
     LiftHold,
     PutOnHold,
+    confirm_hold,
     expire_hold,
     free_partner,
     free_round,
     hold_partner,
     hold_round,
+    hold_timers,
+    lapse_hold,
     lift_hold,
     put_on_hold,
 )
@@ -50,7 +57,7 @@ from services.inventory.domain.loans import (
     take_in_return,
 )
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot, adjust_stock, record_assay, take_in_lot
-from services.inventory.domain.products import RegisterProduct, SetProtectedStock, register_product, set_protected_stock
+from services.inventory.domain.products import ProductCommand, RegisterProduct, SetProtectedStock, SetReceiptGrade, of_product
 from services.inventory.domain.reasons import Refusal
 from services.inventory.domain.releases import (
     CancelRelease,
@@ -65,10 +72,11 @@ from services.inventory.domain.releases import (
     take_back_release,
 )
 from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
-from services.inventory.domain.state import NEVER, Stockpile
+from services.inventory.domain.state import Stockpile, day_after
 from services.inventory.events import (
     DeliveryPostponed,
     Event,
+    HoldConfirmed,
     HoldLifted,
     HoldPutOn,
     ReleaseCancelled,
@@ -81,15 +89,16 @@ from services.inventory.events import (
 from shared.journal.decider import CancelTimer, Decider, Timer
 
 type Command = (
-    RegisterProduct
+    ProductCommand
     | TakeInLot
     | RecordAssay
-    | SetProtectedStock
     | AdjustStock
     | AddRight
     | MatureRight
     | DeliveryCommand
     | PutOnHold
+    | ConfirmHold
+    | LapseHold
     | LiftHold
     | ExpireHold
     | HoldRound
@@ -104,6 +113,7 @@ type Command = (
     | DispatchDraw
     | ReturnDraw
     | DeliverDraw
+    | CorrectDispatch
     | AnnounceLoan
     | OpenLoanGate
     | TakeBackRelease
@@ -124,20 +134,20 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return return_draw(command, state)
         case DeliverDraw():
             return deliver_draw(command, state)
+        case CorrectDispatch():
+            return correct_dispatch(command, state)
         case ReleaseRound():
             return release_round(command, state)
         case LapseRelease():
             return lapse_release(command, state)
         case CancelRelease():
             return cancel_release(command, state)
-        case RegisterProduct():
-            return register_product(command, state)
+        case RegisterProduct() | SetProtectedStock() | SetReceiptGrade():
+            return of_product(command, state)
         case TakeInLot():
             return take_in_lot(command, state)
         case RecordAssay():
             return record_assay(command, state)
-        case SetProtectedStock():
-            return set_protected_stock(command, state)
         case AdjustStock():
             return adjust_stock(command, state)
         case AddRight():
@@ -152,6 +162,10 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return fail_assignments(command, state)
         case PutOnHold():
             return put_on_hold(command, state)
+        case ConfirmHold():
+            return confirm_hold(command, state)
+        case LapseHold():
+            return lapse_hold(command, state)
         case LiftHold():
             return lift_hold(command, state)
         case ExpireHold():
@@ -182,7 +196,7 @@ def timers(event: Event) -> Sequence[Timer | CancelTimer]:
     """Releases lapse, and holds expire, as the day after their last one begins."""
     match event:
         case StockReleased() | ReleaseExtended():
-            due = _day_after(event.expires_on)
+            due = day_after(event.expires_on)
             return [Timer(f"lapse/{event.release}", due, LapseRelease(release=event.release, on=due))]
         case RightAssigned():
             ended = [] if event.remaining_g else [CancelTimer(f"lapse/{event.release}")]
@@ -193,22 +207,15 @@ def timers(event: Event) -> Sequence[Timer | CancelTimer]:
             return [CancelTimer(f"lapse/{event.release}")]
         case ReleaseCancelled():
             return [CancelTimer(f"lapse/{event.release}")]
-        case HoldPutOn() if event.expires_on is not None:
-            due = _day_after(event.expires_on)
-            return [Timer(f"hold/{event.hold}", due, ExpireHold(hold=event.hold, on=due))]
-        case HoldLifted() if event.authority is not None:
-            return [CancelTimer(f"hold/{event.hold}")]
+        case HoldPutOn() | HoldConfirmed() | HoldLifted():
+            return hold_timers(event)
         case _:
             return ()
 
 
 def _fail_after(right: RightId, window_to: date) -> Timer:
-    due = _day_after(window_to)
+    due = day_after(window_to)
     return Timer(f"window/{right}", due, FailAssignments(right=right, on=due))
-
-
-def _day_after(day: date) -> date:
-    return day + timedelta(days=1) if day < NEVER else NEVER
 
 
 DECIDER = Decider(kind="stockpile", initial=Stockpile(), commands=Command, decide=decide, evolve=evolve, timers=timers)

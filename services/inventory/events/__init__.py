@@ -8,6 +8,7 @@ from services.inventory.events.authority import AuthorityCited
 from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
 from services.inventory.events.draws import (
     AwardForwarded,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
@@ -15,7 +16,7 @@ from services.inventory.events.draws import (
     GateEvidence,
     StockDrawn,
 )
-from services.inventory.events.holds import HoldLifted, HoldPutOn, HoldScope, RoundFreed, RoundHeld
+from services.inventory.events.holds import HoldConfirmed, HoldLifted, HoldPutOn, HoldScope, RoundFreed, RoundHeld
 from services.inventory.events.ids import (
     DrawId,
     HoldId,
@@ -39,7 +40,7 @@ from services.inventory.events.loans import (
     ReturnTakenIn,
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
-from services.inventory.events.products import Form, ProductRegistered, ProtectedStockSet
+from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet
 from services.inventory.events.releases import (
     DecisionTakenBack,
     PinnedUnits,
@@ -77,6 +78,7 @@ __all__ = [
     "CustodyModel",
     "DecisionTakenBack",
     "DeliveryPostponed",
+    "DispatchCorrected",
     "DrawDelivered",
     "DrawDispatched",
     "DrawId",
@@ -85,6 +87,8 @@ __all__ = [
     "Event",
     "Form",
     "GateEvidence",
+    "Grade",
+    "HoldConfirmed",
     "HoldId",
     "HoldLifted",
     "HoldPutOn",
@@ -101,6 +105,7 @@ __all__ = [
     "ProductId",
     "ProductRegistered",
     "ProtectedStockSet",
+    "ReceiptGradeSet",
     "ReleaseCancelled",
     "ReleaseExtended",
     "ReleaseId",
@@ -133,7 +138,9 @@ type Event = (
     | LotTakenIn
     | AssayRecorded
     | ProtectedStockSet
+    | ReceiptGradeSet
     | HoldPutOn
+    | HoldConfirmed
     | HoldLifted
     | RoundHeld
     | RoundFreed
@@ -160,6 +167,7 @@ type Event = (
     | DecisionTakenBack
     | DrawWeighed
     | DrawDispatched
+    | DispatchCorrected
     | DrawReturned
     | AwardForwarded
     | DrawDelivered

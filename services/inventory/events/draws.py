@@ -51,6 +51,18 @@ class DrawDispatched(StockpileEvent, frozen=True, kw_only=True, tag="inventory.d
     gates: tuple[GateEvidence, ...]
 
 
+class DispatchCorrected(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.dispatch_corrected.v1"):
+    """How the carrier is written, or the number of the seal or the waybill: by one person, with a reason. No grams, money, party, place or
+    day: custody stays with the carrier as it was dispatched."""
+
+    draw: DrawId
+    partner: str
+    carrier: str | None = None  # None: as it was
+    reference: str | None = None  # "seal 4711"; None: as it was
+    reason: str
+    corrected_by: str
+
+
 class DrawReturned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_returned.v1"):
     """Drawn -> available, or quarantined for what came from lots that are so by now. Its release stays drawn."""
 

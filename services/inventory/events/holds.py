@@ -1,6 +1,6 @@
 """Stops, put on and lifted."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from services.inventory.events.ids import HoldId, StockpileEvent
@@ -16,12 +16,21 @@ class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, t
     authority: str
     expires_on: date | None  # the last day that it stops anything
     put_on_on: date | None = None  # None: by a build under which releases lapsed all the same
+    put_on_by: str | None = None  # None: it follows from something else, or by an earlier build
+    lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
+
+
+class HoldConfirmed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_confirmed.v1"):
+    """By a second person: it does not lapse any more."""
+
+    hold: HoldId
+    confirmed_by: str
 
 
 class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
     hold: HoldId
     reason: str
-    authority: str | None  # None: it expired, or the suspension that it was put on for is over
+    authority: str | None  # None: it expired, nobody confirmed it, or the suspension that it was put on for is over
 
 
 class RoundHeld(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.round_held.v1"):

@@ -5,6 +5,7 @@ from typing import Literal
 from services.inventory.events.ids import StockpileEvent
 from shared.journal.record import Grams
 
+type Grade = Literal["signed", "witnessed"]
 type Form = Literal["metal", "oxide", "concentrate"]
 
 
@@ -20,4 +21,11 @@ class ProductRegistered(StockpileEvent, frozen=True, kw_only=True, tag="inventor
 class ProtectedStockSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.protected_stock_set.v1"):
     mass_g: Grams
     authority: str
+    reason: str
+
+
+class ReceiptGradeSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.receipt_grade_set.v1"):
+    """From now on, goods leave once the draw's receipt has this grade."""
+
+    grade: Grade
     reason: str

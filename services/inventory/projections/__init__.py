@@ -18,11 +18,13 @@ from services.inventory.events import (
     AwardForwarded,
     DecisionTakenBack,
     DeliveryPostponed,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
     Event,
+    HoldConfirmed,
     HoldLifted,
     HoldPutOn,
     LentDrawReturned,
@@ -33,6 +35,7 @@ from services.inventory.events import (
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
+    ReceiptGradeSet,
     ReleaseCancelled,
     ReleaseExtended,
     ReleaseLapsed,
@@ -50,11 +53,14 @@ from services.inventory.events import (
     StockPinned,
     StockReleased,
 )
+from services.inventory.projections.dispatch import correct
+from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
-from shared.journal.waves import InWaves, Wave
+from shared.journal.waves import InWaves, Wave, beside
 from shared.terms.countersigning import EVENTS as COUNTERSIGNING
 from shared.terms.countersigning_tables import with_proposals
+from shared.terms.uses import with_uses
 
 REGISTER_PRODUCT = """
     INSERT INTO products (product, name, contents, form, unit, nominal_unit_g, specification, protected_g, in_stock_g, released_g,
@@ -63,6 +69,9 @@ REGISTER_PRODUCT = """
     FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::text[], $5::text[], $6::bigint[], $7::text[])"""
 PROTECT = """
     UPDATE products SET protected_g = new.mass_g FROM unnest($1::text[], $2::bigint[]) AS new(product, mass_g)
+    WHERE products.product = new.product"""
+GRADE = """
+    UPDATE products SET receipt_grade = new.grade FROM unnest($1::text[], $2::text[]) AS new(product, grade)
     WHERE products.product = new.product"""
 BALANCE = """
     UPDATE products SET
@@ -163,22 +172,16 @@ DELIVER_DRAW = """
 RETURN_DRAW = """
     UPDATE draws SET status = 'returned', reason = new.reason FROM unnest($1::text[], $2::text[]) AS new(draw, reason)
     WHERE draws.draw = new.draw"""
-PUT_ON_HOLD = """
-    INSERT INTO holds (id, hold, product, scope, target, reason, authority, put_on_on, expires_on)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::date[], $9::date[])"""
-LIFT_HOLD = """
-    UPDATE holds SET lifted_on = new.lifted_on, lifted_reason = new.reason
-    FROM unnest($1::text[], $2::date[], $3::text[]) AS new(id, lifted_on, reason) WHERE holds.id = new.id"""
 
 # A draw is one wave.
 WAVES = (
     (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD, ANNOUNCE_LOAN),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
-    (PROTECT, OPEN_GATE, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS, OWE, POSTPONE_RIGHT),
+    (PROTECT, OPEN_GATE, CONFIRM_HOLD, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS, OWE, POSTPONE_RIGHT),
     (SETTLE,),
     (POSTPONE,),
     (WEIGH_DRAW, PIN_RELEASE),
-    (EXTEND_RELEASE,),
+    (EXTEND_RELEASE, GRADE),
     (DISPATCH_DRAW, RETURN_DRAW),
     (DELIVER_DRAW,),
 )
@@ -198,7 +201,7 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
     return waves
 
 
-project = with_proposals(InWaves(_waves))
+project = beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct)
 
 
 class _Balances(msgspec.Struct):
@@ -276,8 +279,8 @@ class _Batch:
                 self._lot(event, sums, on)
             case RightAdded() | RightMatured() | AssignmentDelivered() | AssignmentFailed() | DeliveryPostponed():
                 self._right(event)
-            case HoldPutOn() | HoldLifted() | RoundHeld() | RoundFreed():
-                self._hold(event, on)
+            case HoldPutOn() | HoldConfirmed() | HoldLifted() | RoundHeld() | RoundFreed():
+                self.put(*hold_row(event, on))
             case ProductRegistered():
                 self.put(
                     REGISTER_PRODUCT,
@@ -286,6 +289,8 @@ class _Batch:
                 )
             case ProtectedStockSet():
                 self.put(PROTECT, event.product, event.mass_g)
+            case ReceiptGradeSet():
+                self.put(GRADE, event.product, event.grade)
             case LoanAnnounced():
                 self.put(ANNOUNCE_LOAN, event.release, event.award, event.decision, event.return_on)
             case LoanGateOpened():
@@ -294,7 +299,7 @@ class _Batch:
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
-            case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited():
+            case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited() | DispatchCorrected():
                 pass
             case _:
                 assert_never(event)
@@ -379,22 +384,5 @@ class _Batch:
             case DeliveryPostponed():
                 self.put(POSTPONE, event.right, event.window_to)
                 self.put(POSTPONE_RIGHT, event.right, event.window_to)
-            case _:
-                assert_never(event)
-
-    def _hold(self, event: HoldPutOn | HoldLifted | RoundHeld | RoundFreed, on: date) -> None:
-        """A round that nobody has ratified is listed among the holds, under an id of its own."""
-        hold = f"hld_0{event.decision[:25]}" if isinstance(event, RoundHeld | RoundFreed) else event.hold
-        row = f"{hold}/{event.product}"
-        match event:
-            case RoundHeld():
-                self.put(PUT_ON_HOLD, row, hold, event.product, "round", event.round, event.reason, "ratification", on, None)
-            case RoundFreed():
-                self.put(LIFT_HOLD, row, on, event.reason)
-            case HoldPutOn():
-                stop = (event.hold, event.product, event.scope, event.target, event.reason, event.authority)
-                self.put(PUT_ON_HOLD, row, *stop, on, event.expires_on)
-            case HoldLifted():
-                self.put(LIFT_HOLD, row, on, event.reason)
             case _:
                 assert_never(event)

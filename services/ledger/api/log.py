@@ -12,8 +12,9 @@ from sqlmodel import col, select
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import CheckpointView
 from services.ledger.log import Log
-from services.ledger.receipt import Opening
-from services.ledger.tables import CheckpointRow, EntryRow
+from services.ledger.publishing.publisher import Publisher
+from services.ledger.receipt import Grade, Opening
+from services.ledger.tables import CheckpointRow, EntryRow, WitnessedRow
 from services.ledger.tiles import Tile, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
@@ -21,11 +22,15 @@ from shared.http.problems import Problem
 from shared.journal.messages import FEED_LIMIT, to_feed
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
+from shared.process.service import Kernel
 
 router = APIRouter(tags=["log"])
 
 # A tile never changes, also one that is not full: of that width it stays. It tells nothing to one without the events.
 FOREVER = "public, max-age=31536000, immutable"
+
+
+Graded = Annotated[Grade, Query(description="signed: by the log; witnessed: by enough of the log's witnesses as well")]
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -42,12 +47,15 @@ async def verifier_key(kernel: Running) -> PlainTextResponse:
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(reads: Reading) -> PlainTextResponse:
-    """The last checkpoint: a C2SP signed note."""
+async def checkpoint(reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
+    """The last checkpoint: a C2SP signed note. Witnessed, it has the cosignatures too, and is a little older."""
+    last = select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc())
+    if grade is Grade.WITNESSED:
+        last = select(WitnessedRow.note).order_by(col(WitnessedRow.position).desc())
     async with reads.session() as session:
-        note = (await session.exec(select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc()).limit(1))).first()
+        note = (await session.exec(last.limit(1))).first()
     if note is None:
-        raise Problem("checkpoint_not_found", "nothing has been signed yet", headers={"Retry-After": "1"})
+        raise Problem("checkpoint_not_found", f"none is {grade} yet", headers={"Retry-After": "1"})
     return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
 
 
@@ -97,9 +105,12 @@ async def receipt(
     caller: Annotated[Caller, allow(PARTNER, "operator", "approver", "auditor", "administrator", "service")],
     kernel: Running,
     reads: Reading,
-    wait: Annotated[int, Query(ge=0, le=10, description="seconds to wait for a checkpoint that covers the event")] = 0,
+    wait: Annotated[int, Query(ge=0, le=10, description="seconds to wait for a checkpoint of that grade that covers the event")] = 0,
+    grade: Graded = Grade.SIGNED,
 ) -> PlainTextResponse:
     """The receipt of an event, at the place that the `Reserve-Position` of its answer names: a C2SP tlog-proof that opens the leaf."""
+    if grade is Grade.WITNESSED and kernel.part(Publisher).policy is None:
+        raise Problem("grade_not_given", "no witness cosigns this log", field="query:grade", accepted="signed")
     log: Log = kernel.part(Log)
     partner = only_of(caller)
     line = f"{source}/{shard}"
@@ -108,15 +119,23 @@ async def receipt(
     if wait:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                await log.covered(source, shard, position)
+                await _covered(kernel, source, shard, position, grade)
     await reads.arrived()
-    entry = await log.entry(source, shard, position)
+    entry = await log.entry(source, shard, position, grade)
     if entry is not None and partner is not None and entry.partner != partner:
         raise _no_receipt("no event of yours stands there")
     if entry is None or entry.checkpoint is None:
-        raise Problem("receipt_not_ready", "no checkpoint covers this event yet", headers={"Retry-After": "1"})
+        raise Problem("receipt_not_ready", f"no {grade} checkpoint covers this event yet", headers={"Retry-After": "1"})
     opening = Opening(f"{line}/{position}", entry.salt, entry.event_hash, entry.hashed)
     return PlainTextResponse(log.receipt(opening, entry.index, entry.checkpoint))
+
+
+async def _covered(kernel: Kernel, source: str, shard: int, position: int, grade: Grade) -> None:
+    """Waits until a checkpoint of that grade covers it."""
+    log: Log = kernel.part(Log)
+    await log.covered(source, shard, position)
+    if grade is Grade.WITNESSED and (entry := await log.entry(source, shard, position)) is not None:
+        await kernel.part(Publisher).covered(entry.index + 1)
 
 
 def _no_receipt(detail: str) -> Problem:
@@ -124,9 +143,19 @@ def _no_receipt(detail: str) -> Problem:
 
 
 @router.get("/v1/sources")
-async def sources(caller: Annotated[Caller, allow("service", "auditor")], kernel: Running) -> Response:
-    """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}."""
+async def sources(
+    caller: Annotated[Caller, allow("service", "auditor")],
+    kernel: Running,
+    whole: Annotated[bool, Query(description="only if it has all that the log's tiles hold")] = False,
+) -> Response:
+    """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}.
+
+    A source that starts asks for the whole: restored to the past together with the ledger, it would take itself for up to date."""
+    held = await asyncio.to_thread(kernel.part(Log).store.held_size) if whole else 0
     async with kernel.pool.acquire() as connection:
+        if (size := await connection.fetchval("SELECT size FROM log_head")) < held:
+            detail = f"its tiles hold {held} leaves, of which it has {size} again"
+            raise Problem("record_incomplete", detail, headers={"Retry-After": "1"})
         rows = await connection.fetch("SELECT source, shard, position, chain_hash FROM inbox_cursors ORDER BY source, shard")
     recorded = {f"{row['source']}/{row['shard']}": Recorded(row["position"], row["chain_hash"].hex()) for row in rows}
     return Response(msgspec.json.encode(recorded), media_type="application/json")

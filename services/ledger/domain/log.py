@@ -1,10 +1,10 @@
-"""Log: the one stream of the ledger. A checkpoint only ever follows a smaller one."""
+"""Log: the one stream of the ledger. A checkpoint only ever follows a smaller one, and what is witnessed was signed before."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from services.ledger.events import CheckpointSigned, Event
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed, Event
 from shared.journal.decider import Decider
 
 STREAM = "log/main"
@@ -19,21 +19,37 @@ class RecordCheckpoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     covers: dict[str, int]
 
 
-type Command = RecordCheckpoint
+class RecordWitnessed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Enough witnesses cosigned a checkpoint. Never refused: one below the last that they did changes nothing."""
+
+    size: int
+    root: str  # 64 hex digits
+    note: str
+    covers: dict[str, int]
+
+
+type Command = RecordCheckpoint | RecordWitnessed
 
 
 class SignedLog(msgspec.Struct, frozen=True):
     size: int = 0  # of the last checkpoint
+    witnessed: int = 0  # of the last one that witnesses have cosigned
 
 
 def decide(command: Command, log: SignedLog) -> Sequence[Event]:
-    if command.size <= log.size:
+    if isinstance(command, RecordCheckpoint):
+        if command.size <= log.size:
+            return []
+        return [CheckpointSigned(size=command.size, root=command.root, note=command.note, covers=command.covers)]
+    if not log.witnessed <= command.size <= log.size:
         return []
-    return [CheckpointSigned(size=command.size, root=command.root, note=command.note, covers=command.covers)]
+    return [CheckpointWitnessed(size=command.size, root=command.root, note=command.note, covers=command.covers)]
 
 
 def evolve(log: SignedLog, event: Event) -> SignedLog:
-    return SignedLog(size=event.size)
+    if isinstance(event, CheckpointSigned):
+        return msgspec.structs.replace(log, size=event.size)
+    return msgspec.structs.replace(log, witnessed=event.size)
 
 
 DECIDER = Decider(kind="log", initial=SignedLog(), commands=Command, decide=decide, evolve=evolve)

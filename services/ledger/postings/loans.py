@@ -9,6 +9,14 @@ from typing import assert_never
 
 from services.ledger.accounts import Posting, Status
 from services.ledger.postings.moves import booked, committed, title
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    CrossDefaultNoted,
+    DefaultCured,
+    LoanAccelerated,
+    LoanDefaulted,
+    ShortfallClaimed,
+)
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -27,7 +35,6 @@ from services.loans.events.loan import (
     LoanApproved,
     LoanClosed,
     LoanCommitted,
-    LoanDefaulted,
     LoanEvent,
     LoanImported,
     LoanProposed,
@@ -71,6 +78,7 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | RateReset()
             | FeeCharged()
             | PeriodClosed()
+            | LoanAccelerated()
             | ActApproved()
         ):
             return booked(owner, event.currency, event.change)
@@ -90,6 +98,10 @@ def of_loan(event: LoanEvent) -> list[Posting]:
             | ArrearsChanged()
             | RatioReported()
             | LoanDefaulted()
+            | AccelerationNotified()
+            | DefaultCured()
+            | CrossDefaultNoted()
+            | ShortfallClaimed()
             | LoanRepaid()
             | LoanClosed()
         ):

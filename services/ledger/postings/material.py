@@ -16,6 +16,7 @@ from services.loans.events.material import (
     DrawingEnded,
     MaterialCashSettled,
     MaterialCommitmentRefused,
+    MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
     MaterialLent,
@@ -72,6 +73,7 @@ def of_material_loan(event: MaterialEvent) -> list[Posting]:
             | SecurityMarked()
             | SecurityToppedUp()
             | MaterialDefaulted()
+            | MaterialDefaultCured()
             | MaterialLoanClosed()
         ):
             return []

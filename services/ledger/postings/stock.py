@@ -20,10 +20,12 @@ from services.inventory.events import (
     CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawReturned,
     DrawWeighed,
+    HoldConfirmed,
     HoldLifted,
     HoldPutOn,
     LentDrawReturned,
@@ -34,6 +36,7 @@ from services.inventory.events import (
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
+    ReceiptGradeSet,
     ReleaseCancelled,
     ReleaseExtended,
     ReleaseLapsed,
@@ -76,6 +79,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
             carrier = f"carrier/{event.carrier}"
             return all_of(custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
+        case DispatchCorrected():
+            return []  # how it is written
         case DrawDelivered():
             return custody(event.product, f"carrier/{event.carrier}", f"holder/{event.consignee}", event.weighed_g)
         case DrawReturned():
@@ -102,13 +107,15 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
             return []  # it moves nothing: what it is about stands beside it
-        case RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
+        case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity
         case DecisionTakenBack():
             return []  # its releases' own events have moved it
         case AwardForwarded():
             return []  # the event beside it says what moved
-        case ProductRegistered() | ProtectedStockSet() | HoldPutOn() | HoldLifted() | RoundReleased() | RoundReleaseRefused():
+        case ProductRegistered() | ProtectedStockSet() | ReceiptGradeSet() | HoldPutOn() | HoldLifted():
+            return []
+        case RoundReleased() | RoundReleaseRefused():
             return []
         case _:
             assert_never(event)

@@ -19,6 +19,7 @@ from services.loans.api.offtake import offtakes
 from services.loans.api.projects import projects
 from services.loans.api.standing import standing as loan_standing
 from services.loans.api.standing import statements
+from shared.terms.countersigning_api import proposals_router
 
 router = APIRouter()
 for _part in (
@@ -42,3 +43,4 @@ for _part in (
     material_returns,
 ):
     router.include_router(_part.router)
+router.include_router(proposals_router())

@@ -1,5 +1,12 @@
 """Controls: what each command of loans, holdings, offtakes and facilities does to what people hold, and so who may give it."""
 
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any
+
+from msgspec import structs
+
+from services.loans.domain.approvals import of_metal, of_money
 from services.loans.domain.equity.decider import (
     ApproveHolding,
     CancelUncalled,
@@ -9,8 +16,18 @@ from services.loans.domain.equity.decider import (
     WithdrawHolding,
 )
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
+from services.loans.domain.equity.state import Holding
 from services.loans.domain.equity.write_downs import ApproveWriteDown, ProposeWriteDown, WithdrawWriteDown
-from services.loans.domain.facility.headroom import OpenFacility, RecordRate, ReleaseHeadroom, ReserveHeadroom, SetLimits
+from services.loans.domain.facility.headroom import (
+    Facility,
+    OpenFacility,
+    RecordRate,
+    ReleaseHeadroom,
+    ReserveHeadroom,
+    SetLimits,
+    TellDefault,
+    worth,
+)
 from services.loans.domain.loan.advances import (
     CancelCommitment,
     EndAvailability,
@@ -30,19 +47,21 @@ from services.loans.domain.loan.agreement import (
     WithdrawAct,
     WithdrawLoan,
 )
+from services.loans.domain.loan.defaults import DeclareDefault, FallDue, NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery, RecordPayment, RecordRecovery, ReversePayment
 from services.loans.domain.loan.servicing import (
     ChargeFee,
     CloseLoan,
     ClosePeriod,
-    DeclareDefault,
     ImportLoan,
     LookAtArrears,
     Regrade,
     ReportRatio,
     ResetRate,
 )
+from services.loans.domain.loan.state import Loan
 from services.loans.domain.material.held import (
+    CheckCall,
     CheckDue,
     DeclareMaterialDefault,
     EndDrawing,
@@ -54,6 +73,7 @@ from services.loans.domain.material.held import (
     TopUpSecurity,
 )
 from services.loans.domain.material.returns import AssayReturn, CreditReturn, ReceiveReturn, TurnBackReturn
+from services.loans.domain.material.state import MaterialLoan, owed_on
 from services.loans.domain.material.terms import (
     ApproveDeferral,
     ApproveTerms,
@@ -66,18 +86,143 @@ from services.loans.domain.material.terms import (
     WithdrawOffer,
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
-from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, ValueDelivery
+from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
 from services.loans.domain.projects.project import RecordFact, RecordRight, Watch, WithdrawFact
-from shared.terms.countersigning import Class, Controls
+from services.loans.domain.standing.instalments import round_half_even
+from services.loans.events.authority import AuthorityCited
+from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
+from services.loans.events.facility import Limit
+from shared.terms.authority import Action, Cited, interest_in
+from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+
+type Amount[State] = Callable[[Any, State], int]
+
+
+# What each moves, of what the stream knows; a stream that does not know it refuses the command
+
+
+def _of_loan(act: str, amount: Amount[Loan], only: Callable[[Any, Loan], bool] | None = None) -> Countersigned:
+    def action(command: Any, loan: Loan) -> Action:
+        if (terms := loan.terms) is None:
+            return Action(act=act)
+        return of_money(act, amount(command, loan), terms.currency, (terms.borrower, terms.project))
+
+    return Countersigned(act, action, only)
+
+
+def _of_holding(act: str, amount: Amount[Holding]) -> Countersigned:
+    def action(command: Any, holding: Holding) -> Action:
+        if (terms := holding.terms) is None:
+            return Action(act=act)
+        return of_money(act, amount(command, holding), terms.currency, (terms.company, terms.project))
+
+    return Countersigned(act, action)
+
+
+def _of_material(act: str, amount: Amount[MaterialLoan] | None, grams: Amount[MaterialLoan]) -> Countersigned:
+    """`amount`: in the terms' currency; None: it moves metal alone."""
+
+    def action(command: Any, loan: MaterialLoan) -> Action:
+        if loan.terms is None:
+            return Action(act=act)
+        metal = of_metal(act, loan.product, grams(command, loan), loan.partner)
+        if amount is None:
+            return metal
+        return structs.replace(metal, amount_minor=amount(command, loan), currency=loan.terms.currency)
+
+    return Countersigned(act, action)
+
+
+def _of_facility(act: str, limits: Iterable[Limit], currency: str) -> Action:
+    """An authority over a facility is one over all that it may lend."""
+    known = {"borrower": "company", "project": "company", "partner": "partner"}
+    named = [each.key.partition("/") for each in limits]
+    return Action(
+        act=act,
+        amount_minor=max((each.limit_minor for each in limits), default=0),
+        currency=currency,
+        concerns=[interest_in(known[kind], name) for kind, _, name in named if kind in known],
+    )
+
+
+def _of_offtake(command: AgreeOfftake | EndOfftake, offtake: Offtake) -> Action:
+    agreed = command if isinstance(command, AgreeOfftake) else offtake.agreements.get(command.offtake)
+    concerns = [interest_in("company", name) for name in command.companies]
+    if agreed is None:
+        return Action(act="agree_offtake", concerns=concerns)
+    return Action(act="agree_offtake", product=agreed.product, concerns=[*concerns, interest_in("product", agreed.product)])
+
+
+def _revalued(command: RecordRate, facility: Facility) -> Action:
+    rate = Fraction(command.rate)
+    held = [each for each in facility.commitments.values() if each.asset == command.asset]
+    changed = sum(worth(each.amount, rate) - each.value_minor for each in held)
+    return Action(act="record_rate", amount_minor=abs(changed), currency=facility.currency)
+
+
+def _widens(command: SetLimits, facility: Facility) -> bool:
+    """Whether more could be committed under any key, or one counts for less of what is above it."""
+    limits = {each.key: each for each in command.limits}
+    return any(
+        (now := limits.get(key)) is None or now.limit_minor > before.limit_minor or now.parent != before.parent
+        for key, before in facility.limits.items()
+    )
+
+
+def _principal(_command: Any, loan: Loan) -> int:
+    return 0 if loan.figures is None else loan.figures.principal_minor
+
+
+def _paid(command: ReversePayment, loan: Loan) -> int:
+    return 0 if (payment := loan.payments.get(command.payment)) is None else payment.amount_minor
+
+
+def _cures(command: ReportRatio, loan: Loan) -> bool:
+    """Advances may be paid again."""
+    covenant = loan.covenants.get(command.kind)
+    kept = covenant is not None and Fraction(command.ratio) >= Fraction(covenant.minimum)
+    return covenant is not None and covenant.breached and kept and command.for_on >= covenant.reported_for
+
+
+def _given_up(_command: CloseLoan, loan: Loan) -> int:
+    """A credit that the borrower has, and a claim on what was written off: nobody pays or recovers anything on a loan that is closed."""
+    return max(0, -loan.booked.credit_minor) + max(0, loan.booked.written_off_minor)
+
+
+def _of_cost(command: DivestShares, holding: Holding) -> int:
+    """What they are sold for, or what they have cost, if that is more."""
+    figures = holding.figures
+    return max(command.amount_minor, figures.cost_minor * command.units // figures.units if figures.units else 0)
+
+
+def _owed_g(command: MarkSecurity | SettleInCash, loan: MaterialLoan) -> int:
+    return owed_on(loan, command.on).total_g
+
+
+def _owed_minor(command: MarkSecurity | SettleInCash, loan: MaterialLoan) -> int:
+    return round_half_even(_owed_g(command, loan) * Fraction(command.price_minor))
+
+
+def _imported(command: ImportLoan, _loan: Loan) -> Action:
+    terms = command.terms
+    return of_money("import_loan", terms.commitment_minor, terms.currency, (terms.borrower, terms.project))
+
+
+def _returned_g(command: AssayReturn, loan: MaterialLoan) -> int:
+    return 0 if (returned := loan.returns.get(command.returned)) is None else returned.mass_g
+
 
 CONTROLS: Controls = {
-    OpenFacility: Class.ALONE,
-    SetLimits: Class.ALONE,
-    RecordRate: Class.ALONE,
+    OpenFacility: Countersigned("set_limits", lambda command, _: _of_facility("set_limits", command.limits, command.currency)),
+    SetLimits: Countersigned(
+        "set_limits", lambda command, facility: _of_facility("set_limits", command.limits, facility.currency), only=_widens
+    ),
+    RecordRate: Countersigned("record_rate", _revalued),
     ReserveHeadroom: Class.FOLLOWS,
     ReleaseHeadroom: Class.FOLLOWS,
-    RecordFact: Class.ALONE,
-    WithdrawFact: Class.ALONE,
+    TellDefault: Class.FOLLOWS,
+    RecordFact: Class.PREPARES,  # nothing moves by evidence until an advance is paid, by another than has recorded it
+    WithdrawFact: Class.PROTECTS,  # fewer conditions are met without it
     RecordRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
@@ -91,25 +236,33 @@ CONTROLS: Controls = {
     LearnEvidence: Class.FOLLOWS,
     RequestAdvance: Class.PREPARES,
     WithdrawAdvance: Class.PREPARES,
-    PayAdvance: Class.EXERCISES,
-    CancelCommitment: Class.ALONE,
+    PayAdvance: Class.EXERCISES,  # a commitment, whose conditions are met: by another than has asked for it, or recorded the evidence
+    CancelCommitment: _of_loan(
+        "cancel_commitment", lambda command, loan: command.amount_minor or max(0, loan.undrawn_minor - loan.requested_minor)
+    ),
     EndAvailability: Class.FOLLOWS,
     LookAtSubsequent: Class.FOLLOWS,
-    RecordPayment: Class.EXERCISES,
+    RecordPayment: Class.EXERCISES,  # money that came, by the bank's reference; two people take it back
     CreditDelivery: Class.FOLLOWS,
-    ReversePayment: Class.ALONE,
-    RecordRecovery: Class.ALONE,
-    ImportLoan: Class.ALONE,
-    ResetRate: Class.ALONE,
-    ChargeFee: Class.ALONE,
+    ReversePayment: _of_loan("reverse_payment", _paid),
+    RecordRecovery: _of_loan("record_recovery", lambda command, _: command.amount_minor),
+    ImportLoan: Countersigned("import_loan", _imported),
+    ResetRate: _of_loan("reset_rate", _principal),
+    ChargeFee: _of_loan("charge_fee", lambda command, _: command.amount_minor),
     ClosePeriod: Class.FOLLOWS,
     LookAtArrears: Class.FOLLOWS,
-    ReportRatio: Class.ALONE,
-    Regrade: Class.ALONE,
-    DeclareDefault: Class.ALONE,
-    CloseLoan: Class.ALONE,
-    AgreeOfftake: Class.ALONE,
-    EndOfftake: Class.ALONE,
+    ReportRatio: _of_loan("cure_covenant", _principal, only=_cures),  # one that is kept, or breached, lets nobody do more than before
+    Regrade: _of_loan(
+        "regrade",
+        lambda command, loan: loan.provision_minor - command.provision_minor,
+        only=lambda command, loan: command.provision_minor < loan.provision_minor,  # to expect a larger loss is prudent
+    ),
+    DeclareDefault: Class.PROTECTS,  # nothing is advanced any more; that all of it falls due is an act, which another signs
+    FallDue: Class.FOLLOWS,
+    NoteCrossDefault: Class.FOLLOWS,
+    CloseLoan: _of_loan("close_loan", _given_up, only=lambda command, loan: _given_up(command, loan) > 0),  # else nobody is owed anything
+    AgreeOfftake: Countersigned("agree_offtake", _of_offtake),
+    EndOfftake: Countersigned("agree_offtake", _of_offtake),
     ValueDelivery: Class.FOLLOWS,
     AwaitAssay: Class.FOLLOWS,
     TakeAssay: Class.FOLLOWS,
@@ -118,12 +271,12 @@ CONTROLS: Controls = {
     RefuseHolding: Class.FOLLOWS,
     ApproveHolding: Class.MOVES_VALUE,
     WithdrawHolding: Class.PREPARES,
-    CancelUncalled: Class.ALONE,
-    SubscribeShares: Class.ALONE,
-    ValueHolding: Class.ALONE,
-    ReceiveDividend: Class.ALONE,
-    ReverseDividend: Class.ALONE,
-    DivestShares: Class.ALONE,
+    CancelUncalled: _of_holding("cancel_commitment", lambda _, holding: holding.figures.uncalled_minor),
+    SubscribeShares: _of_holding("trade_shares", lambda command, _: command.amount_minor),
+    ValueHolding: _of_holding("value_holding", lambda command, _: command.value_minor),
+    ReceiveDividend: Class.EXERCISES,  # money that came, as a payment is
+    ReverseDividend: _of_holding("reverse_payment", lambda command, holding: holding.dividends.get(command.flow, 0)),
+    DivestShares: _of_holding("trade_shares", _of_cost),
     ProposeWriteDown: Class.PREPARES,
     ApproveWriteDown: Class.MOVES_VALUE,
     WithdrawWriteDown: Class.PREPARES,
@@ -138,15 +291,23 @@ CONTROLS: Controls = {
     RecordTakenBack: Class.FOLLOWS,
     EndDrawing: Class.FOLLOWS,
     CheckDue: Class.FOLLOWS,
+    CheckCall: Class.FOLLOWS,
     ProposeDeferral: Class.PREPARES,
     ApproveDeferral: Class.MOVES_VALUE,
-    ReceiveReturn: Class.EXERCISES,
-    AssayReturn: Class.ALONE,
+    ReceiveReturn: Class.EXERCISES,  # it waits for the Reserve's own assay
+    AssayReturn: _of_material("settle_return", None, _returned_g),
     CreditReturn: Class.FOLLOWS,
     TurnBackReturn: Class.FOLLOWS,
-    MarkSecurity: Class.ALONE,
-    TopUpSecurity: Class.ALONE,
-    SettleInCash: Class.ALONE,
-    DeclareMaterialDefault: Class.ALONE,
-    RecordReplacement: Class.ALONE,
+    MarkSecurity: _of_material("mark_security", _owed_minor, _owed_g),
+    TopUpSecurity: Class.EXERCISES,  # more security came, by its reference: nobody has less by it
+    SettleInCash: _of_material("settle_in_cash", _owed_minor, _owed_g),
+    DeclareMaterialDefault: Class.PROTECTS,  # of what is overdue: nothing is bought for it, or taken, until two people have done so
+    RecordReplacement: _of_material("record_replacement", lambda command, _: command.cost_minor, lambda command, _: command.bought_g),
 }
+
+
+def _cited(state: Any, proposal: str, cited: Cited) -> AuthorityCited:
+    return AuthorityCited(matter=getattr(state, "id", None) or proposal, cited=cited)
+
+
+EVENTS = ProposalEvents(proposed=CommandProposed, approved=CommandApproved, withdrawn=CommandWithdrawn, lapsed=CommandLapsed, cited=_cited)

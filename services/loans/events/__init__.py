@@ -1,6 +1,7 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
 from services.loans.events.authority import AuthorityCited
+from services.loans.events.controls import CommandProposed, ControlEvent
 from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
@@ -8,9 +9,20 @@ from services.loans.events.material import DeferralProposed, MaterialEvent, Mate
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 
-type Event = FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent | AuthorityCited
+type Event = (
+    FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent | AuthorityCited | ControlEvent
+)
 
-_PROPOSED = (LoanProposed, LoanImported, ActProposed, HoldingProposed, WriteDownProposed, MaterialTermsProposed, DeferralProposed)
+_PROPOSED = (
+    LoanProposed,
+    LoanImported,
+    ActProposed,
+    HoldingProposed,
+    WriteDownProposed,
+    MaterialTermsProposed,
+    DeferralProposed,
+    CommandProposed,
+)
 
 
 def documents_of(event: Event) -> tuple[str, ...]:

@@ -83,4 +83,12 @@ class HeadroomReleased(_Event, frozen=True, kw_only=True, tag="loans.headroom_re
     remaining: Minor  # of the asset
 
 
-FacilityEvent = FacilityOpened | LimitsSet | RateRecorded | HeadroomReserved | HeadroomRefused | HeadroomReleased
+class BorrowerDefaulted(_Event, frozen=True, kw_only=True, tag="loans.borrower_defaulted.v1"):
+    """A borrower's loan is in default, or is so no longer: its other loans are told."""
+
+    commitment: CommitmentId
+    others: tuple[CommitmentId, ...]
+    ended: bool
+
+
+FacilityEvent = FacilityOpened | LimitsSet | RateRecorded | HeadroomReserved | HeadroomRefused | HeadroomReleased | BorrowerDefaulted

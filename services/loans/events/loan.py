@@ -5,58 +5,32 @@ are the loan's books; the ledger posts each as it is. `after`: how the loan stan
 """
 
 from datetime import date
-from typing import Annotated, Literal, NewType
+from typing import Literal, NewType
 
 import msgspec
 
+from services.loans.events.books import BookChange as BookChange
+from services.loans.events.books import Figures as Figures
+from services.loans.events.books import LoanFact
+from services.loans.events.books import LoanId as LoanId
+from services.loans.events.books import SignedMinor as SignedMinor
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    CrossDefaultNoted,
+    DefaultCured,
+    LoanAccelerated,
+    LoanDefaulted,
+    ShortfallClaimed,
+)
 from services.loans.events.facility import FacilityId, Minor
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
-from shared.journal.record import MAX_INTEGER
 from shared.terms.acting import Approval
 from shared.terms.conditions import Evaluation, Evidence
 
-LoanId = NewType("LoanId", str)  # "lon_01j..."
 ActId = NewType("ActId", str)  # "act_01j..."
 AdvanceId = NewType("AdvanceId", str)  # "adv_01j..."
 PaymentId = NewType("PaymentId", str)  # "pay_01j..."
-type SignedMinor = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 type Prepays = Literal["nothing", "instalment", "term"]  # what is beyond what is due: is credit, or makes instalments smaller, or fewer
-
-
-class BookChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Changes of a loan's accounts, debits above zero. They sum to zero."""
-
-    cash_minor: SignedMinor = 0  # received, or below zero paid out
-    goods_minor: SignedMinor = 0  # the agreed value of what was taken into stock instead of cash
-    principal_minor: SignedMinor = 0  # owed: advanced and capitalised, less repaid and written off
-    interest_minor: SignedMinor = 0  # billed at a period's end, and not paid
-    default_interest_minor: SignedMinor = 0
-    fees_minor: SignedMinor = 0
-    credit_minor: SignedMinor = 0  # paid beyond what was owed: zero or less in all
-    interest_income_minor: SignedMinor = 0
-    default_interest_income_minor: SignedMinor = 0
-    fee_income_minor: SignedMinor = 0
-    written_off_minor: SignedMinor = 0  # lost, less recovered
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """How a loan stands at the end of a day."""
-
-    on: date
-    advanced_minor: Minor
-    repaid_minor: Minor  # of principal
-    principal_minor: Minor  # owed, due or not
-    interest_minor: Minor  # billed and not paid
-    accrued_minor: Minor  # not billed yet, rounded half-even
-    default_interest_minor: Minor
-    fees_minor: Minor
-    credit_minor: Minor
-    due_minor: Minor  # principal, interest and fees that are to be paid by now, also those whose day it is
-    overdue_minor: Minor  # of these, what was due before that day
-    overdue_since: date | None
-    next_due: date | None
-    next_due_minor: Minor  # on that day, as the schedule stands
-    next_billing: date | None = None  # the day on which something is billed by itself: a period's end, which is due then or soon after
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,17 +40,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluation
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    loan: LoanId
-
-
-class LoanProposed(_Event, frozen=True, kw_only=True, tag="loans.loan_proposed.v1"):
+class LoanProposed(LoanFact, frozen=True, kw_only=True, tag="loans.loan_proposed.v1"):
     terms: LoanTerms
     document: str  # SHA-256 of the proposal, which is kept
     proposed_by: str
 
 
-class LoanImported(_Event, frozen=True, kw_only=True, tag="loans.loan_imported.v1"):
+class LoanImported(LoanFact, frozen=True, kw_only=True, tag="loans.loan_imported.v1"):
     """A loan that another system kept until now. The facility is asked for its headroom next."""
 
     terms: LoanTerms
@@ -89,7 +59,7 @@ class LoanImported(_Event, frozen=True, kw_only=True, tag="loans.loan_imported.v
     keys: tuple[str, ...]
 
 
-class LoanApproved(_Event, frozen=True, kw_only=True, tag="loans.loan_approved.v1"):
+class LoanApproved(LoanFact, frozen=True, kw_only=True, tag="loans.loan_approved.v1"):
     """The facility is asked next."""
 
     document: str
@@ -100,11 +70,11 @@ class LoanApproved(_Event, frozen=True, kw_only=True, tag="loans.loan_approved.v
     keys: tuple[str, ...]  # that the commitment is charged to
 
 
-class LoanWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.loan_withdrawn.v1"):
+class LoanWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.loan_withdrawn.v1"):
     reason: str
 
 
-class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed.v1"):
+class LoanCommitted(LoanFact, frozen=True, kw_only=True, tag="loans.loan_committed.v1"):
     on: date
     facility: FacilityId
     project: ProjectCode
@@ -113,11 +83,11 @@ class LoanCommitted(_Event, frozen=True, kw_only=True, tag="loans.loan_committed
     commitment_minor: Minor
     sunset_on: date
     available_until: date
-    subsequents: dict[str, date] = {}  # conditions subsequent -> the day by which each is to be met
+    subsequents: dict[str, date] = msgspec.field(default_factory=dict)  # conditions subsequent -> the day by which each is to be met
     next_billing: date | None = None  # of the fee on what is not advanced
 
 
-class BalanceBroughtForward(_Event, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
+class BalanceBroughtForward(LoanFact, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
     """What an imported loan had advanced and repaid until the end of `as_of`."""
 
     facility: FacilityId
@@ -131,14 +101,14 @@ class BalanceBroughtForward(_Event, frozen=True, kw_only=True, tag="loans.balanc
     after: Figures
 
 
-class CommitmentRefused(_Event, frozen=True, kw_only=True, tag="loans.commitment_refused.v1"):
+class CommitmentRefused(LoanFact, frozen=True, kw_only=True, tag="loans.commitment_refused.v1"):
     """The facility has no headroom for it: the loan is as it was proposed."""
 
     reason: str
     detail: str
 
 
-class CommitmentCancelled(_Event, frozen=True, kw_only=True, tag="loans.commitment_cancelled.v1"):
+class CommitmentCancelled(LoanFact, frozen=True, kw_only=True, tag="loans.commitment_cancelled.v1"):
     """So much of what is not advanced never will be."""
 
     on: date
@@ -149,7 +119,7 @@ class CommitmentCancelled(_Event, frozen=True, kw_only=True, tag="loans.commitme
     reason: str
 
 
-class ConditionsEvaluated(_Event, frozen=True, kw_only=True, tag="loans.conditions_evaluated.v1"):
+class ConditionsEvaluated(LoanFact, frozen=True, kw_only=True, tag="loans.conditions_evaluated.v1"):
     """Of the loan's project something was established, or is so no longer."""
 
     learnt: tuple[Evidence, ...]
@@ -158,14 +128,14 @@ class ConditionsEvaluated(_Event, frozen=True, kw_only=True, tag="loans.conditio
     subsequents: tuple[Seen, ...]
 
 
-class SubsequentMissed(_Event, frozen=True, kw_only=True, tag="loans.subsequent_missed.v1"):
+class SubsequentMissed(LoanFact, frozen=True, kw_only=True, tag="loans.subsequent_missed.v1"):
     """The day of a condition subsequent has passed, and it was not met."""
 
     due: date
     seen: Seen
 
 
-class ActProposed(_Event, frozen=True, kw_only=True, tag="loans.act_proposed.v1"):
+class ActProposed(LoanFact, frozen=True, kw_only=True, tag="loans.act_proposed.v1"):
     act: ActId
     content: Amendment
     reason: str
@@ -173,7 +143,7 @@ class ActProposed(_Event, frozen=True, kw_only=True, tag="loans.act_proposed.v1"
     proposed_by: str
 
 
-class ActApproved(_Event, frozen=True, kw_only=True, tag="loans.act_approved.v1"):
+class ActApproved(LoanFact, frozen=True, kw_only=True, tag="loans.act_approved.v1"):
     """It has its effect from here on; `change` is what it does to the books at once."""
 
     act: ActId
@@ -185,30 +155,31 @@ class ActApproved(_Event, frozen=True, kw_only=True, tag="loans.act_approved.v1"
     after: Figures
 
 
-class ActWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.act_withdrawn.v1"):
+class ActWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.act_withdrawn.v1"):
     act: ActId
     reason: str
 
 
-class AdvanceRequested(_Event, frozen=True, kw_only=True, tag="loans.advance_requested.v1"):
+class AdvanceRequested(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.advance_requested.v1"):
     """It waits until every condition precedent is met or waived."""
 
     advance: AdvanceId
     amount_minor: Minor
     purpose: str
+    requested_by: str | None = None  # None: an earlier build did not say
 
 
-class AdvanceCleared(_Event, frozen=True, kw_only=True, tag="loans.advance_cleared.v1"):
+class AdvanceCleared(LoanFact, frozen=True, kw_only=True, tag="loans.advance_cleared.v1"):
     advance: AdvanceId
     seen: tuple[Seen, ...]  # every condition precedent, as it was
 
 
-class AdvanceWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.advance_withdrawn.v1"):
+class AdvanceWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.advance_withdrawn.v1"):
     advance: AdvanceId
     reason: str
 
 
-class AdvancePaid(_Event, frozen=True, kw_only=True, tag="loans.advance_paid.v1"):
+class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v1"):
     advance: AdvanceId
     facility: FacilityId
     currency: str
@@ -220,7 +191,9 @@ class AdvancePaid(_Event, frozen=True, kw_only=True, tag="loans.advance_paid.v1"
     after: Figures
 
 
-class PaymentRecorded(_Event, frozen=True, kw_only=True, tag="loans.payment_recorded.v1"):
+class PaymentRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.payment_recorded.v1"):
+    """`due_first`: it paid all that was due on its day before what was billed for a later one."""
+
     payment: PaymentId
     reference: str  # the bank's; each counts once
     currency: str
@@ -229,9 +202,10 @@ class PaymentRecorded(_Event, frozen=True, kw_only=True, tag="loans.payment_reco
     prepays: Prepays
     change: BookChange
     after: Figures
+    due_first: bool = False
 
 
-class DeliveryCredited(_Event, frozen=True, kw_only=True, tag="loans.delivery_credited.v1"):
+class DeliveryCredited(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.delivery_credited.v1"):
     """A repayment in kind: goods that were taken into stock, at the agreed basis."""
 
     payment: PaymentId
@@ -243,9 +217,10 @@ class DeliveryCredited(_Event, frozen=True, kw_only=True, tag="loans.delivery_cr
     prepays: Prepays
     change: BookChange
     after: Figures
+    due_first: bool = False
 
 
-class PaymentReversed(_Event, frozen=True, kw_only=True, tag="loans.payment_reversed.v1"):
+class PaymentReversed(LoanFact, frozen=True, kw_only=True, tag="loans.payment_reversed.v1"):
     """It never counted: what came after it stands as if it had not been."""
 
     payment: PaymentId
@@ -256,7 +231,7 @@ class PaymentReversed(_Event, frozen=True, kw_only=True, tag="loans.payment_reve
     after: Figures
 
 
-class RateReset(_Event, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
+class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
     """From a day on. Of several for one day the last one told counts."""
 
     reset: int  # how many there were before it
@@ -268,7 +243,7 @@ class RateReset(_Event, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
     after: Figures
 
 
-class FeeCharged(_Event, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
+class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
     fee: str  # "fee_01j..."
     text: str
     currency: str
@@ -278,7 +253,7 @@ class FeeCharged(_Event, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
     after: Figures
 
 
-class PeriodClosed(_Event, frozen=True, kw_only=True, tag="loans.period_closed.v1"):
+class PeriodClosed(LoanFact, frozen=True, kw_only=True, tag="loans.period_closed.v1"):
     """A due date has come: the period's interest is billed. Or what was billed is put right, since a commitment ended before that."""
 
     due: date
@@ -287,7 +262,7 @@ class PeriodClosed(_Event, frozen=True, kw_only=True, tag="loans.period_closed.v
     after: Figures
 
 
-class ArrearsChanged(_Event, frozen=True, kw_only=True, tag="loans.arrears_changed.v1"):
+class ArrearsChanged(LoanFact, frozen=True, kw_only=True, tag="loans.arrears_changed.v1"):
     """`bucket`: days past due, as "current", "1-30", "31-60", "61-90", "over 90"."""
 
     bucket: str
@@ -295,7 +270,7 @@ class ArrearsChanged(_Event, frozen=True, kw_only=True, tag="loans.arrears_chang
     overdue_since: date | None
 
 
-class RatioReported(_Event, frozen=True, kw_only=True, tag="loans.ratio_reported.v1"):
+class RatioReported(LoanFact, frozen=True, kw_only=True, tag="loans.ratio_reported.v1"):
     """A covenant's figure, as reported for the period that ended on `for_on`."""
 
     kind: CovenantKind
@@ -306,7 +281,7 @@ class RatioReported(_Event, frozen=True, kw_only=True, tag="loans.ratio_reported
     standing: Literal["kept", "breached", "cured", "waived"]
 
 
-class Regraded(_Event, frozen=True, kw_only=True, tag="loans.regraded.v1"):
+class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v1"):
     """The grade, the stage of expected loss, and what the lender provides for it."""
 
     grade: Grade
@@ -317,12 +292,7 @@ class Regraded(_Event, frozen=True, kw_only=True, tag="loans.regraded.v1"):
     reason: str
 
 
-class LoanDefaulted(_Event, frozen=True, kw_only=True, tag="loans.loan_defaulted.v1"):
-    on: date
-    reason: str
-
-
-class RecoveryRecorded(_Event, frozen=True, kw_only=True, tag="loans.recovery_recorded.v1"):
+class RecoveryRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.recovery_recorded.v1"):
     """Money that came of a loan in default: it goes to what is owed, and then to what was written off."""
 
     payment: PaymentId
@@ -332,13 +302,14 @@ class RecoveryRecorded(_Event, frozen=True, kw_only=True, tag="loans.recovery_re
     received_on: date
     change: BookChange
     after: Figures
+    due_first: bool = False
 
 
-class LoanRepaid(_Event, frozen=True, kw_only=True, tag="loans.loan_repaid.v1"):
+class LoanRepaid(LoanFact, frozen=True, kw_only=True, tag="loans.loan_repaid.v1"):
     on: date
 
 
-class LoanClosed(_Event, frozen=True, kw_only=True, tag="loans.loan_closed.v1"):
+class LoanClosed(LoanFact, frozen=True, kw_only=True, tag="loans.loan_closed.v1"):
     facility: FacilityId
     reason: str
 
@@ -371,6 +342,11 @@ LoanEvent = (
     | RatioReported
     | Regraded
     | LoanDefaulted
+    | AccelerationNotified
+    | LoanAccelerated
+    | DefaultCured
+    | CrossDefaultNoted
+    | ShortfallClaimed
     | RecoveryRecorded
     | LoanRepaid
     | LoanClosed

@@ -22,6 +22,7 @@ type SecurityKind = Literal["none", "cash_deposit", "letter_of_credit", "guarant
 type CustodyModel = Literal["identity_preserved", "segregated", "mass_balance", "book_and_claim"]
 type Assayer = Literal["independent", "umpire"]  # the borrower's own comes with the return
 type ClosingCause = Literal["returned", "cash_settled", "replaced", "never_drawn"]
+type MaterialDefaultCause = Literal["overdue", "margin_call"]
 type Basis = Literal["mean", "umpire", "borrower", "independent"]  # whose content a return is settled at
 
 
@@ -44,13 +45,15 @@ class Premium(msgspec.Struct, frozen=True, kw_only=True):
     step_days: int
 
 
-class Security(msgspec.Struct, frozen=True, kw_only=True):
-    """What secures the return. It counts at its value less the haircut, and must cover the value of what is owed."""
+class Security(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What secures the return. It counts at its value less the haircut, and must cover the value of what is owed. `call_days`: a call is
+    met within so many days, or the loan is in default; None: a call has no day."""
 
     kind: SecurityKind
     value_minor: Minor
     haircut: str  # a share of the value, "1/5"
     required_cover: str  # of the value of what is owed, "1.10"
+    call_days: Annotated[int, msgspec.Meta(ge=0, le=366)] | None = None
 
 
 class MaterialTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,7 +287,7 @@ class MaterialOverdue(_Event, frozen=True, kw_only=True, tag="loans.material_ove
     pending_g: Grams  # of it, by returns that wait to be settled
 
 
-class SecurityMarked(_Event, frozen=True, kw_only=True, tag="loans.security_marked.v1"):
+class SecurityMarked(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.security_marked.v1"):
     """The security held against the value of what is owed, at a price."""
 
     currency: str
@@ -297,6 +300,7 @@ class SecurityMarked(_Event, frozen=True, kw_only=True, tag="loans.security_mark
     value_minor: Minor  # of the security, before the haircut
     counted_minor: Minor  # after it
     call_minor: Minor  # what must be topped up, counted after the haircut; 0: it is enough
+    call_due_on: date | None = None  # the last day to top it up
 
 
 class SecurityToppedUp(_Event, frozen=True, kw_only=True, tag="loans.security_topped_up.v1"):
@@ -322,11 +326,16 @@ class MaterialCashSettled(_Event, frozen=True, kw_only=True, tag="loans.material
     change: ContainedChange
 
 
-class MaterialDefaulted(_Event, frozen=True, kw_only=True, tag="loans.material_defaulted.v1"):
+class MaterialDefaulted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.material_defaulted.v1"):
     element: str
     owed_g: Grams
     on: date
     reason: str
+    cause: MaterialDefaultCause = "overdue"
+
+
+class MaterialDefaultCured(_Event, frozen=True, kw_only=True, tag="loans.material_default_cured.v1"):
+    """The call that was not met in time is met, and nothing was bought by then."""
 
 
 class MaterialReplaced(_Event, frozen=True, kw_only=True, tag="loans.material_replaced.v1"):
@@ -375,6 +384,7 @@ MaterialEvent = (
     | SecurityToppedUp
     | MaterialCashSettled
     | MaterialDefaulted
+    | MaterialDefaultCured
     | MaterialReplaced
     | MaterialLoanClosed
 )

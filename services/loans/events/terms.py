@@ -1,7 +1,7 @@
 """What a loan is: its terms, as they are proposed and approved, and what a second person may sign to change them."""
 
 from datetime import date
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
 import msgspec
 
@@ -15,9 +15,11 @@ type Ranking = Literal["senior", "subordinated", "mezzanine"]
 type Grade = Literal["AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D"]
 type Stage = Literal[1, 2, 3]  # of expected loss, as IFRS 9 (AASB 9) section 5.5 stages it
 type Category = Literal["A", "B", "C"]  # environmental and social, as the Equator Principles class projects
-type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
+type DayCount = Literal["30/360", "30E/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
 type Every = Literal["1w", "2w", "1m", "2m", "3m", "4m", "6m", "1y"]
+type BusinessDays = Literal["none", "following", "modified_following"]
 type Kind = Literal["equal", "equal_principal", "bullet", "balloon", "step"]
+type Days = Annotated[int, msgspec.Meta(ge=0, le=3660)]
 type CovenantKind = Literal["dscr", "llcr"]
 
 
@@ -30,7 +32,9 @@ class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
     every: Every
     periods: int
     day_count: DayCount
-    calendar: str = "none"  # by which a due date that is no business day moves to the next one
+    calendar: str = "none"  # of the business days that due dates move to
+    business_days: BusinessDays | msgspec.UnsetType = msgspec.UNSET  # how they move; unset: to the following one
+    adjust_accrual: bool | msgspec.UnsetType = msgspec.UNSET  # whether interest runs between moved days; unset: between the unmoved
     due: tuple[date, ...] = ()  # where it moves them to, as its holidays were known then; (): the periods' ends
     interest_only_periods: int = 0
     capitalised_periods: int = 0
@@ -63,7 +67,7 @@ class Covenant(msgspec.Struct, frozen=True, kw_only=True):
     minimum: str  # "1.30"
 
 
-class LoanTerms(msgspec.Struct, frozen=True, kw_only=True):
+class LoanTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is proposed and approved, in full. The SHA-256 of its document is what the approver signs."""
 
     facility: FacilityId
@@ -93,6 +97,10 @@ class LoanTerms(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     kyc: str  # the reference of the check that cleared the borrower
     category: Category
+    acceleration_notice_days: Days | None = (
+        None  # between the declaration of a default and the day on which all may fall due; None: it never does
+    )
+    cross_default: bool = False  # whether a default may be declared since another loan of the borrower is in default
 
 
 # Acts: what a second person must sign
@@ -127,4 +135,26 @@ class WaiveCovenant(msgspec.Struct, frozen=True, kw_only=True, tag="waive_covena
     until: date
 
 
-type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant
+class Accelerate(msgspec.Struct, frozen=True, kw_only=True, tag="accelerate"):
+    """Notice that all of a loan in default falls due on a day, unless it is cured before."""
+
+    on: date
+
+
+class Reinstate(msgspec.Struct, frozen=True, kw_only=True, tag="reinstate"):
+    """The parties take a default back: the loan is owed by its schedule, as if it had never fallen due at once."""
+
+
+class EndEnforcement(msgspec.Struct, frozen=True, kw_only=True, tag="end_enforcement"):
+    """What security there was is realised: what is still owed is a claim."""
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True, tag="refund"):
+    """What was paid beyond all that was owed goes back to the borrower."""
+
+    amount_minor: Minor
+    reference: str  # the bank's
+    on: date
+
+
+type Amendment = AmendCondition | WaiveCondition | Restructure | WriteOff | WaiveCovenant | Accelerate | Reinstate | EndEnforcement | Refund

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_args
 
 from services.loans.events.authority import AuthorityCited
+from services.loans.events.controls import ControlEvent
 from services.loans.events.equity import EquityEvent
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
-from services.loans.projections.authority import project_citation
+from services.loans.projections.authority import project_citation, project_proposal
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
 from services.loans.projections.loan import project_loans
@@ -19,6 +20,7 @@ from services.loans.projections.offtake import project_offtake
 from services.loans.projections.project import project_project
 from shared.journal.connection import Connection, Project
 from shared.journal.record import Fact
+from shared.terms.countersigning_tables import with_proposals
 
 type _ProjectOne = Callable[[Connection, Fact], Awaitable[None]]
 
@@ -39,13 +41,17 @@ _PARTS: tuple[tuple[tuple[Any, ...], Project], ...] = (
     (get_args(MaterialEvent), _each(project_material)),
     ((*get_args(OfftakeEvent), *get_args(DeliveryEvent)), _each(project_offtake)),
     ((AuthorityCited,), _each(project_citation)),
+    (get_args(ControlEvent), _each(project_proposal)),
 )
 
 
-async def project(connection: Connection, facts: Sequence[Fact]) -> None:
+async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
     for kinds, project_part in _PARTS:  # no two write the same table, but that what was cited is a step of its loan
         if own := [fact for fact in facts if isinstance(fact.event, kinds)]:
             await project_part(connection, own)
+
+
+project = with_proposals(_project)
 
 
 async def take_products(connection: Connection, facts: Sequence[Fact]) -> None:

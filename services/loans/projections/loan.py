@@ -7,6 +7,14 @@ from typing import Any, assert_never
 import msgspec
 
 from services.loans.domain.loan.books import owed_minor
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    CrossDefaultNoted,
+    DefaultCured,
+    LoanAccelerated,
+    LoanDefaulted,
+    ShortfallClaimed,
+)
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -26,7 +34,6 @@ from services.loans.events.loan import (
     LoanApproved,
     LoanClosed,
     LoanCommitted,
-    LoanDefaulted,
     LoanEvent,
     LoanImported,
     LoanProposed,
@@ -65,7 +72,17 @@ _LOAN = """
     INSERT INTO loans (loan, status, facility, borrower, project, currency, commitment_minor, undrawn_minor, terms, document, proposed_by,
                        reference, principal_minor, overdue_minor, bucket, grade, stage, provision_minor, seen, seen_subsequents, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 'current', $13, $14, 0, '[]', '[]', $15)"""
-_DAYS = ("paid_on", "received_on", "due_on", "from_on", "as_of", "for_on", "due", "on")  # what an event calls the day that it counts for
+_DAYS = (
+    "paid_on",
+    "received_on",
+    "due_on",
+    "from_on",
+    "as_of",
+    "for_on",
+    "due",
+    "on",
+    "falls_due_on",
+)  # what an event calls the day that it counts for
 
 
 async def project_loans(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -176,13 +193,15 @@ async def _project_one(connection: Connection, fact: Fact, event: LoanEvent) -> 
                 event.stage,
                 event.provision_minor,
             )
-        case LoanDefaulted():
-            await _set_status(connection, event.loan, "defaulted", event.reason)
+        case LoanDefaulted() | DefaultCured() | ShortfallClaimed():
+            await _project_default(connection, event)
         case LoanRepaid():
             await _set_status(connection, event.loan, "repaid", None)
         case LoanClosed():
             await _set_status(connection, event.loan, "closed", event.reason)
         case PaymentRecorded() | DeliveryCredited() | RecoveryRecorded() | RateReset() | FeeCharged() | PeriodClosed() | SubsequentMissed():
+            pass
+        case AccelerationNotified() | LoanAccelerated() | CrossDefaultNoted():
             pass
         case _:
             assert_never(event)
@@ -214,6 +233,16 @@ async def _insert(
 
 async def _set_status(connection: Connection, loan: str, status: str, reason: str | None) -> None:
     await connection.execute("UPDATE loans SET status = $2, reason = $3 WHERE loan = $1", loan, status, reason)
+
+
+async def _project_default(connection: Connection, event: LoanDefaulted | DefaultCured | ShortfallClaimed) -> None:
+    match event:
+        case LoanDefaulted():
+            await _set_status(connection, event.loan, "defaulted", event.reason)
+        case DefaultCured():
+            await _set_status(connection, event.loan, "committed", None)
+        case ShortfallClaimed():
+            await _set_status(connection, event.loan, "claim", f"{event.claim_minor} minor units are still owed")
 
 
 async def _project_act(connection: Connection, event: ActProposed | ActApproved | ActWithdrawn) -> None:

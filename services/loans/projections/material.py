@@ -10,6 +10,7 @@ from services.loans.events.material import (
     DrawingEnded,
     MaterialCashSettled,
     MaterialCommitmentRefused,
+    MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
     MaterialLent,
@@ -107,6 +108,8 @@ def _changed(event: MaterialEvent) -> tuple[_Columns, _Columns]:
             return {"security_minor": event.value_minor, "call_minor": event.call_minor}, {}
         case MaterialDefaulted():
             return {"defaulted": True}, {}
+        case MaterialDefaultCured():
+            return {"defaulted": False}, {}
         case MaterialCashSettled():
             return {}, {"out_g": -event.principal_g, "premium_g": event.premium_g}
         case MaterialReplaced():

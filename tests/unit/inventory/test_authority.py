@@ -44,7 +44,7 @@ def test_a_hold_is_lifted_under_an_authority_and_its_timer_is_forgotten():
     assert isinstance(lifted, HoldLifted)
     assert isinstance(cited, AuthorityCited)
     assert (lifted.authority, cited.matter) == (INSTRUMENT, "hld_1")
-    assert timers(lifted) == [CancelTimer("hold/hld_1")]
+    assert timers(lifted) == [CancelTimer("hold/hld_1"), CancelTimer("unconfirmed/hld_1")]
 
 
 @pytest.mark.parametrize(

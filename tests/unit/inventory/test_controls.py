@@ -1,6 +1,6 @@
 """No one person moves a stockpile's value: what an outsider did alone is refused, and done once another has signed it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.inventory.domain.controls import CONTROLS, EVENTS
+from services.inventory.domain.deliveries import PostponeDelivery
 from services.inventory.domain.dispatch import WeighDraw
 from services.inventory.domain.lots import AdjustStock, RecordAssay
-from services.inventory.domain.products import SetProtectedStock
+from services.inventory.domain.products import SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.state import Stockpile, held_g
 from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import (
@@ -19,12 +20,14 @@ from services.inventory.events import (
     CommandLapsed,
     CommandProposed,
     CommandWithdrawn,
+    DeliveryPostponed,
     DrawId,
     DrawWeighed,
     LotId,
     LotTakenIn,
     ProductRegistered,
     ProtectedStockSet,
+    RightId,
     StockAdjusted,
 )
 from shared.journal.decider import Refused
@@ -43,10 +46,11 @@ from shared.terms.countersigning import (
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, by_two, propose
 from tests.stories.given import Given
 from tests.stories.powers import may
-from tests.stories.stockpile import FAILED, PASSED, TODAY, UNIT_G, a_round, award, draw, lot, register
+from tests.stories.stockpile import FAILED, PASSED, TODAY, UNIT_G, a_round, award, draw, lot, register, right
 
 CONTROLLED = countersigned(DECIDER, CONTROLS, EVENTS)
 LOSS = AdjustStock(lot=LotId("lot_1"), change_units=-5, cause="loss", reason="cannot be found")
+HASTE = SetReceiptGrade(grade="signed", reason="the ship waits")
 MORE = msgspec.structs.replace(LOSS, change_units=6, cause="stock_take")
 
 
@@ -63,7 +67,7 @@ def test_every_command_of_a_stockpile_has_a_control():
     assert without_control(DECIDER, CONTROLS) == []
 
 
-@pytest.mark.parametrize("command", [LOSS, MORE, lot("lot_2"), RecordAssay(lot=LotId("lot_1"), assay=FAILED)])
+@pytest.mark.parametrize("command", [LOSS, MORE, HASTE, lot("lot_2"), RecordAssay(lot=LotId("lot_1"), assay=FAILED)])
 def test_what_one_person_did_alone_is_refused_and_done_once_another_has_signed_it(command):
     store = a_store()
     refused = store.when(command).refused(ControlReason.NEEDED)
@@ -150,6 +154,17 @@ def test_protected_stock_is_raised_by_one_and_lowered_by_two():
     raised = a_store().when(level(UNIT_G)).then(ProtectedStockSet)
     raised.when(level(0)).refused(ControlReason.NEEDED)
     raised.given(propose(level(0), TODAY)).when(approve(TODAY)).then(CommandApproved, ProtectedStockSet, AuthorityCited)
+
+
+def test_a_delivery_is_postponed_by_two_and_by_nobody_with_an_interest_in_whom_it_is_owed_to():
+    window = date(2026, 12, 31)
+    later = PostponeDelivery(right=RightId("rgt_1"), window_to=window, cause="force_majeure", evidence="notice", on=TODAY)
+    owed = a_store(*by_two(CONTROLS, right(), TODAY), a_round(award("a", "JP", 12)), draw(units=12))
+    owed.when(later).refused(ControlReason.NEEDED)
+    waits = owed.given(propose(later, TODAY))
+    waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, conflicts=frozenset({"partner/jp"})))).refused(Fault.CONFLICT)
+    waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, limit_g=2 * UNIT_G - 1))).refused(Fault.OVER_LIMIT)
+    waits.when(approve(TODAY)).then(CommandApproved, DeliveryPostponed, AuthorityCited)
 
 
 def test_a_lot_that_is_signed_the_day_after_counts_from_that_day():

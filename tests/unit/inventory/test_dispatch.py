@@ -2,14 +2,16 @@
 
 from datetime import date, timedelta
 
-from services.inventory.domain.dispatch import DeliverDraw, ReturnDraw
+from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
 from services.inventory.domain.lots import RecordAssay
+from services.inventory.domain.products import SetReceiptGrade
 from services.inventory.domain.reasons import Reason
 from services.inventory.domain.state import held_g, in_stock_g
 from services.inventory.domain.stockpile import DECIDER, timers
 from services.inventory.events import (
     AwardForwarded,
+    DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
     DrawId,
@@ -34,6 +36,7 @@ from tests.stories.stockpile import (
     RECEIPT,
     TODAY,
     UNIT_G,
+    WITNESSED,
     a_round,
     a_stockpile,
     award,
@@ -222,7 +225,7 @@ def test_a_hold_is_put_on_and_lifted():
     story = story.when(hold("product"))
     [put_on] = story.events
     assert isinstance(put_on, HoldPutOn)
-    assert timers(put_on) == ()
+    assert timers(put_on) == []
     story = story.when(LIFT)
     lifted, _ = story.events
     assert isinstance(lifted, HoldLifted)
@@ -257,7 +260,7 @@ def test_an_expired_hold_is_lifted_by_its_timer_once():
 
 def test_a_hold_that_is_lifted_early_forgets_its_timer():
     lifted, _ = drawn(hold("product", expires_on=LAST_DAY)).when(LIFT).events
-    assert timers(lifted) == [CancelTimer("hold/hld_1")]
+    assert timers(lifted) == [CancelTimer("hold/hld_1"), CancelTimer("unconfirmed/hld_1")]
 
 
 def test_holds_that_cannot_be_are_refused():
@@ -272,3 +275,38 @@ def test_holds_that_cannot_be_are_refused():
 
 def test_lifting_an_unknown_hold_is_refused():
     drawn().when(LIFT).refused(Reason.HOLD_NOT_FOUND)
+
+
+def corrects(**changes):
+    told = {"draw": DrawId("drw_1"), "carrier": "Linfox Pty Ltd", "reference": "seal 4711", "reason": "misspelt", "by": "sub_depot"}
+    return CorrectDispatch(**(told | changes))
+
+
+def test_one_person_corrects_how_the_carrier_is_written_with_a_reason_and_nothing_moves():
+    story = drawn(weigh(), dispatch())
+    before = story.state
+    [event] = story.when(corrects()).events
+    assert isinstance(event, DispatchCorrected)
+    assert (event.carrier, event.reference, event.reason, event.corrected_by) == ("Linfox Pty Ltd", "seal 4711", "misspelt", "sub_depot")
+    assert story.when(corrects()).state == before
+    deliver = DeliverDraw(draw=DrawId("drw_1"), partner="JP", delivered_on=TODAY, received_by="goods-in", evidence="CMR 4711", on=TODAY)
+    [delivered] = story.given(corrects()).when(deliver).events
+    assert delivered.carrier == "Linfox"  # whose account holds the goods
+
+
+def test_a_correction_corrects_something_of_goods_that_are_under_way():
+    drawn(weigh()).when(corrects()).refused(Reason.NOT_DISPATCHED)
+    drawn(weigh(), dispatch()).when(corrects(carrier=None, reference=None)).refused(Reason.CORRECTS_NOTHING)
+
+
+def test_goods_that_need_a_witnessed_receipt_wait_for_it_until_another_grade_is_set():
+    story = drawn(weigh(), SetReceiptGrade(grade="witnessed", reason="of what neighbours watch"))
+    story.when(dispatch()).refused(Reason.RECEIPT_UNWITNESSED)
+    story.when(dispatch(gates=(WITNESSED, NAMED, CLEARED))).refused(Reason.RECEIPT_MISSING)
+    [sent, _] = story.when(dispatch(gates=(*GATES, WITNESSED))).events
+    assert WITNESSED in sent.gates
+    story.given(SetReceiptGrade(grade="signed", reason="all is calm"), dispatch())
+
+
+def test_a_grade_is_set_of_a_product_that_there_is():
+    Given(DECIDER).when(SetReceiptGrade(grade="witnessed", reason="early")).refused(Reason.PRODUCT_NOT_FOUND)

@@ -16,13 +16,14 @@ from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from services.allocation.events import PartnerCode, PartnerRegistered
+from services.inventory.domain.products import SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.state import in_stock_g, reserved_g
 from services.inventory.events import ReleaseId
 from services.inventory.projections import project
 from services.inventory.projections.consignees import take_allocation
 from services.inventory.projections.dispatch import take_checkpoints
 from services.inventory.tables import metadata
-from services.ledger.events import CheckpointSigned
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from services.ledger.signers import create_key_file
 from shared.engines.engines import Engines
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
@@ -145,7 +146,9 @@ async def test_a_loan_is_known_whoever_tells_of_it_first(tables: Tables, order: 
             assert row["gate"]["evidence"] == "loans/0/9"
 
 
-async def test_the_last_checkpoint_says_how_far_the_journal_is_covered(tables: Tables, tmp_path):
+async def test_the_last_checkpoint_says_how_far_the_journal_is_covered_and_the_last_witnessed_one_how_far_others_vouch(
+    tables: Tables, tmp_path
+):
     signer = create_key_file(tmp_path / "log.pem")
     async with tables.schema("inventory_covered") as connection:
         signed = []
@@ -154,9 +157,23 @@ async def test_the_last_checkpoint_says_how_far_the_journal_is_covered(tables: T
             covers = {"inventory/2": position, "allocation/2": 3}
             signed.append(fact(CheckpointSigned(size=size, root="00" * 32, note=note, covers=covers), size, "ledger"))
         await take_checkpoints(connection, signed[:1])
-        await take_checkpoints(connection, signed)
+        witnessed = fact(CheckpointWitnessed(size=10, root="00" * 32, note="cosigned", covers={"inventory/2": 7}), 21, "ledger")
+        await take_checkpoints(connection, [*signed, witnessed])
         rows = [tuple(row) for row in await connection.fetch("SELECT shard, position, log, log_size FROM covered")]
         assert rows == [(2, 9, "reserve.example/log", 20)]
+        rows = [tuple(row) for row in await connection.fetch("SELECT shard, position, note, log_size FROM witnessed")]
+        assert rows == [(2, 7, "cosigned", 10)]
+
+
+async def test_the_last_grade_that_was_set_is_a_products_in_one_batch_and_in_several(tables: Tables):
+    story = [register(), SetReceiptGrade(grade="witnessed", reason="a"), SetProtectedStock(mass_g=UNIT_G, authority="x", reason="y")]
+    for number, size in enumerate((1, 3)):
+        async with tables.schema(f"inventory_grades_{number}") as connection:
+            facts, _ = facts_of(story)
+            for batch in batched(facts, size, strict=False):
+                await project(connection, batch)
+            [row] = await connection.fetch("SELECT receipt_grade, protected_g, version FROM products")
+            assert tuple(row) == ("witnessed", UNIT_G, 3)
 
 
 async def test_allocations_partners_are_known_once(tables: Tables):

@@ -272,6 +272,9 @@ def test_every_event_of_a_stockpile_is_told_here():
             "CommandApproved",
             "CommandWithdrawn",
             "CommandLapsed",
+            "HoldConfirmed",
+            "DispatchCorrected",
+            "ReceiptGradeSet",
         ),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

@@ -73,7 +73,9 @@ def test_what_is_owned_is_in_somebodys_custody(story):
 @settings(max_examples=40, deadline=None)
 def test_only_a_release_left_short_by_an_assay_overdraws_an_account(story):
     books: dict[Key, Balance] = {}
+    before_g = 0
     for _, _, events, state in histories(story):
         overdrafts = [overdraft for event in events for overdraft in post(books, postings(event))]
         assert {overdraft.key.account for overdraft in overdrafts} <= {"reserve/available"}
-        assert not overdrafts or short_g(state) > 0
+        assert not overdrafts or max(before_g, short_g(state)) > 0  # a right may make good in the same draw what the assay took
+        before_g = short_g(state)

@@ -8,6 +8,7 @@ from pathlib import Path
 import aics_tlog
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,9 +18,11 @@ from services.ledger.tile_writer import TileWriter
 from services.ledger.tiles import TileStore
 from services.ledger.tlog_proof import ProofMalformed, TlogProof, parse_tlog_proof
 from shared.journal.record import Record, event_hash, hashed_bytes
-from shared.proofs.checkpoint import Checkpoint, sign_checkpoint
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.cosignature import Cosigner
 from shared.proofs.merkle import hash_leaf, inclusion_proof
-from shared.proofs.signed_note import VerifierKey, verifier_key
+from shared.proofs.policy import WitnessPolicy, parse_policy
+from shared.proofs.signed_note import Note, VerifierKey, verifier_key
 
 ORIGIN = "reserve.example/ledger"
 SIZE = 300
@@ -72,9 +75,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
     return Log(tmp_path_factory.mktemp("log"))
 
 
-def refused(text: str | bytes, keys: list[VerifierKey], grade: Grade = Grade.SIGNED) -> Fault:
+def refused(text: str | bytes, keys: list[VerifierKey], *policies: WitnessPolicy) -> Fault:
     with pytest.raises(ReceiptInvalid) as caught:
-        verify_receipt(text, keys, grade)
+        verify_receipt(text, keys, *policies)
     return caught.value.code
 
 
@@ -187,8 +190,20 @@ def test_a_forged_tree_with_its_own_checkpoint_needs_the_logs_key(log: Log, tmp_
     assert refused(forged, log.keys) is Fault.KEY_UNKNOWN
 
 
-def test_a_signed_receipt_never_passes_for_a_witnessed_one(log: Log) -> None:
-    assert refused(log.receipt(5), log.keys, Grade.WITNESSED) is Fault.GRADE_NOT_MET
+def test_a_receipt_is_witnessed_once_enough_of_the_pinned_witnesses_have_cosigned_its_checkpoint(log: Log) -> None:
+    tokyo, geneva, stranger = (Cosigner(f"witness.example/{name}", Ed25519PrivateKey.generate()) for name in ("tokyo", "geneva", "nobody"))
+    policy = parse_policy(f"witness tokyo {tokyo.key}\nwitness geneva {geneva.key}\ngroup both all tokyo geneva\nquorum both\n")
+    checkpoint = Checkpoint(ORIGIN, log.head)
+
+    def cosigned(*said: tuple[Cosigner, int]) -> str:
+        return log.receipt(5) + Note("", tuple(each.cosign(checkpoint, time) for each, time in said)).signature_lines
+
+    witnessed = verify_receipt(cosigned((tokyo, 1_790_000_000), (geneva, 1_790_000_007)), log.keys, policy)
+    assert (witnessed.grade, witnessed.witnessed and witnessed.witnessed.at) == (Grade.WITNESSED, 1_790_000_007)
+    assert refused(log.receipt(5), log.keys, policy) is Fault.GRADE_NOT_MET
+    assert refused(cosigned((tokyo, 1_790_000_000), (stranger, 1_790_000_000)), log.keys, policy) is Fault.GRADE_NOT_MET
+    elsewhere = Note("", (tokyo.cosign(Checkpoint(ORIGIN, TreeHead(5, bytes(32))), 1),)).signature_lines
+    assert refused(cosigned((geneva, 1_790_000_000)) + elsewhere, log.keys, policy) is Fault.SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize(

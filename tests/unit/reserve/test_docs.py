@@ -47,7 +47,7 @@ def test_a_test_that_is_named_is_there() -> None:
 
 def test_a_route_that_is_named_is_served() -> None:
     served = {_any_id(route) for path in (ROOT / "docs/api").glob("*.openapi.json") for route in json.loads(path.read_text())["paths"]}
-    named = [(name, found[1]) for name, span in _spans() if (found := re.match(r"(?:(?:GET|POST) )?(?:/[a-z]+)?(/v1/\S+)", span))]
+    named = [(name, found[1]) for name, span in _spans() if (found := re.match(r"(?:(?:GET|POST) )?(?:/[a-z]+)?(/v1/[^\s?]+)", span))]
     assert [(name, route) for name, route in named if _any_id(route) not in served] == []
 
 

@@ -1,6 +1,6 @@
 """Authority: who may do what, within which limits, and under whose power."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from shared.terms.authority import (
     Kind,
     Link,
     Uncovered,
+    Use,
     chain_of,
     cite,
     fault_of,
@@ -97,13 +98,55 @@ def test_its_first_and_last_days_count_and_the_day_it_ends_does_not():
     assert fault((a_delegation(ended_on=date(2026, 1, 7)), STATUTE)) is None
 
 
-def test_limits_are_of_one_act_in_grams_and_in_one_currency():
+def test_a_limit_that_says_no_days_is_of_one_act_in_grams_and_in_one_currency():
     assert fault(mass_g=101) == Fault.OVER_LIMIT
+    assert fault((a_delegation(uses=(Use(name="rnd_1", on=TODAY, mass_g=100),)), STATUTE)) is None
     assert fault(mass_g=None) is None
     chain = (a_delegation(limit_g=None, limit_minor=500, currency="AUD"), STATUTE)
     assert fault(chain, amount_minor=500, currency="AUD") is None
     assert fault(chain, amount_minor=501, currency="AUD") == Fault.OVER_LIMIT
     assert fault(chain, amount_minor=1, currency="USD") == Fault.OVER_LIMIT
+
+
+def used(mass_g: int, days_ago: int = 1, name: str = "rnd_1", **changes: Any) -> Use:
+    return Use(name=name, on=TODAY - timedelta(days=days_ago), mass_g=mass_g, **changes)
+
+
+def test_what_is_split_is_summed_over_the_days_of_the_limit():
+    def limited(*uses: Use, **changes: Any) -> Chain:
+        return a_delegation(window_days=30, uses=uses, **changes), STATUTE
+
+    assert fault(limited(used(40)), mass_g=60) is None
+    assert fault(limited(used(40)), mass_g=61) == Fault.OVER_LIMIT
+    assert fault(limited(used(40), used(1, name="rnd_2")), mass_g=60) == Fault.OVER_LIMIT
+    assert fault(limited(used(40, days_ago=29)), mass_g=61) == Fault.OVER_LIMIT
+    assert fault(limited(used(40, days_ago=30)), mass_g=100) is None
+    assert fault(limited(used(100)), mass_g=None) is None
+    money: dict[str, Any] = {"limit_minor": 500, "currency": "AUD"}
+    spent = Use(name="x", on=TODAY, amount_minor=400, currency="AUD")
+    assert fault(limited(spent, **money), amount_minor=100, currency="AUD") is None
+    assert fault(limited(spent, **money), amount_minor=101, currency="AUD") == Fault.OVER_LIMIT
+
+
+def test_the_same_thing_counts_once_however_often_it_is_approved():
+    chain = a_delegation(window_days=30, uses=(used(100),)), STATUTE
+    assert fault(chain, name="rnd_1") is None
+    assert fault(chain, name="rnd_2") == Fault.OVER_LIMIT
+    assert fault(chain) == Fault.OVER_LIMIT
+
+
+def test_what_is_done_under_a_lower_authority_counts_for_those_above_it():
+    above = replace(STATUTE, limit_g=150, window_days=30, uses=(used(100),))
+    assert fault((a_delegation(window_days=30), above), mass_g=50) is None
+    assert fault((a_delegation(window_days=30), above), mass_g=51) == Fault.OVER_LIMIT
+
+
+def test_who_is_over_a_limit_is_told_the_sum_and_what_is_left_until_when():
+    chain = a_delegation(window_days=30, uses=(used(40, days_ago=9), used(30))), STATUTE
+    found = narrowest([chain], an_exercise(mass_g=31), "ins_del")
+    assert isinstance(found, Uncovered)
+    assert found.detail.endswith("101 g in 30 days, 70 of them before, and ins_del is limited to 100")
+    assert found.accepted.startswith("up to 30 g until 2026-01-27, or ")
 
 
 def test_a_delegation_stands_under_what_may_be_delegated_and_every_chain_has_a_root():

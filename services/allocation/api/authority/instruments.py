@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.allocation.api.authority.capacity import REGISTER
 from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
 from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
-from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
+from services.allocation.domain.authority.instrument import WINDOW_DAYS, EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Power
 from services.allocation.tables.authority import CitationRow, InstrumentRow
@@ -39,14 +39,15 @@ class InstrumentBody(EndorsedBody):
     holder: SubjectField
     acts: Annotated[list[Power], Field(min_length=1, max_length=len(Power))]
     products: Annotated[list[ProductField], Field(max_length=100)] = Field(default=[], description="none: all")
-    limit_g: PositiveGrams | None = Field(default=None, description="of one act; none: no limit")
+    limit_g: PositiveGrams | None = Field(default=None, description="of what is done in `window_days`; none: no limit")
     limit_minor: Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)] | None = Field(
-        default=None, description="of one act, in minor units of `currency`"
+        default=None, description="of what is done in `window_days`, in minor units of `currency`"
     )
     currency: CurrencyField | None = None
     valid_from: Day
     valid_until: Day = Field(description="the last day")
     may_sub_delegate: StrictBool = False
+    window_days: StrictInt = Field(default=WINDOW_DAYS, description="its limits are of all that is done under it in so many days")
 
 
 class ActingBody(EndorsedBody):
@@ -74,6 +75,7 @@ class InstrumentView(BaseModel):
     limit_g: int | None
     limit_minor: int | None
     currency: str | None
+    window_days: int | None  # none: without a limit, or of an earlier build, whose limits are of one act
     valid_from: date
     valid_until: date
     may_sub_delegate: bool
@@ -118,6 +120,7 @@ def _as_registered(event: InstrumentRegistered) -> InstrumentView:
         valid_from=event.valid_from,
         valid_until=event.valid_until,
         may_sub_delegate=event.may_sub_delegate,
+        window_days=event.window_days,
         ended_on=None,
     )
 
@@ -146,6 +149,7 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
         valid_from=body.valid_from,
         valid_until=body.valid_until,
         may_sub_delegate=body.may_sub_delegate,
+        window_days=body.window_days,
         endorsing=await endorsing_of(reads, post, caller, body, ceremony=first),
     )
     accepted = await post.submit(f"instrument/{instrument}", command)

@@ -1,7 +1,8 @@
-"""Officials' conflicts of interest: declared by themselves or an administrator, withdrawn by an administrator and never by themselves."""
+"""Officials' conflicts of interest: declared by themselves or an administrator. That one is withdrawn an administrator proposes and an
+approver signs, neither of whom has it."""
 
 from datetime import date
-from typing import Annotated, assert_never
+from typing import Annotated, Literal, assert_never
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
@@ -13,6 +14,7 @@ from services.allocation.api.decisions.decisions import FINAL
 from services.allocation.api.fields import READERS, SubjectPath
 from services.allocation.api.lookups import find_round, require_partners, require_products
 from services.allocation.domain.authority.official import DeclareConflict, NamePerson, WithdrawConflict
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.events import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
 from services.allocation.events.authority import ConflictAbout, PersonId, Tainted
 from services.allocation.tables.authority import ConflictRow
@@ -23,6 +25,7 @@ from shared.http.handlers import Page, Paging, Post, Posting, Reading, same_fiel
 from shared.http.problems import Problem
 from shared.terms.authority import interest_in
 from shared.terms.authority_tables import accounts_of
+from shared.terms.countersigning_api import ProposalView, propose
 
 MAX_TAINTED = 100  # rounds: what a person has decided before them is for a review that somebody asks for
 
@@ -47,7 +50,7 @@ class ConflictChange(BaseModel):
     official: str
     about: ConflictAbout
     name: str
-    declared: bool
+    declared: Literal[True]
 
 
 @router.post("/{subject}/conflicts", status_code=201)
@@ -111,15 +114,15 @@ async def _require_known(session: AsyncSession, about: ConflictAbout, name: str)
             assert_never(about)
 
 
-@router.post("/{subject}/conflicts/withdraw")
+@router.post("/{subject}/conflicts/withdraw", status_code=202)
 async def withdraw_conflict(
     subject: SubjectPath, body: ConflictBody, caller: Annotated[Caller, allow("administrator")], post: Posting
-) -> ConflictChange:
+) -> ProposalView:
+    """Signed by an approver, who has no such interest either."""
     command = WithdrawConflict(
         official=SubjectId(subject), about=body.about, name=body.name, reason=body.reason, by=SubjectId(caller.subject)
     )
-    accepted = await post.submit(f"official/{subject}", command)
-    return ConflictChange(official=subject, about=body.about, name=accepted.facts[0].event.name, declared=False)
+    return await propose(post, CONTROLS, f"official/{subject}", command)
 
 
 class PersonBody(Body):

@@ -107,6 +107,7 @@ async def _opening(body: RoundBody, post: Post, reads: Reads) -> OpenRound | Pro
         policy=body.policy,
         policy_version=version,
         quorum=terms.quorum,
+        quorum_days=terms.quorum_days,
         emergency=_emergency(terms) if body.emergency else None,
         release_days=terms.release_days,
         protected_g=terms.protected_g.get(product, 0),

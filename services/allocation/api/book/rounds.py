@@ -76,6 +76,7 @@ class RoundView(BaseModel):
     policy_version: int
     disruption: str | None
     approvals_needed: int  # by what is proposed, or else by the smallest award
+    summed_g: int | None  # what is proposed with what was decided of late: it needs as many approvals as for so much
     quorum: list[QuorumView]
     release_days: int
     opened_on: date
@@ -226,7 +227,7 @@ async def show_round(round: RoundPath, caller: Annotated[Caller, allow(*READERS,
         awards = select(AwardRow).where(AwardRow.round == round, AwardRow.decision == row.decision)
         superseded = await session.get(SupersededRoundRow, round)
         view = RoundView(
-            **row.model_dump(exclude={"file", "approvals_needed", "ratified_by"}),
+            **row.model_dump(exclude={"file", "approvals_needed", "needed", "ratified_by"}),
             approvals_needed=needed_approvals(row),
             superseded_by=None if superseded is None else superseded.by_round,
             approvals=[ApprovalView.of(each) for each in await session.exec(approvals.order_by(col(ApprovalRow.key)))],
@@ -243,7 +244,7 @@ async def _as_seen_by(session: AsyncSession, sight: Sight, view: RoundView) -> R
     requests = await own_requests(session, view.requests, sight)
     own = set(requests)
     awards = [award for award in view.awards if award.request in own]
-    changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None}
+    changes: dict[str, Any] = {"requests": requests, "awards": awards, "supply_g": None, "left_g": None, "summed_g": None}
     changes["open_objections"] = await open_objections(session, requests)
     if view.status is not RoundStatus.CANCELLED:
         changes["reason"] = None  # a decision falls for a reason that may name another partner, or what is another's

@@ -115,6 +115,8 @@ async def approvals_of(session: AsyncSession, row: RoundRow) -> list[CertifiedAp
 
 def needed_approvals(row: RoundRow) -> int:
     """By what is proposed, or else by the smallest award."""
+    if row.needed is not None:
+        return row.needed
     if row.emergency is not None:
         return APPROVALS
     steps = msgspec.convert(row.quorum, tuple[QuorumStep, ...])

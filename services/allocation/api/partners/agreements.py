@@ -1,9 +1,8 @@
-"""Agreements: a partner's standing terms, signed, amended and ended by an operator."""
+"""Agreements: a partner's standing terms. An operator proposes what becomes of one, and another person signs it. One suspends it."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictInt, StringConstraints
 from sqlmodel import select
@@ -11,13 +10,24 @@ from sqlmodel import select
 from services.allocation.api.book.terms import RecentTerms
 from services.allocation.api.fields import READERS, AgreementPath, PartnerField, ProductField, limited_to
 from services.allocation.api.lookups import require_partners, require_products
-from services.allocation.domain.partners.agreement import AmendAgreement, EndAgreement, ResumeAgreement, SignAgreement, SuspendAgreement
-from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms
+from services.allocation.domain.controls import CONTROLS
+from services.allocation.domain.partners.agreement import (
+    AmendAgreement,
+    ConfirmSuspension,
+    EndAgreement,
+    ResumeAgreement,
+    SignAgreement,
+    SuspendAgreement,
+)
+from services.allocation.events import AgreementId, PartnerCode, ProductId, ProductTerms, SubjectId
 from services.allocation.tables.partners import AgreementRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, ReasonBody, Text, WholeGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.http.problems import Problem
+from shared.journal.postgres import read_version
+from shared.terms.acting_api import accounts_of_caller
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/agreements", tags=["agreements"])
 
@@ -69,26 +79,34 @@ class AgreementView(BaseModel):
     valid_until: date
     ended: bool
     suspended: bool
+    suspension_lapses_at: datetime | None = None  # unless a second person confirms it
+    suspended_by: str | None = None  # not for its partner
+    suspension_confirmed_by: str | None = None
 
 
 class AgreementChange(BaseModel):
     agreement: str
     partner: str
     ended: bool
-    suspended: bool = False
+    suspended: bool
 
 
 def _view(row: AgreementRow) -> AgreementView:
     return AgreementView.model_validate(row, from_attributes=True)
 
 
-@router.post("", status_code=201)
+def _as_its_partner_sees(row: AgreementRow) -> AgreementView:
+    return _view(row).model_copy(update={"suspended_by": None, "suspension_confirmed_by": None})
+
+
+@router.post("", status_code=202)
 async def sign_agreement(
     body: AgreementBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> AgreementView:
+) -> ProposalView:
+    """It is in force once another person has signed it, too."""
     async with reads.session() as session:
         await require_partners(session, [body.partner], "/partner")
         await require_products(session, [terms.product for terms in body.products], "/products")
@@ -102,19 +120,17 @@ async def sign_agreement(
         valid_until=body.valid_until,
         on=post.today,
     )
-    accepted = await post.submit(f"agreement/{agreement}", command)
-    post.kernel.part(RecentTerms).forget()
-    return AgreementView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ended": False, "suspended": False})
+    return await propose(post, CONTROLS, f"agreement/{agreement}", command)
 
 
-@router.post("/{agreement}/amend")
+@router.post("/{agreement}/amend", status_code=202)
 async def amend_agreement(
     agreement: AgreementPath,
     body: AmendmentBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> AgreementChange:
+) -> ProposalView:
     async with reads.session() as session:
         await require_products(session, [terms.product for terms in body.products], "/products")
     command = AmendAgreement(
@@ -124,44 +140,58 @@ async def amend_agreement(
         reason=body.reason,
         on=post.today,
     )
-    accepted = await post.submit(f"agreement/{agreement}", command)
-    post.kernel.part(RecentTerms).forget()
-    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False)
+    return await propose(post, CONTROLS, f"agreement/{agreement}", command)
 
 
-@router.post("/{agreement}/end")
+@router.post("/{agreement}/end", status_code=202)
 async def end_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> AgreementChange:
+) -> ProposalView:
     """What is released stays released. What was held since the agreement was suspended is free again: put it on another hold first, if
     it is not to be drawn."""
-    accepted = await post.submit(f"agreement/{agreement}", EndAgreement(reason=body.reason))
-    post.kernel.part(RecentTerms).forget()
-    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=True)
+    return await propose(post, CONTROLS, f"agreement/{agreement}", EndAgreement(reason=body.reason))
 
 
 @router.post("/{agreement}/suspend")
 async def suspend_agreement(
-    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
+    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> AgreementChange:
-    """What is released to the partner of its products is held a moment later, by inventory."""
-    accepted = await post.submit(f"agreement/{agreement}", SuspendAgreement(hold=post.new_id("hld"), reason=body.reason))
+    """By one person at once, for 72 hours: longer, if a second one confirms it. What is released to the partner of its products is held a
+    moment later, by inventory."""
+    command = SuspendAgreement(
+        hold=post.new_id("hld"),
+        reason=body.reason,
+        by=SubjectId(caller.subject),
+        accounts=await accounts_of_caller(reads, caller),
+        at=post.now,
+    )
+    accepted = await post.submit(f"agreement/{agreement}", command)
     post.kernel.part(RecentTerms).forget()
     return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
 
 
-@router.post("/{agreement}/resume")
+@router.post("/{agreement}/suspension/confirm")
+async def confirm_suspension(
+    agreement: AgreementPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+) -> AgreementChange:
+    """By a second person: it does not lapse any more."""
+    command = ConfirmSuspension(by=SubjectId(caller.subject), accounts=await accounts_of_caller(reads, caller))
+    accepted = await post.submit(f"agreement/{agreement}", command)
+    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=True)
+
+
+@router.post("/{agreement}/resume", status_code=202)
 async def resume_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> AgreementChange:
-    accepted = await post.submit(f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
-    post.kernel.part(RecentTerms).forget()
-    return AgreementChange(agreement=agreement, partner=accepted.facts[0].event.partner, ended=False, suspended=False)
+) -> ProposalView:
+    return await propose(post, CONTROLS, f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
 
 
 @router.get("")
 async def list_agreements(caller: Annotated[Caller, allow(*READERS, "partner")], pages: Paging) -> Page[AgreementView]:
-    return await pages.of(select(AgreementRow), AgreementRow.agreement, _view, only={AgreementRow.partner: limited_to(caller)})
+    partner = limited_to(caller)
+    view = _view if partner is None else _as_its_partner_sees
+    return await pages.of(select(AgreementRow), AgreementRow.agreement, view, only={AgreementRow.partner: partner})
 
 
 @router.get("/{agreement}")
@@ -175,5 +205,6 @@ async def show_agreement(
         row = await session.get(AgreementRow, agreement)
     if row is None or limited_to(caller) not in (None, row.partner):
         raise Problem("agreement_not_found", f"there is no agreement {agreement}", field="path:agreement")
-    etag(response, row.version)
-    return _view(row)
+    async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no terms
+        etag(response, await read_version(connection, f"agreement/{agreement}"))
+    return _view(row) if limited_to(caller) is None else _as_its_partner_sees(row)

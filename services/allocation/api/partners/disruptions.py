@@ -1,15 +1,15 @@
-"""Disruptions: declared, revised and ended by an operator. A partner sees those that hit it."""
+"""Disruptions: an operator proposes to declare, revise or end one, and another person signs it. A partner sees those that hit it."""
 
 from datetime import date
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS, DisruptionPath, PartnerField, ProductField, Texts, limited_to
 from services.allocation.api.lookups import require_partners, require_products
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.partners.disruption import DeclareDisruption, EndDisruption, ReviseDisruption
 from services.allocation.events import DisruptionId, PartnerCode, ProductId
 from services.allocation.tables.partners import DisruptionRow
@@ -17,6 +17,8 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.http.problems import Problem
+from shared.journal.postgres import read_version
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/disruptions", tags=["disruptions"])
 
@@ -59,23 +61,18 @@ class DisruptionView(BaseModel):
     evidence: list[str]
 
 
-class DisruptionChange(BaseModel):
-    disruption: str
-    products: list[str]
-    ends_on: date | None
-
-
 def _view(row: DisruptionRow) -> DisruptionView:
     return DisruptionView.model_validate(row, from_attributes=True)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=202)
 async def declare_disruption(
     body: DisruptionBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> DisruptionView:
+) -> ProposalView:
+    """It counts once another person has signed it."""
     async with reads.session() as session:
         await require_products(session, body.products, "/products")
         await require_partners(session, body.partners, "/partners")
@@ -90,18 +87,17 @@ async def declare_disruption(
         starts_on=body.starts_on,
         evidence=tuple(body.evidence),
     )
-    accepted = await post.submit(f"disruption/{disruption}", command)
-    return DisruptionView.model_validate(msgspec.to_builtins(accepted.facts[0].event) | {"ends_on": None})
+    return await propose(post, CONTROLS, f"disruption/{disruption}", command)
 
 
-@router.post("/{disruption}/revise")
+@router.post("/{disruption}/revise", status_code=202)
 async def revise_disruption(
     disruption: DisruptionPath,
     body: RevisionBody,
     caller: Annotated[Caller, allow("operator")],
     post: Posting,
     reads: Reading,
-) -> DisruptionChange:
+) -> ProposalView:
     async with reads.session() as session:
         await require_partners(session, body.partners, "/partners")
     command = ReviseDisruption(
@@ -112,17 +108,14 @@ async def revise_disruption(
         evidence=tuple(body.evidence),
         reason=body.reason,
     )
-    accepted = await post.submit(f"disruption/{disruption}", command)
-    return DisruptionChange(disruption=disruption, products=accepted.facts[0].event.products, ends_on=None)
+    return await propose(post, CONTROLS, f"disruption/{disruption}", command)
 
 
-@router.post("/{disruption}/end")
+@router.post("/{disruption}/end", status_code=202)
 async def end_disruption(
     disruption: DisruptionPath, body: EndBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> DisruptionChange:
-    accepted = await post.submit(f"disruption/{disruption}", EndDisruption(ends_on=body.ends_on, reason=body.reason))
-    event = accepted.facts[0].event
-    return DisruptionChange(disruption=disruption, products=event.products, ends_on=event.ends_on)
+) -> ProposalView:
+    return await propose(post, CONTROLS, f"disruption/{disruption}", EndDisruption(ends_on=body.ends_on, reason=body.reason))
 
 
 @router.get("")
@@ -144,5 +137,6 @@ async def show_disruption(
         row = await session.get(DisruptionRow, disruption)
     if row is None or ((partner := limited_to(caller)) is not None and partner not in row.partners):
         raise Problem("disruption_not_found", f"there is no disruption {disruption}", field="path:disruption")
-    etag(response, row.version)
+    async with reads.kernel.pool.acquire() as connection:  # what waits for a signature changes the stream, too, and no terms
+        etag(response, await read_version(connection, f"disruption/{disruption}"))
     return _view(row)

@@ -22,6 +22,7 @@ from services.allocation.domain.policies.policy import (
 from services.allocation.domain.policies.terms import STANDARD_CLOCKS
 from services.allocation.events.ids import SubjectId
 from services.allocation.events.policies import PolicyTerms
+from services.allocation.events.rounds import QUORUM_DAYS
 from services.allocation.tables.policies import PolicyRow, PolicyVersionRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, WholeGrams
@@ -85,6 +86,7 @@ class PolicyTermsBody(Body):
     method: MethodBody = MethodBody()
     protected_g: ByProduct = Field(default_factory=dict, description="levels that rounds never break, where above inventory's own")
     quorum: Quorum = Field(default_factory=lambda: [QuorumStepBody(above_g=0, approvals=1)])
+    quorum_days: Count = Field(default=QUORUM_DAYS, description="what was decided in so many days is summed with a decision")
     emergency: EmergencyBody | None = None
     clocks: ByClockClass = Field(default_factory=_standard_clocks)
     release_days: Count = 90

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.fields import READERS, ConsigneeField, limited_to, own_partner
 from services.allocation.background.party_screening import consignee_of, lists_in_force, screen_consignee, versions
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.screening.consignee import ApproveChange, AskForConsignee, DecideConsigneeHit, RefuseChange
 from services.allocation.events import AwardId, ChangeId, HitId, PartnerCode, ProductId, SubjectId
 from services.allocation.tables.book import AwardRow
@@ -19,6 +20,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, Body, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1", tags=["screening"])
 
@@ -66,7 +68,7 @@ class ConsigneeChangeView(BaseModel):
 class ConsigneeHitChange(BaseModel):
     consignee: str
     hit: str
-    status: Literal["cleared", "confirmed"]
+    status: Literal["confirmed"]
     clear: bool
 
 
@@ -81,12 +83,13 @@ async def list_consignees(
     return await pages.of(select(ConsigneeRow), ConsigneeRow.consignee, same_fields(ConsigneeView), only=only)
 
 
-@router.post("/consignees/{consignee}/hits/{hit}/clear")
+@router.post("/consignees/{consignee}/hits/{hit}/clear", status_code=202)
 async def clear_consignee_hit(
     consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> ConsigneeHitChange:
-    """The consignee is another than the one on the list."""
-    return await _decide(consignee, hit, "cleared", body, post)
+) -> ProposalView:
+    """The consignee is another than the one on the list: once another person has signed that it is."""
+    command = DecideConsigneeHit(hit=HitId(hit), outcome="cleared", reason=body.reason, by=SubjectId(caller.subject))
+    return await propose(post, CONTROLS, f"consignee/{consignee}", command)
 
 
 @router.post("/consignees/{consignee}/hits/{hit}/confirm")
@@ -94,15 +97,9 @@ async def confirm_consignee_hit(
     consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ConsigneeHitChange:
     """The consignee is the one on the list: as long as it is, nothing is dispatched to it."""
-    return await _decide(consignee, hit, "confirmed", body, post)
-
-
-async def _decide(
-    consignee: str, hit: str, outcome: Literal["cleared", "confirmed"], body: ReasonBody, post: Posting
-) -> ConsigneeHitChange:
-    command = DecideConsigneeHit(hit=HitId(hit), outcome=outcome, reason=body.reason, by=SubjectId(post.caller.subject))
-    accepted = await post.submit(f"consignee/{consignee}", command)
-    return ConsigneeHitChange(consignee=consignee, hit=hit, status=outcome, clear=accepted.facts[0].event.clear)
+    command = DecideConsigneeHit(hit=HitId(hit), outcome="confirmed", reason=body.reason, by=SubjectId(caller.subject))
+    await post.submit(f"consignee/{consignee}", command)
+    return ConsigneeHitChange(consignee=consignee, hit=hit, status="confirmed", clear=False)
 
 
 @router.post("/consignee-changes", status_code=201)

@@ -7,16 +7,19 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlmodel import select
 
+from services.allocation.api.authority.capacity import companies_of
 from services.allocation.api.fields import READERS, ProductField, RequestField
 from services.allocation.background.party_screening import entry_of, parties_of
 from services.allocation.domain.book.screening import DecideHit
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.events import HitId, PartyRole, RequestId, SubjectId
 from services.allocation.tables.book import RequestRow
 from services.allocation.tables.screening import HitStatus, ScreeningHitRow, ScreeningListRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, ReasonBody
-from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
+from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/screening-hits", tags=["screening"])
 
@@ -96,12 +99,13 @@ async def show_hit(hit: HitPath, caller: Annotated[Caller, allow(*READERS)], rea
     )
 
 
-@router.post("/{hit}/clear")
+@router.post("/{hit}/clear", status_code=202)
 async def clear_hit(
     hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> HitChange:
-    """The party is another than the one on the list."""
-    return await _decide(hit, "cleared", body, caller, post, reads)
+) -> ProposalView:
+    """The party is another than the one on the list: once another person has signed that it is."""
+    stream, command = await _decision(hit, "cleared", body, caller, reads)
+    return await propose(post, CONTROLS, stream, command)
 
 
 @router.post("/{hit}/confirm")
@@ -109,19 +113,29 @@ async def confirm_hit(
     hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> HitChange:
     """The party is the one on the list: as long as it is, the request is given nothing."""
-    return await _decide(hit, "confirmed", body, caller, post, reads)
+    stream, command = await _decision(hit, "confirmed", body, caller, reads)
+    await post.submit(stream, command)
+    return HitChange(hit=hit, request=command.request, status=HitStatus.CONFIRMED)
 
 
-async def _decide(
-    hit: str, outcome: Literal["cleared", "confirmed"], body: ReasonBody, caller: Caller, post: Posting, reads: Reading
-) -> HitChange:
+async def _decision(
+    hit: str, outcome: Literal["cleared", "confirmed"], body: ReasonBody, caller: Caller, reads: Reads
+) -> tuple[str, DecideHit]:
+    """The book that takes it, and what it takes."""
     async with reads.session() as session:
         row = await session.get(ScreeningHitRow, hit)
-    if row is None:
-        raise _no_hit(hit)
-    command = DecideHit(request=RequestId(row.request), hit=HitId(hit), outcome=outcome, reason=body.reason, by=SubjectId(caller.subject))
-    await post.submit(f"book/{row.product}", command)
-    return HitChange(hit=hit, request=row.request, status=HitStatus(outcome))
+        if row is None:
+            raise _no_hit(hit)
+        companies = tuple(sorted(await companies_of(session, [row.request])))
+    command = DecideHit(
+        request=RequestId(row.request),
+        hit=HitId(hit),
+        outcome=outcome,
+        reason=body.reason,
+        by=SubjectId(caller.subject),
+        companies=companies,
+    )
+    return f"book/{row.product}", command
 
 
 def _no_hit(hit: str) -> Problem:

@@ -1,4 +1,5 @@
-"""Screening lists: an operator puts a version in force, or withdraws it. Its names stand in a document; requests are screened by it."""
+"""Screening lists: an operator puts one in force; another version of it, or its withdrawal, another person signs. Its names stand in a
+document; requests are screened by it."""
 
 import asyncio
 import re
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from sqlmodel import col, select
 
 from services.allocation.api.fields import READERS
+from services.allocation.domain.controls import CONTROLS
 from services.allocation.domain.screening.listed_names import ListedEntity, ListedNames, ListError, ScreeningListFile
 from services.allocation.domain.screening.screening_list import PutListInForce, WithdrawList
 from services.allocation.events import ListName, SubjectId
@@ -22,11 +24,13 @@ from shared.http.problems import Problem, json_pointer
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 IMPORTS = "/v1/screening-list-imports"  # a path of its own, since its bodies are larger
 
 router = APIRouter(tags=["screening"])
 
+DocumentPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 ListPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 FILE: dict[str, Any] = {
     "requestBody": {
@@ -90,30 +94,25 @@ class InForceView(BaseModel):
     entries: int
 
 
-class WithdrawnListView(BaseModel):
-    list: str
-    version: int
-
-
 @router.post(IMPORTS, status_code=201, openapi_extra=FILE)
-async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: Posting, request: Request) -> InForceView:
-    """The whole list, of legal entities. It takes the place of the version before; open requests are screened again by it."""
+async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: Posting, request: Request) -> InForceView | ProposalView:
+    """The whole list, of legal entities: open requests are screened again by it. What takes the place of a version in force is proposed,
+    since names may be missing in it, and another person signs it. What cannot wait for that is put in force as another list."""
     told = await asyncio.to_thread(_read, await import_body(request))
     entries = tuple(sorted(told.entries, key=lambda entry: entry.entry))
     document = Document(canonical(ScreeningListFile(list=told.list, entries=entries)))
     command = PutListInForce(
         list=ListName(told.list), document=document.name, entries=len(entries), reason=told.reason, by=SubjectId(caller.subject)
     )
-    accepted = await post.submit(f"screening_list/{told.list}", command, documents=(document,))
-    return InForceView.model_validate(accepted.facts[0].event, from_attributes=True)
+    done = await done_or_proposed(post, CONTROLS, f"screening_list/{told.list}", command, documents=(document,))
+    return done if isinstance(done, ProposalView) else InForceView.model_validate(done.facts[0].event, from_attributes=True)
 
 
-@router.post("/v1/screening-lists/{list}/withdraw")
-async def withdraw_list(list: ListPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> WithdrawnListView:
-    """No request is screened by it any more, and its hits bar none."""
+@router.post("/v1/screening-lists/{list}/withdraw", status_code=202)
+async def withdraw_list(list: ListPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProposalView:
+    """Signed, no request is screened by it any more, and its hits bar none."""
     command = WithdrawList(list=ListName(list), reason=body.reason, by=SubjectId(caller.subject))
-    accepted = await post.submit(f"screening_list/{list}", command)
-    return WithdrawnListView.model_validate(accepted.facts[0].event, from_attributes=True)
+    return await propose(post, CONTROLS, f"screening_list/{list}", command)
 
 
 @router.get("/v1/screening-lists")
@@ -137,6 +136,24 @@ async def show_list(list: ListPath, caller: Annotated[Caller, allow(*READERS)], 
         document = await read_document(connection, row.document)
     assert document is not None, f"the document {row.document} is kept with the event that names it"
     return Response(bytes(document.content), media_type="application/json", headers={"ETag": f'"{row.version}"'})
+
+
+@router.get("/v1/screening-list-documents/{document}", response_class=Response)
+async def show_list_document(document: DocumentPath, caller: Annotated[Caller, allow(*READERS)], reads: Reading) -> Response:
+    """A list by its SHA-256, whole: an approver reads it before signing that it comes into force."""
+    async with reads.kernel.pool.acquire() as connection:
+        kept = await read_document(connection, document)
+    if kept is None or not _is_list(kept.content):
+        raise Problem("list_not_found", f"no list has the SHA-256 {document}", field="path:document")
+    return Response(bytes(kept.content), media_type="application/json")
+
+
+def _is_list(content: bytes) -> bool:
+    try:
+        msgspec.json.decode(content, type=ScreeningListFile)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _read(content: bytes) -> _Import:

@@ -22,6 +22,8 @@ from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.acting import ApprovalReason, after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 
+WINDOW_DAYS = 30  # unless an instrument says otherwise
+MAX_WINDOW_DAYS = 366
 MAX_ACTING = 50  # officers named under one instrument
 
 
@@ -43,6 +45,7 @@ class RegisterInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     valid_from: date
     valid_until: date
     may_sub_delegate: bool
+    window_days: int = WINDOW_DAYS
     endorsing: Endorsing
 
 
@@ -71,7 +74,7 @@ class Reason(Reasons):
     NO_ACTS = "instrument_without_acts", 422, "An instrument empowers for at least one act"
     NAMED_TWICE = "instrument_names_twice", 422, "An instrument names each once"
     DATES_REVERSED = "instrument_dates_reversed", 422, "An instrument begins before it ends"
-    LIMIT_INVALID = "instrument_limit_invalid", 422, "A limit in money has a currency"
+    LIMIT_INVALID = "instrument_limit_invalid", 422, "A limit in money has a currency, and any limit its days"
     ROOT_INVALID = "instrument_root_invalid", 422, "An act stands under nothing, and all else under another"
     NOT_DELEGABLE = "authority_not_delegable", 403, "The power may not be delegated"
     WIDER = "instrument_wider_than_parent", 422, "An instrument is a part of what it stands under"
@@ -137,6 +140,7 @@ def _registered(command: RegisterInstrument) -> InstrumentRegistered:
         valid_from=command.valid_from,
         valid_until=command.valid_until,
         may_sub_delegate=command.may_sub_delegate,
+        window_days=None if command.limit_g is None and command.limit_minor is None else command.window_days,
     )
 
 
@@ -152,6 +156,10 @@ def _fault(command: RegisterInstrument) -> Refused[Reason] | None:
         )
     if (command.limit_minor is None) != (command.currency is None):
         return Refused(Reason.LIMIT_INVALID, "a limit in money has a currency", field="/currency", accepted="both, or neither")
+    if not 1 <= command.window_days <= MAX_WINDOW_DAYS:
+        return Refused(
+            Reason.LIMIT_INVALID, "a limit is of what is done in some days", field="/window_days", accepted=f"1 to {MAX_WINDOW_DAYS} days"
+        )
     return _misplaced(command)
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.allocation.events.authority import (
+    AuthorityCited,
     ConflictAbout,
     ConflictDeclared,
     ConflictWithdrawn,
@@ -18,6 +19,7 @@ from services.allocation.events.authority import (
 from services.allocation.events.ids import SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import interest_in
+from shared.terms.countersigning import ProposedCommand
 
 
 class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -65,6 +67,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 class Official(msgspec.Struct, frozen=True):
     conflicts: immutables.Map[str, Conflict] = immutables.Map()  # by what `interest_in` gives
     person: PersonId | None = None
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def decide(command: Command, official: Official) -> list[OfficialEvent] | Refused[Reason]:
@@ -96,7 +99,7 @@ def decide(command: Command, official: Official) -> list[OfficialEvent] | Refuse
             assert_never(command)
 
 
-def evolve(official: Official, event: OfficialEvent) -> Official:
+def evolve(official: Official, event: OfficialEvent | AuthorityCited) -> Official:
     match event:
         case ConflictDeclared():
             conflict = Conflict(about=event.about, name=event.name)
@@ -105,6 +108,8 @@ def evolve(official: Official, event: OfficialEvent) -> Official:
             return replace(official, conflicts=official.conflicts.delete(interest_in(event.about, event.name)))
         case PersonNamed():
             return replace(official, person=event.person)
+        case AuthorityCited():
+            return official
         case _:
             assert_never(event)
 

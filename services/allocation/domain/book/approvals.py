@@ -7,6 +7,7 @@ import msgspec
 from services.allocation.domain.book.authority import act_of, concerns_of
 from services.allocation.domain.book.state import Book, Reason, Round, partners_of
 from services.allocation.events import AuthorityCited, BookEvent, ProductId, RoundApproved, RoundId
+from services.allocation.events.authority import name_of_use
 from shared.journal.decider import Refused
 from shared.terms.acting import ApprovalReason, Signing, sign
 from shared.terms.authority import Action, Fault
@@ -26,7 +27,9 @@ def approve_round(
     if (proposal := round.proposal) is None:
         return Refused(Reason.ROUND_NOT_PROPOSED, f"{command.round} has no decision to approve")
     concerns = concerns_of(command.round, product, partners_of(book, round), command.companies)
-    action = Action(act=act_of(round), product=product, mass_g=proposal.mass_g, concerns=concerns)
+    act = act_of(round)
+    name = name_of_use(command.round, act)
+    action = Action(act=act, product=product, mass_g=proposal.mass_g, concerns=concerns, name=name)
     if isinstance(signed := sign(proposal, command.signing, action), Refused):
         return signed
     approval, cited = signed

@@ -19,7 +19,7 @@ from services.allocation.events import (
     RoundReopened,
     SubjectId,
 )
-from services.allocation.events.authority import Power
+from services.allocation.events.authority import Power, name_of_use
 from shared.journal.decider import CancelTimer, Refused, Timer
 from shared.terms.acting import Approval, ApprovalReason, Signing, sign
 from shared.terms.authority import Action, Fault
@@ -66,7 +66,8 @@ def ratify_round(
     if command.signing.by in emergency.proposed_by:
         return Refused(Reason.RATIFIED_BY_DECIDER, "who decided it does not ratify it", accepted="another person")
     concerns = concerns_of(command.round, product, emergency.partners, command.companies)
-    action = Action(act=Power.RATIFY, product=product, mass_g=emergency.mass_g, concerns=concerns)
+    name = name_of_use(command.round, Power.RATIFY)
+    action = Action(act=Power.RATIFY, product=product, mass_g=emergency.mass_g, concerns=concerns, name=name)
     if isinstance(signed := sign(emergency, command.signing, action), Refused):
         return signed
     approval, cited = signed

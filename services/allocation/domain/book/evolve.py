@@ -8,6 +8,7 @@ import msgspec
 
 from services.allocation.domain.book.carry import Carry, carries_told, with_carry
 from services.allocation.domain.book.giving_back import carry_forgotten, given_back, remembered
+from services.allocation.domain.book.quorum import counted, counted_less
 from services.allocation.domain.book.screening_state import Objectable, Objection, Screening, decided, screened
 from services.allocation.domain.book.state import (
     APPROVALS,
@@ -110,6 +111,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
                 policy=event.policy,
                 policy_version=event.policy_version,
                 quorum=event.quorum,
+                quorum_days=event.quorum_days,
                 emergency=event.emergency,
                 release_days=event.release_days,
                 protected_g=event.protected_g,
@@ -122,12 +124,12 @@ def evolve(book: Book, event: BookEvent) -> Book:
             extended = replace(book, rounds=book.rounds.set(event.round, longer), requests=_moved(book, event.requests, event.round))
             return _revised(extended, event.round)
         case RoundProposed():
-            round, mass_g = book.rounds[event.round], sum(event.awarded_g.values())
+            round = book.rounds[event.round]
             proposal = ProposedDecision(
                 purpose=PURPOSE,
                 document=event.decision,
                 proposed_by=frozenset({event.proposed_by}),
-                needed=approvals_needed(round.quorum, mass_g) if round.emergency is None else APPROVALS,
+                needed=_needed(round, event),
                 release_order=event.release_order,
                 awarded_g=event.awarded_g,
                 carries_g=event.carries_g,
@@ -173,7 +175,7 @@ def evolve(book: Book, event: BookEvent) -> Book:
             carries = book.carries.delete(event.agreement) if event.agreement in book.carries else book.carries
             return replace(book, carries=carries, decided=carry_forgotten(book, event.agreement))
         case DecisionGivenBack():
-            return given_back(book, event)
+            return replace(given_back(book, event), counted=counted_less(book, event))
         case RoundCertified():
             return _certified(book, event)
         case RoundReopened():
@@ -225,9 +227,16 @@ def _certified(book: Book, event: RoundCertified) -> Book:
         quota_used=quota_used,
         carries=carries_told(book.carries, proposal.reads, proposal.carries_g),
         decided=remembered(book, round, event),
+        counted=counted(book, round, event),
         objectable=_still_objectable(book, event.expires_on - timedelta(days=round.release_days)),
         awaiting_release=event.round,
     )
+
+
+def _needed(round: Round, event: RoundProposed) -> int:
+    if event.approvals_needed is not None:
+        return event.approvals_needed
+    return approvals_needed(round.quorum, sum(event.awarded_g.values())) if round.emergency is None else APPROVALS
 
 
 def _still_objectable(book: Book, on: date) -> immutables.Map[RequestId, Objectable]:
@@ -252,6 +261,7 @@ def _reopened(book: Book, round_id: RoundId) -> Book:
         rounds=book.rounds.set(round_id, msgspec.structs.replace(round, certified=False, proposal=None, carries_before={})),
         quota_used=quota_used,
         carries=carries_told(book.carries, reads, {partner: reads.carries_g.get(partner, "0") for partner in reads.agreements}),
+        counted=book.counted.delete(round_id) if round_id in book.counted else book.counted,
         decided=book.decided.delete(proposal.decision) if proposal.decision in book.decided else book.decided,
         emergencies=book.emergencies.delete(round_id) if round_id in book.emergencies else book.emergencies,
         awaiting_release=None,

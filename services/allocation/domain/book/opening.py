@@ -22,6 +22,7 @@ from services.allocation.events import (
     RoundMethod,
     RoundOpened,
 )
+from services.allocation.events.rounds import QUORUM_DAYS
 from shared.journal.decider import Refused
 
 MAX_REQUESTS = 10_000  # of a round
@@ -40,6 +41,7 @@ class OpenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     policy: str
     policy_version: int
     quorum: tuple[QuorumStep, ...]
+    quorum_days: int = QUORUM_DAYS
     emergency: EmergencyPath | None = None
     release_days: int
     protected_g: int = 0
@@ -91,6 +93,7 @@ def open_round(command: OpenRound, product: ProductId, book: Book) -> list[BookE
             policy=command.policy,
             policy_version=command.policy_version,
             quorum=command.quorum,
+            quorum_days=command.quorum_days,
             emergency=command.emergency,
             release_days=command.release_days,
             protected_g=command.protected_g,

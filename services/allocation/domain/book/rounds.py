@@ -12,6 +12,7 @@ from services.allocation.domain.book.carries import carried, restored
 from services.allocation.domain.book.emergency import MissRatification, RatifyRound, emergency_decided, miss_ratification, ratify_round
 from services.allocation.domain.book.lapses import LapseApprovals, Surroundings, lapses_outside, reads_of, void_decision
 from services.allocation.domain.book.opening import OpenRound, minimum_beyond, open_round
+from services.allocation.domain.book.quorum import quorum_of
 from services.allocation.domain.book.screening import parties_barred
 from services.allocation.domain.book.state import Book, Reason, Request, Round, proposal_of, requests_of
 from services.allocation.events import (
@@ -32,7 +33,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import name_of
-from shared.terms.acting import ApprovalReason, counting, is_complete
+from shared.terms.acting import ApprovalReason, counting
 from shared.terms.authority import Chain, Fault
 
 
@@ -189,6 +190,7 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
         return Refused(
             Reason.NOTHING_AWARDED, "the decision awards nothing", accepted="a larger supply, other requests, or a cancelled round"
         )
+    quorum = quorum_of(book, command.round, round, sum(proposed.awarded_g.values()), command.on, proposed=True)
     return [
         *([void_decision(command.round, product, round, "another decision")] if round.proposal else []),
         RoundProposed(
@@ -204,6 +206,8 @@ def _propose(command: ProposeRound, product: ProductId, book: Book) -> list[Book
             awarded_g=proposed.awarded_g,
             carries_g=proposed.carries_g,
             reads=proposed.reads,
+            approvals_needed=quorum.needed,
+            summed_g=quorum.summed_g,
         ),
     ]
 
@@ -270,8 +274,10 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     if (order := command.order) is None or name_of(order) != proposal.release_order:
         return Refused(Reason.DECISION_STALE, "what the decision awards is not at hand, or an earlier build proposed it: propose again")
     approvals = counting(proposal, command.revoked, command.authorities, command.on)
-    if not is_complete(proposal, approvals):
-        return Refused(Reason.APPROVALS_MISSING, f"{len(approvals)} of {proposal.needed} approvals", accepted="another approver's approval")
+    quorum = quorum_of(book, command.round, round, proposal.mass_g, command.on, proposed=False)
+    if len(approvals) < (needed := max(proposal.needed, quorum.needed)):
+        detail = f"{len(approvals)} of {needed} approvals: {quorum}"
+        return Refused(Reason.APPROVALS_MISSING, detail, accepted="another approver's approval")
     expires_on = command.on + timedelta(days=round.release_days)
     lent: list[BookEvent] = []
     given: list[BookEvent] = []

@@ -41,11 +41,14 @@ class ScreenParties(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class DecideHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`companies`: those that the request names."""
+
     request: RequestId
     hit: HitId
     outcome: Literal["cleared", "confirmed"]
     reason: str
     by: SubjectId
+    companies: tuple[str, ...] = ()
 
 
 type ScreeningCommand = ScreenParties | DecideHit

@@ -22,8 +22,10 @@ from services.allocation.events import (
     RoundId,
     RoundMethod,
 )
+from services.allocation.events.rounds import QUORUM_DAYS
 from shared.journal.decider import Reasons, Refused
 from shared.terms.acting import Proposal
+from shared.terms.countersigning import ProposedCommand
 
 
 class Reason(Reasons):
@@ -96,7 +98,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 PURPOSE = "decision"  # of the signatures that approve one, and of the one that ratifies it
 RATIFICATION = "ratification"
-APPROVALS = 1  # that an emergency needs
+APPROVALS = 1  # that an emergency needs, as long as emergencies together stay within what the policy lets them release
 
 
 class ProposedDecision(Proposal, frozen=True, kw_only=True):
@@ -126,6 +128,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     policy_version: int
     quorum: tuple[QuorumStep, ...]
+    quorum_days: int = QUORUM_DAYS
     emergency: EmergencyPath | None
     release_days: int
     protected_g: int  # by the policy: inventory's own level may be higher
@@ -167,6 +170,15 @@ class Decided(msgspec.Struct, frozen=True):
     partners: dict[PartnerCode, DecidedFor]
 
 
+class RecentDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a certified decision: what counts towards the approvals that later ones need, less what was given back."""
+
+    on: date
+    mass_g: int
+    disruption: DisruptionId | None
+    emergency: bool
+
+
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     product: ProductId | None = None  # None: inventory knows of no such product yet
     requests: immutables.Map[RequestId, Request] = immutables.Map()
@@ -178,6 +190,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     objections: immutables.Map[ObjectionId, Objection] = immutables.Map()  # that have no answer yet
     objectable: immutables.Map[RequestId, Objectable] = immutables.Map()
     decided: immutables.Map[DecisionHash, Decided] = immutables.Map()  # certified, and not superseded
+    counted: immutables.Map[RoundId, RecentDecision] = immutables.Map()  # certified of late, or for a disruption
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
     def used_g(self, agreement: AgreementId, year_from: date) -> int:
         used = self.quota_used.get(agreement)
@@ -188,7 +202,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def approvals_needed(steps: tuple[QuorumStep, ...], mass_g: int) -> int:
-    """By a decision that awards so much."""
+    """By a decision that awards so much, with what counts beside it."""
     return max(step.approvals for step in steps if step.above_g == 0 or mass_g > step.above_g)
 
 

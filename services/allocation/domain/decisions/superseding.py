@@ -1,17 +1,20 @@
 """Superseding: a certified decision whose rest is taken back, since another round decides again. Both stay provable."""
 
+import immutables
 import msgspec
+from msgspec.structs import replace
 
 from services.allocation.domain.book.authority import concerns_of
 from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
 from services.allocation.events.authority import Power
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.terms.authority import Action, Capacity, Fault, cite
+from shared.terms.countersigning import ProposedCommand
 
 
 class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`decision`: of the round, if inventory has released it. `other`: the product of `by_round`, if that is still to be decided.
-    `partners` and `companies`: those that the round's requests name."""
+    `partners` and `companies`: those that the round's requests name. `capacity`: of who signs it; None: nobody has yet."""
 
     round: RoundId
     product: ProductId
@@ -19,9 +22,9 @@ class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     awarded_g: int
     by_round: RoundId
     other: ProductId | None
-    partners: frozenset[PartnerCode]
-    companies: frozenset[str]
-    capacity: Capacity
+    partners: tuple[PartnerCode, ...]
+    companies: tuple[str, ...]
+    capacity: Capacity | None
     reason: str
 
 
@@ -35,6 +38,7 @@ class Reason(Reasons):
 
 class Superseded(msgspec.Struct, frozen=True):
     by_round: RoundId | None = None
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 type _Event = DecisionSuperseded | AuthorityCited
@@ -62,7 +66,7 @@ def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refu
             product=command.product,
             decision=command.decision,
             by_round=command.by_round,
-            superseded_by=SubjectId(command.capacity.by),
+            superseded_by=SubjectId(cited.by),
             reason=command.reason,
             gives_back=True,
         ),
@@ -71,7 +75,7 @@ def decide(command: SupersedeDecision, state: Superseded) -> list[_Event] | Refu
 
 
 def evolve(state: Superseded, event: _Event) -> Superseded:
-    return Superseded(event.by_round) if isinstance(event, DecisionSuperseded) else state
+    return replace(state, by_round=event.by_round) if isinstance(event, DecisionSuperseded) else state
 
 
 DECIDER = Decider(kind="superseded", initial=Superseded(), commands=SupersedeDecision, decide=decide, evolve=evolve)

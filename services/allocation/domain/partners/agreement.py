@@ -1,11 +1,14 @@
 """Agreement: a partner's standing terms. A round reads the terms that are valid on its day; a year of an agreement begins on the
 anniversary of its first day."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import assert_never
 
+import immutables
 import msgspec
+from msgspec.structs import replace
 
 from services.allocation.domain.rules import rational
 from services.allocation.events import (
@@ -16,11 +19,16 @@ from services.allocation.events import (
     AgreementResumed,
     AgreementSigned,
     AgreementSuspended,
+    AgreementSuspensionConfirmed,
+    AuthorityCited,
     PartnerCode,
     ProductId,
     ProductTerms,
+    SubjectId,
 )
-from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.terms.countersigning import ProposedCommand
+from shared.terms.protecting import RENEWED_AFTER_DAYS, lapses_at
 
 
 class SignAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -48,15 +56,33 @@ class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By one person at once, for a while. `accounts`: of theirs, as looked up; one that is nobody's does not lapse."""
+
     hold: str  # a new one's id
     reason: str
+    at: datetime | None = None
+    by: SubjectId | None = None
+    accounts: frozenset[str] = frozenset()
+
+
+class ConfirmSuspension(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a second person: it stands until the agreement is resumed."""
+
+    by: SubjectId
+    accounts: frozenset[str]
+
+
+class LapseSuspension(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer: nobody has confirmed it in time."""
+
+    hold: str
 
 
 class ResumeAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ResumeAgreement
+type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ConfirmSuspension | LapseSuspension | ResumeAgreement
 
 
 class Reason(Reasons):
@@ -67,11 +93,19 @@ class Reason(Reasons):
     ENDED = "agreement_ended", 409, "The agreement has ended"
     SUSPENDED = "agreement_suspended", 409, "The agreement is suspended"
     NOT_SUSPENDED = "agreement_not_suspended", 409, "The agreement is not suspended"
+    RENEWED = "suspension_renewed_by_same_person", 403, "Nobody renews a suspension of their own"
+    OWN = "suspension_confirmed_by_same_person", 403, "A second person confirms a suspension"
+    CONFIRMED = "suspension_stands_already", 409, "The suspension needs nobody's confirmation"
     NO_PRODUCTS = "agreement_without_products", 422, "An agreement is about at least one product"
     PRODUCT_TWICE = "agreement_product_twice", 422, "An agreement names each product once"
     SHARE_INVALID = "agreement_share_invalid", 422, "Invalid share"
     DATES_REVERSED = "agreement_dates_reversed", 422, "An agreement begins before it ends"
     DATE_IN_PAST = "date_in_past", 422, "The day has passed"
+
+
+class Suspension(msgspec.Struct, frozen=True):
+    by: SubjectId
+    lapses_at: datetime
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +114,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     products: tuple[ProductId, ...] = ()
     valid_from: date = date.min
     hold: str | None = None  # while it is suspended
+    suspension: Suspension | None = None  # the last, as long as nobody has confirmed it
     ended: bool = False
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:
@@ -132,16 +168,11 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             # The hold is for the agreement's sake, and would stop what is released to the partner under another one.
             return [_resumed(agreement, id, partner, agreement.hold, f"it ends: {command.reason}"), ended]
         case SuspendAgreement():
-            signed = _signed(agreement)
-            if isinstance(signed, Refused):
-                return signed
-            id, partner = signed
-            if agreement.hold is not None:
-                return Refused(Reason.SUSPENDED, f"{id} is suspended already")
-            suspended = AgreementSuspended(
-                agreement=id, partner=partner, products=agreement.products, hold=command.hold, reason=command.reason
-            )
-            return [suspended]
+            return _suspend(command, agreement)
+        case ConfirmSuspension():
+            return _confirm(command, agreement)
+        case LapseSuspension():
+            return _lapse(command, agreement)
         case ResumeAgreement():
             signed = _signed(agreement)
             if isinstance(signed, Refused):
@@ -154,18 +185,25 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             assert_never(command)
 
 
-def evolve(agreement: Agreement, event: AgreementEvent) -> Agreement:
+def evolve(agreement: Agreement, event: AgreementEvent | AuthorityCited) -> Agreement:
     match event:
         case AgreementSigned():
-            return Agreement(id=event.agreement, partner=event.partner, products=_names(event.products), valid_from=event.valid_from)
+            names = _names(event.products)
+            return replace(agreement, id=event.agreement, partner=event.partner, products=names, valid_from=event.valid_from)
         case AgreementAmended():
-            return msgspec.structs.replace(agreement, products=_names(event.products))
+            return replace(agreement, products=_names(event.products))
         case AgreementEnded():
-            return msgspec.structs.replace(agreement, ended=True)
+            return replace(agreement, ended=True)
         case AgreementSuspended():
-            return msgspec.structs.replace(agreement, hold=event.hold)
+            by, at = event.suspended_by, event.lapses_at
+            suspension = None if by is None or at is None else Suspension(by, at)
+            return replace(agreement, hold=event.hold, suspension=suspension)
+        case AgreementSuspensionConfirmed():
+            return replace(agreement, suspension=None)
         case AgreementResumed():
-            return msgspec.structs.replace(agreement, hold=None)
+            return replace(agreement, hold=None)
+        case AuthorityCited():
+            return agreement
         case _:
             assert_never(event)
 
@@ -191,6 +229,67 @@ def _signed(agreement: Agreement) -> tuple[AgreementId, PartnerCode] | Refused[R
     if agreement.ended:
         return Refused(Reason.ENDED, f"{agreement.id} has ended")
     return agreement.id, agreement.partner
+
+
+def _suspend(command: SuspendAgreement, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:
+    if isinstance(signed := _signed(agreement), Refused):
+        return signed
+    id, partner = signed
+    if agreement.hold is not None:
+        return Refused(Reason.SUSPENDED, f"{id} is suspended already")
+    if renewed := _renewed(agreement.suspension, command):
+        return renewed
+    return [
+        AgreementSuspended(
+            agreement=id,
+            partner=partner,
+            products=agreement.products,
+            hold=command.hold,
+            reason=command.reason,
+            suspended_by=command.by,
+            lapses_at=None if command.by is None or command.at is None else lapses_at(command.at),
+        )
+    ]
+
+
+def _lapse(command: LapseSuspension, agreement: Agreement) -> list[AgreementEvent]:
+    if agreement.id is None or agreement.partner is None or agreement.hold != command.hold or agreement.suspension is None:
+        return []
+    return [_resumed(agreement, agreement.id, agreement.partner, command.hold, "lapsed: nobody has confirmed it")]
+
+
+def _renewed(last: Suspension | None, command: SuspendAgreement) -> Refused[Reason] | None:
+    """Theirs was the last, and it ended without another person's word."""
+    if last is None or last.by not in command.accounts or command.at is None:
+        return None
+    if command.at >= last.lapses_at + timedelta(days=RENEWED_AFTER_DAYS):
+        return None
+    detail = f"theirs was to lapse at {last.lapses_at:%Y-%m-%d %H:%M} UTC, and nobody had confirmed it"
+    wanted = f"another person's suspension, or the same {RENEWED_AFTER_DAYS} days after that"
+    return Refused(Reason.RENEWED, detail, accepted=wanted)
+
+
+def _confirm(command: ConfirmSuspension, agreement: Agreement) -> list[AgreementEvent] | Refused[Reason]:
+    if isinstance(signed := _signed(agreement), Refused):
+        return signed
+    id, partner = signed
+    if agreement.hold is None:
+        return Refused(Reason.NOT_SUSPENDED, f"{id} is not suspended")
+    if agreement.suspension is None:
+        return Refused(Reason.CONFIRMED, f"the suspension of {id} needs nobody's confirmation")
+    if agreement.suspension.by in command.accounts:
+        return Refused(Reason.OWN, f"{id} is suspended by the same person", accepted="a second person")
+    return [AgreementSuspensionConfirmed(agreement=id, partner=partner, hold=agreement.hold, confirmed_by=command.by)]
+
+
+def timers(event: AgreementEvent) -> Sequence[Timer | CancelTimer]:
+    match event:
+        case AgreementSuspended(lapses_at=datetime() as at):
+            return [Timer.at_instant("suspension", at, LapseSuspension(hold=event.hold))]
+        case AgreementSuspensionConfirmed() | AgreementResumed():
+            return [CancelTimer("suspension")]
+        case _:
+            return ()
 
 
 def _resumed(agreement: Agreement, id: AgreementId, partner: PartnerCode, hold: str, reason: str) -> AgreementResumed:
@@ -228,4 +327,4 @@ def _names(products: tuple[ProductTerms, ...]) -> tuple[ProductId, ...]:
     return tuple(terms.product for terms in products)
 
 
-DECIDER = Decider(kind="agreement", initial=Agreement(), commands=Command, decide=decide, evolve=evolve)
+DECIDER = Decider(kind="agreement", initial=Agreement(), commands=Command, decide=decide, evolve=evolve, timers=timers)

@@ -3,9 +3,12 @@
 from datetime import date
 from typing import assert_never
 
+import immutables
 import msgspec
+from msgspec.structs import replace
 
 from services.allocation.events import (
+    AuthorityCited,
     DisruptionDeclared,
     DisruptionEnded,
     DisruptionEvent,
@@ -15,6 +18,7 @@ from services.allocation.events import (
     ProductId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.terms.countersigning import ProposedCommand
 
 
 class DeclareDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -62,8 +66,10 @@ class Reason(Reasons):
 class Disruption(msgspec.Struct, frozen=True, kw_only=True):
     id: DisruptionId | None = None  # None: not declared yet
     products: tuple[ProductId, ...] = ()
+    partners: tuple[PartnerCode, ...] = ()
     starts_on: date = date.min
     ended: bool = False
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def decide(command: Command, disruption: Disruption) -> list[DisruptionEvent] | Refused[Reason]:
@@ -99,14 +105,17 @@ def decide(command: Command, disruption: Disruption) -> list[DisruptionEvent] | 
             assert_never(command)
 
 
-def evolve(disruption: Disruption, event: DisruptionEvent) -> Disruption:
+def evolve(disruption: Disruption, event: DisruptionEvent | AuthorityCited) -> Disruption:
     match event:
         case DisruptionDeclared():
-            return Disruption(id=event.disruption, products=event.products, starts_on=event.starts_on)
+            told = {"products": event.products, "partners": event.partners, "starts_on": event.starts_on}
+            return replace(disruption, id=event.disruption, **told)
         case DisruptionRevised():
-            return msgspec.structs.replace(disruption, starts_on=event.starts_on)
+            return replace(disruption, partners=event.partners, starts_on=event.starts_on)
         case DisruptionEnded():
-            return msgspec.structs.replace(disruption, ended=True)
+            return replace(disruption, ended=True)
+        case AuthorityCited():
+            return disruption
         case _:
             assert_never(event)
 

@@ -11,6 +11,7 @@ from shared.journal.decider import Reasons, Refused
 
 MAX_APPROVALS = 10
 MAX_RELEASE_DAYS = 366
+MAX_QUORUM_DAYS = 366
 MAX_CARRY_YEARS = 10
 MAX_CLASS = 9
 MAX_RATIFY_HOURS = 720
@@ -62,6 +63,7 @@ def fault_of(terms: PolicyTerms) -> Fault | None:
         lambda: _clocks(terms),
         lambda: _within("/terms/release_days", terms.release_days, MAX_RELEASE_DAYS, Reason.RELEASE_DAYS_INVALID, "days"),
         lambda: _within("/terms/carry_years", terms.carry_years, MAX_CARRY_YEARS, Reason.CARRY_YEARS_INVALID, "years"),
+        lambda: _within("/terms/quorum_days", terms.quorum_days, MAX_QUORUM_DAYS, Reason.QUORUM_INVALID, "days"),
         lambda: _largest_minimum(terms.largest_minimum),
     )
     return next((fault for check in checks if (fault := check()) is not None), None)

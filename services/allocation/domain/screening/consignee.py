@@ -6,6 +6,7 @@ import immutables
 import msgspec
 
 from services.allocation.events import (
+    AuthorityCited,
     AwardId,
     ChangeId,
     ConsigneeChangeApproved,
@@ -23,6 +24,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.terms.countersigning import ProposedCommand
 
 type HitState = Literal["open", "cleared", "confirmed"]
 
@@ -90,6 +92,7 @@ class Consignee(msgspec.Struct, frozen=True, kw_only=True):
     hits: dict[HitId, HitState] = {}
     beyond: int = 0
     asked: immutables.Map[ChangeId, ConsigneeChangeAsked] = immutables.Map()  # without an answer
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def decide(command: Command, consignee: Consignee) -> list[ConsigneeEvent] | Refused[Reason]:
@@ -204,7 +207,7 @@ def _answer(
     ]
 
 
-def evolve(consignee: Consignee, event: ConsigneeEvent) -> Consignee:
+def evolve(consignee: Consignee, event: ConsigneeEvent | AuthorityCited) -> Consignee:
     replace = msgspec.structs.replace
     match event:
         case ConsigneeScreened():
@@ -216,6 +219,8 @@ def evolve(consignee: Consignee, event: ConsigneeEvent) -> Consignee:
             return replace(consignee, id=event.consignee, name=event.name, asked=consignee.asked.set(event.change, event))
         case ConsigneeChangeApproved() | ConsigneeChangeRefused():
             return replace(consignee, asked=consignee.asked.delete(event.change))
+        case AuthorityCited():
+            return consignee
         case _:
             assert_never(event)
 

@@ -2,10 +2,20 @@
 
 from typing import assert_never
 
+import immutables
 import msgspec
+from msgspec.structs import replace
 
-from services.allocation.events import ListName, ScreeningListEvent, ScreeningListPutInForce, ScreeningListWithdrawn, SubjectId
+from services.allocation.events import (
+    AuthorityCited,
+    ListName,
+    ScreeningListEvent,
+    ScreeningListPutInForce,
+    ScreeningListWithdrawn,
+    SubjectId,
+)
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.terms.countersigning import ProposedCommand
 
 
 class PutListInForce(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -35,6 +45,7 @@ class Reason(Reasons):
 class ScreeningList(msgspec.Struct, frozen=True):
     version: int = 0  # the last one that there was
     document: str | None = None  # None: none is in force
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # that wait for another person's signature
 
 
 def decide(command: Command, current: ScreeningList) -> list[ScreeningListEvent] | Refused[Reason]:
@@ -60,12 +71,14 @@ def decide(command: Command, current: ScreeningList) -> list[ScreeningListEvent]
             assert_never(command)
 
 
-def evolve(current: ScreeningList, event: ScreeningListEvent) -> ScreeningList:
+def evolve(current: ScreeningList, event: ScreeningListEvent | AuthorityCited) -> ScreeningList:
     match event:
         case ScreeningListPutInForce():
-            return ScreeningList(event.version, event.document)
+            return replace(current, version=event.version, document=event.document)
         case ScreeningListWithdrawn():
-            return ScreeningList(event.version)
+            return replace(current, version=event.version, document=None)
+        case AuthorityCited():
+            return current
         case _:
             assert_never(event)
 

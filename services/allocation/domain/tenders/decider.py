@@ -31,7 +31,7 @@ from services.allocation.events import (
     TenderReopened,
     TenderTerms,
 )
-from services.allocation.events.authority import Power
+from services.allocation.events.authority import Power, name_of_use
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 from shared.terms.acting import ApprovalReason, Signing, counting, is_complete, sign
 from shared.terms.authority import Action, Chain, Fault, interest_in
@@ -218,6 +218,7 @@ def _approve(command: ApproveTender, tender: Tender) -> _Decided | Refused[Reaso
         amount_minor=proposal.amount_minor,
         currency=found.terms.currency,
         concerns=concerns_of(tender),
+        name=name_of_use(found.id, Power.TENDER),
     )
     if isinstance(signed := sign(proposal, command.signing, action), Refused):
         return signed

@@ -10,11 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, Currency, Element, PositiveMinor, PositiveNumber, WholeMinor
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.equity.decider import ApproveHolding, CancelUncalled, ProposeHolding, WithdrawHolding
 from services.loans.domain.equity.flows import DivestShares, ReceiveDividend, ReverseDividend, SubscribeShares, ValueHolding
 from services.loans.domain.equity.state import HoldingStatus, keys_of
 from services.loans.domain.papers import HoldingPaper
-from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingClosed, HoldingId, HoldingTerms, ShareClass
+from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, HoldingTerms, ShareClass
 from services.loans.events.facility import FacilityId
 from services.loans.events.terms import Category, FundingAccount
 from services.loans.tables.equity import EquityFlowRow, HoldingRow, ValuationRow
@@ -25,6 +26,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import ProposalView, propose
 from shared.writer.commands import Accepted
 
 router = APIRouter(tags=["equity"])
@@ -184,25 +186,23 @@ async def withdraw_holding(holding: HoldingPath, body: ReasonBody, caller: Opera
     return StatusView(holding=holding, status=HoldingStatus.WITHDRAWN)
 
 
-@router.post("/v1/holdings/{holding}/cancel-uncalled")
-async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> StatusView:
-    """What is not paid of the commitment never will be: the facility has it again."""
-    accepted = await post.submit(f"equity/{holding}", CancelUncalled(reason=body.reason))
-    return StatusView(holding=holding, status=_status_after(accepted))
+@router.post("/v1/holdings/{holding}/cancel-uncalled", status_code=202)
+async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
+    """Signed, what is not paid of the commitment never will be: the facility has it again."""
+    return await propose(post, CONTROLS, f"equity/{holding}", CancelUncalled(reason=body.reason))
 
 
-@router.post("/v1/holdings/{holding}/subscriptions", status_code=201)
-async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller: Operates, post: Posting) -> BookedView:
+@router.post("/v1/holdings/{holding}/subscriptions", status_code=202)
+async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller: Operates, post: Posting) -> ProposalView:
     command = SubscribeShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
-    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.paid_on))
+    return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 
-@router.post("/v1/holdings/{holding}/valuations", status_code=201)
-async def value_holding(holding: HoldingPath, body: ValuationBody, caller: Operates, post: Posting) -> ValuedView:
+@router.post("/v1/holdings/{holding}/valuations", status_code=202)
+async def value_holding(holding: HoldingPath, body: ValuationBody, caller: Operates, post: Posting) -> ProposalView:
     """A later one of the same day replaces it."""
     command = ValueHolding(value_minor=body.value_minor, valued_on=body.on, source=body.source, on=post.today)
-    event = (await post.submit(f"equity/{holding}", command, effective_on=body.on)).facts[0].event
-    return ValuedView.model_validate(event, from_attributes=True)
+    return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 
 @router.post("/v1/holdings/{holding}/dividends", status_code=201)
@@ -211,16 +211,16 @@ async def receive_dividend(holding: HoldingPath, body: DividendBody, caller: Ope
     return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
 
 
-@router.post("/v1/holdings/{holding}/dividends/{flow}/reverse")
-async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> BookedView:
-    return booked(await post.submit(f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason)))
+@router.post("/v1/holdings/{holding}/dividends/{flow}/reverse", status_code=202)
+async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
+    return await propose(post, CONTROLS, f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason))
 
 
-@router.post("/v1/holdings/{holding}/divestments", status_code=201)
-async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Operates, post: Posting) -> BookedView:
+@router.post("/v1/holdings/{holding}/divestments", status_code=202)
+async def divest_shares(holding: HoldingPath, body: DivestmentBody, caller: Operates, post: Posting) -> ProposalView:
     """At the average cost of what is held; the last of the shares closes the holding."""
     command = DivestShares(flow=EquityFlowId(post.new_id("eqf")), **body.model_dump(), on=post.today)
-    return booked(await post.submit(f"equity/{holding}", command, effective_on=body.received_on))
+    return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 
 @router.get("/v1/holdings")
@@ -277,11 +277,6 @@ async def find_holding(session: AsyncSession, holding: str) -> HoldingRow:
 
 def _view(row: HoldingRow) -> HoldingView:
     return HoldingView.model_validate(row, from_attributes=True)
-
-
-def _status_after(accepted: Accepted) -> HoldingStatus:
-    closed = any(isinstance(fact.event, HoldingClosed) for fact in accepted.facts)
-    return HoldingStatus.CLOSED if closed else HoldingStatus.COMMITTED
 
 
 def booked(accepted: Accepted) -> BookedView:

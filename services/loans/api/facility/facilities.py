@@ -8,17 +8,17 @@ from pydantic import BaseModel, Field
 from sqlmodel import select
 
 from services.loans.api.fields import READERS, Asset, Code, Currency, FacilityPath, Key, PositiveMinor, PositiveNumber
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.facility.headroom import (
-    MAX_LIMITS,
     Facility,
     OpenFacility,
     Reason,
     RecordRate,
     ReserveHeadroom,
     SetLimits,
-    near,
     shortage,
 )
+from services.loans.domain.facility.limits import MAX_LIMITS, near
 from services.loans.events.facility import CommitmentId, FacilityId, Limit
 from services.loans.tables.facility import CommitmentRow, RateRow
 from shared.http.auth import Caller, allow
@@ -26,6 +26,7 @@ from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, etag, same_fields
 from shared.http.problems import Problem
 from shared.journal.decider import Refused
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/facilities", tags=["facilities"])
 
@@ -83,12 +84,6 @@ class RateView(BaseModel):
     source: str
 
 
-class RateRecordedView(RateView):
-    before_minor: int  # all commitments in the asset, as they were valued
-    after_minor: int
-    over: list[str]
-
-
 class CommitmentView(BaseModel):
     commitment: str
     asset: str
@@ -97,33 +92,31 @@ class CommitmentView(BaseModel):
     keys: list[str]
 
 
-@router.post("", status_code=201)
-async def open_facility(
-    body: FacilityBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
-) -> FacilityView:
+@router.post("", status_code=202)
+async def open_facility(body: FacilityBody, caller: Annotated[Caller, allow("administrator")], post: Posting) -> ProposalView:
     command = OpenFacility(
         facility=FacilityId(body.facility), currency=body.currency, limits=_limits(body.limits), authority=body.authority
     )
-    await post.submit(f"facility/{body.facility}", command)
-    return _view(*await _facility(reads, body.facility))
+    return await propose(post, CONTROLS, f"facility/{body.facility}", command)
 
 
 @router.post("/{facility}/limits")
 async def set_limits(
     facility: FacilityPath, body: LimitsBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
-) -> FacilityView:
-    await post.submit(f"facility/{facility}", SetLimits(limits=_limits(body.limits), authority=body.authority, reason=body.reason))
-    return _view(*await _facility(reads, facility))
+) -> FacilityView | ProposalView:
+    """Narrower ones hold at once; wider ones once another person has signed them."""
+    command = SetLimits(limits=_limits(body.limits), authority=body.authority, reason=body.reason)
+    done = await done_or_proposed(post, CONTROLS, f"facility/{facility}", command)
+    return done if isinstance(done, ProposalView) else _view(*await _facility(reads, facility))
 
 
-@router.post("/{facility}/rates", status_code=201)
+@router.post("/{facility}/rates", status_code=202)
 async def record_rate(
     facility: FacilityPath, body: FacilityRateBody, caller: Annotated[Caller, allow("operator")], post: Posting
-) -> RateRecordedView:
-    """Every commitment in the asset is valued at it from now on. What exceeds its limit by that stays, and is named."""
+) -> ProposalView:
+    """Once it is signed, every commitment in the asset is valued at it. What exceeds its limit by that stays, and its event names it."""
     command = RecordRate(asset=body.asset, rate=body.rate, quoted_on=body.quoted_on, source=body.source, on=post.today)
-    event = (await post.submit(f"facility/{facility}", command)).facts[0].event
-    return RateRecordedView.model_validate(event, from_attributes=True)
+    return await propose(post, CONTROLS, f"facility/{facility}", command)
 
 
 @router.get("/{facility}")

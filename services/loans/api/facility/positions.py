@@ -58,7 +58,7 @@ async def _loans(session: AsyncSession, committed: Mapping[str, int]) -> list[Ex
         col(LoanRow.terms)["elements"],
         col(LoanRow.terms)["available_until"].as_string(),
     )
-    rows = await session.exec(select(*columns).where(col(LoanRow.status).in_(("approved", "committed", "defaulted", "repaid"))))  # type: ignore[call-overload]
+    rows = await session.exec(select(*columns).where(col(LoanRow.status).in_(("approved", "committed", "defaulted", "claim", "repaid"))))  # type: ignore[call-overload]
     ratios = await _ratios(session)
     positions = []
     for loan, facility, currency, borrower, project, undrawn, figures, overdue, provision, elements, until in rows:

@@ -11,6 +11,7 @@ from sqlmodel import select
 
 from services.loans.api.fields import READERS, ActPath, LoanPath, Number, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.api.loan.payments import Reference
 from services.loans.api.loan.terms import ConditionBody, Name, ScheduleBody
 from services.loans.domain.loan.agreement import ApproveAct, ProposeAct, WithdrawAct
 from services.loans.domain.papers import LoanActPaper
@@ -66,9 +67,46 @@ class WaiveCovenantBody(Body):
     until: Day
 
 
+class AccelerateBody(Body):
+    """Notice that all of a loan in default falls due on a day: no earlier than its terms say, counted from the signature."""
+
+    type: Literal["accelerate"]
+    on: Day
+
+
+class ReinstateBody(Body):
+    """A default is taken back: the loan is owed by its schedule, as if it had never fallen due at once."""
+
+    type: Literal["reinstate"]
+
+
+class EndEnforcementBody(Body):
+    """The security of a loan that has fallen due is realised: what is still owed is a claim."""
+
+    type: Literal["end_enforcement"]
+
+
+class RefundBody(Body):
+    """What was paid beyond all that was owed goes back to the borrower."""
+
+    type: Literal["refund"]
+    amount_minor: PositiveMinor
+    reference: Reference
+    on: Day
+
+
 class ActBody(Body):
     content: Annotated[
-        AmendConditionBody | WaiveConditionBody | RestructureBody | WriteOffBody | WaiveCovenantBody, Field(discriminator="type")
+        AmendConditionBody
+        | WaiveConditionBody
+        | RestructureBody
+        | WriteOffBody
+        | WaiveCovenantBody
+        | AccelerateBody
+        | ReinstateBody
+        | EndEnforcementBody
+        | RefundBody,
+        Field(discriminator="type"),
     ]
     reason: Text
 

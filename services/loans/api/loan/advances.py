@@ -20,6 +20,7 @@ from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading
 from shared.terms.acting_api import barred
 from shared.terms.authority import interest_in
+from shared.terms.authority_tables import accounts_of
 
 router = APIRouter(prefix="/v1/loans", tags=["advances"])
 
@@ -100,7 +101,7 @@ class ConditionView(SeenView):
 async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, post: Posting) -> RequestedView:
     """It is cleared at once where all conditions precedent are met or waived, and otherwise when they are."""
     advance = AdvanceId(post.new_id("adv"))
-    command = RequestAdvance(advance=advance, amount_minor=body.amount_minor, purpose=body.purpose, on=post.today)
+    command = RequestAdvance(advance=advance, amount_minor=body.amount_minor, purpose=body.purpose, by=caller.subject, on=post.today)
     facts = (await post.submit(f"loan/{loan}", command)).facts
     event = facts[0].event
     cleared = any(isinstance(fact.event, AdvanceCleared) for fact in facts)
@@ -115,8 +116,11 @@ async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, p
 
 @router.post("/{loan}/advances/{advance}/pay")
 async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, caller: Operates, post: Posting, reads: Reading) -> PaidView:
-    """The conditions are looked at once more, as they are on the day of the payment; what was seen is kept with it."""
-    command = PayAdvance(advance=AdvanceId(advance), paid_on=body.paid_on, on=post.today)
+    """The conditions are looked at once more, as they are on the day of the payment; what was seen is kept with it. Another person pays
+    than has asked for it, or has recorded the evidence."""
+    async with reads.session() as session:
+        accounts = await accounts_of(session, caller.subject)
+    command = PayAdvance(advance=AdvanceId(advance), paid_on=body.paid_on, by=frozenset(accounts), on=post.today)
 
     async def parties(session: AsyncSession) -> list[str]:
         row = await session.get(LoanRow, loan)

@@ -80,6 +80,7 @@ class ImportBody(LoanTermsBody):
     as_of: Day
     advanced_minor: WholeMinor
     repaid_minor: WholeMinor
+    acceleration_notice_days: None = None  # a file says nothing of it
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

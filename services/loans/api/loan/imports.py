@@ -19,6 +19,7 @@ from sqlmodel import col, select
 from typeid import TypeID
 
 from services.loans.api.loan.import_file import Fault, ImportBody, ImportRow, column_of, read_rows
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.facility.headroom import Facility
 from services.loans.domain.loan.imports import difference, with_import
 from services.loans.domain.loan.servicing import ImportLoan
@@ -31,6 +32,8 @@ from shared.journal.decider import Refused
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.terms.countersigning_api import propose
+from shared.terms.countersigning_tables import ProposalRow, ProposalStatus
 
 PATH = "/v1/loan-imports"
 TOGETHER = 32  # loans that are written at a time: more, and whoever comes between them waits
@@ -41,7 +44,7 @@ router = APIRouter(prefix=PATH, tags=["imports"])
 
 class Result(StrEnum):
     READY = "ready"  # nothing is wrong with it, and it is not here: a dry run, or there was no more time, and the file is sent again
-    IMPORTED = "imported"
+    PROPOSED = "proposed"  # it comes in once another person has signed it
     ALREADY = "already"
     DIFFERS = "differs"  # from what was imported by that reference
     REFUSED = "refused"
@@ -63,7 +66,7 @@ class ImportRowView(BaseModel):
 class SummaryView(BaseModel):
     rows: int
     ready: int
-    imported: int
+    proposed: int
     already: int
     differs: int
     refused: int
@@ -97,10 +100,10 @@ async def import_loans(
     request: Request,
     dry_run: Annotated[bool, Query(description="true: says what would happen, and changes nothing")] = True,
 ) -> ReportView:
-    """An operator may ask for a dry run; an administrator imports, since nobody signs for what comes in and an operator advances on it.
+    """An operator may ask for a dry run; an administrator imports. Each loan is a proposal, and comes in once another person has signed it.
 
     A bad line does not stop the others. Each facility's headroom is counted down over the file; it has the last word once the loans are
-    in, and one that it refuses then is proposed, and not committed."""
+    in, and one that it refuses then is not committed."""
     if not dry_run and "administrator" not in caller.roles:
         raise Problem("forbidden", "loans are imported by an administrator", accepted="a dry run, or the role administrator")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
@@ -108,11 +111,13 @@ async def import_loans(
     until = time.monotonic() + PATIENCE_SECONDS
     views: dict[int, ImportRowView] = {}
     wanted = await _wanted(read_rows(await import_body(request)), post, views)
-    known = await _known(reads, [each.command.loan for each in wanted])
-    new = [each for each in wanted if each.command.loan not in known]
+    known, waiting = await _known(reads, loans := [each.command.loan for each in wanted]), await _waiting(reads, loans)
+    new = [each for each in wanted if each.command.loan not in known and each.command.loan not in waiting]
     for each in wanted:
         if (document := known.get(each.command.loan)) is not None:
             views[each.row.line] = await _compared(reads, each, document)
+        elif each.command.loan in waiting:
+            views[each.row.line] = _view(each, Result.PROPOSED)
     ready = await _planned(reads, new, views)
     if dry_run:
         views |= {each.row.line: _view(each, Result.READY) for each in ready}
@@ -177,6 +182,14 @@ async def _known(reads: Reads, loans: Sequence[LoanId]) -> dict[str, str]:
         return dict(found.all())
 
 
+async def _waiting(reads: Reads, loans: Sequence[LoanId]) -> set[str]:
+    """Of the loans those that wait for a signature."""
+    async with reads.session() as session:
+        query = select(ProposalRow.stream).where(ProposalRow.status == ProposalStatus.PROPOSED)
+        found = await session.exec(query.where(col(ProposalRow.stream).in_([f"loan/{loan}" for loan in loans])))
+        return {stream.removeprefix("loan/") for stream in found.all()}
+
+
 async def _compared(reads: Reads, wanted: _Wanted, document: str) -> ImportRowView:
     if document == wanted.document.name:
         return _view(wanted, Result.ALREADY)
@@ -220,24 +233,24 @@ async def _write(reads: Reads, post: Post, ready: Sequence[_Wanted], views: dict
     for start in range(0, len(ready), TOGETHER):
         if start and time.monotonic() > until:
             break
-        written = await asyncio.gather(*(_imported(reads, post, each) for each in ready[start : start + TOGETHER]))
+        written = await asyncio.gather(*(_proposed(reads, post, each) for each in ready[start : start + TOGETHER]))
         views |= {view.line: view for view in written}
     # Each command has left its place and version in the answer's headers, and a header holds one.
     post.response.raw_headers[:] = [each for each in post.response.raw_headers if each[0] not in (b"reserve-position", b"etag")]
 
 
-async def _imported(reads: Reads, post: Post, wanted: _Wanted) -> ImportRowView:
+async def _proposed(reads: Reads, post: Post, wanted: _Wanted) -> ImportRowView:
     command = wanted.command
     try:
-        await post.submit(f"loan/{command.loan}", command, documents=[wanted.document], part=command.reference)
+        await propose(post, CONTROLS, f"loan/{command.loan}", command, documents=[wanted.document])
     except Problem as problem:
         if problem.code == "loan_already_proposed":  # by another import, a moment ago
             known = await _known(reads, [command.loan])
             return await _compared(reads, wanted, known[command.loan])
         if problem.status >= 500:
-            raise  # what was imported is `already` when the file is sent again
+            raise  # what was proposed is so still when the file is sent again
         return _refused(wanted.row, _fault(problem), command.loan)
-    return _view(wanted, Result.IMPORTED)
+    return _view(wanted, Result.PROPOSED)
 
 
 def _fault(refusal: Problem | Refused[Any]) -> Fault:

@@ -1,5 +1,6 @@
 """Loans: an operator proposes, an approver approves, and the facility commits. A borrower sees its own."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,10 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.loan.terms import LoanTermsBody
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
-from services.loans.domain.loan.state import LoanStatus, keys_of
+from services.loans.domain.loan.state import IN_DEFAULT, LoanStatus, keys_of
 from services.loans.domain.papers import LoanPaper
+from services.loans.events.defaults import DefaultCause
 from services.loans.events.loan import LoanId
 from services.loans.tables.loan import LoanRow
 from shared.http.auth import Caller, allow
@@ -23,6 +26,7 @@ from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["loans"])
 
@@ -58,12 +62,6 @@ class LoanChange(BaseModel):
     reason: str | None
 
 
-class CancelledView(BaseModel):
-    loan: str
-    cancelled_minor: int
-    reason: str
-
-
 class LoanSummary(BaseModel):
     loan: str
     status: LoanStatus
@@ -80,8 +78,18 @@ class LoanSummary(BaseModel):
     stage: int
 
 
+class InDefaultView(BaseModel):
+    """`falls_due_on`: all of it, by notice, and `fallen_due` once it has. `claim_minor`: still owed when its security was realised."""
+
+    cause: DefaultCause | None
+    falls_due_on: date | None
+    fallen_due: bool
+    claim_minor: int | None
+
+
 class LoanView(LoanSummary):
-    """`figures`: at the end of the last day that is booked; `GET .../standing` says how it stands on any day."""
+    """`figures`: at the end of the last day that is booked; `GET .../standing` says how it stands on any day. `cross_defaults`: the
+    borrower's other loans that are in default."""
 
     terms: dict[str, Any]
     document: str
@@ -91,6 +99,8 @@ class LoanView(LoanSummary):
     reference: str | None
     figures: dict[str, Any] | None
     provision_minor: int
+    in_default: InDefaultView | None = None
+    cross_defaults: list[str] = []
 
 
 @router.post("", status_code=201)
@@ -138,11 +148,10 @@ async def withdraw_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post
     return LoanChange(loan=loan, status=LoanStatus.WITHDRAWN, reason=body.reason)
 
 
-@router.post("/{loan}/cancel-commitment")
-async def cancel_commitment(loan: LoanPath, body: CancellationBody, caller: Operates, post: Posting) -> CancelledView:
+@router.post("/{loan}/cancel-commitment", status_code=202)
+async def cancel_commitment(loan: LoanPath, body: CancellationBody, caller: Operates, post: Posting) -> ProposalView:
     command = CancelCommitment(amount_minor=body.amount_minor, reason=body.reason, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    return CancelledView(loan=loan, cancelled_minor=event.amount_minor, reason=event.reason)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.get("")
@@ -165,7 +174,17 @@ async def show_loan(loan: LoanPath, caller: SeesLoans, reads: Reading, response:
     async with reads.session() as session:
         row = await find_loan(session, loan, caller)
     etag(response, row.version)
-    return LoanView.model_validate(row, from_attributes=True)
+    state, _ = await reads.state(f"loan/{loan}")
+    view = LoanView.model_validate(row, from_attributes=True)
+    view.cross_defaults = sorted(state.cross_defaults)
+    if state.status in IN_DEFAULT:
+        view.in_default = InDefaultView(
+            cause=state.default_cause,
+            falls_due_on=state.falls_due_on,
+            fallen_due=state.accelerated is not None,
+            claim_minor=state.claim_minor,
+        )
+    return view
 
 
 @router.get("/{loan}/proposal", response_class=Response, responses=DOCUMENT)

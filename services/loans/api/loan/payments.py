@@ -11,12 +11,14 @@ from sqlmodel import select
 
 from services.loans.api.fields import LoanPath, PaymentPath, PositiveMinor
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.payments import RecordPayment, RecordRecovery, ReversePayment
 from services.loans.events.loan import PaymentId, Prepays
 from services.loans.tables.loan import PaymentRow
 from shared.http.fields import Body, Day, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, same_fields
 from shared.journal.record import Fact
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["payments"])
 
@@ -75,11 +77,11 @@ async def record_payment(loan: LoanPath, body: PaymentBody, caller: Operates, po
         prepays=body.prepays,
         on=post.today,
     )
-    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
+    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0])
 
 
-@router.post("/{loan}/recoveries", status_code=201)
-async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, post: Posting) -> PaymentRecordedView:
+@router.post("/{loan}/recoveries", status_code=202)
+async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, post: Posting) -> ProposalView:
     """What came of a loan in default: to what is owed, and then to what was written off."""
     command = RecordRecovery(
         payment=PaymentId(post.new_id("pay")),
@@ -88,14 +90,14 @@ async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, 
         received_on=body.received_on,
         on=post.today,
     )
-    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.RECOVERY)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
-@router.post("/{loan}/payments/{payment}/reverse")
-async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> PaymentRecordedView:
-    """It never counted: what came after it is worked out as if it had not been."""
+@router.post("/{loan}/payments/{payment}/reverse", status_code=202)
+async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
+    """Signed, it never counted: what came after it is worked out as if it had not been."""
     command = ReversePayment(payment=PaymentId(payment), reason=body.reason, on=post.today)
-    return _recorded((await post.submit(f"loan/{loan}", command)).facts[0], PaymentKind.PAYMENT)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.get("/{loan}/payments")
@@ -113,12 +115,12 @@ async def list_payments(
         )
 
 
-def _recorded(fact: Fact, kind: PaymentKind) -> PaymentRecordedView:
+def _recorded(fact: Fact) -> PaymentRecordedView:
     event = fact.event
     return PaymentRecordedView(
         payment=event.payment,
         loan=event.loan,
-        kind=kind,
+        kind=PaymentKind.PAYMENT,
         amount_minor=event.amount_minor,
         change=msgspec.to_builtins(event.change),
         figures=msgspec.to_builtins(event.after),

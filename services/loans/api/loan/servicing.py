@@ -1,21 +1,23 @@
 """Servicing: rates, fees, ratios, grades, and the ends that a loan can come to."""
 
 from datetime import date
-from typing import Any
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlmodel import col, select
 
 from services.loans.api.fields import LoanPath, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.api.loan.loans import LoanChange, Operates, SeesLoans, find_loan
-from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, DeclareDefault, Regrade, ReportRatio, ResetRate
+from services.loans.domain.controls import CONTROLS
+from services.loans.domain.loan.defaults import DeclareDefault
+from services.loans.domain.loan.servicing import ChargeFee, CloseLoan, Regrade, ReportRatio, ResetRate
 from services.loans.domain.loan.state import LoanStatus
+from services.loans.events.defaults import DefaultCause
 from services.loans.events.terms import CovenantKind, Grade, Stage
 from services.loans.tables.loan import RatioRow
 from shared.http.fields import Body, Day, ReasonBody, Text
 from shared.http.handlers import Posting, Reading
+from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["servicing"])
 
@@ -48,16 +50,10 @@ class GradeBody(Body):
     reason: Text
 
 
-class ServicedView(BaseModel):
-    """`change`: what it changes in the loan's books; `figures`: the loan's figures after it."""
+class DeclarationBody(ReasonBody):
+    """`cause`: what the loan knows itself is looked up; paying all that is due cures one for want of payment."""
 
-    loan: str
-    change: dict[str, int]
-    figures: dict[str, Any]
-
-
-class FeeView(ServicedView):
-    fee: str
+    cause: DefaultCause = "other"
 
 
 class RatioView(BaseModel):
@@ -78,27 +74,25 @@ class GradeView(BaseModel):
     reason: str
 
 
-@router.post("/{loan}/rates", status_code=201)
-async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ServicedView:
+@router.post("/{loan}/rates", status_code=202)
+async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ProposalView:
     command = ResetRate(base_pct=body.base_pct, source=body.source, from_on=body.from_on, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    return ServicedView(loan=loan, change=msgspec.to_builtins(event.change), figures=msgspec.to_builtins(event.after))
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
-@router.post("/{loan}/fees", status_code=201)
-async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Posting) -> FeeView:
+@router.post("/{loan}/fees", status_code=202)
+async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Posting) -> ProposalView:
     command = ChargeFee(fee=post.new_id("fee"), text=body.text, amount_minor=body.amount_minor, due_on=body.due_on, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    change, figures = msgspec.to_builtins(event.change), msgspec.to_builtins(event.after)
-    return FeeView(loan=loan, fee=event.fee, change=change, figures=figures)
+    return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.post("/{loan}/ratios", status_code=201)
-async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting) -> RatioView:
-    """A covenant's figure, as the borrower reports it. One below the minimum is a breach until another cures it, or it is waived."""
+async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting) -> RatioView | ProposalView:
+    """A covenant's figure, as the borrower reports it. One below the minimum is a breach until it is waived, or another cures it, which
+    another person signs."""
     command = ReportRatio(kind=body.kind, ratio=body.ratio, for_on=body.for_on, source=body.source, on=post.today)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    return RatioView.model_validate(event, from_attributes=True)
+    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
+    return done if isinstance(done, ProposalView) else RatioView.model_validate(done.facts[0].event, from_attributes=True)
 
 
 @router.get("/{loan}/ratios")
@@ -110,20 +104,23 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
 
 
 @router.post("/{loan}/grade")
-async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView:
+async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView | ProposalView:
+    """What lowers the provision is proposed, and another person signs it."""
     command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=body.reason)
-    event = (await post.submit(f"loan/{loan}", command)).facts[0].event
-    return GradeView.model_validate(event, from_attributes=True)
+    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
+    return done if isinstance(done, ProposalView) else GradeView.model_validate(done.facts[0].event, from_attributes=True)
 
 
 @router.post("/{loan}/default")
-async def declare_default(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange:
-    await post.submit(f"loan/{loan}", DeclareDefault(reason=body.reason, on=post.today))
+async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operates, post: Posting) -> LoanChange:
+    """Nothing is advanced any more. That all of it falls due is the act `accelerate`, which another person signs."""
+    await post.submit(f"loan/{loan}", DeclareDefault(reason=body.reason, on=post.today, cause=body.cause))
     return LoanChange(loan=loan, status=LoanStatus.DEFAULTED, reason=body.reason)
 
 
 @router.post("/{loan}/close")
-async def close_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange:
-    """Only one that nothing is owed of, and nothing may still be advanced of. Its headroom is free again."""
-    await post.submit(f"loan/{loan}", CloseLoan(reason=body.reason, on=post.today))
-    return LoanChange(loan=loan, status=LoanStatus.CLOSED, reason=body.reason)
+async def close_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange | ProposalView:
+    """Only one that nothing is owed of, to either side, and nothing may still be advanced of. Its headroom is free again. One with a claim
+    on what was written off is closed by two."""
+    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", CloseLoan(reason=body.reason, on=post.today))
+    return done if isinstance(done, ProposalView) else LoanChange(loan=loan, status=LoanStatus.CLOSED, reason=body.reason)

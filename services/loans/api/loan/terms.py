@@ -3,12 +3,13 @@
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import Field, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
 from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
 from services.loans.domain.standing.calendars import Every
 from services.loans.domain.standing.periods import dated
 from services.loans.events.terms import (
+    BusinessDays,
     Category,
     CovenantKind,
     DayCount,
@@ -65,6 +66,10 @@ class ScheduleBody(Body):
     periods: Annotated[StrictInt, Field(ge=1, le=1200)]
     day_count: DayCount = "ACT/365F"
     calendar: Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{1,20}$")] = "none"
+    business_days: BusinessDays | None = Field(
+        default=None, description="how a due date moves that is no business day of the calendar; left out: to the following one"
+    )
+    adjust_accrual: StrictBool = Field(default=False, description="whether interest runs between the moved days, not the unmoved ones")
     interest_only_periods: Periods = 0
     capitalised_periods: Periods = 0
     balloon_minor: WholeMinor = 0
@@ -74,7 +79,8 @@ class ScheduleBody(Body):
     def terms(self) -> ScheduleTerms:
         """With its due dates as the calendar has them today. Raises Problem `schedule_invalid`."""
         try:
-            return dated(msgspec.convert(self.model_dump(), ScheduleTerms))
+            unsaid = {name for name in ("business_days", "adjust_accrual") if not getattr(self, name)}
+            return dated(msgspec.convert(self.model_dump(exclude=unsaid), ScheduleTerms))
         except ValueError as error:  # CalendarError too
             raise Problem(
                 "schedule_invalid", str(error), field="/schedule", accepted="a calendar such as AU-NSW, and days that it has"
@@ -124,6 +130,10 @@ class LoanTermsBody(Body):
     stage: Stage = 1
     kyc: Text = Field(description="the reference of the check that cleared the borrower")
     category: Category = "B"
+    acceleration_notice_days: Annotated[StrictInt, Field(ge=0, le=3660)] | None = Field(
+        default=0, description="between the declaration of a default and the day on which all may fall due; null: it never does"
+    )
+    cross_default: StrictBool = Field(default=False, description="whether another loan's default is a ground to declare this one's")
 
     def terms(self) -> LoanTerms:
         """Raises Problem `schedule_invalid`."""

@@ -21,9 +21,10 @@ from services.loans.api.material.fields import (
     of_event,
     stream_of,
 )
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.held import DeclareMaterialDefault, MarkSecurity, RecordReplacement, SettleInCash, TopUpSecurity
 from services.loans.domain.material.terms import ApproveDeferral, ProposeDeferral, deferral_document
-from services.loans.events.material import DeferralId, MaterialLoanClosed
+from services.loans.events.material import DeferralId
 from services.loans.tables.material import DeferralRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, PositiveGrams, ReasonBody, Text
@@ -31,6 +32,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -56,7 +58,7 @@ class TopUpBody(Body):
 
 class CashBody(Body):
     price_minor: PriceMinor
-    source: Text
+    source: Text  # the price that the terms name
     reference: Text
 
 
@@ -88,22 +90,6 @@ class DeferredView(BaseModel):
     approval: ApprovalView
 
 
-class MarkedView(BaseModel):
-    """`call_minor`: what must be topped up."""
-
-    loan: str
-    currency: str
-    price_minor: str
-    quoted_on: date
-    source: str
-    owed_g: int
-    owed_minor: int
-    required_minor: int
-    value_minor: int
-    counted_minor: int  # after the haircut
-    call_minor: int
-
-
 class ToppedUpView(BaseModel):
     loan: str
     currency: str
@@ -113,37 +99,11 @@ class ToppedUpView(BaseModel):
     call_minor: int
 
 
-class CashView(BaseModel):
-    loan: str
-    currency: str
-    price_minor: str
-    source: str
-    reference: str
-    principal_g: int
-    premium_g: int
-    amount_minor: int
-    closed: bool
-
-
 class DefaultView(BaseModel):
     loan: str
     owed_g: int
     on: date
     reason: str
-
-
-class ReplacementView(BaseModel):
-    loan: str
-    currency: str
-    bought_g: int
-    principal_g: int
-    premium_g: int
-    cost_minor: int
-    from_security_minor: int
-    shortfall_minor: int  # a claim
-    source: str
-    owed_g: int
-    closed: bool
 
 
 @router.post("/{loan}/deferrals", status_code=201)
@@ -193,11 +153,11 @@ async def approve_deferral(
     return of_event(DeferredView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 
-@router.post("/{loan}/security/marks", status_code=201)
-async def mark_security(loan: MaterialPath, body: MarkBody, caller: Operates, post: Posting) -> MarkedView:
-    """The security against the value of what is owed, at a price; what it falls short is called."""
+@router.post("/{loan}/security/marks", status_code=202)
+async def mark_security(loan: MaterialPath, body: MarkBody, caller: Operates, post: Posting) -> ProposalView:
+    """The security against the value of what is owed, at a price; what it falls short is called once another person has signed it."""
     command = MarkSecurity(price_minor=body.price_minor, quoted_on=body.quoted_on, source=body.source, on=post.today)
-    return of_event(MarkedView, (await post.submit(stream_of(loan), command)).facts[0].event)
+    return await propose(post, CONTROLS, stream_of(loan), command)
 
 
 @router.post("/{loan}/security/top-ups", status_code=201)
@@ -206,14 +166,11 @@ async def top_up_security(loan: MaterialPath, body: TopUpBody, caller: Operates,
     return of_event(ToppedUpView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 
-@router.post("/{loan}/cash-settlement", status_code=201)
-async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, post: Posting) -> CashView:
-    """All that is owed today is paid in money, at a price by the terms' basis."""
+@router.post("/{loan}/cash-settlement", status_code=202)
+async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, post: Posting) -> ProposalView:
+    """All that is owed on the day of the signature is paid in money, at the price that the terms name."""
     command = SettleInCash(price_minor=body.price_minor, source=body.source, reference=body.reference, on=post.today)
-    facts = (await post.submit(stream_of(loan), command)).facts
-    event = facts[0].event
-    told = {name: getattr(event, name) for name in CashView.model_fields if hasattr(event, name)}
-    return CashView(**told, closed=isinstance(facts[-1].event, MaterialLoanClosed))
+    return await propose(post, CONTROLS, stream_of(loan), command)
 
 
 @router.post("/{loan}/default", status_code=201)
@@ -222,11 +179,8 @@ async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates
     return of_event(DefaultView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 
-@router.post("/{loan}/replacements", status_code=201)
-async def record_replacement(loan: MaterialPath, body: ReplacementBody, caller: Operates, post: Posting) -> ReplacementView:
-    """What the Reserve bought after a default. The cost is taken from the security; what that does not cover is a claim."""
+@router.post("/{loan}/replacements", status_code=202)
+async def record_replacement(loan: MaterialPath, body: ReplacementBody, caller: Operates, post: Posting) -> ProposalView:
+    """What the Reserve bought after a default. Signed, its cost is taken from the security; what that does not cover is a claim."""
     command = RecordReplacement(bought_g=body.bought_g, cost_minor=body.cost_minor, source=body.source, on=post.today)
-    facts = (await post.submit(stream_of(loan), command)).facts
-    event = facts[0].event
-    told = {name: getattr(event, name) for name in ReplacementView.model_fields if hasattr(event, name)}
-    return ReplacementView(**told, closed=isinstance(facts[-1].event, MaterialLoanClosed))
+    return await propose(post, CONTROLS, stream_of(loan), command)

@@ -48,6 +48,9 @@ class SecurityBody(Body):
     value_minor: WholeMinor
     haircut: Number = Field(default="0", description="the share of its value that does not count")
     required_cover: Number = Field(default="1", description="of the value of what is owed")
+    call_days: Annotated[StrictInt, Field(ge=0, le=366)] | None = Field(
+        default=None, description="within how many days a call is met, or the loan is in default; left out: a call has no day"
+    )
 
 
 class MaterialTermsBody(Body):

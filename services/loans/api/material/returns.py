@@ -22,12 +22,14 @@ from services.loans.api.material.fields import (
     of_event,
     stream_of,
 )
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.material.returns import AssayReturn, ReceiveReturn
-from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnAssayed, ReturnedLot, ReturnId, ReturnRejected, ReturnSettled
+from services.loans.events.material import Assayer, Basis, CustodyModel, ReturnedLot, ReturnId
 from services.loans.tables.material import MaterialReturnRow
 from shared.http.fields import Body, Day, PositiveGrams, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/material-loans", tags=["material loans"])
 
@@ -70,19 +72,6 @@ class ReceivedView(BaseModel):
     mass_g: int
     received_on: date
     pending_g: int  # contained, by the borrower's own assay
-
-
-class AssayedView(BaseModel):
-    """`status`: settled (inventory takes the lot in next), rejected, or split (an umpire's assay must come)."""
-
-    returned: str
-    loan: str
-    status: ReturnStatus
-    difference: str  # from the borrower's own, as a share of the mass
-    content: str | None
-    basis: Basis | None
-    contained_g: int | None
-    reason: str | None
 
 
 class MaterialReturnView(BaseModel):
@@ -130,24 +119,11 @@ async def receive_return(loan: MaterialPath, body: ReturnBody, caller: Operates,
     )
 
 
-@router.post("/{loan}/returns/{returned}/assays", status_code=201)
-async def assay_return(loan: MaterialPath, returned: ReturnPath, body: ReturnAssayBody, caller: Operates, post: Posting) -> AssayedView:
-    """The Reserve's independent assay, or the umpire's where the two are too far from each other."""
+@router.post("/{loan}/returns/{returned}/assays", status_code=202)
+async def assay_return(loan: MaterialPath, returned: ReturnPath, body: ReturnAssayBody, caller: Operates, post: Posting) -> ProposalView:
+    """The Reserve's independent assay, or the umpire's where the two are too far from each other. Signed, it settles the return."""
     command = AssayReturn(returned=ReturnId(returned), by=body.by, assay=body.assay(), on=post.today)
-    events = [fact.event for fact in (await post.submit(stream_of(loan), command)).facts]
-    assayed = next(event for event in events if isinstance(event, ReturnAssayed))
-    settled = next((event for event in events if isinstance(event, ReturnSettled)), None)
-    rejected = next((event for event in events if isinstance(event, ReturnRejected)), None)
-    return AssayedView(
-        returned=returned,
-        loan=loan,
-        status="settled" if settled else "rejected" if rejected else "split",
-        difference=assayed.difference,
-        content=settled.content if settled else None,
-        basis=settled.basis if settled else None,
-        contained_g=settled.contained_g if settled else None,
-        reason=rejected.reason if rejected else None,
-    )
+    return await propose(post, CONTROLS, stream_of(loan), command)
 
 
 @router.get("/{loan}/returns")

@@ -11,13 +11,16 @@ from sqlmodel import col, or_, select
 from services.loans.api.fields import Code, Element, LoanPath, OfftakePath, PositiveNumber
 from services.loans.api.loan.loans import Operates, SeesLoans, find_loan
 from services.loans.api.standing.standing import loan_as_known
+from services.loans.domain.controls import CONTROLS
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake
 from services.loans.events.loan import LoanId, Prepays
 from services.loans.events.offtake import OfftakeId
+from services.loans.tables.loan import LoanRow
 from services.loans.tables.offtake import DeliveryRow, OfftakeRow
 from shared.http.fields import TYPEID, Body, Day, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, same_fields
 from shared.http.problems import Problem
+from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/loans", tags=["offtakes"])
 
@@ -59,13 +62,6 @@ class OfftakeView(BaseModel):
     ended_because: str | None
 
 
-class EndedView(BaseModel):
-    offtake: str
-    loan: str
-    ended_on: date
-    ended_because: str
-
-
 class DeliveryView(BaseModel):
     """`amount_minor` was credited to the loan as `payment`: mass x content x price x share, rounded half-even."""
 
@@ -81,9 +77,9 @@ class DeliveryView(BaseModel):
     reason: str | None
 
 
-@router.post("/{loan}/offtakes", status_code=201)
-async def agree_offtake(loan: LoanPath, body: OfftakeBody, caller: Operates, post: Posting, reads: Reading) -> OfftakeView:
-    """From now on, each lot that is taken in under the right, in specification, is credited to the loan."""
+@router.post("/{loan}/offtakes", status_code=202)
+async def agree_offtake(loan: LoanPath, body: OfftakeBody, caller: Operates, post: Posting, reads: Reading) -> ProposalView:
+    """Once it is signed, each lot that is taken in under the right, in specification, is credited to the loan."""
     state = await loan_as_known(reads, loan, None)
     if state.terms is None:
         raise Problem("loan_not_found", f"there is no loan {loan}", field="path:loan")
@@ -102,37 +98,23 @@ async def agree_offtake(loan: LoanPath, body: OfftakeBody, caller: Operates, pos
         until=body.until,
         authority=body.authority,
         by=caller.subject,
+        companies=(state.terms.borrower, state.terms.project),
     )
-    agreed = (await post.submit(f"offtake/{body.right}", command)).facts[0].event
-    return OfftakeView(
-        offtake=agreed.offtake,
-        loan=agreed.loan,
-        right=agreed.right,
-        product=agreed.product,
-        element=agreed.element,
-        price=agreed.price,
-        currency=agreed.currency,
-        share=agreed.share,
-        prepays=agreed.prepays,
-        since=agreed.since,
-        until=agreed.until,
-        authority=agreed.authority,
-        agreed_by=agreed.agreed_by,
-        ended_on=None,
-        ended_because=None,
-    )
+    return await propose(post, CONTROLS, f"offtake/{body.right}", command)
 
 
-@router.post("/{loan}/offtakes/{offtake}/end")
-async def end_offtake(loan: LoanPath, offtake: OfftakePath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> EndedView:
-    """What is delivered after today repays nothing."""
+@router.post("/{loan}/offtakes/{offtake}/end", status_code=202)
+async def end_offtake(
+    loan: LoanPath, offtake: OfftakePath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading
+) -> ProposalView:
+    """Once it is signed, what is delivered after that day repays nothing."""
     async with reads.session() as session:
-        row = await session.get(OfftakeRow, offtake)
-    if row is None or row.loan != loan:
+        row, lent = await session.get(OfftakeRow, offtake), await session.get(LoanRow, loan)
+    if row is None or lent is None or row.loan != loan:
         raise Problem("offtake_not_found", f"{loan} has no agreement {offtake}", field="path:offtake")
-    command = EndOfftake(offtake=OfftakeId(offtake), loan=LoanId(loan), reason=body.reason, on=post.today)
-    ended = (await post.submit(f"offtake/{row.right}", command)).facts[0].event
-    return EndedView(offtake=ended.offtake, loan=ended.loan, ended_on=ended.on, ended_because=ended.reason)
+    companies = (lent.borrower, lent.project)
+    command = EndOfftake(offtake=OfftakeId(offtake), loan=LoanId(loan), reason=body.reason, on=post.today, companies=companies)
+    return await propose(post, CONTROLS, f"offtake/{row.right}", command)
 
 
 @router.get("/{loan}/offtakes")

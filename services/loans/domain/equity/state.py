@@ -37,6 +37,7 @@ from services.loans.events.equity import (
 from shared.journal.decider import Reasons, Refused
 from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
+from shared.terms.countersigning import ProposedCommand
 
 
 class HoldingStatus(StrEnum):
@@ -96,6 +97,7 @@ class Holding(msgspec.Struct, frozen=True):
     references: immutables.Map[str, EquityFlowId] = immutables.Map()
     write_downs: immutables.Map[EquityFlowId, ProposedWriteDown] = immutables.Map()  # that wait for a signature
     figures: HoldingFigures = HoldingFigures()
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
     @property
     def first_on(self) -> date | None:

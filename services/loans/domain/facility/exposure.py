@@ -13,7 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from services.loans.domain.facility.headroom import Facility, near, worth
+from services.loans.domain.facility.headroom import Facility, worth
+from services.loans.domain.facility.limits import near
 
 type Dimension = Literal["partner", "project", "element", "instrument", "borrower", "facility"]
 type Instrument = Literal["loan", "equity", "material"]

@@ -14,7 +14,11 @@ from typing import assert_never
 import immutables
 import msgspec
 
+from services.loans.domain.facility.limits import fault_of_limits, near, share
+from services.loans.domain.plausible import too_far
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.facility import (
+    BorrowerDefaulted,
     CommitmentId,
     FacilityEvent,
     FacilityId,
@@ -28,8 +32,7 @@ from services.loans.events.facility import (
 )
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
-
-MAX_LIMITS = 400  # all of them must fit in one event
+from shared.terms.countersigning import ProposedCommand
 
 
 class OpenFacility(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -74,7 +77,14 @@ class ReleaseHeadroom(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     amount: int | None
 
 
-type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom
+class TellDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A loan is in default, or is so no longer. Never `Refused`."""
+
+    commitment: CommitmentId
+    ended: bool
+
+
+type Command = OpenFacility | SetLimits | RecordRate | ReserveHeadroom | ReleaseHeadroom | TellDefault
 
 
 class Reason(Reasons):
@@ -84,6 +94,7 @@ class Reason(Reasons):
     NOT_FOUND = "facility_not_found", 404, "There is no such facility"
     LIMITS_INVALID = "limits_invalid", 422, "The limits are not a tree"
     RATE_INVALID = "rate_invalid", 422, "Invalid rate"
+    RATE_IMPLAUSIBLE = "rate_implausible", 422, "The rate is too far from the last one"
     RATE_OUTDATED = "rate_outdated", 409, "A later rate is recorded"
     RATE_OWN = "rate_of_own_currency", 422, "The facility's own currency has no rate"
     RATE_MISSING = "rate_missing", 409, "No rate is recorded"
@@ -107,6 +118,8 @@ class Facility(msgspec.Struct, frozen=True):
     rates: immutables.Map[str, str] = immutables.Map()  # asset -> as it was recorded
     quoted_on: immutables.Map[str, date] = immutables.Map()  # asset -> the day of that rate
     commitments: immutables.Map[CommitmentId, Commitment] = immutables.Map()
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
+    defaulted: frozenset[CommitmentId] = frozenset()
 
     @property
     def root(self) -> str:
@@ -135,6 +148,8 @@ def decide(command: Command, facility: Facility) -> Sequence[FacilityEvent] | Re
             return _reserve(command, facility)
         case ReleaseHeadroom():
             return release(command, facility)
+        case TellDefault():
+            return _tell_default(command, facility)
         case _:
             assert_never(command)
 
@@ -148,9 +163,12 @@ def _record_rate(command: RecordRate, facility: Facility) -> Sequence[FacilityEv
         return Refused(Reason.DATE_IN_FUTURE, f"{command.quoted_on} has not come yet", "/quoted_on", f"{command.on} or earlier")
     if command.quoted_on < (last := facility.quoted_on.get(command.asset, date.min)):
         return Refused(Reason.RATE_OUTDATED, f"there is a rate of {last}", "/quoted_on", f"{last} or later")
-    rate = _rate(command.rate)
+    rate = share(command.rate)
     if rate is None:
         return Refused(Reason.RATE_INVALID, f"{command.rate!r} is no rate", "/rate", 'above zero, such as "1.52" or "38/25"')
+    if (accepted := too_far(rate, facility.rates.get(command.asset))) is not None:
+        known = facility.rates[command.asset]
+        return Refused(Reason.RATE_IMPLAUSIBLE, f"{command.asset} was at {known} last", "/rate", f"{accepted}; in steps, if it is further")
     held = {id: commitment for id, commitment in facility.commitments.items() if commitment.asset == command.asset}
     revalued = _revalued(facility, command.asset, rate)
     if max(revalued.used_minor.values(), default=0) > MAX_INTEGER:
@@ -257,10 +275,19 @@ def release(command: ReleaseHeadroom, facility: Facility) -> Sequence[FacilityEv
     ]
 
 
-def evolve(facility: Facility, event: FacilityEvent) -> Facility:
+def _tell_default(command: TellDefault, facility: Facility) -> Sequence[FacilityEvent]:
+    told = facility.commitments.get(command.commitment)
+    if facility.id is None or told is None or (command.commitment in facility.defaulted) is not command.ended:
+        return []
+    borrower = {key for key in told.keys if key.startswith("borrower/")}
+    others = tuple(sorted(id for id, each in facility.commitments.items() if id != command.commitment and borrower & {*each.keys}))
+    return [BorrowerDefaulted(facility=facility.id, commitment=command.commitment, others=others, ended=command.ended)]
+
+
+def evolve(facility: Facility, event: FacilityEvent | AuthorityCited) -> Facility:
     match event:
         case FacilityOpened():
-            return Facility(id=event.facility, currency=event.currency, limits=_by_key(event.limits))
+            return msgspec.structs.replace(facility, id=event.facility, currency=event.currency, limits=_by_key(event.limits))
         case LimitsSet():
             return _with_limits(facility, event.limits)
         case RateRecorded():
@@ -277,8 +304,10 @@ def evolve(facility: Facility, event: FacilityEvent) -> Facility:
                 commitments=facility.commitments.set(event.commitment, commitment),
                 used_minor=_charged(facility.used_minor, event.keys, event.value_minor),
             )
-        case HeadroomRefused():
+        case HeadroomRefused() | AuthorityCited():
             return facility
+        case BorrowerDefaulted(commitment=told):
+            return msgspec.structs.replace(facility, defaulted=facility.defaulted - {told} if event.ended else facility.defaulted | {told})
         case HeadroomReleased():
             before = facility.commitments[event.commitment]
             after = msgspec.structs.replace(before, amount=event.remaining, value_minor=before.value_minor - event.value_minor)
@@ -334,46 +363,13 @@ def _charged(used: immutables.Map[str, int], keys: Iterable[str], value_minor: i
     return changed.finish()
 
 
-def near(limit: Limit, used_minor: int) -> bool:
-    """Whether so much under a limit is to be warned of."""
-    return used_minor >= limit.limit_minor * Fraction(limit.warn_at)
-
-
 def _by_key(limits: Iterable[Limit]) -> immutables.Map[str, Limit]:
     return immutables.Map({limit.key: limit for limit in limits})
 
 
-def _rate(text: str) -> Fraction | None:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None
-    return rate if rate > 0 else None
-
-
 def _fault(limits: Sequence[Limit]) -> Refused[Reason] | None:
-    """Limits are a tree: one root, each parent there, no key twice, no circle."""
-    parents = {limit.key: limit.parent for limit in limits}
-    if len(parents) < len(limits) or not 0 < len(limits) <= MAX_LIMITS:
-        return _limits_invalid("a key is named twice, or there are too many", f"1 to {MAX_LIMITS} limits, each key once")
-    if sum(parent is None for parent in parents.values()) != 1:
-        return _limits_invalid("there is not one root", "one limit without a parent")
-    for place, limit in enumerate(limits):
-        warn_at = _rate(limit.warn_at)
-        if warn_at is None or warn_at > 1:
-            return _limits_invalid(f"{limit.key} warns at {limit.warn_at!r}", 'a share such as "9/10"', f"/limits/{place}/warn_at")
-        seen = {limit.key}
-        above = limit.parent
-        while above is not None:
-            if above not in parents or above in seen:
-                return _limits_invalid(f"{limit.key} does not stand under the root", "a tree", f"/limits/{place}/parent")
-            seen.add(above)
-            above = parents[above]
-    return None
-
-
-def _limits_invalid(detail: str, accepted: str, field: str = "/limits") -> Refused[Reason]:
-    return Refused(Reason.LIMITS_INVALID, detail, field, accepted)
+    fault = fault_of_limits(limits)
+    return None if fault is None else Refused(Reason.LIMITS_INVALID, *fault)
 
 
 def _not_found() -> Refused[Reason]:

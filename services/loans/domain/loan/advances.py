@@ -12,6 +12,7 @@ from services.loans.domain.loan.state import (
     LoanStatus,
     Reason,
     all_pass,
+    broken_covenants,
     not_found,
     seen_precedents,
     seen_subsequents,
@@ -46,6 +47,7 @@ class RequestAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     advance: AdvanceId
     amount_minor: int
     purpose: str
+    by: str
     on: date
 
 
@@ -55,8 +57,11 @@ class WithdrawAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PayAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`by`: who pays, by every account of theirs."""
+
     advance: AdvanceId
     paid_on: date
+    by: frozenset[str]
     on: date
 
 
@@ -158,7 +163,9 @@ def _request(command: RequestAdvance, loan: Loan) -> Decided:
     if (breach := _breach(loan, command.on)) is not None:
         return breach
     requested: list[LoanEvent] = [
-        AdvanceRequested(loan=loan.id, advance=command.advance, amount_minor=command.amount_minor, purpose=command.purpose)
+        AdvanceRequested(
+            loan=loan.id, advance=command.advance, amount_minor=command.amount_minor, purpose=command.purpose, requested_by=command.by
+        )
     ]
     seen = seen_precedents(loan, command.on)
     return requested + ([AdvanceCleared(loan=loan.id, advance=command.advance, seen=seen)] if all_pass(seen) else [])
@@ -181,6 +188,10 @@ def _pay(command: PayAdvance, loan: Loan) -> Decided:
     seen = seen_precedents(loan, command.paid_on)
     if not all_pass(seen):
         return Refused(Reason.CONDITIONS_UNMET, _unmet(seen), accepted="every condition precedent met or waived")
+    if advance.requested_by in command.by:
+        return _by_one(f"{command.advance} was asked for by who would pay it")
+    if shown := sorted(each.reference for each in loan.evidence.values() if each.by in command.by):
+        return _by_one(f"{shown[0]}, which its conditions are held against, was recorded by who would pay it")
     paid = AdvancePaid(
         loan=loan.id,
         advance=command.advance,
@@ -266,15 +277,17 @@ def _unmet(seen: tuple[Seen, ...]) -> str:
 
 
 def _breach(loan: Loan, on: date) -> Refused[Reason] | None:
-    """Nothing is lent to a borrower who breaches a covenant: it is cured, or waived through that day."""
-    broken = sorted(
-        kind
-        for kind, covenant in loan.covenants.items()
-        if covenant.breached and (covenant.waived_until is None or covenant.waived_until < on)
-    )
-    if not broken:
-        return None
-    return Refused(Reason.COVENANT_BREACHED, f"the covenant {broken[0]} is breached", accepted="a covenant that is kept, cured or waived")
+    """Nothing is lent to a borrower who breaches a covenant, until it is cured, or waived through that day; nor, where the terms say so, to
+    one who is in default of another loan."""
+    if broken := broken_covenants(loan, on):
+        return Refused(
+            Reason.COVENANT_BREACHED, f"the covenant {broken[0]} is breached", accepted="a covenant that is kept, cured or waived"
+        )
+    assert loan.terms is not None
+    if loan.terms.cross_default and loan.cross_defaults:
+        accepted = "an advance once that default is cured"
+        return Refused(Reason.CROSS_DEFAULT, f"{min(loan.cross_defaults)} of the same borrower is in default", accepted=accepted)
+    return None
 
 
 def _outside(loan: Loan) -> Refused[Reason]:
@@ -285,6 +298,10 @@ def _outside(loan: Loan) -> Refused[Reason]:
         "/paid_on",
         f"{loan.terms.available_from} to {loan.terms.available_until}",
     )
+
+
+def _by_one(detail: str) -> Refused[Reason]:
+    return Refused(Reason.ADVANCE_BY_ONE, detail, accepted="another person, who pays it")
 
 
 def _advance_not_found(advance: AdvanceId) -> Refused[Reason]:

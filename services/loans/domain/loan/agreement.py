@@ -10,8 +10,11 @@ import msgspec
 from services.loans.domain.approvals import of_money
 from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.loan.advances import now_cleared
-from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, day_fault, entered, owed_minor, planned_fault, repaid
+from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, day_fault, enter, entered, owed_minor, planned_fault, repaid
+from services.loans.domain.loan.defaults import fault_of_way_out, followed
 from services.loans.domain.loan.state import (
+    IN_DEFAULT,
+    OPEN,
     Decided,
     Loan,
     LoanStatus,
@@ -41,10 +44,14 @@ from services.loans.events.loan import (
     LoanWithdrawn,
 )
 from services.loans.events.terms import (
+    Accelerate,
     AmendCondition,
     Amendment,
+    EndEnforcement,
     LoanTerms,
     Precedent,
+    Refund,
+    Reinstate,
     Restructure,
     WaiveCondition,
     WaiveCovenant,
@@ -248,16 +255,17 @@ def _approve_act(command: ApproveAct, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     approved = entered(loan, approved, command.on)
-    changed = with_act(loan, act.content)
+    changed = with_act(enter(loan, approved), act.content)
     cleared = now_cleared(changed, seen_precedents(changed, command.on)) if loan.status is LoanStatus.COMMITTED else []
-    return [approved, AuthorityCited(matter=loan.id, cited=cited), *arrears(loan, approved.after), *cleared]
+    return [approved, AuthorityCited(matter=loan.id, cited=cited), *followed(changed, act.content, approved.after, command.on), *cleared]
 
 
 def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] | None:
     """Why the loan cannot be changed so."""
     if loan.id is None or loan.terms is None:
         return not_found()
-    if loan.account is None or loan.status not in (LoanStatus.COMMITTED, LoanStatus.DEFAULTED):
+    open = OPEN if isinstance(content, Refund) else (LoanStatus.COMMITTED, *IN_DEFAULT)
+    if loan.account is None or loan.status not in open:
         return wrong_status(loan, "committed, or in default")
     match content:
         case AmendCondition(name=name, condition=condition):
@@ -274,12 +282,17 @@ def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] |
                     Reason.COVENANT_NOT_FOUND, f"the loan has no covenant {kind}", "/kind", ", ".join(sorted(loan.covenants)) or None
                 )
             return None
+        case Restructure() if loan.accelerated is not None:
+            return Refused(Reason.ACCELERATED, "no schedule counts any more", accepted="the act reinstate first")
         case Restructure(schedule=schedule, rate_pct=rate_pct):
             if rate_pct is not None and not 0 <= Fraction(rate_pct) <= MAX_RATE_PCT:
                 return rate_invalid("/rate_pct")
             rate = str(Fraction(loan.terms.base_pct) + Fraction(loan.terms.margin_pct)) if rate_pct is None else rate_pct
             far = planned_fault(loan, schedule.start, on, "/schedule/start")
             return far or fault_of_schedule(schedule, loan.terms.commitment_minor, rate)
+        case Accelerate() | Reinstate() | EndEnforcement() | Refund():
+            early = day_fault(loan, content.on, on, "/on") if isinstance(content, Refund) else None
+            return early or fault_of_way_out(content, loan, on)
         case WriteOff(amount_minor=amount, on=day):
             if (fault_of_day := day_fault(loan, day, on, "/on")) is not None:
                 return fault_of_day
@@ -294,8 +307,10 @@ def _fault_of_act(content: Amendment, loan: Loan, on: date) -> Refused[Reason] |
 def _action_of(content: Amendment, terms: LoanTerms) -> Action:
     """What an act needs power to do, and of how much money: of what is written off, or of the loan that is changed."""
     match content:
-        case AmendCondition() | Restructure():
+        case AmendCondition() | Restructure() | Accelerate() | Reinstate() | EndEnforcement():
             return _action("amend_conditions", terms, terms.commitment_minor)
+        case Refund(amount_minor=amount):
+            return _action("amend_conditions", terms, amount)
         case WaiveCondition() | WaiveCovenant():
             return _action("waive_condition", terms, terms.commitment_minor)
         case WriteOff(amount_minor=amount):

@@ -6,10 +6,22 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.loan.state import Loan, LoanStatus, Reason
-from services.loans.domain.standing.dated_facts import Advanced, BroughtForward, FeeDue, Paid, RateFrom, Reduced, Rescheduled, WrittenOff
+from services.loans.domain.loan.state import IN_DEFAULT, Loan, LoanStatus, Reason
+from services.loans.domain.standing.dated_facts import (
+    Advanced,
+    BroughtForward,
+    FallenDue,
+    FeeDue,
+    Paid,
+    RateFrom,
+    Reduced,
+    Refunded,
+    Rescheduled,
+    WrittenOff,
+)
 from services.loans.domain.standing.periods import grid
 from services.loans.domain.standing.standing import Account, books_on, bucket, figures_on, minus, plus, with_fact, without_fact
+from services.loans.events.defaults import DefaultCause, DefaultCured, HowCured, LoanAccelerated, LoanDefaulted
 from services.loans.events.loan import (
     ActApproved,
     AdvancePaid,
@@ -28,7 +40,7 @@ from services.loans.events.loan import (
     RateReset,
     RecoveryRecorded,
 )
-from services.loans.events.terms import Amendment, Restructure, WriteOff
+from services.loans.events.terms import Amendment, Refund, Reinstate, Restructure, WriteOff
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 
@@ -43,6 +55,7 @@ type Booked = (
     | RateReset
     | FeeCharged
     | PeriodClosed
+    | LoanAccelerated
 )
 
 MAX_AHEAD = timedelta(days=3660)  # of today, or of the end of the schedule if that is later; as long ago for an import
@@ -126,6 +139,7 @@ def account_after(loan: Loan, event: Booked) -> Account:
                     prepays="nothing" if isinstance(event, RecoveryRecorded) else event.prepays,
                     in_kind=isinstance(event, DeliveryCredited),
                     recovery=isinstance(event, RecoveryRecorded),
+                    due_first=event.due_first,
                 ),
             )
         case PaymentReversed():
@@ -137,11 +151,20 @@ def account_after(loan: Loan, event: Booked) -> Account:
         case FeeCharged():
             return with_fact(account, FeeDue(id=event.fee, on=event.due_on, amount_minor=event.amount_minor))
         case ActApproved():
+            if isinstance(event.content, Reinstate):
+                return account if loan.accelerated is None else without_fact(account, loan.accelerated)
             return _with_act(account, event.act, event.content)
+        case LoanAccelerated():
+            return with_fact(account, FallenDue(id=accelerated_id(event.on), on=event.on))
         case PeriodClosed():
             return account
         case _:
             assert_never(event)
+
+
+def accelerated_id(on: date) -> str:
+    """Of the dated fact that all has fallen due."""
+    return f"accelerated/{on}"
 
 
 def _with_act(account: Account, act: str, content: Amendment) -> Account:
@@ -157,6 +180,8 @@ def _with_act(account: Account, act: str, content: Amendment) -> Account:
             return with_fact(account, changed)
         case WriteOff():
             return with_fact(account, WrittenOff(id=act, on=content.on, amount_minor=content.amount_minor))
+        case Refund():
+            return with_fact(account, Refunded(id=act, on=content.on, amount_minor=content.amount_minor))
         case _:
             return account
 
@@ -173,13 +198,35 @@ def arrears(loan: Loan, after: Figures) -> list[LoanEvent]:
 def repaid(loan: Loan, after: Figures) -> list[LoanEvent]:
     """That this was the last of it: nothing is owed any more, and nothing will be advanced."""
     assert loan.id is not None
-    ended = loan.status is LoanStatus.COMMITTED and loan.advanced_minor and not loan.undrawn_minor and not owes(after)
+    may_end = loan.status is LoanStatus.COMMITTED or (loan.status in IN_DEFAULT and loan.accelerated is not None)
+    ended = may_end and loan.advanced_minor and not loan.undrawn_minor and not owes(after)
     return [LoanRepaid(loan=loan.id, on=after.on)] if ended else []
 
 
+def owed_again(loan: Loan, after: Figures, on: date) -> list[LoanEvent]:
+    """Of a loan that had fallen due, and was repaid: it is in default as before."""
+    if loan.status is not LoanStatus.REPAID or loan.accelerated is None or not owes(after):
+        return []
+    assert loan.id is not None
+    assert loan.terms is not None
+    reason = "what had been repaid is owed again"
+    return [LoanDefaulted(loan=loan.id, on=on, reason=reason, cause="payment", facility=loan.terms.facility)]
+
+
 def consequences(loan: Loan, after: Figures) -> list[LoanEvent]:
-    """The bucket of arrears, and whether that was the last of it."""
-    return [*arrears(loan, after), *repaid(loan, after)]
+    """The bucket of arrears, whether a default for want of payment is cured, and whether that was the last of it."""
+    back = [] if after.due_minor else cured(loan, "payment", "paid", after.on)
+    now = msgspec.structs.replace(loan, status=LoanStatus.COMMITTED) if back else loan
+    return [*arrears(loan, after), *back, *repaid(now, after)]
+
+
+def cured(loan: Loan, cause: DefaultCause, how: HowCured, on: date) -> list[LoanEvent]:
+    """That a default for that cause is one no longer, unless all has fallen due by it."""
+    if loan.status is not LoanStatus.DEFAULTED or loan.default_cause != cause or loan.accelerated is not None:
+        return []
+    assert loan.id is not None
+    assert loan.terms is not None
+    return [DefaultCured(loan=loan.id, on=on, how=how, facility=loan.terms.facility)]
 
 
 def owes(figures: Figures) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 
 from services.loans.domain.loan.advances import AdvanceCommand, EndAvailability, LookAtSubsequent, decide_advance
 from services.loans.domain.loan.agreement import AgreementCommand, decide_agreement
-from services.loans.domain.loan.books import cancelled, enter
+from services.loans.domain.loan.books import accelerated_id, cancelled, enter
+from services.loans.domain.loan.defaults import DefaultCommand, FallDue, decide_default
 from services.loans.domain.loan.payments import PaymentCommand, decide_payment
 from services.loans.domain.loan.servicing import ClosePeriod, LookAtArrears, ServicingCommand, decide_servicing
 from services.loans.domain.loan.state import (
@@ -30,6 +31,14 @@ from services.loans.domain.loan.state import (
 from services.loans.domain.papers import LoanActPaper, LoanPaper
 from services.loans.domain.standing.standing import opened
 from services.loans.events.authority import AuthorityCited
+from services.loans.events.defaults import (
+    AccelerationNotified,
+    CrossDefaultNoted,
+    DefaultCured,
+    LoanAccelerated,
+    LoanDefaulted,
+    ShortfallClaimed,
+)
 from services.loans.events.loan import (
     ActApproved,
     ActProposed,
@@ -49,7 +58,6 @@ from services.loans.events.loan import (
     LoanApproved,
     LoanClosed,
     LoanCommitted,
-    LoanDefaulted,
     LoanEvent,
     LoanImported,
     LoanProposed,
@@ -69,7 +77,7 @@ from shared.terms.acting import Proposal
 
 BUCKET_DAYS = (1, 31, 61, 91)  # past due, on which the bucket of arrears changes
 
-type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand
+type Command = AgreementCommand | AdvanceCommand | PaymentCommand | ServicingCommand | DefaultCommand
 
 _replace = msgspec.structs.replace
 
@@ -87,6 +95,7 @@ _PARTS = {
         (AdvanceCommand, decide_advance),
         (PaymentCommand, decide_payment),
         (ServicingCommand, decide_servicing),
+        (DefaultCommand, decide_default),
     )
     for kind in get_args(union.__value__)
 }
@@ -102,7 +111,7 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
                 covenants=immutables.Map({each.kind: CovenantStanding(each.minimum) for each in event.terms.covenants}),
             )
         case LoanImported():
-            return _imported(event)
+            return _replace(_imported(event), proposals=loan.proposals)
         case LoanApproved():
             return _replace(loan, status=LoanStatus.APPROVED)
         case LoanWithdrawn():
@@ -132,7 +141,10 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
         case ActWithdrawn():
             return _replace(loan, acts=loan.acts.delete(event.act))
         case AdvanceRequested():
-            return _replace(loan, advances=loan.advances.set(event.advance, OpenAdvance(event.amount_minor, cleared=False)))
+            return _replace(
+                loan,
+                advances=loan.advances.set(event.advance, OpenAdvance(event.amount_minor, cleared=False, requested_by=event.requested_by)),
+            )
         case AdvanceCleared():
             cleared = _replace(loan.advances[event.advance], cleared=True)
             return _replace(loan, advances=loan.advances.set(event.advance, cleared))
@@ -171,12 +183,34 @@ def evolve(loan: Loan, event: LoanEvent | AuthorityCited) -> Loan:
             return _replace(loan, provision_minor=event.provision_minor)
         case SubsequentMissed() | AuthorityCited():
             return loan
-        case LoanDefaulted():
-            return _replace(loan, status=LoanStatus.DEFAULTED)
+        case LoanDefaulted() | AccelerationNotified() | LoanAccelerated() | DefaultCured() | CrossDefaultNoted() | ShortfallClaimed():
+            return _in_default(loan, event)
         case LoanRepaid():
             return _replace(loan, status=LoanStatus.REPAID)
         case LoanClosed():
             return _replace(loan, status=LoanStatus.CLOSED)
+        case _:
+            assert_never(event)
+
+
+type _InDefault = LoanDefaulted | AccelerationNotified | LoanAccelerated | DefaultCured | CrossDefaultNoted | ShortfallClaimed
+
+
+def _in_default(loan: Loan, event: _InDefault) -> Loan:
+    match event:
+        case LoanDefaulted():
+            return _replace(loan, status=LoanStatus.DEFAULTED, default_cause=event.cause)
+        case AccelerationNotified():
+            return _replace(loan, falls_due_on=event.falls_due_on)
+        case LoanAccelerated():
+            return _replace(enter(loan, event), accelerated=accelerated_id(event.on))
+        case DefaultCured():
+            return _replace(loan, status=LoanStatus.COMMITTED, default_cause=None, falls_due_on=None, claim_minor=None)
+        case CrossDefaultNoted():
+            others = loan.cross_defaults - {event.by} if event.ended else loan.cross_defaults | {event.by}
+            return _replace(loan, cross_defaults=others)
+        case ShortfallClaimed():
+            return _replace(loan, status=LoanStatus.CLAIM, claim_minor=event.claim_minor)
         case _:
             assert_never(event)
 
@@ -192,7 +226,11 @@ def timers(event: LoanEvent | AuthorityCited) -> Sequence[Timer | CancelTimer]:
         case LoanCommitted():
             return [*_fee(event.next_billing), *_availability(event.sunset_on, event.available_until), *_subsequents(event.subsequents)]
         case LoanClosed():
-            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability")]
+            return [CancelTimer(name) for name in ("period", "arrears", "sunset", "availability", "acceleration")]
+        case AccelerationNotified():
+            return [Timer("acceleration", event.falls_due_on, FallDue(on=event.falls_due_on))]
+        case DefaultCured():
+            return [CancelTimer("acceleration")]
     after: Figures | None = getattr(event, "after", None)
     return () if after is None else _due(after)
 
@@ -222,7 +260,7 @@ def _due(after: Figures) -> list[Timer | CancelTimer]:
     if after.overdue_since is not None:
         later = (after.overdue_since + timedelta(days=days) for days in BUCKET_DAYS)
         change = next((day for day in later if day > after.on), None)
-    elif after.due_minor:
+    elif after.due_minor > after.default_interest_minor:  # which is late already, and is so in no bucket
         change = after.on + timedelta(days=1)
     elif after.next_due is not None and (end is None or after.next_due < end):  # billed already, and due on the next business day
         change = after.next_due + timedelta(days=1)

@@ -8,8 +8,8 @@ from typing import assert_never
 
 import msgspec
 
-from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, day_fault, entered, too_much
-from services.loans.domain.loan.state import OPEN, Decided, Loan, LoanStatus, Reason, not_found, wrong_status
+from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, consequences, day_fault, entered, owed_again, too_much
+from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, not_found, wrong_status
 from services.loans.events.loan import DeliveryCredited, LoanEvent, PaymentId, PaymentRecorded, PaymentReversed, Prepays, RecoveryRecorded
 from shared.journal.decider import Refused
 
@@ -86,6 +86,7 @@ def _pay(command: RecordPayment, loan: Loan) -> Decided:
         prepays=command.prepays,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        due_first=True,
     )
     recorded = entered(loan, recorded, command.on)
     return too_much(recorded, "/amount_minor") or [recorded, *consequences(loan, recorded.after)]
@@ -107,6 +108,7 @@ def _credit(command: CreditDelivery, loan: Loan) -> list[LoanEvent]:
         prepays=command.prepays,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        due_first=True,
     )
     credited = entered(loan, credited, command.on)
     return [] if too_much(credited, "") else [credited, *consequences(loan, credited.after)]
@@ -129,14 +131,14 @@ def _reverse(command: ReversePayment, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     reversed = entered(loan, reversed, command.on)
-    return [reversed, *arrears(loan, reversed.after)]
+    return [reversed, *arrears(loan, reversed.after), *owed_again(loan, reversed.after, command.on)]
 
 
 def _recover(command: RecordRecovery, loan: Loan) -> Decided:
     assert loan.id is not None
     assert loan.terms is not None
     assert loan.account is not None
-    if loan.status is not LoanStatus.DEFAULTED:
+    if loan.status not in IN_DEFAULT:
         return wrong_status(loan, "in default")
     if (fault := _payment_fault(loan, command.reference, command.amount_minor, command.received_on, command.on)) is not None:
         return fault
@@ -149,6 +151,7 @@ def _recover(command: RecordRecovery, loan: Loan) -> Decided:
         received_on=command.received_on,
         change=NO_CHANGE,
         after=NO_FIGURES,
+        due_first=True,
     )
     recovered = entered(loan, recovered, command.on)
     return too_much(recovered, "/amount_minor") or [recovered, *consequences(loan, recovered.after)]

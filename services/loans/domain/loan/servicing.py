@@ -12,19 +12,29 @@ from services.loans.domain.loan.books import (
     NO_FIGURES,
     arrears,
     consequences,
+    cured,
     entered,
+    owed_again,
     owed_minor,
     owes,
     planned_fault,
     too_much,
 )
-from services.loans.domain.loan.state import OPEN, Decided, Loan, LoanStatus, Reason, keys_of, not_found, wrong_status
+from services.loans.domain.loan.state import (
+    OPEN,
+    Decided,
+    Loan,
+    Reason,
+    broken_covenants,
+    keys_of,
+    not_found,
+    wrong_status,
+)
 from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_terms
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import (
     FeeCharged,
     LoanClosed,
-    LoanDefaulted,
     LoanEvent,
     LoanId,
     LoanImported,
@@ -35,6 +45,8 @@ from services.loans.events.loan import (
 )
 from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
+
+FIXED = "fixed"  # a base rate that nobody publishes
 
 
 class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -93,19 +105,12 @@ class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
-    on: date
-
-
 class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     on: date
 
 
-type ServicingCommand = (
-    ImportLoan | ResetRate | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | DeclareDefault | CloseLoan
-)
+type ServicingCommand = ImportLoan | ResetRate | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | CloseLoan
 
 
 def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
@@ -139,10 +144,6 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
                     reason=command.reason,
                 )
             ]
-        case DeclareDefault():
-            if loan.status is not LoanStatus.COMMITTED:
-                return wrong_status(loan, "committed")
-            return [LoanDefaulted(loan=loan.id, on=command.on, reason=command.reason)]
         case CloseLoan():
             return _close(command, loan)
         case _:
@@ -192,6 +193,9 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
     if (fault := planned_fault(loan, command.from_on, command.on, "/from_on")) is not None:
         return fault
+    if loan.terms.base_rate.strip().casefold() == FIXED:
+        detail = f"the terms fix it at {loan.terms.base_pct}"
+        return Refused(Reason.RATE_FIXED, detail, "/base_pct", "a restructuring, which another person signs")
     reset = RateReset(
         loan=loan.id,
         reset=loan.resets,
@@ -225,7 +229,7 @@ def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
         after=NO_FIGURES,
     )
     charged = entered(loan, charged, command.on)
-    return too_much(charged, "/amount_minor") or [charged, *arrears(loan, charged.after)]
+    return too_much(charged, "/amount_minor") or [charged, *arrears(loan, charged.after), *owed_again(loan, charged.after, command.on)]
 
 
 def _look(command: ClosePeriod | LookAtArrears, loan: Loan) -> list[LoanEvent]:
@@ -259,7 +263,8 @@ def _report(command: ReportRatio, loan: Loan) -> Decided:
         if kept
         else ("waived" if waived else "breached"),
     )
-    return [reported]
+    others = [kind for kind in broken_covenants(loan, command.on) if kind != command.kind]
+    return [reported, *([] if others or not kept else cured(loan, "covenant", "covenant_kept", command.on))]
 
 
 def _close(command: CloseLoan, loan: Loan) -> Decided:
@@ -273,4 +278,7 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
         return Refused(Reason.STILL_OWED, f"{loan.undrawn_minor} may still be advanced", accepted="a commitment that is cancelled first")
     if owes(figures):
         return Refused(Reason.STILL_OWED, f"what has accrued is billed on {figures.next_billing}", accepted="a loan that has paid it")
+    if figures.credit_minor:
+        accepted = "the loan once an act has refunded it"
+        return Refused(Reason.OWES_BORROWER, f"{figures.credit_minor} were paid beyond all that was owed", accepted=accepted)
     return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]

@@ -13,13 +13,18 @@ from services.loans.domain.facility.headroom import Reason as FacilityReason
 from services.loans.domain.standing.dated_facts import Contract
 from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited
+from services.loans.events.defaults import DefaultCause
 from services.loans.events.loan import ActId, AdvanceId, BookChange, Figures, LoanEvent, LoanId, LoanImported, PaymentId, Seen
 from services.loans.events.terms import (
+    Accelerate,
     AmendCondition,
     Amendment,
     CovenantKind,
+    EndEnforcement,
     LoanTerms,
     Precedent,
+    Refund,
+    Reinstate,
     Restructure,
     WaiveCondition,
     WaiveCovenant,
@@ -29,6 +34,7 @@ from shared.journal.decider import Reasons, Refused
 from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 from shared.terms.conditions import Evidence, evaluate, passes, waive
+from shared.terms.countersigning import ProposedCommand
 
 
 class LoanStatus(StrEnum):
@@ -36,12 +42,14 @@ class LoanStatus(StrEnum):
     APPROVED = "approved"  # the facility has not answered yet
     COMMITTED = "committed"
     DEFAULTED = "defaulted"
+    CLAIM = "claim"  # its security is realised, and something is still owed
     REPAID = "repaid"
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
 
 
-OPEN = (LoanStatus.COMMITTED, LoanStatus.DEFAULTED, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
+IN_DEFAULT = (LoanStatus.DEFAULTED, LoanStatus.CLAIM)
+OPEN = (LoanStatus.COMMITTED, *IN_DEFAULT, LoanStatus.REPAID)  # payments may still come, and turn out not to have come
 
 
 class Reason(Reasons):
@@ -52,6 +60,7 @@ class Reason(Reasons):
     STATUS = "loan_status", 409, "The loan is not in a state for that"
     AMOUNT_INVALID = "amount_invalid", 422, "Invalid amount"
     RATE_INVALID = "loan_rate_invalid", 422, "Invalid rate"
+    RATE_FIXED = "loan_rate_fixed", 409, "The loan has a fixed rate"
     TERMS_INVALID = "loan_terms_invalid", 422, "The terms do not go together"
     SCHEDULE_INVALID = "schedule_invalid", 422, "Invalid schedule"
     CONDITION_INVALID = "condition_invalid", 422, "Nothing could ever meet the condition"
@@ -59,7 +68,9 @@ class Reason(Reasons):
     CONDITIONS_UNMET = "conditions_unmet", 409, "Conditions precedent are not met"
     ADVANCE_BEYOND = "advance_beyond_commitment", 409, "It is more than is left of the commitment"
     COVENANT_BREACHED = "covenant_breached", 409, "A covenant is breached"
+    CROSS_DEFAULT = "borrower_in_default", 409, "The borrower is in default of another loan"
     ADVANCE_OUTSIDE = "advance_outside_availability", 409, "The commitment is not available then"
+    ADVANCE_BY_ONE = "advance_by_one_person", 403, "Nobody pays what they have asked for, or have recorded evidence for"
     ADVANCE_NOT_FOUND = "advance_not_found", 404, "There is no such advance"
     DATE_BEFORE_LOAN = "date_before_loan", 422, "The day is before the loan"
     DATE_IN_FUTURE = "date_in_future", 422, "The day has not come yet"
@@ -70,6 +81,13 @@ class Reason(Reasons):
     COVENANT_NOT_FOUND = "covenant_not_found", 404, "There is no such covenant"
     WRITE_OFF_BEYOND = "write_off_beyond_owed", 409, "Not so much is owed"
     STILL_OWED = "loan_still_owed", 409, "The loan is not at its end"
+    OWES_BORROWER = "loan_owes_borrower", 409, "Something is owed to the borrower"
+    CREDIT_BEYOND = "refund_beyond_credit", 409, "Not so much is owed to the borrower"
+    NO_GROUNDS = "default_without_grounds", 409, "Nothing is known that would be such a default"
+    NOT_ACCELERABLE = "acceleration_not_agreed", 409, "By its terms the loan never falls due at once"
+    NOTICE_TOO_SHORT = "acceleration_notice_too_short", 422, "The notice is shorter than the terms give"
+    ACCELERATED = "loan_accelerated", 409, "All of the loan has fallen due"
+    NOTHING_OWED = "nothing_owed", 409, "Nothing is owed"
 
 
 type Refusal = Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
@@ -81,6 +99,7 @@ class OpenAdvance(msgspec.Struct, frozen=True):
 
     amount_minor: int
     cleared: bool
+    requested_by: str | None = None  # None: an earlier build did not say
 
 
 class OpenAct(Proposal, frozen=True, kw_only=True):
@@ -124,6 +143,12 @@ class Loan(msgspec.Struct, frozen=True):
     booked_through: date = date.min
     figures: Figures | None = None  # on the last day that is booked
     imported: LoanImported | None = None  # and not committed yet
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
+    default_cause: DefaultCause | None = None
+    falls_due_on: date | None = None  # all of it, by notice of a default
+    accelerated: str | None = None  # the dated fact by which it did
+    cross_defaults: frozenset[LoanId] = frozenset()  # the borrower's other loans that are in default
+    claim_minor: int | None = None  # what was still owed when its security was realised
 
     @property
     def undrawn_minor(self) -> int:
@@ -151,10 +176,21 @@ def with_act(loan: Loan, content: Amendment) -> Loan:
         case WaiveCovenant(kind=kind, until=until):
             covenant = msgspec.structs.replace(loan.covenants[kind], waived_until=until)
             return msgspec.structs.replace(loan, covenants=loan.covenants.set(kind, covenant))
-        case Restructure() | WriteOff():
+        case Reinstate():
+            return msgspec.structs.replace(loan, accelerated=None)
+        case Restructure() | WriteOff() | Accelerate() | EndEnforcement() | Refund():
             return loan
         case _:
             assert_never(content)
+
+
+def broken_covenants(loan: Loan, on: date) -> list[CovenantKind]:
+    """Those that are breached, and not waived through that day."""
+    return sorted(
+        kind
+        for kind, covenant in loan.covenants.items()
+        if covenant.breached and (covenant.waived_until is None or covenant.waived_until < on)
+    )
 
 
 def not_found() -> Refused[Reason]:

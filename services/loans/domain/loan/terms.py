@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from services.loans.domain.loan.books import MAX_BOOKED_MINOR
 from services.loans.domain.loan.state import Reason
-from services.loans.domain.standing.periods import grid
+from services.loans.domain.standing.periods import grid, moved_by
 from services.loans.domain.standing.schedule import schedule as worked_out
 from services.loans.domain.standing.schedule_terms import ScheduleError, Step, Terms
 from services.loans.events.loan import Seen
@@ -75,7 +75,8 @@ def fault_of_schedule(schedule: ScheduleTerms, principal_minor: int, rate_pct: s
         balloon_minor=schedule.balloon_minor or None,
         step=None if Fraction(schedule.step) == 1 else Step(schedule.step_periods, Fraction(schedule.step)),
         calendar=schedule.calendar,
-        adjustment="none" if schedule.calendar == "none" else "following",
+        adjustment=moved_by(schedule),
+        adjust_accrual=schedule.adjust_accrual is True,
     )
     if len(schedule.due) not in (0, schedule.periods):
         return Refused(Reason.SCHEDULE_INVALID, "not each period is due on a day", "/schedule/due", f"{schedule.periods} days, or none")

@@ -6,10 +6,11 @@ at the borrower's cost after a default.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import assert_never
 
 from services.loans.domain.material.held import (
+    CheckCall,
     CheckDue,
     DeclareMaterialDefault,
     EndDrawing,
@@ -19,6 +20,7 @@ from services.loans.domain.material.held import (
     RecordTakenBack,
     SettleInCash,
     TopUpSecurity,
+    check_call,
     check_due,
     declare_default,
     end_drawing,
@@ -70,6 +72,8 @@ from services.loans.events.material import (
     MaterialLoanClosed,
     MaterialLoanCommitted,
     MaterialReplaced,
+    SecurityMarked,
+    SecurityToppedUp,
 )
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 
@@ -85,6 +89,7 @@ type Command = (
     | RecordTakenBack
     | EndDrawing
     | CheckDue
+    | CheckCall
     | ProposeDeferral
     | ApproveDeferral
     | ReceiveReturn
@@ -128,6 +133,8 @@ def _decide(command: Command, loan: MaterialLoan) -> Sequence[MaterialEvent | Au
             return end_drawing(command, loan)
         case CheckDue():
             return check_due(command, loan)
+        case CheckCall():
+            return check_call(command, loan)
         case ProposeDeferral():
             return propose_deferral(command, loan)
         case ApproveDeferral():
@@ -188,8 +195,13 @@ def timers(event: MaterialEvent | AuthorityCited) -> Sequence[Timer | CancelTime
         case MaterialLoanCommitted() | DeferralApproved():
             due = event.due_on + timedelta(days=1)
             return [Timer("due", due, CheckDue(on=due))]
+        case SecurityMarked(call_due_on=date() as last):
+            late = last + timedelta(days=1)
+            return [Timer("call", late, CheckCall(on=late))]
+        case SecurityMarked() | SecurityToppedUp(call_minor=0):
+            return [CancelTimer("call")]
         case MaterialLoanClosed():
-            return [CancelTimer("due")]
+            return [CancelTimer("due"), CancelTimer("call")]
         case _:
             return ()
 

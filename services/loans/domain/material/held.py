@@ -1,7 +1,7 @@
 """What a partner holds of a material loan: drawn and, in the end, due; its security; and what is done where nothing comes back in kind."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil, floor
 
@@ -10,11 +10,13 @@ import msgspec
 from services.loans.domain.material.owed import discharge, owed
 from services.loans.domain.material.state import MaterialLoan, Reason, agreed, owed_on
 from services.loans.domain.material.terms import exact, not_lent, withdrawn
+from services.loans.domain.plausible import too_far
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.material import (
     ContainedChange,
     DrawingEnded,
     MaterialCashSettled,
+    MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
     MaterialLent,
@@ -62,6 +64,12 @@ class CheckDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
+class CheckCall(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, possibly late: the last day to meet a call has passed."""
+
+    on: date
+
+
 class MarkSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`price_minor`: of a contained gram, in the terms' currency."""
 
@@ -77,7 +85,7 @@ class TopUpSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SettleInCash(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """All that is owed `on` this day is paid in money, at a price a contained gram."""
+    """All that is owed `on` this day is paid in money, at a price a contained gram. `source`: the price that the terms name."""
 
     price_minor: str
     source: str
@@ -181,7 +189,7 @@ def mark_security(command: MarkSecurity, loan: MaterialLoan) -> Sequence[Materia
     assert loan.id is not None
     if command.quoted_on > command.on:
         return Refused(Reason.DATE_IN_FUTURE, f"{command.quoted_on} has not come yet", "/quoted_on", f"{command.on} or earlier")
-    if isinstance(price := _price(command.price_minor), Refused):
+    if isinstance(price := _price(command.price_minor, loan), Refused):
         return price
     terms = agreed(loan)
     owed_g = owed_on(loan, command.on).total_g
@@ -190,6 +198,7 @@ def mark_security(command: MarkSecurity, loan: MaterialLoan) -> Sequence[Materia
     if max(owed_minor, required_minor) > MAX_INTEGER:
         return _price_invalid("what is owed would be worth more than the books can hold")
     counted_minor = _counted(loan, loan.security_minor)
+    call_minor = max(0, required_minor - counted_minor)
     return [
         SecurityMarked(
             loan=loan.id,
@@ -203,7 +212,33 @@ def mark_security(command: MarkSecurity, loan: MaterialLoan) -> Sequence[Materia
             required_minor=required_minor,
             value_minor=loan.security_minor,
             counted_minor=counted_minor,
-            call_minor=max(0, required_minor - counted_minor),
+            call_minor=call_minor,
+            call_due_on=_call_due_on(loan, command.on) if call_minor else None,
+        )
+    ]
+
+
+def _call_due_on(loan: MaterialLoan, on: date) -> date | None:
+    """A call that is open keeps its day, whatever it is marked at since."""
+    if loan.call_due_on is not None:
+        return loan.call_due_on
+    days = agreed(loan).security.call_days
+    return None if days is None else on + timedelta(days=days)
+
+
+def check_call(command: CheckCall, loan: MaterialLoan) -> Sequence[MaterialEvent]:
+    due_on = loan.call_due_on
+    if loan.id is None or due_on is None or command.on <= due_on or loan.defaulted or not loan.out_g:
+        return []
+    return [
+        MaterialDefaulted(
+            loan=loan.id,
+            partner=loan.partner,
+            element=agreed(loan).element,
+            owed_g=owed_on(loan, command.on).total_g,
+            on=command.on,
+            reason=f"a call of {loan.call_minor} {agreed(loan).currency} minor units was not met by {due_on}",
+            cause="margin_call",
         )
     ]
 
@@ -216,17 +251,18 @@ def top_up(command: TopUpSecurity, loan: MaterialLoan) -> Sequence[MaterialEvent
     if command.amount_minor < 1 or value_minor > MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "a top-up is of at least one minor unit", "/amount_minor")
     more_minor = _counted(loan, value_minor) - _counted(loan, loan.security_minor)
-    return [
-        SecurityToppedUp(
-            loan=loan.id,
-            partner=loan.partner,
-            currency=agreed(loan).currency,
-            amount_minor=command.amount_minor,
-            reference=command.reference,
-            value_minor=value_minor,
-            call_minor=max(0, loan.call_minor - more_minor),
-        )
-    ]
+    topped_up = SecurityToppedUp(
+        loan=loan.id,
+        partner=loan.partner,
+        currency=agreed(loan).currency,
+        amount_minor=command.amount_minor,
+        reference=command.reference,
+        value_minor=value_minor,
+        call_minor=max(0, loan.call_minor - more_minor),
+    )
+    if loan.default_cause != "margin_call" or topped_up.call_minor or loan.books.replaced_g:
+        return [topped_up]
+    return [topped_up, MaterialDefaultCured(loan=loan.id, partner=loan.partner)]
 
 
 def _counted(loan: MaterialLoan, value_minor: int) -> int:
@@ -239,9 +275,12 @@ def settle_in_cash(command: SettleInCash, loan: MaterialLoan) -> Sequence[Materi
     assert loan.id is not None
     if loan.returns:
         return Refused(Reason.RETURNS_PENDING, "returns wait to be settled", accepted="the same once they are credited or rejected")
-    if isinstance(price := _price(command.price_minor), Refused):
-        return price
     terms = agreed(loan)
+    if _as_named(command.source) != _as_named(terms.cash_basis):
+        named = f"the terms settle by {terms.cash_basis}, not by {command.source}"
+        return Refused(Reason.CASH_BASIS, named, "/source", terms.cash_basis)
+    if isinstance(price := _price(command.price_minor, loan), Refused):
+        return price
     due = owed_on(loan, command.on)
     amount_minor = round_half_even(due.total_g * price)
     if amount_minor > MAX_INTEGER:
@@ -289,7 +328,12 @@ def replace_material(command: RecordReplacement, loan: MaterialLoan) -> Sequence
         return Refused(Reason.QUANTITY_INVALID, f"{due_g} g are owed", "/bought_g", f"1 to {due_g}")
     if not 0 <= command.cost_minor <= MAX_INTEGER:
         return Refused(Reason.QUANTITY_INVALID, "a cost is zero or more", "/cost_minor")
+    if (accepted := too_far(Fraction(command.cost_minor), loan.price_minor, command.bought_g)) is not None:
+        return _implausible(loan, "/cost_minor", accepted)
     paid = discharge(loan.tranches, terms.premium, loan.further, command.on, command.bought_g)
+    if paid.excess_g:
+        out_g = command.bought_g - paid.excess_g
+        return Refused(Reason.QUANTITY_INVALID, f"{out_g} g of it were out on {command.on}", "/bought_g", f"what was out on {command.on}")
     from_security_minor = min(command.cost_minor, loan.security_minor)
     return [
         MaterialReplaced(
@@ -311,9 +355,21 @@ def replace_material(command: RecordReplacement, loan: MaterialLoan) -> Sequence
     ]
 
 
-def _price(text: str) -> Fraction | Refused[Reason]:
+def _price(text: str, loan: MaterialLoan) -> Fraction | Refused[Reason]:
     price = exact(text)
-    return _price_invalid(f"{text!r} is no price") if price is None or price <= 0 else price
+    if price is None or price <= 0:
+        return _price_invalid(f"{text!r} is no price")
+    return price if (accepted := too_far(price, loan.price_minor)) is None else _implausible(loan, "/price_minor", accepted)
+
+
+def _implausible(loan: MaterialLoan, field: str, accepted: str) -> Refused[Reason]:
+    detail = f"a contained gram was marked at {loan.price_minor} last"
+    return Refused(Reason.PRICE_IMPLAUSIBLE, detail, field, f"{accepted}; one that has moved further is marked in steps")
+
+
+def _as_named(price: str) -> str:
+    """The name of a published price, however it is spaced or capitalised."""
+    return " ".join(price.split()).casefold()
 
 
 def _price_invalid(detail: str) -> Refused[Reason]:

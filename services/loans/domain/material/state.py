@@ -19,6 +19,8 @@ from services.loans.events.material import (
     DrawingEnded,
     MaterialCashSettled,
     MaterialCommitmentRefused,
+    MaterialDefaultCause,
+    MaterialDefaultCured,
     MaterialDefaulted,
     MaterialEvent,
     MaterialLent,
@@ -46,6 +48,7 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Reasons
 from shared.terms.acting import Proposal
+from shared.terms.countersigning import ProposedCommand
 
 type MaterialStatus = Literal["offered", "proposed", "approved", "committed", "lent", "closed", "withdrawn"]
 
@@ -81,6 +84,8 @@ class Reason(Reasons):
     QUANTITY_INVALID = "quantity_invalid", 422, "Invalid quantity"
     SERIALS_MISMATCH = "serials_do_not_match_units", 422, "The serials do not match the units"
     PRICE_INVALID = "price_invalid", 422, "Invalid price"
+    PRICE_IMPLAUSIBLE = "price_implausible", 422, "The price is too far from the last one"
+    CASH_BASIS = "cash_basis_of_the_terms", 409, "The terms name the price that settles"
     NOT_OVERDUE = "material_loan_not_overdue", 409, "The material loan is not overdue"
     NOT_DEFAULTED = "material_loan_not_defaulted", 409, "The material loan is not in default"
 
@@ -132,8 +137,12 @@ class MaterialLoan(msgspec.Struct, frozen=True, kw_only=True):
     books: ContainedChange = ContainedChange()  # all changes together
     overdue: bool = False
     defaulted: bool = False
+    default_cause: MaterialDefaultCause | None = None
     security_minor: int = 0
     call_minor: int = 0  # open, of the last mark
+    price_minor: str | None = None  # of a contained gram, by the last mark
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
+    call_due_on: date | None = None  # the last day to meet it
 
     @property
     def out_g(self) -> int:
@@ -171,6 +180,7 @@ def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> Materia
                 mass_g=event.mass_g,
                 return_on=event.return_on,
                 undrawn_g=event.mass_g,
+                proposals=loan.proposals,
             )
         case MaterialLoanWithdrawn():
             return replace(loan, status="withdrawn", proposal=None, undrawn_g=0)
@@ -208,13 +218,16 @@ def evolve(loan: MaterialLoan, event: MaterialEvent | AuthorityCited) -> Materia
         case MaterialOverdue():
             return replace(loan, overdue=True)
         case SecurityMarked():
-            return replace(loan, call_minor=event.call_minor)
+            return replace(loan, call_minor=event.call_minor, call_due_on=event.call_due_on, price_minor=event.price_minor)
         case SecurityToppedUp():
-            return replace(loan, security_minor=event.value_minor, call_minor=event.call_minor)
+            call_due_on = loan.call_due_on if event.call_minor else None
+            return replace(loan, security_minor=event.value_minor, call_minor=event.call_minor, call_due_on=call_due_on)
         case MaterialCashSettled():
             return replace(_changed(loan, event.change), tranches=())
         case MaterialDefaulted():
-            return replace(loan, defaulted=True)
+            return replace(loan, defaulted=True, default_cause=event.cause)
+        case MaterialDefaultCured():
+            return replace(loan, defaulted=False, default_cause=None)
         case MaterialReplaced():
             paid = _changed(_paid(loan, event.principal_g), event.change)
             headroom_g = max(0, loan.headroom_g - event.principal_g)

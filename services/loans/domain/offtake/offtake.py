@@ -14,6 +14,7 @@ import msgspec
 
 from services.loans.domain.loan.state import LoanStatus
 from services.loans.domain.standing.instalments import round_half_even
+from services.loans.events.authority import AuthorityCited
 from services.loans.events.loan import LoanId, PaymentId, Prepays
 from services.loans.events.offtake import (
     DeliveryNotValued,
@@ -26,10 +27,11 @@ from services.loans.events.offtake import (
 )
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
+from shared.terms.countersigning import ProposedCommand
 
 
 class AgreeOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`currency`: the loan's; `loan_status`: as it was looked up."""
+    """`currency`, `companies` (borrower and project): the loan's; `loan_status`: as it was looked up."""
 
     offtake: OfftakeId
     right: str
@@ -45,6 +47,7 @@ class AgreeOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     until: date
     authority: str
     by: str
+    companies: tuple[str, ...] = ()
 
 
 class EndOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -52,6 +55,7 @@ class EndOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     loan: LoanId
     reason: str
     on: date
+    companies: tuple[str, ...] = ()
 
 
 class ValueDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -83,6 +87,7 @@ class Offtake(msgspec.Struct, frozen=True):
     """The agreements of a right, each with the last day on which it counts."""
 
     agreements: immutables.Map[OfftakeId, OfftakeAgreed] = immutables.Map()
+    proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 
 def decide(command: Command, offtake: Offtake) -> Sequence[OfftakeEvent] | Refused[Reason]:
@@ -192,16 +197,17 @@ def _not_valued(command: ValueDelivery, agreed: OfftakeAgreed, reason: NotValued
     )
 
 
-def evolve(offtake: Offtake, event: OfftakeEvent) -> Offtake:
+def evolve(offtake: Offtake, event: OfftakeEvent | AuthorityCited) -> Offtake:
+    agreements = offtake.agreements
     match event:
         case OfftakeAgreed():
-            return Offtake(offtake.agreements.set(event.offtake, event))
+            return msgspec.structs.replace(offtake, agreements=agreements.set(event.offtake, event))
         case OfftakeEnded():
-            if event.on < offtake.agreements[event.offtake].since:
-                return Offtake(offtake.agreements.delete(event.offtake))
-            ended = msgspec.structs.replace(offtake.agreements[event.offtake], until=event.on)
-            return Offtake(offtake.agreements.set(event.offtake, ended))
-        case DeliveryValued() | DeliveryNotValued():
+            if event.on < agreements[event.offtake].since:
+                return msgspec.structs.replace(offtake, agreements=agreements.delete(event.offtake))
+            ended = msgspec.structs.replace(agreements[event.offtake], until=event.on)
+            return msgspec.structs.replace(offtake, agreements=agreements.set(event.offtake, ended))
+        case DeliveryValued() | DeliveryNotValued() | AuthorityCited():
             return offtake
         case _:
             assert_never(event)

@@ -18,12 +18,14 @@ from services.loans.events.terms import ScheduleTerms
 
 
 class Bill(msgspec.Struct, frozen=True, gc=False):
-    """What was billed for a day and is not paid. It is overdue from the day after."""
+    """What was billed for a day and is not paid. It is overdue from the day after. `earned_until`: interest on its principal was billed
+    with it until that day; None: until it was due."""
 
     due: date
     principal_minor: int = 0
     interest_minor: int = 0
     fees_minor: int = 0
+    earned_until: date | None = None
 
     @property
     def total_minor(self) -> int:
@@ -36,13 +38,15 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     on: date
     schedule: ScheduleTerms
     since: date  # when the schedule was agreed
-    period: int  # of the schedule, the one that is not billed yet
+    period: int  # of the schedule, the one that has not ended
+    billed: bool = False  # whether that is billed already, since its due date was before its end
     last: int  # the period that repays what is left
     rate_pct: str
     planned: tuple[int, ...] = ()  # payments, as `periods.planned` has them; (): to be worked out at the period's end
     planned_from: int = 0  # the period of the first
     lowered: bool = False  # in this period principal was prepaid, or the rate reset: its interest is not in proportion to payments
     shortened: bool = False  # a prepayment left the payments as they were, so all is repaid before `last`
+    fallen_due: bool = False  # no schedule counts any more: interest is due as it accrues
     undrawn_minor: int
     established: bool = False  # whether the establishment fee was charged
     undue_minor: int = 0  # principal that is not billed
@@ -110,12 +114,14 @@ class Course:
         self.grid = grid(running.schedule)
         self.since = running.since
         self.period = running.period
+        self.billed = running.billed
         self.last = running.last
         self.rate_pct = running.rate_pct
         self.planned = running.planned
         self.planned_from = running.planned_from
         self.lowered = running.lowered
         self.shortened = running.shortened
+        self.fallen_due = running.fallen_due
         self.undrawn_minor = running.undrawn_minor
         self.established = running.established
         self.undue_minor = running.undue_minor
@@ -141,12 +147,14 @@ class Course:
             schedule=self.grid.terms,
             since=self.since,
             period=self.period,
+            billed=self.billed,
             last=self.last,
             rate_pct=self.rate_pct,
             planned=self.planned,
             planned_from=self.planned_from,
             lowered=self.lowered,
             shortened=self.shortened,
+            fallen_due=self.fallen_due,
             undrawn_minor=self.undrawn_minor,
             established=self.established,
             undue_minor=self.undue_minor,
@@ -167,10 +175,9 @@ class Course:
             fee_income_minor=self.fee_income_minor,
         )
 
-    def add_bill(self, due: date, principal_minor: int = 0, interest_minor: int = 0, fees_minor: int = 0) -> None:
-        if not (principal_minor or interest_minor or fees_minor):
+    def add_bill(self, bill: Bill) -> None:
+        if not bill.total_minor:
             return
-        bill = Bill(due, principal_minor, interest_minor, fees_minor)
         # A day has a bill for each time that something was billed; those that are billed late are due late, so few ever move.
         self.bills = tuple(sorted((*self.bills, bill), key=lambda bill: bill.due))
 
@@ -234,25 +241,34 @@ def accrue(course: Course, day: date) -> None:
     """
     while course.on < day:
         until = day if not course.on < course.grid.terms.start < day else course.grid.terms.start
-        overdue_principal = overdue_other = 0
+        overdue = Overdue()
         for bill in course.bills:
+            earned_until = bill.earned_until or bill.due
             if bill.due <= course.on:
-                overdue_principal += bill.principal_minor
-                overdue_other += bill.interest_minor + bill.fees_minor
-            elif bill.due < until:
-                until = bill.due
-        _accrue_span(course, until, overdue_principal, overdue_other)
+                overdue.principal_minor += bill.principal_minor
+                overdue.other_minor += bill.interest_minor + bill.fees_minor
+                overdue.earning_minor += bill.principal_minor if earned_until <= course.on else 0
+            until = min([until, *(day for day in (bill.due, earned_until) if day > course.on)])
+        _accrue_span(course, until, overdue)
         course.on = until
 
 
-def _accrue_span(course: Course, until: date, overdue_principal: int, overdue_other: int) -> None:
+class Overdue(msgspec.Struct):
+    """`earning_minor`: of the principal, what bears the rate beside the margin."""
+
+    principal_minor: int = 0
+    earning_minor: int = 0
+    other_minor: int = 0
+
+
+def _accrue_span(course: Course, until: date, overdue: Overdue) -> None:
     rates, basis = course.rates(), course.basis()
     parts = parts_of(course.grid, course.period, course.since, course.on, until)
     if course.undue_minor:
         course.accrued.add(course.undue_minor * rates.interest * parts, basis)
-    if overdue_principal or overdue_other:
-        course.accrued_overdue.add(overdue_principal * rates.interest * parts, basis)
-        default = overdue_principal * rates.margin + overdue_other * (rates.interest + rates.margin)
+    if overdue.principal_minor or overdue.other_minor:
+        course.accrued_overdue.add(overdue.earning_minor * rates.interest * parts, basis)
+        default = overdue.principal_minor * rates.margin + overdue.other_minor * (rates.interest + rates.margin)
         course.accrued_default.add(default * parts, basis)
     if course.undrawn_minor and rates.fee and course.on < course.contract.available_until:
         last = min(until, course.contract.available_until)

@@ -61,21 +61,34 @@ class FeeDue(_Fact, frozen=True, kw_only=True):
 
 
 class Paid(_Fact, frozen=True, kw_only=True):
-    """`prepays`: what becomes of that which is beyond what is due. A recovery goes to all that is owed, then to what was written off."""
+    """`prepays`: what becomes of that which is beyond what is due. A recovery goes to all that is owed, then to what was written off.
+    `due_first`: what is billed and not due yet waits until all that is due is paid; without, payments of builds before took both alike."""
 
     amount_minor: int
     prepays: Literal["nothing", "instalment", "term"] = "nothing"
     in_kind: bool = False
     recovery: bool = False
+    due_first: bool = False
 
 
 class WrittenOff(_Fact, frozen=True, kw_only=True):
     amount_minor: int
 
 
-type DatedFact = BroughtForward | Reduced | RateFrom | Advanced | Rescheduled | FeeDue | Paid | WrittenOff
+class FallenDue(_Fact, frozen=True, kw_only=True):
+    """All that is owed is due from this day on."""
 
-_RANKS = {kind: rank for rank, kind in enumerate((BroughtForward, Reduced, RateFrom, Advanced, Rescheduled, FeeDue, Paid, WrittenOff))}
+
+class Refunded(_Fact, frozen=True, kw_only=True):
+    """Credit, paid back. What is more than there was, since a payment turned out never to have come, is due at once."""
+
+    amount_minor: int
+
+
+type DatedFact = BroughtForward | Reduced | RateFrom | Advanced | Rescheduled | FeeDue | FallenDue | Paid | WrittenOff | Refunded
+
+_KINDS = (BroughtForward, Reduced, RateFrom, Advanced, Rescheduled, FeeDue, FallenDue, Paid, WrittenOff, Refunded)
+_RANKS = {kind: rank for rank, kind in enumerate(_KINDS)}
 
 
 def order(fact: DatedFact) -> tuple[date, int, str]:

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Literal
 
-type DayCount = Literal["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
+type DayCount = Literal["30/360", "30E/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
 
 
 def year_fraction(count: DayCount, start: date, end: date) -> Fraction:
@@ -46,6 +46,11 @@ def _thirty(start: date, end: date) -> int:
     return 360 * (end.year - start.year) + 30 * (end.month - start.month) + end_day - start_day
 
 
+def _thirty_european(day: date) -> int:
+    """30E/360, "Eurobond Basis": 4.16(g). Months have 30 days, and a 31st is a 30th, whatever the other day is: spans add up."""
+    return 360 * day.year + 30 * day.month + min(day.day, 30)
+
+
 def _parts_of_years(day: date) -> int:
     """ACT/ACT ISDA, 4.16(b): days in leap years over 366 and the others over 365, so any whole year is one."""
     new_year, parts_a_day = _year(day.year)
@@ -59,8 +64,9 @@ def _year(year: int) -> tuple[int, int]:
 
 
 _WHOLE_YEAR = 365 * 366
-PARTS_IN_A_YEAR: Mapping[DayCount, int] = {"30/360": 360, "ACT/360": 360, "ACT/365F": 365, "ACT/ACT ISDA": _WHOLE_YEAR}
+PARTS_IN_A_YEAR: Mapping[DayCount, int] = {"30/360": 360, "30E/360": 360, "ACT/360": 360, "ACT/365F": 365, "ACT/ACT ISDA": _WHOLE_YEAR}
 _SINCE_YEAR_0: Mapping[DayCount, Callable[[date], int]] = {
+    "30E/360": _thirty_european,
     "ACT/360": date.toordinal,  # 4.16(e): the days that there are
     "ACT/365F": date.toordinal,  # 4.16(d)
     "ACT/ACT ISDA": _parts_of_years,

@@ -10,11 +10,11 @@ import msgspec
 from services.loans.domain.standing.calendars import adjusted, due_dates, months_later
 from services.loans.domain.standing.day_counts import parts_within, period_parts
 from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
-from services.loans.events.terms import ScheduleTerms
+from services.loans.events.terms import BusinessDays, ScheduleTerms
 
 
 class PeriodGrid(msgspec.Struct, frozen=True):
-    """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`, not before its end."""
+    """Period k runs from `bounds[k]` to `bounds[k + 1]`, is `parts[k]` of a year, and is due on `due[k]`."""
 
     terms: ScheduleTerms
     bounds: tuple[date, ...]
@@ -28,14 +28,22 @@ def dated(terms: ScheduleTerms) -> ScheduleTerms:
     if terms.calendar == "none":
         return terms
     ends = due_dates(terms.start, terms.every, terms.periods)
-    return msgspec.structs.replace(terms, due=tuple(adjusted(end, "following", terms.calendar) for end in ends))
+    return msgspec.structs.replace(terms, due=tuple(max(terms.start, adjusted(end, moved_by(terms), terms.calendar)) for end in ends))
+
+
+def moved_by(terms: ScheduleTerms) -> BusinessDays:
+    """How due dates move that are no business days."""
+    if terms.business_days is msgspec.UNSET:
+        return "none" if terms.calendar == "none" else "following"
+    return terms.business_days
 
 
 @lru_cache(maxsize=1024)
 def grid(terms: ScheduleTerms) -> PeriodGrid:
     ends = due_dates(terms.start, terms.every, terms.periods)
-    bounds = (terms.start, *ends)
-    return PeriodGrid(terms, bounds, terms.due or ends, period_parts(terms.day_count, bounds))
+    due = terms.due or ends
+    bounds = (terms.start, *(due if terms.adjust_accrual is True else ends))
+    return PeriodGrid(terms, bounds, due, period_parts(terms.day_count, bounds))
 
 
 def period_end(grid: PeriodGrid, period: int) -> date:
@@ -47,6 +55,14 @@ def period_end(grid: PeriodGrid, period: int) -> date:
 
 def due_date(grid: PeriodGrid, period: int) -> date:
     return grid.due[period] if period < grid.terms.periods else period_end(grid, period)
+
+
+def billing_day(grid: PeriodGrid, period: int, since: date) -> date:
+    """A period's end; or its due date, where that moved to before its end and after the schedule was agreed."""
+    end, due = period_end(grid, period), due_date(grid, period)
+    if not since < due < end:
+        return end
+    return max(due, grid.bounds[period])
 
 
 def period_of(grid: PeriodGrid, day: date) -> int:

@@ -11,22 +11,34 @@ from typing import Literal, assert_never
 import msgspec
 
 from services.loans.domain.standing.accrual import Bill, Course, Running, began, together
-from services.loans.domain.standing.billing import as_if_paid, bill_default_interest, close_next, keep_plan, plan_anew, run_to
+from services.loans.domain.standing.billing import (
+    as_if_paid,
+    bill_default_interest,
+    bill_to_day,
+    close_next,
+    fall_due,
+    keep_plan,
+    next_billing,
+    plan_anew,
+    run_to,
+)
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     BroughtForward,
     Contract,
     DatedFact,
+    FallenDue,
     FeeDue,
     Paid,
     RateFrom,
     Reduced,
+    Refunded,
     Rescheduled,
     WrittenOff,
     order,
 )
-from services.loans.domain.standing.periods import grid, period_end, period_of
-from services.loans.domain.standing.waterfall import pay_due, pay_from_credit, prepay, recover, write_off
+from services.loans.domain.standing.periods import grid, period_of
+from services.loans.domain.standing.waterfall import pay_due, pay_from_credit, prepay, recover, refund, write_off
 from services.loans.events.loan import BookChange, Figures
 
 type Bucket = Literal["current", "1-30", "31-60", "61-90", "over 90"]
@@ -100,10 +112,14 @@ def _take(course: Course, fact: DatedFact) -> None:
             _reschedule(course, fact)
         case FeeDue():
             _charge(course, fact.on, fact.amount_minor)
+        case FallenDue():
+            fall_due(course)
         case Paid():
             _pay(course, fact)
+        case Refunded():
+            refund(course, fact.amount_minor)
         case WrittenOff():
-            bill_default_interest(course)
+            bill_to_day(course)
             if fact.amount_minor > sum(bill.principal_minor for bill in course.bills):
                 plan_anew(course, lowered=True)
             write_off(course, fact.amount_minor)
@@ -117,17 +133,22 @@ def _lend(course: Course, owed_minor: int, advanced_minor: int) -> None:
         course.last = course.grid.terms.periods - 1
     course.advanced_minor += advanced_minor
     course.undrawn_minor -= min(advanced_minor, course.undrawn_minor)
-    course.undue_minor += owed_minor
+    if course.fallen_due:
+        course.add_bill(Bill(course.on, principal_minor=owed_minor))
+    else:
+        course.undue_minor += owed_minor
 
 
 def _charge(course: Course, due: date, amount_minor: int) -> None:
     course.fee_income_minor += amount_minor
-    course.add_bill(due, fees_minor=amount_minor)
+    course.add_bill(Bill(due, fees_minor=amount_minor))
     pay_from_credit(course)
 
 
 def _reschedule(course: Course, fact: Rescheduled) -> None:
-    """Interest that has accrued is billed with the new schedule's first period."""
+    """Interest that has accrued is billed with the new schedule's first period. What has fallen due at once has no schedule any more."""
+    if course.fallen_due:
+        return
     bill_default_interest(course)
     if fact.capitalise_overdue:
         course.undue_minor += course.default_interest_minor + sum(bill.total_minor for bill in course.bills)
@@ -135,19 +156,19 @@ def _reschedule(course: Course, fact: Rescheduled) -> None:
         course.accrued_default.clear()
     course.grid = grid(fact.schedule)
     course.since = fact.on
-    course.period = period_of(course.grid, fact.on)
+    course.period, course.billed = period_of(course.grid, fact.on), False
     course.last = fact.schedule.periods - 1
     course.rate_pct = fact.rate_pct or course.rate_pct
     course.planned, course.lowered, course.shortened = (), False, False
 
 
 def _pay(course: Course, fact: Paid) -> None:
-    bill_default_interest(course)
+    bill_to_day(course)
     if fact.in_kind:
         course.goods_minor += fact.amount_minor
     else:
         course.cash_minor += fact.amount_minor
-    left = pay_due(course, fact.amount_minor)
+    left = pay_due(course, fact.amount_minor, due_first=fact.due_first)
     if left and (fact.recovery or fact.prepays != "nothing"):
         if fact.prepays == "term" and not fact.recovery:
             keep_plan(course)
@@ -190,7 +211,11 @@ def books_of(course: Course) -> BookChange:
 
 def figures_on(account: Account, on: date) -> Figures:
     course = _at(account, on)
-    principal, interest, fees, due, overdue = course.undue_minor, 0, 0, 0, 0
+    principal, interest, fees, overdue = course.undue_minor, 0, 0, 0
+    default_interest = max(0, course.accrued_default.rounded())  # billed before anything is paid
+    due = course.default_interest_minor + default_interest
+    if course.fallen_due:
+        due += max(0, course.accrued_overdue.rounded())
     overdue_since = None
     for bill in course.bills:
         principal += bill.principal_minor
@@ -208,7 +233,7 @@ def figures_on(account: Account, on: date) -> Figures:
         repaid_minor=course.repaid_minor,
         principal_minor=principal,
         interest_minor=interest,
-        accrued_minor=max(0, together(course.accrued, course.accrued_overdue, course.accrued_default).rounded()),
+        accrued_minor=max(0, together(course.accrued, course.accrued_overdue).rounded()) + default_interest,
         default_interest_minor=course.default_interest_minor,
         fees_minor=fees,
         credit_minor=course.credit_minor,
@@ -246,7 +271,7 @@ def _ahead(course: Course) -> Iterator[tuple[Bill, int]]:
 
 def _next_billing(course: Course) -> date | None:
     """A period's end, or a month's beyond the last."""
-    return None if course.is_still() else period_end(course.grid, course.period)
+    return None if course.is_still() else next_billing(course)
 
 
 def bucket(figures: Figures, on: date) -> Bucket:

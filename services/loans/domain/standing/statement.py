@@ -10,20 +10,22 @@ from typing import Literal, assert_never
 import msgspec
 
 from services.loans.domain.standing.accrual import Course, began
-from services.loans.domain.standing.billing import run_to
+from services.loans.domain.standing.billing import next_billing, run_to
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     BroughtForward,
     DatedFact,
+    FallenDue,
     FeeDue,
     Paid,
     RateFrom,
     Reduced,
+    Refunded,
     Rescheduled,
     WrittenOff,
 )
-from services.loans.domain.standing.periods import period_end
 from services.loans.domain.standing.standing import Account, books_of, minus
+from services.loans.events.defaults import LoanAccelerated
 from services.loans.events.loan import (
     ActApproved,
     AdvancePaid,
@@ -50,6 +52,8 @@ type LineKind = Literal[
     "rate",
     "rescheduled",
     "commitment_reduced",
+    "fallen_due",
+    "refund",
 ]
 
 
@@ -84,7 +88,7 @@ def lines_of(account: Account, since: date, until: date) -> Iterator[StatementEn
 
 def _billed(course: Course, day: date) -> Iterator[StatementEntry]:
     """Period by period, to the end of a day."""
-    while (end := period_end(course.grid, course.period)) <= day:
+    while (end := next_billing(course)) <= day:
         before = books_of(course)
         run_to(course, end)
         books = books_of(course)
@@ -108,6 +112,10 @@ def _said(fact: DatedFact) -> tuple[LineKind, int | None]:
             return "rescheduled", None
         case FeeDue():
             return "fee", fact.amount_minor
+        case FallenDue():
+            return "fallen_due", None
+        case Refunded():
+            return "refund", fact.amount_minor
         case Paid():
             return "recovery" if fact.recovery else "delivery" if fact.in_kind else "payment", fact.amount_minor
         case WrittenOff():
@@ -137,6 +145,8 @@ def told_in(events: Iterable[tuple[int, LoanEvent]]) -> dict[str, int]:
                 told[event.act] = version
             case RateReset():
                 told[f"{event.from_on}/{event.reset:04}"] = version
+            case LoanAccelerated():
+                told[f"accelerated/{event.on}"] = version
             case BalanceBroughtForward():
                 told[event.reference] = version
             case CommitmentCancelled():

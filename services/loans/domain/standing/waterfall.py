@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from services.loans.domain.standing.accrual import Bill, Course, together
 
 
-def pay_due(course: Course, amount_minor: int) -> int:
-    """Pays fees, then default interest, interest and principal, the oldest first within each. Gives what is left of the amount."""
+def pay_due(course: Course, amount_minor: int, *, due_first: bool = False) -> int:
+    """Pays fees, then default interest, interest and principal, the oldest first within each. Gives what is left of the amount.
+
+    Between a period's end and the business day on which it is due there are bills that are not due: `due_first`, they come last.
+    """
+    if due_first and (later := tuple(bill for bill in course.bills if bill.due > course.on)):
+        course.bills = course.bills[: -len(later)]
+        amount_minor = pay_due(course, amount_minor)
+        course.bills += later
     if not course.bills and not course.default_interest_minor:
         return amount_minor
     bills = course.bills
@@ -49,6 +56,14 @@ def recover(course: Course, amount_minor: int) -> int:
     return amount_minor - recovered
 
 
+def refund(course: Course, amount_minor: int) -> None:
+    """Credit goes back. What is beyond it was refunded of a payment that never came, and is due at once."""
+    course.cash_minor -= amount_minor
+    credit = min(amount_minor, course.credit_minor)
+    course.credit_minor -= credit
+    course.add_bill(Bill(course.on, fees_minor=amount_minor - credit))
+
+
 def write_off(course: Course, amount_minor: int) -> None:
     """Takes from what is owed: principal (the oldest due first, then what is not due), interest, default interest, fees. What is beyond all
     that is owed has no effect."""
@@ -77,6 +92,12 @@ def _less(owed: Sequence[int], amount_minor: int) -> tuple[list[int], int]:
 def _keep(course: Course, principal: Sequence[int], interest: Sequence[int], fees: Sequence[int]) -> None:
     """The bills, with what is still owed of each."""
     still_owed = zip(course.bills, principal, interest, fees, strict=True)
-    course.bills = tuple(Bill(bill.due, *still) for bill, *still in still_owed if any(still))
+    course.bills = tuple(
+        Bill(bill.due, of_principal, of_interest, of_fees, bill.earned_until)
+        for bill, of_principal, of_interest, of_fees in still_owed
+        if of_principal or of_interest or of_fees
+    )
     if not course.bills:
         course.accrued_default.clear()  # the part of a cent that was left of it
+        if course.fallen_due:
+            course.accrued_overdue.clear()

@@ -79,6 +79,7 @@ def test_a_delegation_is_registered_under_its_act():
     [event] = Given(DECIDER).when(delegate()).events
     assert isinstance(event, InstrumentRegistered)
     assert (event.instrument, event.under, event.acts, event.limit_g) == (DELEGATION, ACT, ("approve_decision",), 1000)
+    assert (event.window_days, authority(register()).window_days) == (30, None), "without a limit there is nothing to sum"
     found = authority(delegate())
     assert (found.id, found.version, found.holder, found.acts) == (DELEGATION, 1, "sub_secretary", frozenset({"approve_decision"}))
 
@@ -91,6 +92,8 @@ def test_a_delegation_is_registered_under_its_act():
         ({"products": (ProductId("a"), ProductId("a"))}, Reason.NAMED_TWICE, "/products"),
         ({"valid_until": date(2025, 12, 31)}, Reason.DATES_REVERSED, "/valid_until"),
         ({"limit_minor": 5}, Reason.LIMIT_INVALID, "/currency"),
+        ({"limit_g": 5, "window_days": 0}, Reason.LIMIT_INVALID, "/window_days"),
+        ({"limit_g": 5, "window_days": 367}, Reason.LIMIT_INVALID, "/window_days"),
         ({"currency": "AUD"}, Reason.LIMIT_INVALID, "/currency"),
         ({"under": DELEGATION}, Reason.ROOT_INVALID, "/under"),
         ({"kind": Kind.DELEGATION}, Reason.ROOT_INVALID, "/under"),

@@ -66,8 +66,8 @@ def supersede(**changes: Any) -> SupersedeDecision:
         "awarded_g": 50,
         "by_round": RoundId("rnd_2"),
         "other": ANTIMONY,
-        "partners": frozenset({PartnerCode("JP")}),
-        "companies": frozenset({"Sojitz"}),
+        "partners": (PartnerCode("JP"),),
+        "companies": ("Sojitz",),
         "capacity": capacity(),
         "reason": "a review found an error",
     }

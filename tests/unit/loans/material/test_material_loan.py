@@ -374,7 +374,7 @@ def test_a_price_that_is_none_and_a_quote_of_tomorrow_are_refused():
 
 def test_cash_settles_all_that_is_owed_and_closes_the_loan():
     loan = lent()
-    settle = SettleInCash(price_minor="4.8", source="Fastmarkets", reference="wire 12", on=days(45))
+    settle = SettleInCash(price_minor="4.8", source=TERMS.cash_basis, reference="wire 12", on=days(45))
     paid, closed = loan.when(settle).events
     assert isinstance(paid, MaterialCashSettled) and isinstance(closed, MaterialLoanClosed)
     assert (paid.principal_g, paid.premium_g, paid.amount_minor) == (10_000_000, 200_000, 48_960_000)
@@ -399,6 +399,12 @@ def test_after_a_default_the_reserve_buys_at_the_borrowers_cost():
     defaulted.when(replace(buy, bought_g=buy.bought_g + 1)).refused("quantity_invalid")
     bought, closed = defaulted.when(buy).events
     assert (bought.from_security_minor, bought.shortfall_minor, closed.cause) == (500_000_000, 100_000_000, "replaced")
+
+
+def test_nothing_is_bought_on_a_day_before_it_was_lent():
+    late = days(1, DUE)
+    defaulted = lent().given(CheckDue(on=late), DeclareMaterialDefault(reason="not returned", on=late))
+    defaulted.when(RecordReplacement(bought_g=1, cost_minor=1, source="x", on=days(-1))).refused("quantity_invalid")
 
 
 def test_headroom_that_a_replacement_has_freed_is_not_freed_again():
@@ -454,7 +460,7 @@ def test_whatever_happens_what_was_lent_is_returned_owed_or_settled(course: list
             tranche = loan.state.tranches[0]
             loan = loan.given(RecordTakenBack(draw=tranche.draw))
         elif kind == "cash":
-            loan = loan.given(SettleInCash(price_minor="5", source="x", reference="y", on=on))
+            loan = loan.given(SettleInCash(price_minor="5", source=TERMS.cash_basis, reference="y", on=on))
     if loan.state.status == "closed":
         assert loan.state.out_g == 0 and not loan.state.returns and not loan.state.undrawn_g
     assert loan.state.id == LOAN

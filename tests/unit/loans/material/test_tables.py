@@ -33,6 +33,7 @@ from tests.stories.material import (
     BACK,
     DUE,
     LOAN,
+    TERMS,
     UNIT_G,
     ask,
     bring,
@@ -88,7 +89,7 @@ COURSES = {
     "refused and withdrawn": [*to_lent()[:3], RefuseMaterialLoan(reason="limit_exceeded", detail="x"), WithdrawMaterialLoan(reason="no")],
     "withdrawn and offered again": [*to_lent()[:2], WithdrawMaterialLoan(reason="no"), offer(decision="e" * 64, mass_g=UNIT_G)],
     "taken back": [*to_lent()[:4], draw(UNIT_G, undrawn_g=9 * UNIT_G), RecordTakenBack(draw="drw_1")],
-    "settled in cash": [*to_lent(), SettleInCash(price_minor="5", source="x", reference="y", on=LATER)],
+    "settled in cash": [*to_lent(), SettleInCash(price_minor="5", source=TERMS.cash_basis, reference="y", on=LATER)],
     "secured": [
         *to_lent(),
         MarkSecurity(price_minor="48", quoted_on=LATER, source="x", on=LATER),

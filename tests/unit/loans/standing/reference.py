@@ -1,7 +1,7 @@
 """A loan's standing, worked out naively: day by day from the beginning, with fractions, a debt at a time. As slow as it is plain."""
 
 import copy
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from math import prod
 
@@ -9,10 +9,12 @@ from services.loans.domain.standing.calendars import due_dates
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     BroughtForward,
+    FallenDue,
     FeeDue,
     Paid,
     RateFrom,
     Reduced,
+    Refunded,
     Rescheduled,
     WrittenOff,
     order,
@@ -29,22 +31,29 @@ class Loan:
         self.undue = self.advanced = self.repaid = 0
         self.capitalised = self.lost = 0  # principal that was neither advanced nor repaid
         self.undrawn = contract.commitment_minor
-        self.debts = []  # [due, kind, amount]
+        self.debts = []  # [due, kind, amount, the day until which the interest on it is billed]
         self.of_undue = self.of_overdue = self.of_default = self.of_undrawn = Fraction(0)
-        self.established = False
+        self.established = self.fallen_due = False
         self.rate = Fraction(contract.rate_pct) / 100
         self.agree(contract.schedule)
 
     def agree(self, schedule):
         self.schedule, self.agreed = schedule, self.today
-        self.ends = list(due_dates(schedule.start, schedule.every, schedule.periods))
+        unmoved = due_dates(schedule.start, schedule.every, schedule.periods)
+        self.dues = list(schedule.due or unmoved)
+        self.ends = list(self.dues if schedule.adjust_accrual is True else unmoved)
         self.starts = [schedule.start, *self.ends[:-1]]
-        self.dues = list(schedule.due or self.ends)
         self.last, self.payment, self.shorter, self.lowered = schedule.periods - 1, None, False, False
         while len(self.ends) < schedule.periods + 100:
             self.starts.append(self.ends[-1])
             self.ends.append(due_dates(self.ends[schedule.periods - 1], "1m", len(self.ends) - schedule.periods + 1)[-1])
             self.dues.append(self.ends[-1])
+        first = next(period for period, end in enumerate(self.ends) if end > self.agreed)  # none is billed that ended before
+        self.billed_on = {self.billing_day(period): period for period in range(first, len(self.ends))}
+
+    def billing_day(self, period):
+        due, end = self.dues[period], self.ends[period]
+        return max(due, self.starts[period]) if self.agreed < due < end else end
 
     def period(self, day):
         """The one that a day lies in, or ends."""
@@ -55,14 +64,10 @@ class Loan:
         self.take_all(facts)
         while self.today < until:
             self.pass_a_day()
-            if self.today in self.ends and (period := self.ends.index(self.today)) >= self.first():
-                self.bill(period)
+            if self.today in self.billed_on:
+                self.bill(self.billed_on[self.today])
             self.take_all(facts)
         return self
-
-    def first(self):
-        """No period is billed that ended before the schedule was agreed."""
-        return next(period for period, end in enumerate(self.ends) if end > self.agreed)
 
     def take_all(self, facts):
         for fact in facts:
@@ -70,7 +75,7 @@ class Loan:
                 self.take(fact)
 
     def owed(self, *kinds):
-        return sum(amount for _, kind, amount in self.debts if kind in kinds)
+        return sum(debt[2] for debt in self.debts if debt[1] in kinds)
 
     def pass_a_day(self):
         before, self.today = self.today, self.today + timedelta(days=1)
@@ -78,44 +83,52 @@ class Loan:
         count, start = self.schedule.day_count, self.schedule.start
         anchor = self.agreed if before < start else self.starts[period]
         year = Fraction(parts_within(count, anchor, before, self.today), PARTS_IN_A_YEAR[count])
-        overdue = [(kind, amount) for due, kind, amount in self.debts if due <= before]
-        principal = sum(amount for kind, amount in overdue if kind == "principal")
-        other = sum(amount for kind, amount in overdue if kind in ("interest", "fees"))
+        overdue = [debt for debt in self.debts if debt[0] <= before]
+        principal = sum(debt[2] for debt in overdue if debt[1] == "principal")
+        earning = sum(debt[2] for debt in overdue if debt[1] == "principal" and debt[3] <= before)
+        other = sum(debt[2] for debt in overdue if debt[1] in ("interest", "fees"))
         margin = Fraction(self.contract.default_margin_pct) / 100
         self.of_undue += self.undue * self.rate * year
-        self.of_overdue += principal * self.rate * year
+        self.of_overdue += earning * self.rate * year
         self.of_default += (principal * margin + other * (self.rate + margin)) * year
         if before < self.contract.available_until:
             self.of_undrawn += self.undrawn * Fraction(self.contract.commitment_fee_pct) / 100 * year
 
     def bill(self, period):
         self.bill_default()
+        count, anchor = self.schedule.day_count, self.agreed if self.today < self.schedule.start else self.starts[period]
+        rest = self.rate * Fraction(parts_within(count, anchor, self.today, self.ends[period]), PARTS_IN_A_YEAR[count])
+        self.of_undue += self.undue * rest
         principal = self.principal_due(period)
-        interest, fee = round(self.of_undue + self.of_overdue), round(self.of_undrawn)
+        total, fee = self.of_undue + self.of_overdue, round(self.of_undrawn)
+        interest = max(0, round(total))
         self.of_undue = self.of_overdue = self.of_undrawn = Fraction(0)
+        if total < 0 and self.undue > principal:
+            self.of_undue = total
         self.books["interest_income"] += interest
         self.books["fee_income"] += fee
         self.undue -= principal
-        if period < self.schedule.capitalised_periods:
+        if period < self.schedule.capitalised_periods and not self.fallen_due:
             self.undue += interest
             self.capitalised += interest
             interest = 0
         elif principal < 0:
             self.capitalised -= principal
             interest, principal = interest + principal, 0
-        self.debts += [
-            [self.dues[period], "principal", principal],
-            [self.dues[period], "interest", interest],
-            [self.dues[period], "fees", fee],
-        ]
+        self.of_undue -= self.undue * rest
+        self.owe(self.today if self.fallen_due else self.dues[period], principal, interest, fee, until=self.ends[period])
         self.lowered = False
         self.use_credit()
+
+    def owe(self, due, principal=0, interest=0, fees=0, default=0, until=date.min):
+        amounts = {"principal": principal, "interest": interest, "fees": fees, "default": default}
+        self.debts += [[due, kind, amount, until] for kind, amount in amounts.items() if amount]
 
     def bill_default(self):
         billed = round(self.of_default)
         self.of_default -= billed
         self.books["default_income"] += billed
-        self.debts.append([self.today, "default", billed])
+        self.owe(self.today, default=billed)
 
     def principal_due(self, period):
         terms = self.schedule
@@ -171,11 +184,10 @@ class Loan:
 
     def to_next_end(self):
         self.pass_a_day()
-        while self.today not in self.ends:
+        while self.today not in self.billed_on:
             self.pass_a_day()
-        self.bill(self.ends.index(self.today))
-        billed, self.debts = self.debts, []
-        return sum(amount for _, _, amount in billed)
+        self.bill(self.billed_on[self.today])
+        self.debts = []
 
     def use_credit(self):
         credit, self.books["credit"] = -self.books["credit"], 0
@@ -192,6 +204,7 @@ class Loan:
         self.debts = [debt for debt in self.debts if debt[2]]
         if not self.owed("principal", "interest", "fees"):
             self.of_default = Fraction(0)
+            self.of_overdue = Fraction(0) if self.fallen_due else self.of_overdue
         return amount
 
     def take(self, fact):
@@ -211,6 +224,15 @@ class Loan:
                 if not self.established:
                     self.established = True
                     self.charge(self.contract.establishment_fee_minor)
+            case FallenDue():
+                self.fall_due()
+            case Refunded():
+                self.books["cash"] -= fact.amount_minor
+                back = min(fact.amount_minor, -self.books["credit"])
+                self.books["credit"] += back
+                self.owe(self.today, fees=fact.amount_minor - back)
+            case Rescheduled() if self.fallen_due:
+                pass
             case Rescheduled():
                 self.bill_default()
                 if fact.capitalise_overdue:
@@ -232,19 +254,51 @@ class Loan:
         if not self.undue:
             self.last = self.schedule.periods - 1
         self.books["cash"] -= owed
-        self.undue += owed
+        if self.fallen_due:
+            self.owe(self.today, principal=owed)
+        else:
+            self.undue += owed
         self.advanced += advanced
         self.undrawn = max(0, self.undrawn - advanced)
 
     def charge(self, amount):
         self.books["fee_income"] += amount
-        self.debts.append([self.today, "fees", amount])
+        self.owe(self.today, fees=amount)
         self.use_credit()
 
-    def pay(self, fact):
+    def fall_due(self):
         self.bill_default()
+        total, fee = self.of_undue + self.of_overdue, round(self.of_undrawn)
+        interest = max(0, round(total))
+        self.of_overdue = min(total, Fraction(0))
+        self.of_undue = self.of_undrawn = Fraction(0)
+        self.books["interest_income"] += interest
+        self.books["fee_income"] += fee
+        self.owe(self.today, self.undue, interest, fee)
+        for debt in self.debts:
+            debt[0] = min(debt[0], self.today)
+        self.undue, self.fallen_due = 0, True
+        ended = [period for day, period in self.billed_on.items() if day <= self.today]
+        self.billed_on = {self.ends[period]: period for period in self.billed_on.values() if period not in ended}
+        self.use_credit()
+
+    def bill_to_day(self):
+        self.bill_default()
+        if self.fallen_due:
+            billed = max(0, round(self.of_overdue))
+            self.of_overdue -= billed
+            self.books["interest_income"] += billed
+            self.owe(self.today, interest=billed)
+
+    def pay(self, fact):
+        self.bill_to_day()
         self.books["goods" if fact.in_kind else "cash"] += fact.amount_minor
+        later = [debt for debt in self.debts if debt[0] > self.today and fact.due_first]
+        self.debts = [debt for debt in self.debts if debt not in later]
         left = self.pay_debts(fact.amount_minor)
+        if later:
+            self.debts += later
+            left = self.pay_debts(left)
         if left and (fact.recovery or fact.prepays != "nothing"):
             if fact.prepays == "term" and not fact.recovery:
                 if self.payment is None:
@@ -270,7 +324,7 @@ class Loan:
         self.books["credit"] -= left
 
     def write_off(self, amount):
-        self.bill_default()
+        self.bill_to_day()
         left = self.pay_debts(amount, ("principal",), written_off=True)
         if left:
             self.plan_anew(lowered=True)

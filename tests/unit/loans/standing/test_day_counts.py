@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts, year_fraction, year_parts
 
-COUNTS: list[DayCount] = ["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
+COUNTS: list[DayCount] = ["30/360", "30E/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"]
 days = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 
 
@@ -32,6 +32,27 @@ def day(text: str) -> date:
 )
 def test_act_act_divides_each_years_days_by_that_years_length(start: str, end: str, common: int, leap: int) -> None:
     assert year_fraction("ACT/ACT ISDA", day(start), day(end)) == Fraction(common, 365) + Fraction(leap, 366)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "counted"),
+    [
+        ("2007-01-15", "2007-01-31", 15),
+        ("2007-01-31", "2007-02-28", 28),
+        ("2007-02-28", "2007-03-31", 32),
+        ("2006-08-31", "2007-02-28", 178),
+        ("2007-02-28", "2007-08-31", 182),
+        ("2007-02-26", "2008-02-29", 363),
+        ("2008-02-29", "2009-02-28", 359),
+        ("2008-02-29", "2008-03-31", 31),
+        ("2007-10-31", "2007-11-28", 28),
+        ("2007-08-31", "2008-02-29", 179),
+        ("2008-02-29", "2008-08-31", 181),
+        ("2008-08-31", "2009-02-28", 178),
+    ],
+)
+def test_30e_360_makes_every_31st_a_30th(start: str, end: str, counted: int) -> None:
+    assert year_fraction("30E/360", day(start), day(end)) == Fraction(counted, 360)
 
 
 @pytest.mark.parametrize(

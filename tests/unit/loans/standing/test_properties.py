@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.loans.domain.loan.books import owed_minor
 from services.loans.domain.standing.dated_facts import (
     Advanced,
     Contract,
@@ -58,8 +59,10 @@ def test_a_standing_is_what_a_naive_fold_from_the_beginning_gives(contract: Cont
     assert (figures.advanced_minor, figures.repaid_minor) == (loan.advanced, loan.repaid)
     assert figures.overdue_minor == sum(debt[2] for debt in overdue)
     assert figures.overdue_since == min((debt[0] for debt in overdue), default=None)
-    assert figures.due_minor == sum(debt[2] for debt in loan.debts if debt[1] != "default" and debt[0] <= on)
-    assert figures.accrued_minor == max(0, round(loan.of_undue + loan.of_overdue + loan.of_default))
+    of_default = max(0, round(loan.of_default))
+    daily = max(0, round(loan.of_overdue)) if loan.fallen_due else 0
+    assert figures.due_minor == sum(debt[2] for debt in loan.debts if debt[0] <= on) + of_default + daily
+    assert figures.accrued_minor == max(0, round(loan.of_undue + loan.of_overdue)) + of_default
     assert interest_on(account, on) == loan.of_undue + loan.of_overdue
 
 
@@ -95,6 +98,31 @@ def test_books_sum_to_zero_agree_with_the_figures_and_nothing_is_ever_negative(c
     change = minus(books_on(account, late), books_on(account, early))
     assert sum(msgspec.structs.astuple(change)) == 0
     assert plus(books_on(account, early), change) == books_on(account, late)
+
+
+@settings(deadline=None)
+@given(contracts(), happenings(), st.lists(st.integers(0, 800), min_size=1, max_size=6))
+def test_who_pays_what_is_due_on_a_day_owes_nothing_that_is_due_on_it(contract: Contract, facts: list[DatedFact], days: list[int]):
+    account = account_of(contract, facts)
+    for number, day in enumerate(days):
+        on = START + timedelta(days=day)
+        if due_minor := figures_on(account, on).due_minor:
+            account = with_fact(account, Paid(id=f"zz_{number}", on=on, amount_minor=due_minor, due_first=True))
+        figures = figures_on(account, on)
+        assert (figures.due_minor, figures.overdue_minor, figures.overdue_since) == (0, 0, None)
+
+
+@settings(deadline=None)
+@given(contracts(), happenings(), st.integers(0, 800))
+def test_who_prepays_all_that_is_owed_on_a_day_owes_nothing_from_then_on(contract: Contract, facts: list[DatedFact], day: int):
+    on = START + timedelta(days=day)
+    account = account_of(contract, [fact for fact in facts if (fact.on <= on and not isinstance(fact, Advanced)) or fact.on < on])
+    before = figures_on(account, on)
+    if owed := owed_minor(before):
+        account = with_fact(account, Paid(id="zz", on=on, amount_minor=owed, prepays="instalment", due_first=True))
+    figures = figures_on(account, on)
+    assert owed_minor(figures) == 0
+    assert figures.credit_minor >= before.credit_minor  # interest that was paid for days to come is given back
 
 
 @settings(deadline=None)

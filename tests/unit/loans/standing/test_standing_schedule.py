@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from services.loans.domain.standing.dated_facts import Advanced, Contract, DatedFact, Paid, RateFrom
@@ -31,14 +32,15 @@ def terms(draw, calendars: Sequence[str] = ("none",), lead_ins: bool = True) -> 
         start=START,
         periods=periods,
         every=draw(st.sampled_from(["2w", "1m", "3m", "1y"])),
-        day_count=draw(st.sampled_from(["30/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"])),
+        day_count=draw(st.sampled_from(["30/360", "30E/360", "ACT/360", "ACT/365F", "ACT/ACT ISDA"])),
         kind=kind,
         capitalised_periods=draw(st.integers(0, (periods - 1) // 2)) if lead_ins else 0,
         interest_only_periods=draw(st.integers(0, (periods - 1) // 2)) if lead_ins else 0,
         balloon_minor=draw(st.integers(1, principal)) if kind == "balloon" else None,
         step=Step(draw(st.integers(1, periods)), draw(st.sampled_from([Fraction(11, 10), Fraction(9, 10)]))) if kind == "step" else None,
         calendar=calendar,
-        adjustment="none" if calendar == "none" else "following",
+        adjustment="none" if calendar == "none" else draw(st.sampled_from(["none", "following", "modified_following"])),
+        adjust_accrual=draw(st.booleans()),
     )
 
 
@@ -77,6 +79,8 @@ def agreed(terms: Terms) -> ScheduleTerms:
         periods=terms.periods,
         day_count=terms.day_count,
         calendar=terms.calendar,
+        business_days=UNSET if terms.adjustment == "following" else terms.adjustment,  # type: ignore[arg-type]
+        adjust_accrual=terms.adjust_accrual or UNSET,
         interest_only_periods=terms.interest_only_periods,
         capitalised_periods=terms.capitalised_periods,
         balloon_minor=terms.balloon_minor or 0,

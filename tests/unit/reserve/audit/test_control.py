@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services.allocation import events as allocation
 from services.inventory import events as inventory
 from shared.journal.record import canonical
 from shared.terms.acting import Approval
 from shared.terms.approval import approve
 from shared.terms.authority import Cited
 from shared.terms.countersigning import CommandPaper
-from tests.stories.audit import ANTIMONY, APPROVER_KEY, DAY_AFTER, OTHER_KEY, Step, Story, audited, failures, stock, told
+from tests.stories.audit import ANTIMONY, APPROVER_KEY, DAY_AFTER, DAY_BEFORE, OTHER_KEY, Step, Story, audited, failures, stock, told
 
 COMMAND: dict[str, Any] = {"type": "AdjustStock", "lot": "lot_1", "change_units": -1, "cause": "loss", "reason": "cannot be found"}
 STREAMS = (f"stockpile/{ANTIMONY}",)
@@ -99,6 +100,84 @@ async def test_what_one_person_did_in_an_older_build_is_listed_and_fails_nothing
     assert {each.what for each in control.listed} == {"one person did this"}
 
 
+def agreed(**changes: Any) -> Step:
+    """Of before: by one person."""
+    terms = allocation.ProductTerms(product=ANTIMONY, yearly_quota_g=100, share="1/4")
+    days: Any = {"valid_from": DAY_BEFORE, "valid_until": DAY_AFTER}
+    signed: Any = {"agreement": "agr_1", "partner": "JP", "products": (terms,), "priority_class": 0, **days}
+    return Step(event=allocation.AgreementSigned(**signed), stream="agreement/agr_1", on=DAY_AFTER, **changes)
+
+
+DOUBLE: dict[str, Any] = {
+    "type": "AmendAgreement",
+    "products": [{"product": ANTIMONY, "yearly_quota_g": 200, "share": "1/4"}],
+    "priority_class": 0,
+    "valid_until": DAY_AFTER.isoformat(),
+    "reason": "more",
+    "on": DAY_AFTER.isoformat(),
+}
+DOUBLING = replace(PAPER, service="allocation", streams=("agreement/agr_1",), act="sign_agreement", command=DOUBLE)
+ABOUT_QUOTA = ABOUT | {"act": "sign_agreement", "document": sha256(canonical(DOUBLING)).hexdigest()}
+DOUBLED = allocation.AgreementAmended(
+    agreement="agr_1",  # type: ignore[arg-type]
+    partner="JP",  # type: ignore[arg-type]
+    products=(allocation.ProductTerms(product=ANTIMONY, yearly_quota_g=200, share="1/4"),),
+    dropped=(),
+    priority_class=0,
+    valid_until=DAY_AFTER,
+    reason="more",
+)
+
+
+def on_agreement(event: Any, command: str = "ab" * 32) -> Step:
+    return Step(event=event, stream="agreement/agr_1", on=DAY_AFTER, command=command)
+
+
+def a_quota_doubled(**changes: Step) -> Story:
+    made = approve(ABOUT_QUOTA["document"], APPROVER_KEY, approver="sub_approver", purpose=CommandPaper.purpose)
+    approval = Approval(subject=made.approver, key=made.key_id, signature=made.signature, approved_on=DAY_AFTER)
+    asked = {"command": DOUBLE, "streams": DOUBLING.streams, "lapses_on": DAY_AFTER}
+    steps: dict[str, Step] = {
+        "agree": agreed(),
+        "propose_quota": on_agreement(allocation.CommandProposed(**(ABOUT_QUOTA | asked)), "c0" * 32),
+        "sign_quota": on_agreement(allocation.CommandApproved(**(ABOUT_QUOTA | {"approval": approval}))),
+        "double_quota": on_agreement(DOUBLED),
+        "cite_quota": on_agreement(allocation.AuthorityCited(matter="prp_1", cited=replace(CITED, act="sign_agreement", mass_g=200))),
+    }
+    return covered({**told(), **steps, **changes})
+
+
+async def test_in_allocation_it_is_in_force_from_its_own_first_proposal_on(tmp_path: Path):
+    """Whatever inventory has done before."""
+    report = await audited(tmp_path, a_quota_doubled())
+    assert failures(report) == {}
+    [control] = [result for result in report.checks if result.check == "control"]
+    assert any(each.place.startswith("allocation/") for each in control.listed)  # the agreement of before
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        DOUBLED,
+        allocation.ScreeningHitDecided(
+            request="req_jp",  # type: ignore[arg-type]
+            product=ANTIMONY,
+            hit="hit_1",  # type: ignore[arg-type]
+            outcome="cleared",
+            reason="another",
+            decided_by="sub_operator",  # type: ignore[arg-type]
+        ),
+        allocation.ScreeningListWithdrawn(list="entities", version=1, reason="old", withdrawn_by="sub_operator"),  # type: ignore[arg-type]
+        allocation.DisruptionEnded(disruption="dis_1", products=(ANTIMONY,), ends_on=DAY_AFTER, reason="over"),  # type: ignore[arg-type]
+        allocation.ConflictWithdrawn(official="sub_approver", about="partner", name="JP", reason="sold"),  # type: ignore[arg-type]
+    ],
+    ids=lambda act: type(act).__name__,
+)
+async def test_what_one_person_did_in_allocation_after_two_were_asked_is_found(tmp_path: Path, act: Any):
+    alone = {"alone": on_agreement(act, "c1" * 32)}
+    assert "control" in failures(await audited(tmp_path, a_quota_doubled(**alone)))
+
+
 @pytest.mark.parametrize(
     ("changes", "checks"),
     [
@@ -119,3 +198,18 @@ async def test_a_proposal_is_signed_once(tmp_path: Path):
     again = {"sign_again": replace(signed(), command="cd" * 32), "lose_again": replace(with_it(LOSS), command="cd" * 32)}
     found = failures(await audited(tmp_path, by_two(**again)))
     assert "control" in found
+
+
+async def test_what_one_person_corrected_is_listed_with_the_reason(tmp_path: Path):
+    corrected = inventory.DispatchCorrected(
+        product=ANTIMONY,
+        draw="drw_1",  # type: ignore[arg-type]
+        partner="JP",
+        carrier="Linfox",
+        reason="misspelt",
+        corrected_by="sub_operator",
+    )
+    report = await audited(tmp_path, by_two(correct=stock(corrected, DAY_AFTER)))
+    [control] = [result for result in report.checks if result.check == "control"]
+    assert report.ok
+    assert "sub_operator corrected drw_1: misspelt" in {each.what for each in control.listed}

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from services.loans.events.defaults import LoanAccelerated, ShortfallClaimed
 from services.loans.events.facility import LimitsSet
-from services.loans.events.loan import BookChange
+from services.loans.events.loan import BookChange, LoanClosed, LoanId
 from services.loans.events.offtake import OfftakeEnded
-from services.loans.events.terms import WaiveCondition
+from services.loans.events.terms import Refund, WaiveCondition
 from tests.stories.audit import LAST_DAY, OTHER_KEY, TODAY, Step, Told, before, changed, failures
 from tests.stories.audit_loans import (
     CMF,
@@ -20,6 +22,7 @@ from tests.stories.audit_loans import (
     act,
     act_approved,
     advance,
+    cited,
     facility,
     figures,
     given_back,
@@ -245,3 +248,38 @@ async def test_a_credit_that_no_delivery_is_worth_is_found(tmp_path: Path) -> No
     history = Told(story, tmp_path)
     found = failures(await history.audited())
     assert found == {"money": [history.places["deliver"]]}
+
+
+# --- default, and what is left
+
+
+async def test_what_has_fallen_due_is_due_and_what_is_claimed_is_owed(tmp_path: Path) -> None:
+    def fallen(due_minor: int) -> Step:
+        after = figures(advanced_minor=30, principal_minor=11, accrued_minor=1, due_minor=due_minor)
+        return loan(LoanAccelerated(loan=LoanId("lon_7"), on=TODAY, currency="AUD", change=BookChange(), after=after))
+
+    def claimed(claim_minor: int) -> Step:
+        return loan(ShortfallClaimed(loan=LoanId("lon_7"), on=TODAY, currency="AUD", claim_minor=claim_minor))
+
+    assert await failures_of(tmp_path, fallen=fallen(12), claimed=claimed(12)) == {}
+    assert await failures_of(tmp_path, fallen=fallen(11), claimed=claimed(13)) == {"money": ["fallen", "claimed"]}
+
+
+async def test_a_refund_is_cash_and_a_loan_that_owes_its_borrower_is_not_closed(tmp_path: Path) -> None:
+    back = Refund(amount_minor=9, reference="bank back", on=TODAY)
+    over = payment("pay_4", 20, BookChange(cash_minor=20, principal_minor=-11, credit_minor=-9), advanced_minor=30, credit_minor=9)
+    steps = {
+        "over": loan(replace(over, due_first=True)),
+        "asked": loan(act("act_4", back, LOSS)),
+        "refunded": loan(act_approved("act_4", back, LOSS, BookChange(cash_minor=-9, credit_minor=9), advanced_minor=30)),
+        "cited": cited("amend_conditions", 9),
+        "closed": loan(LoanClosed(loan=LoanId("lon_7"), facility=CMF, reason="repaid")),
+    }
+    told = await failures_of(tmp_path, **steps)
+    assert "money" not in told
+    unpaid = act_approved("act_4", back, LOSS, advanced_minor=30, credit_minor=9)
+    assert (await failures_of(tmp_path, **steps | {"refunded": loan(unpaid)}))["money"] == ["refunded", "closed"]
+    kept = {name: steps[name] for name in ("over", "closed")}
+    assert (await failures_of(tmp_path, **kept))["money"] == ["closed"]
+    before = kept | {"over": loan(over)}
+    assert "money" not in await failures_of(tmp_path, **before), "by a build that refunded nothing it is listed"

@@ -13,7 +13,18 @@ from services.allocation.events.papers import ActingOfficerPaper, EnrolmentPaper
 from services.allocation.events.policies import PolicyDocument
 from services.loans.domain.material.terms import deferral_document, terms_document
 from services.loans.domain.papers import PAPERS, HoldingPaper, LoanActPaper, LoanPaper, WriteDownPaper
-from services.loans.events.terms import AmendCondition, Restructure, ScheduleTerms, WaiveCondition, WaiveCovenant, WriteOff
+from services.loans.events.terms import (
+    Accelerate,
+    AmendCondition,
+    EndEnforcement,
+    Refund,
+    Reinstate,
+    Restructure,
+    ScheduleTerms,
+    WaiveCondition,
+    WaiveCovenant,
+    WriteOff,
+)
 from shared.journal.record import canonical
 from shared.terms.approval import read_approval, read_private_key, verify_approval
 from shared.terms.conditions import Shown
@@ -89,6 +100,16 @@ def test_no_two_kinds_of_paper_are_signed_for_one_purpose_or_have_one_format():
     assert len({kind.purpose for kind in kinds}) == len({kind.__struct_config__.tag for kind in kinds}) == len(kinds) == len(_WORDS)
 
 
+def test_what_an_act_is_for_in_several_ways_is_told_apart():
+    told: dict[str, Any] = {"proposal": "prp_1", "service": "allocation", "streams": ("agreement/agr_1",), "act": "sign_agreement"}
+    ends, resumes = (
+        shown(canonical(CommandPaper(command={"type": name, "reason": "agreed"}, proposed_by="sub_1", proposed_on=START, **told)))
+        for name in ("EndAgreement", "ResumeAgreement")
+    )
+    assert (ends["command"], resumes["command"]) == ("EndAgreement", "ResumeAgreement")
+    assert ends | {"command": ""} == resumes | {"command": ""}
+
+
 def test_a_file_that_was_saved_with_another_spacing_is_the_same_document():
     spaced = msgspec.json.format(PROPOSAL, indent=2) + b"\n"
     assert read_signable(spaced).document == sha256(PROPOSAL).hexdigest()
@@ -98,6 +119,10 @@ def test_a_file_that_was_saved_with_another_spacing_is_the_same_document():
     ("content", "name", "words"),
     [
         (WriteOff(amount_minor=5_000, on=START), "write_off", "5000 minor units"),
+        (Accelerate(on=START), "accelerate", "falls due on"),
+        (Reinstate(), "reinstate", "taken back"),
+        (EndEnforcement(), "end_enforcement", "is a claim"),
+        (Refund(amount_minor=5_000, reference="bank 7", on=START), "refund", "bank 7"),
         (WaiveCondition(name="permit", until=None), "waive_condition", "for good"),
         (WaiveCovenant(kind="dscr", until=date(2027, 1, 1)), "waive_covenant", "until 2027-01-01"),
         (AmendCondition(name="offtake", text="75%", condition=Shown(kind="permit")), "amend_condition", '"permit"'),
@@ -173,4 +198,8 @@ def test_the_papers_of_the_ceremony_are_shown_and_signed_under_no_instrument():
     assert [paper.purpose for paper in papers] == ["enrolment", "instrument", "acting_officer"]
     assert not any(paper.under_instrument for paper in papers)
     words = dict(papers[1].words)
-    assert (words["limits"], words["acts"], words["delegation"]) == ("50000000 g", "approve_decision, ratify", "may not be delegated")
+    assert (words["limits"], words["acts"], words["delegation"]) == (
+        "50000000 g, of all that is done in 30 days",
+        "approve_decision, ratify",
+        "may not be delegated",
+    )

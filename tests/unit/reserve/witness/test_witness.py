@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reserve.witness.keys import WitnessKeysUnsafe, make_keys, open_keys
+from reserve.witness.keys import make_keys, open_keys
 from reserve.witness.witness import Submission, Witness
-from services.ledger.signers import FileSigner, create_key_file
+from services.ledger.signers import FileSigner, KeyUnsafe, create_key_file
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.cosignature import Cosigner
 from shared.proofs.merkle import consistency_proof, hash_leaf, root_of
@@ -126,10 +126,10 @@ def test_keys_that_others_can_read_or_that_are_not_those_given_out_are_refused(f
     with pytest.raises(FileExistsError):
         make_keys(folder, "witness.example.jp/reserve")
     (folder / "witness.vkeys").write_text(f"{Cosigner('witness.example.jp/reserve', Ed25519PrivateKey.generate()).key}\n")
-    with pytest.raises(WitnessKeysUnsafe, match="given out"):
+    with pytest.raises(KeyUnsafe, match="given out"):
         open_keys(folder)
     (folder / "witness-ed25519.pem").chmod(0o644)
-    with pytest.raises(WitnessKeysUnsafe, match="read by others"):
+    with pytest.raises(KeyUnsafe, match="read by others"):
         open_keys(folder)
-    with pytest.raises(WitnessKeysUnsafe, match="no keys"):
+    with pytest.raises(KeyUnsafe, match="no keys"):
         open_keys(tmp_path / "absent")

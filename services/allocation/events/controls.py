@@ -1,0 +1,19 @@
+"""What somebody proposes, and another signs."""
+
+from shared.terms import countersigning
+
+
+class CommandProposed(countersigning.CommandProposed, frozen=True, kw_only=True, tag="allocation.command_proposed.v1"):
+    pass
+
+
+class CommandApproved(countersigning.CommandApproved, frozen=True, kw_only=True, tag="allocation.command_approved.v1"):
+    pass
+
+
+class CommandWithdrawn(countersigning.CommandWithdrawn, frozen=True, kw_only=True, tag="allocation.command_withdrawn.v1"):
+    pass
+
+
+class CommandLapsed(countersigning.CommandLapsed, frozen=True, kw_only=True, tag="allocation.command_lapsed.v1"):
+    pass

@@ -1,0 +1,153 @@
+"""The ledger's checkpoints before witnesses: enough of them vouch for it, one that is away delays nothing, and one that holds another
+history stops it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import time
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from services.ledger.keys import open_key
+from services.ledger.publishing import publisher
+from services.ledger.receipt import Fault, ReceiptInvalid, verify_receipt
+from shared.process.service import Kernel
+from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from shared.proofs.policy import PolicyMalformed, open_witnessed, pinned_policy
+from shared.proofs.signed_note import parse_note
+from shared.proofs.submission import Submission
+from shared.writer.commands import Refusal
+from tests.contract.ledger_stage import LedgerStage, parts_of, receipts_of
+from tests.stories.stockpile import lot
+from tests.stories.witnesses import NAMES, Witnesses
+from tests.waiting import until
+
+
+@pytest.fixture
+def witnesses(stage: LedgerStage, tmp_path: Path) -> Iterator[Witnesses]:
+    """Named in the deployment's policy."""
+    witnesses = Witnesses(tmp_path)
+    file = witnesses.name_in(stage.folder)
+    yield witnesses
+    file.unlink()
+
+
+async def witnessed(http: httpx.AsyncClient, place: str) -> str:
+    async def receipt() -> str:
+        answer = await http.get(f"/v1/receipts/{place}", params={"grade": "witnessed", "wait": 10})
+        assert answer.status_code == 200 or "receipt_not_ready" in answer.text, answer.text
+        return answer.text if answer.status_code == 200 else ""
+
+    return await until(receipt)
+
+
+async def test_two_of_three_vouch_for_a_receipt_and_the_dead_third_delays_nothing(stage: LedgerStage, witnesses: Witnesses):
+    async with witnesses.serving(stage.key, "tokyo", "geneva"), stage.ledger() as kernel, stage.client("auditor-1") as auditor:
+        [place] = await stage.happen(lot("lot_witnessed", 1))
+        text = await witnessed(auditor, place)
+        receipt = verify_receipt(text, [stage.key], witnesses.policy)
+        assert receipt.opening.place == place
+        assert receipt.witnessed is not None
+        assert set(receipt.witnessed.cosignatures) == {"tokyo", "geneva"}
+        assert abs(receipt.witnessed.at - time()) < 3600
+        last = await auditor.get("/v1/checkpoint", params={"grade": "witnessed"})
+        assert open_witnessed(last.text, replace(witnesses.policy, logs=(stage.key,))).checkpoint.head.size >= receipt.head.size
+        assert any(line.key_id == publisher.open_publishing_key(stage.folder).key.key_id for line in parse_note(last.text).signatures)
+        [signed] = await receipts_of(auditor, [place])
+        with pytest.raises(ReceiptInvalid) as refused:
+            verify_receipt(signed, [stage.key], witnesses.policy)
+        assert refused.value.code is Fault.GRADE_NOT_MET
+        assert kernel.writer.refusing is None
+    async with witnesses.serving(stage.key, *NAMES), stage.ledger(), stage.client("auditor-1") as auditor:
+        # Another process, which does not know where the witnesses are, finds them from what they say.
+        [later] = await stage.happen(lot("lot_witnessed_later", 1))
+        assert verify_receipt(await witnessed(auditor, later), [stage.key], witnesses.policy).opening.place == later
+        assert await witnessed(auditor, place) == text
+
+
+async def test_gates_go_on_while_too_few_witnesses_answer(stage: LedgerStage, witnesses: Witnesses):
+    async with witnesses.serving(stage.key, "tokyo"), stage.ledger(), stage.client("auditor-1") as auditor:
+        [place] = await stage.happen(lot("lot_unwitnessed", 1))
+        await receipts_of(auditor, [place])
+        answer = await auditor.get(f"/v1/receipts/{place}", params={"grade": "witnessed", "wait": 1})
+        assert (answer.status_code, answer.json()["code"]) == (404, "receipt_not_ready")
+        async with witnesses.serving(stage.key, "washington"):
+            assert verify_receipt(await witnessed(auditor, place), [stage.key], witnesses.policy)
+
+
+async def test_a_log_that_does_not_grow_is_published_again_after_a_while(
+    stage: LedgerStage, witnesses: Witnesses, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(publisher, "HEARTBEAT_S", 1.0)
+    async with witnesses.serving(stage.key, *NAMES), stage.ledger() as kernel, stage.client("auditor-1") as auditor:
+        await witnessed(auditor, (await stage.happen(lot("lot_heartbeat", 1)))[0])
+
+        async def twice() -> bool:
+            found = await kernel.pool.fetch("SELECT size FROM witnessed ORDER BY position DESC LIMIT 2")
+            return len(found) == 2 and found[0] == found[1]
+
+        await until(twice)
+
+
+async def test_a_witness_that_holds_another_history_stops_the_log(stage: LedgerStage, witnesses: Witnesses):
+    """Somebody has signed with the log's key, and shown that to one witness only."""
+    _, signer = open_key(stage.folder)
+    fork = sign_checkpoint(Checkpoint(stage.key.name, TreeHead(1_000_000, bytes(32))), signer)
+    async with witnesses.serving(stage.key, "tokyo", "geneva"), stage.ledger(), stage.client("auditor-1") as auditor:
+        await witnessed(auditor, (await stage.happen(lot("lot_before_the_fork", 1)))[0])
+    async with witnesses.serving(stage.key, "washington") as http:
+        answer = await http["washington"].post("/add-checkpoint", content=str(Submission(0, (), fork)))
+        assert answer.status_code == 200, answer.text
+        async with stage.ledger(signing=False) as kernel:
+            [place] = await stage.happen(lot("lot_after_the_fork", 1))
+            await kernel.reached(*parts_of(place))
+            signed = await last_size(kernel)
+        async with stage.ledger() as kernel:
+            await until(lambda: kernel.writer.refusing_for is Refusal.LOG_FORKED)
+            assert "washington" in (kernel.writer.refusing or "")
+            assert await last_size(kernel) == signed  # they were asked before it signed what was waiting
+
+
+async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerStage, witnesses: Witnesses):
+    _, signer = open_key(stage.folder)
+    fork = sign_checkpoint(Checkpoint(stage.key.name, TreeHead(1_000_000, bytes(32))), signer)
+    async with stage.ledger() as kernel, stage.client("auditor-1") as auditor:
+        await receipts_of(auditor, await stage.happen(lot("lot_while_all_are_away", 1)))
+        async with witnesses.serving(stage.key, "washington") as http:
+            await http["washington"].post("/add-checkpoint", content=str(Submission(0, (), fork)))
+            await stage.happen(lot("lot_that_is_published", 1))
+            await until(lambda: kernel.writer.refusing_for is Refusal.LOG_FORKED)
+
+
+async def test_a_log_without_witnesses_says_that_it_has_none(stage: LedgerStage):
+    async with stage.ledger(), stage.client("auditor-1") as auditor:
+        [place] = await stage.happen(lot("lot_of_nobody", 1))
+        answer = await auditor.get(f"/v1/receipts/{place}", params={"grade": "witnessed"})
+        assert (answer.status_code, answer.json()["code"], answer.json()["accepted"]) == (409, "grade_not_given", "signed")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.replace("quorum partners", "quorum none"), "its quorum is none"),
+        (lambda text: text.replace("quorum partners", ""), "one line that says the quorum"),
+        (lambda text: text.replace(" http://", " http:// http://"), "line 1"),
+        (
+            lambda text: "".join(line.partition(" http:")[0] + "\n" for line in text.splitlines()),
+            "washington without the URL",
+        ),
+        (lambda text: text.replace(" http://127", " http://[127", 1), "tokyo without the URL"),
+        (lambda text: text.replace(" http://127", " ftp://127", 1), "tokyo without the URL"),
+    ],
+)
+def test_a_policy_that_says_nothing_is_refused_at_start(stage: LedgerStage, witnesses: Witnesses, change, says: str):
+    file = stage.folder / "keys" / "witnesses.policy"
+    file.write_text(change(witnesses.text))
+    with pytest.raises(PolicyMalformed, match=says):
+        pinned_policy(stage.folder)
+    file.write_text(witnesses.text)
+
+
+async def last_size(kernel: Kernel) -> int:
+    return int(await kernel.pool.fetchval("SELECT max(size) FROM checkpoints"))

@@ -1,0 +1,84 @@
+"""The audit of what one person stops: a second one confirmed it, or it was off in time, and nobody renewed their own."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reserve.audit.approvers import Approvers
+from reserve.audit.evidence import Recorded
+from reserve.audit.protecting import Protecting
+from reserve.audit.report import Check, Findings
+from services.allocation import events as allocation
+from services.inventory import events as inventory
+from shared.terms.protecting import lapses_at
+
+NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
+PRODUCT: Any = "antimony-metal"
+
+
+class History:
+    def __init__(self) -> None:
+        self.findings = Findings()
+        self._protecting = Protecting(self.findings, Approvers(self.findings, frozenset()))
+
+    def stops(self, hours: int, hold: Any = "hld_1", by: str | None = "ann") -> "History":
+        at = NOON + timedelta(hours=hours)
+        told: dict[str, Any] = {"product": PRODUCT, "hold": hold, "scope": "partner", "target": "JP", "reason": "", "authority": ""}
+        lapses = None if by is None else lapses_at(at)
+        return self._see(f"stop {hold}", hours, inventory.HoldPutOn(**told, expires_on=None, put_on_by=by, lapses_at=lapses))
+
+    def confirms(self, hours: int, by: str, hold: Any = "hld_1") -> "History":
+        return self._see("confirm", hours, inventory.HoldConfirmed(product=PRODUCT, hold=hold, confirmed_by=by))
+
+    def off(self, hours: int, hold: Any = "hld_1", authority: str | None = None) -> "History":
+        return self._see("off", hours, inventory.HoldLifted(product=PRODUCT, hold=hold, reason="", authority=authority))
+
+    def suspends(self, hours: int, by: Any) -> "History":
+        told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "products": (), "hold": "hld_1", "reason": "", "suspended_by": by}
+        return self._see("suspend", hours, allocation.AgreementSuspended(**told, lapses_at=lapses_at(NOON + timedelta(hours=hours))))
+
+    def confirms_suspension(self, hours: int, by: Any) -> "History":
+        told: dict[str, Any] = {"agreement": "agr_1", "partner": "JP", "hold": "hld_1", "confirmed_by": by}
+        return self._see("confirm", hours, allocation.AgreementSuspensionConfirmed(**told))
+
+    def _see(self, place: str, hours: int, event: Any) -> "History":
+        at = NOON + timedelta(hours=hours)
+        record: dict[str, Any] = {"effective_on": str(at.date()), "recorded_at": at.isoformat(), "stream": "one"}
+        told = {name: record.get(name, 0 if name in ("shard", "position", "version") else "") for name in Recorded.__struct_fields__}
+        self._protecting.see(place, Recorded(**told), event)
+        return self
+
+    def found(self, hours: int) -> list[str]:
+        """After so many, when something else is recorded."""
+        self._see("", hours, None)
+        self._protecting.finish()
+        [result] = [each for each in self.findings.results() if each.check == Check.CONTROL.name.lower()]
+        return [each.place for each in result.failures]
+
+
+def test_what_nobody_confirms_is_off_in_time():
+    assert History().stops(0).found(72) == []
+    assert History().stops(0).found(74) == ["stop hld_1"]
+    assert History().stops(0).off(72).found(74) == []
+
+
+def test_what_a_second_person_confirms_stands():
+    assert History().stops(0).confirms(1, "bob").found(1000) == []
+    assert History().stops(0).confirms(1, "ann").found(1000) == ["confirm"]
+
+
+def test_who_renews_their_own_is_found():
+    assert History().stops(0).off(72).stops(80, "hld_2").found(81) == ["stop hld_2"]
+    assert History().stops(0).stops(71, "hld_2").off(72).found(73) == ["stop hld_2"]
+    assert History().stops(0).off(72).stops(80, "hld_2", "bob").found(81) == []
+    assert History().stops(0).off(72).stops(72 + 7 * 24, "hld_2").found(72 + 7 * 24) == []
+    assert History().stops(0).off(10, authority="ins_1").stops(80, "hld_2").found(81) == []
+
+
+def test_a_suspended_agreement_is_the_same():
+    assert History().suspends(0, "ann").found(74) == ["suspend"]
+    assert History().suspends(0, "ann").confirms_suspension(1, "bob").found(1000) == []
+    assert History().suspends(0, "ann").confirms_suspension(1, "ann").found(2) == ["confirm"]
+
+
+def test_what_an_earlier_build_stopped_stands_by_itself():
+    assert History().stops(0, by=None).found(1000) == []

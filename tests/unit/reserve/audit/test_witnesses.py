@@ -1,0 +1,109 @@
+"""What witnesses vouch for is looked at with the pinned policy: the log cannot say it for them."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from reserve.audit.report import Report
+from services.inventory import events as inventory
+from shared.proofs.cosignature import Cosigner
+from shared.proofs.policy import parse_policy
+from tests.stories.audit import ANTIMONY, TODAY, Step, Told, before, changed, draw, failures, stock, told
+
+TOKYO, GENEVA, NOBODY = (Cosigner(f"witness.example/{name}", Ed25519PrivateKey.generate()) for name in ("tokyo", "geneva", "nobody"))
+POLICY = parse_policy(f"witness tokyo {TOKYO.key}\nwitness geneva {GENEVA.key}\ngroup both all tokyo geneva\nquorum both\n")
+
+
+@pytest.fixture
+def true(tmp_path: Path) -> Told:
+    return Told(told(), tmp_path)
+
+
+def verdict(report: Report) -> tuple[dict[str, list[str]], bool, int]:
+    return failures(report), report.anchored, report.witnessed
+
+
+async def test_what_pinned_witnesses_vouch_for_is_anchored_for_who_has_kept_nothing(true: Told) -> None:
+    true.witness("witnessed", TOKYO, GENEVA)
+    true.witness("a minute later", TOKYO, GENEVA, at=1_790_000_060)
+    report = await true.audited(policies=[POLICY])
+    assert verdict(report) == ({}, True, len(true.tree))
+    assert report.witnessed_at == datetime.fromtimestamp(1_790_000_060, UTC)
+    assert verdict(await true.audited()) == ({}, False, 0)
+
+
+async def test_too_few_or_others_vouch_for_nothing(true: Told) -> None:
+    true.witness("by_one", TOKYO)
+    true.witness("by_a_stranger", TOKYO, NOBODY)
+    places = [true.places["by_one"], true.places["by_a_stranger"]]
+    assert verdict(await true.audited(policies=[POLICY])) == ({"witnessed": places}, False, 0)
+
+
+async def test_a_history_that_nobody_has_witnessed_is_not_anchored(true: Told) -> None:
+    assert verdict(await true.audited(policies=[POLICY])) == ({}, False, 0)
+
+
+async def test_a_history_that_is_rewritten_and_signed_again_has_no_witnesses(true: Told, tmp_path: Path) -> None:
+    """By who has the log's key, and shows what was cosigned of the true one."""
+    true.witness("witnessed", TOKYO, GENEVA)
+    story = told()
+    changed(story, "lot", origin="elsewhere")
+    other = Told(story, tmp_path)
+    other.signed.append(true.signed[-1])
+    other.witness("witnessed", TOKYO, GENEVA)
+    other.signed.pop()
+    assert verdict(await other.audited(policies=[POLICY]))[0] == {"witnessed": [other.places["witnessed"]]}
+
+
+async def test_what_is_witnessed_is_what_the_event_says_and_never_less_than_before(true: Told) -> None:
+    true.witness("of_another_root", TOKYO, GENEVA, root="00" * 32)
+    true.witness("of_more", TOKYO, GENEVA, covers={"inventory/0": 99})
+    true.witness("witnessed", TOKYO, GENEVA)
+    true.signed.append(true.signed[0])
+    true.witness("of_less", TOKYO, GENEVA)
+    places = [true.places[name] for name in ("of_another_root", "of_more", "of_less")]
+    assert failures(await true.audited(policies=[POLICY])) == {"witnessed": places}
+
+
+def needs_witnesses() -> Step:
+    return stock(inventory.ReceiptGradeSet(product=ANTIMONY, grade="witnessed", reason="of what neighbours watch"))
+
+
+async def test_goods_that_left_on_a_signed_receipt_where_a_witnessed_one_is_needed_are_found(tmp_path: Path) -> None:
+    history = Told(before(told(), "dispatch", needs=needs_witnesses()), tmp_path)
+    assert failures(await history.audited())["dispatches"] == [history.places["dispatch"]]
+
+
+def second(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+async def test_what_was_recorded_later_than_it_was_witnessed_is_found(true: Told) -> None:
+    """Somebody has put a time of their choice into an event, and everything else is right."""
+    true.witness("witnessed", TOKYO, GENEVA, at=second(TODAY) - 61)
+    late = failures(await true.audited(policies=[POLICY]))
+    assert list(late) == ["witnessed_times"]
+    assert true.places["draw"] in late["witnessed_times"] and true.places["instrument"] not in late["witnessed_times"]
+    assert failures(await true.audited()) == {}
+
+
+async def test_what_came_long_after_it_was_recorded_is_listed(tmp_path: Path) -> None:
+    history = Told(told(), tmp_path)
+    history.witness("before", TOKYO, GENEVA, at=second(date(2027, 1, 1)))
+    late = stock(draw(10, 20, draw="drw_3"))
+    for name, step in {"later": late, "signed_later": Step()}.items():
+        history.seal(name, step)
+    history.witness("after", TOKYO, GENEVA, at=second(date(2027, 1, 2)))
+    report = await history.audited(policies=[POLICY])
+    [times] = [result for result in report.checks if result.check == "witnessed_times"]
+    assert (times.failed, [each.place for each in times.listed]) == (0, [history.places["later"]])
+
+
+async def test_of_several_policies_any_is_enough_since_witnesses_come_and_go(true: Told) -> None:
+    true.witness("of_before", NOBODY)
+    true.witness("of_now", TOKYO, GENEVA)
+    before_that = parse_policy(f"witness nobody {NOBODY.key}\nquorum nobody\n")
+    assert verdict(await true.audited(policies=[before_that, POLICY])) == ({}, True, len(true.tree))
+    assert failures(await true.audited(policies=[POLICY])) == {"witnessed": [true.places["of_before"]]}
