@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from reserve.audit.approvers import Approvers, instant
-from reserve.audit.control_loans import Advances, LoanMoves
+from reserve.audit.control_loans import Advances, LoanMoves, ReferenceRates
 from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
@@ -61,12 +61,14 @@ class Control:
         self._moved: list[_Moved] = []
         self._moves_of = {"inventory": _StockMoves().see, "allocation": _BookMoves().see, "loans": LoanMoves().see}
         self._advances = Advances(findings, approvers)
+        self._reference_rates = ReferenceRates(findings)
         self._in_force_at: dict[str, datetime] = {}  # by service
 
     def see(self, service: str, place: str, record: Recorded, event: Any) -> None:
         if (moves := self._moves_of.get(service)) is None:
             return
         self._advances.see(place, record, event)
+        self._reference_rates.see(place, record, event)
         moved = moves(event)
         match event:
             case CommandProposed():

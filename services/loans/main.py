@@ -13,6 +13,7 @@ from services.loans.domain.loan import decider as loan
 from services.loans.domain.material import decider as material
 from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
+from services.loans.domain.rates import reference
 from services.loans.events import Event, documents_of
 from services.loans.problems import ApiReason
 from services.loans.projections import project, take_products
@@ -22,7 +23,14 @@ from shared.process.service import Service, subscription
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 
-SIGNED = (headroom.DECIDER, loan.DECIDER, offtake.DECIDER, equity.DECIDER, material.DECIDER)  # some of whose commands two people give
+SIGNED = (
+    headroom.DECIDER,
+    reference.DECIDER,
+    loan.DECIDER,
+    offtake.DECIDER,
+    equity.DECIDER,
+    material.DECIDER,
+)  # some of whose commands two people give
 
 SERVICE = Service(
     name="loans",

@@ -8,6 +8,9 @@ class ApiReason(Reasons):
     PRODUCT_NOT_FOUND = "product_not_found", 404, "There is no such product"
     STATEMENT_DATES_REVERSED = "statement_dates_reversed", 422, "A statement begins before it ends"
 
+    REFERENCE_RATE_PERIOD_INVALID = "reference_rate_period_invalid", 422, "No period that a rate is worked out for"
+    REFERENCE_RATE_NOT_PUBLISHED = "reference_rate_not_published", 409, "Not all of it is published yet"
+
     # imports
     IMPORT_NOT_CSV = "import_not_csv", 415, "An import is a CSV file"
     IMPORT_NOT_TEXT = "import_not_text", 422, "The file is not UTF-8"

@@ -12,12 +12,14 @@ from services.loans.domain.loan.advances import LearnEvidence
 from services.loans.domain.loan.agreement import CommitLoan, RefuseCommitment
 from services.loans.domain.loan.defaults import NoteCrossDefault
 from services.loans.domain.loan.payments import CreditDelivery
+from services.loans.domain.loan.servicing import TakePublications
 from services.loans.domain.material.held import EndDrawing, LentGoods, RecordLent, RecordTakenBack
 from services.loans.domain.material.returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material.terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import ValueDelivery
 from services.loans.domain.projects.project import RecordRight, Watch, news_of, project_of
+from services.loans.domain.rates.reference import FollowReferenceRate, LeaveReferenceRate
 from services.loans.events.defaults import DefaultCured, LoanDefaulted
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
 from services.loans.events.facility import BorrowerDefaulted, CommitmentId, FacilityId, HeadroomRefused, HeadroomReserved
@@ -35,6 +37,7 @@ from services.loans.events.material import (
 )
 from services.loans.events.offtake import DeliveryAccepted, DeliveryValued
 from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdrawn, ProjectWatched
+from services.loans.events.rates import Publication, RateCode, ReferenceRateFollowed, ReferenceRatePublished
 from shared.delivery.inbox import Reaction
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
@@ -77,6 +80,8 @@ OWN_TYPES = frozenset(
         ProjectFactRecorded,
         ProjectFactWithdrawn,
         ProjectWatched,
+        ReferenceRatePublished,
+        ReferenceRateFollowed,
         MaterialTermsApproved,
         MaterialLoanWithdrawn,
         MaterialTakenBack,
@@ -193,13 +198,13 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
         case HeadroomRefused(commitment=commitment) as event if commitment.startswith("mln_"):
             return [_to_material(commitment, RefuseMaterialLoan(reason=event.reason, detail=event.detail))]
         case LoanCommitted() as event:
-            return [Reaction(f"project/{event.project}", Watch(project=event.project, loan=event.loan))]
+            return [Reaction(f"project/{event.project}", Watch(project=event.project, loan=event.loan)), *_follow(event)]
         case CommitmentCancelled() as event:
             return [_release(event.facility, event.loan, event.amount_minor)]
         case UncalledCancelled() as event:
             return [_release(event.facility, event.holding, event.amount_minor)]
         case LoanClosed() as event:
-            return [_tell_default(event.facility, event.loan, ended=True), _release(event.facility, event.loan, None)]
+            return [_tell_default(event.facility, event.loan, ended=True), _release(event.facility, event.loan, None), *_leave(event)]
         case LoanDefaulted(facility=str(facility)) as event:
             return [_tell_default(facility, event.loan, ended=False)]
         case DefaultCured() as event:
@@ -219,6 +224,10 @@ def react_to_own(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reactio
             return [_release(event.facility, event.loan, None)]
         case MaterialLoanWithdrawn() as event:
             return [] if event.facility is None else [_release(event.facility, event.loan, None)]
+        case ReferenceRatePublished() as event:
+            return [_tell_rate(loan, event.rate, event.calendar, (event.publication,), on) for loan in event.followers]
+        case ReferenceRateFollowed() as event:
+            return [_tell_rate(event.loan, event.rate, event.calendar, event.publications, on)]
         case ProjectFactRecorded() | ProjectFactWithdrawn() | ProjectWatched():
             news = news_of(fact.event)
             learn = LearnEvidence(learnt=news.learnt, forgotten=news.forgotten, on=on)
@@ -256,6 +265,22 @@ def _credit(event: DeliveryValued, on: date) -> Reaction:
 def _reserve(facility: FacilityId, commitment: str, asset: str, amount: int, keys: tuple[str, ...]) -> Reaction:
     command = ReserveHeadroom(facility=facility, commitment=CommitmentId(commitment), asset=asset, amount=amount, keys=keys)
     return Reaction(f"facility/{facility}", command)
+
+
+def _follow(event: LoanCommitted) -> list[Reaction]:
+    if not isinstance(rate := event.reference_rate, str):
+        return []
+    return [Reaction(f"reference/{rate}", FollowReferenceRate(rate=rate, loan=event.loan, since=event.on))]
+
+
+def _leave(event: LoanClosed) -> list[Reaction]:
+    if not isinstance(rate := event.reference_rate, str):
+        return []
+    return [Reaction(f"reference/{rate}", LeaveReferenceRate(rate=rate, loan=event.loan))]
+
+
+def _tell_rate(loan: LoanId, rate: RateCode, calendar: str, publications: tuple[Publication, ...], on: date) -> Reaction:
+    return Reaction(f"loan/{loan}", TakePublications(rate=rate, calendar=calendar, publications=publications, on=on))
 
 
 def _tell_default(facility: str, loan: LoanId, *, ended: bool) -> Reaction:

@@ -48,6 +48,8 @@ class Estate(msgspec.Struct, frozen=True):
         path = address.format_map(self.ids | ({"loan": self.material} if "/material-loans/" in address else {}))
         if path == READINESS:
             return f"{path}?agreement={self.ids['agreement']}&product={self.ids['product']}"
+        if path.endswith("/compounded"):
+            return f"{path}?since={self.world.in_days(0)}&until={self.world.in_days(1)}"
         return f"{path}?from={self.world.in_days(0)}&until={self.world.in_days(0)}" if path.endswith("/statements") else path
 
     def marks_in(self, answer: httpx.Response) -> set[str]:
@@ -121,6 +123,7 @@ async def estate(world: World) -> Estate:
         "proposal": proposal["proposal"],
         "position": position,
         "product": product,
+        "rate": "AONIA",
         "release": release,
         "report": sent["report"],
         "request": open_request,
@@ -259,6 +262,8 @@ BORROWERS_OWN = sorted(
     for name, method, path in OPERATIONS
     if method == "GET" and path.startswith("/v1/loans/{loan}") and path != NOT_FOR_BORROWERS
 )
+RATES = "/loans/v1/reference-rates"  # what they were published at is no secret from who pays them; none is registered here
+PUBLISHED = {RATES: 200, f"{RATES}/{{rate}}": 404, f"{RATES}/{{rate}}/publications": 200, f"{RATES}/{{rate}}/compounded": 404}
 ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/consistency/{old_size}/{size}", "/ledger/v1/tile/{path}", "/ledger/v1/verifier-key"}
 PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/draws/{draw}/delivery",
@@ -334,6 +339,8 @@ async def test_a_borrower_sees_and_moves_nothing_of_anothers(
         assert (answer.status_code, answer.json()["data"]) == (200, [])
     elif method == "GET" and address in ANYONES:
         assert answer.status_code == 200
+    elif method == "GET" and address in PUBLISHED:
+        assert answer.status_code == PUBLISHED[address]
     elif method == "GET" and address in BORROWERS_OWN:
         assert (answer.status_code, answer.json()["code"]) == (404, "loan_not_found")
     else:

@@ -33,6 +33,10 @@ UNPROVOKED = {
     "inventory.hold_confirmed.v1",
     "loans.acceleration_notified.v1",
     "loans.cross_default_noted.v1",
+    "loans.reference_rate_registered.v1",  # no loan here follows a rate that is published
+    "loans.reference_rate_published.v1",
+    "loans.reference_rate_followed.v1",
+    "loans.reference_rate_left.v1",
     "loans.default_cured.v1",
     "loans.loan_accelerated.v1",
     "loans.material_default_cured.v1",

@@ -17,6 +17,7 @@ from services.loans.api.material import loans as material_loans
 from services.loans.api.material import returns as material_returns
 from services.loans.api.offtake import offtakes
 from services.loans.api.projects import projects
+from services.loans.api.rates import rates
 from services.loans.api.standing import standing as loan_standing
 from services.loans.api.standing import statements
 from shared.terms.countersigning_api import proposals_router
@@ -24,6 +25,7 @@ from shared.terms.countersigning_api import proposals_router
 router = APIRouter()
 for _part in (
     facilities,
+    rates,
     projects,
     loans,
     loan_acts,

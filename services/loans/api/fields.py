@@ -31,6 +31,7 @@ type PositiveNumber = Annotated[str, AfterValidator(_positive)]
 type PositiveMinor = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type WholeMinor = Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]
 type Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]  # "cmf", "hillgrove": stands in account names
+type RateName = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{0,30}$")]  # "AONIA", "BBSW-3M"
 type Key = Annotated[str, StringConstraints(pattern=r"^(total|[a-z_]{1,30}/[A-Za-z0-9_-]{1,63})$")]
 type Asset = Annotated[str, StringConstraints(pattern=r"^([A-Z]{3}|contained/[A-Z][a-z]?)$")]
 type Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -40,6 +41,7 @@ type FactKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+RatePath = Annotated[str, Path(pattern=r"^[A-Z0-9][A-Z0-9-]{0,30}$")]
 FactPath = Annotated[str, Path(pattern=f"^fct_{TYPEID}$")]
 FacilityPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LoanPath = Annotated[str, Path(pattern=f"^lon_{TYPEID}$")]

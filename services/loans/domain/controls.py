@@ -58,6 +58,7 @@ from services.loans.domain.loan.servicing import (
     Regrade,
     ReportRatio,
     ResetRate,
+    TakePublications,
 )
 from services.loans.domain.loan.state import Loan
 from services.loans.domain.material.held import (
@@ -88,6 +89,12 @@ from services.loans.domain.material.terms import (
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
 from services.loans.domain.projects.project import RecordFact, RecordRight, Watch, WithdrawFact
+from services.loans.domain.rates.reference import (
+    FollowReferenceRate,
+    LeaveReferenceRate,
+    PublishReferenceRate,
+    RegisterReferenceRate,
+)
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
@@ -248,6 +255,11 @@ CONTROLS: Controls = {
     RecordRecovery: _of_loan("record_recovery", lambda command, _: command.amount_minor),
     ImportLoan: Countersigned("import_loan", _imported),
     ResetRate: _of_loan("reset_rate", _principal),
+    TakePublications: Class.FOLLOWS,
+    RegisterReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
+    PublishReferenceRate: Countersigned("reset_rate", lambda *_: Action(act="reset_rate")),
+    FollowReferenceRate: Class.FOLLOWS,
+    LeaveReferenceRate: Class.FOLLOWS,
     ChargeFee: _of_loan("charge_fee", lambda command, _: command.amount_minor),
     ClosePeriod: Class.FOLLOWS,
     LookAtArrears: Class.FOLLOWS,

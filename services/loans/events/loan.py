@@ -23,6 +23,7 @@ from services.loans.events.defaults import (
     ShortfallClaimed,
 )
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
 from shared.terms.acting import Approval
 from shared.terms.conditions import Evaluation, Evidence
@@ -85,6 +86,7 @@ class LoanCommitted(LoanFact, frozen=True, kw_only=True, tag="loans.loan_committ
     available_until: date
     subsequents: dict[str, date] = msgspec.field(default_factory=dict)  # conditions subsequent -> the day by which each is to be met
     next_billing: date | None = None  # of the fee on what is not advanced
+    reference_rate: RateCode | msgspec.UnsetType = msgspec.UNSET  # that its base rate follows
 
 
 class BalanceBroughtForward(LoanFact, frozen=True, kw_only=True, tag="loans.balance_brought_forward.v1"):
@@ -232,7 +234,8 @@ class PaymentReversed(LoanFact, frozen=True, kw_only=True, tag="loans.payment_re
 
 
 class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
-    """From a day on. Of several for one day the last one told counts."""
+    """From a day on. Of several for one day the last one told counts. With `published`, nobody has reset it: the loan's terms say that it
+    follows what is published."""
 
     reset: int  # how many there were before it
     base_pct: str
@@ -241,6 +244,7 @@ class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
     currency: str
     change: BookChange
     after: Figures
+    published: Publication | msgspec.UnsetType = msgspec.UNSET  # of the reference rate that `source` names
 
 
 class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
@@ -312,6 +316,7 @@ class LoanRepaid(LoanFact, frozen=True, kw_only=True, tag="loans.loan_repaid.v1"
 class LoanClosed(LoanFact, frozen=True, kw_only=True, tag="loans.loan_closed.v1"):
     facility: FacilityId
     reason: str
+    reference_rate: RateCode | msgspec.UnsetType = msgspec.UNSET  # that its base rate followed
 
 
 LoanEvent = (

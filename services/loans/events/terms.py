@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NewType
 import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
+from services.loans.events.rates import RateCode
 from shared.terms.conditions import Condition
 
 BorrowerCode = NewType("BorrowerCode", str)  # "hillgrove-mines": a company, never a person
@@ -41,6 +42,17 @@ class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
     balloon_minor: Minor = 0
     step: str = "1"  # by which an instalment grows each `step_periods`
     step_periods: int = 12
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The published rate that a loan's base rate is."""
+
+    rate: RateCode
+    lookback_days: int = (
+        0  # business days of the rate's calendar by which the day that it was published for lies before the day that bears it
+    )
+    floor_pct: str | None = None  # the least that the base rate is
+    compounded: bool = False  # day by day in arrears; else what was published before a period's start counts for the whole of it
 
 
 class Precedent(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +113,7 @@ class LoanTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None  # between the declaration of a default and the day on which all may fall due; None: it never does
     )
     cross_default: bool = False  # whether a default may be declared since another loan of the borrower is in default
+    reference_rate: Reference | None = None  # None: the base rate is fixed, or reset by two people
 
 
 # Acts: what a second person must sign

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.loans.api.facility.facilities import shortage_now
 from services.loans.api.fields import READERS, Code, LoanPath, PositiveMinor, limited_to
 from services.loans.api.loan.terms import LoanTermsBody
+from services.loans.api.rates.rates import find_reference_rate
 from services.loans.domain.controls import CONTROLS
 from services.loans.domain.loan.advances import CancelCommitment
 from services.loans.domain.loan.agreement import ApproveLoan, ProposeLoan, WithdrawLoan
@@ -107,6 +108,9 @@ class LoanView(LoanSummary):
 async def propose_loan(body: LoanTermsBody, caller: Operates, post: Posting, reads: Reading) -> LoanProposedView:
     """What the facility could not take today is refused at once; whether it can take it counts when it is approved."""
     loan, terms = LoanId(post.new_id("lon")), body.terms()
+    if terms.reference_rate is not None:
+        async with reads.session() as session:
+            await find_reference_rate(session, terms.reference_rate.rate, "/reference_rate/rate")
     document = Document(canonical(LoanPaper(loan=loan, terms=terms)))
     command = ProposeLoan(
         loan=loan,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
 
-from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, WholeMinor
+from services.loans.api.fields import Code, Currency, Element, Number, PositiveMinor, PositiveNumber, RateName, WholeMinor
 from services.loans.domain.standing.calendars import Every
 from services.loans.domain.standing.periods import dated
 from services.loans.events.terms import (
@@ -102,6 +102,19 @@ class CovenantBody(Body):
     minimum: PositiveNumber
 
 
+class ReferenceBody(Body):
+    """The published rate that the base rate is. It is registered before."""
+
+    rate: RateName
+    lookback_days: Annotated[StrictInt, Field(ge=0, le=20)] = Field(
+        default=0, description="business days by which the day that it was published for lies before the day that bears it"
+    )
+    floor_pct: Number | None = Field(default=None, description="the least that the base rate is")
+    compounded: StrictBool = Field(
+        default=False, description="day by day in arrears; else what was published before a period's start counts for the whole of it"
+    )
+
+
 class LoanTermsBody(Body):
     facility: Code = "cmf"
     account: FundingAccount
@@ -113,8 +126,8 @@ class LoanTermsBody(Body):
     commitment_minor: PositiveMinor
     security: Text
     ranking: Ranking = "senior"
-    base_rate: Text = "fixed"
-    base_pct: Number
+    base_rate: Text = Field(default="fixed", description="its name; left out with a reference: the reference's")
+    base_pct: Number = Field(description="a year; with a reference, until it is told what was published")
     margin_pct: Number = "0"
     default_margin_pct: Number = "2"
     commitment_fee_pct: Number = "0"
@@ -134,8 +147,11 @@ class LoanTermsBody(Body):
         default=0, description="between the declaration of a default and the day on which all may fall due; null: it never does"
     )
     cross_default: StrictBool = Field(default=False, description="whether another loan's default is a ground to declare this one's")
+    reference_rate: ReferenceBody | None = None
 
     def terms(self) -> LoanTerms:
         """Raises Problem `schedule_invalid`."""
         given = self.model_dump(exclude={"schedule"})
+        if self.reference_rate is not None and "base_rate" not in self.model_fields_set:
+            given["base_rate"] = self.reference_rate.rate
         return msgspec.convert(given | {"schedule": self.schedule.terms()}, LoanTerms)

@@ -20,6 +20,7 @@ from services.loans.domain.loan.state import (
     LoanStatus,
     Reason,
     contract_of,
+    followed_rate,
     keys_of,
     not_found,
     seen_precedents,
@@ -197,6 +198,7 @@ def _commit(command: CommitLoan, loan: Loan) -> list[LoanEvent]:
         available_until=loan.terms.available_until,
         subsequents={each.name: each.due for each in loan.terms.subsequents},
         next_billing=figures_on(account, on).next_billing,
+        reference_rate=followed_rate(loan.terms),
     )
     if brought is None:
         return [committed]

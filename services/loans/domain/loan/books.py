@@ -147,7 +147,11 @@ def account_after(loan: Loan, event: Booked) -> Account:
         case RateReset():
             assert loan.terms is not None
             rate_pct = str(Fraction(event.base_pct) + Fraction(loan.terms.margin_pct))
-            return with_fact(account, RateFrom(id=f"{event.from_on}/{event.reset:04}", on=event.from_on, rate_pct=rate_pct))
+            terms = loan.terms.reference_rate
+            compounds = event.published is not msgspec.UNSET and terms is not None and terms.compounded
+            base_pct = event.base_pct if compounds else None
+            id = f"{event.from_on}/{event.reset:04}"
+            return with_fact(account, RateFrom(id=id, on=event.from_on, rate_pct=rate_pct, base_pct=base_pct))
         case FeeCharged():
             return with_fact(account, FeeDue(id=event.fee, on=event.due_on, amount_minor=event.amount_minor))
         case ActApproved():

@@ -13,6 +13,7 @@ from services.loans.domain.loan.books import (
     arrears,
     consequences,
     cured,
+    enter,
     entered,
     owed_again,
     owed_minor,
@@ -26,11 +27,13 @@ from services.loans.domain.loan.state import (
     Loan,
     Reason,
     broken_covenants,
+    followed_rate,
     keys_of,
     not_found,
     wrong_status,
 )
 from services.loans.domain.loan.terms import MAX_RATE_PCT, fault_of_terms
+from services.loans.domain.rates.following import base_pct, borne_from
 from services.loans.domain.standing.standing import figures_on
 from services.loans.events.loan import (
     FeeCharged,
@@ -43,6 +46,7 @@ from services.loans.events.loan import (
     RatioReported,
     Regraded,
 )
+from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
 
@@ -67,6 +71,15 @@ class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base_pct: str
     source: str
     from_on: date
+    on: date
+
+
+class TakePublications(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Of the reference rate that the loan bears. Total."""
+
+    rate: RateCode
+    calendar: str
+    publications: tuple[Publication, ...]
     on: date
 
 
@@ -110,7 +123,9 @@ class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: date
 
 
-type ServicingCommand = ImportLoan | ResetRate | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | CloseLoan
+type ServicingCommand = (
+    ImportLoan | ResetRate | TakePublications | ChargeFee | ClosePeriod | LookAtArrears | ReportRatio | Regrade | CloseLoan
+)
 
 
 def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
@@ -119,6 +134,8 @@ def decide_servicing(command: ServicingCommand, loan: Loan) -> Decided:
             return _import(command, loan)
         case ClosePeriod() | LookAtArrears():
             return _look(command, loan)
+        case TakePublications():
+            return _take(command, loan)
     if loan.id is None or loan.terms is None:
         return not_found()
     if loan.status not in OPEN or loan.account is None:
@@ -193,6 +210,9 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
         return Refused(Reason.RATE_INVALID, "no rate that is charged", "/base_pct", f"0 to {MAX_RATE_PCT} per cent a year, all in")
     if (fault := planned_fault(loan, command.from_on, command.on, "/from_on")) is not None:
         return fault
+    if loan.terms.reference_rate is not None:
+        accepted = "a publication of it, or a restructuring"
+        return Refused(Reason.RATE_FOLLOWS, f"the terms say that it is {loan.terms.reference_rate.rate}", "/base_pct", accepted)
     if loan.terms.base_rate.strip().casefold() == FIXED:
         detail = f"the terms fix it at {loan.terms.base_pct}"
         return Refused(Reason.RATE_FIXED, detail, "/base_pct", "a restructuring, which another person signs")
@@ -208,6 +228,33 @@ def _reset_rate(command: ResetRate, loan: Loan) -> Decided:
     )
     reset = entered(loan, reset, command.on)
     return [reset, *consequences(loan, reset.after)]
+
+
+def _take(command: TakePublications, loan: Loan) -> list[LoanEvent]:
+    if loan.id is None or loan.terms is None or loan.account is None or loan.status not in OPEN:
+        return []
+    reference = loan.terms.reference_rate
+    if reference is None or reference.rate != command.rate:
+        return []
+    resets: list[LoanEvent] = []
+    told = loan
+    for from_on, publication in borne_from(loan.account, reference, command.calendar, command.publications):
+        reset = RateReset(
+            loan=loan.id,
+            reset=told.resets,
+            base_pct=base_pct(reference, publication),
+            source=command.rate,
+            from_on=from_on,
+            currency=loan.terms.currency,
+            change=NO_CHANGE,
+            after=NO_FIGURES,
+            published=publication,
+        )
+        reset = entered(told, reset, command.on)
+        told = msgspec.structs.replace(enter(told, reset), resets=told.resets + 1)
+        resets.append(reset)
+    assert told.figures is not None or not resets
+    return [*resets, *consequences(loan, told.figures)] if resets and told.figures is not None else []
 
 
 def _charge_fee(command: ChargeFee, loan: Loan) -> Decided:
@@ -281,4 +328,5 @@ def _close(command: CloseLoan, loan: Loan) -> Decided:
     if figures.credit_minor:
         accepted = "the loan once an act has refunded it"
         return Refused(Reason.OWES_BORROWER, f"{figures.credit_minor} were paid beyond all that was owed", accepted=accepted)
-    return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason)]
+    rate = followed_rate(loan.terms)
+    return [LoanClosed(loan=loan.id, facility=loan.terms.facility, reason=command.reason, reference_rate=rate)]

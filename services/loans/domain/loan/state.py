@@ -15,6 +15,7 @@ from services.loans.domain.standing.standing import Account
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.defaults import DefaultCause
 from services.loans.events.loan import ActId, AdvanceId, BookChange, Figures, LoanEvent, LoanId, LoanImported, PaymentId, Seen
+from services.loans.events.rates import RateCode
 from services.loans.events.terms import (
     Accelerate,
     AmendCondition,
@@ -61,6 +62,7 @@ class Reason(Reasons):
     AMOUNT_INVALID = "amount_invalid", 422, "Invalid amount"
     RATE_INVALID = "loan_rate_invalid", 422, "Invalid rate"
     RATE_FIXED = "loan_rate_fixed", 409, "The loan has a fixed rate"
+    RATE_FOLLOWS = "loan_rate_follows", 409, "The loan's rate is one that is published"
     TERMS_INVALID = "loan_terms_invalid", 422, "The terms do not go together"
     SCHEDULE_INVALID = "schedule_invalid", 422, "Invalid schedule"
     CONDITION_INVALID = "condition_invalid", 422, "Nothing could ever meet the condition"
@@ -214,6 +216,11 @@ def contract_of(terms: LoanTerms, committed_on: date) -> Contract:
         available_until=terms.available_until,
         establishment_fee_minor=terms.establishment_fee_minor,
     )
+
+
+def followed_rate(terms: LoanTerms) -> RateCode | msgspec.UnsetType:
+    """The reference rate that the loan bears; unset: none."""
+    return msgspec.UNSET if terms.reference_rate is None else terms.reference_rate.rate
 
 
 def keys_of(terms: LoanTerms) -> tuple[str, ...]:

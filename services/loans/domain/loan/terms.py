@@ -30,6 +30,9 @@ def fault_of_terms(terms: LoanTerms, on: date) -> Refused[Reason] | None:
             return rate_invalid(f"/{field}")
     if Fraction(terms.base_pct) + Fraction(terms.margin_pct) > MAX_RATE_PCT:
         return rate_invalid("/margin_pct")
+    floor_pct = None if terms.reference_rate is None else terms.reference_rate.floor_pct
+    if floor_pct is not None and not 0 <= Fraction(floor_pct) + Fraction(terms.margin_pct) <= MAX_RATE_PCT:
+        return rate_invalid("/reference_rate/floor_pct")
     if not terms.available_from <= terms.available_until:
         return Refused(Reason.TERMS_INVALID, "availability ends before it begins", "/available_until", f"{terms.available_from} or later")
     if terms.sunset_on > terms.available_until:

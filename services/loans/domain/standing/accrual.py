@@ -53,7 +53,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bills: tuple[Bill, ...] = ()  # by due date
     default_interest_minor: int = 0  # billed, and not paid
     credit_minor: int = 0
+    base_pct: str | None = None  # the part of the rate that compounds
     accrued: str = "0/1"  # interest of the period, on principal that is not due
+    accrued_base: str = "0/1"  # the part of it that `base_pct` earned
+    compounding_minor: int = 0  # what of that earns the base rate, too, since the rate was told last
     accrued_overdue: str = "0/1"  # and on overdue principal
     accrued_default: str = "0/1"
     accrued_fee: str = "0/1"
@@ -128,7 +131,10 @@ class Course:
         self.bills = running.bills
         self.default_interest_minor = running.default_interest_minor
         self.credit_minor = running.credit_minor
+        self.base_pct = running.base_pct
         self.accrued = Accrual(running.accrued)
+        self.accrued_base = Accrual(running.accrued_base)
+        self.compounding_minor = running.compounding_minor
         self.accrued_overdue = Accrual(running.accrued_overdue)
         self.accrued_default = Accrual(running.accrued_default)
         self.accrued_fee = Accrual(running.accrued_fee)
@@ -161,7 +167,10 @@ class Course:
             bills=self.bills,
             default_interest_minor=self.default_interest_minor,
             credit_minor=self.credit_minor,
+            base_pct=self.base_pct,
             accrued=str(self.accrued),
+            accrued_base=str(self.accrued_base),
+            compounding_minor=self.compounding_minor,
             accrued_overdue=str(self.accrued_overdue),
             accrued_default=str(self.accrued_default),
             accrued_fee=str(self.accrued_fee),
@@ -174,6 +183,17 @@ class Course:
             default_interest_income_minor=self.default_interest_income_minor,
             fee_income_minor=self.fee_income_minor,
         )
+
+    def bear(self, rate_pct: str, base_pct: str | None) -> None:
+        """From here on. What the part that compounds has earned until now, in whole minor units, earns it from here on."""
+        self.rate_pct, self.base_pct = rate_pct, base_pct
+        self.compounding_minor = 0 if base_pct is None else self.accrued_base.rounded()
+
+    def clear_accrued(self) -> None:
+        """The period's interest is billed."""
+        self.accrued.clear()
+        self.accrued_base.clear()
+        self.compounding_minor = 0
 
     def add_bill(self, bill: Bill) -> None:
         if not bill.total_minor:
@@ -197,7 +217,7 @@ class Course:
         )
 
     def rates(self) -> "Rates":
-        return _rates(self.rate_pct, self.contract.default_margin_pct, self.contract.commitment_fee_pct)
+        return _rates(self.rate_pct, self.contract.default_margin_pct, self.contract.commitment_fee_pct, self.base_pct or "0")
 
     def basis(self) -> int:
         return self.rates().unit * PARTS_IN_A_YEAR[self.grid.terms.day_count]
@@ -209,15 +229,16 @@ class Rates(msgspec.Struct, frozen=True):
     interest: int
     margin: int
     fee: int
+    base: int
     unit: int
 
 
 @lru_cache(maxsize=4096)
-def _rates(rate_pct: str, default_margin_pct: str, commitment_fee_pct: str) -> Rates:
-    rates = [Fraction(text) / 100 for text in (rate_pct, default_margin_pct, commitment_fee_pct)]
+def _rates(rate_pct: str, default_margin_pct: str, commitment_fee_pct: str, base_pct: str) -> Rates:
+    rates = [Fraction(text) / 100 for text in (rate_pct, default_margin_pct, commitment_fee_pct, base_pct)]
     unit = lcm(*(rate.denominator for rate in rates))
-    interest, margin, fee = (rate.numerator * (unit // rate.denominator) for rate in rates)
-    return Rates(interest, margin, fee, unit)
+    interest, margin, fee, base = (rate.numerator * (unit // rate.denominator) for rate in rates)
+    return Rates(interest, margin, fee, base, unit)
 
 
 def began(contract: Contract) -> Running:
@@ -237,7 +258,8 @@ def accrue(course: Course, day: date) -> None:
 
     Principal earns the rate. What was billed earns nothing until it is due, a few days after the period's end where the calendar moved the
     due date; from then on principal earns the rate again and the default margin as well, interest and fees both together as default
-    interest. Default interest itself earns nothing.
+    interest. Default interest itself earns nothing. Where a rate compounds, it does so on what it has earned of the period, while that is
+    not billed.
     """
     while course.on < day:
         until = day if not course.on < course.grid.terms.start < day else course.grid.terms.start
@@ -265,7 +287,8 @@ def _accrue_span(course: Course, until: date, overdue: Overdue) -> None:
     rates, basis = course.rates(), course.basis()
     parts = parts_of(course.grid, course.period, course.since, course.on, until)
     if course.undue_minor:
-        course.accrued.add(course.undue_minor * rates.interest * parts, basis)
+        course.accrued.add((course.undue_minor * rates.interest + course.compounding_minor * rates.base) * parts, basis)
+        course.accrued_base.add((course.undue_minor + course.compounding_minor) * rates.base * parts, basis)
     if overdue.principal_minor or overdue.other_minor:
         course.accrued_overdue.add(overdue.earning_minor * rates.interest * parts, basis)
         default = overdue.principal_minor * rates.margin + overdue.other_minor * (rates.interest + rates.margin)

@@ -54,7 +54,7 @@ def close_period(course: Course) -> None:
     total = together(course.accrued, course.accrued_overdue)
     interest = max(0, total.rounded())
     course.interest_income_minor += interest
-    course.accrued.clear()
+    course.clear_accrued()
     course.accrued_overdue.clear()
     if total.numerator < 0 and course.undue_minor > principal:
         course.accrued = total  # more was repaid than the interest that was billed before supposed
@@ -136,8 +136,9 @@ def fall_due(course: Course) -> None:
     bill_default_interest(course)
     total = together(course.accrued, course.accrued_overdue)
     interest, fees, principal = max(0, total.rounded()), course.accrued_fee.rounded(), course.undue_minor
-    for accrued in (course.accrued, course.accrued_overdue, course.accrued_fee):
-        accrued.clear()
+    course.clear_accrued()
+    course.accrued_overdue.clear()
+    course.accrued_fee.clear()
     if total.numerator < 0:
         course.accrued_overdue = total
     course.interest_income_minor += interest

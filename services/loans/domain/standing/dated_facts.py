@@ -41,7 +41,10 @@ class Reduced(_Fact, frozen=True, kw_only=True):
 
 
 class RateFrom(_Fact, frozen=True, kw_only=True):
+    """`base_pct`: what of the rate compounds from this day on; None: nothing does."""
+
     rate_pct: str
+    base_pct: str | None = None
 
 
 class Advanced(_Fact, frozen=True, kw_only=True):

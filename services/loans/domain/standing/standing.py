@@ -101,7 +101,7 @@ def _take(course: Course, fact: DatedFact) -> None:
         case RateFrom():
             if fact.rate_pct != course.rate_pct:
                 plan_anew(course, lowered=True)
-                course.rate_pct = fact.rate_pct
+            course.bear(fact.rate_pct, fact.base_pct)
         case Advanced():
             course.cash_minor -= fact.amount_minor
             _lend(course, fact.amount_minor, fact.amount_minor)
@@ -158,7 +158,8 @@ def _reschedule(course: Course, fact: Rescheduled) -> None:
     course.since = fact.on
     course.period, course.billed = period_of(course.grid, fact.on), False
     course.last = fact.schedule.periods - 1
-    course.rate_pct = fact.rate_pct or course.rate_pct
+    if fact.rate_pct is not None:
+        course.bear(fact.rate_pct, None)
     course.planned, course.lowered, course.shortened = (), False, False
 
 

@@ -24,7 +24,10 @@ from tests.stories.given import Given
 from tests.stories.project import HILLGROVE, LOAN, OTHER_LOAN, TODAY, a_right, offtake, record, watch, withdraw
 from tests.stories.stockpile_facts import fact
 
-MIGRATIONS = [importlib.import_module(f"migrations.loans.versions.{name}") for name in ("0001_journal_and_read_tables", "0003_authority")]
+MIGRATIONS = [
+    importlib.import_module(f"migrations.loans.versions.{name}")
+    for name in ("0001_journal_and_read_tables", "0003_authority", "0008_reference_rates")
+]
 
 
 @pytest.fixture
