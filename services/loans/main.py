@@ -15,11 +15,13 @@ from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
 from services.loans.domain.rates import reference
 from services.loans.events import Event, documents_of
+from services.loans.events.reach import LogReachReported
 from services.loans.problems import ApiReason
 from services.loans.projections import project, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
+from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 
@@ -34,7 +36,12 @@ SIGNED = (
 
 SERVICE = Service(
     name="loans",
-    deciders=(*(countersigned(each, CONTROLS, EVENTS) for each in SIGNED), projects.DECIDER, delivery.DECIDER),
+    deciders=(
+        *(countersigned(each, CONTROLS, EVENTS) for each in SIGNED),
+        projects.DECIDER,
+        delivery.DECIDER,
+        reach.decider(LogReachReported),
+    ),
     controls=CONTROLS,
     event_type=Event,
     project=project,

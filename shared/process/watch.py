@@ -47,7 +47,7 @@ def look_at_process(kernel: Kernel) -> None:
         metrics.queued_commands.labels(name, shard).set(waiting)
         metrics.oldest_command_seconds.labels(name, shard).set(oldest_seconds)
     for reason in Refusal:
-        metrics.writes_refused.labels(name, reason).set(writer.refusing_for is reason)
+        metrics.writes_refused.labels(name, reason).set(reason in writer.refusals)
     metrics.leading.labels(name, "relay").set(kernel.relay.leading)
     if inbox.subscriptions:
         metrics.leading.labels(name, "inbox").set(inbox.leading)

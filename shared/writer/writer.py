@@ -48,8 +48,7 @@ class Writer:
         self.salts = salts
         self.snapshots = snapshots
         self.snapshot_every = snapshot_every
-        self.refusing_for: Refusal | None = None  # why no write is taken now; None: writes are taken
-        self.refusing: str | None = None  # the same in words
+        self.refusals: dict[Refusal, str] = {}  # why no write is taken now, in words; empty: writes are taken
         self._shards: dict[int, Shard] = {}
         self._places: dict[str, int] = {}  # stream -> shard
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,11 +69,18 @@ class Writer:
             shard.fail_waiting(Unavailable("the service is stopping"))
 
     def refuse(self, reason: Refusal, words: str) -> None:
-        """Takes no more writes until `accept`."""
-        self.refusing_for, self.refusing = reason, words
+        """Takes no more writes until `accept` of the same reason."""
+        self.refusals[reason] = words
 
-    def accept(self) -> None:
-        self.refusing_for = self.refusing = None
+    def accept(self, *reasons: Refusal) -> None:
+        """These do not hold any more; others may."""
+        for reason in reasons:
+            self.refusals.pop(reason, None)
+
+    @property
+    def refusing(self) -> str | None:
+        """Why no write is taken; None: writes are taken."""
+        return "; ".join(self.refusals.values()) or None
 
     def waiting(self) -> dict[int, tuple[int, float]]:
         """Of each shard: how many commands wait or are being decided, and for how many seconds the oldest has."""

@@ -104,7 +104,7 @@ async def test_a_witness_that_holds_another_history_stops_the_log(stage: LedgerS
             await kernel.reached(*parts_of(place))
             signed = await last_size(kernel)
         async with stage.ledger() as kernel:
-            await until(lambda: kernel.writer.refusing_for is Refusal.LOG_FORKED)
+            await until(lambda: Refusal.LOG_FORKED in kernel.writer.refusals)
             assert "washington" in (kernel.writer.refusing or "")
             assert await last_size(kernel) == signed  # they were asked before it signed what was waiting
 
@@ -117,7 +117,7 @@ async def test_a_witness_that_shows_it_later_stops_the_log_then(stage: LedgerSta
         async with witnesses.serving(stage.key, "washington") as http:
             await http["washington"].post("/add-checkpoint", content=str(Submission(0, (), fork)))
             await stage.happen(lot("lot_that_is_published", 1))
-            await until(lambda: kernel.writer.refusing_for is Refusal.LOG_FORKED)
+            await until(lambda: Refusal.LOG_FORKED in kernel.writer.refusals)
 
 
 async def test_a_log_without_witnesses_says_that_it_has_none(stage: LedgerStage):

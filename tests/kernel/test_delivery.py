@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared.journal.messages import topic_of
 from shared.journal.record import GENESIS, Record, chain_hash, event_hash, hashed_bytes
 from shared.process.service import Service
+from shared.writer.commands import Refusal, Unavailable
 from tests.kernel.counter import counter_service
-from tests.kernel.stage import Running, Stage, until
+from tests.kernel.stage import Running, Stage, context, until
 from tests.kernel.tally import UNLUCKY, Mood, tally_service
 
 
@@ -247,8 +248,54 @@ async def test_a_source_restored_to_the_past_stops_the_line_and_turns_readiness_
             assert f"fork: {position} has another hash" in reasons[0]
         assert await pair.amounts() == [1, 2]
     async with pair.counter(), pair.tally() as tally:  # it is seen again after a restart, by the look at the source
-        assert "fork" in (await until(tally.ready))[0]
+        await until(lambda: tally.kernel.inbox.stopped)
+        assert "fork" in "; ".join(await tally.ready())
+        assert Refusal.CURSOR_ALTERED in tally.kernel.writer.refusals
     assert await pair.amounts() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [("position = position + 5", "and it ends at"), ("chain_hash = '\\x00' || substring(chain_hash FROM 2)", "has another hash")],
+)
+async def test_nothing_is_written_while_a_cursor_is_not_one_of_its_source(pair: Pair, change: str, says: str) -> None:
+    async with pair.counter() as counter:
+        async with pair.tally():
+            _, shard, _ = (await add(counter, 1)).split("/")
+            await pair.sees(1)
+        async with pair.stage.sql(pair.sink.name) as sql:
+            [before] = await sql.fetch("SELECT position, chain_hash FROM inbox_cursors WHERE position > 0")
+            await sql.execute(f"UPDATE inbox_cursors SET {change} WHERE position > 0")
+            async with pair.tally() as tally:
+                await until(lambda: Refusal.CURSOR_ALTERED in tally.kernel.writer.refusals)
+                reason = (await tally.ready())[0]
+                assert f"{pair.source.name}/{shard}" in reason and says in reason
+                with pytest.raises(Unavailable):
+                    await tally.kernel.writer.submit("tally/a", None, context())
+                await sql.execute("UPDATE inbox_cursors SET position = $1, chain_hash = $2 WHERE position > 0", *before)
+                await until(lambda: not tally.kernel.writer.refusals)
+
+
+async def test_a_source_that_is_away_holds_up_no_write_of_its_reader(pair: Pair) -> None:
+    async with pair.tally(), pair.counter() as counter:
+        await add(counter, 1)
+        await pair.sees(1)
+    async with pair.stage.sql(pair.sink.name) as sql:
+        await sql.execute("UPDATE inbox_cursors SET position = 7 WHERE position > 0")
+    async with pair.tally() as tally:
+        assert await tally.ready() == []
+        async with pair.counter():  # and is asked as soon as it is back
+            await until(lambda: Refusal.CURSOR_ALTERED in tally.kernel.writer.refusals)
+
+
+async def test_nothing_is_written_where_more_was_sent_than_there_is(pair: Pair) -> None:
+    async with pair.counter() as counter:
+        await add(counter, 1)
+    await pair.relay_cursor(3)
+    async with pair.counter() as counter:
+        assert Refusal.NOT_THIS_JOURNAL in counter.kernel.writer.refusals
+        [reason] = await counter.ready()
+        assert "was sent up to 3, and its head is at 1" in reason
 
 
 async def test_a_version_that_this_build_does_not_know_stops_the_line(pair: Pair) -> None:

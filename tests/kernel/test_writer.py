@@ -381,7 +381,7 @@ async def test_nothing_is_written_after_a_head_that_was_changed(stage: Stage, se
     async with stage.sql(service.name) as sql:
         await sql.execute(f"UPDATE heads SET {change} WHERE shard = $1", added.shard)
     async with stage.serving(service) as running:
-        assert running.kernel.writer.refusing_for is Refusal.NOT_THIS_JOURNAL
+        assert Refusal.NOT_THIS_JOURNAL in running.kernel.writer.refusals
         [reason] = await running.ready()
         assert f"the head of {service.name}/{added.shard}" in reason and says in reason
         with pytest.raises(Unavailable, match="the head of"):

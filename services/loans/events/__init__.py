@@ -9,6 +9,7 @@ from services.loans.events.material import DeferralProposed, MaterialEvent, Mate
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 from services.loans.events.rates import RateEvent
+from services.loans.events.reach import LogReachReported
 
 type Event = (
     FacilityEvent
@@ -21,6 +22,7 @@ type Event = (
     | DeliveryEvent
     | AuthorityCited
     | ControlEvent
+    | LogReachReported
 )
 
 _PROPOSED = (
