@@ -1,5 +1,7 @@
 """Three witnesses of a log, of which any two are enough: served in this process, each from a folder of its own."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from shared.engines.private_files import private_folder
 from shared.proofs.policy import WitnessPolicy, parse_policy
 from shared.proofs.signed_note import VerifierKey
 from tests.kernel.stage import free_port, serve
+from tests.waiting import HANGS_AFTER_S, until
 
 NAMES = ("tokyo", "geneva", "washington")
 
@@ -54,3 +57,26 @@ class Witnesses:
                 await stack.enter_async_context(serve(create_app(witness), int(self.urls[name].rpartition(":")[2])))
                 clients[name] = await stack.enter_async_context(httpx.AsyncClient(base_url=self.urls[name]))
             yield clients
+
+
+@asynccontextmanager
+async def witness_on(folder: Path, log: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A process of `reserve witness`, which is killed at the end."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "reserve", "witness", "serve", str(folder), "--log", log, "--port", str(port))
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
+
+            async def answers() -> bool:
+                try:
+                    return (await http.get("/none/checkpoint")).status_code == 404
+                except httpx.TransportError:
+                    return False
+
+            await until(answers)
+            yield http
+    finally:
+        process.kill()
+        await process.wait()
