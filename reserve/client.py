@@ -54,6 +54,9 @@ class ProblemAnswer(Exception):
         super().__init__(f"{status} {self.code}: {document.get('detail', '')}")
 
 
+UNANSWERED = (ProblemAnswer, TokenUnavailable, httpx.TransportError)  # what a call raises that did not get what it asked for
+
+
 class Client:
     """Paths are the gateway's: `/inventory/v1/lots`. `patience_s`: how long a call is repeated that got no answer, or a 503; where that
     takes long, it is said.

@@ -1,9 +1,10 @@
 """What an audit finds: a list of checks, how much each has looked at, and each failure with its place."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 import msgspec
 
@@ -126,7 +127,19 @@ class Findings:
         if len(self._listed[check]) < KEPT_FAILURES:
             self._listed[check].append(Failure(place, what))
 
-    def results(self) -> tuple[CheckResult, ...]:
+    def looked(self, check: Check, times: int) -> None:
+        """So many more, all of them fine."""
+        self.checked[check] += times
+
+    def add(self, other: Self) -> None:
+        """What others have found, who have looked at something else."""
+        self.checked += other.checked
+        self.failed += other.failed
+        for kept, more in ((self._failures, other._failures), (self._listed, other._listed)):
+            for check in Check:
+                kept[check] = [*kept[check], *more[check]][:KEPT_FAILURES]
+
+    def results(self, checks: Collection[Check] = Check) -> tuple[CheckResult, ...]:
         return tuple(
             CheckResult(
                 check.name.lower(),
@@ -136,5 +149,5 @@ class Findings:
                 tuple(self._failures[check]),
                 tuple(self._listed[check]),
             )
-            for check in Check
+            for check in checks
         )
