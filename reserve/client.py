@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 
-from reserve.operate.deployment import Endpoints, read_endpoints
+from reserve.operate.endpoints import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
 from shared.observe.waiting import SAY_EVERY_S, say
 from shared.tls import trusted

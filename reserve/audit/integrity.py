@@ -119,17 +119,25 @@ class _Walk:
 
     async def follow_log(self, leaves: Sequence[bytes]) -> None:
         """The next leaves of the log."""
+        by_leaf, tree, witnesses = self._by_leaf, self.tree, self._checkpoints.witnesses
         for leaf in leaves:
-            line = self._by_leaf.pop(leaf, None) or await self._find(leaf)
+            line = by_leaf.pop(leaf, None) or await self._find(leaf)
             if line is None:
-                self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {self.tree.size}", "no event opens it")
+                self._findings.look(Check.LEAVES_HAVE_EVENTS, False, f"leaf {tree.size}", "no event opens it")
             else:
-                self._take(line)
-                await self._show(line)
-            self._seen.take_leaf(self.tree.size, leaf)
-            self.tree.add(leaf)
-            self._checkpoints.reach(self.tree, self._covered)
-            self._seen.reach(self.tree)
+                self._covered[line.name] = position = line.positions[line.next]
+                if witnesses:
+                    witnesses.take_leaf(tree.size, f"{line.name}/{position}", line.recorded_at[line.next])
+                self._opened += 1
+                line.next += 1
+                if line.next == len(line.leaves):
+                    await self._show(line)
+                else:
+                    by_leaf[line.leaves[line.next]] = line
+            self._seen.take_leaf(tree.size, leaf)
+            tree.add(leaf)
+            self._checkpoints.reach(tree, self._covered)
+            self._seen.reach(tree)
 
     async def drain(self, covers: Mapping[str, int]) -> None:
         """Events that the cut covers, and that no leaf has opened."""
@@ -155,14 +163,6 @@ class _Walk:
                 home = homes.setdefault((line.shard.service, stream), line.name)
                 if home != line.name:
                     self._findings.fail(Check.STREAMS, line.name, f"{stream} is in {home} too")
-
-    def _take(self, line: _Line) -> None:
-        """The line's next event has its leaf."""
-        position = line.positions[line.next]
-        self._covered[line.name] = position
-        self._checkpoints.witnesses.take_leaf(self.tree.size, f"{line.name}/{position}", line.recorded_at[line.next])
-        self._opened += 1
-        line.next += 1
 
     def _pass_over(self, line: _Line) -> None:
         self._findings.look(Check.EVENTS_IN_LOG, False, f"{line.name}/{line.positions[line.next]}", "it has no leaf")

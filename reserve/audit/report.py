@@ -98,7 +98,7 @@ class Findings:
     """Collects what the checks find."""
 
     def __init__(self) -> None:
-        self.checked: Counter[Check] = Counter()
+        self.checked = dict.fromkeys(Check, 0)  # a Counter takes twice as long, for each thing that is looked at
         self.failed: Counter[Check] = Counter()
         self._failures: dict[Check, list[Failure]] = {check: [] for check in Check}
         self._listed: dict[Check, list[Failure]] = {check: [] for check in Check}
@@ -133,11 +133,11 @@ class Findings:
 
     def add(self, other: Self) -> None:
         """What others have found, who have looked at something else."""
-        self.checked += other.checked
         self.failed += other.failed
-        for kept, more in ((self._failures, other._failures), (self._listed, other._listed)):
-            for check in Check:
-                kept[check] = [*kept[check], *more[check]][:KEPT_FAILURES]
+        for check in Check:
+            self.checked[check] += other.checked[check]
+            self._failures[check] = [*self._failures[check], *other._failures[check]][:KEPT_FAILURES]
+            self._listed[check] = [*self._listed[check], *other._listed[check]][:KEPT_FAILURES]
 
     def results(self, checks: Collection[Check] = Check) -> tuple[CheckResult, ...]:
         return tuple(

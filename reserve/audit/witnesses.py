@@ -41,6 +41,10 @@ class Witnesses:
         self.size = 0
         self.at: datetime | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there is anything that witnesses have vouched for."""
+        return len(self._witnessed) > 0
+
     def see(self, place: str, event: CheckpointWitnessed) -> None:
         at, fault = 0, None
         try:
