@@ -2,7 +2,7 @@
 # Set-up is repeated only when one of these changes.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool interop-histories interop-receipts clean
+.PHONY: help setup demo up test test-all simulate check bench interop interop-promtool interop-histories interop-proofs clean
 
 VENV := .venv
 STAMP := $(VENV)/.set-up
@@ -15,8 +15,7 @@ TWO := -n 2
 CACHE := $(or $(RESERVE_CACHE),$(HOME)/.cache/reserve)
 PROMTOOL = $(CACHE)/promtool-$(firstword $(shell cksum < tests/interop/promtool/go.sum))
 HISTORIES = $(CACHE)/histories-$(firstword $(shell cat tests/interop/histories/go.sum tests/interop/histories/*.go | cksum))
-
-RECEIPTS = $(CACHE)/receipts-$(firstword $(shell cat tests/interop/receipts/go.sum tests/interop/receipts/*.go | cksum))
+PROOFS = $(CACHE)/proofs-$(firstword $(shell cat tests/interop/proofs/go.sum tests/interop/proofs/*.go | cksum))
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,7 +63,7 @@ check: setup ## style, types, who may import whom, and that each command says wh
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
 	@$(RESERVE) bench $(ONLY)
 
-interop: interop-promtool interop-histories interop-receipts ## checks with other people's tools; needs Go
+interop: interop-promtool interop-histories interop-proofs ## checks with other people's tools; needs Go
 
 interop-promtool: $(PROMTOOL) # the alert rules, and what each of them says of a history
 	@$(PROMTOOL) check config deploy/observability/prometheus.yml
@@ -77,9 +76,8 @@ interop-histories: setup $(HISTORIES) # draws, lapses and cancels through kills 
 	@history=$$(mktemp --suffix=.jsonl) && $(RUN) tests.interop.histories.record $$history \
 	  && $(HISTORIES) $$history && rm $$history
 
-interop-receipts: setup $(RECEIPTS) # receipts under a policy, as Torchwood and Go's note package see them; each of ten tampered ones is refused
-	@of=$$(mktemp -d) && $(RUN) tests.interop.receipts.record $$of && for policy in policy policy-ml-dsa-44; do \
-	  $(RECEIPTS) $$of/$$policy $$of/sound/* && $(RECEIPTS) -rejects $$of/$$policy $$of/tampered/* || exit 1; done && rm -r $$of
+interop-proofs: setup $(PROOFS) # receipts, checkpoints, logs and witnesses before Torchwood, Tessera and Go's note package
+	@$(RUN) tests.interop.proofs $(PROOFS) $(PROOFS)-litewitness
 
 $(PROMTOOL):
 	@cd tests/interop/promtool && go build -mod=readonly -tags remove_all_sd -ldflags '-s -w' -o $@ github.com/prometheus/prometheus/cmd/promtool
@@ -87,8 +85,10 @@ $(PROMTOOL):
 $(HISTORIES):
 	@cd tests/interop/histories && go build -mod=readonly -ldflags '-s -w' -o $@ .
 
-$(RECEIPTS): # Torchwood needs a later Go than others do
-	@cd tests/interop/receipts && GOTOOLCHAIN=go1.27.0 go build -mod=readonly -ldflags '-s -w' -o $@ .
+$(PROOFS): # Torchwood needs a later Go than others do
+	@cd tests/interop/proofs && export GOTOOLCHAIN=go1.27.0 && \
+	  go build -mod=readonly -ldflags '-s -w' -o $@-litewitness filippo.io/torchwood/cmd/litewitness && \
+	  go build -mod=readonly -ldflags '-s -w' -o $@ .
 
 clean: ## removes what set-up made here, not the data in .reserve/ nor the caches of this user
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 
-from reserve.operate.deployment import Endpoints, read_endpoints
+from reserve.operate.endpoints import Endpoints, read_endpoints
 from shared.delivery.tokens import TokenSource, TokenUnavailable
 from shared.observe.waiting import SAY_EVERY_S, say
 from shared.tls import trusted
@@ -52,6 +52,9 @@ class ProblemAnswer(Exception):
         self.field: str | None = document.get("field")
         self.document = dict(document)
         super().__init__(f"{status} {self.code}: {document.get('detail', '')}")
+
+
+UNANSWERED = (ProblemAnswer, TokenUnavailable, httpx.TransportError)  # what a call raises that did not get what it asked for
 
 
 class Client:

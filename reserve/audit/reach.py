@@ -22,6 +22,14 @@ from shared.terms.reach import LogReachReported
 CLOCKS_DIFFER_S = 60
 
 
+class Dated(msgspec.Struct, frozen=True):
+    """Where an event is in its service's journal, and when it says that it was recorded."""
+
+    shard: int
+    position: int
+    recorded_at: str
+
+
 class _Late(msgspec.Struct, frozen=True):
     place: str
     service: str
@@ -56,7 +64,7 @@ class Reach:
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
         self._last: tuple[str, int] = ("", 0)  # the place that was taken last
 
-    def take(self, service: str, record: Recorded, said: float, before: int | None, after: int) -> None:
+    def take(self, service: str, record: Recorded | Dated, said: float, before: int | None, after: int) -> None:
         """An event that the checkpoint witnessed at `after` is the first to cover, in the log's order; `before`: the one before it."""
         seen = self._seen[service]
         latest = max(said, seen.latest[-1]) if seen.latest else said

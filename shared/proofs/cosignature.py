@@ -16,7 +16,7 @@ from shared.proofs.checkpoint import Checkpoint
 from shared.proofs.signed_note import NoteMalformed, Signature, SignatureWrong, check_key_name, key_id_of, read_key, write_key
 
 ED25519, ML_DSA_44 = 0x04, 0x06
-_KEY_BYTES = {ED25519: 32, ML_DSA_44: 1312}
+COSIGNER_KEY_BYTES = {ED25519: 32, ML_DSA_44: 1312}
 _SIGNATURE_BYTES = {ED25519: 64, ML_DSA_44: 2420}
 _LATEST = 2**63 - 1
 
@@ -65,6 +65,8 @@ class Cosignature(msgspec.Struct, frozen=True):
         time, signature = int.from_bytes(line.signature[:8]), line.signature[8:]
         if len(line.signature) != 8 + _SIGNATURE_BYTES[key.algorithm] or not 0 < time <= _LATEST:
             raise SignatureWrong(f"what {key.name} gave is no cosignature of a time")
+        if checkpoint.extensions and key.algorithm == ML_DSA_44:
+            raise SignatureWrong(f"what {key.name} gave does not cover the checkpoint's further lines")
         public: Ed25519PublicKey | MLDSA44PublicKey
         if key.algorithm == ED25519:
             public = Ed25519PublicKey.from_public_bytes(key.public_key)
@@ -79,7 +81,7 @@ class Cosignature(msgspec.Struct, frozen=True):
 
 def parse_cosigner_key(text: str) -> CosignerKey:
     """`name+hex key id+base64(type, key)`. Raises NoteMalformed, also when the id is not the key's."""
-    return CosignerKey(*read_key(text, _KEY_BYTES))
+    return CosignerKey(*read_key(text, COSIGNER_KEY_BYTES))
 
 
 def _message(key: CosignerKey, checkpoint: Checkpoint, time: int) -> bytes:

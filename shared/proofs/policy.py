@@ -8,12 +8,24 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from shared.proofs.checkpoint import Checkpoint, open_checkpoint
-from shared.proofs.cosignature import Cosignature, CosignerKey, parse_cosigner_key
-from shared.proofs.signed_note import NoteMalformed, NoteUnverified, Signature, VerifierKey, parse_note, parse_verifier_key
+from shared.proofs.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from shared.proofs.cosignature import COSIGNER_KEY_BYTES, ML_DSA_44, Cosignature, CosignerKey, parse_cosigner_key
+from shared.proofs.signed_note import (
+    NOTE_ED25519,
+    NOTE_KEY_BYTES,
+    NoteMalformed,
+    NoteUnverified,
+    Signature,
+    SignatureWrong,
+    VerifierKey,
+    parse_note,
+    read_key,
+)
 
 NONE = "none"
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+type LogKey = VerifierKey | CosignerKey  # of Ed25519, or of ML-DSA-44: with that one a log signs what it publishes, as a cosigner does
 
 
 class PolicyMalformed(ValueError):
@@ -38,7 +50,7 @@ class WitnessGroup(msgspec.Struct, frozen=True):
 
 
 class WitnessPolicy(msgspec.Struct, frozen=True):
-    logs: tuple[VerifierKey, ...]
+    logs: tuple[LogKey, ...]
     witnesses: Mapping[str, PolicyWitness]
     groups: Mapping[str, WitnessGroup]
     quorum: str
@@ -111,7 +123,7 @@ def _is_address(url: str | None) -> bool:
 
 class _Reader:
     def __init__(self) -> None:
-        self.logs: list[VerifierKey] = []
+        self.logs: list[LogKey] = []
         self.witnesses: dict[str, PolicyWitness] = {}
         self.groups: dict[str, WitnessGroup] = {}
         self.quorum: str | None = None
@@ -120,7 +132,7 @@ class _Reader:
     def take(self, words: Sequence[str]) -> None:
         match words:
             case ["log", key, *url] if len(url) <= 1:
-                self._log(parse_verifier_key(key))
+                self._log(_parse_log_key(key))
             case ["witness", name, key, *url] if len(url) <= 1:
                 self._witness(PolicyWitness(self._new(name), parse_cosigner_key(key), url[0] if url else None))
             case ["group", name, needs, *members] if members:
@@ -130,7 +142,7 @@ class _Reader:
             case _:
                 raise PolicyMalformed(f"it is no line of a log, a witness, a group or the quorum: {words[0]}")
 
-    def _log(self, key: VerifierKey) -> None:
+    def _log(self, key: LogKey) -> None:
         if any(each.public_key == key.public_key for each in self.logs):
             raise PolicyMalformed("the log's key is there already")
         self.logs.append(key)
@@ -167,6 +179,11 @@ class _Reader:
         return name
 
 
+def _parse_log_key(text: str) -> LogKey:
+    name, algorithm, public_key = read_key(text, {NOTE_ED25519: NOTE_KEY_BYTES, ML_DSA_44: COSIGNER_KEY_BYTES[ML_DSA_44]})
+    return CosignerKey(name, algorithm, public_key) if algorithm == ML_DSA_44 else VerifierKey(name, public_key)
+
+
 def cosigned_by(
     witnesses: Iterable[PolicyWitness], checkpoint: Checkpoint, lines: Sequence[Signature]
 ) -> dict[str, tuple[Signature, Cosignature]]:
@@ -197,12 +214,28 @@ def open_witnessed(note: str, *policies: WitnessPolicy) -> Witnessed:
 
 
 def _opened(note: str, policy: WitnessPolicy) -> Witnessed:
-    checkpoint = open_checkpoint(note, policy.logs)
+    checkpoint = _signed_by(policy.logs, note)
     lines = cosigned_by(policy.witnesses.values(), checkpoint, parse_note(note).signatures)
     cosignatures = {name: cosignature for name, (_, cosignature) in lines.items()}
     if not policy.is_met(cosignatures):
         raise NotWitnessed(f"cosigned by {', '.join(sorted(cosignatures)) or 'nobody'}, which is not {policy.quorum}")
     return Witnessed(checkpoint, cosignatures, _met_at(policy, cosignatures))
+
+
+def _signed_by(logs: Sequence[LogKey], note: str) -> Checkpoint:
+    """The checkpoint, if one of its log's keys signed it, of either kind."""
+    parsed = parse_note(note)
+    checkpoint = parse_checkpoint(parsed.text)
+    of_origin = [PolicyWitness(key.name, key) for key in logs if isinstance(key, CosignerKey) and key.name == checkpoint.origin]
+    signed = cosigned_by(of_origin, checkpoint, parsed.signatures)
+    try:
+        return open_checkpoint(note, [key for key in logs if isinstance(key, VerifierKey)])
+    except SignatureWrong:
+        raise
+    except NoteUnverified:
+        if not signed:
+            raise
+        return checkpoint
 
 
 def _met_at(policy: WitnessPolicy, cosignatures: Mapping[str, Cosignature]) -> int:

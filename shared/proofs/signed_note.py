@@ -3,6 +3,7 @@
 Source: c2sp.org/signed-note. Parsing is strict: what is not exactly a note is refused, so that two readers never see two notes in one text.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
@@ -15,10 +16,11 @@ from shared.proofs.encoding import decode_base64, encode_base64
 
 MAX_NOTE_BYTES = 256 * 1024  # sixteen signatures of 5 kB by keys that we do not know, and more, as tlog-checkpoint asks for
 MAX_SIGNATURES = 64
-_ED25519 = 0x01
+NOTE_ED25519 = 0x01
 _KEY_ID_BYTES = 4
-_KEY_BYTES = 32
+NOTE_KEY_BYTES = 32
 _DASH = "\u2014 "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class Signer(Protocol):
@@ -55,10 +57,10 @@ class VerifierKey(msgspec.Struct, frozen=True):
     @property
     def key_id(self) -> bytes:
         """4 bytes that tell apart the keys of one name; an identifier, no fingerprint to trust."""
-        return key_id_of(self.name, _ED25519, self.public_key)
+        return key_id_of(self.name, NOTE_ED25519, self.public_key)
 
     def __str__(self) -> str:
-        return write_key(self.name, _ED25519, self.public_key)
+        return write_key(self.name, NOTE_ED25519, self.public_key)
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ def verifier_key(name: str, signer: Signer) -> VerifierKey:
 
 def parse_verifier_key(text: str) -> VerifierKey:
     """`name+hex key id+base64(type, key)`. Raises NoteMalformed, also when the id is not the key's."""
-    name, _, public_key = read_key(text, {_ED25519: _KEY_BYTES})
+    name, _, public_key = read_key(text, {NOTE_ED25519: NOTE_KEY_BYTES})
     return VerifierKey(name, public_key)
 
 
@@ -185,7 +187,7 @@ def _parse_signature(line: str) -> Signature:
 def _check_text(text: str) -> None:
     if not text.endswith("\n"):
         raise NoteMalformed("a note's text ends in a newline")
-    if any(letter < " " and letter != "\n" for letter in text):
+    if _CONTROL.search(text):
         raise NoteMalformed("a note has no control characters but newlines")
     try:
         text.encode()

@@ -1,14 +1,9 @@
 """A partner's own witness beside a deployment: it cosigns the log's checkpoints as they grow, and a killed one forgets nothing."""
 
-import asyncio
 import base64
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from reserve.client import ProblemAnswer
@@ -20,8 +15,8 @@ from shared.proofs.signed_note import parse_verifier_key
 from shared.proofs.submission import Submission
 from tests.e2e.world import UNIT_G, World
 from tests.faults.drill import reserve
-from tests.faults.second import free_port
-from tests.waiting import HANGS_AFTER_S, until
+from tests.stories.witnesses import witness_on
+from tests.waiting import until
 
 
 async def test_a_partners_witness_cosigns_what_goes_on_also_after_it_was_killed(world: World, tmp_path: Path) -> None:
@@ -93,26 +88,3 @@ async def proof(world: World, old: int, size: int) -> tuple[bytes, ...]:
         return ()
     answer = await world.auditor.request("GET", f"/ledger/v1/consistency/{old}/{size}")
     return tuple(map(decode_base64, msgspec.json.decode(answer.content, type=Consistency).proof))
-
-
-@asynccontextmanager
-async def witness_on(folder: Path, log: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A process of it, which is killed at the end."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "reserve", "witness", "serve", str(folder), "--log", log, "--port", str(port))
-    )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANGS_AFTER_S) as http:
-
-            async def answers() -> bool:
-                try:
-                    return (await http.get("/none/checkpoint")).status_code == 404
-                except httpx.TransportError:
-                    return False
-
-            await until(answers)
-            yield http
-    finally:
-        process.kill()
-        await process.wait()

@@ -10,7 +10,7 @@ from services.ledger.signers import create_key_file
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from shared.proofs.cosignature import Cosignature, Cosigner, parse_cosigner_key
 from shared.proofs.policy import NotWitnessed, PolicyMalformed, WitnessPolicy, open_witnessed, parse_policy
-from shared.proofs.signed_note import Note, NoteMalformed, SignatureWrong, VerifierKey, parse_note, verifier_key
+from shared.proofs.signed_note import Note, NoteMalformed, NoteUnverified, SignatureWrong, VerifierKey, parse_note, verifier_key
 
 LOG = "reserve.localhost/ledger/1"
 CHECKPOINT = Checkpoint(LOG, TreeHead(7, bytes(range(32))))
@@ -118,3 +118,36 @@ def test_a_witness_or_a_log_is_there_once(log: tuple[VerifierKey, Note], cosigne
         policy(log[0], cosigners, f"witness again {cosigners[0].key}", "quorum none")
     with pytest.raises(PolicyMalformed, match="there already"):
         policy(log[0], cosigners, f"log {log[0]}", "quorum none")
+
+
+def test_a_policy_names_the_log_by_either_of_its_keys(log: tuple[VerifierKey, Note], cosigners: list[Cosigner]) -> None:
+    key, note = log
+    second = Cosigner(LOG, MLDSA44PrivateKey.generate())
+    line, forged = second.cosign(CHECKPOINT, 1), second.cosign(Checkpoint(LOG, TreeHead(8, bytes(32))), 1)
+    by_second = parse_policy(f"log {second.key}\nquorum none\n")
+    by_either = parse_policy(f"log {key}\nlog {second.key}\nquorum none\n")
+    for signatures in ((line,), (*note.signatures, line)):
+        for asked in (by_second, by_either):
+            assert open_witnessed(str(Note(note.text, signatures)), asked).checkpoint == CHECKPOINT
+    assert open_witnessed(str(note), by_either).checkpoint == CHECKPOINT
+    for asked in (by_second, by_either):
+        with pytest.raises(SignatureWrong):
+            open_witnessed(str(Note(note.text, (*note.signatures, forged))), asked)
+    with pytest.raises(NoteUnverified):
+        open_witnessed(str(note), by_second)
+    elsewhere = Cosigner("another.example/log", second._private_key)
+    with pytest.raises(NoteUnverified):  # a key counts for the log of its name
+        open_witnessed(str(Note(note.text, (elsewhere.cosign(CHECKPOINT, 1),))), parse_policy(f"log {elsewhere.key}\nquorum none\n"))
+
+
+def test_a_log_is_not_named_by_a_witness_key_of_ed25519(cosigners: list[Cosigner]) -> None:
+    with pytest.raises(PolicyMalformed, match="line 1: not a verifier key of a type that counts here: 1, 6"):
+        parse_policy(f"log {cosigners[0].key}\nquorum none\n")
+
+
+def test_a_signature_of_the_head_says_nothing_of_further_lines() -> None:
+    """What ML-DSA-44 signs is the tree's head: lines after it would be anybody's."""
+    second = Cosigner(LOG, MLDSA44PrivateKey.generate())
+    extended = Checkpoint(LOG, CHECKPOINT.head, ("more",))
+    with pytest.raises(SignatureWrong, match="further lines"):
+        Cosignature.verified(extended, second.cosign(CHECKPOINT, 1), second.key)

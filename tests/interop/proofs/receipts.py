@@ -1,7 +1,6 @@
-"""`python -m tests.interop.receipts.record DIR`: receipts that witnesses vouch for, in `sound/`, and others in `tampered/`; and two
-policies: `policy` names the log by its Ed25519 key, `policy-ml-dsa-44` by its second one."""
+"""Receipts that witnesses vouch for, in `sound/`, and others in `tampered/`; and two policies: `policy` names the log by its Ed25519 key,
+`policy-ml-dsa-44` by its second one."""
 
-import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +15,7 @@ from shared.proofs.checkpoint import Checkpoint, sign_checkpoint
 from shared.proofs.cosignature import Cosigner
 from shared.proofs.encoding import encode_base64
 from shared.proofs.merkle import inclusion_proof
+from shared.proofs.policy import open_witnessed, parse_policy
 from shared.proofs.signed_note import Note, parse_note
 
 SIZE, TAKEN = 700, (0, 1, 2, 127, 255, 256, 511, 512, 698, 699)
@@ -28,7 +28,7 @@ def opened(number: int) -> Opening:
     return Opening(f"inventory/0/{number + 1}", salt, event_hash(salt, event), event)
 
 
-def main(folder: Path) -> None:
+def write_receipts(folder: Path) -> None:
     seed_key(folder)
     key, signer = open_key(folder)
     second = open_publishing_key(folder)
@@ -51,6 +51,9 @@ def main(folder: Path) -> None:
         proof = inclusion_proof(store.node_reader(SIZE), number, SIZE)
         return make_receipt(openings[number], number, proof, str(Note(signed.text, lines)))
 
+    for policy in ("policy", "policy-ml-dsa-44"):  # what Torchwood is to find, we find
+        assert open_witnessed(receipt(0, tokyo, geneva).partition("\n\n")[2], parse_policy((folder / policy).read_text()))
+
     for name in ("sound", "tampered"):
         (folder / name).mkdir()
     for number in TAKEN:
@@ -72,7 +75,3 @@ def main(folder: Path) -> None:
     for name, text in tampered.items():
         assert text != whole, f"{name} is the whole one"
         (folder / "tampered" / f"{name}.receipt").write_text(text)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
