@@ -19,16 +19,10 @@ from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorde
 from reserve.audit.history import audit
 from reserve.audit.report import Report
 from services.allocation import events as allocation
-from services.allocation.domain.decisions.decision import (
-    Claimant,
-    DecisionFile,
-    DecisionTerms,
-    Opened,
-    canonical_document,
-    compose,
-    decision_hash,
-)
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
@@ -453,7 +447,7 @@ class Told:
         self.accounts: dict[Key, Balance] = {}
         self.documents = {
             sha256(data).hexdigest(): data
-            for data in (canonical_document(DECIDED), canonical_document(DECIDED.decision), canonical_event(ORDER))
+            for data in (canonical_document(DECIDED), canonical_document(publish(DECIDED)), canonical_event(ORDER))
         }
         self.places: dict[str, str] = {}  # step -> "inventory/0/3"
         self.signed: list[CheckpointSigned] = []

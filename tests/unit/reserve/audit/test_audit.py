@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from reserve.audit import hashes
 from reserve.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.allocation import events as allocation
-from services.allocation.domain.decisions.decision import canonical_document, commitment, decision_hash
+from services.allocation.domain.decisions.decision import canonical_document, commitment
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.inventory import events as inventory
 from shared.journal.record import canonical as canonical_event
 from shared.terms.approval import key_id, public_key_hex
@@ -498,7 +499,7 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     """The story with another decision in it, and that decision's documents."""
     story = told()
     name: Any = decision_hash(file)
-    documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(file.decision))}
+    documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(publish(file)))}
     signed = (approval(decision=name),)
     changed(story, "propose", decision=name, file=sha256(canonical_document(file)).hexdigest(), **proposal)
     changed(story, "certify", decision=name, approvals=signed)
