@@ -7,6 +7,7 @@ from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
     AuthorityEvent,
+    CeremonyEntered,
     ConflictDeclared,
     ConflictWithdrawn,
     InstrumentEnded,
@@ -181,6 +182,7 @@ __all__ = [
     "CarryEvent",
     "CarryExpired",
     "CarrySet",
+    "CeremonyEntered",
     "ChangeId",
     "ClockEvent",
     "ClockSet",
@@ -343,6 +345,7 @@ type Event = (
     | DisruptionEvent
     | ApproverEvent
     | ApproverKeyClaimed
+    | CeremonyEntered
     | AuthorityEvent
     | PolicyEvent
     | BookEvent
