@@ -150,7 +150,7 @@ def proposals_router(
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)
-        for stream in row.streams:
+        for stream in await _waiting_in(reads, row):
             await post.submit(stream, WithdrawCommand(proposal=proposal, reason=body.reason), part=stream)
         return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})
 
@@ -175,6 +175,13 @@ async def _by_all(
                         await post.submit(each, withdraw, part=f"withdraw {each}")
             raise
     return taken
+
+
+async def _waiting_in(reads: Reads, row: ProposalRow) -> list[str]:
+    """Its streams in which it waits; all of them where it waits in none, so that they say so."""
+    async with reads.session() as session:
+        rows = (await session.exec(select(ProposalRow).where(ProposalRow.proposal == row.proposal))).all()
+    return sorted(each.stream for each in rows if each.status == ProposalStatus.PROPOSED) or row.streams
 
 
 async def _taken_by_some(reads: Reads, row: ProposalRow) -> Problem | None:
