@@ -13,7 +13,7 @@ from msgspec import UNSET
 from services.allocation.domain.decisions.decision import FIRST_FORMAT, Claimant, DecisionFile, DecisionTerms
 from services.allocation.domain.decisions.difference import Difference, NotCompared, contradiction
 from services.allocation.domain.decisions.holdings import Holdings, PartnerTerms
-from services.allocation.domain.decisions.sealed import OwnClaimant, OwnFile, PublishedTerms, View
+from services.allocation.domain.decisions.sealed import OwnClaimant, OwnFile, SealedTerms, View
 from services.allocation.domain.decisions.stock_contradictions import contradictions_of_stock, stock_not_compared
 from services.allocation.domain.rules import RULES
 
@@ -92,7 +92,7 @@ _AGREEMENT = tuple(
 )
 
 
-def _of_method(terms: DecisionTerms | PublishedTerms) -> Iterator[Difference]:
+def _of_method(terms: DecisionTerms | SealedTerms) -> Iterator[Difference]:
     if terms.format == FIRST_FORMAT or terms.rule not in RULES:
         return
     if terms.inside and not terms.method.by_class:

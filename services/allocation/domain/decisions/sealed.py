@@ -44,7 +44,7 @@ from shared.journal.record import Grams
 BLANKS = 16  # a decision has a multiple of so many commitments
 
 
-class PublishedTerms(Document, frozen=True, kw_only=True):
+class SealedTerms(Document, frozen=True, kw_only=True):
     """What everyone in the round may know: its policy says all of this, and what it is about."""
 
     format: Literal["reserve.decision.v3"] = FORMAT
@@ -63,10 +63,10 @@ class PublishedTerms(Document, frozen=True, kw_only=True):
         return Method(self.rule, self.inside)
 
 
-class Published(Document, frozen=True, kw_only=True):
+class SealedDecision(Document, frozen=True, kw_only=True):
     """What has the decision's name, and is signed."""
 
-    terms: PublishedTerms
+    terms: SealedTerms
     working: Sha256  # of `Working`
     holdings: Sha256
     lines: tuple[Sha256, ...]  # of `OwnLine`s and of blanks, in the order of their digits
@@ -124,20 +124,20 @@ class OwnWorking(Document, frozen=True, kw_only=True):
 class OwnFile(Document, frozen=True, kw_only=True):
     """What is published, with a reader's own lines."""
 
-    decision: Published
+    decision: SealedDecision
     lines: tuple[Opened[OwnLine], ...]
 
 
 type View = DecisionFile | OwnFile  # what a reader has of a decision
 
 
-def publish(file: DecisionFile) -> Decision | Published:
+def publish(file: DecisionFile) -> Decision | SealedDecision:
     """What is published of a decision, of whatever form."""
     decision, terms = file.decision, file.decision.terms
     if terms.format != FORMAT:
         return decision
     assert file.holdings is not None, "only a file of everything is published"
-    return Published(
+    return SealedDecision(
         terms=_published_terms(terms),
         working=commitment(Opened(salt=_derived(file.holdings.salt, "working"), content=working_of(decision))),
         holdings=decision.holdings,
@@ -159,7 +159,7 @@ def own_view(file: DecisionFile, requests: Collection[str]) -> View:
     """The file with only the lines of these requests opened: those that a reader may see. It has the same name."""
     own = tuple(line for line in file.lines if line.content.claimant.request in requests)
     published = publish(file)
-    if isinstance(published, Published):
+    if isinstance(published, SealedDecision):
         return OwnFile(decision=published, lines=tuple(map(own_line, own)))
     return msgspec.structs.replace(file, holdings=None, lines=own)
 
@@ -207,9 +207,9 @@ def working_of(decision: Decision) -> Working:
     )
 
 
-def _published_terms(terms: DecisionTerms) -> PublishedTerms:
-    told = {name: getattr(terms, name) for name in PublishedTerms.__struct_fields__ if name not in ("inside", "cap", "restraint")}
-    return PublishedTerms(inside=terms.inside or {}, cap=terms.cap or None, restraint=terms.restraint or None, **told)
+def _published_terms(terms: DecisionTerms) -> SealedTerms:
+    told = {name: getattr(terms, name) for name in SealedTerms.__struct_fields__ if name not in ("inside", "cap", "restraint")}
+    return SealedTerms(inside=terms.inside or {}, cap=terms.cap or None, restraint=terms.restraint or None, **told)
 
 
 def _derived(salt: str, name: str) -> str:

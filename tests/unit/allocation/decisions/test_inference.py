@@ -12,7 +12,7 @@ import pytest
 
 from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import FORMAT, Claimant, DecisionFile, Format, Opened, canonical_document
-from services.allocation.domain.decisions.sealed import OwnFile, OwnLine, Published, PublishedTerms, partner_view
+from services.allocation.domain.decisions.sealed import OwnFile, OwnLine, SealedDecision, SealedTerms, partner_view
 from services.allocation.domain.rules import RULES
 from tests.stories.composed import HOLDINGS, SECOND, claimant, position, salt, terms
 
@@ -70,7 +70,7 @@ def _seen(file: DecisionFile) -> bytes:
     return canonical_document(msgspec.structs.replace(view, decision=decision))
 
 
-def _open(published: Published) -> Published:
+def _open(published: SealedDecision) -> SealedDecision:
     return msgspec.structs.replace(published, working="", lines=("",) * len(published.lines))
 
 
@@ -142,7 +142,7 @@ def test_a_cap_that_binds_tells_what_was_offered() -> None:
 def test_what_a_partner_sees_is_what_the_solver_looks_at() -> None:
     """A member that is published later gives something away, or does not: the solver has to know it."""
     assert OwnFile.__struct_fields__ == ("decision", "lines")
-    assert Published.__struct_fields__ == ("terms", "working", "holdings", "lines")
+    assert SealedDecision.__struct_fields__ == ("terms", "working", "holdings", "lines")
     policy = ("rule", "inside", "cap", "restraint", "policy", "policy_version")
-    assert PublishedTerms.__struct_fields__ == ("format", "round", "product", *policy, "disruption")
+    assert SealedTerms.__struct_fields__ == ("format", "round", "product", *policy, "disruption")
     assert OwnLine.__struct_fields__ == ("claimant", "award_g", "takes", "days_of_cover", "working")
