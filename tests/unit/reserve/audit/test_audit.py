@@ -665,3 +665,11 @@ def test_a_report_keeps_the_first_failures_and_counts_them_all() -> None:
     result = next(result for result in findings.results() if result.check == "chains")
     assert (result.checked, result.failed, len(result.failures)) == (KEPT_FAILURES + 5, KEPT_FAILURES + 5, KEPT_FAILURES)
     assert msgspec.json.decode(msgspec.json.encode(result))["failures"][0] == {"place": "inventory/0/0", "what": "broken"}
+
+
+@pytest.mark.parametrize(("purpose", "places"), [("attestation", 0), ("decision", 1)])
+async def test_an_attestation_that_was_not_signed_as_one_is_found(tmp_path: Path, purpose: str, places: int) -> None:
+    story = told()
+    changed(story, "certify", attestation=approval(purpose=purpose))
+    history = Told(story, tmp_path)
+    assert failures(await history.audited()) == ({"approvals": [history.places["certify"]]} if places else {})
