@@ -9,6 +9,7 @@ from random import Random
 
 from bench.figures import Figure, Options, figure
 from services.allocation.domain.decisions.check import recompute
+from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import (
     Claimant,
     DecisionFile,
@@ -16,11 +17,10 @@ from services.allocation.domain.decisions.decision import (
     Opened,
     PublishedPool,
     canonical_document,
-    compose,
-    decision_hash,
     read_file,
 )
 from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.allocation.domain.rules import RULES, IepFigures
 
 REQUESTS = 10_000
@@ -58,7 +58,7 @@ def _decide(rule: str, claimants: list[Opened[Claimant]]) -> tuple[float, bytes]
 
 def _documents(file: DecisionFile) -> bytes:
     """What is kept of it."""
-    canonical_document(file.decision)
+    canonical_document(publish(file))
     decision_hash(file)
     whole = canonical_document(file)
     hashlib.sha256(whole).hexdigest()

@@ -95,7 +95,8 @@ def approve(
     approver: Annotated[str, typer.Option(help="the approver's subject")],
     authority: Annotated[str | None, typer.Option(help="the instrument that you act under, ins_01j...")] = None,
     purpose: Annotated[
-        str | None, typer.Option(help="what the file must be, such as decision or loan_proposal; ratification: of an emergency's decision")
+        str | None,
+        typer.Option(help="what the file must be, a decision or a loan_proposal; of a decision also ratification, attestation"),
     ] = None,
     log_key: PinnedLogKey = None,
     data: Folder = HERE,

@@ -11,6 +11,7 @@ import msgspec
 from reserve.audit.hashes import canonical
 from reserve.audit.positions import Group, IepPosition, group_of, right_g
 from reserve.audit.rules import Claim, Outcome, Pool, UnknownRule, in_order, share
+from reserve.audit.sealed import FORMAT, sealed
 from services.allocation.events import AwardGranted, PartnerCode, ReleaseOrder, RoundCertified, RoundOpened, RoundProposed
 from shared.journal.record import MAX_INTEGER
 
@@ -52,6 +53,7 @@ class _Pool(msgspec.Struct, frozen=True):
 
 
 class _Terms(msgspec.Struct, frozen=True, kw_only=True):
+    format: str
     round: str
     product: str
     rule: str
@@ -148,9 +150,9 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
     yield from ordered
     try:
         whole = msgspec.json.decode(file, type=_File)
-        decision = msgspec.json.decode(published, type=_Published)
+        decision = msgspec.json.decode(whole.decision, type=_Published)
         lines = [msgspec.json.decode(opened.content, type=_Line) for opened in whole.lines]
-        yield from _faults_of_form(whole, decision, published)
+        yield from _faults_of_form(file, whole, decision, published)
         yield from _faults_against_the_journal(round, decision, lines)
         holdings = msgspec.json.decode(whole.holdings.content, type=_Holdings)
         if order is not None and not ordered:
@@ -160,7 +162,7 @@ def faults_of(round: ToCheck, published: bytes | None, file: bytes | None, order
         if positions != tuple(IepPosition(**msgspec.structs.asdict(position)) for position in round.opened.positions):
             yield "it was decided with other positions than the round was opened with"
         yield from _faults_of_the_rule(decision, lines, positions)
-    except (ValueError, ZeroDivisionError) as error:  # no JSON, not of this shape, a rational that is none
+    except (ValueError, KeyError, ZeroDivisionError) as error:  # no JSON, not of this shape, a rational that is none
         yield f"the documents do not read as a decision: {error}"
     except UnknownRule as error:
         yield f"the rule {error} is not known to this auditor"
@@ -216,7 +218,14 @@ def _faults_of_holdings(round: ToCheck, holdings: _Holdings) -> Iterator[str]:
         yield f"its holdings protect {holdings.protected_g} g, and {reads.protected_g} g were protected"
 
 
-def _faults_of_form(whole: _File, decision: _Published, published: bytes) -> Iterator[str]:
+def _faults_of_form(file: bytes, whole: _File, decision: _Published, published: bytes) -> Iterator[str]:
+    if decision.terms.format == FORMAT:
+        expected = sealed(msgspec.json.decode(file))
+        if canonical(expected) != published:
+            yield "the file is of another decision"
+        if (expected["lines"], expected["holdings"]) != (list(decision.lines), decision.holdings):
+            yield "the opened lines are not the ones that were committed to"
+        return
     if bytes(whole.decision) != published:
         yield "the file is of another decision"
     if sorted(_commitment(line) for line in whole.lines) != list(decision.lines) or _commitment(whole.holdings) != decision.holdings:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.commands.failure import CHECK_FAILED, fail
 from reserve.commands.signable import NotSignable, Signable, read_signable
-from services.allocation.domain.book.state import RATIFICATION
+from services.allocation.domain.book.state import ATTESTATION, RATIFICATION
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
 from services.allocation.domain.decisions.decision import DecisionFile
@@ -38,16 +38,16 @@ def sign_document(file: Path, signer: Signer) -> bytes:
 
 
 def to_be_signed(file: Path, purpose: str | None = None) -> Signable:
-    """The document in a file. `purpose`: what it must be, if the approver insists, or that a decision is to be ratified. Ends the command
-    for what is not signed."""
+    """The document in a file. `purpose`: what it must be, if the approver insists, or that a decision is to be ratified or attested. Ends
+    the command for what is not signed."""
     try:
         document = read_signable(file.read_bytes())
     except OSError as error:
         fail(f"FILE: {file}: {error.strerror}")
     except NotSignable as error:
         fail(f"FILE: {file} is {one_line(str(error))}")
-    if purpose == RATIFICATION and isinstance(document.decision, DecisionFile):
-        document = msgspec.structs.replace(document, purpose=RATIFICATION)  # of an emergency: the same file, signed for another purpose
+    if purpose in (RATIFICATION, ATTESTATION) and isinstance(document.decision, DecisionFile):  # the same file, for another purpose
+        document = msgspec.structs.replace(document, purpose=purpose, under_instrument=purpose == RATIFICATION)
     elif purpose is not None and purpose != document.purpose:
         fail(f"--purpose: {file} is a {document.purpose} (accepted: {document.purpose})")
     if document.decision is not None and (differences := _differences(document.decision)):

@@ -13,11 +13,13 @@ import typer
 
 from reserve.commands.failure import fail
 from reserve.commands.receipt import log_key
+from services.allocation.domain.book.state import ATTESTATION
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, UnreadableCertificate, read_certificate
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions, not_compared
-from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision
 from services.allocation.domain.decisions.difference import Difference
+from services.allocation.domain.decisions.sealed import View, decision_hash, read_view
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
 from shared.proofs.signed_note import VerifierKey
 from shared.terms.approval import SignedApproval, key_id, verify_approval
@@ -79,6 +81,7 @@ def check(certificate: Certificate, log_keys: Sequence[VerifierKey]) -> Iterator
     yield from _certified(certificate, recorded)
     for approval in certificate.approvals:
         yield from _approval(certificate, approval, recorded, log_keys)
+    yield from _attestation(certificate, recorded, log_keys)
     yield from _others(certificate, recorded)
     for missing in certificate.missing:
         yield "not_checkable", Found(missing.part, missing.why)
@@ -92,7 +95,7 @@ def show(found: Checked) -> None:
 
 def _decision(certificate: Certificate) -> Iterator[Looked]:
     try:
-        file = read_file(bytes(certificate.file))
+        file = read_view(bytes(certificate.file))
     except UnreadableDecision as error:
         yield "failed", Found("file", f"it is no decision file: {error}")
         return
@@ -106,8 +109,8 @@ def _decision(certificate: Certificate) -> Iterator[Looked]:
             yield "not_checkable", Found(f"file/{each.where}", each.why)
 
 
-def _recomputed(file: DecisionFile) -> Iterator[Looked]:
-    if file.holdings is not None:
+def _recomputed(file: View) -> Iterator[Looked]:
+    if isinstance(file, DecisionFile) and file.holdings is not None:
         differences = recompute(file)
         yield from (_difference(found) for found in differences)
         if not differences:
@@ -179,22 +182,7 @@ def _approval(
     certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]
 ) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
-    signed = SignedApproval(
-        purpose=PURPOSE,
-        document=certificate.decision,
-        approver=approval.subject,
-        key_id=approval.key,
-        signature=approval.signature,
-        origin=approval.origin,
-        authority=approval.authority,
-    )
-    yield _same(f"{name}/public_key", approval.key, key_id(approval.public_key))
-    if verify_approval(signed, approval.public_key):
-        yield "passed", Found(f"{name}/signature")
-    else:
-        yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
-    if approval.origin is not None and log_keys:
-        yield _same(f"{name}/log", approval.origin, log_keys[0].name)
+    yield from _signature(name, PURPOSE, certificate.decision, approval, log_keys)
     certified = _one(recorded, "certified")
     enrolled = _of_key(recorded, "enrolled", approval)
     if enrolled is None or certified is None:
@@ -214,6 +202,48 @@ def _approval(
     if revoked is None:
         yield "not_checkable", Found(f"{name}/revoked", "that a key was not revoked cannot be seen from a file")
     else:
+        yield _before(f"{name}/revoked", certified, revoked)
+
+
+def _signature(name: str, purpose: str, decision: str, given: CertifiedApproval, log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+    signed = SignedApproval(
+        purpose=purpose,
+        document=decision,
+        approver=given.subject,
+        key_id=given.key,
+        signature=given.signature,
+        origin=given.origin,
+        authority=given.authority,
+    )
+    yield _same(f"{name}/public_key", given.key, key_id(given.public_key))
+    if verify_approval(signed, given.public_key):
+        yield "passed", Found(f"{name}/signature")
+    else:
+        yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
+    if given.origin is not None and log_keys:
+        yield _same(f"{name}/log", given.origin, log_keys[0].name)
+
+
+def _attestation(certificate: Certificate, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+    """That who certified it signed that its lines are all, by one parameter, and no more than was offered: what a partner cannot see."""
+    certified, given = _one(recorded, "certified"), certificate.attestation
+    told = None if certified is None else certified.data.get("attestation")
+    if given is None:
+        if told is not None:
+            yield "failed", Found("attestation", "the journal has one")
+            return
+        yield "not_checkable", Found("attestation", "who certified it signed nowhere that all lines are by one parameter, within the offer")
+        return
+    name = f"attestation of {given.subject} by key {given.key}"
+    yield from _signature(name, ATTESTATION, certificate.decision, given, log_keys)
+    enrolled = _of_key(recorded, "enrolled", given)
+    if enrolled is None or certified is None:
+        yield "not_checkable", Found(f"{name}/enrolled", "no receipts prove that its key was enrolled before")
+        return
+    yield _same(f"{name}/certified", given.signature, None if told is None else told.get("signature"))
+    yield _same(f"{name}/enrolled/public_key", given.public_key, enrolled.data.get("public_key"))
+    yield _before(f"{name}/enrolled", enrolled, certified)
+    if (revoked := _of_key(recorded, "revoked", given)) is not None:
         yield _before(f"{name}/revoked", certified, revoked)
 
 

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from services.allocation.domain.decisions.contradictions import not_compared
-from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, decision_hash, read_file
+from services.allocation.domain.decisions.decision import DecisionFile, PublishedPool, UnreadableDecision, read_file
 from services.allocation.domain.decisions.difference import NotCompared
 from services.allocation.domain.decisions.holdings import PartnerTerms
+from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.domain.tenders.contradictions import tender_not_compared
 from services.allocation.domain.tenders.decision import PURPOSE as TENDER
 from services.allocation.domain.tenders.decision import TenderFile, UnreadableTender, read_tender_file, tender_decision_hash

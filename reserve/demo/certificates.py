@@ -1,4 +1,4 @@
-"""Certificates: a partner recomputes its own award, offline, with what the certificate opens to it and nothing else."""
+"""Certificates: a partner checks its own award, offline, with what the certificate opens to it and nothing else."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from services.allocation.domain.decisions.certificate import read_certificate
 PARTNER = "JP"
 
 
-async def recompute_own_award(stage: Stage) -> None:
+async def check_own_award(stage: Stage) -> None:
     """As `reserve certificate verify` does it. Raises Unexpected if what is sound fails, or what is changed passes."""
     product = PRODUCTS[0]
     decision = stage.rounds[product.product]["decision"]
@@ -26,8 +26,8 @@ async def recompute_own_award(stage: Stage) -> None:
     counts = {kind: sum(outcome == kind for outcome, _ in looked) for kind in ("passed", "not_checkable")}
     line = _own_line(content)
     stage.screen.say(
-        f"{PARTNERS[PARTNER].name} recomputed its own award of {product.name}, {mass(line['award_g'])}, from its line and the published "
-        f"working: {counts['passed']} things hold, and {counts['not_checkable']} it cannot check, which is said and not passed over."
+        f"{PARTNERS[PARTNER].name} checked its own award of {product.name}, {mass(line['award_g'])}, and sees nothing of the others': "
+        f"{counts['passed']} things hold, and {counts['not_checkable']} it cannot check, which is said and not passed over."
     )
     more = msgspec.json.encode(_with_more(content))
     first = next(found for outcome, found in check(read_certificate(more), [stage.log_key]) if outcome == "failed")

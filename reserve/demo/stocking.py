@@ -27,6 +27,7 @@ async def register_people(stage: Stage) -> None:
     for number, approver in enumerate(stage.parties.approvers, 1):
         await _enrol(stage, approver, f"approver-{number}")
     stage.screen.say("Two approvers made keys on their own machines; the Reserve knows only the public halves.")
+    await _enrol(stage, stage.parties.operator, "operator")  # signs what partners cannot see of each other
 
 
 async def register_instruments(stage: Stage) -> None:
@@ -41,8 +42,8 @@ async def register_instruments(stage: Stage) -> None:
     stage.screen.say(f"Under an Act and [bold]{DIRECTION}[/], power to decide is delegated to the {' and the '.join(OFFICES)}.")
 
 
-async def _enrol(stage: Stage, approver: Client, name: str) -> None:
-    subject = await subject_of(approver)
+async def _enrol(stage: Stage, person: Client, name: str) -> None:
+    subject = await subject_of(person)
     stage.key_files[subject] = stage.folder / f"{name}.pem"
     new_key(stage.key_files[subject])
     await stage.registrar.enrol(subject, read_private_key(stage.key_files[subject].read_bytes()))

@@ -54,7 +54,7 @@ async def _a_disruption(stage: Stage) -> int:
 
     screen.act("Nobody has to take the Reserve's word", DAY_OF_DISPATCH)
     verified = await receipts.verify_receipts(stage)
-    await certificates.recompute_own_award(stage)
+    await certificates.check_own_award(stage)
 
     screen.act("What is not drawn in time goes back")
     await drawing.lapse(stage)

@@ -8,7 +8,7 @@ from services.allocation.api.screening.lists import IMPORTS
 from services.allocation.background.party_screening import keep_screening
 from services.allocation.background.watch import watch_clocks
 from services.allocation.background.working_out import DecisionProcess
-from services.allocation.domain.authority import approver, approver_key, instrument, official
+from services.allocation.domain.authority import approver, approver_key, ceremony, instrument, official
 from services.allocation.domain.book import decider as book
 from services.allocation.domain.clocks import clock
 from services.allocation.domain.controls import CONTROLS, EVENTS
@@ -39,6 +39,7 @@ SERVICE = Service(
         countersigned(disruption.DECIDER, CONTROLS, EVENTS),
         approver.DECIDER,
         approver_key.DECIDER,
+        ceremony.DECIDER,
         instrument.DECIDER,
         countersigned(official.DECIDER, CONTROLS, EVENTS),
         policy.DECIDER,

@@ -117,6 +117,7 @@ class Post:
         who = [caller.client_id, caller.subject]
         named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
         self.command_id = sha256(named).digest()
+        self._streams: set[str] = set()  # that a command of the request went to
         self._fingerprint: bytes | None = None  # once for all commands of the request
 
     @cached_property
@@ -180,7 +181,12 @@ class Post:
         if isinstance(answer, Refused):
             raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
         place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
-        self.response.raw_headers += [(b"reserve-position", place.encode()), (b"etag", b'"%d"' % answer.version)]
+        self._streams.add(stream)
+        headers = [each for each in self.response.raw_headers if each[0] != b"etag"]
+        headers.append((b"reserve-position", place.encode()))
+        if len(self._streams) == 1:  # what went to several has no version of its own
+            headers.append((b"etag", b'"%d"' % answer.version))
+        self.response.raw_headers[:] = headers
         return answer
 
 

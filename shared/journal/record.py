@@ -66,6 +66,11 @@ _decode_hashed = msgspec.json.Decoder(_Hashed).decode
 _encode_hashed = msgspec.json.Encoder().encode  # _Hashed has its fields in sorted order, and `data` is canonical already
 
 
+def partner_of(event: Any) -> str | None:
+    """Whose event it is, to read and to count; None: it names no partner, or is of a class that is not told to its partner."""
+    return getattr(event, "partner", None) if getattr(event, "told_to_partner", True) else None
+
+
 def name_of(content: Any) -> str:
     """The SHA-256 (hex) of its canonical bytes: what a document is kept under, and what is signed of a paper."""
     return sha256(canonical(content)).hexdigest()

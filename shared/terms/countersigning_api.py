@@ -1,7 +1,9 @@
 """Countersigning over HTTP: how a route proposes a command, and where another person finds, reads and signs it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import date
+from http import HTTPStatus
 from typing import Annotated, Any
 from zlib import crc32
 
@@ -85,11 +87,8 @@ async def propose(
     )
     document = Document(canonical(paper))
     wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
-    event = None
-    for each in streams:
-        accepted = await post.submit(each, bar or wanted, documents=[document, *documents], part=each)
-        event = accepted.facts[0].event
-    assert event is not None
+    accepted = await _by_all(post, proposal, streams, bar or wanted, streams, documents=[document, *documents])
+    event = accepted[-1].facts[0].event
     post.response.status_code = 202
     return ProposalView(
         streams=list(streams),
@@ -130,11 +129,11 @@ def proposals_router(
         """Signed, it is done at once."""
         row = await _find(reads, proposal)
         command = ApproveCommand(proposal=proposal, signing=await signing_of(reads, body, caller, post.today), on=post.today)
-        barred = None if bar is None else await bar(reads, row)
-        events: list[Any] = []
-        for stream in row.streams:
-            accepted = await post.submit(stream, barred or command, part=stream)
-            events += [fact.event for fact in accepted.facts]
+        barred = await _taken_by_some(reads, row)
+        if bar is not None:
+            barred = await bar(reads, row) or barred
+        accepted = await _by_all(post, proposal, row.streams, barred or command, ())
+        events = [fact.event for each in accepted for fact in each.facts]
         if signed is not None:
             signed(post)
         followed = [msgspec.to_builtins(event) for event in events if not isinstance(event, EVENTS)]
@@ -151,11 +150,48 @@ def proposals_router(
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)
-        for stream in row.streams:
+        for stream in await _waiting_in(reads, row):
             await post.submit(stream, WithdrawCommand(proposal=proposal, reason=body.reason), part=stream)
         return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})
 
     return router
+
+
+async def _by_all(
+    post: Post, proposal: str, streams: Sequence[str], command: Any, back: Sequence[str], *, documents: Sequence[Document] = ()
+) -> list[Accepted]:
+    """What each of the streams makes of it. Where one refuses it after others have taken it, nothing is left waiting: the proposal is
+    withdrawn in the same turn from that one, from those after it, and from `back`. Raises `Problem`: the refusal. What is refused for the
+    moment alone is left as it is, since the same request goes on where it stopped."""
+    taken: list[Accepted] = []
+    for place, stream in enumerate(streams):
+        try:
+            taken.append(await post.submit(stream, command, documents=documents, part=stream))
+        except Problem as refusal:
+            if taken and refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR and refusal.code != "precondition_failed":
+                withdraw = WithdrawCommand(proposal=proposal, reason=f"{stream} refused it: {refusal.code}")
+                for each in dict.fromkeys([*streams[place:], *back]):
+                    with suppress(Problem):  # where it does not wait, there is nothing to withdraw
+                        await post.submit(each, withdraw, part=f"withdraw {each}")
+            raise
+    return taken
+
+
+async def _waiting_in(reads: Reads, row: ProposalRow) -> list[str]:
+    """Its streams in which it waits; all of them where it waits in none, so that they say so."""
+    async with reads.session() as session:
+        rows = (await session.exec(select(ProposalRow).where(ProposalRow.proposal == row.proposal))).all()
+    return sorted(each.stream for each in rows if each.status == ProposalStatus.PROPOSED) or row.streams
+
+
+async def _taken_by_some(reads: Reads, row: ProposalRow) -> Problem | None:
+    """Why it is not to be signed: not all of its streams have it, or it was withdrawn from some. Else some of it would be done alone."""
+    async with reads.session() as session:
+        rows = (await session.exec(select(ProposalRow).where(ProposalRow.proposal == row.proposal))).all()
+    stand = [each for each in rows if each.status in (ProposalStatus.PROPOSED, ProposalStatus.APPROVED)]
+    if len(stand) == len(row.streams) or all(each.status != ProposalStatus.PROPOSED for each in rows):
+        return None  # what no stream has any more, the streams refuse themselves
+    return Problem(ControlReason.PROPOSAL_NOT_FOUND, f"{row.proposal} does not wait in all of its streams", field="path:proposal")
 
 
 async def _find(reads: Reads, proposal: str) -> ProposalRow:

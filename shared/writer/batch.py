@@ -12,7 +12,7 @@ from shared.clock import written
 from shared.journal.codec import EventTooLarge
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal.protocol import Append, Changes, Document, Journal, Outcome, TimerRow
-from shared.journal.record import Fact, canonical, chained
+from shared.journal.record import Fact, canonical, chained, partner_of
 from shared.writer.commands import Accepted, CommandFailed, CommandTooLarge, Context, VersionMismatch
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ class Batch:
         for event, data in zip(events, encoded, strict=True):
             version += 1
             self.position += 1
-            partner = getattr(event, "partner", None)
+            partner = partner_of(event)
             if partner is not None:
                 self.partner_seq[partner] = self.partner_seq.get(partner, self._partner_seq.get(partner, 0)) + 1
             record = chained(

@@ -17,7 +17,8 @@ from reserve.demo.instruments import VALIDITY, empower
 from reserve.demo.registrar import WITNESS, Registrar
 from services.allocation.domain.decisions.check import recompute
 from services.allocation.domain.decisions.contradictions import contradictions
-from services.allocation.domain.decisions.decision import decision_hash, read_file
+from services.allocation.domain.decisions.decision import read_file
+from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.main import SERVICE as ALLOCATION
 from services.inventory.domain.controls import CONTROLS
 from services.inventory.domain.products import SetProtectedStock

@@ -1,6 +1,9 @@
 """The ceremony that begins a reserve: two keys and one instrument, and from then on nothing of that by an administrator alone."""
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,27 @@ def delegation(holder: str, direction: str) -> dict[str, Any]:
         "acts": ["ratify"],
         **days,
     }
+
+
+async def test_of_those_who_enter_the_last_of_the_ceremony_at_once_no_more_are_entered_than_one_after_another(
+    servers: Engines, tmp_path: Path
+):
+    """Each of them was looked up before any of the others was entered."""
+    async with allocation_alone(servers, tmp_path) as fresh:
+        persons = [f"sub_{name}" for name in ("first", "second", "third", "fourth")]
+        enrolments = [fresh.registrar.enrolment(person, Ed25519PrivateKey.generate()) for person in persons]
+        statuses = await at_once(fresh, KEYS, enrolments)
+        assert sorted(statuses) == [201, 201, 403, 403]
+        days = {"valid_from": "2025-01-01", "valid_until": "2099-12-31"}
+        act = {"kind": "act", "title": "An Act", "office": "an office", "holder": persons[0], "acts": ["ratify"], **days}
+        assert sorted(await at_once(fresh, INSTRUMENTS, [act | {"title": f"Act {number}"} for number in range(3)])) == [201, 403, 403]
+        entered = [persons[place] for place, status in enumerate(statuses) if status == 201]
+        assert {row["subject"] for row in (await fresh.get("auditor-1", KEYS))["data"]} == set(entered)
+
+
+async def at_once(reserve: Reserve, path: str, bodies: list[dict[str, Any]]) -> list[int]:
+    posts = (reserve.clients["admin-1"].post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(8)}) for body in bodies)
+    return [answer.status_code for answer in await asyncio.gather(*posts)]
 
 
 async def test_the_root_of_all_authority_is_entered_once_and_then_by_nobody_alone(reserve: Reserve):

@@ -6,15 +6,17 @@ from hashlib import sha256
 from typing import Any
 
 import httpx
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from reserve.demo.instruments import delegate, register_direction
+from reserve.demo.instruments import VALIDITY, delegate, register_direction
 from services.allocation.events.authority import Power
-from services.inventory.domain.holds import ExpireHold, PutOnHold
-from services.inventory.events import AuthorityCited, HoldId
+from services.inventory.domain.holds import ExpireHold, LiftHold, PutOnHold
+from services.inventory.events import AuthorityCited, HoldId, ProductId
+from shared.terms.countersigning import WithdrawCommand
 from tests.contract.allocation_stage import PRODUCT, TODAY, Reserve
-from tests.kernel.stage import until
-from tests.stories.stockpile import UNIT_G
+from tests.kernel.stage import context, until
+from tests.stories.stockpile import UNIT_G, register
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 
@@ -123,3 +125,65 @@ async def test_a_partner_sees_that_the_reserve_holds_its_release_until_when_and_
         free = (await partner.get(path)).json()
         assert (free["held_since"], free["held_until"]) == (None, None)
         assert date.fromisoformat(free["expires_on"]) == date.fromisoformat(last_day) + timedelta(days=4)
+
+
+OTHER = "gallium-metal"
+
+
+async def test_what_several_stockpiles_take_waits_in_all_of_them_or_in_none(reserve: Reserve):
+    """One of two refuses a hold's lifting: because it was lifted there meanwhile, when it is proposed, and when it is signed."""
+    pool = reserve.inventory.kernel.pool
+    await reserve.happen(msgspec.structs.replace(register(), product=ProductId(OTHER), name=OTHER), product=OTHER)
+    subject = reserve.subject("approver-1")
+    act = {"kind": "act", "title": "An Act", "office": "an office", "holder": subject, "acts": ["lift_hold"], **VALIDITY}
+    instrument = (await reserve.register(act))["instrument"]
+    await until(lambda: pool.fetchval("SELECT true FROM authorities WHERE id = $1", instrument))
+    url = reserve.stage.urls[reserve.inventory.kernel.service.name]
+    async with reserve.stage.client(url, "operator-1") as operator, reserve.stage.client(url, "approver-1") as signer:
+
+        def approval_of(proposed: Any) -> Any:
+            return reserve.signed(proposed["document"], "command", "approver-1", authority=instrument)
+
+        async def held(by: str) -> str:
+            body = {"scope": "all", "target": None, "reason": "a flood", "authority": "keeper"}
+            async with reserve.stage.client(url, by) as keeper:
+                put = await keeper.post("/v1/holds", json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
+            assert put.is_success, put.text
+            assert (put.status_code, sorted(put.json()["products"])) == (201, [PRODUCT, OTHER])
+            places = put.headers.get_list("reserve-position", split_commas=True)
+            assert (len(places), put.headers.get_list("etag")) == (2, []), "a version of one stockpile is not the hold's"
+            return str(put.json()["hold"])
+
+        async def lifted_in_the_other(hold: str) -> None:
+            await reserve.happen(LiftHold(hold=HoldId(hold), reason="dry", capacity=None), product=OTHER)
+
+        async def waiting() -> list[str]:
+            return [row["stream"] for row in await pool.fetch("SELECT stream FROM proposals WHERE status = 'proposed'")]
+
+        first = hold = await held("operator-1")
+        await lifted_in_the_other(hold)
+        await pool.execute("UPDATE holds SET lifted_on = NULL WHERE hold = $1", hold)  # as it was looked up a moment before
+        for _ in range(2):  # sent again, it is the same
+            answer = await operator.post(f"/v1/holds/{hold}/lift", json={"reason": "dry"}, headers={"Idempotency-Key": "lift-1"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "hold_not_found")
+            assert await waiting() == []
+        await pool.execute("UPDATE holds SET lifted_on = $2 WHERE hold = $1 AND product = $3", hold, TODAY, OTHER)
+
+        hold = await held("operator-2")  # nobody renews their own
+        proposed = (await operator.post(f"/v1/holds/{hold}/lift", json={"reason": "dry"}, headers={"Idempotency-Key": "lift-2"})).json()
+        assert sorted(await waiting()) == [f"stockpile/{PRODUCT}", f"stockpile/{OTHER}"]
+        withdraw = WithdrawCommand(proposal=proposed["proposal"], reason="a mistake")
+        await reserve.inventory.kernel.writer.submit(f"stockpile/{OTHER}", withdraw, context())
+        path = f"/v1/proposals/{proposed['proposal']}"
+        assert await answered(signer, f"{path}/approvals", approval_of(proposed)) == (404, "proposal_not_found")
+        assert await waiting() == [f"stockpile/{PRODUCT}"], "nothing is done of what is not whole"
+        assert await answered(signer, f"{path}/withdraw", {"reason": "not whole"}) == (200, None)
+        assert await waiting() == []
+
+        proposed = (await operator.post(f"/v1/holds/{hold}/lift", json={"reason": "dry"}, headers={"Idempotency-Key": "lift-3"})).json()
+        await lifted_in_the_other(hold)
+        path = f"/v1/proposals/{proposed['proposal']}/approvals"
+        assert await answered(signer, path, approval_of(proposed)) == (404, "hold_not_found")
+        assert await waiting() == [], "what one of them cannot do waits in none"
+        assert await pool.fetchval("SELECT count(*) FROM holds WHERE hold = $1 AND lifted_on IS NULL", hold) == 0
+    await reserve.happen(LiftHold(hold=HoldId(first), reason="dry", capacity=None))

@@ -12,7 +12,8 @@ from services.allocation.background.decision_process import Worked
 from services.allocation.background.working_out import SMALL, DecisionProcess, work_out
 from services.allocation.domain.book.rounds import ProposeRound
 from services.allocation.domain.decisions.check import recompute
-from services.allocation.domain.decisions.decision import decision_hash, read_file
+from services.allocation.domain.decisions.decision import read_file
+from services.allocation.domain.decisions.sealed import decision_hash
 from services.allocation.events import RoundProposed
 from services.allocation.main import SERVICE as ALLOCATION
 from shared.engines.engines import Engines

@@ -8,7 +8,8 @@ import pytest
 from reserve.client import ProblemAnswer
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions
-from services.allocation.domain.decisions.decision import decision_hash, read_file
+from services.allocation.domain.decisions.decision import read_file
+from services.allocation.domain.decisions.sealed import decision_hash, read_view
 from services.ledger.receipt import verify_receipt
 from shared.proofs.signed_note import VerifierKey, parse_verifier_key
 from tests.e2e.world import DISPATCH, UNIT_G, World
@@ -40,10 +41,10 @@ async def test_a_request_becomes_a_dispatch_that_the_ledger_proves(world: World)
     certified = await world.certified(round)
     assert {award["partner"]: award["mass_g"] for award in certified["awards"]} == {"JP": 3 * UNIT_G, "US": UNIT_G}
 
-    own = read_file((await world.partner("JP").request("GET", f"/allocation/v1/rounds/{round}/decision")).content)
+    own = read_view((await world.partner("JP").request("GET", f"/allocation/v1/rounds/{round}/decision")).content)
     checked = recompute_own(own)
     assert checked.failed == ()
-    assert f"lines/{asked[0]}/award_g" in checked.passed
+    assert f"lines/{asked[0]}/bounds" in checked.passed
     assert {line.content.claimant.partner for line in own.lines} == {"JP"}
     certificate = await world.partner("JP").get(f"/allocation/v1/rounds/{round}/certificate")
     assert certificate["certified_in"] == certified["certified_in"]

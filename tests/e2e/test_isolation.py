@@ -240,7 +240,6 @@ PARTNERS_OWN = {
 PARTNERS_LISTS = {
     "/allocation/v1/agreements",
     "/allocation/v1/awards",
-    "/allocation/v1/carries",
     "/allocation/v1/clocks",
     "/allocation/v1/consignee-changes",
     "/allocation/v1/disruptions",

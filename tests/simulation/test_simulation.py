@@ -23,6 +23,7 @@ UNPROVOKED = {
     "allocation.consignee_hit_decided.v1",
     "allocation.consignee_screened.v1",
     "allocation.person_named.v1",
+    "allocation.ceremony_entered.v1",  # nor begins a reserve over HTTP
     "inventory.assignment_delivered.v1",
     "inventory.assignment_failed.v1",
     "inventory.delivery_postponed.v1",

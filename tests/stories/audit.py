@@ -22,16 +22,10 @@ from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Check, Report
 from reserve.audit.shards import here
 from services.allocation import events as allocation
-from services.allocation.domain.decisions.decision import (
-    Claimant,
-    DecisionFile,
-    DecisionTerms,
-    Opened,
-    canonical_document,
-    compose,
-    decision_hash,
-)
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.inventory import events as inventory
 from services.ledger.accounts import Balance, Key, Posting, post
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
@@ -461,7 +455,7 @@ class Told:
         self.accounts: dict[Key, Balance] = {}
         self.documents = {
             sha256(data).hexdigest(): data
-            for data in (canonical_document(DECIDED), canonical_document(DECIDED.decision), canonical_event(ORDER))
+            for data in (canonical_document(DECIDED), canonical_document(publish(DECIDED)), canonical_event(ORDER))
         }
         self.places: dict[str, str] = {}  # step -> "inventory/0/3"
         self.signed: list[CheckpointSigned] = []

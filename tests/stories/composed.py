@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, compose
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import FORMAT, Claimant, DecisionFile, DecisionTerms, Format, Opened
 from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.rules import IepFigures
 
@@ -15,9 +16,13 @@ def salt(number: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()[:32]
 
 
-def terms(rule: str = "pro_rata", **units: int) -> DecisionTerms:
+SECOND: Format = "reserve.decision.v2"
+
+
+def terms(rule: str = "pro_rata", form: Format = FORMAT, **units: int) -> DecisionTerms:
     offered = tuple(Units(unit_g=int(size[1:]), units=count) for size, count in (units or {"g1": 100}).items())
     return DecisionTerms(
+        format=form,
         round="rnd_1",
         product="antimony-metal",
         rule=rule,

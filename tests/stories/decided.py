@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from services.allocation.domain.decisions.decision import DecisionFile, Opened, canonical_document, compose, read_file
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import DecisionFile, Opened, canonical_document, read_file
 from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
 from services.allocation.domain.decisions.proposal import prepare
 from services.allocation.domain.decisions.supply import asked_in, offer_from

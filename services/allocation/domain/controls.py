@@ -7,6 +7,7 @@ import msgspec
 
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey
 from services.allocation.domain.authority.approver_key import ClaimKey
+from services.allocation.domain.authority.ceremony import EnterInstrument, EnterKey
 from services.allocation.domain.authority.instrument import EndInstrument, NameActingOfficer, RegisterInstrument
 from services.allocation.domain.authority.official import DeclareConflict, NamePerson, Official, WithdrawConflict
 from services.allocation.domain.book.approvals import ApproveRound
@@ -167,6 +168,8 @@ CONTROLS: Controls = {
     EnrolKey: Class.MOVES_VALUE,  # with another approver's signature over it
     RevokeKey: Class.PROTECTS,
     ClaimKey: Class.FOLLOWS,
+    EnterKey: Class.FOLLOWS,
+    EnterInstrument: Class.FOLLOWS,
     RegisterInstrument: Class.MOVES_VALUE,  # the same
     NameActingOfficer: Class.MOVES_VALUE,  # the same
     EndInstrument: Class.PROTECTS,  # a power goes, and comes back by another instrument only

@@ -7,6 +7,7 @@ from services.allocation.events.authority import (
     ActingOfficerNamed,
     AuthorityCited,
     AuthorityEvent,
+    CeremonyEntered,
     ConflictDeclared,
     ConflictWithdrawn,
     InstrumentEnded,
@@ -182,6 +183,7 @@ __all__ = [
     "CarryEvent",
     "CarryExpired",
     "CarrySet",
+    "CeremonyEntered",
     "ChangeId",
     "ClockEvent",
     "ClockSet",
@@ -345,6 +347,7 @@ type Event = (
     | DisruptionEvent
     | ApproverEvent
     | ApproverKeyClaimed
+    | CeremonyEntered
     | AuthorityEvent
     | PolicyEvent
     | BookEvent

@@ -96,6 +96,13 @@ class InstrumentRegistered(
     window_days: int | None = None  # None: there is no limit, or, of an earlier build, it is of one act
 
 
+class CeremonyEntered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.ceremony_entered.v1"):
+    """A person's first key, or the first instrument, which nobody could have signed: one of the two is named. Before its own event."""
+
+    subject: SubjectId | None
+    instrument: InstrumentId | None
+
+
 class ActingOfficerNamed(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.acting_officer_named.v1"
 ):

@@ -1,7 +1,7 @@
 """Rounding carries: what rounding to whole units gave a partner too little, or too much, under an agreement. They confer no right."""
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -10,6 +10,8 @@ from services.allocation.events.ids import AgreementId, PartnerCode, ProductId
 
 class CarrySet(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.carry_set.v1"):
     """With what caused it, in the same commit: a round that was certified or reopened, or an agreement that was amended."""
+
+    told_to_partner: ClassVar[bool] = False  # with its award it would tell the rule's parameter, and so what others have claimed
 
     product: ProductId
     agreement: AgreementId
@@ -23,6 +25,8 @@ class CarrySet(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 class CarryExpired(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.carry_expired.v1"):
     """It is forgotten, whoever it favoured."""
+
+    told_to_partner: ClassVar[bool] = False
 
     product: ProductId
     agreement: AgreementId

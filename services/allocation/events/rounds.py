@@ -216,7 +216,7 @@ class AwardWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     reason: str
 
 
-class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_certified.v2"):
+class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.round_certified.v2"):
     """The decision is final here. Inventory releases all of its awards at once, or refuses them as one."""
 
     round: RoundId
@@ -226,6 +226,7 @@ class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     awards: tuple[Award, ...]
     expires_on: date  # the last day on which the releases may be drawn
     approvals: tuple[Approval, ...]
+    attestation: Approval | None = None  # by who certified it; None: they signed none
 
 
 class RoundCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_cancelled.v1"):

@@ -16,6 +16,7 @@ from services.allocation.events import (
     BidEvent,
     BookOpened,
     CarryEvent,
+    CeremonyEntered,
     ClockEvent,
     ClockSet,
     ConsigneeEvent,
@@ -136,7 +137,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
                 event.public_key,
                 on,
             )
-        case ApproverKeyClaimed():
+        case ApproverKeyClaimed() | CeremonyEntered():
             pass  # its enrolment says the rest
         case ApproverKeyRevoked():
             await execute("UPDATE approver_keys SET revoked_on = $2 WHERE id = $1", f"{event.subject}/{event.key}", on)

@@ -35,6 +35,8 @@ async def project_proofs(connection: Connection, fact: Fact) -> None:
             kind, matter, decision = "certified", event.round, event.decision
             names_awards = bool(event.awards)  # as events of the first version did: they tell a partner of others
             detail = {"approvals": msgspec.to_builtins(event.approvals), "expires_on": str(event.expires_on), "names_awards": names_awards}
+            if event.attestation is not None:
+                detail["attestation"] = msgspec.to_builtins(event.attestation)
         case AuthorityCited() as event:
             kind, matter = "cited", event.matter
         case _:

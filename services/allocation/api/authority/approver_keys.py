@@ -3,15 +3,17 @@
 from datetime import date
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
+from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of, in_ceremony
 from services.allocation.api.fields import READERS, KeyPath, SubjectField
 from services.allocation.domain.authority.approver import EnrolKey, RevokeKey, proven
 from services.allocation.domain.authority.approver_key import ClaimKey
+from services.allocation.domain.authority.ceremony import EnterKey
 from services.allocation.events import KeyId, ProductId, SubjectId
 from services.allocation.tables.authority import ApproverKeyRow, PersonRow
 from services.allocation.tables.book import ApprovalRow, RoundRow, RoundStatus
@@ -66,6 +68,9 @@ async def enrol_key(
         possession=None if body.possession is None else signed_here(reads, body.possession),
         endorsing=await endorsing_of(reads, post, caller, body, ceremony=ceremony),
     )
+    if ceremony and not isinstance(proven(command), Refused):
+        entered = await in_ceremony(post, body, EnterKey(subject=command.subject), command.endorsing)
+        command = msgspec.structs.replace(command, endorsing=entered)
     claim: ClaimKey | Problem = ClaimKey(subject=command.subject, key=key)
     if isinstance(fault := proven(command), Refused):  # who does not have the key claims it for nobody
         claim = Problem(str(fault.code), fault.detail, field=fault.field, accepted=fault.accepted)

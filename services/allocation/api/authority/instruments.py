@@ -3,15 +3,24 @@
 from datetime import date
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StrictBool, StrictInt
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.allocation.api.authority.capacity import REGISTER
-from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of
+from services.allocation.api.authority.endorsing import EndorsedBody, endorsing_of, in_ceremony
 from services.allocation.api.fields import READERS, CurrencyField, InstrumentPath, ProductField, SubjectField
-from services.allocation.domain.authority.instrument import WINDOW_DAYS, EndInstrument, NameActingOfficer, RegisterInstrument
+from services.allocation.domain.authority.ceremony import EnterInstrument
+from services.allocation.domain.authority.instrument import (
+    WINDOW_DAYS,
+    EndInstrument,
+    Instrument,
+    NameActingOfficer,
+    RegisterInstrument,
+    decide,
+)
 from services.allocation.events import InstrumentId, InstrumentRegistered, ProductId, SubjectId
 from services.allocation.events.authority import Power
 from services.allocation.tables.authority import CitationRow, InstrumentRow
@@ -20,6 +29,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import Day, PositiveGrams, ReasonBody, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.http.problems import Problem
+from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 from shared.terms.acting_api import InstrumentField
 from shared.terms.authority import Authority, Kind
@@ -152,6 +162,9 @@ async def register_instrument(body: InstrumentBody, caller: Administers, post: P
         window_days=body.window_days,
         endorsing=await endorsing_of(reads, post, caller, body, ceremony=first),
     )
+    if first and not isinstance(decide(command, Instrument()), Refused):
+        entered = await in_ceremony(post, body, EnterInstrument(instrument=instrument), command.endorsing)
+        command = msgspec.structs.replace(command, endorsing=entered)
     accepted = await post.submit(f"instrument/{instrument}", command)
     return _as_registered(accepted.facts[0].event)
 

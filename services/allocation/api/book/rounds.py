@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -39,7 +39,7 @@ from services.allocation.tables.decisions import SupersededRoundRow
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, PositiveGrams, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
-from shared.terms.acting_api import ApprovalView, barred, looked_up_again
+from shared.terms.acting_api import ApprovalBody, ApprovalView, barred, looked_up_again, signature_of
 from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
@@ -49,6 +49,13 @@ Operates = Annotated[Caller, allow("operator")]
 
 class ProposalBody(Body):
     supply_g: PositiveGrams  # offered: at most what is available and not protected
+
+
+class CertifyBody(Body):
+    attestation: ApprovalBody | None = Field(
+        default=None,
+        description="the decision, signed for the purpose attestation by who certifies it: all lines, one parameter, within the offer",
+    )
 
 
 class RoundAwardView(BaseModel):
@@ -152,8 +159,11 @@ async def propose_round(round: RoundPath, body: ProposalBody, caller: Operates, 
 
 
 @router.post("/{round}/certify")
-async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads: Reading) -> CertifiedView:
+async def certify_round(
+    round: RoundPath, caller: Operates, post: Posting, reads: Reading, body: CertifyBody | None = None
+) -> CertifiedView:
     """Makes the decision final. Inventory then releases all awards, or refuses them and the round is open again."""
+    attestation = None if body is None or body.attestation is None else body.attestation
     await screen_round(post.kernel, round)
     async with reads.session() as session:
         row = await find_round(session, round)
@@ -169,6 +179,7 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
         authorities=authorities,
         on=post.today,
         at=post.now,
+        attestation=None if attestation is None else await signature_of(reads, attestation, caller.subject, post.today),
     )
     bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
     accepted = await post.submit(f"book/{row.product}", bar or command)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from services.allocation.domain.decisions.certificate import Certificate
-from services.allocation.domain.decisions.decision import DecisionFile, read_file
+from services.allocation.domain.decisions.decision import DecisionLine
+from services.allocation.domain.decisions.sealed import OwnFile, View, read_view
 from services.allocation.domain.rules.cover import days_of_cover
 from shared.http.print_page import facts, heading, note, page, paragraph, table
 
 
 def page_of(certificate: Certificate) -> str:
-    file = read_file(bytes(certificate.file))
+    file = read_view(bytes(certificate.file))
     terms = file.decision.terms
     return page(
         f"Certificate of allocation, {certificate.product}",
@@ -32,7 +33,7 @@ def page_of(certificate: Certificate) -> str:
     )
 
 
-def _lines(file: DecisionFile) -> Iterator[str]:
+def _lines(file: View) -> Iterator[str]:
     """What is entitled is a rational of any length, and wraps, as amounts do not: else it would leave the paper."""
     yield heading("What was decided")
     if not file.lines:
@@ -45,18 +46,22 @@ def _lines(file: DecisionFile) -> Iterator[str]:
                 line.claimant.request,
                 line.claimant.partner,
                 f"{line.claimant.accepted_g:,}",
-                str(line.entitlement_g),
+                str(line.entitlement_g) if isinstance(line, DecisionLine) else "-",
                 f"{line.award_g:,}",
                 days_of_cover(line.award_g, line.claimant.daily_consumption_g) if line.claimant.daily_consumption_g else "-",
             )
             for line in (opened.content for opened in file.lines)
         ),
     )
-    if len(file.lines) < len(file.decision.lines):
+    if isinstance(file, OwnFile):
+        yield note("What it is entitled to, and what the rule published, would tell of other partners. Who certified it attests them.")
+    elif len(file.lines) < len(file.decision.lines):
         yield note(f"{len(file.lines)} of {len(file.decision.lines)} lines are open to the reader of this certificate.")
 
 
-def _working(file: DecisionFile) -> Iterator[str]:
+def _working(file: View) -> Iterator[str]:
+    if isinstance(file, OwnFile):
+        return
     yield heading("How: what the rule published")
     yield table(
         ("Class", "Run", "Pool", "#Unit, g", "Branch", "Parameter", "Cut-off, units", "#Ties won"),
@@ -79,6 +84,9 @@ def _working(file: DecisionFile) -> Iterator[str]:
 def _approvals(certificate: Certificate) -> Iterator[str]:
     yield heading("Who approved it")
     yield table(("Approver", "Key", "On"), ((each.subject, each.key, str(each.approved_on)) for each in certificate.approvals))
+    if (attested := certificate.attestation) is not None:
+        attests = "all lines are by one parameter, and no more than was offered"
+        yield paragraph(f"{attested.subject}, who certified it, attests by key {attested.key}: {attests}.")
 
 
 def _proofs(certificate: Certificate) -> Iterator[str]:

@@ -48,17 +48,19 @@ async def show_certificate(
         own = None if sight.partner is None else await own_requests(session, row.requests, sight)
         if own == []:  # a round of others is not even named
             raise _not_found(decision)
-        approvals = await _approvals(session, certified)
+        approvals = await _signatures(session, certified.detail["approvals"])
+        attested = await _signatures(session, _attestations(certified))
     proposed = next(each for each in others if each.kind == "proposed")
     content = await read_content(reads, proposed.detail["file"])
     if own is not None:
-        content = own_part(content, set(own))
+        content = own_part(await read_content(reads, decision), content, set(own))
     everything = [certified, *others]
     withheld = [each for each in everything if own is not None and _tells_of_others(each)]
     shown = [each for each in everything if each not in withheld]
     proofs, missing = await _receipts(reads, shown)
     missing += [Missing(part=f"{each.kind} {each.place}", why="it tells of other partners") for each in withheld]
     certificate = _certificate(row, certified, content, approvals, proofs, missing)
+    certificate = msgspec.structs.replace(certificate, attestation=next(iter(attested), None))
     headers = {"ETag": f'"{decision}"', "Vary": "Accept"} | ({"Retry-After": "1"} if len(proofs) < len(shown) else {})
     if wants_page(format, accept):
         return Response(page_of(certificate), media_type="text/html", headers=headers | PAGE_HEADERS)
@@ -88,7 +90,8 @@ async def _proofs_of(session: AsyncSession, decision: str) -> tuple[ProofRow, li
     if certified is None:
         raise _not_found(decision)
     signed = {f"{approval['subject']}/{approval['key']}" for approval in certified.detail["approvals"]}
-    of_keys = select(ProofRow).where(col(ProofRow.approver).in_(signed), col(ProofRow.kind).in_(["enrolled", "revoked"]))
+    signers = signed | {f"{each['subject']}/{each['key']}" for each in _attestations(certified)}
+    of_keys = select(ProofRow).where(col(ProofRow.approver).in_(signers), col(ProofRow.kind).in_(["enrolled", "revoked"]))
     cited = select(ProofRow).where(
         ProofRow.matter == certified.matter, ProofRow.kind == "cited", col(ProofRow.command).in_([each.command for each in of_decision])
     )
@@ -102,16 +105,21 @@ def _not_found(decision: str) -> Problem:
     return Problem("certificate_not_found", f"no certified decision has the name {decision}", field="path:decision")
 
 
-async def _approvals(session: AsyncSession, certified: ProofRow) -> list[CertifiedApproval]:
-    """Those that the decision was certified with, by key."""
-    signed = {f"{approval['subject']}/{approval['key']}": approval for approval in certified.detail["approvals"]}
+def _attestations(certified: ProofRow) -> list[dict[str, Any]]:
+    """One, or none."""
+    return [attestation] if (attestation := certified.detail.get("attestation")) is not None else []
+
+
+async def _signatures(session: AsyncSession, given: list[dict[str, Any]]) -> list[CertifiedApproval]:
+    """With their public keys, by key."""
+    signed = {f"{approval['subject']}/{approval['key']}": approval for approval in given}
     keys = await session.exec(select(ApproverKeyRow).where(col(ApproverKeyRow.id).in_(signed)).order_by(col(ApproverKeyRow.key)))
     return [msgspec.convert(signed[key.id] | {"public_key": key.public_key}, CertifiedApproval) for key in keys]
 
 
 def _tells_of_others(proof: ProofRow) -> bool:
-    """A proposal names what each partner would get, and so did a certified round at first."""
-    return proof.kind == "proposed" or bool(proof.detail.get("names_awards"))
+    """A proposal names what each partner would get, and so did a certified round at first; an authority is cited for all of it together."""
+    return proof.kind in ("proposed", "cited") or bool(proof.detail.get("names_awards"))
 
 
 async def _receipts(reads: Reads, wanted: list[ProofRow]) -> tuple[list[Proof], list[Missing]]:

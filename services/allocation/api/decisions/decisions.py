@@ -73,7 +73,8 @@ async def show_decision(round: RoundPath, caller: Annotated[Caller, allow(*READE
         raise Problem("decision_not_found", f"{round} has no decision", field="path:round")
     content = await read_content(reads, row.file)
     if own is not None:
-        content = own_part(content, set(own))
+        assert row.decision is not None
+        content = own_part(await read_content(reads, row.decision), content, set(own))
     return Response(content, media_type="application/json", headers={"ETag": f'"{row.decision}"'})
 
 

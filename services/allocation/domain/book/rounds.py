@@ -14,7 +14,7 @@ from services.allocation.domain.book.lapses import LapseApprovals, Surroundings,
 from services.allocation.domain.book.opening import OpenRound, minimum_beyond, open_round
 from services.allocation.domain.book.quorum import quorum_of
 from services.allocation.domain.book.screening import parties_barred
-from services.allocation.domain.book.state import Book, Reason, Request, Round, proposal_of, requests_of
+from services.allocation.domain.book.state import ATTESTATION, Book, Reason, Request, Round, proposal_of, requests_of
 from services.allocation.events import (
     BookEvent,
     DecisionHash,
@@ -33,7 +33,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import name_of
-from shared.terms.acting import ApprovalReason, counting
+from shared.terms.acting import Approval, ApprovalReason, Proposal, Signing, approval_of, counting, fault_of
 from shared.terms.authority import Chain, Fault
 
 
@@ -76,6 +76,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     authorities: Mapping[str, Chain]  # those that the approvals cite, as they are now
     on: date
     at: datetime
+    attestation: Signing | None = None  # by who certifies it
 
 
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -255,7 +256,7 @@ def _unsound(proposed: Proposed, asked: Mapping[RequestId, Request]) -> str | No
     return None
 
 
-def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason]:
+def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[BookEvent] | Refused[Reason] | Refused[ApprovalReason]:
     if isinstance(round := _undecided(book, command.round), Refused):
         return round
     if (proposal := round.proposal) is None:
@@ -278,6 +279,9 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
     if len(approvals) < (needed := max(proposal.needed, quorum.needed)):
         detail = f"{len(approvals)} of {needed} approvals: {quorum}"
         return Refused(Reason.APPROVALS_MISSING, detail, accepted="another approver's approval")
+    attestation = _attested(proposal.decision, command)
+    if isinstance(attestation, Refused):
+        return attestation
     expires_on = command.on + timedelta(days=round.release_days)
     lent: list[BookEvent] = []
     given: list[BookEvent] = []
@@ -295,10 +299,19 @@ def _certify(command: CertifyRound, product: ProductId, book: Book) -> list[Book
             awards=(),
             expires_on=expires_on,
             approvals=approvals,
+            attestation=attestation,
         ),
         *emergency_decided(command.round, product, round, proposal, approvals, command.at),
         *given,  # there may be thousands, and inventory has the release order: it need not wait until it has heard them all
     ]
+
+
+def _attested(decision: DecisionHash, command: CertifyRound) -> Approval | Refused[ApprovalReason] | None:
+    """Its signature over the decision, for that purpose: whoever certifies may have proposed it, too."""
+    if (signing := command.attestation) is None:
+        return None
+    fault = fault_of(Proposal(purpose=ATTESTATION, document=decision, proposed_by=frozenset()), signing)
+    return approval_of(signing.approval, command.on) if fault is None else fault
 
 
 def _last_days(surroundings: Surroundings) -> dict[PartnerCode, date | None]:

@@ -98,6 +98,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 PURPOSE = "decision"  # of the signatures that approve one, and of the one that ratifies it
 RATIFICATION = "ratification"
+ATTESTATION = "attestation"  # by who certifies a decision: its lines are all, by one parameter, and no more than was offered
 APPROVALS = 1  # that an emergency needs, as long as emergencies together stay within what the policy lets them release
 
 

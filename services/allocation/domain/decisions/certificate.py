@@ -49,6 +49,7 @@ class Certificate(_Part, frozen=True, kw_only=True):
     expires_on: date
     file: msgspec.Raw  # a decision file
     approvals: tuple[CertifiedApproval, ...]
+    attestation: CertifiedApproval | None = None  # of the decision, by who certified it
     proofs: tuple[Proof, ...]
     missing: tuple[Missing, ...] = ()
 

@@ -13,15 +13,21 @@ from msgspec import UNSET
 from services.allocation.domain.decisions.decision import FIRST_FORMAT, Claimant, DecisionFile, DecisionTerms
 from services.allocation.domain.decisions.difference import Difference, NotCompared, contradiction
 from services.allocation.domain.decisions.holdings import Holdings, PartnerTerms
+from services.allocation.domain.decisions.sealed import OwnClaimant, OwnFile, SealedTerms, View
 from services.allocation.domain.decisions.stock_contradictions import contradictions_of_stock, stock_not_compared
 from services.allocation.domain.rules import RULES
 
 
-def contradictions(file: DecisionFile) -> list[Difference]:
+def contradictions(file: View) -> list[Difference]:
     """[]: what can be compared agrees. Of a partner's view, its own lines and the published part."""
+    if isinstance(file, OwnFile):
+        own = sorted((line.content.claimant for line in file.lines), key=lambda each: each.request)
+        return [*_of_method(file.decision.terms), *_of_agreements(own), *_of_pools(own), *_of_one_partner(own)]
     terms = file.decision.terms
     claimants = sorted((line.content.claimant for line in file.lines), key=lambda each: each.request)
     found = [*_of_method(terms), *_of_supply(file), *_of_agreements(claimants), *_of_pools(claimants)]
+    if file.holdings is None:
+        found += _of_one_partner(claimants)
     if file.holdings is None or terms.format == FIRST_FORMAT:
         return found
     holdings = file.holdings.content
@@ -31,9 +37,10 @@ def contradictions(file: DecisionFile) -> list[Difference]:
     return found + contradictions_of_stock(terms, holdings, claimants)
 
 
-def not_compared(file: DecisionFile) -> list[NotCompared]:
+def not_compared(file: View) -> list[NotCompared]:
     """What stands in one place alone. `*`: of each."""
-    terms, holdings = file.decision.terms, None if file.holdings is None else file.holdings.content
+    terms = file.decision.terms
+    holdings = None if isinstance(file, OwnFile) or file.holdings is None else file.holdings.content
     found = [NotCompared(f"terms/{name}", why) for name, why in _TERMS if getattr(terms, name) is not UNSET]
     found += [NotCompared(f"lines/*/claimant/{name}", why) for name, why in _REQUEST]
     found += [NotCompared("lines/*/salt", "it is random")]
@@ -42,11 +49,16 @@ def not_compared(file: DecisionFile) -> list[NotCompared]:
     if holdings is None or holdings.partners is UNSET:
         found += [NotCompared(f"lines/*/claimant/{name}", why) for name, why in _AGREEMENT]
     if holdings is None:
+        found += [
+            NotCompared("lines/*/claimant/request", "it stands nowhere else in the file"),
+            NotCompared("lines/*/claimant/position", "the group's positions are not in the file"),
+        ]
+    if isinstance(file, OwnFile):
+        return found  # what is sealed is named by `recompute_own`
+    if holdings is None:
         return [
             *found,
             NotCompared("decision/lines", "of the others only their commitments are in the file"),
-            NotCompared("lines/*/claimant/request", "it stands nowhere else in the file"),
-            NotCompared("lines/*/claimant/position", "the group's positions are not in the file"),
             NotCompared("lines/*/turns/*/tie_rank", "its place among those who tie comes from all claims"),
         ]
     found += [NotCompared("holdings/salt", "it is random")]
@@ -59,7 +71,7 @@ def not_compared(file: DecisionFile) -> list[NotCompared]:
         ]
     if holdings.positions:
         found.append(NotCompared("holdings/positions", "they stand in their source; that a partner's lines have the same is compared"))
-    return found + stock_not_compared(terms, holdings, [line.content.claimant for line in file.lines])
+    return found + stock_not_compared(file.decision.terms, holdings, [line.content.claimant for line in file.lines])
 
 
 _TERMS = (
@@ -80,7 +92,7 @@ _AGREEMENT = tuple(
 )
 
 
-def _of_method(terms: DecisionTerms) -> Iterator[Difference]:
+def _of_method(terms: DecisionTerms | SealedTerms) -> Iterator[Difference]:
     if terms.format == FIRST_FORMAT or terms.rule not in RULES:
         return
     if terms.inside and not terms.method.by_class:
@@ -101,13 +113,15 @@ def _of_supply(file: DecisionFile) -> Iterator[Difference]:
     shown_g = sum(line.content.award_g for line in file.lines)
     if shown_g + file.decision.left_g > offered_g:
         yield contradiction("offer_exceeded", "left_g", file.decision.left_g, f"{offered_g} less {shown_g}", "terms/offered and the awards")
-    partners = {line.content.claimant.partner for line in file.lines}
-    if file.holdings is None and len(partners) > 1:
+
+
+def _of_one_partner(claimants: Sequence[Claimant | OwnClaimant]) -> Iterator[Difference]:
+    if len(partners := {each.partner for each in claimants}) > 1:
         yield contradiction("lines_of_others", "lines", sorted(partners), "one partner's", "a view")
 
 
-def _of_agreements(claimants: Sequence[Claimant]) -> Iterator[Difference]:
-    first: dict[str, Claimant] = {}
+def _of_agreements(claimants: Sequence[Claimant | OwnClaimant]) -> Iterator[Difference]:
+    first: dict[str, Claimant | OwnClaimant] = {}
     owner: dict[str, str] = {}
     for each in claimants:
         where = f"lines/{each.request}/claimant"
@@ -126,7 +140,7 @@ def _of_agreements(claimants: Sequence[Claimant]) -> Iterator[Difference]:
                 yield contradiction(
                     code, f"{where}/{name}", getattr(each, name), getattr(other, name), f"lines/{other.request}/claimant/{name}"
                 )
-        if each.carry_in_g:
+        if isinstance(each, Claimant) and each.carry_in_g:
             yield contradiction("carry_twice", f"{where}/carry_in_g", each.carry_in_g, "0", f"{each.partner}'s is on lines/{other.request}")
 
 
@@ -137,7 +151,7 @@ _SAME = (
 )
 
 
-def _of_pools(claimants: Sequence[Claimant]) -> Iterator[Difference]:
+def _of_pools(claimants: Sequence[Claimant | OwnClaimant]) -> Iterator[Difference]:
     for each in claimants:
         if each.pools and len(set(each.pools)) < len(each.pools):
             yield contradiction("pool_twice", f"lines/{each.request}/claimant/pools", each.pools, "each pool once", "terms/pools")

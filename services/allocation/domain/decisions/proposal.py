@@ -14,16 +14,10 @@ from services.allocation.domain.book.awards import award_of
 from services.allocation.domain.book.lapses import Surroundings, reads_of
 from services.allocation.domain.book.rounds import Proposed
 from services.allocation.domain.book.state import Book, Round, partners_of
-from services.allocation.domain.decisions.decision import (
-    Claimant,
-    DecisionLine,
-    DecisionTerms,
-    Opened,
-    PublishedPool,
-    canonical_document,
-    compose,
-)
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import Claimant, DecisionLine, DecisionTerms, Opened, PublishedPool, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, PartnerTerms
+from services.allocation.domain.decisions.sealed import publish
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR, IepFigures, Method, capped, rational
 from services.allocation.events import Award, AwardTake, DecisionHash, PartnerCode, PoolStock, ProductId, ReleaseOrder, RequestId, RoundId
 from shared.journal import record
@@ -81,7 +75,7 @@ def prepare(
     claimants = _claimants(book, round, surroundings, offer)
     opened = [Opened(salt=salt, content=claimant) for salt, claimant in zip(salts[1:], claimants, strict=True)]
     file = compose(terms, holdings, opened)
-    published, whole = canonical_document(file.decision), canonical_document(file)
+    published, whole = canonical_document(publish(file)), canonical_document(file)
     lines = [line.content for line in file.lines]
     order = ReleaseOrder(
         round=round_id, product=product, awards=tuple(_award(line) for line in lines if line.award_g), pools=_stock_of(offer)

@@ -4,6 +4,9 @@ from collections.abc import Collection
 
 import msgspec
 
+from services.allocation.domain.decisions.decision import FORMAT, DecisionLine, Opened, canonical_document, decoder_of
+from services.allocation.domain.decisions.sealed import own_line
+
 
 class WrittenClaimant(msgspec.Struct, frozen=True):
     request: str
@@ -26,8 +29,18 @@ class _Opened(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    decision: msgspec.Raw
     lines: list[msgspec.Raw]
+
+
+class _Terms(msgspec.Struct):
+    format: str
+
+
+class _Published(msgspec.Struct):
+    terms: _Terms
+
+
+_LINE = decoder_of(Opened[DecisionLine])
 
 
 def first_lines(file: bytes, most: int) -> list[WrittenLine]:
@@ -35,11 +48,14 @@ def first_lines(file: bytes, most: int) -> list[WrittenLine]:
     return [_read(line) for line in msgspec.json.decode(file, type=_File).lines[:most]]
 
 
-def own_part(file: bytes, requests: Collection[str]) -> bytes:
-    """The canonical file with only the lines of these requests opened: `own_view`, of bytes."""
+def own_part(published: bytes, file: bytes, requests: Collection[str]) -> bytes:
+    """The canonical file with only the lines of these requests opened: `own_view`, of bytes. `published`: what has the decision's name."""
     whole = msgspec.json.decode(file, type=_File)
     own = [line for line in whole.lines if _read(line).claimant.request in requests]
-    return msgspec.json.encode({"decision": whole.decision, "holdings": None, "lines": own})
+    if msgspec.json.decode(published, type=_Published).terms.format != FORMAT:
+        return msgspec.json.encode({"decision": msgspec.Raw(published), "holdings": None, "lines": own})
+    sealed = [msgspec.Raw(canonical_document(own_line(_LINE.decode(line)))) for line in own]
+    return msgspec.json.encode({"decision": msgspec.Raw(published), "lines": sealed})
 
 
 def _read(line: msgspec.Raw) -> WrittenLine:

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import msgspec
 
-from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, PublishedPool, compose
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, PublishedPool
 from services.allocation.domain.decisions.holdings import Holdings, Units
 from services.allocation.domain.policies.scenario import AskedFor, Scenario, ScenarioRound
 from services.allocation.domain.policies.terms import BY_POSITION, admits

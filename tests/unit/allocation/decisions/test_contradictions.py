@@ -15,15 +15,9 @@ from hypothesis import strategies as st
 
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions, not_compared
-from services.allocation.domain.decisions.decision import (
-    DecisionFile,
-    UnreadableDecision,
-    canonical_document,
-    commitment,
-    partner_view,
-    read_file,
-)
+from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, canonical_document, commitment, read_file
 from services.allocation.domain.decisions.eligibility import Lot, Right, Stock, Stop
+from services.allocation.domain.decisions.sealed import partner_view, read_view
 from services.allocation.domain.rules import RuleInputError
 from tests.stories.book import EU, JP, TONNE, UNIT_G, US
 from tests.stories.composed import at, leaves
@@ -227,7 +221,7 @@ def test_no_value_that_a_partner_sees_is_changed_in_silence(kind: str) -> None:
             changed = deepcopy(plain)
             at(changed, path[:-1])[path[-1]] = value
             try:
-                forgery = read_file(json.dumps(changed).encode())
+                forgery = read_view(json.dumps(changed).encode())
             except UnreadableDecision:
                 continue
             known = {commitment(line) for line in view.lines}  # its lines are committed to anew, and the others' stay

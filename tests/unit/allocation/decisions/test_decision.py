@@ -13,34 +13,47 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reserve.audit.sealed import sealed
 from services.allocation.domain.decisions.check import recompute, recompute_own
+from services.allocation.domain.decisions.composing import compose
 from services.allocation.domain.decisions.decision import (
+    FORMAT,
     Claimant,
     DecisionFile,
     DecisionLine,
     DecisionTerms,
+    Format,
     Opened,
     UnreadableDecision,
     canonical_document,
     commitment,
-    compose,
-    decision_hash,
-    own_view,
-    partner_view,
     read_file,
 )
 from services.allocation.domain.decisions.difference import Difference
 from services.allocation.domain.decisions.holdings import Units
+from services.allocation.domain.decisions.sealed import (
+    OwnFile,
+    View,
+    committed_lines,
+    decision_hash,
+    own_view,
+    partner_view,
+    publish,
+    read_view,
+)
 from services.allocation.domain.decisions.written_lines import first_lines, own_part
 from services.allocation.domain.rules import RULES, RuleInputError, Turn
-from tests.stories.composed import HOLDINGS, claimant, decide, leaves, salt, terms
+from tests.stories.composed import HOLDINGS, SECOND, claimant, decide, leaves, salt, terms
 
-FIRST_FILES = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "decisions_v1").glob("*.json"))}  # by rule
+FIRST_FILES, SECOND_FILES = (
+    {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / folder).glob("*.json"))}  # by rule
+    for folder in ("decisions_v1", "decisions_v2")
+)
 
 
-def sample(rule: str = "pro_rata") -> DecisionFile:
+def sample(rule: str = "pro_rata", form: Format = FORMAT) -> DecisionFile:
     return decide(
-        terms(rule, g50=1, g1=51),
+        terms(rule, form, g50=1, g1=51),
         claimant("req_1", "JP", 120, accepted_g=50, carry_in_g=Fraction(1, 3), daily_consumption_g=7),
         claimant("req_2", "US", 100, priority_class=1),
         claimant("req_3", "EU", 40, minimum_g=39, priority_class=1),
@@ -80,15 +93,17 @@ def test_a_file_is_read_as_it_was_written() -> None:
 
 def test_the_name_is_the_sha256_of_the_published_part_however_the_file_is_spelt() -> None:
     file = sample()
-    assert decision_hash(file) == hashlib.sha256(canonical_document(file.decision)).hexdigest() == decision_hash(file.decision)
+    assert decision_hash(file) == hashlib.sha256(canonical_document(publish(file))).hexdigest()
+    second = sample(form=SECOND)
+    assert decision_hash(second) == hashlib.sha256(canonical_document(second.decision)).hexdigest()
     spaced = json.dumps(json.loads(canonical_document(file)), indent=3).encode()
     assert decision_hash(read_file(spaced)) == decision_hash(file)
 
 
 def test_a_commitment_is_the_sha256_of_salt_and_canonical_line() -> None:
-    file = sample()
-    line = file.lines[0]
-    assert hashlib.sha256(bytes.fromhex(line.salt) + canonical_document(line.content)).hexdigest() in file.decision.lines
+    second = sample(form=SECOND)
+    for file, line in ((second, second.lines[0]), (sample(), partner_view(sample(), "JP").lines[0])):
+        assert hashlib.sha256(bytes.fromhex(line.salt) + canonical_document(line.content)).hexdigest() in file.decision.lines
 
 
 def test_the_order_of_requests_and_sizes_does_not_change_the_name() -> None:
@@ -124,11 +139,12 @@ def test_a_partner_sees_its_own_lines_and_nothing_of_the_others() -> None:
     assert not any(secret in text for secret in ("US", "EU", "req_2", "req_3", "available_g", "protected_g"))
 
 
-@pytest.mark.parametrize("file", [sample(), sample("priority"), *map(read_file, FIRST_FILES.values())])
+@pytest.mark.parametrize("file", [sample(), sample("priority"), *map(read_file, (FIRST_FILES | SECOND_FILES).values())])
 def test_a_view_that_is_cut_out_of_the_bytes_is_the_same(file: DecisionFile) -> None:
     requests = {line.content.claimant.request for line in file.lines[1:3]}
-    assert own_part(canonical_document(file), requests) == canonical_document(own_view(file, requests))
-    assert own_part(canonical_document(file), ()) == canonical_document(own_view(file, ()))
+    published = canonical_document(publish(file))
+    assert own_part(published, canonical_document(file), requests) == canonical_document(own_view(file, requests))
+    assert own_part(published, canonical_document(file), ()) == canonical_document(own_view(file, ()))
     shown = first_lines(canonical_document(file), 2)
     assert [(line.claimant.request, line.entitlement_g, line.award_g, line.carry_out_g) for line in shown] == [
         (line.content.claimant.request, str(line.content.entitlement_g), line.content.award_g, str(line.content.carry_out_g))
@@ -138,20 +154,75 @@ def test_a_view_that_is_cut_out_of_the_bytes_is_the_same(file: DecisionFile) -> 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 @pytest.mark.parametrize("partner", ["JP", "US", "EU"])
-def test_every_view_has_the_decisions_name_and_recomputes_its_own_award(rule: str, partner: str) -> None:
-    view = read_file(canonical_document(partner_view(sample(rule), partner)))
-    checked = recompute_own(view)
-    assert decision_hash(view) == decision_hash(sample(rule))
-    assert checked.failed == ()
-    for line in view.lines:
-        assert {f"lines/{line.content.claimant.request}/{part}" for part in ("commitment", "award_g", "carry_out_g")} <= set(checked.passed)
+def test_every_view_has_the_decisions_name_and_is_checked_as_far_as_it_goes(rule: str, partner: str) -> None:
+    for form, parts in ((FORMAT, ("commitment", "bounds", "days_of_cover")), (SECOND, ("commitment", "award_g", "carry_out_g"))):
+        file = sample(rule, form)
+        view = read_view(canonical_document(partner_view(file, partner)))
+        checked = recompute_own(view)
+        assert decision_hash(view) == decision_hash(file)
+        assert checked.failed == ()
+        for line in view.lines:
+            assert {f"lines/{line.content.claimant.request}/{part}" for part in parts} <= set(checked.passed)
 
 
 def test_what_a_partner_cannot_check_is_never_passed() -> None:
-    checked = recompute_own(partner_view(sample(), "JP"))
-    subjects = {text.split(":")[0] for text in checked.not_checkable}
-    assert {"steps", "left_g", "holdings", "lines/req_1/claimant/carry_in_g"} <= subjects
-    assert not any(name.startswith(subject) for name in checked.passed for subject in subjects)
+    sealed = {"working", "holdings", "decision/lines", "lines/req_1/award_g", "lines/req_1/working"}
+    opened = {"steps", "left_g", "holdings", "lines/req_1/claimant/carry_in_g"}
+    for form, named in ((FORMAT, sealed), (SECOND, opened)):
+        checked = recompute_own(partner_view(sample(form=form), "JP"))
+        subjects = {text.split(":")[0] for text in checked.not_checkable}
+        assert named <= subjects
+        assert not any(name.startswith(subject) for name in checked.passed for subject in subjects)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_partner_sees_nothing_that_comes_from_the_claims_of_others(rule: str) -> None:
+    """Whatever others claim, and whatever is offered: as long as its own award is the same, so is what it sees, but for what is random."""
+    them = [claimant("req_1", "JP", 40), claimant("req_2", "US", 60), claimant("req_3", "EU", 20)]
+    fewer = msgspec.structs.replace(them[1], accepted_g=53)
+    few, more = decide(terms(rule, g1=120), *them), decide(terms(rule, g1=100), them[0], fewer)
+    seen = [partner_view(file, "JP") for file in (few, more)]
+    assert few.lines[0].content.award_g == more.lines[0].content.award_g == 40
+    texts = [canonical_document(view).decode() for view in seen]
+    for text in texts:
+        assert not any(name in text for name in ("offered", "left_g", "parameter", "cutoff", "entitlement_g", "carry", "tie_rank"))
+    told = [(view.decision.terms, len(view.decision.lines), _without_working(view.lines[0].content)) for view in seen]
+    assert told[0] == told[1]
+
+
+def _without_working(line: Any) -> Any:
+    return msgspec.structs.replace(line, working="")
+
+
+def test_a_line_that_breaks_what_no_rule_breaks_is_found_by_its_partner() -> None:
+    view = partner_view(decide(terms(g5=10), claimant("req_1", "JP", 40, minimum_g=10, cap_g=30), claimant("req_2", "US", 40)), "JP")
+    assert isinstance(view, OwnFile)
+    assert recompute_own(view).failed == ()
+    content = view.lines[0].content
+    takes = content.takes
+    for where, changes in (
+        ("award_g", {"award_g": 35, "takes": (msgspec.structs.replace(takes[0], units=7),)}),
+        ("award_g", {"award_g": 5, "takes": (msgspec.structs.replace(takes[0], units=1),)}),
+        ("takes", {"award_g": 20}),
+        ("takes", {"takes": (msgspec.structs.replace(takes[0], pool="lots_9"),)}),
+        ("days_of_cover", {"days_of_cover": Fraction(3)}),
+        ("claimant/accepted_g", {"claimant": msgspec.structs.replace(content.claimant, accepted_g=41)}),
+    ):
+        line = msgspec.structs.replace(view.lines[0], content=msgspec.structs.replace(content, **changes))
+        lines = tuple(sorted([commitment(line), *view.decision.lines[1:]]))
+        forged = OwnFile(decision=msgspec.structs.replace(view.decision, lines=lines), lines=(line,))
+        assert f"lines/req_1/{where}" in [found.where for found in recompute_own(forged).failed], where
+
+
+def test_whoever_has_its_line_opened_learns_no_other_salt() -> None:
+    """What a partner is given is derived one way: its line's rest, and the blanks, stay closed."""
+    file = sample()
+    view = partner_view(file, "JP")
+    secrets = {line.salt for line in file.lines} | ({file.holdings.salt} if file.holdings else set())
+    text = canonical_document(view).decode()
+    assert not any(salt in text for salt in secrets)
+    assert len(set(file.decision.lines)) == 16, "blank ones hide how many lines there are"
+    assert len(decide(terms(), *(claimant(f"req_{n}", "JP", 5) for n in range(17))).decision.lines) == 32
 
 
 def test_a_view_without_a_line_passes_nothing() -> None:
@@ -161,7 +232,7 @@ def test_a_view_without_a_line_passes_nothing() -> None:
 
 
 def test_a_rule_of_a_later_version_is_not_checkable() -> None:
-    file = sample()
+    file = sample(form=SECOND)
     later = msgspec.structs.replace(file.decision.terms, rule="lottery")
     view = partner_view(msgspec.structs.replace(file, decision=msgspec.structs.replace(file.decision, terms=later)), "US")
     checked = recompute_own(view)
@@ -170,7 +241,11 @@ def test_a_rule_of_a_later_version_is_not_checkable() -> None:
 
 
 def test_a_partners_view_is_not_enough_for_an_auditor() -> None:
-    assert recompute(partner_view(sample(), "JP")) != []
+    view = partner_view(sample(form=SECOND), "JP")
+    assert isinstance(view, DecisionFile)
+    assert recompute(view) != []
+    with pytest.raises(UnreadableDecision):
+        read_file(canonical_document(partner_view(sample(), "JP")))
     without_a_line = msgspec.structs.replace(sample(), lines=sample().lines[1:])
     assert recompute(without_a_line) != []
 
@@ -196,6 +271,35 @@ def test_a_file_of_the_first_form_keeps_its_name_and_is_recomputed(rule: str, na
         assert f"lines/{partner_view(file, partner).lines[0].content.claimant.request}/award_g" in checked.passed
 
 
+SECOND_FORM = {
+    "equal_awards": "985035e941c78b53ebbc6df2c78d5b4718c8701a39f27de09ba6229a8511d42c",
+    "equal_losses": "0ab27b48d9f4a91a3e180eec38c2f259474badc5d2c9414b3e797a89bf1f8ddb",
+    "iep": "82d63581c94e3215e2a05ae08e78147035fd4a9ce6fc270c81b2731c5e8c970f",
+    "pools": "76c72e78f869ea68f051040e02336f430e3ccc4b0541287806dd181be9bff326",
+    "priority": "31cbb544d99e795e36a3c377b17e6f4fff29310de55674d9e5db734267e1c68a",
+    "pro_rata": "3e8daca88bd15e63142007eead59fa5ecfb690df1ad40f752402abbe9f2c28ed",
+    "quota_capped": "7b73d9266a3de62117ce0b4f5e957652b6ddaf889521888bbf5cf281416eb21e",
+    "talmud": "8c7ebb086a4aff3b1abcce3d113cdda4040da5396cb33284bf212ed443d0140d",
+}
+
+
+@pytest.mark.parametrize(("kept", "name"), SECOND_FORM.items())
+def test_a_file_of_the_second_form_keeps_its_name_and_is_recomputed(kept: str, name: str) -> None:
+    data = SECOND_FILES[kept]
+    file = read_file(data)
+    assert canonical_document(file) == data
+    assert (decision_hash(file), recompute(file)) == (name, [])
+    for partner in {line.content.claimant.partner for line in file.lines}:
+        view = read_view(canonical_document(partner_view(file, partner)))
+        checked = recompute_own(view)
+        assert (decision_hash(view), checked.failed) == (name, ())
+        assert f"lines/{view.lines[0].content.claimant.request}/award_g" in checked.passed
+
+
+def test_every_kept_file_is_one_of_those() -> None:
+    assert (FIRST_FILES.keys(), SECOND_FILES.keys()) == (FIRST_FORM.keys(), SECOND_FORM.keys())
+
+
 def test_a_file_of_the_first_form_says_nothing_that_came_with_the_second() -> None:
     data = FIRST_FILES["pro_rata"]
     with pytest.raises(UnreadableDecision, match="cap_g is not of"):
@@ -205,7 +309,7 @@ def test_a_file_of_the_first_form_says_nothing_that_came_with_the_second() -> No
 # --- tampering
 
 
-def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
+def tampered[V: View](file: V, path: tuple[Any, ...]) -> V | None:
     """The file with one value changed; None when it is no longer a decision file."""
     plain = deepcopy(json.loads(canonical_document(file)))
     *parents, last = path
@@ -228,9 +332,11 @@ def tampered(file: DecisionFile, path: tuple[Any, ...]) -> DecisionFile | None:
         case str():
             parent[last] = value + "x"
     try:
-        return read_file(json.dumps(plain).encode())
+        changed = read_view(json.dumps(plain).encode())
     except UnreadableDecision:
         return None
+    assert isinstance(changed, type(file))
+    return changed
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
@@ -245,24 +351,30 @@ def test_any_changed_value_is_found_by_the_name_or_by_the_auditor(rule: str) -> 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_any_changed_value_of_its_line_is_found_by_the_partner(rule: str) -> None:
-    view = partner_view(sample(rule), "JP")
-    paths = [path for path in leaves(json.loads(canonical_document(view))) if path[0] == "lines"]
-    for path in paths:
-        changed = tampered(view, path)
-        assert changed is None or recompute_own(changed).failed, path
+    for form in (FORMAT, SECOND):
+        view = partner_view(sample(rule, form), "JP")
+        paths = [path for path in leaves(json.loads(canonical_document(view))) if path[0] == "lines"]
+        for path in paths:
+            changed = tampered(view, path)
+            assert changed is None or recompute_own(changed).failed, path
 
 
 def recommitted(file: DecisionFile, number: int, content: DecisionLine) -> DecisionFile:
     """The file of a dishonest operator: one line changed, and its commitment with it."""
     lines = list(file.lines)
     lines[number] = msgspec.structs.replace(lines[number], content=content)
-    decision = msgspec.structs.replace(file.decision, lines=tuple(sorted(commitment(line) for line in lines)))
+    assert file.holdings is not None
+    sealed = file.decision.terms.format == FORMAT
+    committed = committed_lines(file.holdings, lines) if sealed else tuple(sorted(commitment(line) for line in lines))
+    decision = msgspec.structs.replace(file.decision, lines=committed)
     return msgspec.structs.replace(file, decision=decision, lines=tuple(lines))
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_an_outcome_that_was_committed_to_against_the_rule_is_found_by_the_auditor_and_by_its_partner(rule: str) -> None:
-    file = sample(rule)
+@pytest.mark.parametrize("form", [SECOND, FORMAT])
+def test_an_outcome_that_was_committed_to_against_the_rule_is_found_by_the_auditor_and_by_its_partner(rule: str, form: Format) -> None:
+    """A sealed one by the auditor alone: whom no rule can have given so much apart, its partner cannot know."""
+    file = sample(rule, form)
     paths = [
         path
         for path in leaves(json.loads(canonical_document(file)))
@@ -275,12 +387,12 @@ def test_an_outcome_that_was_committed_to_against_the_rule_is_found_by_the_audit
         line = changed.lines[path[1]].content
         forged = recommitted(file, path[1], line)
         assert any(difference.where.startswith("/".join(map(str, path[:4]))) for difference in recompute(forged)), path
-        if path[-1] != "tie_rank":  # whom a partner ties with, only an auditor knows
+        if path[-1] != "tie_rank" and form == SECOND:  # whom a partner ties with, only an auditor knows
             assert recompute_own(partner_view(forged, line.claimant.partner)).failed, path
 
 
 def test_a_difference_names_what_is_stated_and_what_is_right() -> None:
-    file = sample()
+    file = sample(form=SECOND)
     line = file.lines[1].content
     forged = recommitted(file, 1, msgspec.structs.replace(line, award_g=line.award_g - 1))
     right = Difference("lines/req_2/award_g", str(line.award_g - 1), str(line.award_g))
@@ -288,7 +400,7 @@ def test_a_difference_names_what_is_stated_and_what_is_right() -> None:
 
 
 def test_a_claimant_told_a_false_tie_rank_finds_it_unless_it_ties() -> None:
-    file = decide(terms(), claimant("req_1", "JP", 50), claimant("req_2", "US", 100))
+    file = decide(terms(form=SECOND), claimant("req_1", "JP", 50), claimant("req_2", "US", 100))
     line = file.lines[0].content
     assert [turn.tie_rank for turn in line.turns] == [None]
     forged = recommitted(file, 0, msgspec.structs.replace(line, turns=(Turn(units=33, tie_rank=0),)))
@@ -306,7 +418,8 @@ def test_a_claimant_told_a_false_tie_rank_finds_it_unless_it_ties() -> None:
         canonical_document(sample()).replace(b'"1/3"', b'"2/6"', 1),
         canonical_document(sample()).replace(b'"1/3"', b'"1e999999999"', 1),
         canonical_document(sample()).replace(b'"left_g"', b'"note":"","left_g"', 1),
-        canonical_document(sample()).replace(b"reserve.decision.v2", b"reserve.decision.v1", 1),
+        canonical_document(sample()).replace(b"reserve.decision.v3", b"reserve.decision.v1", 1),
+        canonical_document(sample()).replace(b"reserve.decision.v3", b"reserve.decision.v4", 1),
     ],
 )
 def test_what_is_no_decision_file_is_refused(data: bytes) -> None:
@@ -337,9 +450,11 @@ CLAIMANTS = st.lists(
 def test_every_decision_recomputes_for_the_auditor_and_for_each_partner(
     rule: str, offered: dict[str, int], claimants: list[Claimant]
 ) -> None:
-    file = read_file(canonical_document(decide(terms(rule, **offered), *claimants)))
-    assert recompute(file) == []
-    for partner in {content.partner for content in claimants}:
-        view = partner_view(file, partner)
-        assert decision_hash(view) == decision_hash(file)
-        assert recompute_own(view).failed == ()
+    for form in (FORMAT, SECOND):
+        file = read_file(canonical_document(decide(terms(rule, form, **offered), *claimants)))
+        assert recompute(file) == []
+        assert form == SECOND or sealed(json.loads(canonical_document(file))) == json.loads(canonical_document(publish(file)))
+        for partner in {content.partner for content in claimants}:
+            view = partner_view(file, partner)
+            assert decision_hash(view) == decision_hash(file)
+            assert recompute_own(view).failed == ()

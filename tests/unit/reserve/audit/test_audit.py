@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from reserve.audit import hashes
 from reserve.audit.report import KEPT_FAILURES, Check, Findings, Report
 from services.allocation import events as allocation
-from services.allocation.domain.decisions.decision import canonical_document, commitment, decision_hash
+from services.allocation.domain.decisions.decision import canonical_document, commitment
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.inventory import events as inventory
 from shared.journal.record import canonical as canonical_event
 from shared.terms.approval import key_id, public_key_hex
@@ -498,7 +499,7 @@ def with_decision(file: Any, **proposal: Any) -> tuple[Story, dict[str, bytes]]:
     """The story with another decision in it, and that decision's documents."""
     story = told()
     name: Any = decision_hash(file)
-    documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(file.decision))}
+    documents = {sha256(data).hexdigest(): data for data in (canonical_document(file), canonical_document(publish(file)))}
     signed = (approval(decision=name),)
     changed(story, "propose", decision=name, file=sha256(canonical_document(file)).hexdigest(), **proposal)
     changed(story, "certify", decision=name, approvals=signed)
@@ -664,3 +665,11 @@ def test_a_report_keeps_the_first_failures_and_counts_them_all() -> None:
     result = next(result for result in findings.results() if result.check == "chains")
     assert (result.checked, result.failed, len(result.failures)) == (KEPT_FAILURES + 5, KEPT_FAILURES + 5, KEPT_FAILURES)
     assert msgspec.json.decode(msgspec.json.encode(result))["failures"][0] == {"place": "inventory/0/0", "what": "broken"}
+
+
+@pytest.mark.parametrize(("purpose", "places"), [("attestation", 0), ("decision", 1)])
+async def test_an_attestation_that_was_not_signed_as_one_is_found(tmp_path: Path, purpose: str, places: int) -> None:
+    story = told()
+    changed(story, "certify", attestation=approval(purpose=purpose))
+    history = Told(story, tmp_path)
+    assert failures(await history.audited()) == ({"approvals": [history.places["certify"]]} if places else {})

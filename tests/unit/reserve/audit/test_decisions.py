@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from reserve.audit.decisions import Asked, ToCheck, faults_of
-from services.allocation.domain.decisions.decision import DecisionFile, canonical_document, compose, decision_hash, read_file
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import DecisionFile, canonical_document, read_file
 from services.allocation.domain.decisions.proposal import Prepared
+from services.allocation.domain.decisions.sealed import decision_hash, publish
 from services.allocation.events import AwardGranted, IepPosition, RoundCertified, RoundMethod, RoundOpened, RoundProposed
 from tests.stories.book import EU, JP, UNIT_G, US, Story, a_book, accept, open_round, submit, surroundings, terms
 
@@ -73,7 +75,7 @@ def _checked(story: Story, opened: RoundOpened, proposed: RoundProposed, asked: 
 
 def renamed(round: ToCheck, file: DecisionFile) -> tuple[ToCheck, bytes, bytes]:
     """As if the journal named this decision: only its content can give it away."""
-    published, whole = canonical_document(file.decision), canonical_document(file)
+    published, whole = canonical_document(publish(file)), canonical_document(file)
     name: Any = decision_hash(file)
     proposed = msgspec.structs.replace(round.proposed, decision=name, file=sha256(whole).hexdigest())
     return (

@@ -14,17 +14,10 @@ from typer.testing import CliRunner, Result
 from reserve.__main__ import app
 from services.allocation.api.decisions.certificate_page import page_of
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, Missing, Proof
-from services.allocation.domain.decisions.decision import (
-    Claimant,
-    DecisionFile,
-    DecisionTerms,
-    Opened,
-    canonical_document,
-    compose,
-    decision_hash,
-    partner_view,
-)
+from services.allocation.domain.decisions.composing import compose
+from services.allocation.domain.decisions.decision import Claimant, DecisionFile, DecisionTerms, Opened, canonical_document
 from services.allocation.domain.decisions.holdings import Holdings, Units
+from services.allocation.domain.decisions.sealed import View, decision_hash, partner_view
 from services.allocation.events import Approval, ApproverKeyEnrolled, ApproverKeyRevoked, RoundApproved, RoundCertified, RoundProposed
 from services.allocation.events.rounds import Reads
 from services.ledger.keys import seed_key
@@ -127,7 +120,7 @@ class Log:
         return Proof(kind=kind, place=opening.place, receipt=make_receipt(opening, index, path, note))  # type: ignore[arg-type]
 
 
-def certificate_of(folder: Path, file: DecisionFile = FILE, events: dict[str, Any] | None = None, **changes: Any) -> Certificate:
+def certificate_of(folder: Path, file: View = FILE, events: dict[str, Any] | None = None, **changes: Any) -> Certificate:
     log = Log(folder, events or history())
     given = approval()
     told: dict[str, Any] = {
@@ -180,7 +173,7 @@ def test_a_whole_certificate_holds_and_says_what_it_cannot_show(folder: Path) ->
         names(checked["passed"])
     )
     not_of_the_file = [name for name in names(checked["not_checkable"]) if not name.startswith("file/")]
-    assert not_of_the_file == ["certified/stands", f"{APPROVAL}/revoked"]
+    assert not_of_the_file == ["certified/stands", f"{APPROVAL}/revoked", "attestation"]
     assert {"file/terms/rule", "file/holdings/protected_g", "file/lines/*/claimant/asked_g"} <= set(names(checked["not_checkable"]))
     assert "file/terms/round" not in names(checked["not_checkable"]), "the certificate says it, too"
 
@@ -196,13 +189,50 @@ def test_a_printed_certificate_shows_what_is_reckoned_with_by_hand_and_keeps_lon
     assert '<td class="amount">3</td>' in page
 
 
-def test_a_partner_recomputes_its_own_award_and_passes_nothing_that_it_cannot_see(folder: Path) -> None:
+def test_a_partner_checks_its_own_award_and_passes_nothing_that_it_cannot_see(folder: Path) -> None:
     own = certificate_of(folder, partner_view(FILE, "JP"), missing=(Missing(part="proposed allocation/0/2", why="it tells of others"),))
     checked = found(folder, msgspec.structs.replace(own, proofs=tuple(proof for proof in own.proofs if proof.kind != "proposed")))
     assert (checked["exit_code"], checked["failed"]) == (0, [])
-    assert "file/lines/req_JP/award_g" in names(checked["passed"])
-    assert {"file/steps", "file/holdings", "proposer", "proposed allocation/0/2"} <= set(names(checked["not_checkable"]))
+    assert {"file/lines/req_JP/commitment", "file/lines/req_JP/bounds"} <= set(names(checked["passed"]))
+    sealed = {"file/working", "file/holdings", "file/lines/req_JP/award_g", "attestation"}
+    assert {*sealed, "proposer", "proposed allocation/0/2"} <= set(names(checked["not_checkable"]))
     assert "proposer" not in names(checked["passed"])
+
+
+OPERATOR = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+ATTESTS = f"attestation of sub_operator by key {key_id(public_key_hex(OPERATOR))}"
+
+
+def attested(folder: Path, purpose: str = "attestation", *, journal: bool = True, file: View = FILE) -> Certificate:
+    """Certified by an operator whose own key signed so, for some purpose."""
+    origin = parse_verifier_key((folder / "keys" / "ledger.vkey").read_text().strip()).name
+    signed = approve(NAME, OPERATOR, approver="sub_operator", origin=origin, purpose=purpose)
+    given = approval_of(signed, TODAY)
+    events = history()
+    if journal:
+        events["certified"] = msgspec.structs.replace(events["certified"], attestation=given)
+    key: Any = {"subject": "sub_operator", "key": given.key}
+    events = {"operator": ApproverKeyEnrolled(public_key=public_key_hex(OPERATOR), **key)} | events
+    log = Log(folder, events)
+    own = certificate_of(folder, file, events=events)
+    proofs = tuple(msgspec.structs.replace(log.proof(kind), kind="enrolled" if kind == "operator" else kind) for kind in log.openings)
+    told = {"subject": given.subject, "key": given.key, "signature": given.signature, "origin": given.origin}
+    attestation = CertifiedApproval(public_key=public_key_hex(OPERATOR), approved_on=TODAY, **told)  # type: ignore[arg-type]
+    return msgspec.structs.replace(own, proofs=proofs, attestation=attestation)
+
+
+def test_a_partner_sees_that_who_certified_it_attests_what_the_partner_cannot_see(folder: Path) -> None:
+    checked = found(folder, attested(folder, file=partner_view(FILE, "JP")))
+    assert checked["failed"] == []
+    assert {f"{ATTESTS}/{part}" for part in ("signature", "log", "certified", "enrolled")} <= set(names(checked["passed"]))
+    assert "attestation" not in names(checked["not_checkable"])
+
+
+def test_an_attestation_for_another_purpose_or_that_the_journal_does_not_have_fails(folder: Path) -> None:
+    assert f"{ATTESTS}/signature" in names(found(folder, attested(folder, "decision"))["failed"])
+    assert f"{ATTESTS}/certified" in names(found(folder, attested(folder, journal=False))["failed"])
+    left_out = msgspec.structs.replace(attested(folder), attestation=None)
+    assert names(found(folder, left_out)["failed"]) == ["attestation"]
 
 
 def test_without_the_logs_key_no_receipt_is_passed(folder: Path) -> None:
