@@ -23,6 +23,7 @@ from services.inventory.domain.state import (
     Stockpile,
     Turn,
 )
+from services.inventory.domain.unsigned import with_unsigned
 from services.inventory.events import (
     AssayRecorded,
     AssignmentDelivered,
@@ -35,11 +36,15 @@ from services.inventory.events import (
     CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
+    DifferenceOverdue,
+    DifferenceSettled,
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawMoved,
     DrawReturned,
     DrawWeighed,
+    DrawWeighedAgain,
     Event,
     HoldConfirmed,
     HoldLifted,
@@ -48,8 +53,11 @@ from services.inventory.events import (
     LoanAnnounced,
     LoanGateOpened,
     LotId,
+    LotMoved,
     LotTakenIn,
     MaterialLent,
+    MoveRatificationMissed,
+    MoveRatified,
     Parcel,
     PinnedUnits,
     ProductRegistered,
@@ -133,6 +141,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _set_right(state, event.right, event.remaining_g)
         case HoldPutOn() | HoldConfirmed() | HoldLifted():
             return with_hold(state, event)
+        case DrawWeighedAgain() | DifferenceSettled() | LotMoved() | DrawMoved() | MoveRatified() | MoveRatificationMissed():
+            return with_unsigned(state, event)
         case RoundHeld():
             return replace(state, held=state.held.set(event.decision, HeldRound(event.round, event.held_on)))
         case RoundFreed():
@@ -143,10 +153,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, protected_g=event.mass_g)
         case ReceiptGradeSet():
             return replace(state, receipt_grade=event.grade)
-        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
-            return state  # kept where they are decided
-        case DispatchCorrected():
-            return state  # custody stays with the carrier by the name that it took the goods under
+        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | DispatchCorrected() | DifferenceOverdue():
+            return state  # kept where they are decided, or it changes nothing that is kept
         case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:

@@ -18,11 +18,15 @@ from services.inventory.events import (
     AwardForwarded,
     DecisionTakenBack,
     DeliveryPostponed,
+    DifferenceOverdue,
+    DifferenceSettled,
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawMoved,
     DrawReturned,
     DrawWeighed,
+    DrawWeighedAgain,
     Event,
     HoldConfirmed,
     HoldLifted,
@@ -30,8 +34,11 @@ from services.inventory.events import (
     LentDrawReturned,
     LoanAnnounced,
     LoanGateOpened,
+    LotMoved,
     LotTakenIn,
     MaterialLent,
+    MoveRatificationMissed,
+    MoveRatified,
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
@@ -55,6 +62,7 @@ from services.inventory.events import (
 )
 from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
+from services.inventory.projections.unsigned import with_unsigned
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave, beside
@@ -201,7 +209,7 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
     return waves
 
 
-project = beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct)
+project = with_unsigned(beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct))
 
 
 class _Balances(msgspec.Struct):
@@ -298,6 +306,10 @@ class _Batch:
             case StockPinned():
                 self._pinned(event)
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+                pass
+            case DrawWeighedAgain() | DifferenceSettled() | DifferenceOverdue():
+                pass  # in tables of their own, as what is moved is
+            case LotMoved() | DrawMoved() | MoveRatified() | MoveRatificationMissed():
                 pass
             case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited() | DispatchCorrected():
                 pass
