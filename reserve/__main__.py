@@ -72,11 +72,15 @@ def migrate() -> None:
 
 
 @app.command()
-def token(client: Annotated[str, typer.Option(help="such as partner-jp, operator-1, auditor-1")], data: Folder = HERE) -> None:
+def token(
+    client: Annotated[str, typer.Option(help="such as partner-jp, operator-1, auditor-1")],
+    duty: Annotated[str | None, typer.Option(help="for a shift, and for what cannot wait: on_call")] = None,
+    data: Folder = HERE,
+) -> None:
     """Prints an access token of one of the deployment's clients."""
     from reserve.commands.token import token as fetch
 
-    typer.echo(fetch(data, client))
+    typer.echo(fetch(data, client, duty))
 
 
 @approver_key.command("new")

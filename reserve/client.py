@@ -71,11 +71,11 @@ class Client:
         self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=256), verify=trusted())
 
     @classmethod
-    def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0) -> Self:
+    def of(cls, where: Path | Endpoints, client_id: str, *, patience_s: float = 0.0, scope: str | None = None) -> Self:
         """The client of that id in a deployment's endpoints, or in its folder's `endpoints.json`. Raises FileNotFoundError, LookupError."""
         endpoints = read_endpoints(where) if isinstance(where, Path) else where
         client = endpoints.client(client_id)
-        tokens = TokenSource(f"{endpoints.issuer}/oauth/token", client.client_id, client.client_secret)
+        tokens = TokenSource(f"{endpoints.issuer}/oauth/token", client.client_id, client.client_secret, scope=scope)
         return cls(endpoints.base_url, tokens, patience_s=patience_s)
 
     async def __aenter__(self) -> Self:

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     otlp_endpoint: str = ""  # where traces go; empty: nowhere
     trace_ratio: float = 0.01
 
+    def kept(self, what: str) -> Path:
+        """A file for what this service had of the issuer last. Its folder is private, and can be emptied at any time."""
+        return self.data_dir / "kept" / f"{self.client_id or 'service'}.{what}"
+
     @cached_property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)

@@ -1,6 +1,6 @@
 """Approvers: their keys as events enrolled and revoked them, and whether an approval counts."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
@@ -13,6 +13,8 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import ApproverKeyEnrolled, ApproverKeyRevoked
 from services.allocation.events.authority import PersonNamed
+from shared.terms.apart import Apart
+from shared.terms.countersigning import CommandPaper
 
 # Keys, instruments and interests have streams in shards of their own: what was recorded in the same moment may stand in either order.
 AT_ONCE = timedelta(seconds=60)
@@ -134,6 +136,14 @@ class Approvers:
         person, since = self._persons.get(account, ("", at))
         return person if since + AT_ONCE < at else account
 
+    def same(self, one: str, others: Iterable[str], at: datetime) -> bool:
+        """Whether a person is one of the others, by whatever account."""
+        return self.person_of(one, at) in {self.person_of(other, at) for other in others}
+
+    def apart(self, check: Check, rule: Apart, place: str, one: str, others: Iterable[str], at: datetime) -> None:
+        """One more act by a person who must be another than these."""
+        self._findings.look(check, not self.same(one, others, at), place, f"{one} is {rule.than}: {rule}")
+
     def know(self, approval: Signed) -> bool:
         """Whether its key has been seen: it may stand after the cut, in a journal that the ledger was slower to take."""
         return (approval.subject, approval.key) in self._keys
@@ -141,8 +151,9 @@ class Approvers:
     def faults_of(self, approval: Signed, *, purpose: str, document: str, proposed_by: str, at: datetime) -> Iterator[str]:
         """What keeps an approval of a document (its SHA-256) from counting at an instant."""
         key = self._keys.get((approval.subject, approval.key))
-        if self.person_of(approval.subject, at) == self.person_of(proposed_by, at):
-            yield f"{approval.subject} proposed the {purpose}, and approved it"
+        if self.same(approval.subject, (proposed_by,), at):
+            rule = Apart.SIGNS if purpose == CommandPaper.purpose else Apart.APPROVES
+            yield f"{approval.subject} proposed the {purpose}, and approved it: {rule}"
         if key is None:
             yield f"{approval.subject} has no key {approval.key}"
         elif not signed(approval, purpose, document, key.public_key):

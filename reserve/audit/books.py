@@ -11,7 +11,18 @@ type Account = tuple[str, str, str]  # side, asset, account
 type Amounts = tuple[int, int]  # posted, pending
 
 _ZERO: Amounts = (0, 0)
-_HOLDS_SOMETHING = ("reserve/available", "reserve/quarantined", "right/", "partner/", "depot/", "carrier/", "holder/", "loan/", "holding/")
+_HOLDS_SOMETHING = (
+    "reserve/available",
+    "reserve/quarantined",
+    "right/",
+    "partner/",
+    "depot/",
+    "suspense/",
+    "carrier/",
+    "holder/",
+    "loan/",
+    "holding/",
+)
 _IS_OWED_OR_EARNED = ("/credit", "/excess", "_income", "/provision")  # to somebody, or set aside: zero or less
 
 

@@ -38,6 +38,7 @@ MOVES = (
     inventory.RightAdded,
     inventory.RightMatured,
     inventory.DrawReturned,
+    inventory.DifferenceSettled,
     inventory.ReleaseCancelled,
     inventory.DeliveryPostponed,
     inventory.ReceiptGradeSet,

@@ -1,7 +1,6 @@
 """What moves value in loans, by what its events say; and that nobody has paid an advance that they asked for, or recorded evidence for."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
@@ -15,6 +14,7 @@ from services.loans.events import equity, loan, material, offtake
 from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
 from services.loans.events.rates import Publication, ReferenceRatePublished, ReferenceRateRegistered
 from services.loans.events.terms import Reference
+from shared.terms.apart import Apart
 
 MOVES = (
     FacilityOpened,
@@ -133,13 +133,7 @@ class Advances:
 
     def finish(self) -> None:
         for paid in self._paid:
-            if self._one(paid.by, paid.others, paid.at):
-                self._findings.under_rule(
-                    Check.CONTROL, paid.in_force, paid.place, "who paid it had asked for it, or recorded the evidence"
-                )
+            if self._approvers.same(paid.by, paid.others, paid.at):
+                self._findings.under_rule(Check.CONTROL, paid.in_force, paid.place, f"{paid.by} is one of those: {Apart.PAYS}")
             else:
                 self._findings.look(Check.CONTROL, True, paid.place, "")
-
-    def _one(self, by: str, others: Iterable[str], at: datetime) -> bool:
-        person = self._approvers.person_of(by, at)
-        return any(self._approvers.person_of(each, at) == person for each in others)

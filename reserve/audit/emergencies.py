@@ -21,6 +21,7 @@ from services.inventory.events import (
     StockDrawn,
     StockReleased,
 )
+from shared.terms.apart import Apart
 
 _LATE = timedelta(hours=1)  # a timer may fire late
 
@@ -88,7 +89,7 @@ class Emergencies:
             place, record, event.approval, purpose="ratification", document=event.decision, proposed_by=emergency.proposed_by
         )
         by = event.approval.subject
-        self._findings.look(Check.AUTHORITY, by not in emergency.told.approved_by, place, f"{by} decided it, and ratified it")
+        self._approvers.apart(Check.AUTHORITY, Apart.RATIFIES, place, by, emergency.told.approved_by, instant(record))
         self._findings.look(Check.AUTHORITY, event.late == emergency.missed, place, "it does not say rightly whether it was late")
 
     def _see_stock(self, place: str, event: Any) -> None:

@@ -14,6 +14,7 @@ from services.allocation.events import ApproverKeyEnrolled
 from services.allocation.events.authority import ActingOfficerNamed, InstrumentRegistered
 from services.allocation.events.papers import EnrolmentPaper, paper_of
 from shared.journal.record import name_of
+from shared.terms.apart import Apart
 
 _IN_THE_CEREMONY = 2  # persons whose keys an administrator enters alone
 
@@ -62,9 +63,8 @@ class Endorsements:
         yield from self._approvers.faults_of(
             event.endorsement, purpose=paper.purpose, document=name_of(paper), proposed_by=each.by, at=each.at
         )
-        endorser = self._approvers.person_of(event.endorsement.subject, each.at)
-        if endorser in {self._approvers.person_of(party, each.at) for party in self._parties(event)}:
-            yield f"{event.endorsement.subject} is a party to it, and signed it"
+        if self._approvers.same(event.endorsement.subject, self._parties(event), each.at):
+            yield f"{event.endorsement.subject} is a party to it, and signed it: {Apart.ENDORSES}"
 
     def _in_the_ceremony(self, each: _Entered, earlier: list[Any]) -> bool:
         if isinstance(each.event, ApproverKeyEnrolled):

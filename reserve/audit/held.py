@@ -13,6 +13,7 @@ from reserve.audit.report import Check, Findings
 from services.inventory.events import (
     HoldLifted,
     HoldPutOn,
+    LotMoved,
     LotTakenIn,
     ReleaseCancelled,
     ReleaseExtended,
@@ -55,6 +56,8 @@ class Held:
         match event:
             case LotTakenIn():
                 self._depots[event.lot] = event.depot
+            case LotMoved():
+                self._depots[event.lot] = event.to_depot
             case HoldPutOn() if event.put_on_on is not None and not event.authority.startswith(_SUSPENSION):
                 stops = event.scope if event.target is None else f"{event.scope}/{event.target}"
                 self._put_on(event.product, event.hold, _Hold(stops, event.put_on_on, event.expires_on))

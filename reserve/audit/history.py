@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence, Set
 
 from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
+from reserve.audit.apart import Persons
 from reserve.audit.approvers import Approvers
 from reserve.audit.authority import Authority
 from reserve.audit.books import Books
@@ -16,6 +17,7 @@ from reserve.audit.consignees import Consignees
 from reserve.audit.control import Control
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
+from reserve.audit.differences import Differences
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.endorsements import Endorsements
 from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
@@ -28,6 +30,7 @@ from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.material import Material
+from reserve.audit.moves import Moves
 from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
@@ -135,6 +138,9 @@ class _Walk:
         self.tenders = Tenders(findings, self.approvers)
         self._uses = Uses(findings)
         self._protecting = Protecting(findings, self.approvers)
+        self._differences = Differences(findings, self.approvers)
+        self._moves = Moves(findings, self.approvers)
+        self._persons = Persons(findings, self.approvers)
         self._quorums = Quorums(findings, self.approvers)
         self._release_orders = ReleaseOrders()
         self.tree = hashes.Tree()
@@ -175,6 +181,9 @@ class _Walk:
         self._quorums.finish()
         self._uses.finish()
         self._protecting.finish()
+        self._differences.finish()
+        self._moves.finish()
+        self._persons.finish()
         self._given_back.finish()
         self.authority.finish()
         self._control.finish()
@@ -310,6 +319,9 @@ class _Walk:
             self._quorums.see(place, record, event)
             self._uses.see(line.service, place, record, event)
             self._protecting.see(place, record, event)
+            self._differences.see(place, record, event)
+            self._moves.see(place, record, event)
+            self._persons.see(place, record, event)
             self._given_back.see(place, record, event)
             self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)

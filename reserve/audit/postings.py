@@ -2,7 +2,8 @@
 
 A row moves an amount from one account to another, so that each side sums to zero by itself: on the title side (whose it is), on the custody
 side (who has it), or of what is pending on the title side. `{depot}` in an account is that member of the event. An amount is a member, or
-some of them added up; that of parcels is their mass. `depot/*` is every depot of the event's parcels, each for its share of the amount.
+some of them added up; that of parcels is their mass. `depot/*` is every depot of the event's parcels (`depot/*before`: of those in its
+member `before`), each for its share of the amount.
 """
 
 import re
@@ -66,6 +67,20 @@ _PRODUCTS = {
         Row("custody", "depot/*", "difference/weighing", "weighed_g-difference_g"),
         Row("custody", "difference/weighing", "depot/*", "weighed_g"),
     ),
+    "inventory.draw_weighed_again.v1": (  # an earlier weighing is taken back, and all that is missing is in suspense
+        Row("title", "difference/weighing", "partner/{partner}", "mass_g-before_g"),
+        Row("title", "partner/{partner}", "suspense/{draw}", "mass_g-weighed_g"),
+        Row("custody", "depot/*", "difference/weighing", "before_g"),
+        Row("custody", "difference/weighing", "depot/*", "mass_g"),
+        Row("custody", "depot/*", "suspense/{draw}", "mass_g"),
+        Row("custody", "suspense/{draw}", "depot/*", "weighed_g"),
+    ),
+    "inventory.difference_settled.v1": (
+        Row("title", "suspense/{draw}", "{cause}", "mass_g"),
+        Row("custody", "suspense/{draw}", "{cause}", "mass_g"),
+    ),
+    "inventory.lot_moved.v1": (Row("custody", "depot/{from_depot}", "depot/{to_depot}", "mass_g"),),
+    "inventory.draw_moved.v1": (Row("custody", "depot/*before", "depot/*", "held_g"),),
     "inventory.draw_dispatched.v1": (Row("custody", "depot/*", "carrier/{carrier}", "weighed_g"),),
     "inventory.draw_delivered.v1": (Row("custody", "carrier/{carrier}", "holder/{consignee}", "weighed_g"),),
     "inventory.draw_returned.v1": (
@@ -139,7 +154,7 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 # Nothing moves by these. Nor by any of allocation: what it has decided, inventory and loans do.
 _STILL_OF_INVENTORY = """
     product_registered protected_stock_set receipt_grade_set hold_put_on hold_confirmed hold_lifted round_held round_freed authority_cited
-    award_forwarded dispatch_corrected log_reach_reported
+    award_forwarded dispatch_corrected difference_overdue move_ratified move_ratification_missed log_reach_reported
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
     command_proposed command_approved command_withdrawn command_lapsed"""
@@ -162,6 +177,10 @@ STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"lo
 _TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {"{product}": _PRODUCTS, "{currency}": _MONEY, "contained/{element}": _CONTAINED}
 _ACCOUNTS = {  # of a member that is an account under another name
     ("cause", "stock_take"): "difference/stock_take",
+    ("cause", "found"): "difference/stock_take",
+    ("cause", "measurement"): "difference/weighing",
+    ("cause", "weighed_again"): "difference/weighing",
+    ("cause", "returned"): "difference/weighing",
     ("source", "lots"): "reserve/available",
     ("source", "rights"): "reserve/rights",
 }
@@ -217,9 +236,9 @@ def _amount(event: Any, formula: str) -> int:
 def _accounts(event: Any, account: str, amount: int, told: Mapping[str, str]) -> list[tuple[str, int]]:
     """Shares of what the parcels of several depots weigh together are cut where their nominal masses meet, in the order of their names, so
     that all shares are whole grams and add up."""
-    if account != "depot/*":
+    if not account.startswith("depot/*"):
         return [(account.format_map(told), amount)]
-    parcels = getattr(event, "parcels", None) or (*event.available, *event.quarantined)
+    parcels = getattr(event, account.removeprefix("depot/*") or "parcels", None) or (*event.available, *event.quarantined)
     depots = sorted({parcel.depot for parcel in parcels})
     nominal = [sum(parcel.mass_g for parcel in parcels if parcel.depot == depot) for depot in depots]
     cuts = [amount * upto // sum(nominal) for upto in accumulate(nominal, initial=0)]

@@ -14,6 +14,7 @@ from reserve.audit.evidence import Recorded
 from reserve.audit.report import Check, Findings
 from services.allocation.events import AgreementResumed, AgreementSuspended, AgreementSuspensionConfirmed
 from services.inventory.events import HoldConfirmed, HoldLifted, HoldPutOn
+from shared.terms.apart import Apart
 
 _LATE = timedelta(hours=1)  # a timer may fire late
 _RENEWED_AFTER = timedelta(days=6)  # a week, less the hours by which days and instants differ
@@ -72,12 +73,10 @@ class Protecting:
         self._all.setdefault((record.stream, stop.what), []).append(stop)
 
     def _compare(self, place: str, record: Recorded, stop: _Stop, confirmed_by: str) -> None:
-        at = instant(record)
-        two = self._approvers.person_of(confirmed_by, at) != self._approvers.person_of(stop.by, at)
-        self._findings.look(Check.CONTROL, two, place, f"{confirmed_by} stopped it, and confirmed it")
+        self._approvers.apart(Check.CONTROL, Apart.CONFIRMS, place, confirmed_by, (stop.by,), instant(record))
 
     def _renewed(self, before: _Stop, after: _Stop) -> None:
-        same = self._approvers.person_of(before.by, after.at) == self._approvers.person_of(after.by, after.at)
+        same = self._approvers.same(after.by, (before.by,), after.at)
         soon = before.ended_at is None or after.at < before.ended_at + _RENEWED_AFTER
         alone = same and before.second is None and soon
-        self._findings.look(Check.CONTROL, not alone, after.place, f"{after.by} renewed what they had stopped themselves: {after.what}")
+        self._findings.look(Check.CONTROL, not alone, after.place, f"{after.by} renewed {after.what}: {Apart.RENEWS}")

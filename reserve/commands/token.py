@@ -6,16 +6,17 @@ from pathlib import Path
 from reserve.client import Client
 from reserve.commands.failure import fail
 from shared.delivery.tokens import TokenUnavailable
+from shared.http.duty import scope_of
 
 
-def token(folder: Path, client_id: str) -> str:
-    return asyncio.run(_token(client_of(folder, client_id)))
+def token(folder: Path, client_id: str, duty: str | None = None) -> str:
+    return asyncio.run(_token(client_of(folder, client_id, None if duty is None else scope_of(duty))))
 
 
-def client_of(folder: Path, client_id: str) -> Client:
+def client_of(folder: Path, client_id: str, scope: str | None = None) -> Client:
     """The client, or one line that says why there is none."""
     try:
-        return Client.of(folder, client_id)
+        return Client.of(folder, client_id, scope=scope)
     except FileNotFoundError:
         fail(f"--data: {folder} has no endpoints.json; start a deployment there with: reserve up --data {folder}")
     except LookupError as error:
@@ -27,4 +28,4 @@ async def _token(client: Client) -> str:
         try:
             return await client.token()
         except TokenUnavailable as error:
-            fail(f"{error}: is the deployment running?", exit_code=1)
+            fail(f"{error}: is the deployment running, and may the client have such a token?", exit_code=1)

@@ -12,6 +12,7 @@ import msgspec
 
 from services.identity.scrypt import hashed, new_secret
 from shared.engines.private_files import private_folder, write_private
+from shared.http.duty import ON_CALL
 
 CONSOLE = "console"  # the public client of people's browsers: no secret, PKCE
 
@@ -35,6 +36,7 @@ class Client(msgspec.Struct, frozen=True):
     partner: str | None = None
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    duties: tuple[str, ...] = ()  # that it may ask a shift's token for, each by name
     redirect_uris: tuple[str, ...] = ()
     borrower: str | None = None
     nominee: str | None = None
@@ -69,6 +71,7 @@ class _Party(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = ()
     borrower: str | None = None
     nominee: str | None = None
+    duties: tuple[str, ...] = ()
 
 
 _PARTIES = {
@@ -80,10 +83,10 @@ _PARTIES = {
     "nominee-jogmec": _Party("nominee", partner="JP", nominee="JOGMEC"),
     "borrower-hillgrove": _Party("borrower", borrower="hillgrove-mines"),
     "borrower-nolans": _Party("borrower", borrower="nolans-mines"),
-    "operator-1": _Party("operator"),
-    "operator-2": _Party("operator"),
-    "approver-1": _Party("approver"),
-    "approver-2": _Party("approver"),
+    "operator-1": _Party("operator", duties=(ON_CALL,)),
+    "operator-2": _Party("operator", duties=(ON_CALL,)),
+    "approver-1": _Party("approver", duties=(ON_CALL,)),
+    "approver-2": _Party("approver", duties=(ON_CALL,)),
     "auditor-1": _Party("auditor", scopes=("journal:read",)),
     "admin-1": _Party("administrator"),
 }
@@ -143,6 +146,7 @@ def _client(name: str, party: _Party, kept: _Secrets, known: Directory) -> Clien
         partner=party.partner,
         roles=(party.role,),
         scopes=party.scopes,
+        duties=party.duties,
         borrower=party.borrower,
         nominee=party.nominee,
     )

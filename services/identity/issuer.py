@@ -16,7 +16,8 @@ from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN, CODE_VERIFI
 
 from services.identity.clients import Client, Directory, User
 from services.identity.scrypt import matches
-from services.identity.tokens import LIFETIME_S, Claims, TokenSigner
+from services.identity.tokens import LIFETIME_S, SHIFT_S, Claims, TokenSigner
+from shared.http.duty import duty_in, scope_of
 
 CODE_LIFETIME_S = 60
 WAITING_CODES = 10_000
@@ -111,6 +112,7 @@ class Issuer:
 
     def metadata(self) -> dict[str, object]:
         """RFC 8414."""
+        clients = self._directory.clients.values()
         return {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/oauth/authorize",
@@ -121,7 +123,7 @@ class Issuer:
             "grant_types_supported": ["client_credentials", "authorization_code"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": sorted({scope for client in self._directory.clients.values() for scope in client.scopes}),
+            "scopes_supported": sorted({scope for each in clients for scope in (*each.scopes, *map(scope_of, each.duties))}),
             "authorization_response_iss_parameter_supported": True,
         }
 
@@ -146,8 +148,10 @@ class Issuer:
     def _client_credentials(self, client: Client, given: Mapping[str, str]) -> TokenAnswer:
         if client.secret_hash is None:
             raise errors.UnauthorizedClientError("a public client has no credentials of its own")
-        wanted = tuple(given["scope"].split()) if "scope" in given else None
-        return self._answer(client.client_id, client, _granted(wanted, client.scopes))
+        if "scope" not in given:
+            return self._answer(client.client_id, client, client.scopes)
+        wanted = tuple(given["scope"].split())
+        return self._answer(client.client_id, client, _granted(wanted, (*client.scopes, *map(scope_of, client.duties))))
 
     def _redeem(self, client: Client, given: Mapping[str, str]) -> TokenAnswer:
         # Taken out before it is looked at: whatever happens next, a code is tried once.
@@ -162,6 +166,7 @@ class Issuer:
         return self._answer(client.client_id, code.user, code.scopes)
 
     def _answer(self, client_id: str, party: Client | User, scopes: tuple[str, ...]) -> TokenAnswer:
+        lifetime_s = SHIFT_S if "service" in party.roles or duty_in(scopes) is not None else LIFETIME_S
         holder = Claims(
             subject=party.subject,
             client_id=client_id,
@@ -170,9 +175,10 @@ class Issuer:
             partner=party.partner,
             borrower=party.borrower,
             nominee=party.nominee,
+            lifetime_s=lifetime_s,
         )
         token = self._signer.sign(holder)
-        return TokenAnswer(token, scope=" ".join(scopes))
+        return TokenAnswer(token, scope=" ".join(scopes), expires_in=lifetime_s)
 
     def _destination(self, query: Sequence[tuple[str, str]]) -> tuple[Client, str]:
         """Where an answer may go: nowhere but to an address that the client registered, compared character by character (RFC 9700 2.1)."""

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, KeySet, KeySetSerialization
 from shared.engines.private_files import private_folder, write_private
 
 LIFETIME_S = 15 * 60
+SHIFT_S = 12 * 3600  # of whoever is on duty, and of services: they go on while no issuer answers
 ALGORITHM = "ES256"  # every OAuth library knows it; JOSE's name for Ed25519 has just changed (RFC 9864)
 
 
@@ -33,6 +34,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     partner: str | None = None  # whom it acts for, if for one
     borrower: str | None = None
     nominee: str | None = None
+    lifetime_s: int = LIFETIME_S
 
 
 class TokenSigner:
@@ -44,7 +46,7 @@ class TokenSigner:
         self._now = now
 
     def sign(self, holder: Claims) -> str:
-        """A token for 15 minutes."""
+        """A token for as long as its holder's last."""
         issued = int(self._now())
         claims: dict[str, object] = {
             "iss": self._issuer,
@@ -54,7 +56,7 @@ class TokenSigner:
             "scope": " ".join(holder.scopes),
             "roles": list(holder.roles),
             "iat": issued,
-            "exp": issued + LIFETIME_S,
+            "exp": issued + holder.lifetime_s,
             "jti": uuid.uuid4().hex,
         }
         for name in ("partner", "borrower", "nominee"):

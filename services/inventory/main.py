@@ -17,6 +17,7 @@ from services.inventory.projections.dispatch import SERVICE as NAME
 from services.inventory.projections.dispatch import pinned, take_checkpoints
 from services.inventory.reactions import check_checkpoint, react_to_allocation, react_to_loans
 from services.inventory.tables import metadata
+from services.inventory.watch import watch_unsigned
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
@@ -92,4 +93,5 @@ SERVICE = Service(
     acting=UnderAuthority(proposals=True),
     recorded_by="ledger",
     parts=(Stockpiles,),
+    tasks=(watch_unsigned,),
 )

@@ -5,4 +5,5 @@ from shared.journal.decider import Reasons
 
 class ApiReason(Reasons):
     PARTNER_NOT_FOUND = "partner_not_found", 404, "There is no such partner"
+    NOT_ON_CALL = "not_on_call", 403, "This is for somebody on call"
     RELEASE_CANCELLED = "release_cancelled", 409, "The release was cancelled"

@@ -33,6 +33,12 @@ class DrawStatus(StrEnum):
     RETURNED = "returned"
 
 
+class MoveStatus(StrEnum):
+    MOVED = "moved"  # and to be ratified
+    HELD = "held"  # nobody has ratified it in time
+    RATIFIED = "ratified"
+
+
 class ProductRow(Table, table=True):
     """A product and its balances, in grams."""
 
@@ -188,6 +194,41 @@ class HoldRow(Table, table=True):
     expires_on: date | None
     lifted_on: date | None
     lifted_reason: str | None
+
+
+class DifferenceRow(Table, table=True):
+    """What a draw lacked when two people had weighed it. `settled_on`: None while it is in suspense."""
+
+    __tablename__ = "differences"
+    id: str = Field(primary_key=True)  # "{draw}/{place}": a draw may be weighed again
+    draw: str = Field(index=True)
+    product: str
+    partner: str = Field(index=True)
+    mass_g: int = whole()  # missing
+    weighed_g: int = whole()
+    first_by: str
+    weighed_by: str
+    weighed_on: date
+    sign_by: date
+    settled_on: date | None
+    cause: str | None
+
+
+class MoveRow(Table, table=True):
+    """What one person has moved between the Reserve's own depots."""
+
+    __tablename__ = "moves"
+    move: str = Field(primary_key=True)
+    product: str = Field(index=True)
+    lot: str = Field(index=True)
+    from_depot: str
+    to_depot: str
+    cause: str
+    moved_by: str
+    moved_on: date
+    ratify_by: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    status: str
+    ratified_by: str | None
 
 
 # Fed by allocation's events

@@ -8,7 +8,8 @@ Names are paths. Title: `reserve/available`, `reserve/quarantined`, `right/{righ
 Money has a title only: `facility/{facility}/committed` and `loan/{loan}/commitment` (pending), `facility/cash`, `facility/goods` (taken
 instead of cash), and `loan/{loan}/...`: what its borrower owes, in parts, and what it earned or lost; `holding/{holding}/...` likewise.
 Debits are above zero. What a material loan owes is in contained grams: `partner/{code}/loan/{loan}/...`, against `lending/{loan}/...`.
-Both: `outside`, `difference/weighing`, `difference/stock_take`, `loss`, `sample`.
+Both: `outside`, `suspense/{draw}` (what a draw lacks, until it is signed for), `difference/weighing`, `difference/stock_take`, `loss`,
+`sample`.
 """
 
 from collections.abc import Iterable, MutableMapping
@@ -21,6 +22,13 @@ RESERVED_RIGHTS = "reserve/rights"  # only ever pending: which right it is, is s
 OUTSIDE = "outside"
 WEIGHING = "difference/weighing"
 CAUSES = {"stock_take": "difference/stock_take", "loss": "loss", "sample": "sample"}  # of an adjustment -> its account
+SETTLED_AS = {  # of what was in suspense -> its account
+    "loss": "loss",
+    "found": "difference/stock_take",
+    "measurement": WEIGHING,
+    "weighed_again": WEIGHING,
+    "returned": WEIGHING,
+}
 
 CASH = "facility/cash"
 GOODS = "facility/goods"

@@ -3,14 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Self
 
 import httpx
 import msgspec
+import structlog
 
+from shared.engines.private_files import private_folder, write_private
 from shared.tls import trusted
 
 RETRY_S = 1.0
+RENEWED_AFTER_S = 12 * 60.0  # also where it would last longer: then it still has all that time when no issuer answers
 FETCH_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class TokenUnavailable(Exception):
@@ -22,6 +29,11 @@ class _Grant(msgspec.Struct, frozen=True):
     expires_in: float = 60.0
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    access_token: str
+    expires_at: float  # seconds since 1970
+
+
 class TokenSource:
     """A service's own access tokens (client credentials, RFC 6749 4.4), renewed before they expire, by one request at a time."""
 
@@ -31,16 +43,24 @@ class TokenSource:
         client_id: str,
         client_secret: str,
         *,
+        scope: str | None = None,
         http: httpx.AsyncClient | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = token_url
+        self._form = {"grant_type": "client_credentials"} | ({} if scope is None else {"scope": scope})
         self._credentials = httpx.BasicAuth(client_id, client_secret)
         self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
         self._renewing = asyncio.Lock()
+        self._kept: Path | None = None
         self._token = ""
         self._now = now
         self._renew_at = self._useless_at = now()
+
+    def kept_in(self, file: Path) -> Self:
+        """With a private file of the last token, for a process that starts while no issuer answers."""
+        self._kept = file
+        return self
 
     async def token(self) -> str:
         """A token with time left. Raises TokenUnavailable if there is none and the issuer gives none."""
@@ -58,17 +78,35 @@ class TokenSource:
     async def _renew(self) -> None:
         asked = self._now()
         try:
-            answer = await self._http.post(self._url, auth=self._credentials, data={"grant_type": "client_credentials"})
+            answer = await self._http.post(self._url, auth=self._credentials, data=self._form)
             answer.raise_for_status()
             grant = msgspec.json.decode(answer.content, type=_Grant)
         except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            if not self._token:
+                self._remember(asked)
             if self._now() < self._useless_at:
                 self._renew_at = self._now() + RETRY_S  # the old one still works: try again soon, let this call go on
                 return
             raise TokenUnavailable(f"{self._url} gave no token") from error
         self._token = grant.access_token
-        self._renew_at = asked + grant.expires_in * 0.8
+        self._renew_at = asked + min(grant.expires_in * 0.8, RENEWED_AFTER_S)
         self._useless_at = asked + grant.expires_in
+        self._keep(_Kept(grant.access_token, time.time() + grant.expires_in))
+
+    def _keep(self, token: _Kept) -> None:
+        if self._kept is not None:
+            try:
+                write_private(private_folder(self._kept.parent) / self._kept.name, msgspec.json.encode(token))
+            except OSError as error:
+                log.warning("a token could not be kept", file=str(self._kept), error=repr(error))
+
+    def _remember(self, asked: float) -> None:
+        try:
+            kept = None if self._kept is None else msgspec.json.decode(self._kept.read_bytes(), type=_Kept)
+        except (OSError, msgspec.MsgspecError):
+            return
+        if kept is not None:
+            self._token, self._useless_at = kept.access_token, asked + kept.expires_at - time.time()
 
     async def aclose(self) -> None:
         await self._http.aclose()

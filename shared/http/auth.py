@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from hashlib import sha256
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -19,6 +20,8 @@ from joserfc.jwk import Key, KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import HTTPConnection
 
+from shared.engines.private_files import private_folder, write_private
+from shared.http.duty import duty_in
 from shared.http.problems import Problem, register
 from shared.journal.decider import Reasons
 from shared.tls import trusted
@@ -48,6 +51,7 @@ register(AuthReason)
 
 
 _CALLER = "reserve.caller"  # in a request's scope
+_READS = frozenset({"GET", "HEAD"})
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -83,11 +87,20 @@ class _Claims(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    """The issuer's public keys by id, fetched when first needed and again when a token names one that is not known."""
+    """The issuer's public keys by id, fetched when first needed and again when a token names one that is not known. `kept`: a file with
+    those that were fetched last, for a process that starts while no issuer answers."""
 
-    def __init__(self, jwks_url: str, http: httpx.AsyncClient | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        jwks_url: str,
+        http: httpx.AsyncClient | None = None,
+        *,
+        kept: Path | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._url = jwks_url
         self._http = http or httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=trusted())
+        self._kept = kept
         self._keys: dict[str, Key] = {}
         self._fetching = asyncio.Lock()
         self._now = now
@@ -109,15 +122,34 @@ class Keys:
         try:
             answer = await self._http.get(self._url)
             answer.raise_for_status()
-            published = KeySet.import_key_set(answer.json())
+            self._keys = _public_keys(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("the issuer's keys could not be fetched", url=self._url, error=repr(error))
+            self._keys = self._keys or self._remembered()
             return
-        self._keys = {key.kid: key for key in published if key.kid and key.key_type in ("EC", "OKP")}
         self._next_fetch = self._now() + REFETCH_S
+        self._keep(answer.content)
+
+    def _keep(self, published: bytes) -> None:
+        if self._kept is not None:
+            try:
+                write_private(private_folder(self._kept.parent) / self._kept.name, published)
+            except OSError as error:
+                log.warning("the issuer's keys could not be kept", file=str(self._kept), error=repr(error))
+
+    def _remembered(self) -> dict[str, Key]:
+        try:
+            return {} if self._kept is None else _public_keys(self._kept.read_bytes())
+        except (OSError, JoseError, ValueError, TypeError, KeyError):
+            return {}
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+def _public_keys(published: bytes) -> dict[str, Key]:
+    """Of a JWK Set (RFC 7517). Raises JoseError, ValueError, TypeError, KeyError."""
+    return {key.kid: key for key in KeySet.import_key_set(msgspec.json.decode(published)) if key.kid and key.key_type in ("EC", "OKP")}
 
 
 class TokenVerifier:
@@ -232,11 +264,12 @@ class _Described(HTTPBearer):
 _BEARER = _Described(scheme_name="HTTPBearer", bearerFormat="JWT", auto_error=False, description="An access token of the issuer (RFC 9068)")
 
 
-def allow(*roles: str, scope: str | None = None) -> Any:
+def allow(*roles: str, scope: str | None = None, on_duty: bool = False) -> Any:
     """A FastAPI dependency that gives the Caller: `caller: Annotated[Caller, allow("operator", "approver")]`.
 
-    The caller needs one of the roles (any, if none is named) and the scope, if one is named. The application's `state.verifier` is a
-    TokenVerifier. Raises Problem: 401 as `TokenVerifier.caller` does, 403 `forbidden`.
+    The caller needs one of the roles (any, if none is named) and the scope, if one is named. A token of somebody on duty reads, and changes
+    something only where the route says `on_duty`. The application's `state.verifier` is a TokenVerifier. Raises Problem: 401 as
+    `TokenVerifier.caller` does, 403 `forbidden`.
     """
     wanted = frozenset(roles)
 
@@ -248,8 +281,11 @@ def allow(*roles: str, scope: str | None = None) -> Any:
             raise _forbidden(f"This needs the role {' or '.join(sorted(wanted))}")
         if scope is not None and scope not in caller.scopes:
             raise _forbidden(f"This needs the scope {scope}", scope)
+        if not on_duty and request.method not in _READS and duty_in(caller.scopes) is not None:
+            raise _forbidden("This needs the token of an ordinary session: it can wait for one")
         return caller
 
+    caller_allowed.on_duty = on_duty  # type: ignore[attr-defined]  # for the list of them
     return Depends(caller_allowed)
 
 

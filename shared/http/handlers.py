@@ -204,7 +204,7 @@ async def import_body(request: Request) -> bytes:
 async def _posting(
     request: Request,
     response: Response,
-    caller: Annotated[Caller, allow()],
+    caller: Annotated[Caller, allow(on_duty=True)],
     idempotency_key: Annotated[
         str | None, Header(description="1 to 255 visible ASCII characters; the same key has the same effect once")
     ] = None,

@@ -40,8 +40,9 @@ class InWaves:
             await write_wave(connection, wave)
 
 
-def beside(project: Project, kind: type, also: Callable[[Connection, Fact], Awaitable[None]]) -> Project:
-    """A projection, and what it does after that for each event of a kind that few batches have: those are written without waves."""
+def beside(project: Project, kind: type | tuple[type, ...], also: Callable[[Connection, Fact], Awaitable[None]]) -> Project:
+    """A projection, and what it does after that for each event of a kind, or of several, that few batches have: those are written without
+    waves."""
 
     async def both(connection: Connection, facts: Sequence[Fact]) -> None:
         await project(connection, facts)

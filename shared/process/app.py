@@ -48,7 +48,9 @@ def create_app(service: Service, settings: Settings, clock: Clock | None = None)
         engine = read_engine(settings.database_url, service.name)
         kernel = Kernel(service, settings, clock or _clock(settings), pool, engine)
         app.state.kernel = kernel
-        app.state.verifier = TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url))
+        app.state.verifier = TokenVerifier(
+            issuer=settings.issuer, audience=settings.audience, keys=Keys(settings.jwks_url, kept=settings.kept("jwks"))
+        )
         await kernel.writer.start()
         await refuse_altered_heads(kernel)
         work = [compare_and_carry(kernel), kernel.inbox.run(), kernel.timers.run(), watch(kernel)]

@@ -147,7 +147,8 @@ class Kernel:
             batch_limit=settings.batch_limit,
             snapshots=PostgresSnapshots(pool, service.deciders, service.rules),
         )
-        self.sources = Sources(settings.service_urls, TokenSource(settings.token_url, settings.client_id, settings.client_secret))
+        tokens = TokenSource(settings.token_url, settings.client_id, settings.client_secret).kept_in(settings.kept("token"))
+        self.sources = Sources(settings.service_urls, tokens)
         self.relay = Relay(self.journal, self.broker)
         first = None if service.before_taking is None else partial(service.before_taking, self)
         self.inbox = Inbox(self.journal, self.broker, self.writer, self.sources, service.subscriptions, first)

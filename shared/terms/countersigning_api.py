@@ -124,7 +124,11 @@ def proposals_router(
 
     @router.post("/{proposal}/approvals", status_code=201)
     async def approve_proposal(
-        proposal: ProposalPath, body: ApprovalBody, caller: Annotated[Caller, allow("approver")], post: Posting, reads: Reading
+        proposal: ProposalPath,
+        body: ApprovalBody,
+        caller: Annotated[Caller, allow("approver", on_duty=True)],
+        post: Posting,
+        reads: Reading,
     ) -> ProposalView:
         """Signed, it is done at once."""
         row = await _find(reads, proposal)

@@ -248,6 +248,7 @@ PARTNERS_LISTS = {
     "/allocation/v1/reviews",
     "/allocation/v1/tasks",
     TENDERS,
+    "/inventory/v1/differences",
     "/inventory/v1/draws",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",

@@ -35,6 +35,14 @@ UNPROVOKED = {
     "inventory.log_reach_reported.v1",
     "loans.log_reach_reported.v1",
     "inventory.receipt_grade_set.v1",  # there are no witnesses
+    # nor is on call at night
+    "inventory.difference_overdue.v1",
+    "inventory.difference_settled.v1",
+    "inventory.draw_moved.v1",
+    "inventory.draw_weighed_again.v1",
+    "inventory.lot_moved.v1",
+    "inventory.move_ratification_missed.v1",
+    "inventory.move_ratified.v1",
     "inventory.hold_confirmed.v1",
     "loans.acceleration_notified.v1",
     "loans.cross_default_noted.v1",

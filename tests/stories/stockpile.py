@@ -1,6 +1,6 @@
 """Given events, when a command, then events: how the tests of a stockpile are told. A product of 5 t units, in January 2026."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import LiftHold, PutOnHold
 from services.inventory.domain.loans import LOAN_COMMITTED, AnnounceLoan, OpenLoanGate
 from services.inventory.domain.lots import TakeInLot
+from services.inventory.domain.moves import MoveLot
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock
 from services.inventory.domain.releases import AwardedRelease, CancelRelease, ReleaseRound
@@ -22,6 +23,7 @@ from services.inventory.events import (
     GateEvidence,
     HoldId,
     LotId,
+    MoveId,
     ProductId,
     ReleaseId,
     RightId,
@@ -131,6 +133,22 @@ def dispatch(
     on: date = TODAY,
 ) -> DispatchDraw:
     return DispatchDraw(draw=DrawId(name), carrier="Linfox", consignee="Sojitz", gates=gates, consignees=consignees, by=by, on=on)
+
+
+def move(**changes: Any) -> MoveLot:
+    """At three in the morning."""
+    told: dict[str, Any] = {
+        "move": MoveId("mov_1"),
+        "hold": HoldId("hld_with"),
+        "lot": LotId("lot_1"),
+        "to_depot": "Kwinana",
+        "cause": "fire",
+        "own_depots": ("Fremantle", "Kwinana"),
+        "by": "sub_ann",
+        "on": TODAY,
+        "at": datetime(2026, 1, 6, 3, 0, 0, 250, tzinfo=UTC),
+    }
+    return MoveLot(**(told | changes))
 
 
 def hold(scope: Any, target: str | None = None, *, name: str = "hld_1", expires_on: date | None = None) -> PutOnHold:

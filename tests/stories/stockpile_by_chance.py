@@ -12,13 +12,14 @@ from services.inventory.domain.dispatch import ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import ExpireHold
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.moves import MissMove, RatifyMove
 from services.inventory.domain.pinning import ReleasePool, Take
 from services.inventory.domain.products import SetProtectedStock
 from services.inventory.domain.releases import AwardedRelease, LapseRelease, ReleaseRound
 from services.inventory.domain.rights import MatureRight
 from services.inventory.domain.state import Stockpile
 from services.inventory.domain.stockpile import DECIDER, Command
-from services.inventory.events import DrawId, Event, LotId, ReleaseId
+from services.inventory.events import DrawId, Event, HoldId, LotId, MoveId, ReleaseId
 from shared.journal.decider import Refused
 from tests.stories.given import Given
 from tests.stories.stockpile import (
@@ -34,6 +35,7 @@ from tests.stories.stockpile import (
     hold,
     lift,
     lot,
+    move,
     pool,
     register,
     right,
@@ -161,6 +163,13 @@ class Chance:
                 return self.delivery()
             case 22:
                 return hold(*self.pick(TARGETS), name=f"hld_{self.serial}", expires_on=self.pick((None, *DAYS)))
+            case 26:
+                moved = {"lot": self.known(state.lots), "to_depot": self.pick(("Darwin", "Fremantle", "Kwinana"))}
+                return move(move=MoveId(f"mov_{self.serial}"), hold=HoldId(f"hld_w{self.serial}"), **moved)
+            case 27:
+                which = self.known(state.moves)
+                ratified = RatifyMove(move=which, by="sub_bob", accounts=frozenset({"sub_bob"}), on=self.day())
+                return self.pick((ratified, MissMove(move=which, on=self.day())))
             case _:
                 lifting = lift(self.known(state.holds))
                 return self.pick((lifting, lifting, ExpireHold(hold=lifting.hold, on=self.day())))

@@ -82,6 +82,8 @@ async def _take_one(connection: Connection, fact: Fact) -> None:
             await _give_back(connection, event.product, event.units, event.mass_g if event.source == "rights" else 0)
             if not event.remaining_g:
                 await _unpin(connection, [event.release])
+        case inventory.LotMoved() as event:
+            await execute("UPDATE lots SET depot = $2 WHERE lot = $1", event.lot, event.to_depot)
         case inventory.LotTakenIn() | inventory.AssayRecorded() | inventory.StockAdjusted() | inventory.DrawReturned() as event:
             await _take_lot(connection, event)
         case _:

@@ -55,6 +55,7 @@ INVENTORY_TYPES = frozenset(
     for event in (
         inventory.ProductRegistered,
         inventory.LotTakenIn,
+        inventory.LotMoved,
         inventory.AssayRecorded,
         inventory.ProtectedStockSet,
         inventory.HoldPutOn,

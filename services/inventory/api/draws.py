@@ -22,7 +22,7 @@ from services.inventory.domain.dispatch import (
     ReturnDraw,
     WeighDraw,
 )
-from services.inventory.events import DrawId, GateEvidence, RightAssigned, StockDrawn
+from services.inventory.events import DrawId, DrawWeighed, GateEvidence, RightAssigned, StockDrawn
 from services.inventory.projections.dispatch import pinned
 from services.inventory.tables import AssignmentRow, CoveredRow, DrawRow, DrawStatus, WitnessedRow
 from shared.http.auth import Caller, allow
@@ -214,7 +214,7 @@ async def show_draw(
 async def weigh_draw(
     draw: DrawPath,
     body: WeighingBody,
-    caller: Annotated[Caller, allow("operator")],
+    caller: Annotated[Caller, allow("operator", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> WeighingView | ProposalView:
@@ -222,14 +222,17 @@ async def weigh_draw(
     proposed, and another person signs it."""
     command = WeighDraw(draw=DrawId(draw), weighed_g=body.weighed_g)
     done = await done_or_proposed(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)
-    return done if isinstance(done, ProposalView) else WeighingView.model_validate(done.facts[0].event, from_attributes=True)
+    if isinstance(done, ProposalView):
+        return done
+    event = next(fact.event for fact in done.facts if isinstance(fact.event, DrawWeighed))
+    return WeighingView.model_validate(event, from_attributes=True)
 
 
 @router.post("/{draw}/dispatch")
 async def dispatch_draw(
     draw: DrawPath,
     body: DispatchBody,
-    caller: Annotated[Caller, allow("operator")],
+    caller: Annotated[Caller, allow("operator", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> DispatchView:
@@ -281,7 +284,7 @@ async def correct_dispatch(
 async def deliver_draw(
     draw: DrawPath,
     body: DrawDeliveryBody,
-    caller: Annotated[Caller, allow("operator", "partner")],
+    caller: Annotated[Caller, allow("operator", "partner", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> DeliveryView:

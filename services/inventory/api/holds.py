@@ -59,7 +59,7 @@ class HoldChange(BaseModel):
 @router.post("", status_code=201)
 async def put_on_hold(
     body: HoldBody,
-    caller: Annotated[Caller, allow("operator")],
+    caller: Annotated[Caller, allow("operator", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> HoldChange:
@@ -108,7 +108,7 @@ async def _streams(body: HoldBody, reads: Reads) -> list[str]:
 
 @router.post("/{hold}/confirm")
 async def confirm_hold(
-    hold: HoldPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+    hold: HoldPath, caller: Annotated[Caller, allow("operator", "approver", on_duty=True)], post: Posting, reads: Reading
 ) -> HoldChange:
     """By a second person: it does not lapse any more."""
     command = ConfirmHold(hold=HoldId(hold), by=caller.subject, accounts=await accounts_of_caller(reads, caller))

@@ -139,7 +139,7 @@ def _loan(row: AwardedLoanRow | None, decision: str) -> ReleaseLoanView | None:
 async def draw_stock(
     release: ReleasePath,
     body: DrawBody,
-    caller: Annotated[Caller, allow("operator", "partner")],
+    caller: Annotated[Caller, allow("operator", "partner", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> DrawnView:

@@ -1,8 +1,7 @@
 """Controls: what each command of a stockpile does to what people hold, and so who may give it."""
 
-from fractions import Fraction
-
 from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
+from services.inventory.domain.differences import WEIGHING_TOLERANCE, MissDifference, SettleDifference, WeighAgain
 from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
 from services.inventory.domain.holds import (
@@ -18,6 +17,7 @@ from services.inventory.domain.holds import (
 )
 from services.inventory.domain.loans import AnnounceLoan, OpenLoanGate, TakeInReturn
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
+from services.inventory.domain.moves import MissMove, MoveLot, RatifyMove
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock, SetReceiptGrade
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
 from services.inventory.domain.rights import AddRight, MatureRight
@@ -27,13 +27,16 @@ from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
 from shared.terms.reach import ReportReach
 
-WEIGHING_TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
-
 
 def within_tolerance(command: WeighDraw, state: Stockpile) -> bool:
     """Whether the goods weigh what was drawn, as far as a scale can tell. What is no draw's is for the decision to refuse."""
     draw = state.draws.get(command.draw)
     return draw is None or abs(command.weighed_g - draw.mass_g) <= draw.mass_g * WEIGHING_TOLERANCE
+
+
+def _weighs_otherwise(command: WeighDraw, state: Stockpile) -> bool:
+    """Than was drawn, or than two people have found."""
+    return command.draw in state.suspense or not within_tolerance(command, state)
 
 
 def _lowers(command: SetProtectedStock, state: Stockpile) -> bool:
@@ -44,6 +47,12 @@ def _weigh(command: WeighDraw, state: Stockpile) -> Action:
     draw = state.draws.get(command.draw)
     concerns = () if draw is None else (interest_in("partner", draw.partner),)
     return _of("accept_weight", state.product, 0 if draw is None else abs(command.weighed_g - draw.mass_g), *concerns)
+
+
+def _settle(command: SettleDifference, state: Stockpile) -> Action:
+    found = state.suspense.get(command.draw)
+    concerns = () if found is None else (interest_in("partner", found.partner),)
+    return _of("accept_weight", state.product, 0 if found is None else found.mass_g, *concerns)
 
 
 def _return(command: ReturnDraw, state: Stockpile) -> Action:
@@ -92,8 +101,10 @@ CONTROLS: Controls = {
     SetReceiptGrade: Countersigned("set_receipt_grade", lambda _command, state: _of("set_receipt_grade", state.product, None)),
     LiftHold: Countersigned("lift_hold"),
     CancelRelease: Countersigned("cancel_release"),
-    WeighDraw: Countersigned("accept_weight", _weigh, only=lambda command, state: not within_tolerance(command, state)),
+    WeighDraw: Countersigned("accept_weight", _weigh, only=_weighs_otherwise),
     ReturnDraw: Countersigned("return_draw", _return),
+    WeighAgain: Class.EXERCISES,  # a draw, of which no more leaves than two people have weighed
+    SettleDifference: Countersigned("accept_weight", _settle),
     DrawStock: Class.EXERCISES,  # a release
     DispatchDraw: Class.EXERCISES,  # a draw
     DeliverDraw: Class.EXERCISES,  # a dispatch
@@ -101,10 +112,14 @@ CONTROLS: Controls = {
     CorrectDispatch: Class.CORRECTS,
     PostponeDelivery: Countersigned("postpone_delivery", _postponed),
     PutOnHold: Class.PROTECTS,
+    MoveLot: Class.PROTECTS,
+    RatifyMove: Class.PROTECTS,
     ConfirmHold: Class.PROTECTS,
     FailAssignments: Class.FOLLOWS,
     ExpireHold: Class.FOLLOWS,
     LapseHold: Class.FOLLOWS,
+    MissDifference: Class.FOLLOWS,
+    MissMove: Class.FOLLOWS,
     HoldRound: Class.FOLLOWS,
     FreeRound: Class.FOLLOWS,
     HoldPartner: Class.FOLLOWS,

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from services.inventory.domain.consignees import evidence_of, fault_of_consignee
+from services.inventory.domain.differences import settled
 from services.inventory.domain.loans import taken_back
 from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Draw, Stockpile, held_round, stopping_lot, stopping_partner, until_when
@@ -85,6 +86,7 @@ def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusa
         return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
     before_g = draw.mass_g if draw.weighed_g is None else draw.weighed_g
     return [
+        *settled(state, command.draw, "weighed_again"),
         DrawWeighed(
             product=state.product,
             draw=command.draw,
@@ -190,7 +192,12 @@ def return_draw(command: ReturnDraw, state: Stockpile) -> Sequence[Event] | Refu
         difference_g=0 if draw.weighed_g is None else draw.weighed_g - draw.mass_g,
         reason=command.reason,
     )
-    return [returned, *taken_back(returned, state), _forwarded(state.product, command.draw, draw, "returned")]
+    return [
+        *settled(state, command.draw, "returned"),
+        returned,
+        *taken_back(returned, state),
+        _forwarded(state.product, command.draw, draw, "returned"),
+    ]
 
 
 def _forwarded(product: ProductId, draw_id: DrawId, draw: Draw, step: Literal["weighed", "dispatched", "returned"]) -> AwardForwarded:

@@ -23,6 +23,7 @@ from services.inventory.domain.state import (
     Stockpile,
     Turn,
 )
+from services.inventory.domain.unsigned import with_unsigned
 from services.inventory.events import (
     AssayRecorded,
     AssignmentDelivered,
@@ -35,11 +36,15 @@ from services.inventory.events import (
     CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
+    DifferenceOverdue,
+    DifferenceSettled,
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawMoved,
     DrawReturned,
     DrawWeighed,
+    DrawWeighedAgain,
     Event,
     HoldConfirmed,
     HoldLifted,
@@ -49,8 +54,11 @@ from services.inventory.events import (
     LoanGateOpened,
     LogReachReported,
     LotId,
+    LotMoved,
     LotTakenIn,
     MaterialLent,
+    MoveRatificationMissed,
+    MoveRatified,
     Parcel,
     PinnedUnits,
     ProductRegistered,
@@ -134,6 +142,8 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _set_right(state, event.right, event.remaining_g)
         case HoldPutOn() | HoldConfirmed() | HoldLifted():
             return with_hold(state, event)
+        case DrawWeighedAgain() | DifferenceSettled() | LotMoved() | DrawMoved() | MoveRatified() | MoveRatificationMissed():
+            return with_unsigned(state, event)
         case RoundHeld():
             return replace(state, held=state.held.set(event.decision, HeldRound(event.round, event.held_on)))
         case RoundFreed():
@@ -144,10 +154,10 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, protected_g=event.mass_g)
         case ReceiptGradeSet():
             return replace(state, receipt_grade=event.grade)
-        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | LogReachReported():
-            return state  # kept where they are decided
-        case DispatchCorrected():
-            return state  # custody stays with the carrier by the name that it took the goods under
+        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | DispatchCorrected() | DifferenceOverdue():
+            return state  # kept where they are decided, or it changes nothing that is kept
+        case LogReachReported():
+            return state
         case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state
         case _:

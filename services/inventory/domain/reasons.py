@@ -12,6 +12,8 @@ class Reason(Reasons):
     RIGHT_NOT_FOUND = "right_not_found", 404, "There is no such right, or nothing is left of it"
     HOLD_NOT_FOUND = "hold_not_found", 404, "There is no such hold, or it is no longer on"
     RELEASE_NOT_FOUND = "release_not_found", 404, "There is no such release"
+    MOVE_NOT_FOUND = "move_not_found", 404, "There is no such move, or it is ratified"
+    DIFFERENCE_NOT_FOUND = "difference_not_found", 404, "Nothing that the draw lacks is in suspense"
     DRAW_NOT_FOUND = "draw_not_found", 404, "There is no such draw, or its goods are no longer here"
 
     # what cannot be asked
@@ -27,6 +29,15 @@ class Reason(Reasons):
     HOLD_RENEWED = "hold_renewed_by_same_person", 403, "Nobody renews a hold of their own"
     HOLD_OWN = "hold_confirmed_by_same_person", 403, "A second person confirms a hold"
     HOLD_CONFIRMED = "hold_stands_already", 409, "The hold needs nobody's confirmation"
+    MOVE_OWN = "move_ratified_by_same_person", 403, "A second person ratifies a move"
+    MOVED_NOWHERE = "move_goes_nowhere", 422, "The lot is in that depot already"
+    DEPOT_UNKNOWN = "depot_not_of_reserve", 422, "The depot is none of the Reserve's"
+    WEIGHED_BY_SAME = "weighed_by_same_person", 403, "A second person weighs again"
+    NOT_WEIGHED_FIRST = "first_weighing_missing", 409, "Nobody has found the goods underweight yet"
+    NOT_UNDERWEIGHT = "draw_not_underweight", 422, "The goods weigh what was drawn, or more"
+    WEIGHED_AGAIN = "draw_weighed_again", 409, "Two people have weighed the goods already"
+    WEIGHINGS_DIFFER = "weighings_differ", 409, "The two weighings differ"
+    SIGNED_BY_WEIGHER = "difference_signed_by_weigher", 403, "Who has weighed does not sign for what is missing"
     TARGET_MISMATCH = "hold_target_mismatch", 422, "The hold's target does not go with its scope"
 
     # what stock, rights and time do not allow

@@ -12,6 +12,7 @@ from services.inventory.events import (
     Grade,
     HoldId,
     LotId,
+    MoveId,
     Parcel,
     PinnedUnits,
     ProductId,
@@ -140,6 +141,24 @@ class EndedHold(msgspec.Struct, frozen=True, gc=False):
     on: date
 
 
+class Suspense(msgspec.Struct, frozen=True, gc=False):
+    """What a draw lacks, until it is signed for."""
+
+    partner: str
+    mass_g: int
+    weighed_by: frozenset[str]  # both of them
+    sign_by: date
+
+
+class Move(msgspec.Struct, frozen=True, gc=False):
+    """That nobody has ratified yet."""
+
+    lot: LotId
+    moved_by: str
+    ratify_by: datetime
+    missed: bool = False
+
+
 class HeldRound(msgspec.Struct, frozen=True, gc=False):
     """Nobody has ratified it."""
 
@@ -170,6 +189,8 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     held: immutables.Map[str, HeldRound] = immutables.Map()  # by decision
     stops: immutables.Map[str, tuple[HoldId, ...]] = immutables.Map()  # stop key -> the holds on it
     ended: immutables.Map[str, EndedHold] = immutables.Map()  # stop key -> the last that nobody had confirmed
+    suspense: immutables.Map[DrawId, Suspense] = immutables.Map()
+    moves: immutables.Map[MoveId, Move] = immutables.Map()
     proposals: immutables.Map[str, ProposedCommand] = immutables.Map()  # commands that wait for another person's signature
 
 

@@ -13,6 +13,14 @@ from services.inventory.domain.deliveries import (
     fail_assignments,
     postpone_delivery,
 )
+from services.inventory.domain.differences import (
+    DifferenceCommand,
+    MissDifference,
+    SettleDifference,
+    WeighAgain,
+    difference_timers,
+    of_difference,
+)
 from services.inventory.domain.dispatch import (
     CorrectDispatch,
     DeliverDraw,
@@ -57,6 +65,7 @@ from services.inventory.domain.loans import (
     take_in_return,
 )
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot, adjust_stock, record_assay, take_in_lot
+from services.inventory.domain.moves import MissMove, MoveCommand, MoveLot, RatifyMove, move_timers, of_move
 from services.inventory.domain.products import ProductCommand, RegisterProduct, SetProtectedStock, SetReceiptGrade, of_product
 from services.inventory.domain.reasons import Refusal
 from services.inventory.domain.releases import (
@@ -75,10 +84,14 @@ from services.inventory.domain.rights import AddRight, MatureRight, add_right, m
 from services.inventory.domain.state import Stockpile, day_after
 from services.inventory.events import (
     DeliveryPostponed,
+    DifferenceSettled,
+    DrawWeighedAgain,
     Event,
     HoldConfirmed,
     HoldLifted,
     HoldPutOn,
+    LotMoved,
+    MoveRatified,
     ReleaseCancelled,
     ReleaseExtended,
     RightAssigned,
@@ -114,6 +127,8 @@ type Command = (
     | ReturnDraw
     | DeliverDraw
     | CorrectDispatch
+    | DifferenceCommand
+    | MoveCommand
     | AnnounceLoan
     | OpenLoanGate
     | TakeBackRelease
@@ -136,6 +151,10 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return deliver_draw(command, state)
         case CorrectDispatch():
             return correct_dispatch(command, state)
+        case WeighAgain() | SettleDifference() | MissDifference():
+            return of_difference(command, state)
+        case MoveLot() | RatifyMove() | MissMove():
+            return of_move(command, state)
         case ReleaseRound():
             return release_round(command, state)
         case LapseRelease():
@@ -170,10 +189,8 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return lift_hold(command, state)
         case ExpireHold():
             return expire_hold(command, state)
-        case HoldRound():
-            return hold_round(command, state)
-        case FreeRound():
-            return free_round(command, state)
+        case HoldRound() | FreeRound():
+            return hold_round(command, state) if isinstance(command, HoldRound) else free_round(command, state)
         case HoldPartner():
             return hold_partner(command, state)
         case FreePartner():
@@ -209,6 +226,10 @@ def timers(event: Event) -> Sequence[Timer | CancelTimer]:
             return [CancelTimer(f"lapse/{event.release}")]
         case HoldPutOn() | HoldConfirmed() | HoldLifted():
             return hold_timers(event)
+        case DrawWeighedAgain() | DifferenceSettled():
+            return difference_timers(event)
+        case LotMoved() | MoveRatified():
+            return move_timers(event)
         case _:
             return ()
 

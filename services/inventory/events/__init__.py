@@ -6,6 +6,7 @@ version.
 
 from services.inventory.events.authority import AuthorityCited
 from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
+from services.inventory.events.differences import DifferenceOverdue, DifferenceSettled, DrawWeighedAgain, SettledAs
 from services.inventory.events.draws import (
     AwardForwarded,
     DispatchCorrected,
@@ -21,6 +22,7 @@ from services.inventory.events.ids import (
     DrawId,
     HoldId,
     LotId,
+    MoveId,
     Parcel,
     ProductId,
     ReleaseId,
@@ -40,6 +42,7 @@ from services.inventory.events.loans import (
     ReturnTakenIn,
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
+from services.inventory.events.moves import DrawMoved, LotMoved, MoveCause, MoveRatificationMissed, MoveRatified
 from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet
 from services.inventory.events.reach import LogReachReported
 from services.inventory.events.releases import (
@@ -79,12 +82,16 @@ __all__ = [
     "CustodyModel",
     "DecisionTakenBack",
     "DeliveryPostponed",
+    "DifferenceOverdue",
+    "DifferenceSettled",
     "DispatchCorrected",
     "DrawDelivered",
     "DrawDispatched",
     "DrawId",
+    "DrawMoved",
     "DrawReturned",
     "DrawWeighed",
+    "DrawWeighedAgain",
     "Event",
     "Form",
     "GateEvidence",
@@ -100,8 +107,13 @@ __all__ = [
     "LoanGateOpened",
     "LogReachReported",
     "LotId",
+    "LotMoved",
     "LotTakenIn",
     "MaterialLent",
+    "MoveCause",
+    "MoveId",
+    "MoveRatificationMissed",
+    "MoveRatified",
     "Parcel",
     "PinnedUnits",
     "ProductId",
@@ -123,6 +135,7 @@ __all__ = [
     "RoundHeld",
     "RoundReleaseRefused",
     "RoundReleased",
+    "SettledAs",
     "SignedGrams",
     "SignedUnits",
     "Source",
@@ -171,6 +184,13 @@ type Event = (
     | DrawDispatched
     | DispatchCorrected
     | DrawReturned
+    | DrawWeighedAgain
+    | DifferenceSettled
+    | DifferenceOverdue
+    | LotMoved
+    | DrawMoved
+    | MoveRatified
+    | MoveRatificationMissed
     | AwardForwarded
     | DrawDelivered
     | StockAdjusted

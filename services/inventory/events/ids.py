@@ -12,6 +12,7 @@ RightId = NewType("RightId", str)  # "rgt_..."
 HoldId = NewType("HoldId", str)  # "hld_..."
 ReleaseId = NewType("ReleaseId", str)  # "rel_..."
 DrawId = NewType("DrawId", str)  # "drw_..."
+MoveId = NewType("MoveId", str)  # "mov_..."
 type Units = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 type SignedUnits = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 type SignedGrams = Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]

@@ -18,11 +18,15 @@ from services.inventory.events import (
     AwardForwarded,
     DecisionTakenBack,
     DeliveryPostponed,
+    DifferenceOverdue,
+    DifferenceSettled,
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawMoved,
     DrawReturned,
     DrawWeighed,
+    DrawWeighedAgain,
     Event,
     HoldConfirmed,
     HoldLifted,
@@ -31,8 +35,11 @@ from services.inventory.events import (
     LoanAnnounced,
     LoanGateOpened,
     LogReachReported,
+    LotMoved,
     LotTakenIn,
     MaterialLent,
+    MoveRatificationMissed,
+    MoveRatified,
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
@@ -56,6 +63,7 @@ from services.inventory.events import (
 )
 from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
+from services.inventory.projections.unsigned import with_unsigned
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
 from shared.journal.waves import InWaves, Wave, beside, without
@@ -202,7 +210,10 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
     return waves
 
 
-project = without(LogReachReported, beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct))
+project = without(
+    LogReachReported,
+    with_unsigned(beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct)),
+)
 
 
 class _Balances(msgspec.Struct):
@@ -301,6 +312,10 @@ class _Batch:
             case LogReachReported():
                 pass  # not passed on
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
+                pass
+            case DrawWeighedAgain() | DifferenceSettled() | DifferenceOverdue():
+                pass  # in tables of their own, as what is moved is
+            case LotMoved() | DrawMoved() | MoveRatified() | MoveRatificationMissed():
                 pass
             case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited() | DispatchCorrected():
                 pass

@@ -20,11 +20,15 @@ from services.inventory.events import (
     CommandWithdrawn,
     DecisionTakenBack,
     DeliveryPostponed,
+    DifferenceOverdue,
+    DifferenceSettled,
     DispatchCorrected,
     DrawDelivered,
     DrawDispatched,
+    DrawMoved,
     DrawReturned,
     DrawWeighed,
+    DrawWeighedAgain,
     HoldConfirmed,
     HoldLifted,
     HoldPutOn,
@@ -32,8 +36,11 @@ from services.inventory.events import (
     LoanAnnounced,
     LoanGateOpened,
     LogReachReported,
+    LotMoved,
     LotTakenIn,
     MaterialLent,
+    MoveRatificationMissed,
+    MoveRatified,
     Parcel,
     ProductRegistered,
     ProtectedStockSet,
@@ -56,7 +63,7 @@ from services.inventory.events import (
     StockReleased,
     UnitCount,
 )
-from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Status
+from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, SETTLED_AS, WEIGHING, Posting, Side, Status
 from services.ledger.postings.moves import all_of, custody, pending, title
 
 
@@ -76,6 +83,14 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"partner/{event.partner}/rights", f"project/{event.project}", event.mass_g)
         case DrawWeighed():
             return _weighed(event)
+        case DrawWeighedAgain():
+            return _weighed_again(event)
+        case DifferenceSettled():
+            return _settled(event)
+        case LotMoved():
+            return custody(event.product, f"depot/{event.from_depot}", f"depot/{event.to_depot}", event.mass_g)
+        case DrawMoved():
+            return _moved(event)
         case DrawDispatched():
             depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
             carrier = f"carrier/{event.carrier}"
@@ -110,6 +125,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # it moves nothing: what it is about stands beside it
         case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity
+        case DifferenceOverdue() | MoveRatified() | MoveRatificationMissed():
+            return []  # what is late, or ratified, stays where it is
         case DecisionTakenBack():
             return []  # its releases' own events have moved it
         case AwardForwarded():
@@ -146,6 +163,35 @@ def _weighed(event: DrawWeighed) -> list[Posting]:
     return [
         *title(event.product, WEIGHING, f"partner/{event.partner}", event.difference_g),
         *all_of(custody(event.product, WEIGHING, f"depot/{depot}", after[depot] - before[depot]) for depot in after),
+    ]
+
+
+def _weighed_again(event: DrawWeighedAgain) -> list[Posting]:
+    """What an earlier weighing had corrected is taken back, and all that the draw lacks is in suspense."""
+    before = _weighed_by_depot(event.parcels, event.mass_g, event.before_g)
+    nominal = _weighed_by_depot(event.parcels, event.mass_g, event.mass_g)
+    after = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
+    partner, suspense = f"partner/{event.partner}", _suspense_account(event.draw)
+    return [
+        *title(event.product, WEIGHING, partner, event.mass_g - event.before_g),
+        *title(event.product, partner, suspense, event.mass_g - event.weighed_g),
+        *all_of(custody(event.product, WEIGHING, f"depot/{depot}", nominal[depot] - before[depot]) for depot in nominal),
+        *all_of(custody(event.product, f"depot/{depot}", suspense, nominal[depot] - after[depot]) for depot in nominal),
+    ]
+
+
+def _settled(event: DifferenceSettled) -> list[Posting]:
+    suspense, account = _suspense_account(event.draw), SETTLED_AS[event.cause]
+    return [*title(event.product, suspense, account, event.mass_g), *custody(event.product, suspense, account, event.mass_g)]
+
+
+def _moved(event: DrawMoved) -> list[Posting]:
+    """Out of the depots as they held it, and in to those that hold it now."""
+    before = _weighed_by_depot(event.before, event.mass_g, event.held_g)
+    after = _weighed_by_depot(event.parcels, event.mass_g, event.held_g)
+    return [
+        *(Posting(Side.CUSTODY, event.product, f"depot/{depot}", -mass_g, Status.POSTED) for depot, mass_g in before.items() if mass_g),
+        *(Posting(Side.CUSTODY, event.product, f"depot/{depot}", mass_g, Status.POSTED) for depot, mass_g in after.items() if mass_g),
     ]
 
 
@@ -189,6 +235,10 @@ def _weighed_by_depot(parcels: Iterable[Parcel], mass_g: int, weighed_g: int) ->
         shares[depot] = weighed_g * upto_g // mass_g - given_g
         given_g += shares[depot]
     return shares
+
+
+def _suspense_account(draw: str) -> str:
+    return f"suspense/{draw}"
 
 
 def _release_account(partner: str, release: str) -> str:

@@ -27,7 +27,7 @@ from services.allocation.tables.book import ApprovalRow, AwardRow, RequestRow, R
 from services.allocation.tables.clocks import TaskRow
 from services.allocation.tables.decisions import ReportRow, ReportSentRow
 from services.inventory.domain.state import free_rights_g
-from services.inventory.events import LotId
+from services.inventory.events import LotId, LotMoved
 from shared.engines.engines import Engines
 from tests.stories import stockpile as stock
 from tests.stories.book import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
@@ -270,7 +270,7 @@ async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncC
 async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: AsyncConnection, size: int):
     """Many stories of whatever may be asked of a stockpile, each read in batches of this size."""
     connection = await driver(tables)
-    pins = 0
+    pins = moved = 0
     for seed in range(5):
         facts, state = facts_of([command for command, *_ in histories(tell(seed, 150))])
         for batch in batched(facts, size, strict=False):
@@ -280,6 +280,8 @@ async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: 
             name: (it.units, state.pinned.get(name, 0), it.in_specification) for name, it in state.lots.items() if it.units
         }
         assert all(row["contents"] == state.lots[LotId(name)].contents for name, row in lots.items())
+        assert {name: row["depot"] for name, row in lots.items()} == {name: it.depot for name, it in state.lots.items() if it.units}
+        moved += sum(isinstance(fact.event, LotMoved) for fact in facts)
         kept = {(row["release"], row["lot"]): row["units"] for row in await connection.fetch("SELECT * FROM pins")}
         assert kept == {(name, pin.lot): pin.units for name, it in state.releases.items() for pin in it.pins}
         stops = {row["hold"] for row in await connection.fetch("SELECT hold FROM stops")}
@@ -289,4 +291,4 @@ async def test_lot_by_lot_it_is_what_the_stockpile_has_whatever_happens(tables: 
         pins += len(kept)
         for table in ("lots", "pins", "stops", "stock_units", "stock", "rights", "protected_levels"):
             await connection.execute(f"DELETE FROM {table}")
-    assert pins
+    assert pins and moved

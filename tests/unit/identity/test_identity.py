@@ -89,6 +89,30 @@ async def test_a_client_gets_a_token_with_its_partner_and_roles(http: httpx.Asyn
     assert claims["sub"].startswith("sub_")
 
 
+async def claims_of(http: httpx.AsyncClient, answer: httpx.Response) -> dict[str, object]:
+    keys = KeySet.import_key_set((await http.get("/.well-known/jwks.json")).json())
+    return jwt.decode(answer.json()["access_token"], keys, algorithms=["ES256"]).claims
+
+
+async def test_who_is_on_call_gets_a_token_for_a_shift_and_for_the_duty_alone(http: httpx.AsyncClient, clients: dict[str, LocalClient]):
+    answer = await token_of(http, clients["operator-1"], scope="duty:on_call")
+    claims = await claims_of(http, answer)
+    assert (answer.json()["expires_in"], claims["scope"], claims["roles"]) == (43_200, "duty:on_call", ["operator"])
+    assert claims["exp"] == claims["iat"] + 43_200
+    ordinary = await claims_of(http, await token_of(http, clients["operator-1"]))
+    assert (ordinary["scope"], ordinary["sub"]) == ("", claims["sub"]), "nobody is on duty who does not ask for it"
+
+
+@pytest.mark.parametrize("client_id", ["partner-jp", "auditor-1", "admin-1", "inventory"])
+async def test_who_is_never_on_call_gets_no_such_token(http: httpx.AsyncClient, clients: dict[str, LocalClient], client_id: str):
+    answer = await token_of(http, clients[client_id], scope="duty:on_call")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
+async def test_a_services_own_token_lasts_a_shift(http: httpx.AsyncClient, clients: dict[str, LocalClient]):
+    assert (await token_of(http, clients["inventory"])).json()["expires_in"] == 43_200
+
+
 async def test_a_client_may_send_its_secret_in_the_form(http: httpx.AsyncClient, clients: dict[str, LocalClient]) -> None:
     client = clients["inventory"]
     form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.client_secret}

@@ -1,7 +1,9 @@
 """What each event posts: given commands that happened, when another does, then these grams move."""
 
+from datetime import UTC, datetime
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from services.inventory import events as inventory
@@ -257,6 +259,77 @@ def test_a_weighing_over_two_depots_is_shared_by_mass_and_comes_out_even_in_any_
     assert depots == [{"depot/Darwin": -34, "depot/Hobart": -66}, {"depot/Darwin": 34, "depot/Hobart": 66}]
 
 
+def sums(*events: Any) -> dict[str, int]:
+    """ "side/account" -> grams, of all that the events post."""
+    found: dict[str, int] = {}
+    for each in (posting for event in events for posting in postings(event)):
+        name = f"{each.side}/{each.account}"
+        found[name] = found.get(name, 0) + each.amount
+    return {name: grams for name, grams in found.items() if grams}
+
+
+NORTH = Parcel(lot=LotId("lot_1"), depot="Darwin", nominal_unit_g=UNIT_G, units=1, mass_g=UNIT_G)
+SOUTH = Parcel(lot=LotId("lot_2"), depot="Hobart", nominal_unit_g=UNIT_G, units=2, mass_g=2 * UNIT_G)
+OF_DRAW: dict[str, Any] = {"product": ANTIMONY, "draw": DrawId("drw_1"), "partner": "JP"}
+
+
+def weighed_again(before_g: int, weighed_g: int) -> inventory.DrawWeighedAgain:
+    about: dict[str, Any] = {"first_g": weighed_g, "first_by": "ann", "weighed_by": "bob", "duty": "on_call", "sign_by": TODAY}
+    return inventory.DrawWeighedAgain(**OF_DRAW, parcels=(NORTH, SOUTH), mass_g=3 * UNIT_G, before_g=before_g, weighed_g=weighed_g, **about)
+
+
+def settled(mass_g: int, cause: Any) -> inventory.DifferenceSettled:
+    return inventory.DifferenceSettled(**OF_DRAW, mass_g=mass_g, cause=cause)
+
+
+def test_what_a_draw_lacks_is_in_suspense_whatever_an_earlier_weighing_said():
+    lacking = {
+        "title/partner/JP": -300,
+        "title/suspense/drw_1": 300,
+        "custody/depot/Darwin": -100,
+        "custody/depot/Hobart": -200,
+        "custody/suspense/drw_1": 300,
+    }
+    assert sums(weighed_again(3 * UNIT_G, 3 * UNIT_G - 300)) == lacking
+    earlier = inventory.DrawWeighed(**OF_DRAW, parcels=(NORTH, SOUTH), mass_g=3 * UNIT_G, weighed_g=3 * UNIT_G - 100, difference_g=-100)
+    assert sums(earlier, weighed_again(3 * UNIT_G - 100, 3 * UNIT_G - 300)) == lacking
+
+
+@pytest.mark.parametrize(
+    ("cause", "account"), [("loss", "loss"), ("measurement", "difference/weighing"), ("found", "difference/stock_take")]
+)
+def test_what_is_signed_for_is_in_suspense_no_longer(cause: str, account: str):
+    after = sums(weighed_again(3 * UNIT_G, 3 * UNIT_G - 300), settled(300, cause))
+    assert {name: grams for name, grams in after.items() if "depot" not in name} == {
+        "title/partner/JP": -300,
+        f"title/{account}": 300,
+        f"custody/{account}": 300,
+    }
+
+
+def test_another_weighing_takes_the_place_of_what_is_in_suspense():
+    weighed = inventory.DrawWeighed(**OF_DRAW, parcels=(NORTH, SOUTH), mass_g=3 * UNIT_G, weighed_g=3 * UNIT_G, difference_g=300)
+    assert sums(weighed_again(3 * UNIT_G, 3 * UNIT_G - 300), settled(300, "weighed_again"), weighed) == {}
+
+
+def test_goods_that_come_back_leave_nothing_behind():
+    back = inventory.DrawReturned(**OF_DRAW, available=(NORTH, SOUTH), quarantined=(), mass_g=3 * UNIT_G, difference_g=-300, reason="late")
+    kept = sums(weighed_again(3 * UNIT_G, 3 * UNIT_G - 300), settled(300, "returned"), back)
+    assert kept == {"title/partner/JP": -3 * UNIT_G, "title/reserve/available": 3 * UNIT_G}
+
+
+def test_what_is_moved_between_depots_changes_no_title():
+    cause: dict[str, Any] = {"cause": "fire", "moved_by": "ann", "ratify_by": datetime(2026, 1, 7, tzinfo=UTC)}
+    about: dict[str, Any] = {"product": ANTIMONY, "move": inventory.MoveId("mov_1")}
+    lot_moved = inventory.LotMoved(**about, lot=LotId("lot_1"), from_depot="Darwin", to_depot="Hobart", units=4, mass_g=4 * UNIT_G, **cause)
+    assert sums(lot_moved) == {"custody/depot/Darwin": -4 * UNIT_G, "custody/depot/Hobart": 4 * UNIT_G}
+    after = (msgspec.structs.replace(NORTH, depot="Hobart"), SOUTH)
+    drawn = inventory.DrawMoved(
+        **about, draw=DrawId("drw_1"), partner="JP", before=(NORTH, SOUTH), parcels=after, mass_g=3 * UNIT_G, held_g=3 * UNIT_G - 100
+    )
+    assert sums(drawn) == {"custody/depot/Darwin": -UNIT_G + 34, "custody/depot/Hobart": UNIT_G - 34}
+
+
 def test_every_event_of_a_stockpile_is_told_here():
     told = {
         *("ProductRegistered", "LotTakenIn", "AssayRecorded", "ProtectedStockSet", "HoldPutOn", "HoldLifted", "RightAdded"),
@@ -276,6 +349,13 @@ def test_every_event_of_a_stockpile_is_told_here():
             "DispatchCorrected",
             "ReceiptGradeSet",
             "LogReachReported",
+            "DrawWeighedAgain",
+            "DifferenceSettled",
+            "DifferenceOverdue",
+            "LotMoved",
+            "DrawMoved",
+            "MoveRatified",
+            "MoveRatificationMissed",
         ),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -32,6 +33,7 @@ class IssuerStub:
         self.published = KeySet(list(keys))
         self.asked = 0
         self.broken = False
+        self.lifetime_s = 900
         self.app = FastAPI()
         self.app.get("/jwks")(self.jwks)
         self.app.post("/token")(self.token)
@@ -48,7 +50,7 @@ class IssuerStub:
         assert request.headers["authorization"] == "Basic " + base64.b64encode(b"inventory:secret").decode()
         if self.broken:
             raise Problem("internal_error", "out of order")
-        return {"access_token": f"token-{self.asked}", "token_type": "Bearer", "expires_in": 900}
+        return {"access_token": f"token-{self.asked}", "token_type": "Bearer", "expires_in": self.lifetime_s}
 
     def http(self) -> httpx.AsyncClient:
         problems.install(self.app)
@@ -95,14 +97,22 @@ class Edge:
         async def mine(caller: Annotated[Caller, allow("partner", "operator")]) -> dict[str, object]:
             return {"subject": caller.subject, "partner": caller.partner}
 
+        @self.app.post("/urgent")
+        async def urgent(caller: Annotated[Caller, allow("operator", on_duty=True)]) -> dict[str, object]:
+            return {"subject": caller.subject}
+
+        @self.app.post("/ordinary")
+        async def ordinary(caller: Annotated[Caller, allow("operator", "partner")]) -> dict[str, object]:
+            return {"subject": caller.subject}
+
         @self.app.get("/journal")
         async def journal(caller: Annotated[Caller, allow(scope="journal:read")]) -> dict[str, object]:
             return {"client": caller.client_id}
 
-    async def get(self, path: str, token: str | None) -> httpx.Response:
+    async def get(self, path: str, token: str | None, method: str = "GET") -> httpx.Response:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://service") as http:
-            return await http.get(path, headers=headers)
+            return await http.request(method, path, headers=headers)
 
 
 @pytest.fixture
@@ -278,6 +288,76 @@ async def test_a_service_shares_one_token_and_renews_it_in_time() -> None:
     with pytest.raises(TokenUnavailable):
         await source.token()
     await source.aclose()
+
+
+def on_duty(**changed: object) -> str:
+    return signed(**{"sub": "sub_2", "roles": ["operator"], "partner": None, "scope": "duty:on_call", "exp": NOW + 12 * 3600} | changed)
+
+
+async def test_a_duty_does_what_cannot_wait_reads_and_nothing_else(edge: Edge) -> None:
+    assert (await edge.get("/urgent", on_duty(), "POST")).json() == {"subject": "sub_2"}
+    assert (await edge.get("/mine", on_duty())).status_code == 200
+    refused = await edge.get("/ordinary", on_duty(), "POST")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "ordinary session" in refused.json()["accepted"]
+    assert (await edge.get("/ordinary", signed(roles=["operator"], partner=None), "POST")).status_code == 200
+
+
+async def test_a_duty_gives_nobody_a_role(edge: Edge) -> None:
+    assert (await edge.get("/urgent", on_duty(roles=["auditor"]), "POST")).status_code == 403
+
+
+async def test_a_duty_ends_with_its_shift(edge: Edge) -> None:
+    edge.now = NOW + 12 * 3600 - 1.0
+    assert (await edge.get("/urgent", on_duty(), "POST")).status_code == 200
+    edge.now = NOW + 12 * 3600 + 61.0
+    assert (await edge.get("/urgent", on_duty(), "POST")).json()["code"] == "token_expired"
+
+
+async def test_a_process_that_starts_while_the_issuer_is_down_knows_the_keys_of_before(tmp_path: Path) -> None:
+    issuer, kept = IssuerStub(KEY), tmp_path / "kept" / "inventory.jwks"
+    first = Keys(f"{ISSUER}/jwks", issuer.http(), kept=kept)
+    assert await first.get(str(KEY.kid)) is not None
+    issuer.broken = True
+    later = Keys(f"{ISSUER}/jwks", issuer.http(), kept=kept)
+    assert await later.get(str(KEY.kid)) is not None
+    assert await later.get("another") is None
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text("damaged")
+    with pytest.raises(Problem, match="cannot be fetched"):
+        await Keys(f"{ISSUER}/jwks", issuer.http(), kept=kept).get(str(KEY.kid))
+
+
+async def test_a_service_that_starts_while_the_issuer_is_down_goes_on_with_its_token_of_before(tmp_path: Path) -> None:
+    now, issuer, kept = 0.0, IssuerStub(KEY), tmp_path / "kept" / "inventory.token"
+
+    def source() -> TokenSource:
+        return TokenSource(f"{ISSUER}/token", "inventory", "secret", http=issuer.http(), now=lambda: now).kept_in(kept)
+
+    assert await source().token() == "token-1"
+    assert kept.stat().st_mode & 0o077 == 0
+    issuer.broken = True
+    restarted = source()
+    assert await restarted.token() == "token-1"
+    now = 901.0
+    with pytest.raises(TokenUnavailable):
+        await restarted.token()
+    kept.unlink()
+    with pytest.raises(TokenUnavailable):
+        await source().token()
+
+
+async def test_a_token_of_a_shift_is_renewed_as_soon_as_any_other(tmp_path: Path) -> None:
+    """So that a service has nearly all of it left when the issuer goes away."""
+    now, issuer = 0.0, IssuerStub(KEY)
+    issuer.lifetime_s = 12 * 3600
+    source = TokenSource(f"{ISSUER}/token", "inventory", "secret", http=issuer.http(), now=lambda: now)
+    await source.token()
+    now = 721.0
+    assert await source.token() == "token-2"
+    issuer.broken = True
+    now = 721.0 + 12 * 3600 - 1
+    assert await source.token() == "token-2"
 
 
 OWN = frozenset({"operator", "auditor"})

@@ -17,7 +17,7 @@ from shared.terms.acting_api import ApprovalBody, ApprovalView, signing_of
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
-Approves = Annotated[Caller, allow("approver")]
+Approves = Annotated[Caller, allow("approver", on_duty=True)]
 
 
 class ApprovedView(BaseModel):

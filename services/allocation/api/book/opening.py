@@ -68,7 +68,9 @@ class OpenedView(BaseModel):
 
 
 @router.post("", status_code=201)
-async def open_round(body: RoundBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading) -> OpenedView:
+async def open_round(
+    body: RoundBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
+) -> OpenedView:
     if body.disruption is not None:
         async with reads.session() as session:
             if await session.get(DisruptionRow, body.disruption) is None:

@@ -220,7 +220,7 @@ def _cut(mass_g: int, minimum_g: int, sizes: Sequence[int]) -> str | None:
 async def accept_request(
     request: RequestPath,
     body: AcceptanceBody,
-    caller: Annotated[Caller, allow("operator")],
+    caller: Annotated[Caller, allow("operator", on_duty=True)],
     post: Posting,
     reads: Reading,
 ) -> RequestChange:

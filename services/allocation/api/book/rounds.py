@@ -44,7 +44,7 @@ from shared.writer.commands import Accepted
 
 router = APIRouter(prefix="/v1/rounds", tags=["rounds"])
 
-Operates = Annotated[Caller, allow("operator")]
+Operates = Annotated[Caller, allow("operator", on_duty=True)]
 
 
 class ProposalBody(Body):

@@ -154,7 +154,7 @@ async def end_agreement(
 
 @router.post("/{agreement}/suspend")
 async def suspend_agreement(
-    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+    agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
 ) -> AgreementChange:
     """By one person at once, for 72 hours: longer, if a second one confirms it. What is released to the partner of its products is held a
     moment later, by inventory."""
@@ -172,7 +172,7 @@ async def suspend_agreement(
 
 @router.post("/{agreement}/suspension/confirm")
 async def confirm_suspension(
-    agreement: AgreementPath, caller: Annotated[Caller, allow("operator", "approver")], post: Posting, reads: Reading
+    agreement: AgreementPath, caller: Annotated[Caller, allow("operator", "approver", on_duty=True)], post: Posting, reads: Reading
 ) -> AgreementChange:
     """By a second person: it does not lapse any more."""
     command = ConfirmSuspension(by=SubjectId(caller.subject), accounts=await accounts_of_caller(reads, caller))

@@ -110,7 +110,7 @@ async def clear_hit(
 
 @router.post("/{hit}/confirm")
 async def confirm_hit(
-    hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+    hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
 ) -> HitChange:
     """The party is the one on the list: as long as it is, the request is given nothing."""
     stream, command = await _decision(hit, "confirmed", body, caller, reads)

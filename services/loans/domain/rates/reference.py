@@ -8,7 +8,7 @@ from typing import assert_never
 import immutables
 import msgspec
 
-from services.loans.domain.standing.calendars import CalendarError, adjusted, is_business_day
+from services.loans.domain.standing.calendars import adjusted
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.books import LoanId
 from services.loans.events.rates import (
@@ -21,6 +21,7 @@ from services.loans.events.rates import (
     ReferenceRateRegistered,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.terms.business_days import CalendarError, is_business_day
 from shared.terms.countersigning import ProposedCommand
 
 LOWEST_PCT, HIGHEST_PCT = -10, 100  # a year: beyond them is a slip of the pen

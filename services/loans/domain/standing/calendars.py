@@ -1,14 +1,14 @@
-"""Calendars: the days on which payments fall due, and where they move to when banks are closed.
-
-Public holidays are the library `holidays`'; another edition of it may know another holiday, so a loan that runs keeps the days that it was
+"""Calendars: the days on which payments fall due, and where they move to when banks are closed. A loan that runs keeps the days that it was
 given and does not ask again.
 """
 
-from calendar import isleap, monthrange
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
+
+from shared.terms.business_days import is_business_day
 
 type Every = Literal["1w", "2w", "1m", "2m", "3m", "4m", "6m", "1y"]
 type Adjustment = Literal["none", "following", "modified_following", "preceding"]
@@ -18,10 +18,6 @@ LAST_DAY = date(2999, 12, 31)  # what lies beyond is a slip of the pen
 _WEEKS: Mapping[str, int] = {"1w": 1, "2w": 2}
 _MONTHS: Mapping[str, int] = {"1m": 1, "2m": 2, "3m": 3, "4m": 4, "6m": 6, "1y": 12}
 _ONE_DAY = timedelta(days=1)
-
-
-class CalendarError(ValueError):
-    """A calendar that nobody keeps, or a day outside it."""
 
 
 @lru_cache(maxsize=256)
@@ -69,33 +65,7 @@ def adjusted(day: date, adjustment: Adjustment, calendar: str) -> date:
             return later if later.month == day.month else _next(day, -_ONE_DAY, calendar)
 
 
-def is_business_day(day: date, calendar: str) -> bool:
-    if calendar == "none":
-        return True
-    if calendar == "weekends":
-        return day.weekday() < 5
-    return day not in _closed(calendar, day.year)
-
-
 def _next(day: date, step: timedelta, calendar: str) -> date:
     while not is_business_day(day, calendar):
         day += step
     return day
-
-
-@lru_cache(maxsize=4096)
-def _closed(calendar: str, year: int) -> frozenset[date]:
-    """The year's weekends and public holidays; a weekend on which a country works to make up for others is none."""
-    import holidays  # loads much: only who asks for a calendar waits for it
-
-    country, dash, part = calendar.partition("-")
-    try:
-        if dash and not part:
-            raise NotImplementedError(calendar)
-        kept = holidays.country_holidays(country, subdiv=part or None, years=year)
-    except NotImplementedError as error:
-        raise CalendarError(f"there is no calendar {calendar!r}") from error
-    if not kept.start_year <= year <= kept.end_year:
-        raise CalendarError(f"the calendar {calendar} knows the years {kept.start_year} to {kept.end_year}, not {year}")
-    days = (date(year, 1, 1) + number * _ONE_DAY for number in range(365 + isleap(year)))
-    return frozenset(day for day in days if not kept.is_working_day(day))

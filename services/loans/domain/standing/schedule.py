@@ -15,11 +15,12 @@ from typing import Literal, NoReturn, assert_never
 
 import msgspec
 
-from services.loans.domain.standing.calendars import Adjustment, CalendarError, Every, adjusted, due_dates
+from services.loans.domain.standing.calendars import Adjustment, Every, adjusted, due_dates
 from services.loans.domain.standing.day_counts import PARTS_IN_A_YEAR, DayCount, parts_within, period_parts
 from services.loans.domain.standing.instalments import half_even, level_payments, step_weights
 from services.loans.domain.standing.schedule_terms import Advance, Prepayment, RateChange, ScheduleError, Terms, check
 from shared.journal.record import MAX_INTEGER
+from shared.terms.business_days import CalendarError
 
 type Dated = Advance | Prepayment | RateChange
 

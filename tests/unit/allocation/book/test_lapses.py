@@ -7,6 +7,7 @@ import pytest
 
 from services.allocation.domain.book.lapses import (
     AgreementChanged,
+    AuthorityEnded,
     DisruptionChanged,
     InterestFound,
     KeyRevoked,
@@ -15,7 +16,7 @@ from services.allocation.domain.book.lapses import (
 )
 from services.allocation.domain.book.requests import DeclineRequest, ExpireRequest, WithdrawRequest
 from services.allocation.domain.book.state import Reason
-from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, KeyId, RoundId
+from services.allocation.events import AgreementId, ApprovalsLapsed, BookEvent, DisruptionId, InstrumentId, KeyId, RoundCertified, RoundId
 from tests.stories.book import (
     ANOTHER,
     ANTIMONY,
@@ -168,6 +169,28 @@ def test_an_interest_that_is_found_lapses_that_persons_approval_of_that_round_al
     event = lapsed(story.events)
     assert (event.keys, event.decision_stands, event.cause) == ((key,), True, f"conflict of interest {key}")
     story.when(news(InterestFound(round=ROUND, key=key))).then()
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        lambda first: KeyRevoked(key=KeyId(first.signing.approval.key_id)),
+        lambda first: InterestFound(round=ROUND, key=KeyId(first.signing.approval.key_id)),
+        lambda first: AuthorityEnded(instrument=InstrumentId(f"ins_{first.signing.by}")),
+    ],
+    ids=["key revoked", "interest found", "instrument ended"],
+)
+def test_an_approval_that_has_lapsed_is_given_again_by_another_approver_on_the_same_hash(cause: Any):
+    story = a_proposal(10)
+    first = story.approve()
+    story = story.given(first).when(news(cause(first)))
+    assert lapsed(story.events).decision_stands
+    story.when(story.certify()).refused(Reason.APPROVALS_MISSING)
+    second = story.approve(by=ANOTHER)
+    assert second.signing.approval.document == first.signing.approval.document
+    story = story.given(second).given(story.certify())
+    [certified] = [event for event in story.events if isinstance(event, RoundCertified)]
+    assert [each.subject for each in certified.approvals] == [ANOTHER]
 
 
 def test_news_changes_nothing_that_is_certified_or_not_proposed_or_not_open():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from services.loans.domain.loan.servicing import ClosePeriod, ResetRate, TakePublications
 from services.loans.domain.rates.compounding import Convention, NotPublished, compounded_rate
-from services.loans.domain.standing.calendars import is_business_day
 from services.loans.domain.standing.standing import books_on, interest_on
 from services.loans.events.loan import RateReset
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Reference, Restructure, ScheduleTerms
+from shared.terms.business_days import is_business_day
 from tests.stories.given import Given
 from tests.stories.loan import START, act, committed, lent, months, sign_act
 

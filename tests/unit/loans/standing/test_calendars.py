@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.loans.domain.standing.calendars import LAST_DAY, Adjustment, CalendarError, Every, adjusted, due_dates, is_business_day
+from services.loans.domain.standing.calendars import LAST_DAY, Adjustment, Every, adjusted, due_dates
+from shared.terms.business_days import CalendarError, is_business_day
 
 days = st.dates(date(2000, 1, 1), date(2090, 12, 31))
 

@@ -1,0 +1,86 @@
+"""Differences: underweight goods that left as two people had weighed them, one of them on duty. What they lacked was signed for, in time,
+by a third."""
+
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from reserve.audit.approvers import Approvers, instant
+from reserve.audit.evidence import Recorded
+from reserve.audit.report import Check, Findings
+from services.inventory.events import DifferenceSettled, DrawWeighedAgain
+from shared.terms.apart import Apart
+from shared.terms.countersigning import CommandApproved, CommandProposed
+
+TOLERANCE = Fraction(1, 200)  # of a draw's mass
+_LONGEST = timedelta(days=10)  # that two business days take
+
+
+class _Open(msgspec.Struct, frozen=True):
+    place: str
+    event: DrawWeighedAgain
+
+
+class Differences:
+    def __init__(self, findings: Findings, approvers: Approvers) -> None:
+        self._findings = findings
+        self._approvers = approvers
+        self._weighed: dict[tuple[str, str], list[tuple[str, int]]] = {}  # (stream, draw) -> who proposed what it weighs
+        self._signed: dict[str, CommandApproved] = {}  # by command
+        self._open: dict[tuple[str, str], _Open] = {}  # (stream, draw) ->
+        self._last = ""  # when the last event was recorded
+
+    def see(self, place: str, record: Recorded, event: Any) -> None:
+        self._last = max(self._last, record.recorded_at)
+        match event:
+            case CommandProposed() if event.command.get("type") == "WeighDraw":
+                weighed = self._weighed.setdefault((record.stream, event.command["draw"]), [])
+                weighed.append((event.proposed_by, event.command["weighed_g"]))
+            case CommandApproved():
+                self._signed[record.command_id] = event
+            case DrawWeighedAgain():
+                self._weigh(place, record, event)
+            case DifferenceSettled():
+                self._settle(place, record, event)
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """All is seen that there is."""
+        for found in self._open.values():
+            event = found.event
+            self._look(found.place, self._day() <= event.sign_by, f"nobody has signed for {event.draw} by {event.sign_by}")
+
+    def _weigh(self, place: str, record: Recorded, event: DrawWeighedAgain) -> None:
+        key, tolerance_g = (record.stream, event.draw), event.mass_g * TOLERANCE
+        first = (event.first_by, event.first_g) in self._weighed.get(key, ())
+        self._look(place, first, f"{event.first_by} has not weighed {event.draw} with {event.first_g} g")
+        light = event.weighed_g < event.mass_g - tolerance_g and abs(event.weighed_g - event.first_g) <= tolerance_g
+        self._look(place, light, f"{event.draw} is not underweight, or was weighed with {event.first_g} g and {event.weighed_g} g")
+        by_duty = record.actor == event.weighed_by and bool(event.duty)
+        self._look(place, by_duty, f"{event.weighed_by} is not who sent it, or had no duty")
+        soon = event.sign_by <= date.fromisoformat(record.effective_on) + _LONGEST
+        self._look(place, soon and key not in self._open, f"{event.draw} is to be signed for by {event.sign_by}, or is in suspense already")
+        self._approvers.apart(Check.CONTROL, Apart.WEIGHS_AGAIN, place, event.weighed_by, (event.first_by,), instant(record))
+        self._open[key] = _Open(place, event)
+
+    def _settle(self, place: str, record: Recorded, event: DifferenceSettled) -> None:
+        found = self._open.pop((record.stream, event.draw), None)
+        lacks_g = None if found is None else found.event.mass_g - found.event.weighed_g
+        self._look(place, lacks_g == event.mass_g, f"{event.draw} has {lacks_g} g in suspense, and {event.mass_g} g are settled")
+        if found is None or (signed := self._signed.get(record.command_id)) is None:
+            return  # which `control` finds
+        if event.cause in ("loss", "measurement", "found"):
+            weighers = (found.event.first_by, found.event.weighed_by)
+            self._approvers.apart(Check.CONTROL, Apart.SETTLES, place, signed.approval.subject, weighers, instant(record))
+        if date.fromisoformat(record.effective_on) > found.event.sign_by:
+            self._findings.list_it(Check.CONTROL, place, f"{event.draw} was to be signed for by {found.event.sign_by}")
+
+    def _day(self) -> date:
+        """By which everybody's day has begun."""
+        return datetime.fromisoformat(self._last).date() - timedelta(days=1) if self._last else date.min
+
+    def _look(self, place: str, fine: bool, what: str) -> None:
+        self._findings.look(Check.CONTROL, fine, place, what)

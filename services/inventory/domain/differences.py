@@ -1,0 +1,153 @@
+"""Differences: goods that weigh less than was drawn leave as two people have weighed them. What they lack is in suspense until a third
+signs what became of it."""
+
+from collections.abc import Sequence
+from datetime import date
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+from services.inventory.domain.reasons import Reason, Refusal
+from services.inventory.domain.state import Draw, Stockpile, day_after
+from services.inventory.events import (
+    AwardForwarded,
+    CommandWithdrawn,
+    DifferenceOverdue,
+    DifferenceSettled,
+    DrawId,
+    DrawWeighedAgain,
+    Event,
+)
+from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.terms.authority import Capacity
+
+WEIGHING_TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
+SIGNED_WITHIN_DAYS = 2  # business days
+CALENDAR = "AU-NSW"  # of these
+
+
+class WeighAgain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By another person, on call, than has proposed the first weighing. `sign_by`: the last day to sign for what is missing."""
+
+    draw: DrawId
+    weighed_g: int
+    by: str
+    accounts: frozenset[str]  # of theirs, `by` among them
+    duty: str
+    sign_by: date
+
+
+class SettleDifference(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What became of what is missing: it is lost, the scales were wrong, or it was found. `capacity`: of who signs, once somebody does."""
+
+    draw: DrawId
+    cause: Literal["loss", "measurement", "found"]
+    capacity: Capacity | None = None
+
+
+class MissDifference(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By timer, once the last day has passed."""
+
+    draw: DrawId
+    on: date
+
+
+DifferenceCommand = WeighAgain | SettleDifference | MissDifference
+
+
+def of_difference(command: DifferenceCommand, state: Stockpile) -> Sequence[Event] | Refusal:
+    match command:
+        case WeighAgain():
+            return weigh_again(command, state)
+        case SettleDifference():
+            return settle_difference(command, state)
+        case MissDifference():
+            return miss_difference(command, state)
+
+
+def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refusal:
+    if state.product is None or (draw := state.draws.get(command.draw)) is None:
+        return Refused(Reason.DRAW_NOT_FOUND, f"no draw {command.draw} is waiting here")
+    if not command.weighed_g > 0:
+        return Refused(Reason.QUANTITY_INVALID, "goods weigh at least one gram", "/weighed_g")
+    tolerance_g = draw.mass_g * WEIGHING_TOLERANCE
+    if command.weighed_g >= draw.mass_g - tolerance_g:
+        detail = f"the draw is {draw.mass_g} g, and a scale may be {int(tolerance_g)} g wrong"
+        return Refused(Reason.NOT_UNDERWEIGHT, detail, "/weighed_g", "an ordinary weighing, which another person signs if it is too much")
+    if command.draw in state.suspense:
+        wanted = f"a weighing that another person signs: POST /inventory/v1/draws/{command.draw}/weighing"
+        return Refused(Reason.WEIGHED_AGAIN, f"two people have weighed {command.draw} already", accepted=wanted)
+    first = _first_weighings(state, command.draw, draw)
+    if not first:
+        wanted = f"a weighing by another person: POST /inventory/v1/draws/{command.draw}/weighing"
+        return Refused(Reason.NOT_WEIGHED_FIRST, f"no weighing of {command.draw} waits for a signature", accepted=wanted)
+    others = [each for each in first if each[1] not in command.accounts]
+    if not others:
+        return Refused(Reason.WEIGHED_BY_SAME, f"{command.by} has weighed it first", accepted="a second person")
+    proposal, first_by, first_g = min(others, key=lambda each: abs(each[2] - command.weighed_g))
+    if abs(first_g - command.weighed_g) > tolerance_g:
+        nearer = f"within {int(tolerance_g)} g of {first_g} g, or another first weighing"
+        return Refused(Reason.WEIGHINGS_DIFFER, f"{first_by} has weighed {first_g} g", "/weighed_g", nearer)
+    again = DrawWeighedAgain(
+        product=state.product,
+        draw=command.draw,
+        partner=draw.partner,
+        parcels=draw.parcels,
+        mass_g=draw.mass_g,
+        before_g=draw.mass_g if draw.weighed_g is None else draw.weighed_g,
+        first_g=first_g,
+        first_by=first_by,
+        weighed_g=command.weighed_g,
+        weighed_by=command.by,
+        duty=command.duty,
+        sign_by=command.sign_by,
+    )
+    weighed = AwardForwarded(
+        product=state.product, draw=command.draw, release=draw.release, partner=draw.partner, step="weighed", mass_g=draw.mass_g
+    )
+    done = CommandWithdrawn(proposal=proposal, reason="weighed again by a second person")
+    return [again, weighed, done]
+
+
+def settle_difference(command: SettleDifference, state: Stockpile) -> Sequence[Event] | Refusal:
+    if (found := state.suspense.get(command.draw)) is None:
+        return Refused(Reason.DIFFERENCE_NOT_FOUND, f"nothing that {command.draw} lacks is in suspense")
+    if command.capacity is not None and not found.weighed_by.isdisjoint(command.capacity.accounts):
+        return Refused(Reason.SIGNED_BY_WEIGHER, f"{command.capacity.by} has weighed it", accepted="a third person")
+    return settled(state, command.draw, command.cause)
+
+
+def miss_difference(command: MissDifference, state: Stockpile) -> Sequence[Event]:
+    found = state.suspense.get(command.draw)
+    if state.product is None or found is None or command.on <= found.sign_by:
+        return []
+    return [DifferenceOverdue(product=state.product, draw=command.draw, partner=found.partner, mass_g=found.mass_g, sign_by=found.sign_by)]
+
+
+def settled(
+    state: Stockpile, draw: DrawId, cause: Literal["loss", "measurement", "found", "weighed_again", "returned"]
+) -> list[DifferenceSettled]:
+    """What the draw lacks is in suspense no longer; nothing, if nothing is."""
+    found = state.suspense.get(draw) if state.suspense else None
+    if state.product is None or found is None:
+        return []
+    return [DifferenceSettled(product=state.product, draw=draw, partner=found.partner, mass_g=found.mass_g, cause=cause)]
+
+
+def difference_timers(event: DrawWeighedAgain | DifferenceSettled) -> Sequence[Timer | CancelTimer]:
+    name = f"difference/{event.draw}"
+    if isinstance(event, DifferenceSettled):
+        return [CancelTimer(name)]
+    due = day_after(event.sign_by)
+    return [Timer(name, due, MissDifference(draw=event.draw, on=due))]
+
+
+def _first_weighings(state: Stockpile, name: DrawId, draw: Draw) -> list[tuple[str, str, int]]:
+    """(proposal, who, grams) of those that wait for a signature, and have found less than was drawn."""
+    found = []
+    for proposal, waits in sorted(state.proposals.items()):
+        given = waits.command
+        if given.get("type") == "WeighDraw" and given.get("draw") == name and given["weighed_g"] < draw.mass_g:
+            found.append((proposal, min(waits.proposed_by), given["weighed_g"]))
+    return found

@@ -1,0 +1,30 @@
+"""Unsigned: what the state of a stockpile keeps of what was done at once, until it is signed for, or ratified."""
+
+from msgspec.structs import replace
+
+from services.inventory.domain.state import Move, Stockpile, Suspense
+from services.inventory.events import DifferenceSettled, DrawMoved, DrawWeighedAgain, LotMoved, MoveRatificationMissed, MoveRatified
+
+type Unsigned = DrawWeighedAgain | DifferenceSettled | LotMoved | DrawMoved | MoveRatified | MoveRatificationMissed
+
+
+def with_unsigned(state: Stockpile, event: Unsigned) -> Stockpile:
+    match event:
+        case DrawWeighedAgain():
+            draw = replace(state.draws[event.draw], weighed_g=event.weighed_g)
+            weighed_by = frozenset({event.first_by, event.weighed_by})
+            lacks = Suspense(event.partner, event.mass_g - event.weighed_g, weighed_by, event.sign_by)
+            return replace(state, draws=state.draws.set(event.draw, draw), suspense=state.suspense.set(event.draw, lacks))
+        case DifferenceSettled():
+            return replace(state, suspense=state.suspense.delete(event.draw))
+        case LotMoved():
+            lot = replace(state.lots[event.lot], depot=event.to_depot)
+            move = Move(event.lot, event.moved_by, event.ratify_by)
+            return replace(state, lots=state.lots.set(event.lot, lot), moves=state.moves.set(event.move, move))
+        case DrawMoved():
+            moved = replace(state.draws[event.draw], parcels=event.parcels)
+            return replace(state, draws=state.draws.set(event.draw, moved))
+        case MoveRatified():
+            return replace(state, moves=state.moves.delete(event.move))
+        case MoveRatificationMissed():
+            return replace(state, moves=state.moves.set(event.move, replace(state.moves[event.move], missed=True)))

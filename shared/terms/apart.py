@@ -1,0 +1,56 @@
+"""Apart: who must be another person than whom. The one table of it: docs/authority.md shows it, and the audit looks at each row.
+
+A person is one by whatever account they come.
+"""
+
+from enum import Enum
+
+
+class Apart(Enum):
+    """Each row: who, than whom, and the codes with which the API refuses who is the same."""
+
+    def __init__(self, who: str, than: str, *codes: str) -> None:
+        self.who = who
+        self.than = than
+        self.codes = codes
+
+    APPROVES = (
+        "who approves a decision, a policy, a tender, a loan, a holding, a write-down",
+        "who proposed it",
+        "approval_by_proposer",
+    )
+    SIGNS = "who signs a proposal", "who proposed it", "approval_by_proposer"
+    PAYS = "who pays an advance", "who asked for it; who recorded the evidence", "advance_by_one_person"
+    RATIFIES = "who ratifies an emergency", "who proposed or approved it", "ratification_by_decider"
+    ENDORSES = (
+        "who signs a key's, an instrument's or an acting officer's entry",
+        "the administrator, the holder, the officer",
+        "endorsement_by_party",
+    )
+    CONFIRMS = (
+        "who confirms a hold, or that an agreement is suspended",
+        "who put it on",
+        "hold_confirmed_by_same_person",
+        "suspension_confirmed_by_same_person",
+    )
+    RENEWS = (
+        "who stops again what was stopped and not confirmed",
+        "who stopped it, for seven days",
+        "hold_renewed_by_same_person",
+        "suspension_renewed_by_same_person",
+    )
+    WEIGHS_AGAIN = "who weighs underweight goods again", "who weighed them first", "weighed_by_same_person"
+    SETTLES = "who signs for what underweight goods lack", "both who weighed them; who proposed it", "difference_signed_by_weigher"
+    RATIFIES_MOVE = "who ratifies a move between depots", "who moved it", "move_ratified_by_same_person"
+    ANSWERS = "who answers an objection", "who opened, proposed or approved what it is about", "answerer_was_involved"
+    APPROVES_CONSIGNEE = (
+        "who approves another consignee",
+        "who asked for it; who dispatches to it",
+        "consignee_change_own",
+        "consignee_approved_by_dispatcher",
+    )
+    REVIEWS = "who reviews a decision", "whoever had a part in it", "reviewer_was_involved"
+    WITHDRAWS_CONFLICT = "who proposes or signs that a conflict of interest is withdrawn", "whose it is", "conflict_withdrawn_by_oneself"
+
+    def __str__(self) -> str:
+        return f"{self.who} must be another person than {self.than}"
