@@ -40,6 +40,11 @@ MOVES = (
     inventory.DrawReturned,
     inventory.ReleaseCancelled,
     inventory.DeliveryPostponed,
+    inventory.RightExercised,
+    inventory.RightTerminated,
+    inventory.ProgrammeAgreed,
+    inventory.AssignmentSubstituted,
+    inventory.AssignmentGivenBack,
     inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass

@@ -28,6 +28,7 @@ from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
 from reserve.audit.material import Material
 from reserve.audit.owed import Owed
+from reserve.audit.performance import Performance
 from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
 from reserve.audit.quorum import Quorums
@@ -150,6 +151,7 @@ class _Walk:
         self._stock = Stock(findings, checkpoints)
         self._held = Held(findings)
         self._owed = Owed(findings)
+        self._performance = Performance(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings, origins)
         self._endorsements = Endorsements(findings, self.approvers)
@@ -338,6 +340,7 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self._held.see(place, record.effective_on, event)
             self._owed.see(place, record.effective_on, event)
+            self._performance.see(place, record.effective_on, event)
             self.approvers.see(place, record, event)
             self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.inventory.api import draws, holds, lots, products, releases, rights
+from services.inventory.api import deliveries, draws, holds, lots, products, releases, rights
 from shared.terms.countersigning_api import proposals_router
 
 # One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
-_PARTS = (releases.router, draws.router, lots.router, products.router, rights.router, holds.router, proposals_router())
+_PARTS = (releases.router, draws.router, lots.router, products.router, rights.router, deliveries.router, holds.router, proposals_router())
 router = APIRouter(routes=[route for part in _PARTS for route in part.routes])

@@ -53,22 +53,37 @@ from services.inventory.events.releases import (
     StockReleased,
 )
 from services.inventory.events.rights import (
+    AssignmentClosed,
     AssignmentDelivered,
     AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
     DeliveryPostponed,
+    PostponementCause,
+    ProgrammeAgreed,
     RightAdded,
     RightAssigned,
+    RightExercised,
     RightKind,
     RightMatured,
+    RightTerminated,
+    RightTerms,
     Source,
+    TerminationCause,
+    Tranche,
+    TrancheClosed,
+    TrancheDelivered,
 )
 
 __all__ = [
     "AdjustmentCause",
     "Assay",
     "AssayRecorded",
+    "AssignmentClosed",
     "AssignmentDelivered",
     "AssignmentFailed",
+    "AssignmentGivenBack",
+    "AssignmentSubstituted",
     "AuthorityCited",
     "AwardForwarded",
     "CommandApproved",
@@ -102,8 +117,10 @@ __all__ = [
     "MaterialLent",
     "Parcel",
     "PinnedUnits",
+    "PostponementCause",
     "ProductId",
     "ProductRegistered",
+    "ProgrammeAgreed",
     "ProtectedStockSet",
     "ReceiptGradeSet",
     "ReleaseCancelled",
@@ -114,9 +131,12 @@ __all__ = [
     "ReturnTakenIn",
     "RightAdded",
     "RightAssigned",
+    "RightExercised",
     "RightId",
     "RightKind",
     "RightMatured",
+    "RightTerminated",
+    "RightTerms",
     "RoundFreed",
     "RoundHeld",
     "RoundReleaseRefused",
@@ -129,6 +149,10 @@ __all__ = [
     "StockDrawn",
     "StockPinned",
     "StockReleased",
+    "TerminationCause",
+    "Tranche",
+    "TrancheClosed",
+    "TrancheDelivered",
     "UnitCount",
     "Units",
 ]
@@ -159,8 +183,16 @@ type Event = (
     | ReturnRefused
     | RightAssigned
     | AssignmentDelivered
+    | AssignmentSubstituted
+    | AssignmentClosed
+    | AssignmentGivenBack
     | DeliveryPostponed
     | AssignmentFailed
+    | RightExercised
+    | RightTerminated
+    | ProgrammeAgreed
+    | TrancheDelivered
+    | TrancheClosed
     | ReleaseExtended
     | ReleaseLapsed
     | ReleaseCancelled

@@ -10,8 +10,11 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentClosed,
     AssignmentDelivered,
     AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
@@ -35,6 +38,7 @@ from services.inventory.events import (
     MaterialLent,
     Parcel,
     ProductRegistered,
+    ProgrammeAgreed,
     ProtectedStockSet,
     ReceiptGradeSet,
     ReleaseCancelled,
@@ -44,7 +48,9 @@ from services.inventory.events import (
     ReturnTakenIn,
     RightAdded,
     RightAssigned,
+    RightExercised,
     RightMatured,
+    RightTerminated,
     RoundFreed,
     RoundHeld,
     RoundReleased,
@@ -53,6 +59,8 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TrancheClosed,
+    TrancheDelivered,
     UnitCount,
 )
 from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Status
@@ -69,10 +77,8 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return _promise(event, event.units, event.rights_g, Status.VOIDED)
         case RightAssigned():
             return _assigned(event)
-        case AssignmentDelivered():  # the claim is goods now, which were never here
-            return title(event.product, f"partner/{event.partner}/rights", f"partner/{event.partner}", event.mass_g)
-        case AssignmentFailed():
-            return title(event.product, f"partner/{event.partner}/rights", f"project/{event.project}", event.mass_g)
+        case AssignmentDelivered() | AssignmentSubstituted() | AssignmentGivenBack() | AssignmentFailed() | AssignmentClosed():
+            return _settled(event)
         case DrawWeighed():
             return _weighed(event)
         case DrawDispatched():
@@ -103,6 +109,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
         case RightMatured():  # the claim ends; what was delivered comes in with its lot
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
+        case RightTerminated():
+            return title(event.product, f"right/{event.right}", f"project/{event.project}", event.mass_g)
+        case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed():
+            return []  # it says when; deliveries have events of their own
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
@@ -136,6 +146,27 @@ def _assigned(event: RightAssigned) -> list[Posting]:
         *pending(event.product, reserved, _release_account(event.partner, event.release), event.mass_g, Status.SETTLED),
         *title(event.product, f"right/{event.right}", f"partner/{event.partner}/rights", event.mass_g),
     ]
+
+
+def _settled(
+    event: AssignmentDelivered | AssignmentSubstituted | AssignmentGivenBack | AssignmentFailed | AssignmentClosed,
+) -> list[Posting]:
+    """A partner's claim is goods now, which were never here, or other ones; it is the Reserve's again; or it has ended."""
+    claim = f"partner/{event.partner}/rights"
+    match event:
+        case AssignmentDelivered():
+            return title(event.product, claim, f"partner/{event.partner}", event.mass_g)
+        case AssignmentSubstituted():
+            return [
+                *title(event.product, claim, f"project/{event.project}", event.mass_g),
+                *title(event.substitute, f"project/{event.project}", f"partner/{event.partner}", event.delivered_g),
+            ]
+        case AssignmentGivenBack():
+            return title(event.product, claim, f"right/{event.right}", event.mass_g)
+        case AssignmentFailed() | AssignmentClosed():
+            return title(event.product, claim, f"project/{event.project}", event.mass_g)
+        case _:
+            assert_never(event)
 
 
 def _weighed(event: DrawWeighed) -> list[Posting]:

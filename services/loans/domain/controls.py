@@ -87,7 +87,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
-from services.loans.domain.projects.project import RecordFact, RecordRight, Watch, WithdrawFact
+from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.standing.instalments import round_half_even
 from services.loans.events.authority import AuthorityCited
 from services.loans.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
@@ -224,6 +224,7 @@ CONTROLS: Controls = {
     RecordFact: Class.PREPARES,  # nothing moves by evidence until an advance is paid, by another than has recorded it
     WithdrawFact: Class.PROTECTS,  # fewer conditions are met without it
     RecordRight: Class.FOLLOWS,
+    EndRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,
