@@ -238,6 +238,7 @@ def _fail(command: FailAssignments, state: Stockpile) -> Sequence[Event]:
             partner=owed.partner,
             decision=owed.decision,
             mass_g=owed.mass_g,
+            release=owed.release,
         )
         for _, owed in owed_under(state, command.right)
         if owed.window_to is not None and last_day(owed.window_to, terms.grace_days) < command.on

@@ -81,6 +81,7 @@ def assigned(state: Stockpile, event: RightAssigned, decision: str) -> Stockpile
         event.window_to,
         event.mass_g + (0 if before is None else before.assigned_g),
         state.rights[event.right].window_from,
+        event.release,
     )
     return replace(state, assigned=state.assigned.set(key, owed))
 

@@ -169,6 +169,7 @@ def _terminate(command: TerminateRight, state: Stockpile) -> Sequence[Event] | R
             partner=owed.partner,
             decision=owed.decision,
             mass_g=owed.mass_g,
+            release=owed.release,
             cause="terminated",
         )
         for _, owed in owed_under(state, command.right)

@@ -108,6 +108,7 @@ class Assignment(msgspec.Struct, frozen=True, gc=False):
     window_to: date | None  # None: of an earlier build, which never fails it
     assigned_g: int = 0  # in all
     window_from: date = NEVER
+    release: ReleaseId | None = None  # that it was drawn under
 
 
 class OpenTranche(msgspec.Struct, frozen=True, gc=False):

@@ -203,3 +203,4 @@ class AssignmentFailed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=
     decision: str
     mass_g: Grams
     cause: Literal["window_passed", "terminated"] = "window_passed"
+    release: ReleaseId | None = None  # that it was drawn under; None: an earlier build did not say

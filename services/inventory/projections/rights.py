@@ -42,8 +42,9 @@ TERMINATE_RIGHT = """
     UPDATE rights SET terminated_on = new.terminated_on, termination = new.cause
     FROM unnest($1::text[], $2::date[], $3::text[]) AS new("right", terminated_on, cause) WHERE rights."right" = new."right\""""
 OWE = """
-    INSERT INTO owed (id, draw, "right", product, project, partner, window_to, grace_days, mass_g, remaining_g, failed_g)
-    SELECT id, draw, "right", product, project, partner, window_to, grace_days, mass_g, mass_g, 0
+    INSERT INTO owed (id, draw, "right", product, project, partner, window_to, grace_days, mass_g, remaining_g, failed_g, short_g,
+                      substituted_g, given_back_g)
+    SELECT id, draw, "right", product, project, partner, window_to, grace_days, mass_g, mass_g, 0, 0, 0, 0
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[], $8::integer[], $9::bigint[])
         AS new(id, draw, "right", product, project, partner, window_to, grace_days, mass_g)"""
 SETTLE = """
@@ -55,8 +56,8 @@ POSTPONE = """
     UPDATE owed SET window_to = new.window_to FROM unnest($1::text[], $2::date[]) AS new("right", window_to)
     WHERE owed."right" = new."right\""""
 PLAN = """
-    INSERT INTO tranches (id, "right", number, product, window_from, window_to, grace_days, mass_g)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::date[], $6::date[], $7::integer[], $8::bigint[])"""
+    INSERT INTO tranches (id, "right", number, product, window_from, window_to, grace_days, mass_g, delivered_g, late_days, status)
+    SELECT *, 0, 0, 'open' FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::date[], $6::date[], $7::integer[], $8::bigint[])"""
 DELIVER_TRANCHE = """
     UPDATE tranches SET delivered_g = tranches.mass_g - new.remaining_g, late_days = greatest(tranches.late_days, new.late_days),
                         status = CASE new.remaining_g WHEN 0 THEN 'delivered' ELSE tranches.status END
