@@ -57,7 +57,8 @@ POSTPONE = """
     WHERE owed."right" = new."right\""""
 PLAN = """
     INSERT INTO tranches (id, "right", number, product, window_from, window_to, grace_days, mass_g, delivered_g, late_days, status)
-    SELECT *, 0, 0, 'open' FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::date[], $6::date[], $7::integer[], $8::bigint[])"""
+    SELECT *, 0, 0, 'open'
+    FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::date[], $6::date[], $7::integer[], $8::bigint[])"""
 DELIVER_TRANCHE = """
     UPDATE tranches SET delivered_g = tranches.mass_g - new.remaining_g, late_days = greatest(tranches.late_days, new.late_days),
                         status = CASE new.remaining_g WHEN 0 THEN 'delivered' ELSE tranches.status END
