@@ -26,8 +26,8 @@ PLAN = (
 )
 
 
-def delivered(grams: int, on: date) -> DeliverAssignment:
-    return DeliverAssignment(draw=DRAW, right=RIGHT, partner=None, mass_g=grams, delivered_on=on, evidence="CMR", on=on)
+def delivered(grams: int, on: date, delivered_on: date | None = None) -> DeliverAssignment:
+    return DeliverAssignment(draw=DRAW, right=RIGHT, partner=None, mass_g=grams, delivered_on=delivered_on or on, evidence="CMR", on=on)
 
 
 # An option of 12 units is exercised; Japan is assigned 8 of them and gives back one.
@@ -56,7 +56,8 @@ LIFE: tuple[tuple[date, Any], ...] = (
             on=FROM,
         ),
     ),
-    (OVER - timedelta(days=1), delivered(UNIT_G, OVER - timedelta(days=1))),
+    (OVER - timedelta(days=1), delivered(UNIT_G // 2, OVER - timedelta(days=1))),
+    (OVER - timedelta(days=1), delivered(UNIT_G // 2, OVER - timedelta(days=1), FROM)),  # told late, and delivered in time
     (OVER, CloseTranches(right=RIGHT, on=OVER)),
     (OVER, FailAssignments(right=RIGHT, on=OVER)),
     (OVER, TerminateRight(right=RIGHT, cause="repeated_failure", on=OVER)),
