@@ -41,6 +41,11 @@ MOVES = (
     inventory.DifferenceSettled,
     inventory.ReleaseCancelled,
     inventory.DeliveryPostponed,
+    inventory.RightExercised,
+    inventory.RightTerminated,
+    inventory.ProgrammeAgreed,
+    inventory.AssignmentSubstituted,
+    inventory.AssignmentGivenBack,
     inventory.ReceiptGradeSet,
 )
 TOLERANCE = Fraction(1, 200)  # of a draw's mass

@@ -20,7 +20,7 @@ from services.allocation.events import (
     RoundProposed,
     RoundReopened,
 )
-from services.inventory.events import DecisionTakenBack
+from services.inventory.events import AssignmentFailed, DecisionTakenBack, ReleaseCancelled
 
 MAX_DENOMINATOR = 2**128  # of a carry
 
@@ -50,6 +50,8 @@ class GivenBack:
         self._decided_again: dict[str, int] = {}  # round -> place in its shard
         self._taken: dict[str, dict[str, int]] = {}  # decision -> grams by partner, as inventory says
         self._given: dict[str, tuple[str, dict[str, int]]] = {}  # the same, as the book says
+        self._failed: dict[tuple[str, str], int] = {}  # decision and partner -> grams that failed, as inventory says
+        self._made_good: dict[tuple[str, str], tuple[str, int]] = {}  # the same, as the book says, and where it said so last
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:
@@ -79,6 +81,9 @@ class GivenBack:
             case DecisionTakenBack():
                 self._taken[event.decision] = event.mass_g
                 self._compare(event.decision)
+            case AssignmentFailed(decision=decision) | ReleaseCancelled(fails=str(decision)):
+                failed = decision, event.partner
+                self._failed[failed] = self._failed.get(failed, 0) + event.mass_g
             case DecisionGivenBack():
                 self._give_back(place, record, event)
             case _:
@@ -91,6 +96,10 @@ class GivenBack:
         return {part.agreement: carry_g for part, carry_g in back_g.values() if carry_g}
 
     def finish(self) -> None:
+        for failed, (place, made_good_g) in self._made_good.items():
+            failed_g = self._failed.get(failed, 0)
+            what = f"{made_good_g} g are given back to {failed[1]}, of whose awards {failed_g} g have failed"
+            self._findings.look(Check.GIVEN_BACK, made_good_g <= failed_g, place, what)
         for round, (place, event) in self._superseded.items():
             again, back = self._decided_again.get(event.by_round), self._back.get(round)
             fine = again is None or (back is not None and back < again)
@@ -122,6 +131,9 @@ class GivenBack:
             self._findings.look(
                 Check.GIVEN_BACK, fine, place, f"{partner} is given back {back.mass_g} g, which count no more, or never did"
             )
+            if not event.whole:
+                _, before_g = self._made_good.get((event.decision, partner), (place, 0))
+                self._made_good[event.decision, partner] = place, before_g + back.mass_g
             if part is None:
                 continue
             part.carry_g -= self._carry_back_g(part, event, partner)

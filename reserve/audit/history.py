@@ -32,6 +32,7 @@ from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.material import Material
 from reserve.audit.moves import Moves
 from reserve.audit.owed import Owed
+from reserve.audit.performance import Performance
 from reserve.audit.policies import Policies
 from reserve.audit.protecting import Protecting
 from reserve.audit.quorum import Quorums
@@ -118,6 +119,7 @@ class _Walk:
         self._stock = Stock(findings, checkpoints)
         self._held = Held(findings)
         self._owed = Owed(findings)
+        self._performance = Performance(findings)
         self.books = Books(findings)
         self.approvers = Approvers(findings, origins)
         self._endorsements = Endorsements(findings, self.approvers)
@@ -313,6 +315,7 @@ class _Walk:
             self._stock.see(place, record.effective_on, event)
             self._held.see(place, record.effective_on, event)
             self._owed.see(place, record.effective_on, event)
+            self._performance.see(place, record.effective_on, event)
             self.approvers.see(place, record, event)
             self._endorsements.see(place, record, event)
             self.rounds.see(place, record, event)

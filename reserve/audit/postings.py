@@ -58,6 +58,10 @@ _PRODUCTS = {
     ),
     "inventory.assignment_delivered.v1": (Row("title", "partner/{partner}/rights", "partner/{partner}", "mass_g"),),
     "inventory.assignment_failed.v1": (Row("title", "partner/{partner}/rights", "project/{project}", "mass_g"),),
+    "inventory.assignment_closed.v1": (Row("title", "partner/{partner}/rights", "project/{project}", "mass_g"),),
+    "inventory.assignment_substituted.v1": (Row("title", "partner/{partner}/rights", "project/{project}", "mass_g"),),
+    "inventory.assignment_given_back.v1": (Row("title", "partner/{partner}/rights", "right/{right}", "mass_g"),),
+    "inventory.right_terminated.v1": (Row("title", "right/{right}", "project/{project}", "mass_g"),),
     "inventory.right_assigned.v1": (
         Row("settled", "{source}", _RELEASE, "mass_g"),
         Row("title", "right/{right}", "partner/{partner}/rights", "mass_g"),
@@ -90,6 +94,11 @@ _PRODUCTS = {
         Row("custody", "depot/*", "difference/weighing", "mass_g+difference_g"),
         Row("custody", "difference/weighing", "depot/*", "mass_g"),
     ),
+}
+
+# In grams of the product that came for another.
+_SUBSTITUTES = {
+    "inventory.assignment_substituted.v1": (Row("title", "project/{project}", "partner/{partner}", "delivered_g"),),
 }
 
 # In minor units of a currency.
@@ -157,6 +166,7 @@ _STILL_OF_INVENTORY = """
     award_forwarded dispatch_corrected difference_overdue move_ratified move_ratification_missed log_reach_reported
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
+    right_exercised programme_agreed tranche_delivered tranche_closed
     command_proposed command_approved command_withdrawn command_lapsed"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
@@ -174,7 +184,12 @@ _STILL_OF_LOANS = """
     command_proposed command_approved command_withdrawn command_lapsed"""
 STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"loans.{name}.v1" for name in _STILL_OF_LOANS.split()}
 
-_TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {"{product}": _PRODUCTS, "{currency}": _MONEY, "contained/{element}": _CONTAINED}
+_TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {
+    "{product}": _PRODUCTS,
+    "{substitute}": _SUBSTITUTES,
+    "{currency}": _MONEY,
+    "contained/{element}": _CONTAINED,
+}
 _ACCOUNTS = {  # of a member that is an account under another name
     ("cause", "stock_take"): "difference/stock_take",
     ("cause", "found"): "difference/stock_take",

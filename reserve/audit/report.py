@@ -38,6 +38,7 @@ class Check(StrEnum):
     BALANCES = "the ledger's balances are the sums of the postings"
     RELEASES = "every release is under a certified decision"
     DRAWS = "every draw is within a release of its partner"
+    RIGHTS = "rights are exercised, delivered under, and ended as their terms say"
     LAPSES = "nothing is drawn after its release's last day, and nothing lapses while the Reserve holds it"
     DISPATCHES = "nothing left without a receipt before"
     DECISIONS = "every certified decision recomputes"

@@ -39,6 +39,15 @@ class MoveStatus(StrEnum):
     RATIFIED = "ratified"
 
 
+class TrancheStatus(StrEnum):
+    OPEN = "open"
+    DELIVERED = "delivered"
+    SHORT = "short"  # within the tolerance
+    FAILED = "failed"
+    REPLACED = "replaced"  # by another programme
+    TERMINATED = "terminated"  # with its right
+
+
 class ProductRow(Table, table=True):
     """A product and its balances, in grams."""
 
@@ -90,6 +99,27 @@ class RightRow(Table, table=True):
     remaining_g: int = whole()
     window_from: date
     window_to: date
+    terms: dict[str, Any] | None = json(nullable=True)  # as `RightTerms`, without what is its default; None: nothing is agreed
+    exercised_on: date | None = None
+    terminated_on: date | None = None
+    termination: str | None = None  # its cause
+
+
+class TrancheRow(Table, table=True):
+    """A dated part of what a project is to deliver under a right."""
+
+    __tablename__ = "tranches"
+    id: str = Field(primary_key=True)  # "{right}/{number}"
+    right: str = Field(index=True)
+    number: int
+    product: str
+    window_from: date
+    window_to: date
+    grace_days: int
+    mass_g: int = whole()
+    delivered_g: int = whole()
+    late_days: int  # of what came after its last day
+    status: str
 
 
 class ReleaseRow(Table, table=True):
@@ -173,7 +203,11 @@ class OwedRow(Table, table=True):
     mass_g: int = whole()
     remaining_g: int = whole()  # neither delivered nor failed
     failed_g: int = whole()
+    short_g: int = whole()  # missing, within what the right's terms tolerate
+    substituted_g: int = whole()  # settled by other goods
+    given_back_g: int = whole()
     window_to: date | None
+    grace_days: int
 
 
 class HoldRow(Table, table=True):

@@ -18,7 +18,7 @@ from services.loans.domain.material.returns import CreditReturn, TurnBackReturn
 from services.loans.domain.material.terms import CommitMaterialLoan, OfferMaterialLoan, RefuseMaterialLoan, WithdrawOffer
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import ValueDelivery
-from services.loans.domain.projects.project import RecordRight, Watch, news_of, project_of
+from services.loans.domain.projects.project import EndRight, RecordRight, Watch, news_of, project_of
 from services.loans.domain.rates.reference import FollowReferenceRate, LeaveReferenceRate
 from services.loans.events.defaults import DefaultCured, LoanDefaulted
 from services.loans.events.equity import HoldingApproved, HoldingClosed, UncalledCancelled
@@ -51,6 +51,8 @@ INVENTORY_TYPES = frozenset(
     for event in (
         inventory.ProductRegistered,
         inventory.RightAdded,
+        inventory.RightExercised,
+        inventory.RightTerminated,
         inventory.LotTakenIn,
         inventory.AssayRecorded,
         inventory.MaterialLent,
@@ -136,8 +138,11 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
         case inventory.ReturnRefused() as event:
             back = TurnBackReturn(returned=ReturnId(event.returned), reason=event.reason, detail=event.detail)
             return [_to_material(event.loan, back)]
-        case inventory.RightAdded(kind="firm_offtake") as event:
+        case inventory.RightAdded(kind="firm_offtake") | inventory.RightExercised() as event:
             return [_add_right(event, fact)]
+        case inventory.RightTerminated() as event:
+            project = project_of(event.project)
+            return [Reaction(f"project/{project}", EndRight(project=project, right=event.right))]
         case inventory.LotTakenIn(right=str(right)) as event:
             return [_take_delivery(event, right, fact)]
         case inventory.AssayRecorded(from_status="quarantined", to_status="available") as event:
@@ -161,7 +166,7 @@ def _value(right: str, lot: str, product: str, mass_g: int, contents: dict[str, 
     return Reaction(f"offtake/{right}", command)
 
 
-def _add_right(event: inventory.RightAdded, fact: Fact) -> Reaction:
+def _add_right(event: inventory.RightAdded | inventory.RightExercised, fact: Fact) -> Reaction:
     project = project_of(event.project)
     command = RecordRight(
         project=project,

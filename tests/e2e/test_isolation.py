@@ -68,6 +68,7 @@ async def estate(world: World) -> Estate:
     cleared = {"agreement": agreement, "product": product, "kind": "nominee", "name": SECRET, "evidence": "register"}
     item = (await world.post(world.operator, f"{READINESS}/items", cleared))["item"]
     hold = await world.held("lot", lot)
+    assigned = await world.drawn("EU", release, UNIT_G, assign_rights=True)
     found = {"change_units": 1, "cause": "stock_take", "reason": SECRET}
     proposal = await world.post(world.operator, f"/inventory/v1/lots/{lot}/adjustments", found)
     letter = {"addressee": "Minister for Resources", "sent_on": world.in_days(0)}
@@ -140,6 +141,7 @@ async def estate(world: World) -> Estate:
     private = {
         ids[name] for name in ("agreement", "award", "decision", "disruption", "draw", "item", "release", "request", "round", "tender")
     }
+    private.add(assigned["draw"])
     shared_private = {requests[1], shared["EU"]["award"], shared["EU"]["release"], agreed["EU"]}
     private |= {ids["loan"], material, "borrower/hillgrove-mines"}
     return Estate(world, ids, material, product, shared_round, frozenset({*private, *shared_private, row["request"], SECRET, "partner/EU"}))
@@ -249,6 +251,7 @@ PARTNERS_LISTS = {
     "/allocation/v1/tasks",
     TENDERS,
     "/inventory/v1/differences",
+    "/inventory/v1/assignments",
     "/inventory/v1/draws",
     "/inventory/v1/releases",
     "/ledger/v1/accounts",
@@ -268,6 +271,7 @@ ANYONES = {"/ledger/v1/checkpoint", "/ledger/v1/consistency/{old_size}/{size}", 
 PARTNERS_MOVE_AND_ASK = {
     "/inventory/v1/draws/{draw}/delivery",
     "/inventory/v1/releases/{release}/draws",
+    "/inventory/v1/rights/{right}/give-back",
     "/allocation/v1/awards/{award}/renounce",
     "/allocation/v1/consignee-changes",
     "/allocation/v1/requests/{request}/objections",
@@ -309,6 +313,7 @@ async def test_nothing_of_anothers_is_seen_or_moved(estate: Estate, http: httpx.
 
 BODIES: dict[str, Any] = {
     "/v1/releases/{release}/draws": lambda estate: {"mass_g": UNIT_G},
+    "/v1/rights/{right}/give-back": lambda estate: {"draw": estate.ids["draw"], "mass_g": UNIT_G},
     "/v1/requests/{request}/objections": lambda estate: {"reasons": ["not ours"]},
     "/v1/requests/{request}/withdraw": lambda estate: {"reason": "not ours"},
     "/v1/reviews": lambda estate: {"round": estate.ids["round"], "grounds": ["not ours"]},

@@ -203,6 +203,7 @@ class Stock:
         self.weighed: dict[str, int] = {}  # draw that is here -> what the scales said last, or its nominal grams
         self.releases: dict[str, Json] = {}
         self.rights: dict[str, int] = {}
+        self.came_under_rights = 0  # to partners, and never here
         self.ended: set[str] = set()  # draws that are gone or back
 
     def held(self) -> int:
@@ -227,7 +228,7 @@ def _balanced(evidence: Evidence, product: str, stock: Stock) -> Iterator[str]:
         ("available", title.get("reserve/available", (0, 0))[0], stock.available.total()),
         ("reserved", -title.get("reserve/available", (0, 0))[1], reserved),
         ("quarantined", title.get("reserve/quarantined", (0, 0))[0], stock.quarantined.total()),
-        ("as partners' goods", _posted(title, "partner/", levels=2), here + stock.dispatched_weighed),
+        ("as partners' goods", _posted(title, "partner/", levels=2), here + stock.dispatched_weighed + stock.came_under_rights),
         ("in depots", _posted(custody, "depot/"), stock.available.total() + stock.quarantined.total() + here),
         ("with carriers", _posted(custody, "carrier/"), sum(stock.under_way.values())),
         ("with holders", _posted(custody, "holder/"), stock.dispatched_weighed - sum(stock.under_way.values())),
@@ -312,6 +313,16 @@ def _step(stock: Stock, kind: str, data: Json, day: str) -> str | None:
             return _take(stock, data, sizes, 0, day) or fault
         case "right_added":
             stock.rights[data["right"]] = data["mass_g"]
+        case "assignment_delivered" | "assignment_substituted":
+            stock.came_under_rights += data.get("delivered_g", data["mass_g"])
+        case "assignment_given_back":
+            stock.rights[data["right"]] += data["mass_g"]
+            if stock.rights[data["right"]] != data["right_remaining_g"]:
+                return "the right's grams are not right"
+        case "right_terminated":
+            if stock.rights[data["right"]] != data["mass_g"]:
+                return "the right's grams are not right"
+            stock.rights[data["right"]] = 0
         case "right_matured":
             stock.rights[data["right"]] -= data["settled_g"]
             if stock.rights[data["right"]] != data["remaining_g"]:
@@ -635,11 +646,16 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
     wanted: dict[tuple[str, str, str], str] = {}
     held: defaultdict[str, set[str]] = defaultdict(set)  # stream -> holds of the Reserve's own, and decisions that are held
     owed: Counter[tuple[str, str]] = Counter()  # stream and right -> grams
+    tranches: dict[tuple[str, str], int] = {}  # stream and timer -> grams to come
     for record in records:
         kind, data, stream = record["type"].split(".")[1], record["data"], record["stream"]
         if kind in ("right_assigned", "delivery_postponed") and data.get("window_to") is not None:
-            wanted["inventory", stream, f"window/{data['right']}"] = _day_after(data["window_to"])
+            wanted["inventory", stream, f"window/{data['right']}"] = _day_after(data["window_to"], data.get("grace_days", 0))
             owed[stream, data["right"]] += data.get("mass_g", 0)
+        for number, window_to, grace_days, left_g in _planned(kind, data):
+            name = f"tranche/{data['right']}/{number}"
+            wanted["inventory", stream, name] = _day_after(window_to, grace_days)
+            tranches.setdefault((stream, name), left_g)
         match kind:
             case "stock_released" | "release_extended":
                 wanted["inventory", stream, f"lapse/{data['release']}"] = _day_after(data["expires_on"])
@@ -651,8 +667,17 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
                 held[stream].add(data["decision"])
             case "round_freed":
                 held[stream].discard(data["decision"])
-            case "assignment_delivered" | "assignment_failed":
+            case "assignment_delivered" | "assignment_substituted" | "assignment_closed" | "assignment_failed" | "assignment_given_back":
                 owed[stream, data["right"]] -= data["mass_g"]
+            case "tranche_delivered" | "tranche_closed":
+                tranches[stream, f"tranche/{data['right']}/{data['tranche']}"] = data.get("remaining_g", 0)
+            case "right_terminated" | "programme_agreed":
+                ended = 10**9 if kind == "right_terminated" else data["tranches"][0]["number"]
+                tranches |= {
+                    (of, name): 0
+                    for of, name in tranches
+                    if of == stream and name.split("/")[1] == data["right"] and int(name.split("/")[2]) < ended
+                }
             case "hold_put_on":
                 if not data["authority"].startswith("suspension of "):
                     held[stream].add(data["hold"])
@@ -662,10 +687,23 @@ def _inventory_timers(records: list[Json], today: str) -> dict[tuple[str, str, s
                 held[stream].discard(data["hold"])
                 wanted.pop(("inventory", stream, f"hold/{data['hold']}"), None)
     settled = {("inventory", stream, f"window/{right}") for (stream, right), mass_g in owed.items() if not mass_g}
+    settled |= {("inventory", stream, name) for (stream, name), mass_g in tranches.items() if not mass_g}
     for name, due in list(wanted.items()):
         if due <= today and (name in settled or (name[2].startswith("lapse/") and held[name[1]])):
             del wanted[name]
     return wanted
+
+
+def _planned(kind: str, data: Json) -> Iterator[tuple[int, str, int, int]]:
+    """Tranches as an event plans, or postpones, them: number, last day, days of grace, grams."""
+    match kind:
+        case "right_added" if data.get("terms") is not None and data["kind"] == "firm_offtake":
+            yield 1, data["window_to"], data["terms"].get("grace_days", 0), data["mass_g"]
+        case "right_exercised":
+            yield data["tranche"], data["window_to"], data["grace_days"], data["mass_g"]
+        case "programme_agreed" | "delivery_postponed":
+            for tranche in data.get("tranches", ()):
+                yield tranche["number"], tranche["window_to"], data.get("grace_days", 0), tranche["mass_g"]
 
 
 def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
@@ -702,8 +740,8 @@ def _request_timers(records: list[Json]) -> dict[tuple[str, str, str], str]:
     return wanted
 
 
-def _day_after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+def _day_after(day: str, grace_days: int = 0) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1 + grace_days)).isoformat()
 
 
 # Messages

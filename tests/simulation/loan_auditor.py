@@ -276,7 +276,7 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
             return [("loans", ("loans.headroom_released.v1",))]
         case "loans.delivery_valued.v1":
             return [("loans", ("loans.delivery_credited.v1",))]
-        case "inventory.right_added.v1" if data["kind"] == "firm_offtake":
+        case "inventory.right_added.v1" | "inventory.right_exercised.v1" if data.get("kind", "firm_offtake") == "firm_offtake":
             return [("loans", ("loans.project_fact_recorded.v1",))]
         case _:
             return []

@@ -11,6 +11,7 @@ from tests.simulation import (
     deputy_clients,
     oversight_clients,
     policy_clients,
+    rights_clients,
     screening_clients,
     terms_clients,
 )
@@ -48,4 +49,5 @@ def at_work(
         deputy_clients.declare_interests(client("interests"), deputy, products, partners, until_s),
         terms_clients.let_run_out(client("terms"), products, until_s),
         creditor_clients.replace_overdue(client("creditor"), until_s),
+        rights_clients.look_after_rights(client("rights"), products, until_s),
     ]

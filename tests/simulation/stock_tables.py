@@ -28,6 +28,7 @@ class StockTables:
         self.units: defaultdict[str, Counter[int]] = defaultdict(Counter)  # product -> unit size -> free units
         self.protected_g: Counter[str] = Counter()
         self.rights_g: Counter[str] = Counter()  # product -> firm, and not reserved
+        self.firm: set[str] = set()  # rights
         self.lots: dict[str, LotSeen] = {}
         self.pins: dict[str, Counter[str]] = {}  # release -> lot -> units
         self.stops: dict[tuple[str, str], Stop] = {}  # product and hold
@@ -87,10 +88,11 @@ class StockTables:
                     self._give_back(event)
                 if not event.remaining_g:
                     self._pin(event.release, Counter())
-            case inventory.RightAdded():
+            case inventory.RightAdded(kind="firm_offtake") | inventory.RightExercised() | inventory.AssignmentGivenBack():
+                self.firm.add(event.right)
                 self.rights_g[event.product] += event.mass_g
-            case inventory.RightMatured():
-                self.rights_g[event.product] -= event.settled_g
+            case inventory.RightMatured(settled_g=mass_g) | inventory.RightTerminated(mass_g=mass_g) if event.right in self.firm:
+                self.rights_g[event.product] -= mass_g
             case inventory.ProtectedStockSet():
                 self.protected_g[event.product] = event.mass_g
             case inventory.HoldPutOn():

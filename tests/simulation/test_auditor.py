@@ -99,6 +99,16 @@ def _change(kind: str, **changes: Any) -> Callable[[Evidence], None]:
     return tamper
 
 
+def _leave_a_tranche_open(evidence: Evidence) -> None:
+    """Its days have passed, and neither its right's end nor another programme says why it is not closed."""
+    records, found = _records_with(evidence, "tranche_closed")
+    ended = {each["data"]["right"] for each in records if each["type"].split(".")[1] in ("right_terminated", "programme_agreed")}
+    closed = next((record for record in found if record["data"]["right"] not in ended), None)
+    if closed is None:
+        raise DidNotHappen("tranche_closed")
+    records.remove(closed)
+
+
 def _change_column(kind: str, **changes: Any) -> Callable[[Evidence], None]:
     def tamper(evidence: Evidence) -> None:
         _first(evidence, kind).update(changes)
@@ -440,6 +450,8 @@ TAMPERED: list[tuple[Callable[[Evidence], Iterator[str]], Callable[[Evidence], E
     (people_auditor.clocks, _change("clock_breached", on="2026-01-01")),
     (people_auditor.clocks, _tell_while_paused),
     (auditor.timers, _never_screen),
+    (auditor.timers, _leave_a_tranche_open),
+    (auditor.stocks, _change("right_terminated", mass_g=1)),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "policy_activated", "version")),
     (auditor.timers, lambda evidence: _drop_the_end(evidence, "readiness_expired", "item")),
     (auditor.timers, _keep_a_carry),

@@ -16,7 +16,7 @@ LONG = range(1000, 1200)
 UNPROVOKED = {
     "inventory.return_refused.v1",  # a lot that a depot cannot take in, though it is settled
     "loans.return_turned_back.v1",
-    # no client here names accounts, asks for another consignee, or tells of what projects deliver
+    # no client here names accounts or asks for another consignee
     "allocation.consignee_change_approved.v1",
     "allocation.consignee_change_asked.v1",
     "allocation.consignee_change_refused.v1",
@@ -24,9 +24,6 @@ UNPROVOKED = {
     "allocation.consignee_screened.v1",
     "allocation.person_named.v1",
     "allocation.ceremony_entered.v1",  # nor begins a reserve over HTTP
-    "inventory.assignment_delivered.v1",
-    "inventory.assignment_failed.v1",
-    "inventory.delivery_postponed.v1",
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
     "inventory.dispatch_corrected.v1",

@@ -50,6 +50,11 @@ ACTS = frozenset(
         "screening_list",
         "withdraw_conflict",
         "postpone_delivery",
+        "exercise_right",
+        "agree_programme",
+        "accept_substitute",
+        "take_back_right",
+        "terminate_right",
     }
 )
 INSTRUMENT = "ins_01jh7qmxw4e0aayfkn3d1a2b3c"

@@ -45,6 +45,11 @@ class Power(StrEnum):
     ACCEPT_WEIGHT = "accept_weight"  # of a draw, further from it than a scale is wrong
     RETURN_DRAW = "return_draw"
     POSTPONE_DELIVERY = "postpone_delivery"  # of what a project owes
+    EXERCISE_RIGHT = "exercise_right"  # an option, or a first refusal
+    AGREE_PROGRAMME = "agree_programme"  # of deliveries under a right
+    ACCEPT_SUBSTITUTE = "accept_substitute"  # other goods than were assigned
+    TAKE_BACK_RIGHT = "take_back_right"  # that a partner gives back
+    TERMINATE_RIGHT = "terminate_right"
     # loans'
     COMMIT_LOAN = "commit_loan"
     COMMIT_HOLDING = "commit_holding"

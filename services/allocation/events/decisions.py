@@ -46,9 +46,12 @@ class QuotaBack(msgspec.Struct, frozen=True, kw_only=True):
     mass_g: Grams
 
 
-class DecisionGivenBack(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.decision_given_back.v1"):
+class DecisionGivenBack(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.decision_given_back.v1"
+):
     """In a book: quota of a decision that did not hold, with the `carry_set` events of what its rounding had changed, by as much of each
-    award as was taken back. `whole`: it is superseded, and who was awarded nothing has its carry back, too."""
+    award as was taken back. `whole`: it is superseded, and who was awarded nothing has its carry back, too. `award`: the one that failed,
+    where it was one, and inventory said which."""
 
     round: RoundId
     product: ProductId
@@ -56,3 +59,4 @@ class DecisionGivenBack(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     whole: bool
     given: dict[PartnerCode, QuotaBack]
     reason: str
+    award: AwardId | None = None

@@ -52,7 +52,7 @@ from services.allocation.projections.carries import project_carry
 from services.allocation.projections.certificates import project_proofs
 from services.allocation.projections.clocks import project_clocks
 from services.allocation.projections.consignees import project_consignee
-from services.allocation.projections.decisions import project_decisions
+from services.allocation.projections.decisions import fail_award, project_decisions
 from services.allocation.projections.emergency import project_emergency
 from services.allocation.projections.partners import project_agreement, project_disruption
 from services.allocation.projections.policies import project_policy
@@ -151,6 +151,7 @@ async def _project_one(connection: Connection, fact: Fact, event: Any, on: date)
             await _close_request(connection, event.request, "expired", ())
         case DecisionGivenBack():
             await give_back_use(connection, event.round, sum(back.mass_g for back in event.given.values()))
+            await fail_award(connection, fact.place, event, on)
         case RequestExpiryPostponed() | ClockSet() | RequestScreeningDue() | RequestScreeningLate() | ReportSent():
             pass
         case RequestSubmitted() | LoanRequested() | RequestAccepted() | AwardGranted() | LoanAwarded() | AwardWithdrawn():

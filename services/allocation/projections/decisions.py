@@ -1,10 +1,11 @@
 """Read tables of what becomes of decisions after their rounds. Their events have streams of their own, and a rebuild may meet them before
 the round's: what they say stands in tables of their own, and an award takes its status from there, too."""
 
-from datetime import date
+from datetime import date, timedelta
 
-from services.allocation.events import AwardRenounced, DecisionEvent, DecisionSuperseded
-from services.allocation.projections.tasks import end_tasks
+from services.allocation.events import AwardRenounced, DecisionEvent, DecisionGivenBack, DecisionSuperseded, RoundReleased
+from services.allocation.projections.tasks import Task, end_tasks, raise_tasks
+from services.allocation.settings import figures
 from shared.journal.connection import Connection
 
 
@@ -49,3 +50,35 @@ async def release_awards(connection: Connection, round: str, decision: str) -> N
         round,
         decision,
     )
+
+
+async def fail_award(connection: Connection, place: str, event: DecisionGivenBack, on: date) -> None:
+    """What a partner does not get after all, by no doing of its own, is to be offered to it again. Of a decision that is superseded,
+    another round has decided."""
+    if event.whole:
+        return
+    failed_g = sum(back.mass_g for back in event.given.values())
+    await connection.execute("UPDATE awards SET failed_g = failed_g + $2 WHERE award = $1", event.award, failed_g)
+    tasks = [
+        Task(
+            task=f"make_good/{place}/{partner}",
+            kind="make_good",
+            about=event.award or event.round,
+            partner=partner,
+            product=event.product,
+            what=f"offer {partner} {back.mass_g} g of {event.product} again in the next round, from stock or another right",
+            why=event.reason,
+            due_on=on + timedelta(days=figures().correction_days),
+            raised_on=on,
+        )
+        for partner, back in sorted(event.given.items())
+    ]
+    await raise_tasks(connection, tasks)
+
+
+async def make_good(connection: Connection, event: RoundReleased, on: date) -> None:
+    """A later round has given the partner something of the product."""
+    due = """SELECT task FROM tasks WHERE kind = 'make_good' AND product = $1 AND done_on IS NULL
+             AND partner IN (SELECT partner FROM awards WHERE round = $2 AND decision = $3)"""
+    rows = await connection.fetch(due, event.product, event.round, event.decision)
+    await end_tasks(connection, {row["task"]: on for row in rows})

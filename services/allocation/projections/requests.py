@@ -28,12 +28,14 @@ _ACCEPT = """
     WHERE requests.request = new.request"""
 # An award that inventory had refused may be granted again, by another decision.
 _GRANT = """
-    INSERT INTO awards (award, round, request, product, partner, mass_g, daily_consumption_g, days_of_cover, decision, expires_on, status)
-    SELECT *, 'granted'
+    INSERT INTO awards (award, round, request, product, partner, mass_g, daily_consumption_g, days_of_cover, decision, expires_on, status,
+                        failed_g)
+    SELECT *, 'granted', 0
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
                 $10::date[])
     ON CONFLICT (award) DO UPDATE SET round = excluded.round, mass_g = excluded.mass_g, days_of_cover = excluded.days_of_cover,
-                                      decision = excluded.decision, expires_on = excluded.expires_on, status = 'granted'"""
+                                      decision = excluded.decision, expires_on = excluded.expires_on, status = 'granted',
+                                      failed_g = 0"""
 _RETURN_AWARDS = """
     UPDATE awards SET return_on = new.return_on FROM unnest($1::text[], $2::date[]) AS new(award, return_on)
     WHERE awards.award = new.award"""

@@ -14,7 +14,7 @@ from services.allocation.events import (
     RoundReleased,
     RoundReopened,
 )
-from services.allocation.projections.decisions import release_awards
+from services.allocation.projections.decisions import make_good, release_awards
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
 from shared.terms.uses import give_back_use
@@ -75,6 +75,7 @@ async def project_round(
         case RoundReleased():
             await execute("UPDATE rounds SET status = 'released' WHERE round = $1", event.round)
             await release_awards(connection, event.round, event.decision)
+            await make_good(connection, event, on)
             await execute("UPDATE requests SET round = NULL WHERE round = $1 AND status <> 'awarded'", event.round)
         case RoundCancelled():
             await give_back_use(connection, event.round)

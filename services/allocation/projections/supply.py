@@ -75,6 +75,14 @@ async def _take_one(connection: Connection, fact: Fact) -> None:
             )
         case inventory.RightMatured() as event:
             await execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.remaining_g)
+        case inventory.RightExercised() as event:
+            await execute(
+                """UPDATE rights SET kind = 'firm_offtake', window_from = $2 WHERE "right" = $1""", event.right, event.deliver_from
+            )
+        case inventory.AssignmentGivenBack() as event:
+            await execute('UPDATE rights SET mass_g = $2 WHERE "right" = $1', event.right, event.right_remaining_g)
+        case inventory.RightTerminated() as event:
+            await execute('UPDATE rights SET mass_g = 0 WHERE "right" = $1', event.right)
         case inventory.DeliveryPostponed() as event:
             await execute('UPDATE rights SET window_to = $2 WHERE "right" = $1', event.right, event.window_to)
         case inventory.RightAssigned() as event:

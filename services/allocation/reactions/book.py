@@ -28,6 +28,7 @@ from services.allocation.events import (
     AgreementSigned,
     AgreementSuspended,
     ApproverKeyRevoked,
+    AwardId,
     ConflictDeclared,
     DecisionHash,
     DisruptionEnded,
@@ -63,6 +64,8 @@ INVENTORY_TYPES = frozenset(
         inventory.StockAdjusted,
         inventory.RightAdded,
         inventory.RightMatured,
+        inventory.RightExercised,
+        inventory.RightTerminated,
         inventory.RightAssigned,
         inventory.StockReleased,
         inventory.StockPinned,
@@ -73,6 +76,7 @@ INVENTORY_TYPES = frozenset(
         inventory.ReleaseCancelled,
         inventory.DecisionTakenBack,
         inventory.AssignmentFailed,
+        inventory.AssignmentGivenBack,
         inventory.DeliveryPostponed,
         inventory.DrawReturned,
         *clock_reactions.OF_INVENTORY,
@@ -120,17 +124,32 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             return [_in_book(product, back)]
         case inventory.ReleaseCancelled(product=product, fails=fails, partner=partner, mass_g=mass_g) if fails is not None:
             failed = GiveBack(
-                round=None, decision=DecisionHash(fails), mass_g=_by_partner({partner: mass_g}), whole=False, reason=fact.event.reason
+                round=None,
+                decision=DecisionHash(fails),
+                mass_g=_by_partner({partner: mass_g}),
+                whole=False,
+                reason=fact.event.reason,
+                award=_award_of(fact.event.release),
             )
             return [_in_book(product, failed), *clock_reactions.of_stockpiles(fact)]
-        case inventory.AssignmentFailed(product=product, decision=decision, partner=partner, mass_g=mass_g):
-            reason = f"{fact.event.project} has not delivered what was assigned of {fact.event.right}"
+        case inventory.AssignmentFailed(product=product, decision=decision, partner=partner, mass_g=mass_g) as event:
+            terminated = f"{event.right} was terminated, of which {event.project} was to deliver"
+            reason = terminated if event.cause == "terminated" else f"{event.project} has not delivered what was assigned of {event.right}"
             failed = GiveBack(
-                round=None, decision=DecisionHash(decision), mass_g=_by_partner({partner: mass_g}), whole=False, reason=reason
+                round=None,
+                decision=DecisionHash(decision),
+                mass_g=_by_partner({partner: mass_g}),
+                whole=False,
+                reason=reason,
+                award=None if event.release is None else _award_of(event.release),
             )
             return [_in_book(product, failed)]
         case _:
             return clock_reactions.of_stockpiles(fact)  # or only the read tables need it
+
+
+def _award_of(release: str) -> AwardId:
+    return AwardId(f"awd_{release.removeprefix('rel_')}")
 
 
 def _of_interest(tainted: Tainted, fact: Fact) -> Reaction:

@@ -137,3 +137,4 @@ class AwardRow(Table, table=True):
     expires_on: date
     status: str
     return_on: date | None = None  # None: it is not a loan
+    failed_g: int = whole()  # what the partner does not get after all, by no doing of its own

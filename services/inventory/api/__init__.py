@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.inventory.api import differences, draws, holds, lots, moves, products, releases, rights
+from services.inventory.api import deliveries, differences, draws, holds, lots, moves, products, releases, rights
 from shared.terms.countersigning_api import proposals_router
 
 # One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
@@ -12,6 +12,7 @@ _PARTS = (
     lots.router,
     products.router,
     rights.router,
+    deliveries.router,
     holds.router,
     moves.router,
     differences.router,

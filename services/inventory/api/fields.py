@@ -21,6 +21,12 @@ def _share(value: str) -> str:
     return value
 
 
+def _tolerance(value: str) -> str:
+    if Fraction(_share(value)) > Fraction(1, 10):
+        raise ValueError('at most a tenth may be missing: "0.02"')
+    return value
+
+
 type PositiveUnits = Annotated[StrictInt, Field(ge=1, le=MAX_INTEGER)]
 type ChangeUnits = Annotated[StrictInt, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 type Name = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f]{1,60}$")]  # stands in the ledger's account names
@@ -29,10 +35,12 @@ type ProductField = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-
 type PartnerField = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 type Element = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
 type Share = Annotated[str, AfterValidator(_share)]
+type Tolerance = Annotated[str, AfterValidator(_tolerance)]
 type Contents = Annotated[dict[Element, Share], Field(min_length=1, max_length=20, description="element -> share of the mass")]
 
 type LotField = Annotated[str, StringConstraints(pattern=f"^lot_{TYPEID}$")]
 type DrawField = Annotated[str, StringConstraints(pattern=f"^drw_{TYPEID}$")]
+type RightField = Annotated[str, StringConstraints(pattern=f"^rgt_{TYPEID}$")]
 
 ProductPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 LotPath = Annotated[str, Path(pattern=f"^lot_{TYPEID}$")]

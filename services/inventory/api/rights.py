@@ -1,35 +1,50 @@
-"""Rights: claims on projects' future production, and what is delivered under them."""
+"""Rights: claims on projects' future production, their terms and delivery programmes, and what the Reserve itself takes in under them."""
 
 from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StrictInt
 from sqlmodel import select
 
-from services.inventory.api.fields import READERS, DrawField, Name, ProductField, RightPath
+from services.inventory.api.fields import READERS, Name, ProductField, RightPath, Tolerance
 from services.inventory.api.lookups import not_found, stockpile_of, stream_of, version_of
 from services.inventory.api.lots import LotDeliveryBody
 from services.inventory.domain.controls import CONTROLS
-from services.inventory.domain.deliveries import DeliverAssignment, PostponeDelivery
-from services.inventory.domain.rights import AddRight, MatureRight
-from services.inventory.events import DrawId, RightId, RightKind
-from services.inventory.tables import OwedRow, RightRow
+from services.inventory.domain.programme import MAX_TRANCHES, AgreeProgramme, PlannedTranche
+from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, TerminateRight
+from services.inventory.events import RightId, RightKind, RightTerms
+from services.inventory.tables import RightRow, TrancheRow, TrancheStatus
 from shared.http.auth import Caller, allow
-from shared.http.fields import Body, Day, PositiveGrams, Text
+from shared.http.fields import Body, Day, PositiveGrams
 from shared.http.handlers import Page, Paging, Posting, Reading, etag, same_fields
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/rights", tags=["rights"])
 
+type Days = Annotated[StrictInt, Field(ge=0, le=3660)]
+
+
+class RightTermsBody(Body):
+    """What is agreed with the project about deliveries."""
+
+    notice_days: Days = 0  # from the notice that exercises an option to the first day of delivery
+    tolerance: Tolerance = "0"  # the share of a tranche, or of what was assigned, that may be missing: "0.02"
+    grace_days: Days = 0  # so long after its last day a delivery is late; after that it is failed
+    force_majeure_days: Days | None = None  # by which force majeure may postpone deliveries, in all; null: no limit is agreed
+    failures_to_terminate: Annotated[StrictInt, Field(ge=1, le=MAX_TRANCHES)] | None = None  # tranches; null: by agreement only
+
 
 class RightBody(Body):
+    """Of a right without `terms`, nobody follows what the project owes the Reserve itself."""
+
     product: ProductField
     project: Name
     kind: RightKind
     mass_g: PositiveGrams
     window_from: Day
     window_to: Day
+    terms: RightTermsBody | None = None
 
 
 class MaturityBody(Body):
@@ -39,41 +54,48 @@ class MaturityBody(Body):
     delivery: LotDeliveryBody
 
 
-class AssignedDeliveryBody(Body):
-    """Of what was assigned to a partner: the project has delivered it."""
+class ExerciseBody(Body):
+    deliver_from: Day  # from this day on, and not before the days of notice have passed
 
-    draw: DrawField
+
+class TrancheBody(Body):
+    window_from: Day
+    window_to: Day  # inclusive
     mass_g: PositiveGrams
-    delivered_on: Day
-    evidence: Text  # what shows it: "CMR 4711"
 
 
-class PostponementBody(Body):
-    window_to: Day  # the new last day
-    cause: Literal["force_majeure", "agreed"]
-    evidence: Text  # the project's notice, or the partners' word
+class ProgrammeBody(Body):
+    """All that is still to come under the right, first due first."""
+
+    tranches: Annotated[tuple[TrancheBody, ...], Field(min_length=1, max_length=MAX_TRANCHES)]
 
 
-class OwedView(BaseModel):
-    """What a project owes a partner of a right that was assigned to it. `failed_g`: what had not come when the window passed."""
+class TerminationBody(Body):
+    cause: Literal["repeated_failure", "agreed"]
 
-    draw: str
+
+class TrancheView(BaseModel):
+    """`status`: open, delivered, short (no more is missing than its terms tolerate) or failed; or replaced by another programme, or
+    terminated with its right. `late_days`: of the latest delivery after its last day."""
+
+    number: int
     right: str
     product: str
-    project: str
-    partner: str
+    window_from: date
+    window_to: date
+    grace_days: int
     mass_g: int
-    remaining_g: int  # neither delivered nor failed
-    failed_g: int
-    window_to: date | None
+    delivered_g: int
+    late_days: int
+    status: TrancheStatus
 
 
-class AssignedDeliveryView(BaseModel):
-    draw: str
-    right: str
-    partner: str
-    mass_g: int
-    remaining_g: int
+class RightTermsView(BaseModel):
+    notice_days: int = 0
+    tolerance: str = "0"
+    grace_days: int = 0
+    force_majeure_days: int | None = None
+    failures_to_terminate: int | None = None
 
 
 class RightView(BaseModel):
@@ -85,6 +107,10 @@ class RightView(BaseModel):
     remaining_g: int
     window_from: date
     window_to: date
+    terms: RightTermsView | None
+    exercised_on: date | None
+    terminated_on: date | None
+    termination: str | None  # its cause
 
 
 def _view(row: RightRow) -> RightView:
@@ -100,6 +126,7 @@ async def add_right(body: RightBody, caller: Annotated[Caller, allow("operator")
         mass_g=body.mass_g,
         window_from=body.window_from,
         window_to=body.window_to,
+        terms=None if body.terms is None else RightTerms(**body.terms.model_dump()),
         on=post.today,
     )
     return await propose(post, CONTROLS, stream_of(body.product), command)
@@ -136,34 +163,34 @@ async def mature_right(
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
 
 
-@router.get("/{right}/owed")
-async def list_owed(right: RightPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[OwedView]:
-    return await pages.of(select(OwedRow), OwedRow.id, same_fields(OwedView), only={OwedRow.right: right})
-
-
-@router.post("/{right}/deliveries", status_code=201)
-async def deliver_assignment(
-    right: RightPath, body: AssignedDeliveryBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
-) -> AssignedDeliveryView:
-    """In part or whole. What is still owed when the window has passed is failed: its partner's quota and carry are given back."""
-    command = DeliverAssignment(
-        draw=DrawId(body.draw),
-        right=RightId(right),
-        partner=None,
-        mass_g=body.mass_g,
-        delivered_on=body.delivered_on,
-        evidence=body.evidence,
-        on=post.today,
-    )
-    accepted = await post.submit(await stockpile_of(reads, "right", right), command)
-    event = accepted.facts[0].event
-    return AssignedDeliveryView(draw=event.draw, right=right, partner=event.partner, mass_g=event.mass_g, remaining_g=event.remaining_g)
-
-
-@router.post("/{right}/postpone", status_code=202)
-async def postpone_delivery(
-    right: RightPath, body: PostponementBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+@router.post("/{right}/exercise", status_code=202)
+async def exercise_right(
+    right: RightPath, body: ExerciseBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ProposalView:
-    """By force majeure, or as agreed. Signed, nothing that is owed under the right is failed until the new day has passed."""
-    command = PostponeDelivery(right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=body.evidence, on=post.today)
+    """An option or a first refusal, all of it. Signed, notice is given on that day, and the right is firm."""
+    command = ExerciseRight(right=RightId(right), deliver_from=body.deliver_from, on=post.today)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
+
+
+@router.post("/{right}/programme", status_code=202)
+async def agree_programme(
+    right: RightPath, body: ProgrammeBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> ProposalView:
+    """Signed, its tranches take the place of those that were open."""
+    tranches = tuple(PlannedTranche(**tranche.model_dump()) for tranche in body.tranches)
+    command = AgreeProgramme(right=RightId(right), tranches=tranches, on=post.today)
+    return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
+
+
+@router.get("/{right}/programme")
+async def list_tranches(right: RightPath, caller: Annotated[Caller, allow(*READERS)], pages: Paging) -> Page[TrancheView]:
+    return await pages.of(select(TrancheRow), TrancheRow.id, same_fields(TrancheView), only={TrancheRow.right: right})
+
+
+@router.post("/{right}/terminate", status_code=202)
+async def terminate_right(
+    right: RightPath, body: TerminationBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
+) -> ProposalView:
+    """Signed, nothing is to come under it; what partners are owed is failed, and given back to their quotas and carries."""
+    command = TerminateRight(right=RightId(right), cause=body.cause, on=post.today)
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)

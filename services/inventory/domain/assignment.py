@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 
 from services.inventory.domain.reasons import Reason, Refusal
-from services.inventory.domain.state import Stockpile, free_rights_g, open_rights
+from services.inventory.domain.state import Stockpile, free_rights_g, open_rights, programme_of
 from services.inventory.events import DrawId, ReleaseId, RightAssigned, Source, UnitCount
 from shared.journal.decider import Refused
 
@@ -55,6 +55,7 @@ def assign_rights(
                     remaining_g=remaining_g,
                     right_remaining_g=left_g,
                     window_to=right.window_to,
+                    grace_days=programme_of(state, right_id).terms.grace_days,
                 )
             )
         if not reserved_g and not instead:

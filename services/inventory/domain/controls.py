@@ -1,6 +1,14 @@
 """Controls: what each command of a stockpile does to what people hold, and so who may give it."""
 
-from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
+from functools import partial
+
+from services.inventory.domain.deliveries import (
+    DeliverAssignment,
+    FailAssignments,
+    GiveBackAssignment,
+    PostponeDelivery,
+    SubstituteDelivery,
+)
 from services.inventory.domain.differences import WEIGHING_TOLERANCE, MissDifference, SettleDifference, WeighAgain
 from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -19,9 +27,10 @@ from services.inventory.domain.loans import AnnounceLoan, OpenLoanGate, TakeInRe
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot
 from services.inventory.domain.moves import MissMove, MoveLot, RatifyMove
 from services.inventory.domain.products import RegisterProduct, SetProtectedStock, SetReceiptGrade
+from services.inventory.domain.programme import AgreeProgramme, CloseTranches
 from services.inventory.domain.releases import CancelRelease, LapseRelease, ReleaseRound, TakeBackDecision, TakeBackRelease
-from services.inventory.domain.rights import AddRight, MatureRight
-from services.inventory.domain.state import Stockpile
+from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, TerminateRight
+from services.inventory.domain.state import Stockpile, owed_under
 from services.inventory.events import AuthorityCited, CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProductId
 from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
@@ -79,10 +88,20 @@ def _matured(command: MatureRight, state: Stockpile) -> Action:
     return _taken_in(command.delivery, state)
 
 
-def _postponed(command: PostponeDelivery, state: Stockpile) -> Action:
-    owed = [assigned for name, assigned in state.assigned.items() if name.partition("/")[2] == command.right]
+def _under(act: str, command: AgreeProgramme | ExerciseRight | PostponeDelivery | TerminateRight, state: Stockpile) -> Action:
+    """Of all that is to come under a right, of which partners may be owed a part."""
+    owed = [assigned for _, assigned in owed_under(state, command.right)]
     partners = sorted({interest_in("partner", assigned.partner) for assigned in owed})
-    return _of("postpone_delivery", state.product, sum(assigned.mass_g for assigned in owed), *partners)
+    own_g = 0
+    if not isinstance(command, PostponeDelivery) and (right := state.rights.get(command.right)) is not None:
+        own_g = right.mass_g
+    return _of(act, state.product, own_g + sum(assigned.mass_g for assigned in owed), *partners)
+
+
+def _of_assignment(act: str, command: SubstituteDelivery | GiveBackAssignment, state: Stockpile) -> Action:
+    assigned = state.assigned.get(f"{command.draw}/{command.right}")
+    concerns = () if assigned is None else (interest_in("partner", assigned.partner),)
+    return _of(act, state.product, command.mass_g, *concerns)
 
 
 def _of(act: str, product: ProductId | None, mass_g: int | None, *concerns: str) -> Action:
@@ -110,12 +129,18 @@ CONTROLS: Controls = {
     DeliverDraw: Class.EXERCISES,  # a dispatch
     DeliverAssignment: Class.EXERCISES,  # an assigned right
     CorrectDispatch: Class.CORRECTS,
-    PostponeDelivery: Countersigned("postpone_delivery", _postponed),
+    PostponeDelivery: Countersigned("postpone_delivery", partial(_under, "postpone_delivery")),
+    ExerciseRight: Countersigned("exercise_right", partial(_under, "exercise_right")),
+    AgreeProgramme: Countersigned("agree_programme", partial(_under, "agree_programme")),
+    TerminateRight: Countersigned("terminate_right", partial(_under, "terminate_right")),
+    SubstituteDelivery: Countersigned("accept_substitute", partial(_of_assignment, "accept_substitute")),
+    GiveBackAssignment: Countersigned("take_back_right", partial(_of_assignment, "take_back_right")),
     PutOnHold: Class.PROTECTS,
     MoveLot: Class.PROTECTS,
     RatifyMove: Class.PROTECTS,
     ConfirmHold: Class.PROTECTS,
     FailAssignments: Class.FOLLOWS,
+    CloseTranches: Class.FOLLOWS,
     ExpireHold: Class.FOLLOWS,
     LapseHold: Class.FOLLOWS,
     MissDifference: Class.FOLLOWS,

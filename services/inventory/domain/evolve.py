@@ -8,9 +8,9 @@ import immutables
 from msgspec.structs import replace
 
 from services.inventory.domain.holding import with_hold
+from services.inventory.domain.performing import assigned, changed, performed, set_right, settled
 from services.inventory.domain.state import (
     NEVER,
-    Assignment,
     AwardedLoan,
     Consignment,
     Draw,
@@ -18,7 +18,6 @@ from services.inventory.domain.state import (
     LentDraw,
     Lot,
     Release,
-    Right,
     Shelf,
     Stockpile,
     Turn,
@@ -26,8 +25,11 @@ from services.inventory.domain.state import (
 from services.inventory.domain.unsigned import with_unsigned
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentClosed,
     AssignmentDelivered,
     AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
@@ -62,6 +64,7 @@ from services.inventory.events import (
     Parcel,
     PinnedUnits,
     ProductRegistered,
+    ProgrammeAgreed,
     ProtectedStockSet,
     ReceiptGradeSet,
     ReleaseCancelled,
@@ -72,8 +75,9 @@ from services.inventory.events import (
     ReturnTakenIn,
     RightAdded,
     RightAssigned,
-    RightId,
+    RightExercised,
     RightMatured,
+    RightTerminated,
     RoundFreed,
     RoundHeld,
     RoundReleased,
@@ -82,6 +86,8 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TrancheClosed,
+    TrancheDelivered,
     UnitCount,
 )
 
@@ -116,13 +122,11 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case DrawReturned():
             return _returned(state, event)
         case RightAssigned():
-            state = _assigned(state, event)
+            state = assigned(state, event, state.releases[event.release].decision)
             state = _reduce_release(state, event.release, event.units, event.mass_g if event.source == "rights" else 0)
-            return _set_right(state, event.right, event.right_remaining_g)
-        case AssignmentDelivered() | AssignmentFailed():
-            return _settled(state, event)
-        case DeliveryPostponed():
-            return _postponed(state, event)
+            return set_right(state, event.right, event.right_remaining_g)
+        case AssignmentDelivered() | AssignmentSubstituted() | AssignmentClosed() | AssignmentFailed() | AssignmentGivenBack():
+            return settled(state, event)
         case MaterialLent():
             return replace(state, lent=state.lent.set(event.draw, LentDraw(event.release, event.award, event.contained_g)))
         case LentDrawReturned():
@@ -135,11 +139,12 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return _assayed(state, event)
         case StockAdjusted():
             return _restock(state, event.lot, event.change_units)
-        case RightAdded():
-            right = Right(event.project, event.kind, event.mass_g, event.window_from, event.window_to)
-            return replace(state, rights=state.rights.set(event.right, right))
         case RightMatured():
-            return _set_right(state, event.right, event.remaining_g)
+            return set_right(state, event.right, event.remaining_g)
+        case RightAdded() | RightExercised() | RightTerminated():
+            return changed(state, event)
+        case ProgrammeAgreed() | DeliveryPostponed() | TrancheDelivered() | TrancheClosed():
+            return performed(state, event)
         case HoldPutOn() | HoldConfirmed() | HoldLifted():
             return with_hold(state, event)
         case DrawWeighedAgain() | DifferenceSettled() | LotMoved() | DrawMoved() | MoveRatified() | MoveRatificationMissed():
@@ -149,7 +154,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
         case RoundFreed():
             return replace(state, held=state.held.delete(event.decision))
         case ProductRegistered():
-            return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g)
+            return replace(state, product=event.product, nominal_unit_g=event.nominal_unit_g, contents=event.contents)
         case ProtectedStockSet():
             return replace(state, protected_g=event.mass_g)
         case ReceiptGradeSet():
@@ -244,32 +249,6 @@ def _lend(state: Stockpile, event: LoanAnnounced | LoanGateOpened) -> Stockpile:
     else:
         loan = replace(loan, gate=event.gate, opened_for=event.decision)
     return replace(state, loans=state.loans.set(event.release, loan))
-
-
-def _assigned(state: Stockpile, event: RightAssigned) -> Stockpile:
-    key = f"{event.draw}/{event.right}"
-    before_g = state.assigned[key].mass_g if key in state.assigned else 0
-    decision = state.releases[event.release].decision
-    owed = Assignment(event.draw, event.right, event.project, event.partner, decision, before_g + event.mass_g, event.window_to)
-    return replace(state, assigned=state.assigned.set(key, owed))
-
-
-def _settled(state: Stockpile, event: AssignmentDelivered | AssignmentFailed) -> Stockpile:
-    key = f"{event.draw}/{event.right}"
-    left_g = state.assigned[key].mass_g - event.mass_g
-    if not left_g:
-        return replace(state, assigned=state.assigned.delete(key))
-    return replace(state, assigned=state.assigned.set(key, replace(state.assigned[key], mass_g=left_g)))
-
-
-def _postponed(state: Stockpile, event: DeliveryPostponed) -> Stockpile:
-    rights, assigned = state.rights, state.assigned
-    if event.right in rights:
-        rights = rights.set(event.right, replace(rights[event.right], window_to=event.window_to))
-    for key, owed in state.assigned.items():
-        if owed.right == event.right:
-            assigned = assigned.set(key, replace(owed, window_to=event.window_to))
-    return replace(state, rights=rights, assigned=assigned)
 
 
 def _with_left(releases: Releases, release_id: ReleaseId, units: tuple[UnitCount, ...], rights_g: int, mass_g: int) -> Releases:
@@ -385,9 +364,3 @@ def _without(queue: tuple[Turn, ...], turn: Turn) -> tuple[Turn, ...]:
     place = bisect_left(queue, turn)
     assert queue[place] == turn
     return queue[:place] + queue[place + 1 :]
-
-
-def _set_right(state: Stockpile, right: RightId, mass_g: int) -> Stockpile:
-    if not mass_g:
-        return replace(state, rights=state.rights.delete(right))
-    return replace(state, rights=state.rights.set(right, replace(state.rights[right], mass_g=mass_g)))

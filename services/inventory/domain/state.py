@@ -19,6 +19,7 @@ from services.inventory.events import (
     ReleaseId,
     RightId,
     RightKind,
+    RightTerms,
     UnitCount,
 )
 from shared.terms.countersigning import ProposedCommand
@@ -106,6 +107,29 @@ class Assignment(msgspec.Struct, frozen=True, gc=False):
     decision: str
     mass_g: int
     window_to: date | None  # None: of an earlier build, which never fails it
+    assigned_g: int = 0  # in all
+    window_from: date = NEVER
+    release: ReleaseId | None = None  # that it was drawn under
+
+
+class OpenTranche(msgspec.Struct, frozen=True, gc=False):
+    """A part of a delivery programme that is neither delivered nor closed."""
+
+    number: int
+    window_from: date
+    window_to: date  # inclusive
+    mass_g: int
+    left_g: int  # not delivered yet
+
+
+class Programme(msgspec.Struct, frozen=True, gc=False):
+    """What is agreed about deliveries under a right, and how they have gone. It leaves the state when nothing is to come."""
+
+    terms: RightTerms = RightTerms()
+    tranches: tuple[OpenTranche, ...] = ()  # the first due first
+    numbered: int = 0  # tranches, so far
+    failures: int = 0  # tranches that failed
+    majeure_days: int = 0  # by which force majeure has postponed it
 
 
 class AwardedLoan(msgspec.Struct, frozen=True, gc=False):
@@ -169,6 +193,7 @@ class HeldRound(msgspec.Struct, frozen=True, gc=False):
 class Stockpile(msgspec.Struct, frozen=True, gc=False):
     product: ProductId | None = None  # None: not registered
     nominal_unit_g: int = 0
+    contents: dict[str, str] = {}  # element -> nominal share of the mass
     protected_g: int = 0
     receipt_grade: Grade = "signed"  # what dispatch needs
     lots_taken_in: int = 0
@@ -179,6 +204,7 @@ class Stockpile(msgspec.Struct, frozen=True, gc=False):
     rights: immutables.Map[RightId, Right] = immutables.Map()
     reserved_rights_g: int = 0  # by open releases
     assigned: immutables.Map[str, Assignment] = immutables.Map()  # by "draw/right"
+    programmes: immutables.Map[RightId, Programme] = immutables.Map()  # of rights of which terms or tranches are agreed
     pinned: immutables.Map[LotId, int] = immutables.Map()  # units of each lot that releases are pinned to, never more than it has
     releases: immutables.Map[ReleaseId, Release] = immutables.Map()
     draws: immutables.Map[DrawId, Draw] = immutables.Map()
@@ -216,6 +242,11 @@ def held_g(state: Stockpile) -> int:
 
 def day_after(day: date) -> date:
     return day + timedelta(days=1) if day < NEVER else NEVER
+
+
+def last_day(window_to: date, grace_days: int) -> date:
+    """Of a delivery that is not failed yet."""
+    return NEVER if (NEVER - window_to).days < grace_days else window_to + timedelta(days=grace_days)
 
 
 def stop_key(scope: str, target: str | None) -> str:
@@ -287,3 +318,12 @@ def open_rights(state: Stockpile, on: date) -> Iterator[tuple[RightId, Right]]:
 def free_rights_g(state: Stockpile, on: date) -> int:
     """Grams of open firm rights that no release has reserved; below zero if windows closed over reserved ones."""
     return sum(claim.mass_g for _, claim in open_rights(state, on)) - state.reserved_rights_g
+
+
+def programme_of(state: Stockpile, right: RightId) -> Programme:
+    return state.programmes.get(right, Programme())
+
+
+def owed_under(state: Stockpile, right: RightId) -> list[tuple[str, Assignment]]:
+    """What the project owes partners of it, by name."""
+    return [(name, assigned) for name, assigned in sorted(state.assigned.items()) if assigned.right == right]

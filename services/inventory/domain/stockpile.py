@@ -1,6 +1,6 @@
 """Stockpile: one product's lots, rights, releases, draws and holds; the rules that keep what is released, and drawn, backed by stock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import assert_never
 
@@ -8,10 +8,10 @@ from services.inventory.domain.deliveries import (
     DeliverAssignment,
     DeliveryCommand,
     FailAssignments,
+    GiveBackAssignment,
     PostponeDelivery,
-    deliver_assignment,
-    fail_assignments,
-    postpone_delivery,
+    SubstituteDelivery,
+    of_delivery,
 )
 from services.inventory.domain.differences import (
     DifferenceCommand,
@@ -67,6 +67,7 @@ from services.inventory.domain.loans import (
 from services.inventory.domain.lots import AdjustStock, RecordAssay, TakeInLot, adjust_stock, record_assay, take_in_lot
 from services.inventory.domain.moves import MissMove, MoveCommand, MoveLot, RatifyMove, move_timers, of_move
 from services.inventory.domain.products import ProductCommand, RegisterProduct, SetProtectedStock, SetReceiptGrade, of_product
+from services.inventory.domain.programme import AgreeProgramme, CloseTranches, agree_programme, close_tranches
 from services.inventory.domain.reasons import Refusal
 from services.inventory.domain.releases import (
     CancelRelease,
@@ -80,8 +81,8 @@ from services.inventory.domain.releases import (
     take_back_decision,
     take_back_release,
 )
-from services.inventory.domain.rights import AddRight, MatureRight, add_right, mature_right
-from services.inventory.domain.state import Stockpile, day_after
+from services.inventory.domain.rights import AddRight, ExerciseRight, MatureRight, RightCommand, TerminateRight, of_right
+from services.inventory.domain.state import Stockpile, day_after, last_day
 from services.inventory.events import (
     DeliveryPostponed,
     DifferenceSettled,
@@ -92,12 +93,16 @@ from services.inventory.events import (
     HoldPutOn,
     LotMoved,
     MoveRatified,
+    ProgrammeAgreed,
     ReleaseCancelled,
     ReleaseExtended,
+    RightAdded,
     RightAssigned,
+    RightExercised,
     RightId,
     StockDrawn,
     StockReleased,
+    Tranche,
 )
 from shared.journal.decider import CancelTimer, Decider, Timer
 
@@ -106,8 +111,9 @@ type Command = (
     | TakeInLot
     | RecordAssay
     | AdjustStock
-    | AddRight
-    | MatureRight
+    | RightCommand
+    | AgreeProgramme
+    | CloseTranches
     | DeliveryCommand
     | PutOnHold
     | ConfirmHold
@@ -169,16 +175,14 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
             return record_assay(command, state)
         case AdjustStock():
             return adjust_stock(command, state)
-        case AddRight():
-            return add_right(command, state)
-        case MatureRight():
-            return mature_right(command, state)
-        case DeliverAssignment():
-            return deliver_assignment(command, state)
-        case PostponeDelivery():
-            return postpone_delivery(command, state)
-        case FailAssignments():
-            return fail_assignments(command, state)
+        case AddRight() | ExerciseRight() | TerminateRight() | MatureRight():
+            return of_right(command, state)
+        case AgreeProgramme():
+            return agree_programme(command, state)
+        case CloseTranches():
+            return close_tranches(command, state)
+        case DeliverAssignment() | SubstituteDelivery() | GiveBackAssignment() | PostponeDelivery() | FailAssignments():
+            return of_delivery(command, state)
         case PutOnHold():
             return put_on_hold(command, state)
         case ConfirmHold():
@@ -210,16 +214,27 @@ def decide(command: Command, state: Stockpile) -> Sequence[Event] | Refusal:
 
 
 def timers(event: Event) -> Sequence[Timer | CancelTimer]:
-    """Releases lapse, and holds expire, as the day after their last one begins."""
+    """Releases lapse, holds expire, and deliveries fail, as the day after their last one begins."""
     match event:
         case StockReleased() | ReleaseExtended():
             due = day_after(event.expires_on)
             return [Timer(f"lapse/{event.release}", due, LapseRelease(release=event.release, on=due))]
         case RightAssigned():
             ended = [] if event.remaining_g else [CancelTimer(f"lapse/{event.release}")]
-            return ended if event.window_to is None else [*ended, _fail_after(event.right, event.window_to)]
+            return ended if event.window_to is None else [*ended, _fail_after(event.right, event.window_to, event.grace_days)]
         case DeliveryPostponed():
-            return [_fail_after(event.right, event.window_to)]
+            return [
+                _fail_after(event.right, event.window_to, event.grace_days),
+                *_close_after(event.right, event.tranches, event.grace_days),
+            ]
+        case RightAdded() if event.terms is not None and event.kind == "firm_offtake":
+            whole = Tranche(number=1, window_from=event.window_from, window_to=event.window_to, mass_g=event.mass_g)
+            return _close_after(event.right, [whole], event.terms.grace_days)
+        case RightExercised():
+            whole = Tranche(number=event.tranche, window_from=event.deliver_from, window_to=event.window_to, mass_g=event.mass_g)
+            return _close_after(event.right, [whole], event.grace_days)
+        case ProgrammeAgreed():
+            return _close_after(event.right, event.tranches, event.grace_days)
         case StockDrawn() if event.remaining_g == 0:
             return [CancelTimer(f"lapse/{event.release}")]
         case ReleaseCancelled():
@@ -234,9 +249,15 @@ def timers(event: Event) -> Sequence[Timer | CancelTimer]:
             return ()
 
 
-def _fail_after(right: RightId, window_to: date) -> Timer:
-    due = day_after(window_to)
+def _fail_after(right: RightId, window_to: date, grace_days: int) -> Timer:
+    due = day_after(last_day(window_to, grace_days))
     return Timer(f"window/{right}", due, FailAssignments(right=right, on=due))
+
+
+def _close_after(right: RightId, tranches: Iterable[Tranche], grace_days: int) -> list[Timer]:
+    """What is delivered by then, or is in another programme, has nothing to close."""
+    dues = ((tranche.number, day_after(last_day(tranche.window_to, grace_days))) for tranche in tranches)
+    return [Timer(f"tranche/{right}/{number}", due, CloseTranches(right=right, on=due)) for number, due in dues]
 
 
 DECIDER = Decider(kind="stockpile", initial=Stockpile(), commands=Command, decide=decide, evolve=evolve, timers=timers)

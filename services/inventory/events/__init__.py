@@ -57,22 +57,37 @@ from services.inventory.events.releases import (
     StockReleased,
 )
 from services.inventory.events.rights import (
+    AssignmentClosed,
     AssignmentDelivered,
     AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
     DeliveryPostponed,
+    PostponementCause,
+    ProgrammeAgreed,
     RightAdded,
     RightAssigned,
+    RightExercised,
     RightKind,
     RightMatured,
+    RightTerminated,
+    RightTerms,
     Source,
+    TerminationCause,
+    Tranche,
+    TrancheClosed,
+    TrancheDelivered,
 )
 
 __all__ = [
     "AdjustmentCause",
     "Assay",
     "AssayRecorded",
+    "AssignmentClosed",
     "AssignmentDelivered",
     "AssignmentFailed",
+    "AssignmentGivenBack",
+    "AssignmentSubstituted",
     "AuthorityCited",
     "AwardForwarded",
     "CommandApproved",
@@ -116,8 +131,10 @@ __all__ = [
     "MoveRatified",
     "Parcel",
     "PinnedUnits",
+    "PostponementCause",
     "ProductId",
     "ProductRegistered",
+    "ProgrammeAgreed",
     "ProtectedStockSet",
     "ReceiptGradeSet",
     "ReleaseCancelled",
@@ -128,9 +145,12 @@ __all__ = [
     "ReturnTakenIn",
     "RightAdded",
     "RightAssigned",
+    "RightExercised",
     "RightId",
     "RightKind",
     "RightMatured",
+    "RightTerminated",
+    "RightTerms",
     "RoundFreed",
     "RoundHeld",
     "RoundReleaseRefused",
@@ -144,6 +164,10 @@ __all__ = [
     "StockDrawn",
     "StockPinned",
     "StockReleased",
+    "TerminationCause",
+    "Tranche",
+    "TrancheClosed",
+    "TrancheDelivered",
     "UnitCount",
     "Units",
 ]
@@ -174,8 +198,16 @@ type Event = (
     | ReturnRefused
     | RightAssigned
     | AssignmentDelivered
+    | AssignmentSubstituted
+    | AssignmentClosed
+    | AssignmentGivenBack
     | DeliveryPostponed
     | AssignmentFailed
+    | RightExercised
+    | RightTerminated
+    | ProgrammeAgreed
+    | TrancheDelivered
+    | TrancheClosed
     | ReleaseExtended
     | ReleaseLapsed
     | ReleaseCancelled

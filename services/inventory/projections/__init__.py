@@ -12,12 +12,9 @@ import msgspec
 
 from services.inventory.events import (
     AssayRecorded,
-    AssignmentDelivered,
-    AssignmentFailed,
     AuthorityCited,
     AwardForwarded,
     DecisionTakenBack,
-    DeliveryPostponed,
     DifferenceOverdue,
     DifferenceSettled,
     DispatchCorrected,
@@ -49,9 +46,7 @@ from services.inventory.events import (
     ReleaseLapsed,
     ReturnRefused,
     ReturnTakenIn,
-    RightAdded,
     RightAssigned,
-    RightMatured,
     RoundFreed,
     RoundHeld,
     RoundReleased,
@@ -63,6 +58,23 @@ from services.inventory.events import (
 )
 from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
+from services.inventory.projections.rights import (
+    ADD_RIGHT,
+    CLOSE_TRANCHE,
+    DELIVER_TRANCHE,
+    END_TRANCHES,
+    EXERCISE_RIGHT,
+    OF_RIGHTS,
+    OWE,
+    PLAN,
+    POSTPONE,
+    POSTPONE_RIGHT,
+    POSTPONE_TRANCHE,
+    REDUCE_RIGHT,
+    SETTLE,
+    TERMINATE_RIGHT,
+    RightRows,
+)
 from services.inventory.projections.unsigned import with_unsigned
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
@@ -105,14 +117,6 @@ ASSAY_LOT = """
     WHERE lots.lot = new.lot"""
 RESTOCK_LOT = """
     UPDATE lots SET units = lots.units + new.units FROM unnest($1::text[], $2::bigint[]) AS new(lot, units) WHERE lots.lot = new.lot"""
-ADD_RIGHT = """
-    INSERT INTO rights ("right", product, project, kind, mass_g, remaining_g, window_from, window_to)
-    SELECT "right", product, project, kind, mass_g, mass_g, window_from, window_to
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[])
-        AS new("right", product, project, kind, mass_g, window_from, window_to)"""
-REDUCE_RIGHT = """
-    UPDATE rights SET remaining_g = new.remaining_g FROM unnest($1::text[], $2::bigint[]) AS new("right", remaining_g)
-    WHERE rights."right" = new."right\""""
 RELEASE = """
     INSERT INTO releases (release, product, partner, round, decision, award, request, units, rights_g, mass_g, remaining_g, status,
                           released_on, expires_on, lots)
@@ -155,20 +159,6 @@ DRAW_RIGHTS = """
 ASSIGN = """
     INSERT INTO assignments (draw, "right", source, project, mass_g)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])"""
-OWE = """
-    INSERT INTO owed (id, draw, "right", product, project, partner, window_to, mass_g, remaining_g, failed_g)
-    SELECT id, draw, "right", product, project, partner, window_to, mass_g, mass_g, 0
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[], $8::bigint[])
-        AS new(id, draw, "right", product, project, partner, window_to, mass_g)"""
-SETTLE = """
-    UPDATE owed SET remaining_g = new.remaining_g, failed_g = new.failed_g
-    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS new(id, remaining_g, failed_g) WHERE owed.id = new.id"""
-POSTPONE = """
-    UPDATE owed SET window_to = new.window_to FROM unnest($1::text[], $2::date[]) AS new("right", window_to)
-    WHERE owed."right" = new."right" AND owed.remaining_g > 0"""
-POSTPONE_RIGHT = """
-    UPDATE rights SET window_to = new.window_to FROM unnest($1::text[], $2::date[]) AS new("right", window_to)
-    WHERE rights."right" = new."right\""""
 WEIGH_DRAW = """
     UPDATE draws SET weighed_g = new.weighed_g FROM unnest($1::text[], $2::bigint[]) AS new(draw, weighed_g) WHERE draws.draw = new.draw"""
 DISPATCH_DRAW = """
@@ -186,11 +176,11 @@ RETURN_DRAW = """
 WAVES = (
     (REGISTER_PRODUCT, TAKE_IN_LOT, ADD_RIGHT, RELEASE, PUT_ON_HOLD, ANNOUNCE_LOAN),
     (BALANCE, RESTOCK_LOT, REDUCE_RIGHT, REDUCE_RELEASE, DRAW, ASSIGN, LIFT_HOLD),
-    (PROTECT, OPEN_GATE, CONFIRM_HOLD, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS, OWE, POSTPONE_RIGHT),
-    (SETTLE,),
-    (POSTPONE,),
-    (WEIGH_DRAW, PIN_RELEASE),
-    (EXTEND_RELEASE, GRADE),
+    (PROTECT, OPEN_GATE, CONFIRM_HOLD, ASSAY_LOT, END_RELEASE, DRAW_RIGHTS, OWE, POSTPONE_RIGHT, PLAN),
+    (SETTLE, EXERCISE_RIGHT, POSTPONE_TRANCHE),
+    (POSTPONE, TERMINATE_RIGHT, DELIVER_TRANCHE),
+    (WEIGH_DRAW, PIN_RELEASE, CLOSE_TRANCHE),
+    (EXTEND_RELEASE, GRADE, END_TRANCHES),
     (DISPATCH_DRAW, RETURN_DRAW),
     (DELIVER_DRAW,),
 )
@@ -243,12 +233,12 @@ class _Batch:
         self.balances: defaultdict[str, _Balances] = defaultdict(_Balances)
         self.units: defaultdict[str, int] = defaultdict(int)  # by lot
         self.assigned: dict[str, list[Any]] = {}  # by draw
-        self.owed: dict[str, list[Any]] = {}  # by draw and right
+        self.rights = RightRows(self.rows)
 
     def sum_up(self) -> None:
         self.rows[BALANCE] = {product: (product, *msgspec.structs.astuple(sums)) for product, sums in self.balances.items()}
         self.rows[RESTOCK_LOT] = {lot: (lot, units) for lot, units in self.units.items() if units}
-        self.rows[OWE] = {owed: tuple(row) for owed, row in self.owed.items()}
+        self.rights.sum_up()
         self.rows[DRAW_RIGHTS] = {draw: tuple(row) for draw, row in self.assigned.items()}
 
     def put(self, statement: str, key: Any, *values: Any) -> None:
@@ -260,6 +250,9 @@ class _Batch:
         sums.version = fact.record.version
         if isinstance(event, COUNTERSIGNING):
             return  # in a table of their own
+        if isinstance(event, OF_RIGHTS):
+            self.rights.add(event, on)
+            return
         match event:
             case StockDrawn():
                 self._drawn(fact, event, sums, on)
@@ -289,8 +282,6 @@ class _Batch:
                 self.put(RETURN_DRAW, event.draw, event.reason)
             case LotTakenIn() | AssayRecorded() | StockAdjusted():
                 self._lot(event, sums, on)
-            case RightAdded() | RightMatured() | AssignmentDelivered() | AssignmentFailed() | DeliveryPostponed():
-                self._right(event)
             case HoldPutOn() | HoldConfirmed() | HoldLifted() | RoundHeld() | RoundFreed():
                 self.put(*hold_row(event, on))
             case ProductRegistered():
@@ -339,14 +330,11 @@ class _Batch:
             sums.released_g -= event.mass_g
         sums.assigned_g += event.mass_g
         self.put(REDUCE_RELEASE, event.release, event.remaining_g)
-        self.put(REDUCE_RIGHT, event.right, event.right_remaining_g)
+        self.rights.assign(event)
         self.rows[ASSIGN][event.draw, event.right, event.source] = (event.draw, event.right, event.source, event.project, event.mass_g)
         place = (on, fact.record.shard, fact.record.position)
         row = self.assigned.setdefault(event.draw, [event.draw, event.product, event.release, event.partner, 0, *place])
         row[4] += event.mass_g
-        about = [event.draw, event.right, event.product, event.project, event.partner, event.window_to]
-        owed = self.owed.setdefault(f"{event.draw}/{event.right}", [f"{event.draw}/{event.right}", *about, 0])
-        owed[-1] += event.mass_g
 
     def _released(self, event: StockReleased, sums: _Balances, on: date) -> None:
         sums.released_g += event.mass_g - event.rights_g
@@ -387,20 +375,3 @@ class _Batch:
             self.units[parcel.lot] += parcel.units
             mass_g += parcel.mass_g
         return mass_g
-
-    def _right(self, event: RightAdded | RightMatured | AssignmentDelivered | AssignmentFailed | DeliveryPostponed) -> None:
-        match event:
-            case RightAdded():
-                claim = (event.product, event.project, event.kind, event.mass_g, event.window_from, event.window_to)
-                self.put(ADD_RIGHT, event.right, *claim)
-            case RightMatured():
-                self.put(REDUCE_RIGHT, event.right, event.remaining_g)
-            case AssignmentDelivered():
-                self.put(SETTLE, f"{event.draw}/{event.right}", event.remaining_g, 0)
-            case AssignmentFailed():
-                self.put(SETTLE, f"{event.draw}/{event.right}", 0, event.mass_g)
-            case DeliveryPostponed():
-                self.put(POSTPONE, event.right, event.window_to)
-                self.put(POSTPONE_RIGHT, event.right, event.window_to)
-            case _:
-                assert_never(event)

@@ -10,8 +10,11 @@ from typing import assert_never
 from services.inventory import events as inventory
 from services.inventory.events import (
     AssayRecorded,
+    AssignmentClosed,
     AssignmentDelivered,
     AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
     AuthorityCited,
     AwardForwarded,
     CommandApproved,
@@ -43,6 +46,7 @@ from services.inventory.events import (
     MoveRatified,
     Parcel,
     ProductRegistered,
+    ProgrammeAgreed,
     ProtectedStockSet,
     ReceiptGradeSet,
     ReleaseCancelled,
@@ -52,7 +56,9 @@ from services.inventory.events import (
     ReturnTakenIn,
     RightAdded,
     RightAssigned,
+    RightExercised,
     RightMatured,
+    RightTerminated,
     RoundFreed,
     RoundHeld,
     RoundReleased,
@@ -61,6 +67,8 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TrancheClosed,
+    TrancheDelivered,
     UnitCount,
 )
 from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, SETTLED_AS, WEIGHING, Posting, Side, Status
@@ -77,16 +85,14 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return _promise(event, event.units, event.rights_g, Status.VOIDED)
         case RightAssigned():
             return _assigned(event)
-        case AssignmentDelivered():  # the claim is goods now, which were never here
-            return title(event.product, f"partner/{event.partner}/rights", f"partner/{event.partner}", event.mass_g)
-        case AssignmentFailed():
-            return title(event.product, f"partner/{event.partner}/rights", f"project/{event.project}", event.mass_g)
+        case AssignmentDelivered() | AssignmentSubstituted() | AssignmentGivenBack() | AssignmentFailed() | AssignmentClosed():
+            return _settled(event)
         case DrawWeighed():
             return _weighed(event)
         case DrawWeighedAgain():
             return _weighed_again(event)
         case DifferenceSettled():
-            return _settled(event)
+            return _out_of_suspense(event)
         case LotMoved():
             return custody(event.product, f"depot/{event.from_depot}", f"depot/{event.to_depot}", event.mass_g)
         case DrawMoved():
@@ -119,6 +125,10 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
         case RightMatured():  # the claim ends; what was delivered comes in with its lot
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
+        case RightTerminated():
+            return title(event.product, f"right/{event.right}", f"project/{event.project}", event.mass_g)
+        case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed():
+            return []  # it says when; deliveries have events of their own
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
         case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | LogReachReported():
@@ -156,6 +166,27 @@ def _assigned(event: RightAssigned) -> list[Posting]:
     ]
 
 
+def _settled(
+    event: AssignmentDelivered | AssignmentSubstituted | AssignmentGivenBack | AssignmentFailed | AssignmentClosed,
+) -> list[Posting]:
+    """A partner's claim is goods now, which were never here, or other ones; it is the Reserve's again; or it has ended."""
+    claim = f"partner/{event.partner}/rights"
+    match event:
+        case AssignmentDelivered():
+            return title(event.product, claim, f"partner/{event.partner}", event.mass_g)
+        case AssignmentSubstituted():
+            return [
+                *title(event.product, claim, f"project/{event.project}", event.mass_g),
+                *title(event.substitute, f"project/{event.project}", f"partner/{event.partner}", event.delivered_g),
+            ]
+        case AssignmentGivenBack():
+            return title(event.product, claim, f"right/{event.right}", event.mass_g)
+        case AssignmentFailed() | AssignmentClosed():
+            return title(event.product, claim, f"project/{event.project}", event.mass_g)
+        case _:
+            assert_never(event)
+
+
 def _weighed(event: DrawWeighed) -> list[Posting]:
     """The books held the nominal mass, or an earlier weighing, before."""
     before = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g - event.difference_g)
@@ -180,7 +211,7 @@ def _weighed_again(event: DrawWeighedAgain) -> list[Posting]:
     ]
 
 
-def _settled(event: DifferenceSettled) -> list[Posting]:
+def _out_of_suspense(event: DifferenceSettled) -> list[Posting]:
     suspense, account = _suspense_account(event.draw), SETTLED_AS[event.cause]
     return [*title(event.product, suspense, account, event.mass_g), *custody(event.product, suspense, account, event.mass_g)]
 

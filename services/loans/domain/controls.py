@@ -88,7 +88,7 @@ from services.loans.domain.material.terms import (
 )
 from services.loans.domain.offtake.delivery import AwaitAssay, TakeAssay
 from services.loans.domain.offtake.offtake import AgreeOfftake, EndOfftake, Offtake, ValueDelivery
-from services.loans.domain.projects.project import RecordFact, RecordRight, Watch, WithdrawFact
+from services.loans.domain.projects.project import EndRight, RecordFact, RecordRight, Watch, WithdrawFact
 from services.loans.domain.rates.reference import (
     FollowReferenceRate,
     LeaveReferenceRate,
@@ -232,6 +232,7 @@ CONTROLS: Controls = {
     RecordFact: Class.PREPARES,  # nothing moves by evidence until an advance is paid, by another than has recorded it
     WithdrawFact: Class.PROTECTS,  # fewer conditions are met without it
     RecordRight: Class.FOLLOWS,
+    EndRight: Class.FOLLOWS,
     Watch: Class.FOLLOWS,
     ProposeLoan: Class.PREPARES,
     ApproveLoan: Class.MOVES_VALUE,

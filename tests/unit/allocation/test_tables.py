@@ -29,6 +29,7 @@ from services.allocation.tables.decisions import ReportRow, ReportSentRow
 from services.inventory.domain.state import free_rights_g
 from services.inventory.events import LotId, LotMoved
 from shared.engines.engines import Engines
+from tests.stories import rights
 from tests.stories import stockpile as stock
 from tests.stories.book import ANTIMONY, JP, TODAY, US, Story, accept, open_round, request_id, submit
 from tests.stories.given import Given
@@ -246,10 +247,11 @@ async def test_a_decision_that_fell_is_not_read_any_more(tables: AsyncConnection
     assert (approval.lapsed, request.status, request.round) == (True, "withdrawn", None)
 
 
-async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncConnection):
+@pytest.mark.parametrize("life", [A_LIFE, tuple(command for _, command in rights.LIFE)], ids=["stock", "rights"])
+async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncConnection, life: tuple[Any, ...]):
     connection, told = await driver(tables), Given(stock.DECIDER)
     position = 0
-    for command in A_LIFE:
+    for command in life:
         facts = []
         told = told.when(command)
         for event in told.events:
@@ -263,7 +265,7 @@ async def test_what_may_be_offered_is_what_the_stockpile_has_free(tables: AsyncC
         assert around.lots_g == sum(unit_g * units for unit_g, units in free.items())
         assert around.rights_g == free_rights_g(told.state, TODAY)
         assert around.protected_g == told.state.protected_g
-    assert facts_of(A_LIFE)[1] == told.state
+    assert facts_of(life)[1] == told.state
 
 
 @pytest.mark.parametrize("size", [7, 10_000])

@@ -43,6 +43,7 @@ from shared.terms.countersigning import (
     countersigned,
     without_control,
 )
+from tests.stories import rights
 from tests.stories.countersigned import PROPOSER, SIGNER, approve, by_two, propose
 from tests.stories.given import Given
 from tests.stories.powers import may
@@ -165,6 +166,33 @@ def test_a_delivery_is_postponed_by_two_and_by_nobody_with_an_interest_in_whom_i
     waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, conflicts=frozenset({"partner/jp"})))).refused(Fault.CONFLICT)
     waits.when(approve(TODAY, capacity=may(SIGNER, TODAY, limit_g=2 * UNIT_G - 1))).refused(Fault.OVER_LIMIT)
     waits.when(approve(TODAY)).then(CommandApproved, DeliveryPostponed, AuthorityCited)
+
+
+def test_no_act_in_the_life_of_a_right_is_one_persons_but_to_draw_and_to_record_a_delivery():
+    story, alone = Given(CONTROLLED), set[str]()
+    for on, command in rights.LIFE:
+        if isinstance(CONTROLS[type(command)], Countersigned):
+            story.when(command).refused(ControlReason.NEEDED)
+        else:
+            alone.add(type(command).__name__)
+        story = story.given(*by_two(CONTROLS, command, on))
+    assert alone == {"ReleaseRound", "DrawStock", "DeliverAssignment", "CloseTranches", "FailAssignments"}
+    assert not story.state.rights and not story.state.programmes
+
+
+@pytest.mark.parametrize("act", ["exercise_right", "agree_programme", "accept_substitute", "take_back_right", "terminate_right"])
+def test_who_signs_an_act_of_a_right_is_empowered_for_it_and_has_no_interest_in_who_is_owed(act: str):
+    story = Given(CONTROLLED)
+    for on, command in rights.LIFE:
+        control = CONTROLS[type(command)]
+        if isinstance(control, Countersigned) and control.act == act:
+            waits = story.given(propose(command, on))
+            waits.when(approve(on, capacity=may(SIGNER, on, acts=frozenset({"lift_hold"})))).refused(Fault.OTHER_ACT)
+            waits.when(approve(on, capacity=may(SIGNER, on, limit_g=1))).refused(Fault.OVER_LIMIT)
+            owed = bool(waits.state.assigned)
+            interested = waits.when(approve(on, capacity=may(SIGNER, on, conflicts=frozenset({"partner/jp"}))))
+            assert isinstance(interested.answer, Refused) == owed, "an interest bars where Japan is owed something"
+        story = story.given(*by_two(CONTROLS, command, on))
 
 
 def test_a_lot_that_is_signed_the_day_after_counts_from_that_day():

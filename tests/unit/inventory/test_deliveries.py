@@ -1,29 +1,71 @@
-"""A right that was assigned is delivered, postponed, or failed when its window passes; and then its round is made good."""
+"""A right that was assigned is delivered, substituted, postponed, given back, or failed when its window passes; and then its round is made
+good."""
 
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from services.allocation.domain.book.giving_back import GiveBack
 from services.allocation.reactions.book import react_to_inventory
-from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
+from services.inventory.domain.deliveries import (
+    DeliverAssignment,
+    FailAssignments,
+    GiveBackAssignment,
+    PostponeDelivery,
+    SubstituteDelivery,
+)
 from services.inventory.domain.reasons import Reason
+from services.inventory.domain.state import free_rights_g
 from services.inventory.domain.stockpile import timers
-from services.inventory.events import AssignmentDelivered, AssignmentFailed, DeliveryPostponed, DrawId, RightAssigned, RightId, StockDrawn
+from services.inventory.events import (
+    AssignmentClosed,
+    AssignmentDelivered,
+    AssignmentFailed,
+    AssignmentGivenBack,
+    AssignmentSubstituted,
+    DeliveryPostponed,
+    DrawId,
+    ProductId,
+    RightAssigned,
+    RightId,
+    RightTerms,
+    StockDrawn,
+    TrancheDelivered,
+)
 from shared.journal.decider import Timer
 from shared.journal.record import Fact
 from tests.stories.given import Given
-from tests.stories.stockpile import DECISION, TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, right
+from tests.stories.stockpile import DECISION, FAILED, PASSED, TODAY, UNIT_G, a_round, a_stockpile, award, draw, lot, right
 
 WINDOW = date(2026, 9, 30)
-PASSED = WINDOW + timedelta(days=1)
-FAIL = FailAssignments(right=RightId("rgt_1"), on=PASSED)
+FAIL = FailAssignments(right=RightId("rgt_1"), on=WINDOW + timedelta(days=1))
+TERMS = RightTerms(tolerance="0.5", grace_days=14, force_majeure_days=90)
 
 
-def assigned() -> Given:
+def assigned(**changes: Any) -> Given:
     """Japan has drawn three units: one of a lot, two of the right that Hillgrove delivers by the end of September."""
-    return a_stockpile(lot(units=1), right(), a_round(award("a", "JP", 3)), draw(units=3))
+    return a_stockpile(lot(units=1), right(**changes), a_round(award("a", "JP", 3)), draw(units=3))
+
+
+def substituted(units: int = 2, **changes: Any) -> SubstituteDelivery:
+    told: dict[str, Any] = {
+        "draw": DrawId("drw_1"),
+        "right": RightId("rgt_1"),
+        "mass_g": units * UNIT_G,
+        "substitute": ProductId("antimony-high"),
+        "delivered_g": units * UNIT_G,
+        "assay": PASSED,
+        "delivered_on": TODAY,
+        "on": TODAY,
+    }
+    return SubstituteDelivery(**(told | changes))
+
+
+def given_back(units: int = 2, **changes: Any) -> GiveBackAssignment:
+    told: dict[str, Any] = {"draw": DrawId("drw_1"), "right": RightId("rgt_1"), "partner": "JP", "mass_g": units * UNIT_G, "on": TODAY}
+    return GiveBackAssignment(**(told | changes))
 
 
 def delivered(units: int, **changes: Any) -> DeliverAssignment:
@@ -99,3 +141,88 @@ def test_what_an_earlier_build_assigned_is_never_failed():
     before = a_stockpile(lot(units=1), right(), a_round(award("a", "JP", 3)))
     before = before.given(*(replace(event, window_to=None) if isinstance(event, RightAssigned) else event for event in story.events))
     before.when(FAIL).then()
+
+
+def test_within_its_days_of_grace_a_delivery_is_late_and_after_them_it_is_failed():
+    story, last = assigned(terms=TERMS), WINDOW + timedelta(days=14)
+    late = story.when(delivered(2, delivered_on=last, on=last)).then(AssignmentDelivered, TrancheDelivered)
+    assert (late.events[0].late_days, late.events[1].late_days) == (14, 14)
+    story.when(FailAssignments(right=RightId("rgt_1"), on=last)).then()
+    story.when(FailAssignments(right=RightId("rgt_1"), on=last + timedelta(days=1))).then(AssignmentFailed)
+    due = last + timedelta(days=1)
+    assert Timer("window/rgt_1", due, FailAssignments(right=RightId("rgt_1"), on=due)) in timers(
+        next(event for event in a_stockpile(right(terms=TERMS), a_round(award("a", "JP", 3))).when(draw(units=3)).events)
+    )
+
+
+def test_what_comes_after_the_days_of_grace_is_no_delivery_whether_the_timer_has_fired_or_not():
+    later = WINDOW + timedelta(days=15)
+    refused = assigned(terms=TERMS).when(delivered(2, delivered_on=later, on=later)).refused(Reason.DELIVERY_TOO_LATE, "/delivered_on")
+    assert refused.accepted == f"{WINDOW + timedelta(days=14)} or before"
+    assigned().when(delivered(2, delivered_on=later, on=later)).refused(Reason.DELIVERY_TOO_LATE)
+    told_late = assigned(terms=TERMS).when(delivered(2, on=later))
+    told_late.then(AssignmentDelivered, TrancheDelivered)  # it came in time
+
+
+def test_what_the_terms_tolerate_is_short_and_failed_in_nothing():
+    passed = FailAssignments(right=RightId("rgt_1"), on=date(2027, 1, 1))
+    short = assigned(terms=TERMS).given(delivered(1)).when(passed).then(AssignmentClosed)
+    assert (short.events[0].mass_g, len(short.state.assigned)) == (UNIT_G, 0)
+    less = msgspec.structs.replace(delivered(1), mass_g=UNIT_G - 1)
+    assigned(terms=TERMS).given(less).when(passed).then(AssignmentFailed)
+
+
+def test_force_majeure_postpones_by_no_more_days_than_the_terms_say():
+    last = WINDOW + timedelta(days=90)
+    story = assigned(terms=TERMS)
+    refused = story.when(postponed(last + timedelta(days=1))).refused(Reason.FORCE_MAJEURE_EXHAUSTED, "/window_to")
+    assert refused.accepted == f"{last} or before"
+    sixty = story.given(postponed(WINDOW + timedelta(days=60)))
+    assert sixty.when(postponed(last + timedelta(days=1))).refused(Reason.FORCE_MAJEURE_EXHAUSTED).accepted == f"{last} or before"
+    [event] = sixty.when(postponed(last)).then(DeliveryPostponed).events
+    [tranche] = event.tranches
+    assert (tranche.window_from, tranche.window_to) == (date(2026, 3, 1) + timedelta(days=90), last)
+    used = sixty.given(postponed(last))
+    assert used.when(postponed(last + timedelta(days=1))).refused(Reason.FORCE_MAJEURE_EXHAUSTED).accepted is None
+    used.when(postponed(last + timedelta(days=1), cause="agreed")).then(DeliveryPostponed)
+
+
+def test_a_substitute_is_no_worse_than_what_was_assigned():
+    story = assigned()
+    [event] = story.when(substituted()).then(AssignmentSubstituted).events
+    assert (event.partner, event.mass_g, event.remaining_g, event.substitute) == ("JP", 2 * UNIT_G, 0, "antimony-high")
+    story.when(substituted(assay=FAILED)).refused(Reason.SUBSTITUTE_INFERIOR, "/assay/in_specification")
+    lower = msgspec.structs.replace(PASSED, contents={"Sb": "0.9964"})
+    refused = story.when(substituted(assay=lower)).refused(Reason.SUBSTITUTE_INFERIOR, "/assay/contents/Sb")
+    assert refused.accepted == "at least 0.9965"
+    other = msgspec.structs.replace(PASSED, contents={"Ga": "0.9999"})
+    story.when(substituted(assay=other)).refused(Reason.SUBSTITUTE_INFERIOR)
+    richer = msgspec.structs.replace(PASSED, contents={"Sb": "0.9999"})
+    least_g = -(-2 * UNIT_G * 9965 // 9999)
+    story.when(substituted(assay=richer, delivered_g=least_g)).then(AssignmentSubstituted)
+    short = story.when(substituted(assay=richer, delivered_g=least_g - 1)).refused(Reason.SUBSTITUTE_SHORT, "/delivered_g")
+    assert short.accepted == f"at least {least_g}"
+    story.when(substituted(3)).refused(Reason.QUANTITY_INVALID)
+    story.when(substituted(delivered_on=TODAY + timedelta(days=1))).refused(Reason.DATE_IN_FUTURE)
+
+
+def test_what_a_partner_gives_back_is_on_offer_again():
+    story = assigned()
+    before_g = free_rights_g(story.state, TODAY)
+    back = story.when(given_back(1)).then(AssignmentGivenBack)
+    assert free_rights_g(back.state, TODAY) == before_g + UNIT_G
+    [failed] = back.when(FAIL).events
+    assert failed.mass_g == UNIT_G
+    story.when(given_back(1, partner="US")).refused(Reason.ASSIGNMENT_NOT_FOUND)
+    story.when(given_back(3)).refused(Reason.QUANTITY_INVALID)
+    story.when(given_back(on=WINDOW + timedelta(days=1))).refused(Reason.DATE_IN_PAST)
+    story.when(msgspec.structs.replace(given_back(1), mass_g=UNIT_G // 2)).refused(Reason.NOT_WHOLE_UNITS)
+
+
+def test_a_right_that_was_all_assigned_is_open_again_with_what_comes_back():
+    story = a_stockpile(right(units=3), a_round(award("a", "JP", 3)), draw(units=3))
+    assert not story.state.rights
+    back = story.when(given_back(2)).then(AssignmentGivenBack).state
+    claim = back.rights[RightId("rgt_1")]
+    assert (claim.mass_g, claim.window_from, claim.window_to, claim.kind) == (2 * UNIT_G, date(2026, 3, 1), WINDOW, "firm_offtake")
+    assert free_rights_g(back, TODAY) == 2 * UNIT_G

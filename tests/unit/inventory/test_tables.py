@@ -27,6 +27,7 @@ from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from services.ledger.signers import create_key_file
 from shared.engines.engines import Engines
 from shared.proofs.checkpoint import Checkpoint, TreeHead, sign_checkpoint
+from tests.stories import rights
 from tests.stories.stockpile import (
     UNIT_G,
     a_round,
@@ -103,6 +104,29 @@ async def test_the_tables_are_the_same_however_the_events_were_committed(tables:
                 await project(connection, batch)
             found.append(await tables.rows())
     assert found[0] == found[1] == found[2]
+
+
+async def test_the_life_of_a_right_reads_the_same_however_its_events_were_committed(tables: Tables):
+    facts, state = facts_of([command for _, command in rights.LIFE])
+    found = []
+    for size in (1, 2, 5, len(facts)):
+        async with tables.schema(f"rights_by_{size}") as connection:
+            for batch in batched(facts, size, strict=False):
+                await project(connection, batch)
+            found.append(await tables.rows())
+            tranches = await connection.fetch("SELECT number, status, delivered_g, late_days FROM tranches ORDER BY number")
+            [owed] = await connection.fetch("SELECT * FROM owed")
+            [right] = await connection.fetch("SELECT * FROM rights")
+    assert found[0] == found[1] == found[2] == found[3]
+    assert [tuple(row) for row in tranches] == [
+        (1, "replaced", 0, 0),
+        (2, "delivered", 4 * UNIT_G, 0),
+        (3, "failed", 2 * UNIT_G, 14),
+    ]
+    assert (owed["mass_g"], owed["remaining_g"], owed["failed_g"]) == (8 * UNIT_G, 0, 3 * UNIT_G)
+    assert (owed["substituted_g"], owed["given_back_g"], owed["short_g"], owed["grace_days"]) == (UNIT_G, UNIT_G, 0, 14)
+    assert (right["remaining_g"], right["termination"], right["window_from"]) == (0, "repeated_failure", rights.FROM)
+    assert not state.rights and not state.programmes and not state.assigned
 
 
 async def test_the_balances_are_the_stockpiles(tables: Tables):

@@ -16,6 +16,7 @@ from services.inventory.domain.stockpile import DECIDER
 from services.inventory.events import DrawId, LotId, Parcel, ReleaseId, RightId
 from services.ledger.accounts import Status
 from services.ledger.postings import postings
+from tests.stories import rights
 from tests.stories.given import Given
 from tests.stories.stockpile import (
     ANTIMONY,
@@ -112,6 +113,25 @@ def test_what_is_left_of_a_release_is_voided(command):
 
 def test_a_right_is_a_claim_on_its_project_and_in_nobodys_custody():
     assert moved(a_stockpile(), right(units=3)) == {("title", "project/Hillgrove"): -3 * UNIT_G, ("title", "right/rgt_1"): 3 * UNIT_G}
+
+
+def test_over_its_life_every_gram_of_a_right_comes_and_goes():
+    story, balances = Given(DECIDER), dict[tuple[str, str], int]()
+    for _, command in rights.LIFE:
+        story = story.when(command)
+        for event in story.events:
+            for each in postings(event):
+                if each.status is Status.POSTED and each.account != "outside":
+                    key = (each.asset, each.account)
+                    balances[key] = balances.get(key, 0) + each.amount
+    left = {key: amount for key, amount in balances.items() if amount and not key[1].startswith("depot/")}
+    assert left == {
+        ("antimony-metal", "reserve/available"): 2 * UNIT_G,  # taken in
+        ("antimony-metal", "partner/JP"): 3 * UNIT_G,
+        ("antimony-metal", "project/Hillgrove"): -3 * UNIT_G,
+        ("antimony-high", "partner/JP"): UNIT_G,
+        ("antimony-high", "project/Hillgrove"): -UNIT_G,
+    }
 
 
 def test_an_assigned_right_passes_to_the_partner_and_settles_the_release():
@@ -340,6 +360,14 @@ def test_every_event_of_a_stockpile_is_told_here():
         *(
             "AssignmentDelivered",
             "AssignmentFailed",
+            "AssignmentSubstituted",
+            "AssignmentClosed",
+            "AssignmentGivenBack",
+            "RightExercised",
+            "RightTerminated",
+            "ProgrammeAgreed",
+            "TrancheDelivered",
+            "TrancheClosed",
             "DeliveryPostponed",
             "CommandProposed",
             "CommandApproved",

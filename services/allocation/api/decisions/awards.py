@@ -37,6 +37,7 @@ class AwardView(BaseModel):
     status: AwardStatus
     superseded_by: str | None = None  # the round that took the place of the award's: what was not drawn went back
     return_on: date | None  # of a loan: the last day on which it comes back
+    failed_g: int  # what the partner does not get after all, by no doing of its own: its quota and carry are given back
 
 
 def view_award(row: AwardRow) -> AwardView:

@@ -15,6 +15,7 @@ from services.allocation.domain.book.state import Book, Decided, DecidedFor, Quo
 from services.allocation.domain.rules import MAX_CARRY_DENOMINATOR
 from services.allocation.events import (
     AgreementId,
+    AwardId,
     BookEvent,
     CarrySet,
     DecisionGivenBack,
@@ -35,6 +36,7 @@ class GiveBack(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mass_g: Mapping[PartnerCode, int]
     whole: bool
     reason: str
+    award: AwardId | None = None  # that failed
 
 
 def give_back(command: GiveBack, product: ProductId, book: Book) -> list[BookEvent]:
@@ -55,7 +57,13 @@ def give_back(command: GiveBack, product: ProductId, book: Book) -> list[BookEve
     if not command.whole and not given:
         return []
     event = DecisionGivenBack(
-        round=decided.round, product=product, decision=command.decision, whole=command.whole, given=given, reason=command.reason
+        round=decided.round,
+        product=product,
+        decision=command.decision,
+        whole=command.whole,
+        given=given,
+        reason=command.reason,
+        award=command.award,
     )
     return [event, *carries]
 

@@ -60,6 +60,13 @@ class RecordRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     place: str  # of the event that added it: anyone can look it up in the ledger
 
 
+class EndRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A right to the project's production was terminated. Never `Refused`."""
+
+    project: ProjectCode
+    right: str
+
+
 class Watch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Tell this loan what is known, and from now on what becomes known. Never `Refused`."""
 
@@ -67,7 +74,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     loan: LoanId
 
 
-type Command = RecordFact | WithdrawFact | RecordRight | Watch
+type Command = RecordFact | WithdrawFact | RecordRight | EndRight | Watch
 
 
 class Reason(Reasons):
@@ -94,21 +101,13 @@ def decide(command: Command, project: Project) -> Sequence[ProjectEvent] | Refus
         case RecordFact():
             return _record(command, project)
         case WithdrawFact():
-            known = project.facts.get(command.fact)
-            if project.id is None or known is None:
+            if project.id is None or command.fact not in project.facts:
                 return Refused(Reason.NOT_FOUND, f"there is no fact {command.fact}", "path:fact")
-            return [
-                ProjectFactWithdrawn(
-                    project=project.id,
-                    fact=command.fact,
-                    kind=known.kind,
-                    by=command.by,
-                    reason=command.reason,
-                    loans=project.loans,
-                )
-            ]
+            return _withdraw(command.fact, command.by, command.reason, project)
         case RecordRight():
             return _record_right(command, project)
+        case EndRight():
+            return _withdraw(_fact_of(command.right), "inventory", "the right was terminated", project)
         case Watch():
             return _watch(command, project)
         case _:
@@ -210,8 +209,20 @@ def _counted_with(known: ProjectFact, project: Project) -> ProjectFactId | None:
     return None
 
 
+def _fact_of(right: str) -> ProjectFactId:
+    return ProjectFactId(f"fct_{right.removeprefix('rgt_')}")
+
+
+def _withdraw(fact: ProjectFactId, by: str, reason: str, project: Project) -> Sequence[ProjectEvent]:
+    """What is not known is not withdrawn."""
+    known = project.facts.get(fact)
+    if project.id is None or known is None:
+        return []
+    return [ProjectFactWithdrawn(project=project.id, fact=fact, kind=known.kind, by=by, reason=reason, loans=project.loans)]
+
+
 def _record_right(command: RecordRight, project: Project) -> Sequence[ProjectEvent]:
-    fact = ProjectFactId(f"fct_{command.right.removeprefix('rgt_')}")
+    fact = _fact_of(command.right)
     if fact in project.facts:
         return []
     known = ProjectFact(

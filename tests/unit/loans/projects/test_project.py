@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from services.inventory.events import RightKind
+from services.inventory.domain.rights import ExerciseRight, TerminateRight
+from services.inventory.events import RightId, RightKind
 from services.loans.domain.projects.project import (
     DECIDER,
     FACTS_AN_EVENT,
@@ -197,6 +198,25 @@ def test_inventory_s_firm_rights_are_recorded_where_their_project_is():
     assert (event.project, event.known.kind, event.known.subject, event.known.unit) == ("hillgrove-larvotto", "offtake", "rgt_1", "g")
     assert (event.known.since, event.known.until, event.evidence) == (TODAY, date(2026, 9, 30), ("inventory/2/7",))
     assert reactions("option") == reactions("first_refusal") == []
+
+
+def test_an_option_counts_once_it_is_exercised_and_a_right_no_more_once_it_is_terminated():
+    told = Given(DECIDER, watch())
+    stock = a_stockpile(a_stock_right(kind="option"))
+    for command in (
+        ExerciseRight(right=RightId("rgt_1"), deliver_from=date(2026, 4, 1), on=TODAY),
+        TerminateRight(right=RightId("rgt_1"), cause="agreed", on=TODAY),
+    ):
+        stock = stock.when(command)
+        [event, *_] = stock.events
+        [reaction] = react_to_inventory(stock_fact(event, 7), {})
+        assert reaction.stream == "project/hillgrove"
+        told = told.when(reaction.command)
+        counted = [each.subject for each in told.state.facts.values()]
+        assert counted == (["rgt_1"] if isinstance(command, ExerciseRight) else [])
+    [withdrawn] = told.then(ProjectFactWithdrawn).events
+    assert withdrawn.loans == (LOAN,)
+    told.when(reaction.command).then()  # once
 
 
 def test_a_project_has_an_id_made_from_its_name():

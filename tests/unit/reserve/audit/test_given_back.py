@@ -10,7 +10,7 @@ from reserve.audit.given_back import GivenBack
 from reserve.audit.report import Findings
 from services.allocation.domain.book.giving_back import GiveBack
 from services.allocation.events import DecisionGivenBack, DecisionHash, DecisionSuperseded, RoundCertified, RoundId
-from services.inventory.events import DecisionTakenBack
+from services.inventory.events import AssignmentFailed, DecisionTakenBack
 from tests.stories.book import ANTIMONY, JP, OPERATOR, ROUND, UNIT_G, US, Story, a_book, accept, open_round, submit
 
 AGAIN = RoundId("rnd_2")
@@ -66,6 +66,29 @@ def told() -> list[Any]:
     story = story.when(GiveBack(round=ROUND, decision=decision, mass_g=awarded_g, whole=True, reason="superseded"))
     events += story.events
     return events + decided(story, AGAIN, 4)[1]
+
+
+def failed(mass_g: int = UNIT_G, given_g: int = UNIT_G) -> list[Any]:
+    """A round whose award to Japan fails in part, since a project has not delivered; more may be given back than that."""
+    story, events = decided(a_book(), ROUND, 3)
+    decision = story.decision()
+    story = story.given(story.close())
+    back = GiveBack(round=None, decision=decision, mass_g={JP: given_g}, whole=False, reason="not delivered")
+    gone = AssignmentFailed(
+        product=ANTIMONY,  # type: ignore[arg-type]
+        draw="drw_1",  # type: ignore[arg-type]
+        right="rgt_1",  # type: ignore[arg-type]
+        project="Hillgrove",
+        partner=JP,
+        decision=decision,
+        mass_g=mass_g,
+    )
+    return [*events, gone, *story.when(back).events]
+
+
+def test_what_is_made_good_has_failed_before():
+    assert faults(failed()) == []
+    assert faults(failed(UNIT_G - 1)) == [f"{UNIT_G} g are given back to JP, of whose awards {UNIT_G - 1} g have failed"]
 
 
 def superseded(decision: DecisionHash, **changes: Any) -> DecisionSuperseded:
