@@ -17,6 +17,7 @@ from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from shared.journal.record import name_of
+from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
 
 GRANTS = (
@@ -67,7 +68,7 @@ class Control:
         if (moves := self._moves_of.get(service)) is None:
             return
         self._advances.see(place, record, event)
-        moved = moves(event)
+        moved = moves(event) or isinstance(event, TextErased)
         match event:
             case CommandProposed():
                 at = instant(record)

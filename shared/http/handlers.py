@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import asyncpg
 import msgspec
@@ -31,7 +31,8 @@ from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Reasons, Refused
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
-from shared.journal.record import MAX_INTEGER, canonical
+from shared.journal.record import MAX_INTEGER, canonical, new_salts
+from shared.journal.texts import COMMITMENT, SaltedText, TypedText, salted
 from shared.writer.commands import (
     Accepted,
     CommandFailed,
@@ -50,6 +51,7 @@ class HttpReason(Reasons):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before with another body"
     IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
+    COMMITMENT_TYPED = "commitment_typed", 422, "A commitment to a text is not a text"
     EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
     OVERLOADED = "overloaded", 503, "Too many commands wait"
     UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"
@@ -118,6 +120,7 @@ class Post:
         named = canonical([*who, request.method, self.kernel.service.name, route, ids, idempotency_key])
         self.command_id = sha256(named).digest()
         self._fingerprint: bytes | None = None  # once for all commands of the request
+        self._texts: list[SaltedText] = []  # that events of its commands may hold commitments to
 
     @cached_property
     def now(self) -> datetime:
@@ -135,6 +138,17 @@ class Post:
         digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
         return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
 
+    @overload
+    def text(self, typed: str) -> TypedText: ...
+    @overload
+    def text(self, typed: str | None) -> TypedText | None: ...
+    def text(self, typed: str | None) -> TypedText | None:
+        """The commitment to what the caller has typed, for a command. The text is kept, erasably, with the events that hold it."""
+        if not typed:
+            return None if typed is None else TypedText(typed)
+        self._texts.append(text := salted(new_salts(1)[0], typed))
+        return text.commitment
+
     async def submit(
         self, stream: str, command: Any, *, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = ""
     ) -> Accepted:
@@ -146,7 +160,10 @@ class Post:
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
         if self._fingerprint is None:
-            self._fingerprint = sha256(_canonical_body(await self.request.body())).digest()
+            body = _canonical_body(await self.request.body())
+            if COMMITMENT.search(body.decode("latin-1")) is not None:  # it would be shown as the text that it belongs to
+                raise Problem("commitment_typed", "the body has a commitment in the place of a text", accepted="the text itself")
+            self._fingerprint = sha256(body).digest()
         command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
         identifier = request_id(self.request.scope)
         context = Context(
@@ -158,6 +175,7 @@ class Post:
             fingerprint=self._fingerprint,
             expected_version=self.expected_version,
             documents=tuple(documents),
+            texts=tuple(self._texts),
         )
         if isinstance(command, Problem):
             command = Refused[Any](command.code, command.detail, command.field, command.accepted)

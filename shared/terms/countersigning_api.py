@@ -85,10 +85,12 @@ async def propose(
     )
     document = Document(canonical(paper))
     wanted = ProposeCommand(proposal=proposal, streams=streams, command=said, document=document.name, by=post.caller.subject, on=post.today)
-    event = None
+    event: Any = None
     for each in streams:
         accepted = await post.submit(each, bar or wanted, documents=[document, *documents], part=each)
         event = accepted.facts[0].event
+        # Should it have failed midway, the first stream has it with the salts that were drawn then: one paper is signed for all.
+        wanted = msgspec.structs.replace(wanted, command=event.command, document=event.document)
     assert event is not None
     post.response.status_code = 202
     return ProposalView(
@@ -151,8 +153,9 @@ def proposals_router(
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)
+        command = WithdrawCommand(proposal=proposal, reason=post.text(body.reason))
         for stream in row.streams:
-            await post.submit(stream, WithdrawCommand(proposal=proposal, reason=body.reason), part=stream)
+            await post.submit(stream, command, part=stream)
         return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})
 
     return router

@@ -23,13 +23,17 @@ UNPROVOKED = {
     "allocation.consignee_hit_decided.v1",
     "allocation.consignee_screened.v1",
     "allocation.person_named.v1",
-    "inventory.assignment_delivered.v1",
+    # nor what people type: they send commands without the API, and so without texts
+    "allocation.text_erased.v1",
+    "inventory.text_erased.v1",
+    "loans.text_erased.v1",
+    "inventory.assignment_delivered.v2",
     "inventory.assignment_failed.v1",
-    "inventory.delivery_postponed.v1",
+    "inventory.delivery_postponed.v2",
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
-    "inventory.dispatch_corrected.v1",
-    "inventory.receipt_grade_set.v1",  # there are no witnesses
+    "inventory.dispatch_corrected.v2",
+    "inventory.receipt_grade_set.v2",  # there are no witnesses
     "inventory.hold_confirmed.v1",
     "loans.acceleration_notified.v1",
     "loans.cross_default_noted.v1",

@@ -31,6 +31,7 @@ class Power(StrEnum):
     CLEAR_HIT = "clear_hit"  # of a request's party, or of a consignee
     SCREENING_LIST = "screening_list"  # another version of one, or none
     WITHDRAW_CONFLICT = "withdraw_conflict"
+    ERASE_TEXT = "erase_text"  # of what somebody has typed, in any service
     # inventory's
     WAIVE_GATE = "waive_gate"
     OPEN_PROTECTED_STOCK = "open_protected_stock"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.journal.codec import Upcaster
+from shared.journal.texts import plain_before
 
 
 def _request_submitted(shape: dict[str, Any]) -> dict[str, Any]:
@@ -37,4 +38,5 @@ UPCASTERS: Mapping[str, Upcaster] = {
     "allocation.round_opened.v1": _round_opened,
     "allocation.round_proposed.v1": _round_proposed,
     "allocation.round_certified.v1": _round_certified,
+    **plain_before({"allocation.command_withdrawn": "reason"}),
 }

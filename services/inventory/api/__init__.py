@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from services.inventory.api import draws, holds, lots, products, releases, rights
 from shared.terms.countersigning_api import proposals_router
+from shared.terms.erasing_api import texts_router
 
 # One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
-_PARTS = (releases.router, draws.router, lots.router, products.router, rights.router, holds.router, proposals_router())
+_PARTS = (releases.router, draws.router, lots.router, products.router, rights.router, holds.router, proposals_router(), texts_router())
 router = APIRouter(routes=[route for part in _PARTS for route in part.routes])

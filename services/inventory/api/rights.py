@@ -152,7 +152,7 @@ async def deliver_assignment(
         partner=None,
         mass_g=body.mass_g,
         delivered_on=body.delivered_on,
-        evidence=body.evidence,
+        evidence=post.text(body.evidence),
         on=post.today,
     )
     accepted = await post.submit(await stockpile_of(reads, "right", right), command)
@@ -165,5 +165,7 @@ async def postpone_delivery(
     right: RightPath, body: PostponementBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ProposalView:
     """By force majeure, or as agreed. Signed, nothing that is owed under the right is failed until the new day has passed."""
-    command = PostponeDelivery(right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=body.evidence, on=post.today)
+    command = PostponeDelivery(
+        right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=post.text(body.evidence), on=post.today
+    )
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)

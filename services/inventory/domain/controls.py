@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 
+import msgspec
+
 from services.inventory.domain.deliveries import DeliverAssignment, FailAssignments, PostponeDelivery
 from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, DispatchDraw, ReturnDraw, WeighDraw
 from services.inventory.domain.draws import DrawStock
@@ -124,3 +126,6 @@ def _cited(state: Stockpile, proposal: str, cited: Cited) -> AuthorityCited:
 
 
 EVENTS = ProposalEvents(proposed=CommandProposed, approved=CommandApproved, withdrawn=CommandWithdrawn, lapsed=CommandLapsed, cited=_cited)
+EVENTS_OF_TEXTS = msgspec.structs.replace(
+    EVENTS, cited=lambda _, proposal, cited: AuthorityCited(product=ProductId(""), matter=proposal, cited=cited)
+)  # a text is of no product

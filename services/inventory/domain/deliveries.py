@@ -13,6 +13,7 @@ from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import Assignment, Stockpile
 from services.inventory.events import AssignmentDelivered, AssignmentFailed, DeliveryPostponed, DrawId, Event, RightId
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 
 class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -23,7 +24,7 @@ class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partner: str | None
     mass_g: int
     delivered_on: date
-    evidence: str
+    evidence: TypedText
     on: date
 
 
@@ -33,7 +34,7 @@ class PostponeDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     right: RightId
     window_to: date
     cause: Literal["force_majeure", "agreed"]
-    evidence: str
+    evidence: TypedText
     on: date
 
 

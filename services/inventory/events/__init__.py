@@ -5,7 +5,7 @@ version.
 """
 
 from services.inventory.events.authority import AuthorityCited
-from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
+from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, TextErased
 from services.inventory.events.draws import (
     AwardForwarded,
     DispatchCorrected,
@@ -129,6 +129,7 @@ __all__ = [
     "StockDrawn",
     "StockPinned",
     "StockReleased",
+    "TextErased",
     "UnitCount",
     "Units",
 ]
@@ -177,4 +178,5 @@ type Event = (
     | CommandApproved
     | CommandWithdrawn
     | CommandLapsed
+    | TextErased
 )

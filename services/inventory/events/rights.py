@@ -5,6 +5,7 @@ from typing import Literal
 
 from services.inventory.events.ids import DrawId, LotId, ReleaseId, RightId, StockpileEvent, UnitCount
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type RightKind = Literal["firm_offtake", "option", "first_refusal"]
 type Source = Literal["lots", "rights"]
@@ -48,7 +49,7 @@ class RightAssigned(StockpileEvent, frozen=True, kw_only=True, omit_defaults=Tru
     window_to: date | None = None
 
 
-class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_delivered.v1"):
+class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_delivered.v2"):
     """The project has delivered to the partner, in part or whole, what was assigned to it."""
 
     draw: DrawId
@@ -57,17 +58,17 @@ class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, tag="invent
     mass_g: Grams
     remaining_g: Grams  # of what the draw was assigned of this right
     delivered_on: date
-    evidence: str
+    evidence: TypedText
 
 
-class DeliveryPostponed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.delivery_postponed.v1"):
+class DeliveryPostponed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.delivery_postponed.v2"):
     """The project delivers later than its right says: nothing of it is failed until then."""
 
     right: RightId
     window_to: date  # from now on
     before: date
     cause: Literal["force_majeure", "agreed"]
-    evidence: str
+    evidence: TypedText
 
 
 class AssignmentFailed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.assignment_failed.v1"):

@@ -53,6 +53,7 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TextErased,
     UnitCount,
 )
 from services.ledger.accounts import AVAILABLE, CAUSES, OUTSIDE, RESERVED_RIGHTS, WEIGHING, Posting, Status
@@ -105,7 +106,7 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
-        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | TextErased():
             return []  # it moves nothing: what it is about stands beside it
         case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity

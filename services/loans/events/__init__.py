@@ -1,7 +1,7 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.controls import CommandProposed, ControlEvent
+from services.loans.events.controls import CommandProposed, ControlEvent, TextErased
 from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
@@ -10,7 +10,16 @@ from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
 
 type Event = (
-    FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent | AuthorityCited | ControlEvent
+    FacilityEvent
+    | LoanEvent
+    | ProjectEvent
+    | EquityEvent
+    | MaterialEvent
+    | OfftakeEvent
+    | DeliveryEvent
+    | AuthorityCited
+    | ControlEvent
+    | TextErased
 )
 
 _PROPOSED = (
