@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import Annotated, Any, overload
+from typing import Annotated, Any
 
 import asyncpg
 import msgspec
@@ -138,16 +138,15 @@ class Post:
         digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
         return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
 
-    @overload
-    def text(self, typed: str) -> TypedText: ...
-    @overload
-    def text(self, typed: str | None) -> TypedText | None: ...
-    def text(self, typed: str | None) -> TypedText | None:
+    def text(self, typed: str) -> TypedText:
         """The commitment to what the caller has typed, for a command. The text is kept, erasably, with the events that hold it."""
         if not typed:
-            return None if typed is None else TypedText(typed)
+            return TypedText("")
         self._texts.append(text := salted(new_salts(1)[0], typed))
         return text.commitment
+
+    def texts(self, typed: Sequence[str]) -> tuple[TypedText, ...]:
+        return tuple(map(self.text, typed))
 
     async def submit(
         self, stream: str, command: Any, *, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = ""
@@ -233,6 +232,7 @@ class Reads:
     """A read of this service's tables, at least as new as the position that `at_least` names."""
 
     def __init__(self, request: Request, at_least: str | None) -> None:
+        self.request = request
         self.kernel = kernel_of(request)
         self.at_least = at_least
 
@@ -301,7 +301,6 @@ class Pages(Reads):
 
     def __init__(self, request: Request, response: Response, cursor: str | None, limit: int, at_least: str | None) -> None:
         super().__init__(request, at_least)
-        self._request = request
         self._response = response
         self._cursor = cursor
         self._limit = limit
@@ -333,7 +332,7 @@ class Pages(Reads):
             rows = rows[: self._limit]
             following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
             # Relative, so that it holds behind the gateway too.
-            link = self._request.url.include_query_params(cursor=following, limit=self._limit).query
+            link = self.request.url.include_query_params(cursor=following, limit=self._limit).query
             self._response.headers["Link"] = f'<?{link}>; rel="next"'
         return Page(data=[view(row) for row in rows], next=following)
 

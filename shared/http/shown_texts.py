@@ -9,32 +9,45 @@ import re
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.types import Message, Scope, Send
 
 from shared.journal.postgres_texts import read_texts
-from shared.journal.texts import COMMITMENT, ErasableText
+from shared.journal.texts import COMMITMENT
 
 MARK = b'"text:'  # what any JSON has that holds a commitment
+AS_IT_IS = "texts_as_they_are"  # of a scope: its answer's SHA-256 says what it is, so it keeps its commitments
 
 _QUOTED = re.compile(rb'"(' + COMMITMENT.pattern.encode() + rb')"')
 
 
 async def with_texts(scope: Scope, body: bytes) -> bytes:
+    return body if scope.get(AS_IT_IS) else await shown(scope["app"].state.kernel.pool, body)
+
+
+async def shown(pool: Any, body: bytes) -> bytes:
+    """JSON with the texts in the place of their commitments."""
     commitments = {found.decode() for found in _QUOTED.findall(body)}
-    if not commitments or (pool := getattr(scope["app"].state.kernel, "pool", None)) is None:
+    if not commitments:
         return body
     async with pool.acquire() as connection:
         texts = await read_texts(connection, commitments)
 
-    def shown(found: re.Match[bytes]) -> bytes:
+    def said(found: re.Match[bytes]) -> bytes:
         text = texts.get(found[1].decode())
-        return found[0] if text is None else msgspec.json.encode(said(text))
+        return found[0] if text is None else msgspec.json.encode("erased" if text.content is None else text.content)
 
-    return _QUOTED.sub(shown, body)
+    return _QUOTED.sub(said, body)
 
 
-def said(text: ErasableText) -> str:
-    return "erased" if text.content is None else text.content
+def keep_commitments(request: Request) -> None:
+    """In the answer to it: its SHA-256 says what it is."""
+    request.scope[AS_IT_IS] = True
+
+
+async def shown_in(pool: Any, content: Any) -> Any:
+    """The same, with the texts in the place of their commitments: of what is made into a page."""
+    return msgspec.json.decode(await shown(pool, msgspec.json.encode(content)))
 
 
 class WithTexts:

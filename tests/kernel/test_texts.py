@@ -16,8 +16,8 @@ from shared.journal.texts import ErasureCode, SaltedText, plain_before, salted
 from shared.process.service import Service
 from shared.terms.erasing import Erasable, EraseText, evolve, stream_of
 from tests.kernel.counter import DECIDER, Event, Note, Take, counter_service
+from tests.kernel.recovering import Case
 from tests.kernel.stage import Stage, context
-from tests.kernel.test_recover import Case
 
 
 class Erased(texts.TextErased, frozen=True, kw_only=True, tag="counter.text_erased.v1"):

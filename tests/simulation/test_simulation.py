@@ -17,10 +17,10 @@ UNPROVOKED = {
     "inventory.return_refused.v1",  # a lot that a depot cannot take in, though it is settled
     "loans.return_turned_back.v1",
     # no client here names accounts, asks for another consignee, or tells of what projects deliver
-    "allocation.consignee_change_approved.v1",
-    "allocation.consignee_change_asked.v1",
-    "allocation.consignee_change_refused.v1",
-    "allocation.consignee_hit_decided.v1",
+    "allocation.consignee_change_approved.v2",
+    "allocation.consignee_change_asked.v2",
+    "allocation.consignee_change_refused.v2",
+    "allocation.consignee_hit_decided.v2",
     "allocation.consignee_screened.v1",
     "allocation.person_named.v1",
     # nor what people type: they send commands without the API, and so without texts

@@ -163,6 +163,7 @@ async def submit_request(
         raise Problem("return_day_invalid", why, field="/return_on", accepted="a day for a loan, none for a sale")
     remembered: RecentTerms = reads.kernel.part(RecentTerms)
     terms = await remembered.of(reads, body.product, partner, post.today)
+    said = body.statement
     command = SubmitRequest(
         request=RequestId(post.new_id("req")),
         partner=partner,
@@ -177,7 +178,13 @@ async def submit_request(
         end_use=body.end_use,
         least_contents=body.least_contents,
         excluded_origins=tuple(sorted(set(body.excluded_origins))),
-        statement=Statement(**body.statement.model_dump()),
+        statement=Statement(
+            event=post.text(said.event),
+            impact=post.text(said.impact),
+            alternatives=post.text(said.alternatives),
+            quality=post.text(said.quality),
+            duration_days=said.duration_days,
+        ),
         return_on=body.return_on,
         screen_by=post.today + timedelta(days=figures().clocks[STANDARD]["screened"]),
         on=post.today,
@@ -247,7 +254,7 @@ async def accept_request(
         else AcceptRequest(
             request=RequestId(request),
             accepted_g=body.accepted_g,
-            reasons=tuple(body.reasons),
+            reasons=post.texts(body.reasons),
             lists=versions(lists),
             screening=screening,
             clock=clock,
@@ -295,7 +302,7 @@ async def decline_request(
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, None)
-    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=tuple(body.reasons)))
+    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=post.texts(body.reasons)))
     return RequestChange(request=request, status=RequestStatus.DECLINED)
 
 
@@ -309,7 +316,7 @@ async def withdraw_request(
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, own_partner(caller))
-    await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=body.reason))
+    await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=post.text(body.reason)))
     return RequestChange(request=request, status=RequestStatus.WITHDRAWN)
 
 

@@ -188,8 +188,8 @@ async def certify_round(round: RoundPath, caller: Operates, post: Posting, reads
 async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView:
     async with reads.session() as session:
         row = await find_round(session, round)
-    await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=body.reason))
-    return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
+    await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=post.text(body.reason)))
+    return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=post.text(body.reason))
 
 
 class RoundSummary(BaseModel):

@@ -33,6 +33,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import name_of
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, counting
 from shared.terms.authority import Chain, Fault
 
@@ -80,7 +81,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
-    reason: str
+    reason: TypedText
 
 
 class CloseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -95,7 +96,7 @@ class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     round: RoundId
     decision: DecisionHash
-    reason: str
+    reason: str  # a code of inventory's
 
 
 type RoundCommand = (
