@@ -127,7 +127,7 @@ async def call_security(stage: Stage) -> None:
     await _quote(stage, RISEN_PRICE_MINOR)
     mark = {"price_minor": RISEN_PRICE_MINOR, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
     signed = await by_two(stage, operator, f"{path}/security/marks", mark)
-    marked = followed(signed, "loans.security_marked.v1")
+    marked = followed(signed, "loans.security_marked.v2")
     topped_up = await operator.post(f"{path}/security/top-ups", {"amount_minor": TOP_UP_MINOR, "reference": "letter of credit, amended"})
     stage.screen.say(
         f"Antimony costs 30% more. What is owed is worth {money(marked['owed_minor'])}, the security counts "
@@ -200,7 +200,7 @@ async def settle_rest(stage: Stage) -> None:
     body = {"price_minor": RISEN_PRICE_MINOR, "source": MATERIAL_TERMS["cash_basis"], "reference": "bank-2027-0520"}
     cheap = await refusal_of(operator.post(path, body | {"price_minor": OWN_PRICE_MINOR}))
     stage.screen.refused(f"Settling it at {OWN_PRICE_MINOR} cents a gram", cheap)
-    paid = followed(await by_two(stage, operator, path, body), "loans.material_cash_settled.v1")
+    paid = followed(await by_two(stage, operator, path, body), "loans.material_cash_settled.v2")
     with stage.screen.waiting("the facility hears of it"):
         after = await until("the headroom to be back", lambda: _less_committed(stage, before["committed_minor"]))
     stage.screen.say(

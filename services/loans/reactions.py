@@ -38,6 +38,7 @@ from services.loans.events.project import ProjectFactRecorded, ProjectFactWithdr
 from shared.delivery.inbox import Reaction
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
+from shared.journal.texts import TypedText
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
@@ -107,7 +108,7 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
             )
             return [_to_material(event.award, offer)]
         case allocation.AwardWithdrawn() as event:
-            return [_to_material(event.award, WithdrawOffer(reason=event.reason))]
+            return [_to_material(event.award, WithdrawOffer(reason=TypedText(event.reason)))]
         case _:
             return ()
 

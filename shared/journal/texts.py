@@ -97,7 +97,8 @@ def commitments_in(data: bytes) -> set[str]:
 def plain_before(events: Mapping[str, str], version: int = 1) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """Upcasters from `version` to the next one, of events whose fields held the words themselves and now hold commitments.
 
-    `events`: {name without version: fields, separated by spaces; `statement.impact` is within another, and `reasons` may be a list}.
+    `events`: {name without version: fields, separated by spaces; `statement.impact` is within another, `findings.*.finding` within each
+    of several, and `reasons` may be a list}.
     """
     return {f"{name}.v{version}": _plain(f"{name}.v{version + 1}", fields.split()) for name, fields in events.items()}
 
@@ -116,6 +117,8 @@ def _mapped(shape: Any, path: Sequence[str]) -> Any:
         return [_mapped(each, path) for each in shape]
     if not path:
         return f"plain {shape}" if isinstance(shape, str) and COMMITMENT.fullmatch(shape) else shape  # whoever typed that
+    if isinstance(shape, dict) and path[0] == "*":
+        return {name: _mapped(each, path[1:]) for name, each in shape.items()}
     if not isinstance(shape, dict) or path[0] not in shape:
         return shape
     return {**shape, path[0]: _mapped(shape[path[0]], path[1:])}

@@ -272,7 +272,7 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
             return [("loans", ("loans.commitment_refused.v1" if owner == "lon" else "loans.holding_refused.v1",))]
         case "loans.loan_committed.v1":
             return [("loans", ("loans.project_watched.v1",))]
-        case "loans.commitment_cancelled.v1" | "loans.uncalled_cancelled.v1":
+        case "loans.commitment_cancelled.v2" | "loans.uncalled_cancelled.v2":
             return [("loans", ("loans.headroom_released.v1",))]
         case "loans.delivery_valued.v1":
             return [("loans", ("loans.delivery_credited.v1",))]

@@ -74,10 +74,10 @@ class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     answer: Literal["met", "not_met", "not_stated"]
-    finding: str
+    finding: TypedText
 
 
-class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screened.v1"):
+class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screened.v2"):
     """With an acceptance: what stands behind the quantity, by the questions of 10 CFR 626.7."""
 
     request: RequestId

@@ -68,6 +68,7 @@ UPCASTERS: Mapping[str, Upcaster] = {
             "allocation.report_sent": "addressee",
             "allocation.request_accepted": "reasons",
             "allocation.request_declined": "reasons",
+            "allocation.request_screened": "findings.*.finding",
             "allocation.request_withdrawn": "reason",
             "allocation.review_concluded": "findings",
             "allocation.review_requested": "grounds",

@@ -33,7 +33,7 @@ from services.allocation.settings import STANDARD, WARN_DAYS, figures
 from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -242,7 +242,7 @@ async def accept_request(
     if row.consignee:
         await screen_consignee(post.kernel, row.consignee, lists, request=request)
     screening = Findings(
-        findings=_findings(body.findings),
+        findings=_findings(post, body.findings),
         not_pre_cleared=not_pre_cleared,
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
@@ -266,9 +266,9 @@ async def accept_request(
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
 
 
-def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
+def _findings(post: Post, body: FindingsBody) -> dict[Criterion, Finding]:
     told = {name: getattr(body, name) for name in CRITERIA}
-    return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
+    return {name: Finding(answer=each.answer, finding=post.text(each.finding)) for name, each in told.items() if each is not None}
 
 
 async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms | Problem:

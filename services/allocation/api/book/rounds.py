@@ -189,7 +189,7 @@ async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, pos
     async with reads.session() as session:
         row = await find_round(session, round)
     await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=post.text(body.reason)))
-    return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=post.text(body.reason))
+    return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
 
 
 class RoundSummary(BaseModel):

@@ -45,6 +45,7 @@ from services.loans.events.loan import (
 )
 from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 FIXED = "fixed"  # a base rate that nobody publishes
 
@@ -65,14 +66,14 @@ class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base_pct: str
-    source: str
+    source: TypedText
     from_on: date
     on: date
 
 
 class ChargeFee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee: str
-    text: str
+    text: TypedText
     amount_minor: int
     due_on: date
     on: date
@@ -94,7 +95,7 @@ class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     kind: CovenantKind
     ratio: str
     for_on: date
-    source: str
+    source: TypedText
     on: date
 
 
@@ -102,11 +103,11 @@ class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     grade: Grade
     stage: Stage
     provision_minor: int
-    reason: str
+    reason: TypedText
 
 
 class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
     on: date
 
 
