@@ -277,7 +277,7 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
         case "loans.delivery_valued.v1":
             return [("loans", ("loans.delivery_credited.v1",))]
         case "inventory.right_added.v1" if data["kind"] == "firm_offtake":
-            return [("loans", ("loans.project_fact_recorded.v1",))]
+            return [("loans", ("loans.project_fact_recorded.v2",))]
         case _:
             return []
 
