@@ -68,7 +68,7 @@ _OF: dict[Why, str] = {
         carrier cash_basis consignee depot end_user laboratory name nominee office return_place
     """,
     Why.THING: """
-        authority end_use instrument specification title
+        material_cash_settled.source authority end_use instrument specification title
     """,
     Why.CONTRACT: """
         content.text precedents.text security subsequents.text

@@ -200,7 +200,7 @@ async def settle_rest(stage: Stage) -> None:
     body = {"price_minor": RISEN_PRICE_MINOR, "source": MATERIAL_TERMS["cash_basis"], "reference": "bank-2027-0520"}
     cheap = await refusal_of(operator.post(path, body | {"price_minor": OWN_PRICE_MINOR}))
     stage.screen.refused(f"Settling it at {OWN_PRICE_MINOR} cents a gram", cheap)
-    paid = followed(await by_two(stage, operator, path, body), "loans.material_cash_settled.v2")
+    paid = followed(await by_two(stage, operator, path, body), "loans.material_cash_settled.v1")
     with stage.screen.waiting("the facility hears of it"):
         after = await until("the headroom to be back", lambda: _less_committed(stage, before["committed_minor"]))
     stage.screen.say(

@@ -312,13 +312,13 @@ class SecurityToppedUp(_Event, frozen=True, kw_only=True, tag="loans.security_to
     call_minor: Minor  # still open, of the last mark
 
 
-class MaterialCashSettled(_Event, frozen=True, kw_only=True, tag="loans.material_cash_settled.v2"):
+class MaterialCashSettled(_Event, frozen=True, kw_only=True, tag="loans.material_cash_settled.v1"):
     """What was owed is paid in money instead."""
 
     facility: FacilityId
     currency: str
     price_minor: str
-    source: TypedText
+    source: str  # what the terms name
     reference: str
     element: str
     principal_g: Grams

@@ -24,7 +24,6 @@ UPCASTERS: Mapping[str, Upcaster] = plain_before(
         "loans.loan_closed": "reason",
         "loans.loan_defaulted": "reason",
         "loans.loan_withdrawn": "reason",
-        "loans.material_cash_settled": "source",
         "loans.material_defaulted": "reason",
         "loans.material_loan_withdrawn": "reason",
         "loans.material_replaced": "source",

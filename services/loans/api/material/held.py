@@ -170,7 +170,7 @@ async def top_up_security(loan: MaterialPath, body: TopUpBody, caller: Operates,
 @router.post("/{loan}/cash-settlement", status_code=202)
 async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, post: Posting) -> ProposalView:
     """All that is owed on the day of the signature is paid in money, at the price that the terms name."""
-    command = SettleInCash(price_minor=body.price_minor, source=post.text(body.source), reference=body.reference, on=post.today)
+    command = SettleInCash(price_minor=body.price_minor, source=body.source, reference=body.reference, on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)
 
 

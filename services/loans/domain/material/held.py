@@ -89,7 +89,7 @@ class SettleInCash(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """All that is owed `on` this day is paid in money, at a price a contained gram. `source`: the price that the terms name."""
 
     price_minor: str
-    source: TypedText
+    source: str
     reference: str
     on: date
 

@@ -227,7 +227,9 @@ def _record_right(command: RecordRight, project: Project) -> Sequence[ProjectEve
         since=command.since,
         until=command.until,
     )
-    return [ProjectFactRecorded(project=command.project, known=known, evidence=(TypedText(command.place),), document=None, loans=project.loans)]
+    return [
+        ProjectFactRecorded(project=command.project, known=known, evidence=(TypedText(command.place),), document=None, loans=project.loans)
+    ]
 
 
 def _watch(command: Watch, project: Project) -> Sequence[ProjectEvent]:
