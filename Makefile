@@ -59,6 +59,7 @@ check: setup ## style, types, who may import whom, and that each command says wh
 	@$(VENV)/bin/mypy --strict -p services -p shared -p reserve
 	@$(VENV)/bin/lint-imports
 	@$(RUN) reserve.controls > /dev/null
+	@$(RUN) reserve.free_text > /dev/null
 
 bench: setup ## how fast it is: a line of JSON a figure, then the targets that were missed; ONLY=name for one bench
 	@$(RESERVE) bench $(ONLY)

@@ -21,8 +21,10 @@ from shared.clock import written
 from shared.journal.codec import type_of
 from shared.journal.decider import Refused
 from shared.journal.record import Record, canonical, chain_hash, event_hash, hashed_bytes
+from shared.journal.texts import TypedText
 
 UNIT_G = 1_000
+SAID = TypedText(f"text:{'ab' * 32}")
 TODAY, LAST_DAY = date(2026, 1, 6), date(2099, 12, 31)
 PARTNERS = ("AU", "US", "JP", "KR", "EU", "GB", "CA", "IN", "FR", "DE", "IT", "NL")
 RELEASED_UNITS = 1_000_000  # of each release
@@ -102,7 +104,7 @@ def draws(product: str, releases: int) -> Iterator[Command]:
         yield drawn
         yield WeighDraw(draw=drawn.draw, weighed_g=UNIT_G)
         yield DispatchDraw(draw=drawn.draw, carrier="Linfox", consignee="Sojitz", gates=GATES, on=TODAY)
-        yield DeliverDraw(draw=drawn.draw, partner=None, delivered_on=TODAY, received_by="Sojitz", evidence="CMR 4711", on=TODAY)
+        yield DeliverDraw(draw=drawn.draw, partner=None, delivered_on=TODAY, received_by=SAID, evidence=SAID, on=TODAY)
 
 
 def events_of(commands: Iterator[Command], state: Stockpile = DECIDER.initial) -> Iterator[Event]:

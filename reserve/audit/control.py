@@ -17,6 +17,7 @@ from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.inventory import events as inventory
 from shared.journal.record import name_of
+from shared.journal.texts import TextErased
 from shared.terms.countersigning import CommandApproved, CommandPaper, CommandProposed
 
 GRANTS = (
@@ -75,7 +76,7 @@ class Control:
             return
         self._advances.see(place, record, event)
         self._reference_rates.see(place, record, event)
-        moved = moves(event)
+        moved = moves(event) or isinstance(event, TextErased)
         match event:
             case CommandProposed():
                 at = instant(record)

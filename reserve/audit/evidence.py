@@ -1,6 +1,7 @@
 """Evidence: what an audit is made from. Over HTTP from a live system, or from a test that has tampered with it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -69,6 +70,16 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
 
 
+class ReadText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text as a service gives it. `content` and `salt` None: it is erased."""
+
+    sha256: str
+    content: str | None
+    salt: str | None
+    place: str | None
+    erased_at: datetime | None
+
+
 class Evidence(Protocol):
     """The system may move meanwhile. The checkpoint is asked for first, then the balances, then what is recorded, then all else."""
 
@@ -102,6 +113,10 @@ class Evidence(Protocol):
 
     def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         """The ledger's entries in the log's order, in pages."""
+        ...
+
+    async def texts(self, service: str) -> Sequence[ReadText]:
+        """What a service keeps of what people have typed, and a word of each text that it has erased."""
         ...
 
     async def document(self, service: str, name: str) -> bytes | None:

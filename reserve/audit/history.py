@@ -44,6 +44,7 @@ from reserve.audit.screening import Screening
 from reserve.audit.stock import Stock
 from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
+from reserve.audit.texts import Texts
 from reserve.audit.uses import Uses
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
@@ -55,6 +56,7 @@ async def audit(
     """`log_keys` are the log's pinned verifier keys, `policies` are of its pinned witnesses, any of them enough. `anchors`: what was kept
     of it from before."""
     note = await evidence.checkpoint()
+    texts = {service: await evidence.texts(service) for service in SOURCES}
     balances = await evidence.balances()
     recorded = await evidence.recorded()
     findings = Findings()
@@ -63,7 +65,7 @@ async def audit(
     cut = checkpoints.cut
 
     seen = Anchors(findings, log_keys, anchors)
-    walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys})
+    walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys}, Texts(findings, texts))
     await walk.start()
     await walk.follow_log(cut.size)
     await walk.drain(cut.covers)
@@ -104,7 +106,9 @@ class _Line:
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str]) -> None:
+    def __init__(
+        self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str], texts: Texts
+    ) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
@@ -145,6 +149,7 @@ class _Walk:
         self._persons = Persons(findings, self.approvers)
         self._quorums = Quorums(findings, self.approvers)
         self._release_orders = ReleaseOrders()
+        self._texts = texts
         self.tree = hashes.Tree()
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
@@ -200,6 +205,7 @@ class _Walk:
         self.consignees.finish()
         self.tenders.finish()
         self._release_orders.finish()
+        self._texts.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)
@@ -341,6 +347,7 @@ class _Walk:
             self._material.see(place, record, event)
             self.tenders.see(place, record, event)
             self._release_orders.see(place, record, event)
+            self._texts.see(line.service, place, record, event)
 
     async def _advance(self, line: _Line) -> None:
         self._by_leaf.pop(line.leaf, None)

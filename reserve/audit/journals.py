@@ -13,15 +13,17 @@ from reserve.audit.report import Check, Findings
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS
 from services.inventory import events as inventory
+from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from services.ledger import events as ledger
 from services.loans import events as loans
+from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import Codec, UnknownType
 from shared.journal.record import partner_of
 
 _codecs = {
-    "inventory": Codec(inventory.Event),
+    "inventory": Codec(inventory.Event, INVENTORY_UPCASTERS),
     "allocation": Codec(allocation.Event, UPCASTERS),
-    "loans": Codec(loans.Event),
+    "loans": Codec(loans.Event, LOANS_UPCASTERS),
     "ledger": Codec(ledger.Event),
 }
 

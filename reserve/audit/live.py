@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 
-from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, Recorded
+from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, ReadText, Recorded
 from reserve.client import Client, ProblemAnswer
 from shared.proofs.fork import Consistency
 
@@ -68,6 +68,9 @@ class LiveEvidence:
     def entries(self) -> AsyncIterator[Sequence[LedgerEntry]]:
         return _ahead(self._pages("/entries", LedgerEntry))
 
+    async def texts(self, service: str) -> Sequence[ReadText]:
+        return [text async for page in self._pages("/texts", ReadText, service) for text in page]
+
     async def document(self, service: str, name: str) -> bytes | None:
         try:
             return await self._get(f"/{service}/v1/documents/{name}")
@@ -90,11 +93,11 @@ class LiveEvidence:
             bundle = await self._get(f"/{LEDGER}/v1/tile/entries/{_tile_path(start // _BUNDLE, width)}")
             yield _unbundled(bundle)
 
-    async def _pages[T](self, path: str, kind: type[T]) -> AsyncIterator[Sequence[T]]:
+    async def _pages[T](self, path: str, kind: type[T], service: str = LEDGER) -> AsyncIterator[Sequence[T]]:
         decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type]
         cursor: str | None = None
         while True:
-            page = decode(await self._get(f"/{LEDGER}/v1{path}", limit=_PAGE, cursor=cursor))
+            page = decode(await self._get(f"/{service}/v1{path}", limit=_PAGE, cursor=cursor))
             yield page.data
             if (cursor := page.next) is None:
                 return

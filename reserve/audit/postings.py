@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from reserve.audit.evidence import PostedLine
-from shared.journal.codec import type_of
+from shared.journal.codec import type_of, without_version
 
 
 class Row(NamedTuple):
@@ -167,7 +167,7 @@ _STILL_OF_INVENTORY = """
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
     right_exercised programme_agreed tranche_delivered tranche_closed
-    command_proposed command_approved command_withdrawn command_lapsed"""
+    command_proposed command_approved command_withdrawn command_lapsed text_erased"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
     log_reach_reported
@@ -181,7 +181,7 @@ _STILL_OF_LOANS = """
     project_fact_recorded project_fact_withdrawn project_watched
     reference_rate_registered reference_rate_published reference_rate_followed reference_rate_left
     offtake_agreed offtake_ended delivery_valued delivery_not_valued delivery_quarantined delivery_accepted
-    command_proposed command_approved command_withdrawn command_lapsed"""
+    command_proposed command_approved command_withdrawn command_lapsed text_erased"""
 STILL = {f"inventory.{name}.v1" for name in _STILL_OF_INVENTORY.split()} | {f"loans.{name}.v1" for name in _STILL_OF_LOANS.split()}
 
 _TABLES: dict[str, Mapping[str, tuple[Row, ...]]] = {
@@ -201,12 +201,18 @@ _ACCOUNTS = {  # of a member that is an account under another name
 }
 MOVING = set[str]().union(_CHANGES, *_TABLES.values())
 
+
+def first_version(event_type: str) -> str:
+    """By which the tables here go: what an event posts is worked out from its newest shape, whatever it was stored in."""
+    return f"{without_version(event_type)}.v1"
+
+
 type _Line = tuple[str, str, str, str]  # side, asset, account, status
 
 
 def posted_by(event: Any) -> tuple[PostedLine, ...]:
     """What the event posts, each account once for each status. None, which is an event that this build does not know, posts nothing."""
-    name = "" if event is None else type_of(type(event))
+    name = "" if event is None else first_version(type_of(type(event)))
     if not name or name in STILL or name.startswith("allocation."):
         return ()
     assert name in MOVING, f"nobody has decided what {name} posts"

@@ -55,6 +55,7 @@ class Check(StrEnum):
     ANCHORS = "what was seen of this log before still stands in it"
     APPROVALS = "approvers other than the proposer signed it"
     CONTROL = "nothing that moves value was done by one person"
+    TEXTS = "what people typed is what events hold commitments to, and what was erased is gone"
 
 
 class Failure(msgspec.Struct, frozen=True):

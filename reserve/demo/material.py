@@ -127,7 +127,7 @@ async def call_security(stage: Stage) -> None:
     await _quote(stage, RISEN_PRICE_MINOR)
     mark = {"price_minor": RISEN_PRICE_MINOR, "quoted_on": _today(stage), "source": "a trade paper (invented)"}
     signed = await by_two(stage, operator, f"{path}/security/marks", mark)
-    marked = followed(signed, "loans.security_marked.v1")
+    marked = followed(signed, "loans.security_marked.v2")
     topped_up = await operator.post(f"{path}/security/top-ups", {"amount_minor": TOP_UP_MINOR, "reference": "letter of credit, amended"})
     stage.screen.say(
         f"Antimony costs 30% more. What is owed is worth {money(marked['owed_minor'])}, the security counts "

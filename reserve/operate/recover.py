@@ -15,11 +15,11 @@ from shared.journal.connection import Connection
 from shared.journal.decider import Decider
 from shared.journal.messages import Headed
 from shared.journal.postgres import PostgresJournal, previous_hash, read_document
-from shared.journal.protocol import Changes, Document, Head, Outcome
+from shared.journal.protocol import UNKNOWN_INPUT, Changes, Document, Head, Outcome
 from shared.journal.record import Fact, Record
+from shared.journal.texts import TextErased
 from shared.process.service import Service
 from shared.writer.batch import timer_row
-from shared.writer.commands import UNKNOWN_INPUT
 
 LOOKED_BACK = 10_000  # events of the ledger's own journal that are compared with what was sent
 
@@ -218,6 +218,7 @@ class _Appending:
                     facts=facts,
                     outcomes=[outcome for outcome in outcomes if outcome.command_id not in append.known],
                     documents=documents,
+                    erased=[fact.event.commitment for fact in facts if isinstance(fact.event, TextErased)],
                     timers=[
                         timer_row(fact.record.stream, fact.record.version, change)
                         for fact in facts

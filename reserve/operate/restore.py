@@ -130,13 +130,29 @@ async def restore_service(name: str, backup: Path, folder: Path, owner_url: str)
         await connection.execute(f'ALTER ROLE "{role}" NOLOGIN')
         try:
             await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
-            await load_schema(owner_url, name, backup / f"{name}.sql", keep_as=f"{name}_before_restore")
+            await load_schema(owner_url, name, backup / f"{name}.sql", keep_as=(before := f"{name}_before_restore"))
+            await _take_texts(connection, before, name)
             await asyncio.to_thread(_end_processes, name, folder)
         finally:
             await connection.execute(f'ALTER ROLE "{role}" LOGIN')
         return Restored(await heads_of(connection, name))
     finally:
         await connection.close()
+
+
+async def _take_texts(connection: Connection, before: str, name: str) -> None:
+    """What was typed since the backup is in no other copy; and what was erased since stays erased. Nothing of it stays where it was."""
+    if await connection.fetchval("SELECT to_regclass($1)", f'"{before}".texts') is None:
+        return
+    if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".texts') is None:
+        return  # the backup is of a build that knew of none: they stay where they are until its tables are migrated
+    async with connection.transaction():
+        await connection.execute(
+            f"""INSERT INTO "{name}".texts SELECT * FROM "{before}".texts
+                ON CONFLICT (commitment) DO UPDATE SET salt = NULL, content = NULL, erased_at = excluded.erased_at, wiped_at = NULL
+                WHERE excluded.content IS NULL"""  # noqa: S608
+        )
+        await connection.execute(f'DROP TABLE "{before}".texts')
 
 
 def _end_processes(name: str, folder: Path) -> None:

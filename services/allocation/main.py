@@ -19,6 +19,7 @@ from services.allocation.domain.readiness import readiness
 from services.allocation.domain.screening import consignee, screening_list
 from services.allocation.domain.tenders import bid
 from services.allocation.domain.tenders import decider as tender
+from services.allocation.events.controls import TextErased
 from services.allocation.events.upcasts import UPCASTERS
 from services.allocation.problems import ApiReason
 from services.allocation.projections import project
@@ -26,10 +27,14 @@ from services.allocation.projections.supply import take_stock
 from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react_to_inventory, react_to_own
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
+from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from shared.process.service import Service, subscription
+from shared.process.wiping import wipe
 from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
+from shared.terms.erasing import CONTROLS as ERASING
+from shared.terms.erasing import erasing
 
 SERVICE = Service(
     name="allocation",
@@ -55,14 +60,22 @@ SERVICE = Service(
         tender.DECIDER,
         bid.DECIDER,
         reach.decider(events.LogReachReported),
+        erasing(TextErased, EVENTS),
     ),
-    controls=CONTROLS,
+    controls={**CONTROLS, **ERASING},
     event_type=events.Event,
     upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
-        subscription("inventory", inventory_events.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_stock),
+        subscription(
+            "inventory",
+            inventory_events.Event,
+            INVENTORY_TYPES,
+            react=react_to_inventory,
+            take=take_stock,
+            upcasters=INVENTORY_UPCASTERS,
+        ),
         subscription("allocation", events.Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
@@ -71,6 +84,6 @@ SERVICE = Service(
     recorded_by="ledger",
     documents=events.documents_of,
     parts=(RecentTerms, TradeUnits, DecisionProcess),
-    tasks=(keep_screening, watch_clocks),
+    tasks=(keep_screening, watch_clocks, wipe),
     imports=(IMPORTS,),
 )

@@ -7,9 +7,10 @@ from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
-from services.inventory.domain.controls import CONTROLS, EVENTS
+from services.inventory.domain.controls import CONTROLS, EVENTS, EVENTS_OF_TEXTS
 from services.inventory.domain.stockpile import DECIDER
-from services.inventory.events import Event, LogReachReported
+from services.inventory.events import Event, LogReachReported, TextErased
+from services.inventory.events.upcasts import UPCASTERS
 from services.inventory.problems import ApiReason
 from services.inventory.projections import project
 from services.inventory.projections.consignees import take_allocation
@@ -21,12 +22,16 @@ from services.inventory.watch import watch_unsigned
 from services.ledger import events as ledger
 from services.loans import events as loans
 from services.loans.events import material
+from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
 from shared.process.service import Service, subscription
+from shared.process.wiping import wipe
 from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
+from shared.terms.erasing import CONTROLS as ERASING
+from shared.terms.erasing import erasing
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
@@ -58,9 +63,14 @@ def _documents(fact: Fact) -> tuple[str, ...]:
 
 SERVICE = Service(
     name=NAME,
-    deciders=(countersigned(DECIDER, CONTROLS, EVENTS), reach.decider(LogReachReported)),
-    controls=CONTROLS,
+    deciders=(
+        countersigned(DECIDER, CONTROLS, EVENTS),
+        reach.decider(LogReachReported),
+        erasing(TextErased, EVENTS_OF_TEXTS),
+    ),
+    controls={**CONTROLS, **ERASING},
     event_type=Event,
+    upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
@@ -79,6 +89,7 @@ SERVICE = Service(
             loans.Event,
             {type_of(material.MaterialLoanCommitted), type_of(material.MaterialLoanWithdrawn), type_of(material.ReturnSettled)},
             react=react_to_loans,
+            upcasters=LOANS_UPCASTERS,
         ),
         subscription(
             "ledger",
@@ -93,5 +104,5 @@ SERVICE = Service(
     acting=UnderAuthority(proposals=True),
     recorded_by="ledger",
     parts=(Stockpiles,),
-    tasks=(watch_unsigned,),
+    tasks=(watch_unsigned, wipe),
 )

@@ -31,6 +31,7 @@ from services.ledger.events import CheckpointSigned
 from services.loans.events.material import MaterialLoanCommitted, MaterialLoanWithdrawn, ReturnSettled
 from shared.delivery.inbox import Reaction
 from shared.journal.record import Fact
+from shared.journal.texts import TypedText
 
 
 def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[Reaction]:
@@ -51,10 +52,10 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
     if isinstance(event, AgreementSuspended | AgreementResumed):
         return [_suspend(event, product) for product in event.products]
     if isinstance(event, AwardRenounced):
-        back = TakeBackRelease(release=release_of(event.award), decision=event.decision, reason=f"given back: {event.reason}")
+        back = TakeBackRelease(release=release_of(event.award), decision=event.decision, reason=TypedText("given back"))
         return (Reaction(f"stockpile/{event.product}", back),)
     if isinstance(event, DecisionSuperseded):
-        reason = f"superseded by {event.by_round}: {event.reason}"
+        reason = TypedText(f"superseded by {event.by_round}")
         back_all = TakeBackDecision(round=event.round if event.gives_back else None, decision=event.decision, reason=reason)
         return (Reaction(f"stockpile/{event.product}", back_all),)
     if not isinstance(event, RoundCertified | TenderCertified):
@@ -99,8 +100,8 @@ def _suspend(event: AgreementSuspended | AgreementResumed, product: str) -> Reac
     """What is released to the partner of each product is held, or free again."""
     hold = HoldId(event.hold)
     if isinstance(event, AgreementResumed):
-        return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=event.reason))
-    command = HoldPartner(hold=hold, partner=event.partner, agreement=event.agreement, reason=event.reason)
+        return Reaction(f"stockpile/{product}", FreePartner(hold=hold, reason=TypedText("the agreement is resumed")))
+    command = HoldPartner(hold=hold, partner=event.partner, agreement=event.agreement, reason=TypedText("the agreement is suspended"))
     return Reaction(f"stockpile/{product}", command)
 
 
@@ -130,9 +131,7 @@ def react_to_loans(fact: Fact, _documents: Mapping[str, bytes]) -> Sequence[Reac
             )
             return (Reaction(f"stockpile/{event.product}", opened),)
         case MaterialLoanWithdrawn() as event:
-            off = TakeBackRelease(
-                release=ReleaseId(event.release), decision=event.decision, reason=f"the loan was withdrawn: {event.reason}"
-            )
+            off = TakeBackRelease(release=ReleaseId(event.release), decision=event.decision, reason=TypedText("the loan was withdrawn"))
             return (Reaction(f"stockpile/{event.product}", off),)
         case ReturnSettled() as event:
             return (Reaction(f"stockpile/{event.product}", _returned(event, fact)),)

@@ -3,6 +3,7 @@
 from services.allocation import events as allocation
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
+from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from services.ledger.api import router
 from services.ledger.domain.controls import CONTROLS
 from services.ledger.domain.log import DECIDER
@@ -15,6 +16,7 @@ from services.ledger.publishing.publisher import Publisher, keep_published
 from services.ledger.tables import APPEND_ONLY, KEPT, metadata
 from services.ledger.watch import watch_log
 from services.loans import events as loans
+from services.loans.events.upcasts import UPCASTERS as LOANS_UPCASTERS
 from shared.process.service import Service, subscription
 
 SERVICE = Service(
@@ -25,7 +27,7 @@ SERVICE = Service(
     project=project,
     tables=metadata,
     subscriptions=(
-        subscription("inventory", inventory.Event, None, take=take),
+        subscription("inventory", inventory.Event, None, take=take, upcasters=INVENTORY_UPCASTERS),
         subscription(
             "allocation",
             allocation.Event,
@@ -34,7 +36,14 @@ SERVICE = Service(
             take=take,
             upcasters=ALLOCATION_UPCASTERS,
         ),
-        subscription("loans", loans.Event, None, needs=lambda fact: loans.documents_of(fact.event), take=take),
+        subscription(
+            "loans",
+            loans.Event,
+            None,
+            needs=lambda fact: loans.documents_of(fact.event),
+            take=take,
+            upcasters=LOANS_UPCASTERS,
+        ),
     ),
     router=router,
     reasons=ApiReason,

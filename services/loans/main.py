@@ -4,6 +4,7 @@ from services.allocation import events as allocation
 from services.allocation.events.acting import ACTING
 from services.allocation.events.upcasts import UPCASTERS as ALLOCATION_UPCASTERS
 from services.inventory import events as inventory
+from services.inventory.events.upcasts import UPCASTERS as INVENTORY_UPCASTERS
 from services.loans.api import router
 from services.loans.api.loan import imports as loan_imports
 from services.loans.domain.controls import CONTROLS, EVENTS
@@ -15,15 +16,20 @@ from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
 from services.loans.domain.rates import reference
 from services.loans.events import Event, documents_of
+from services.loans.events.controls import TextErased
 from services.loans.events.reach import LogReachReported
+from services.loans.events.upcasts import UPCASTERS
 from services.loans.problems import ApiReason
 from services.loans.projections import project, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
+from shared.process.wiping import wipe
 from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
+from shared.terms.erasing import CONTROLS as ERASING
+from shared.terms.erasing import erasing
 
 SIGNED = (
     headroom.DECIDER,
@@ -41,9 +47,11 @@ SERVICE = Service(
         projects.DECIDER,
         delivery.DECIDER,
         reach.decider(LogReachReported),
+        erasing(TextErased, EVENTS),
     ),
-    controls=CONTROLS,
+    controls={**CONTROLS, **ERASING},
     event_type=Event,
+    upcasters=UPCASTERS,
     project=project,
     tables=metadata,
     subscriptions=(
@@ -55,8 +63,15 @@ SERVICE = Service(
             acting=ACTING,
             upcasters=ALLOCATION_UPCASTERS,
         ),
-        subscription("inventory", inventory.Event, INVENTORY_TYPES, react=react_to_inventory, take=take_products),
-        subscription("loans", Event, OWN_TYPES, react=react_to_own),
+        subscription(
+            "inventory",
+            inventory.Event,
+            INVENTORY_TYPES,
+            react=react_to_inventory,
+            take=take_products,
+            upcasters=INVENTORY_UPCASTERS,
+        ),
+        subscription("loans", Event, OWN_TYPES, react=react_to_own, upcasters=UPCASTERS),
     ),
     router=router,
     acting=UnderAuthority(proposals=True),
@@ -64,4 +79,5 @@ SERVICE = Service(
     reasons=ApiReason,
     recorded_by="ledger",
     documents=documents_of,
+    tasks=(wipe,),
 )

@@ -41,6 +41,7 @@ from services.loans.events.rates import Publication, RateCode, ReferenceRateFoll
 from shared.delivery.inbox import Reaction
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
+from shared.journal.texts import TypedText
 
 ALLOCATION_TYPES = frozenset(
     type_of(event)
@@ -114,7 +115,7 @@ def react_to_allocation(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[
             )
             return [_to_material(event.award, offer)]
         case allocation.AwardWithdrawn() as event:
-            return [_to_material(event.award, WithdrawOffer(reason=event.reason))]
+            return [_to_material(event.award, WithdrawOffer(reason=TypedText(event.reason)))]
         case _:
             return ()
 

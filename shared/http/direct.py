@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.problems import ProblemResponse
 from shared.http.query import known_to_query, unknown_in_query
+from shared.http.shown_texts import MARK, WithTexts, with_texts
 
 type _Get = Callable[["_Exchange"], Any]
 type _Arguments = tuple[tuple[str, _Get], ...]
@@ -96,6 +97,7 @@ class _Candidate(msgspec.Struct, frozen=True):
     methods: frozenset[str] | None
     plan: _Plan | None
     query: frozenset[str] | None = None  # what its query may name, None: anything
+    answers: bool = False  # with JSON of a model, in which texts are shown; else with bytes of its own, to which nothing is done
 
 
 class DirectRoutes:
@@ -116,7 +118,7 @@ class DirectRoutes:
             await ProblemResponse(unknown)(scope, receive, send)
             return
         if (plan := candidate.plan) is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, WithTexts(scope, send) if candidate.answers else send)
             return
         content = b""
         if plan.takes_body:
@@ -130,7 +132,7 @@ class DirectRoutes:
         except _Unusual:
             for name in ("route", "endpoint", "path_params"):
                 del scope[name]
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, WithTexts(scope, send) if candidate.answers else send)
             return
         except Exception as error:
             if (handler := next((self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers), None)) is None:
@@ -198,6 +200,8 @@ async def _respond(plan: _Plan, scope: Scope, request: Request, content: bytes) 
         if errors:
             raise ResponseValidationError(errors=errors, body=answer)
     body = plan.answer.to_json(answer, by_alias=True)
+    if MARK in body:
+        body = await with_texts(scope, body)
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json"), *exchange.response.raw_headers]
     return _Json(exchange.response.status_code or plan.status, headers, body)
 
@@ -226,14 +230,15 @@ def _candidate(context: RouteContext) -> _Candidate:
     if not isinstance(route, APIRoute):
         return _Candidate(pattern, None, methods, None)
     query = known_to_query(context.dependant)
+    answers = context.response_field is not None
     if not all(type(each) is StringConvertor for each in context.param_convertors.values()):
-        return _Candidate(pattern, None, methods, None, query)
+        return _Candidate(pattern, None, methods, None, query, answers)
     assert context.path is not None
     try:
         plan = _plan(context, route)
     except _NotDirect:
         plan = None
-    return _Candidate(pattern, context.path.count("/"), methods, plan, query)
+    return _Candidate(pattern, context.path.count("/"), methods, plan, query, answers)
 
 
 def _plan(context: Any, route: Any) -> _Plan:

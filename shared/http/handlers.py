@@ -31,7 +31,8 @@ from shared.journal.connection import UNREACHABLE
 from shared.journal.decider import Reasons, Refused
 from shared.journal.postgres import read_heads
 from shared.journal.protocol import Document
-from shared.journal.record import MAX_INTEGER, canonical
+from shared.journal.record import MAX_INTEGER, canonical, new_salts
+from shared.journal.texts import COMMITMENT, SaltedText, TypedText, salted
 from shared.writer.commands import (
     Accepted,
     CommandFailed,
@@ -50,6 +51,7 @@ class HttpReason(Reasons):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used before with another body"
     IF_MATCH_MALFORMED = "if_match_malformed", 400, "The If-Match header is not an ETag of this API"
     PRECONDITION_FAILED = "precondition_failed", 412, "The resource has changed since"
+    COMMITMENT_TYPED = "commitment_typed", 422, "A commitment to a text is not a text"
     EVENT_TOO_LARGE = "event_too_large", 422, "What is asked for does not fit into one event"
     OVERLOADED = "overloaded", 503, "Too many commands wait"
     UNAVAILABLE = "unavailable", 503, "The service cannot do this at the moment"
@@ -119,6 +121,7 @@ class Post:
         self.command_id = sha256(named).digest()
         self._streams: set[str] = set()  # that a command of the request went to
         self._fingerprint: bytes | None = None  # once for all commands of the request
+        self._texts: list[SaltedText] = []  # that events of its commands may hold commitments to
 
     @cached_property
     def now(self) -> datetime:
@@ -136,6 +139,16 @@ class Post:
         digest = sha256(self.command_id + f"/{prefix}/{index}".encode()).digest()
         return str(TypeID.from_uuid(uuid_utils.UUID(bytes=digest[:16], version=8), prefix))
 
+    def text(self, typed: str) -> TypedText:
+        """The commitment to what the caller has typed, for a command. The text is kept, erasably, with the events that hold it."""
+        if not typed:
+            return TypedText("")
+        self._texts.append(text := salted(new_salts(1)[0], typed))
+        return text.commitment
+
+    def texts(self, typed: Sequence[str]) -> tuple[TypedText, ...]:
+        return tuple(map(self.text, typed))
+
     async def submit(
         self, stream: str, command: Any, *, effective_on: date | None = None, documents: Sequence[Document] = (), part: str = ""
     ) -> Accepted:
@@ -147,7 +160,10 @@ class Post:
         Raises `Problem`: the domain's refusal by its code, or the kernel's own.
         """
         if self._fingerprint is None:
-            self._fingerprint = sha256(_canonical_body(await self.request.body())).digest()
+            body = _canonical_body(await self.request.body())
+            if COMMITMENT.search(body.decode("latin-1")) is not None:  # it would be shown as the text that it belongs to
+                raise Problem("commitment_typed", "the body has a commitment in the place of a text", accepted="the text itself")
+            self._fingerprint = sha256(body).digest()
         command_id = sha256(self.command_id + part.encode()).digest() if part else self.command_id
         identifier = request_id(self.request.scope)
         context = Context(
@@ -159,6 +175,7 @@ class Post:
             fingerprint=self._fingerprint,
             expected_version=self.expected_version,
             documents=tuple(documents),
+            texts=tuple(self._texts),
         )
         if isinstance(command, Problem):
             command = Refused[Any](command.code, command.detail, command.field, command.accepted)
@@ -221,6 +238,7 @@ class Reads:
     """A read of this service's tables, at least as new as the position that `at_least` names."""
 
     def __init__(self, request: Request, at_least: str | None) -> None:
+        self.request = request
         self.kernel = kernel_of(request)
         self.at_least = at_least
 
@@ -289,7 +307,6 @@ class Pages(Reads):
 
     def __init__(self, request: Request, response: Response, cursor: str | None, limit: int, at_least: str | None) -> None:
         super().__init__(request, at_least)
-        self._request = request
         self._response = response
         self._cursor = cursor
         self._limit = limit
@@ -321,7 +338,7 @@ class Pages(Reads):
             rows = rows[: self._limit]
             following = base64.urlsafe_b64encode(msgspec.json.encode(getattr(rows[-1], key.key))).decode().rstrip("=")
             # Relative, so that it holds behind the gateway too.
-            link = self._request.url.include_query_params(cursor=following, limit=self._limit).query
+            link = self.request.url.include_query_params(cursor=following, limit=self._limit).query
             self._response.headers["Link"] = f'<?{link}>; rel="next"'
         return Page(data=[view(row) for row in rows], next=following)
 

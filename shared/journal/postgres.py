@@ -19,6 +19,7 @@ import msgspec
 from shared.journal.codec import Codec
 from shared.journal.connection import Connection, Project, reachable
 from shared.journal.leads import LEADS, channel_of, leading
+from shared.journal.postgres_texts import erase_texts, keep_texts
 from shared.journal.protocol import Append, Changes, CommandDecidedElsewhere, Document, Head, Outcome, TimerRow, Unreachable
 from shared.journal.record import GENESIS, Fact, Record
 from shared.journal.waves import InWaves, Wave, along_with, together, write_wave
@@ -204,7 +205,7 @@ class _PostgresAppend:
             return
         waves = self._waves(changes)
         with _faster_ones():
-            if waves is not None and len(waves) <= 1 and not changes.documents:
+            if waves is not None and len(waves) <= 1 and not (changes.documents or changes.texts or changes.erased):
                 await self._add(connection, changes, waves)
             else:
                 async with connection.transaction():
@@ -226,6 +227,10 @@ class _PostgresAppend:
                 await write_wave(connection, wave)
         if changes.documents:
             await keep_documents(connection, changes.documents)
+        if changes.texts:
+            await keep_texts(connection, changes.texts, changes.recorded_at)
+        if changes.erased:
+            await erase_texts(connection, changes.erased, changes.recorded_at)
 
     async def _add(self, connection: Connection, changes: Changes, waves: Sequence[Wave]) -> None:
         """With the timers, and the first of the waves."""

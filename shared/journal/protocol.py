@@ -13,6 +13,7 @@ import msgspec
 
 from shared.journal.messages import Headed
 from shared.journal.record import GENESIS, Fact, Record
+from shared.journal.texts import KeptText
 
 
 class Unreachable(Exception):
@@ -55,6 +56,10 @@ class Document(msgspec.Struct, frozen=True):
         return sha256(self.content).hexdigest()
 
 
+# The fingerprint in an outcome that was recovered, since events do not say what the caller had sent; or of a text that was erased.
+UNKNOWN_INPUT = b"?"
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a command: kept, so that the same command gets the same answer and nothing moves twice."""
 
@@ -84,6 +89,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     facts: Sequence[Fact] = ()  # they follow the head
     outcomes: Sequence[Outcome] = ()
     documents: Sequence[Document] = ()
+    texts: Sequence[KeptText] = ()
+    erased: Sequence[str] = ()  # texts, by their commitments
     timers: Sequence[TimerRow | tuple[str, str]] = ()  # set (a row) or forgotten (its stream and name); the last word on each counts
 
 

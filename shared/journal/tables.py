@@ -178,6 +178,37 @@ def no_timer_versions() -> list[str]:
     return ["ALTER TABLE timers DROP COLUMN version"]
 
 
+def texts() -> list[str]:
+    """What people have typed: rows of it can be erased, and stay as a word that they were."""
+    return [
+        """CREATE TABLE texts (
+            commitment text PRIMARY KEY,
+            salt bytea,
+            content text,  -- null: erased
+            shard smallint,  -- of the first event that holds the commitment; null: it was erased before it was ever here
+            position bigint,
+            recorded_at timestamptz,
+            erased_at timestamptz,
+            wiped_at timestamptz,  -- from then on, its bytes are on no page of this table
+            CHECK ((salt IS NULL) = (content IS NULL)),
+            CHECK ((content IS NULL) = (erased_at IS NOT NULL))
+        )""",
+        "CREATE INDEX texts_to_wipe ON texts (erased_at) WHERE erased_at IS NOT NULL AND wiped_at IS NULL",
+    ]
+
+
+def no_texts() -> list[str]:
+    """Unless one is kept: nothing else has it."""
+    return [
+        """DO $$ BEGIN
+            IF EXISTS (SELECT FROM texts) THEN
+                RAISE EXCEPTION 'texts are kept: events hold commitments to them' USING ERRCODE = 'restrict_violation';
+            END IF;
+        END $$""",
+        "DROP TABLE texts",
+    ]
+
+
 def all_tables(shards: int = 4) -> list[str]:
     """As all migrations together leave them."""
-    return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions()]
+    return [*first(shards), *lock_head(), *snapshots(), *timer_instants(), *timer_versions(), *texts()]

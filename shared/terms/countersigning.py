@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAliasType, get_args
 import msgspec
 
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval, ApprovalReason, Proposal, Signing, sign
 from shared.terms.authority import Action, Cited, Fault
 from shared.terms.papers import Paper
@@ -104,7 +105,7 @@ class CommandApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
 
 class CommandWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     proposal: str
-    reason: str
+    reason: TypedText
 
 
 class CommandLapsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -148,7 +149,7 @@ class ApproveCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class WithdrawCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     proposal: str
-    reason: str
+    reason: TypedText
 
 
 class LapseCommand(msgspec.Struct, frozen=True, kw_only=True, tag=True):

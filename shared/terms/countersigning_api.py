@@ -18,6 +18,7 @@ from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads, sa
 from shared.http.problems import Problem
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
+from shared.journal.texts import TypedText
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning import (
     EVENTS,
@@ -154,8 +155,9 @@ def proposals_router(
     ) -> ProposalView:
         """By who proposed it, or by an approver who says no."""
         row = await _find(reads, proposal)
+        command = WithdrawCommand(proposal=proposal, reason=post.text(body.reason))
         for stream in await _waiting_in(reads, row):
-            await post.submit(stream, WithdrawCommand(proposal=proposal, reason=body.reason), part=stream)
+            await post.submit(stream, command, part=stream)
         return same_fields(ProposalView)(row).model_copy(update={"status": ProposalStatus.WITHDRAWN, "reason": body.reason})
 
     return router
@@ -173,11 +175,15 @@ async def _by_all(
             taken.append(await post.submit(stream, command, documents=documents, part=stream))
         except Problem as refusal:
             if taken and refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR and refusal.code != "precondition_failed":
-                withdraw = WithdrawCommand(proposal=proposal, reason=f"{stream} refused it: {refusal.code}")
+                withdraw = WithdrawCommand(proposal=proposal, reason=TypedText(f"{stream} refused it: {refusal.code}"))
                 for each in dict.fromkeys([*streams[place:], *back]):
                     with suppress(Problem):  # where it does not wait, there is nothing to withdraw
                         await post.submit(each, withdraw, part=f"withdraw {each}")
             raise
+        if isinstance(command, ProposeCommand):
+            # Should it have failed midway, the first stream has it with the salts that were drawn then: one paper is signed for all.
+            event = taken[-1].facts[0].event
+            command = msgspec.structs.replace(command, command=event.command, document=event.document)
     return taken
 
 

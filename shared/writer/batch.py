@@ -13,6 +13,7 @@ from shared.journal.codec import EventTooLarge
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
 from shared.journal.protocol import Append, Changes, Document, Journal, Outcome, TimerRow
 from shared.journal.record import Fact, canonical, chained, partner_of
+from shared.journal.texts import KeptText, TextErased, held_by
 from shared.writer.commands import Accepted, CommandFailed, CommandTooLarge, Context, VersionMismatch
 
 log = structlog.get_logger()
@@ -59,6 +60,8 @@ class Batch:
         self.facts: list[Fact] = []
         self.outcomes: dict[bytes, Outcome] = {}
         self.documents: list[Document] = []
+        self.texts: list[KeptText] = []
+        self.erased: list[str] = []
         self.timers: list[TimerRow | tuple[str, str]] = []
         self.answers: list[tuple[Pending, Accepted | Refused[Any] | Exception]] = []
         self._journal = journal
@@ -77,6 +80,8 @@ class Batch:
             facts=self.facts,
             outcomes=list(self.outcomes.values()),
             documents=self.documents,
+            texts=self.texts,
+            erased=self.erased,
             timers=self.timers,
         )
 
@@ -122,6 +127,10 @@ class Batch:
         self.states[stream] = State(version, value)
         self.timers += timers
         self.documents += context.documents
+        if context.texts:
+            first = facts[0].record.position if facts else 0
+            self.texts += [KeptText(text, self._shard, first + number) for text, number in held_by(context.texts, encoded)]
+        self.erased += [event.commitment for event in decided if isinstance(event, TextErased)]
         self.outcomes[context.command_id] = Outcome(
             shard=self._shard,
             command_id=context.command_id,

@@ -6,8 +6,7 @@ import msgspec
 
 from shared.journal.protocol import Document
 from shared.journal.record import Fact
-
-UNKNOWN_INPUT = b"?"  # the fingerprint in an outcome that was recovered: events do not say what the caller had sent
+from shared.journal.texts import SaltedText
 
 
 class Refusal(StrEnum):
@@ -59,6 +58,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fingerprint: bytes = b""  # SHA-256 of the caller's input
     expected_version: int | None = None
     documents: tuple[Document, ...] = ()
+    texts: tuple[SaltedText, ...] = ()  # those that its events hold commitments to are kept
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

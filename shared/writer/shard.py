@@ -17,12 +17,12 @@ import structlog
 from shared.clock import Clock
 from shared.journal.codec import UnknownType
 from shared.journal.decider import Decider, Refused
-from shared.journal.protocol import Append, CommandDecidedElsewhere, Head, Journal, Unreachable
+from shared.journal.protocol import UNKNOWN_INPUT, Append, CommandDecidedElsewhere, Head, Journal, Unreachable
 from shared.journal.record import chain_hash
 from shared.journal.snapshots import Snapshots
 from shared.observe import metrics
 from shared.writer.batch import Ahead, Batch, Pending, State
-from shared.writer.commands import UNKNOWN_INPUT, Accepted, CommandFailed, FingerprintMismatch, Refusal, Unavailable
+from shared.writer.commands import Accepted, CommandFailed, FingerprintMismatch, Refusal, Unavailable
 
 log = structlog.get_logger()
 

@@ -149,7 +149,7 @@ async def a_lender(servers: Engines, folder: Path, *beside: Service) -> AsyncIte
 
 def followed(signed: Any, kind: str) -> Any:
     """The event of this kind that stands after a signature."""
-    return next(each for each in signed["followed"] if each["type"] == f"loans.{kind}.v1")
+    return next(each for each in signed["followed"] if each["type"].startswith(f"loans.{kind}.v"))
 
 
 async def sign_holding(lender: Lender, proposed: Any) -> None:

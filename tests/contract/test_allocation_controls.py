@@ -42,7 +42,7 @@ async def test_a_quota_is_doubled_by_two_and_by_nobody_with_an_interest_in_whose
     await reserve.withdraw_conflict("approver-1", interest)
     assert (await the_agreement(reserve))[0] == before
     done = await reserve.post("approver-1", approvals, signed)
-    assert [each["type"] for each in done["followed"]] == ["allocation.agreement_amended.v1", "allocation.authority_cited.v1"]
+    assert [each["type"] for each in done["followed"]] == ["allocation.agreement_amended.v2", "allocation.authority_cited.v1"]
     assert (await the_agreement(reserve))[0]["products"] == doubled
     await reserve.by_two(path, body | {"products": before["products"]})
 

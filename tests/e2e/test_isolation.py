@@ -136,6 +136,7 @@ async def estate(world: World) -> Estate:
         "source": source,
         "subject": await world.subject("approver-1"),
         "tender": tender,
+        "text": (await world.rows(world.auditor, "/inventory/v1/texts"))[0]["sha256"],
         "version": "1",
     }
     private = {

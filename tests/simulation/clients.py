@@ -525,5 +525,5 @@ async def tell_disruption(client: Client, products: Sequence[Any], partner: Any)
 def _one_of(client: Client, product: str, kind: str, name: str) -> Any:
     """The id of something that some event of that kind has named."""
     records = client.world.stores["inventory"].by_stream.get(f"stockpile/{product}", [])
-    found = [msgspec.json.decode(record.data)[name] for record in records if record.type == f"inventory.{kind}.v1"]
+    found = [msgspec.json.decode(record.data)[name] for record in records if record.type.startswith(f"inventory.{kind}.v")]
     return client.dice.choice(found) if found else None

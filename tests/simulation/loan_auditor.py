@@ -272,12 +272,12 @@ def follow_ups(record: Json) -> list[tuple[str, tuple[str, ...]]]:
             return [("loans", ("loans.commitment_refused.v1" if owner == "lon" else "loans.holding_refused.v1",))]
         case "loans.loan_committed.v1":
             return [("loans", ("loans.project_watched.v1",))]
-        case "loans.commitment_cancelled.v1" | "loans.uncalled_cancelled.v1":
+        case "loans.commitment_cancelled.v2" | "loans.uncalled_cancelled.v2":
             return [("loans", ("loans.headroom_released.v1",))]
         case "loans.delivery_valued.v1":
             return [("loans", ("loans.delivery_credited.v1",))]
         case "inventory.right_added.v1" | "inventory.right_exercised.v1" if data.get("kind", "firm_offtake") == "firm_offtake":
-            return [("loans", ("loans.project_fact_recorded.v1",))]
+            return [("loans", ("loans.project_fact_recorded.v2",))]
         case _:
             return []
 

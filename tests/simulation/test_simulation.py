@@ -17,21 +17,25 @@ UNPROVOKED = {
     "inventory.return_refused.v1",  # a lot that a depot cannot take in, though it is settled
     "loans.return_turned_back.v1",
     # no client here names accounts or asks for another consignee
-    "allocation.consignee_change_approved.v1",
-    "allocation.consignee_change_asked.v1",
-    "allocation.consignee_change_refused.v1",
-    "allocation.consignee_hit_decided.v1",
+    "allocation.consignee_change_approved.v2",
+    "allocation.consignee_change_asked.v2",
+    "allocation.consignee_change_refused.v2",
+    "allocation.consignee_hit_decided.v2",
     "allocation.consignee_screened.v1",
     "allocation.person_named.v1",
     "allocation.ceremony_entered.v1",  # nor begins a reserve over HTTP
+    # nor what people type: they send commands without the API, and so without texts
+    "allocation.text_erased.v1",
+    "inventory.text_erased.v1",
+    "loans.text_erased.v1",
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
-    "inventory.dispatch_corrected.v1",
+    "inventory.dispatch_corrected.v2",
     # a stand-in for the ledger is always reached
     "allocation.log_reach_reported.v1",
     "inventory.log_reach_reported.v1",
     "loans.log_reach_reported.v1",
-    "inventory.receipt_grade_set.v1",  # there are no witnesses
+    "inventory.receipt_grade_set.v2",  # there are no witnesses
     # nor is on call at night
     "inventory.difference_overdue.v1",
     "inventory.difference_settled.v1",

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from reserve.audit.anchors import Anchor
-from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorded
+from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, ReadText, Recorded
 from reserve.audit.history import audit
 from reserve.audit.integrity import CHECKS, audit_integrity
 from reserve.audit.report import Check, Report
@@ -459,6 +459,7 @@ class Told:
         }
         self.places: dict[str, str] = {}  # step -> "inventory/0/3"
         self.signed: list[CheckpointSigned] = []
+        self.typed: dict[str, list[ReadText]] = {}
         self._streams: dict[str, int] = {}
         self._partners: dict[tuple[str, int, str], int] = {}
         for name, step in story.items():
@@ -609,6 +610,9 @@ class Told:
         yield []
         for start in range(0, len(self.books), 3):
             yield self.books[start : start + 3]
+
+    async def texts(self, service: str) -> Sequence[ReadText]:
+        return self.typed.get(service, [])
 
     async def document(self, service: str, name: str) -> bytes | None:
         return self.documents.get(name)

@@ -11,6 +11,7 @@ ACTS = frozenset(
         "set_receipt_grade",
         "lift_hold",
         "cancel_release",
+        "erase_text",
         "register_product",
         "take_in_stock",
         "rule_assay",

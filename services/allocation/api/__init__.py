@@ -17,6 +17,7 @@ from services.allocation.api.screening import hits as screening_hits
 from services.allocation.api.screening import lists as screening_lists
 from services.allocation.api.tenders import bids, tenders
 from shared.terms.countersigning_api import proposals_router
+from shared.terms.erasing_api import texts_router
 
 router = APIRouter()
 for _part in (
@@ -53,3 +54,4 @@ for _part in (
 ):
     router.include_router(_part.router)
 router.include_router(proposals_router(superseding.bar_of, signed=lambda post: post.kernel.part(RecentTerms).forget()))
+router.include_router(texts_router())

@@ -25,7 +25,7 @@ from services.allocation.events.consignees import (
     ConsigneeHitDecided,
     ConsigneeScreened,
 )
-from services.allocation.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
+from services.allocation.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, TextErased
 from services.allocation.events.decisions import AwardRenounced, DecisionGivenBack, DecisionSuperseded, QuotaBack
 from services.allocation.events.emergency import DecisionRatified, EmergencyDecided, EmergencyEvent, RatificationMissed
 from services.allocation.events.ids import (
@@ -340,7 +340,7 @@ BookEvent = (
 )
 ReportEvent = ReportSent
 DecisionEvent = AwardRenounced | DecisionSuperseded
-ProposalEvent = CommandProposed | CommandApproved | CommandWithdrawn | CommandLapsed
+ProposalEvent = CommandProposed | CommandApproved | CommandWithdrawn | CommandLapsed | TextErased
 type Event = (
     PartnerEvent
     | AgreementEvent

@@ -8,6 +8,7 @@ import msgspec
 
 from services.allocation.events.ids import DecisionHash, KeyId, ProductId, ReviewId, RoundId, SubjectId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 from shared.terms.authority import Cited, Kind
 
@@ -31,6 +32,7 @@ class Power(StrEnum):
     CLEAR_HIT = "clear_hit"  # of a request's party, or of a consignee
     SCREENING_LIST = "screening_list"  # another version of one, or none
     WITHDRAW_CONFLICT = "withdraw_conflict"
+    ERASE_TEXT = "erase_text"  # of what somebody has typed, in any service
     # inventory's
     WAIVE_GATE = "waive_gate"
     OPEN_PROTECTED_STOCK = "open_protected_stock"
@@ -120,13 +122,13 @@ class ActingOfficerNamed(
     endorsement: Approval | None = None  # another approver's; None: by an earlier build
 
 
-class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v1"):
+class InstrumentEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.instrument_ended.v2"):
     """With all that stands under it. An approval that cites any of it counts no more, unless its decision is certified."""
 
     instrument: InstrumentId
     ended_on: date  # from this day on
     products: tuple[ProductId, ...]  # whose books hold such an approval
-    reason: str
+    reason: TypedText
 
 
 class Tainted(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,22 +143,22 @@ class Tainted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictDeclared(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.conflict_declared.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.conflict_declared.v2"
 ):
     """The official decides nothing in which this partner, product, company or round has a part."""
 
     official: SubjectId
     about: ConflictAbout
     name: str  # "JP", "antimony-metal", "Kyushu Smelting", "rnd_01j..."
-    reason: str  # names no person
+    reason: TypedText  # names no person
     tainted: tuple[Tainted, ...] = ()  # by any account of theirs, as looked up
 
 
-class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v1"):
+class ConflictWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.conflict_withdrawn.v2"):
     official: SubjectId
     about: ConflictAbout
     name: str
-    reason: str
+    reason: TypedText
 
 
 class PersonNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.person_named.v1"):

@@ -7,6 +7,7 @@ import msgspec
 
 from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId, RequestId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type Milestone = Literal["screened", "decided", "secured", "cleared", "dispatched", "delivered"]
 type ClockStep = Literal["awarded", "released", "gate_opened", "weighed", "dispatched", "delivered"]  # what brings a clock on
@@ -97,8 +98,8 @@ class ClockBreached(_ClockEvent, frozen=True, kw_only=True, tag="allocation.cloc
     on: date
 
 
-class ClockPaused(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_paused.v1"):
-    reason: str
+class ClockPaused(_ClockEvent, frozen=True, kw_only=True, tag="allocation.clock_paused.v2"):
+    reason: TypedText
     on: date
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import AwardId, ChangeId, ConsigneeId, HitId, ListName, PartnerCode, ProductId, SubjectId
+from shared.journal.texts import TypedText
 
 
 class ConsigneeHit(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class ConsigneeScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="ty
     clear: bool  # whether nothing stands against it: each hit was cleared by a person, and none is beyond
 
 
-class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_decided.v1"):
+class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_hit_decided.v2"):
     """By a person: the consignee is another than the one on the list (cleared), or that one (confirmed)."""
 
     consignee: ConsigneeId
@@ -39,11 +40,11 @@ class ConsigneeHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     hit: HitId
     outcome: Literal["cleared", "confirmed"]
     clear: bool  # of the consignee, with this
-    reason: str
+    reason: TypedText
     decided_by: SubjectId
 
 
-class ConsigneeChangeAsked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_asked.v1"):
+class ConsigneeChangeAsked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_asked.v2"):
     """The partner wants what it was awarded to go to this one, too."""
 
     change: ChangeId
@@ -53,11 +54,11 @@ class ConsigneeChangeAsked(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     partner: PartnerCode
     consignee: ConsigneeId
     name: str
-    reason: str
+    reason: TypedText
     asked_by: SubjectId
 
 
-class ConsigneeChangeApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_approved.v1"):
+class ConsigneeChangeApproved(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_approved.v2"):
     change: ChangeId
     award: AwardId
     request: str  # or the bid of a tender
@@ -65,18 +66,18 @@ class ConsigneeChangeApproved(msgspec.Struct, frozen=True, kw_only=True, tag_fie
     partner: PartnerCode
     consignee: ConsigneeId
     name: str
-    reason: str
+    reason: TypedText
     approved_by: SubjectId
 
 
-class ConsigneeChangeRefused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_refused.v1"):
+class ConsigneeChangeRefused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.consignee_change_refused.v2"):
     change: ChangeId
     award: AwardId
     request: str  # or the bid of a tender
     product: ProductId
     partner: PartnerCode
     consignee: ConsigneeId
-    reason: str
+    reason: TypedText
     refused_by: SubjectId
 
 

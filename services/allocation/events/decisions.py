@@ -9,9 +9,10 @@ import msgspec
 
 from services.allocation.events.ids import AgreementId, AwardId, DecisionHash, PartnerCode, ProductId, RequestId, RoundId, SubjectId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 
-class AwardRenounced(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.award_renounced.v1"):
+class AwardRenounced(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.award_renounced.v2"):
     """Inventory takes back what is left of its release. Quota and carry stay: they are of what was decided."""
 
     award: AwardId
@@ -20,11 +21,11 @@ class AwardRenounced(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     product: ProductId
     partner: PartnerCode
     decision: DecisionHash
-    reason: str
+    reason: TypedText
 
 
 class DecisionSuperseded(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.decision_superseded.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.decision_superseded.v2"
 ):
     """Inventory takes back what is left of all of its releases; `by_round` decides again, once the book has given back the quota and
     carries of what was taken back (`decision_given_back`). `gives_back`: False: by a build that gave nothing back."""
@@ -34,7 +35,7 @@ class DecisionSuperseded(
     decision: DecisionHash
     by_round: RoundId
     superseded_by: SubjectId
-    reason: str
+    reason: TypedText
     gives_back: bool = False
 
 
@@ -58,5 +59,5 @@ class DecisionGivenBack(
     decision: DecisionHash
     whole: bool
     given: dict[PartnerCode, QuotaBack]
-    reason: str
+    reason: str  # in the service's own words
     award: AwardId | None = None

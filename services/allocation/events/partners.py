@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.events.ids import AgreementId, DisruptionId, KeyId, PartnerCode, ProductId, SubjectId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 
@@ -31,7 +32,7 @@ class AgreementSigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     valid_until: date  # the last day
 
 
-class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_amended.v1"):
+class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_amended.v2"):
     """The terms from now on, in full."""
 
     agreement: AgreementId
@@ -40,18 +41,18 @@ class AgreementAmended(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     dropped: tuple[ProductId, ...]  # products that the terms named before
     priority_class: int
     valid_until: date
-    reason: str
+    reason: TypedText
 
 
-class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_ended.v1"):
+class AgreementEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_ended.v2"):
     agreement: AgreementId
     partner: PartnerCode
     products: tuple[ProductId, ...]
-    reason: str
+    reason: TypedText
 
 
 class AgreementSuspended(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_suspended.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.agreement_suspended.v2"
 ):
     """Until it is resumed nothing is asked for, decided or certified under it, and what is released to the partner of its products is
     held."""
@@ -60,7 +61,7 @@ class AgreementSuspended(
     partner: PartnerCode
     products: tuple[ProductId, ...]
     hold: str  # "hld_01j...": what inventory puts on the partner, of each product
-    reason: str
+    reason: TypedText
     suspended_by: SubjectId | None = None  # None: by an earlier build
     lapses_at: datetime | None = None  # unless a second person confirms it; None: it stands by itself
 
@@ -76,48 +77,48 @@ class AgreementSuspensionConfirmed(
     confirmed_by: SubjectId
 
 
-class AgreementResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_resumed.v1"):
+class AgreementResumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.agreement_resumed.v2"):
     agreement: AgreementId
     partner: PartnerCode
     products: tuple[ProductId, ...]
     hold: str  # that is lifted
-    reason: str
+    reason: TypedText
 
 
 # Disruptions
 
 
-class DisruptionDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_declared.v1"):
+class DisruptionDeclared(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_declared.v2"):
     """A loss of supply. What its instrument says (declared) and what is seen to happen (observed) may differ."""
 
     disruption: DisruptionId
     instrument: str  # "MOFCOM No. 1/2026"
     products: tuple[ProductId, ...]
-    declared_scope: str
-    observed_scope: str
+    declared_scope: TypedText
+    observed_scope: TypedText
     partners: tuple[PartnerCode, ...]  # the partners hit
     starts_on: date
-    evidence: tuple[str, ...]
+    evidence: tuple[TypedText, ...]
 
 
-class DisruptionRevised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_revised.v1"):
+class DisruptionRevised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_revised.v2"):
     """What is known from now on, in full. The products stay: another product is another disruption."""
 
     disruption: DisruptionId
     products: tuple[ProductId, ...]
-    declared_scope: str
-    observed_scope: str
+    declared_scope: TypedText
+    observed_scope: TypedText
     partners: tuple[PartnerCode, ...]
     starts_on: date
-    evidence: tuple[str, ...]
-    reason: str
+    evidence: tuple[TypedText, ...]
+    reason: TypedText
 
 
-class DisruptionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_ended.v1"):
+class DisruptionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.disruption_ended.v2"):
     disruption: DisruptionId
     products: tuple[ProductId, ...]
     ends_on: date
-    reason: str
+    reason: TypedText
 
 
 # Approvers' keys
@@ -140,8 +141,8 @@ class ApproverKeyClaimed(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
     key: KeyId
 
 
-class ApproverKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revoked.v1"):
+class ApproverKeyRevoked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.approver_key_revoked.v2"):
     subject: SubjectId
     key: KeyId
     products: tuple[ProductId, ...]  # whose books hold an approval by this key that may have to lapse
-    reason: str
+    reason: TypedText

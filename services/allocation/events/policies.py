@@ -8,6 +8,7 @@ import msgspec
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.rounds import QUORUM_DAYS, QuorumStep, RoundMethod
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 from shared.terms.papers import Paper
 
@@ -98,13 +99,13 @@ class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     products: tuple[ProductId, ...]  # in whose books rounds were opened under this policy
 
 
-class PolicyWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.policy_withdrawn.v1"):
+class PolicyWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.policy_withdrawn.v2"):
     policy: str
     version: int
     active: int | None  # the version that is active now; None: there is none, and no round can be opened
     products: tuple[ProductId, ...]
     withdrawn_by: SubjectId
-    reason: str
+    reason: TypedText
 
 
 class PolicyUsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.policy_used.v1"):

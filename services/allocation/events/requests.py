@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.events.ids import PartnerCode, ProductId, RequestId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 
 class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.book_opened.v1"):
@@ -15,14 +16,14 @@ class BookOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """Why a partner asks, in its own words (after 10 CFR 626.7): "" where it says nothing."""
 
-    event: str = ""  # what has happened to its supply
-    impact: str = ""
-    alternatives: str = ""  # other sources that were sought
-    quality: str = ""
+    event: TypedText = TypedText("")  # what has happened to its supply
+    impact: TypedText = TypedText("")
+    alternatives: TypedText = TypedText("")  # other sources that were sought
+    quality: TypedText = TypedText("")
     duration_days: int = 0  # how long it expects to be without; 0: not stated
 
 
-class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v2"):
+class RequestSubmitted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_submitted.v3"):
     request: RequestId
     product: ProductId
     partner: PartnerCode
@@ -66,7 +67,7 @@ class RequestScreeningLate(msgspec.Struct, frozen=True, kw_only=True, tag_field=
 
 
 class RequestAccepted(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.request_accepted.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.request_accepted.v2"
 ):
     """Screened: this much of it counts in a round. A later acceptance replaces an earlier one."""
 
@@ -74,22 +75,22 @@ class RequestAccepted(
     product: ProductId
     partner: PartnerCode
     accepted_g: Grams  # at most what was asked for
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     consignee: str = ""  # who may take delivery of it; "": it was accepted before this was told
 
 
-class RequestDeclined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_declined.v1"):
+class RequestDeclined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_declined.v2"):
     request: RequestId
     product: ProductId
     partner: PartnerCode
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
 
 
-class RequestWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_withdrawn.v1"):
+class RequestWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_withdrawn.v2"):
     request: RequestId
     product: ProductId
     partner: PartnerCode
-    reason: str
+    reason: TypedText
 
 
 class RequestExpired(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_expired.v1"):

@@ -5,15 +5,16 @@ from typing import Literal
 import msgspec
 
 from services.allocation.events.ids import DecisionHash, PartnerCode, ProductId, ReviewId, RoundId, SubjectId
+from shared.journal.texts import TypedText
 
 
-class ReviewRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.review_requested.v1"):
+class ReviewRequested(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.review_requested.v2"):
     review: ReviewId
     round: RoundId
     product: ProductId
     decision: DecisionHash
     partner: PartnerCode | None  # who asks for it; None: an operator does
-    grounds: tuple[str, ...]
+    grounds: tuple[TypedText, ...]
     requested_by: SubjectId
 
 
@@ -26,11 +27,11 @@ class ReviewAssigned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     assigned_by: SubjectId
 
 
-class ReviewConcluded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.review_concluded.v1"):
+class ReviewConcluded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.review_concluded.v2"):
     """The decision stands either way: an error is made good by another one."""
 
     review: ReviewId
     partner: PartnerCode | None
     outcome: Literal["upheld", "error_found"]
-    findings: tuple[str, ...]
+    findings: tuple[TypedText, ...]
     reviewer: SubjectId

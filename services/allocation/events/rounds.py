@@ -18,6 +18,7 @@ from services.allocation.events.ids import (
     SubjectId,
 )
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 QUORUM_DAYS = 30  # unless its policy says otherwise
@@ -229,10 +230,10 @@ class RoundCertified(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     attestation: Approval | None = None  # by who certified it; None: they signed none
 
 
-class RoundCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_cancelled.v1"):
+class RoundCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_cancelled.v2"):
     round: RoundId
     product: ProductId
-    reason: str
+    reason: TypedText
 
 
 class RoundReopened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.round_reopened.v1"):

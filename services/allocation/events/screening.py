@@ -7,6 +7,7 @@ import msgspec
 
 from services.allocation.events.ids import HitId, ListName, ObjectionId, PartnerCode, ProductId, RequestId, RoundId, SubjectId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type PartyRole = Literal["nominee", "consignee", "end_user"]
 type Criterion = Literal["event", "impact", "alternatives", "quantity", "quality", "duration"]
@@ -16,21 +17,21 @@ CRITERIA: tuple[Criterion, ...] = ("event", "impact", "alternatives", "quantity"
 # The lists
 
 
-class ScreeningListPutInForce(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_put_in_force.v1"):
+class ScreeningListPutInForce(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_put_in_force.v2"):
     """From now on the parties of requests are looked up in it. The names stand in its document alone."""
 
     list: ListName
     version: int  # 1, 2, ... of this list: a later one takes the place of the one before
     document: str  # SHA-256 of the list
     entries: int
-    reason: str
+    reason: TypedText
     put_by: SubjectId
 
 
-class ScreeningListWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_withdrawn.v1"):
+class ScreeningListWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_list_withdrawn.v2"):
     list: ListName
     version: int  # the one that was in force
-    reason: str
+    reason: TypedText
     withdrawn_by: SubjectId
 
 
@@ -57,14 +58,14 @@ class PartiesScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     beyond: int  # hits that the event has no room for: a request with so many cannot be accepted
 
 
-class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_decided.v1"):
+class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.screening_hit_decided.v2"):
     """By a person: the party is another than the one on the list (cleared), or that one (confirmed). A later word replaces an earlier."""
 
     request: RequestId
     product: ProductId
     hit: HitId
     outcome: Literal["cleared", "confirmed"]
-    reason: str
+    reason: TypedText
     decided_by: SubjectId
 
 
@@ -73,10 +74,10 @@ class ScreeningHitDecided(msgspec.Struct, frozen=True, kw_only=True, tag_field="
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     answer: Literal["met", "not_met", "not_stated"]
-    finding: str
+    finding: TypedText
 
 
-class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screened.v1"):
+class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.request_screened.v2"):
     """With an acceptance: what stands behind the quantity, by the questions of 10 CFR 626.7."""
 
     request: RequestId
@@ -88,7 +89,7 @@ class RequestScreened(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     objections_until: date  # the last day on which the partner may object
 
 
-class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_raised.v1"):
+class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.objection_raised.v2"):
     """The partner does not agree with what was accepted. It stays, whatever is answered; the round goes on."""
 
     objection: ObjectionId
@@ -96,12 +97,12 @@ class ObjectionRaised(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     product: ProductId
     partner: PartnerCode
     accepted_g: Grams  # what it objects to
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     raised_by: SubjectId
 
 
 class ObjectionAnswered(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.objection_answered.v1"
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="allocation.objection_answered.v2"
 ):
     """Upheld with another acceptance beside it; or, where a round has decided on the request meanwhile, to be corrected by a decision that
     supersedes that of `round`. `independent`: by somebody who had no part in what it objects to; False: by a build that asked nothing."""
@@ -111,7 +112,7 @@ class ObjectionAnswered(
     product: ProductId
     partner: PartnerCode
     upheld: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     answered_by: SubjectId
     round: RoundId | None = None
     independent: bool = False

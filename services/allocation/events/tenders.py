@@ -10,6 +10,7 @@ import msgspec
 
 from services.allocation.events.ids import AwardId, BidId, DecisionHash, PartnerCode, ProductId, SubjectId, TenderId
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 type Pricing = Literal["pay_as_bid", "uniform"]
@@ -155,9 +156,9 @@ class TenderReleased(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     decision: DecisionHash
 
 
-class TenderCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.tender_cancelled.v1"):
+class TenderCancelled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="allocation.tender_cancelled.v2"):
     tender: TenderId
-    reason: str
+    reason: TypedText
 
 
 BidEvent = BidCommitted | BidRevealed | BidVoided

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.journal.codec import Upcaster
+from shared.journal.texts import plain_before
 
 
 def _request_submitted(shape: dict[str, Any]) -> dict[str, Any]:
@@ -37,4 +38,48 @@ UPCASTERS: Mapping[str, Upcaster] = {
     "allocation.round_opened.v1": _round_opened,
     "allocation.round_proposed.v1": _round_proposed,
     "allocation.round_certified.v1": _round_certified,
+    **plain_before(
+        {
+            "allocation.command_withdrawn": "reason",
+            "allocation.agreement_amended": "reason",
+            "allocation.agreement_ended": "reason",
+            "allocation.agreement_resumed": "reason",
+            "allocation.agreement_suspended": "reason",
+            "allocation.approver_key_revoked": "reason",
+            "allocation.award_renounced": "reason",
+            "allocation.clock_paused": "reason",
+            "allocation.conflict_declared": "reason",
+            "allocation.conflict_withdrawn": "reason",
+            "allocation.consignee_change_approved": "reason",
+            "allocation.consignee_change_asked": "reason",
+            "allocation.consignee_change_refused": "reason",
+            "allocation.consignee_hit_decided": "reason",
+            "allocation.decision_superseded": "reason",
+            "allocation.disruption_declared": "declared_scope observed_scope evidence",
+            "allocation.disruption_ended": "reason",
+            "allocation.disruption_revised": "declared_scope observed_scope evidence reason",
+            "allocation.instrument_ended": "reason",
+            "allocation.objection_answered": "reasons",
+            "allocation.objection_raised": "reasons",
+            "allocation.policy_withdrawn": "reason",
+            "allocation.readiness_cleared": "evidence",
+            "allocation.readiness_renewed": "evidence",
+            "allocation.readiness_withdrawn": "reason",
+            "allocation.report_sent": "addressee",
+            "allocation.request_accepted": "reasons",
+            "allocation.request_declined": "reasons",
+            "allocation.request_screened": "findings.*.finding",
+            "allocation.request_withdrawn": "reason",
+            "allocation.review_concluded": "findings",
+            "allocation.review_requested": "grounds",
+            "allocation.round_cancelled": "reason",
+            "allocation.screening_hit_decided": "reason",
+            "allocation.screening_list_put_in_force": "reason",
+            "allocation.screening_list_withdrawn": "reason",
+            "allocation.tender_cancelled": "reason",
+        }
+    ),
+    **plain_before(
+        {"allocation.request_submitted": "statement.event statement.impact statement.alternatives statement.quality"}, version=2
+    ),
 }

@@ -49,6 +49,7 @@ from services.inventory import events as inventory
 from shared.delivery.inbox import Reaction
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
+from shared.journal.texts import TypedText
 
 # What answers rounds, and what changes the stock that may be offered.
 INVENTORY_TYPES = frozenset(
@@ -123,12 +124,13 @@ def react_to_inventory(fact: Fact, documents: Mapping[str, bytes]) -> Sequence[R
             )
             return [_in_book(product, back)]
         case inventory.ReleaseCancelled(product=product, fails=fails, partner=partner, mass_g=mass_g) if fails is not None:
+            reason = "its release was taken back"
             failed = GiveBack(
                 round=None,
                 decision=DecisionHash(fails),
                 mass_g=_by_partner({partner: mass_g}),
                 whole=False,
-                reason=fact.event.reason,
+                reason=reason,
                 award=_award_of(fact.event.release),
             )
             return [_in_book(product, failed), *clock_reactions.of_stockpiles(fact)]
@@ -163,7 +165,7 @@ def _of_interest(tainted: Tainted, fact: Fact) -> Reaction:
         product=tainted.product,
         decision=tainted.decision,
         partner=None,
-        grounds=("a conflict of interest of somebody who decided it was declared after it was certified",),
+        grounds=(TypedText("a conflict of interest of somebody who decided it was declared after it was certified"),),
         by=SubjectId(fact.record.actor),
     )
     return Reaction(f"review/{tainted.review}", command)

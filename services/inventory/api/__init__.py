@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.inventory.api import deliveries, differences, draws, holds, lots, moves, products, releases, rights
 from shared.terms.countersigning_api import proposals_router
+from shared.terms.erasing_api import texts_router
 
 # One flat list, releases first: routes are tried in order, and draws are what comes by the thousand.
 _PARTS = (
@@ -17,5 +18,6 @@ _PARTS = (
     moves.router,
     differences.router,
     proposals_router(),
+    texts_router(),
 )
 router = APIRouter(routes=[route for part in _PARTS for route in part.routes])

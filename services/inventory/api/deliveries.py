@@ -107,7 +107,7 @@ async def deliver_assignment(
         partner=None,
         mass_g=body.mass_g,
         delivered_on=body.delivered_on,
-        evidence=body.evidence,
+        evidence=post.text(body.evidence),
         on=post.today,
     )
     accepted = await post.submit(await stockpile_of(reads, "right", right), command)
@@ -153,7 +153,9 @@ async def postpone_delivery(
 ) -> ProposalView:
     """By force majeure, for as many days as the terms allow, or as agreed. Signed, nothing that is to come under the right is failed until
     as much later."""
-    command = PostponeDelivery(right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=body.evidence, on=post.today)
+    command = PostponeDelivery(
+        right=RightId(right), window_to=body.window_to, cause=body.cause, evidence=post.text(body.evidence), on=post.today
+    )
     return await propose(post, CONTROLS, await stockpile_of(reads, "right", right), command)
 
 

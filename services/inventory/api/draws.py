@@ -273,7 +273,9 @@ async def correct_dispatch(
     draw: DrawPath, body: CorrectionBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> CorrectionView:
     """By one person, while the goods are under way. No grams, money, party, place or day of law changes: what does needs two."""
-    command = CorrectDispatch(draw=DrawId(draw), carrier=body.carrier, reference=body.reference, reason=body.reason, by=caller.subject)
+    command = CorrectDispatch(
+        draw=DrawId(draw), carrier=body.carrier, reference=body.reference, reason=post.text(body.reason), by=caller.subject
+    )
     fact = (await post.submit(await stockpile_of(reads, "draw", draw), command)).facts[0]
     on = date.fromisoformat(fact.record.effective_on)
     told = {name: getattr(fact.event, name) for name in ("carrier", "reference", "reason", "corrected_by")}
@@ -298,8 +300,8 @@ async def deliver_draw(
         draw=DrawId(draw),
         partner=partner,
         delivered_on=body.delivered_on,
-        received_by=body.received_by,
-        evidence=body.evidence,
+        received_by=post.text(body.received_by),
+        evidence=post.text(body.evidence),
         drawn_on=row.drawn_on,
         on=post.today,
     )
@@ -343,5 +345,5 @@ async def return_draw(
     reads: Reading,
 ) -> ProposalView:
     """Signed, goods that have not left are stock again; their release stays drawn."""
-    command = ReturnDraw(draw=DrawId(draw), reason=body.reason)
+    command = ReturnDraw(draw=DrawId(draw), reason=post.text(body.reason))
     return await propose(post, CONTROLS, await stockpile_of(reads, "draw", draw), command)

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from msgspec.structs import replace
 from pydantic import BaseModel
 from sqlmodel import and_, col, or_, select
 
@@ -72,8 +73,8 @@ async def put_on_hold(
         hold=HoldId(hold),
         scope=body.scope,
         target=None if body.scope == "product" else body.target,
-        reason=body.reason,
-        authority=body.authority,
+        reason=post.text(body.reason),
+        authority=post.text(body.authority),
         expires_on=body.expires_on,
         on=post.today,
         at=post.now,
@@ -84,6 +85,9 @@ async def put_on_hold(
     for stream in await _streams(body, reads):
         accepted = await post.submit(stream, command, part=stream)
         products += [fact.event.product for fact in accepted.facts]
+        if accepted.facts:  # in all of them, the words have the salts that were drawn for the first
+            put_on = accepted.facts[0].event
+            command = replace(command, reason=put_on.reason, authority=put_on.authority)
     return HoldChange(hold=hold, products=products)
 
 
@@ -139,7 +143,9 @@ async def lift_hold(
 ) -> ProposalView:
     """Signed, from every stockpile that still has it. The signer cites the authority."""
     streams = await _streams_with(reads, hold)
-    return await propose(post, CONTROLS, streams[0], LiftHold(hold=HoldId(hold), reason=body.reason, capacity=None), *streams[1:])
+    return await propose(
+        post, CONTROLS, streams[0], LiftHold(hold=HoldId(hold), reason=post.text(body.reason), capacity=None), *streams[1:]
+    )
 
 
 @router.get("")

@@ -132,5 +132,5 @@ async def adjust_stock(
     post: Posting,
     reads: Reading,
 ) -> ProposalView:
-    command = AdjustStock(lot=LotId(lot), change_units=body.change_units, cause=body.cause, reason=body.reason)
+    command = AdjustStock(lot=LotId(lot), change_units=body.change_units, cause=body.cause, reason=post.text(body.reason))
     return await propose(post, CONTROLS, await stockpile_of(reads, "lot", lot), command)

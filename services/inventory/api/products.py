@@ -142,7 +142,7 @@ async def set_protected_stock(
     product: ProductPath, body: ProtectedStockBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProtectedStockView | ProposalView:
     """The grams of lots that no round may release. Less of it opens stock: that is proposed, and another person signs it."""
-    command = SetProtectedStock(mass_g=body.mass_g, authority=body.authority, reason=body.reason)
+    command = SetProtectedStock(mass_g=body.mass_g, authority=post.text(body.authority), reason=post.text(body.reason))
     done = await done_or_proposed(post, CONTROLS, stream_of(product), command)
     return done if isinstance(done, ProposalView) else ProtectedStockView(product=product, protected_g=body.mass_g)
 
@@ -152,4 +152,4 @@ async def set_receipt_grade(
     product: ProductPath, body: ReceiptGradeBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
     """Which grade the receipt of a draw needs before its goods leave. It is proposed, and another person signs it."""
-    return await propose(post, CONTROLS, stream_of(product), SetReceiptGrade(grade=body.grade, reason=body.reason))
+    return await propose(post, CONTROLS, stream_of(product), SetReceiptGrade(grade=body.grade, reason=post.text(body.reason)))

@@ -188,5 +188,5 @@ async def cancel_release(
     reads: Reading,
 ) -> ProposalView:
     """Signed, what is left of it is available again. The signer cites the authority."""
-    command = CancelRelease(release=ReleaseId(release), reason=body.reason, capacity=None)
+    command = CancelRelease(release=ReleaseId(release), reason=post.text(body.reason), capacity=None)
     return await propose(post, CONTROLS, await stockpile_of(reads, "release", release), command)

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import msgspec
+
 from services.inventory.domain.deliveries import (
     DeliverAssignment,
     FailAssignments,
@@ -166,3 +168,6 @@ def _cited(state: Stockpile, proposal: str, cited: Cited) -> AuthorityCited:
 
 
 EVENTS = ProposalEvents(proposed=CommandProposed, approved=CommandApproved, withdrawn=CommandWithdrawn, lapsed=CommandLapsed, cited=_cited)
+EVENTS_OF_TEXTS = msgspec.structs.replace(
+    EVENTS, cited=lambda _, proposal, cited: AuthorityCited(product=ProductId(""), matter=proposal, cited=cited)
+)  # a text is of no product

@@ -30,6 +30,7 @@ from services.inventory.events import (
     RightId,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 
 class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -40,7 +41,7 @@ class DeliverAssignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partner: str | None
     mass_g: int
     delivered_on: date
-    evidence: str
+    evidence: TypedText
     on: date
 
 
@@ -73,7 +74,7 @@ class PostponeDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     right: RightId
     window_to: date
     cause: PostponementCause
-    evidence: str
+    evidence: TypedText
     on: date
 
 

@@ -20,6 +20,7 @@ from services.inventory.events import (
     Event,
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 
 WEIGHING_TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
@@ -106,7 +107,7 @@ def weigh_again(command: WeighAgain, state: Stockpile) -> Sequence[Event] | Refu
     weighed = AwardForwarded(
         product=state.product, draw=command.draw, release=draw.release, partner=draw.partner, step="weighed", mass_g=draw.mass_g
     )
-    done = CommandWithdrawn(proposal=proposal, reason="weighed again by a second person")
+    done = CommandWithdrawn(proposal=proposal, reason=TypedText("weighed again by a second person"))
     return [again, weighed, done]
 
 

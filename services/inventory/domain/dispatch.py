@@ -25,6 +25,7 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.conditions import Shown, evaluate
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
@@ -56,7 +57,7 @@ class CorrectDispatch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     draw: DrawId
     carrier: str | None = None
     reference: str | None = None
-    reason: str
+    reason: TypedText
     by: str
 
 
@@ -66,8 +67,8 @@ class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     draw: DrawId
     partner: str | None  # who tells it, if it is a partner: of its own goods only
     delivered_on: date
-    received_by: str
-    evidence: str
+    received_by: TypedText
+    evidence: TypedText
     drawn_on: date | None = None
     on: date
 
@@ -76,7 +77,7 @@ class ReturnDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Drawn goods that have not left come back into stock, as a whole."""
 
     draw: DrawId
-    reason: str
+    reason: TypedText
 
 
 def weigh_draw(command: WeighDraw, state: Stockpile) -> Sequence[Event] | Refusal:

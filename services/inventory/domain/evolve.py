@@ -86,6 +86,7 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TextErased,
     TrancheClosed,
     TrancheDelivered,
     UnitCount,
@@ -161,7 +162,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, receipt_grade=event.grade)
         case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | DispatchCorrected() | DifferenceOverdue():
             return state  # kept where they are decided, or it changes nothing that is kept
-        case LogReachReported():
+        case LogReachReported() | TextErased():
             return state
         case AuthorityCited() | DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | ReturnTakenIn() | ReturnRefused():
             return state

@@ -12,6 +12,7 @@ from services.inventory.domain.reasons import Reason, Refusal
 from services.inventory.domain.state import SUSPENSION, Stockpile, day_after, stop_key
 from services.inventory.events import Event, HoldConfirmed, HoldId, HoldLifted, HoldPutOn, HoldScope, LotId, RoundFreed, RoundHeld
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 from shared.terms.protecting import LAPSES_AFTER, RENEWED_AFTER_DAYS, lapses_at
 
@@ -28,8 +29,8 @@ class PutOnHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
     scope: HoldScope
     target: str | None = None
-    reason: str
-    authority: str
+    reason: TypedText
+    authority: TypedText
     expires_on: date | None = None
     on: date
     at: datetime | None = None
@@ -54,7 +55,7 @@ class LapseHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class LiftHold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
-    reason: str
+    reason: TypedText
     capacity: Capacity | None  # in which somebody lifts it; None: nobody may
 
 
@@ -89,12 +90,12 @@ class HoldPartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
     partner: str
     agreement: str
-    reason: str
+    reason: TypedText
 
 
 class FreePartner(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hold: HoldId
-    reason: str
+    reason: TypedText
 
 
 def put_on_hold(command: PutOnHold, state: Stockpile) -> Sequence[Event] | Refusal:
@@ -142,7 +143,7 @@ def lapse_hold(command: LapseHold, state: Stockpile) -> Sequence[Event]:
     hold = state.holds.get(command.hold)
     if state.product is None or hold is None or hold.by is None:
         return []
-    off = HoldLifted(product=state.product, hold=command.hold, reason="lapsed: nobody has confirmed it", authority=None)
+    off = HoldLifted(product=state.product, hold=command.hold, reason=TypedText("lapsed: nobody has confirmed it"), authority=None)
     return [off, *extended(state, command.hold, command.on)]
 
 
@@ -166,7 +167,7 @@ def hold_partner(command: HoldPartner, state: Stockpile) -> Sequence[Event]:
             scope="partner",
             target=command.partner,
             reason=command.reason,
-            authority=f"{SUSPENSION}{command.agreement}",
+            authority=TypedText(f"{SUSPENSION}{command.agreement}"),
             expires_on=None,
         )
     ]
@@ -183,7 +184,7 @@ def expire_hold(command: ExpireHold, state: Stockpile) -> Sequence[Event]:
     hold = state.holds.get(command.hold)
     if state.product is None or hold is None or hold.expires_on is None or command.on <= hold.expires_on:
         return []
-    off = HoldLifted(product=state.product, hold=command.hold, reason="expired", authority=None)
+    off = HoldLifted(product=state.product, hold=command.hold, reason=TypedText("expired"), authority=None)
     return [off, *extended(state, command.hold, command.on)]
 
 

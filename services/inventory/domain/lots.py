@@ -21,6 +21,7 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 
 
 class TakeInLot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -51,7 +52,7 @@ class AdjustStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lot: LotId
     change_units: int
     cause: AdjustmentCause
-    reason: str
+    reason: TypedText
 
 
 def take_in_lot(command: TakeInLot, state: Stockpile, right: RightId | None = None) -> Sequence[Event] | Refusal:

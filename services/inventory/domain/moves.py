@@ -23,6 +23,7 @@ from services.inventory.events import (
     MoveRatified,
 )
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.texts import TypedText
 
 RATIFIED_WITHIN = timedelta(hours=24)
 
@@ -121,7 +122,7 @@ def ratify_move(command: RatifyMove, state: Stockpile) -> Sequence[Event] | Refu
     hold = hold_of(command.move)
     if not move.missed or hold not in state.holds:
         return [ratified]
-    off = HoldLifted(product=state.product, hold=hold, reason="the move is ratified", authority=None)
+    off = HoldLifted(product=state.product, hold=hold, reason=TypedText("the move is ratified"), authority=None)
     return [ratified, off, *extended(state, hold, command.on)]
 
 
@@ -153,8 +154,8 @@ def _held(event: LotMoved | MoveRatificationMissed, hold: HoldId, reason: str, o
         hold=hold,
         scope="lot",
         target=event.lot,
-        reason=reason,
-        authority=f"move {event.move}",
+        reason=TypedText(reason),
+        authority=TypedText(f"move {event.move}"),
         expires_on=None,
         put_on_on=on,
     )

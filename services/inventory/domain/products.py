@@ -23,6 +23,7 @@ from services.inventory.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 
 
@@ -32,8 +33,8 @@ class StandingHold(msgspec.Struct, frozen=True, kw_only=True):
     hold: HoldId
     scope: HoldScope
     target: str | None
-    reason: str
-    authority: str
+    reason: TypedText
+    authority: TypedText
     expires_on: date | None
     put_on_on: date | None = None
     put_on_by: str | None = None
@@ -55,8 +56,8 @@ class SetProtectedStock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`authority`: by whose word it is kept or raised. To lower it opens stock to rounds: that is done in a `capacity`."""
 
     mass_g: int
-    authority: str
-    reason: str
+    authority: TypedText
+    reason: TypedText
     capacity: Capacity | None = None
 
 
@@ -64,7 +65,7 @@ class SetReceiptGrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which grade a draw's receipt needs before its goods leave."""
 
     grade: Grade
-    reason: str
+    reason: TypedText
 
 
 ProductCommand = RegisterProduct | SetProtectedStock | SetReceiptGrade

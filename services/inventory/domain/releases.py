@@ -25,6 +25,7 @@ from services.inventory.events import (
     UnitCount,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 from shared.terms.authority import Capacity
 
 
@@ -60,7 +61,7 @@ class LapseRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class CancelRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     release: ReleaseId
-    reason: str
+    reason: TypedText
     capacity: Capacity | None  # in which somebody takes it back; None: nobody may
 
 
@@ -228,7 +229,7 @@ class TakeBackRelease(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     release: ReleaseId
     decision: str
-    reason: str
+    reason: TypedText
 
 
 class TakeBackDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -236,7 +237,7 @@ class TakeBackDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     round: str | None = None
     decision: str
-    reason: str
+    reason: TypedText
 
 
 def take_back_release(command: TakeBackRelease, state: Stockpile) -> Sequence[Event]:
@@ -257,7 +258,7 @@ def take_back_decision(command: TakeBackDecision, state: Stockpile) -> Sequence[
     return [*cancelled, DecisionTakenBack(product=state.product, round=command.round, decision=command.decision, mass_g=taken_g)]
 
 
-def _cancelled(name: ReleaseId, state: Stockpile, reason: str) -> ReleaseCancelled:
+def _cancelled(name: ReleaseId, state: Stockpile, reason: TypedText) -> ReleaseCancelled:
     release = state.releases[name]
     assert state.product is not None, "what is released is registered"
     return ReleaseCancelled(

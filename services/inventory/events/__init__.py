@@ -5,7 +5,7 @@ version.
 """
 
 from services.inventory.events.authority import AuthorityCited
-from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn
+from services.inventory.events.controls import CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, TextErased
 from services.inventory.events.differences import DifferenceOverdue, DifferenceSettled, DrawWeighedAgain, SettledAs
 from services.inventory.events.draws import (
     AwardForwarded,
@@ -165,6 +165,7 @@ __all__ = [
     "StockPinned",
     "StockReleased",
     "TerminationCause",
+    "TextErased",
     "Tranche",
     "TrancheClosed",
     "TrancheDelivered",
@@ -232,4 +233,5 @@ type Event = (
     | CommandApproved
     | CommandWithdrawn
     | CommandLapsed
+    | TextErased
 )

@@ -7,6 +7,7 @@ import msgspec
 
 from services.inventory.events.ids import DrawId, Parcel, ReleaseId, SignedGrams, StockpileEvent
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 
 class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ class DrawDispatched(StockpileEvent, frozen=True, kw_only=True, tag="inventory.d
     gates: tuple[GateEvidence, ...]
 
 
-class DispatchCorrected(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.dispatch_corrected.v1"):
+class DispatchCorrected(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.dispatch_corrected.v2"):
     """How the carrier is written, or the number of the seal or the waybill: by one person, with a reason. No grams, money, party, place or
     day: custody stays with the carrier as it was dispatched."""
 
@@ -59,11 +60,11 @@ class DispatchCorrected(StockpileEvent, frozen=True, kw_only=True, omit_defaults
     partner: str
     carrier: str | None = None  # None: as it was
     reference: str | None = None  # "seal 4711"; None: as it was
-    reason: str
+    reason: TypedText
     corrected_by: str
 
 
-class DrawReturned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_returned.v1"):
+class DrawReturned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_returned.v2"):
     """Drawn -> available, or quarantined for what came from lots that are so by now. Its release stays drawn."""
 
     draw: DrawId
@@ -72,7 +73,7 @@ class DrawReturned(StockpileEvent, frozen=True, kw_only=True, tag="inventory.dra
     quarantined: tuple[Parcel, ...]
     mass_g: Grams
     difference_g: SignedGrams  # weighed less nominal, to be taken back; 0 if it was not weighed
-    reason: str
+    reason: TypedText
 
 
 class AwardForwarded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.award_forwarded.v1"):
@@ -85,7 +86,7 @@ class AwardForwarded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.a
     mass_g: Grams  # nominal
 
 
-class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_delivered.v1"):
+class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_delivered.v2"):
     """From the carrier to the consignee, who has signed for it."""
 
     draw: DrawId
@@ -96,5 +97,5 @@ class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.dr
     carrier: str
     consignee: str
     delivered_on: date
-    received_by: str  # the office that signed, never a person's name
-    evidence: str  # what shows it: "CMR 4711"
+    received_by: TypedText  # the office that signed, never a person's name
+    evidence: TypedText  # what shows it: "CMR 4711"

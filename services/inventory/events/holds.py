@@ -4,16 +4,17 @@ from datetime import date, datetime
 from typing import Literal
 
 from services.inventory.events.ids import HoldId, StockpileEvent
+from shared.journal.texts import TypedText
 
 type HoldScope = Literal["lot", "product", "partner", "depot", "all"]
 
 
-class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.hold_put_on.v1"):
+class HoldPutOn(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.hold_put_on.v2"):
     hold: HoldId
     scope: HoldScope
     target: str | None  # the lot, partner or depot; None for `product` and `all`
-    reason: str
-    authority: str
+    reason: TypedText
+    authority: TypedText
     expires_on: date | None  # the last day that it stops anything
     put_on_on: date | None = None  # None: by a build under which releases lapsed all the same
     put_on_by: str | None = None  # None: it follows from something else, or by an earlier build
@@ -27,9 +28,9 @@ class HoldConfirmed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.ho
     confirmed_by: str
 
 
-class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_lifted.v1"):
+class HoldLifted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.hold_lifted.v2"):
     hold: HoldId
-    reason: str
+    reason: TypedText
     authority: str | None  # None: it expired, nobody confirmed it, or the suspension that it was put on for is over
 
 

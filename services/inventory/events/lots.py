@@ -7,6 +7,7 @@ import msgspec
 
 from services.inventory.events.ids import LotId, RightId, SignedGrams, SignedUnits, StockpileEvent, Units
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type CustodyModel = Literal["identity_preserved", "segregated", "mass_balance", "book_and_claim"]  # as UN UNTP declares them
 type Status = Literal["available", "quarantined"]
@@ -53,7 +54,7 @@ class AssayRecorded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.as
     short_g: Grams  # how much less of the product is available, after it, than releases have reserved
 
 
-class StockAdjusted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_adjusted.v1"):
+class StockAdjusted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_adjusted.v2"):
     """More or less of a lot than the books said, in `status`."""
 
     lot: LotId
@@ -63,4 +64,4 @@ class StockAdjusted(StockpileEvent, frozen=True, kw_only=True, tag="inventory.st
     change_units: SignedUnits
     change_g: SignedGrams
     cause: AdjustmentCause
-    reason: str
+    reason: TypedText

@@ -4,6 +4,7 @@ from typing import Literal
 
 from services.inventory.events.ids import StockpileEvent
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type Grade = Literal["signed", "witnessed"]
 type Form = Literal["metal", "oxide", "concentrate"]
@@ -18,14 +19,14 @@ class ProductRegistered(StockpileEvent, frozen=True, kw_only=True, tag="inventor
     specification: str
 
 
-class ProtectedStockSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.protected_stock_set.v1"):
+class ProtectedStockSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.protected_stock_set.v2"):
     mass_g: Grams
-    authority: str
-    reason: str
+    authority: TypedText
+    reason: TypedText
 
 
-class ReceiptGradeSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.receipt_grade_set.v1"):
+class ReceiptGradeSet(StockpileEvent, frozen=True, kw_only=True, tag="inventory.receipt_grade_set.v2"):
     """From now on, goods leave once the draw's receipt has this grade."""
 
     grade: Grade
-    reason: str
+    reason: TypedText

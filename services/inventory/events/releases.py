@@ -6,6 +6,7 @@ import msgspec
 
 from services.inventory.events.ids import LotId, ReleaseId, StockpileEvent, UnitCount, Units
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 
 class StockReleased(StockpileEvent, frozen=True, kw_only=True, tag="inventory.stock_released.v1"):
@@ -78,7 +79,7 @@ class ReleaseLapsed(StockpileEvent, frozen=True, kw_only=True, tag="inventory.re
     mass_g: Grams  # both together
 
 
-class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.release_cancelled.v1"):
+class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.release_cancelled.v2"):
     """Released -> available, because what was left was taken back. `fails`: the decision whose award fails by that, where it is the
     Reserve's own doing: the book gives quota and carry back."""
 
@@ -87,7 +88,7 @@ class ReleaseCancelled(StockpileEvent, frozen=True, kw_only=True, omit_defaults=
     units: tuple[UnitCount, ...]  # of lots
     rights_g: Grams  # of rights
     mass_g: Grams  # both together
-    reason: str
+    reason: TypedText
     fails: str | None = None
 
 

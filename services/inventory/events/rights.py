@@ -8,6 +8,7 @@ import msgspec
 from services.inventory.events.ids import DrawId, LotId, ProductId, ReleaseId, RightId, StockpileEvent, UnitCount
 from services.inventory.events.lots import Assay
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 type RightKind = Literal["firm_offtake", "option", "first_refusal"]
 type Source = Literal["lots", "rights"]
@@ -127,7 +128,7 @@ class RightAssigned(StockpileEvent, frozen=True, kw_only=True, omit_defaults=Tru
     grace_days: int = 0
 
 
-class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.assignment_delivered.v1"):
+class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.assignment_delivered.v2"):
     """The project has delivered to the partner, in part or whole, what was assigned to it."""
 
     draw: DrawId
@@ -136,7 +137,7 @@ class AssignmentDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaul
     mass_g: Grams
     remaining_g: Grams  # of what the draw was assigned of this right
     delivered_on: date
-    evidence: str
+    evidence: TypedText
     late_days: int = 0  # after its last day, within the days of grace
 
 
@@ -180,14 +181,14 @@ class AssignmentGivenBack(StockpileEvent, frozen=True, kw_only=True, tag="invent
     window_to: date
 
 
-class DeliveryPostponed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.delivery_postponed.v1"):
+class DeliveryPostponed(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.delivery_postponed.v2"):
     """The project delivers later than its right says: nothing of it is failed until then. `tranches`: the open ones, as much later."""
 
     right: RightId
     window_to: date  # from now on
     before: date
     cause: PostponementCause
-    evidence: str
+    evidence: TypedText
     grace_days: int = 0
     tranches: tuple[Tranche, ...] = ()
 

@@ -55,6 +55,7 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TextErased,
 )
 from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
@@ -300,7 +301,7 @@ class _Batch:
                 self.put(OPEN_GATE, event.release, event.decision, as_json(event.gate))
             case StockPinned():
                 self._pinned(event)
-            case LogReachReported():
+            case LogReachReported() | TextErased():
                 pass  # not passed on
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass

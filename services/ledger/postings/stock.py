@@ -67,6 +67,7 @@ from services.inventory.events import (
     StockDrawn,
     StockPinned,
     StockReleased,
+    TextErased,
     TrancheClosed,
     TrancheDelivered,
     UnitCount,
@@ -131,7 +132,9 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return []  # it says when; deliveries have events of their own
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
-        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | LogReachReported():
+        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+            return []  # it moves nothing: what it is about stands beside it
+        case LogReachReported() | TextErased():
             return []  # it moves nothing: what it is about stands beside it
         case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity

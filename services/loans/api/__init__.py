@@ -21,6 +21,7 @@ from services.loans.api.rates import rates
 from services.loans.api.standing import standing as loan_standing
 from services.loans.api.standing import statements
 from shared.terms.countersigning_api import proposals_router
+from shared.terms.erasing_api import texts_router
 
 router = APIRouter()
 for _part in (
@@ -46,3 +47,4 @@ for _part in (
 ):
     router.include_router(_part.router)
 router.include_router(proposals_router())
+router.include_router(texts_router())

@@ -6,6 +6,7 @@ from typing import ClassVar
 from services.loans.events.equity import HoldingTerms
 from services.loans.events.material import MaterialTerms
 from services.loans.events.terms import Amendment, LoanTerms
+from shared.journal.texts import TypedText
 from shared.terms.papers import Paper
 
 
@@ -24,7 +25,7 @@ class LoanActPaper(Paper, frozen=True, kw_only=True, tag="reserve.loan_act.v1"):
     loan: str
     act: str
     content: Amendment
-    reason: str
+    reason: TypedText
 
 
 class HoldingPaper(Paper, frozen=True, kw_only=True, tag="reserve.equity_proposal.v1"):
@@ -46,7 +47,7 @@ class WriteDownPaper(Paper, frozen=True, kw_only=True, tag="reserve.equity_write
     amount_minor: int | None  # None: of all
     on: date
     authority: str
-    reason: str
+    reason: TypedText
     proposed_by: str
 
 
@@ -72,7 +73,7 @@ class DeferralPaper(Paper, frozen=True, kw_only=True, tag="reserve.material_defe
     deferral: str
     terms: str
     condition: str
-    evidence: str
+    evidence: TypedText
     due_on: date
     premium_pct: str | None
 

@@ -1,7 +1,7 @@
 """What happens in loans. A stored shape never changes: a new one is a new version."""
 
 from services.loans.events.authority import AuthorityCited
-from services.loans.events.controls import CommandProposed, ControlEvent
+from services.loans.events.controls import CommandProposed, ControlEvent, TextErased
 from services.loans.events.equity import EquityEvent, HoldingProposed, WriteDownProposed
 from services.loans.events.facility import FacilityEvent
 from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, LoanProposed
@@ -23,6 +23,7 @@ type Event = (
     | AuthorityCited
     | ControlEvent
     | LogReachReported
+    | TextErased
 )
 
 _PROPOSED = (

@@ -1,5 +1,6 @@
-"""What somebody proposes, and another signs."""
+"""What somebody proposes, and another signs; and what of that destroys something: a text that was typed."""
 
+from shared.journal import texts
 from shared.terms import countersigning
 
 
@@ -11,11 +12,15 @@ class CommandApproved(countersigning.CommandApproved, frozen=True, kw_only=True,
     pass
 
 
-class CommandWithdrawn(countersigning.CommandWithdrawn, frozen=True, kw_only=True, tag="loans.command_withdrawn.v1"):
+class CommandWithdrawn(countersigning.CommandWithdrawn, frozen=True, kw_only=True, tag="loans.command_withdrawn.v2"):
     pass
 
 
 class CommandLapsed(countersigning.CommandLapsed, frozen=True, kw_only=True, tag="loans.command_lapsed.v1"):
+    pass
+
+
+class TextErased(texts.TextErased, frozen=True, kw_only=True, tag="loans.text_erased.v1"):
     pass
 
 

@@ -5,16 +5,17 @@ from typing import Literal
 
 from services.loans.events.books import BookChange, Figures, LoanFact, LoanId
 from services.loans.events.facility import FacilityId, Minor
+from shared.journal.texts import TypedText
 
 type DefaultCause = Literal["payment", "covenant", "cross_default", "other"]
 type HowCured = Literal["paid", "covenant_kept", "covenant_waived", "cross_default_ended", "reinstated"]
 
 
-class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.loan_defaulted.v1"):
+class LoanDefaulted(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.loan_defaulted.v2"):
     """`facility`: which tells the borrower's other loans; None: by a build that told none."""
 
     on: date
-    reason: str
+    reason: TypedText
     cause: DefaultCause = "other"
     facility: FacilityId | None = None
 

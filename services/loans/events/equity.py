@@ -13,6 +13,7 @@ from services.loans.events.facility import FacilityId, Minor
 from services.loans.events.loan import SignedMinor
 from services.loans.events.terms import Category, FundingAccount
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
@@ -85,8 +86,8 @@ class HoldingApproved(_Event, frozen=True, kw_only=True, tag="loans.holding_appr
     keys: tuple[str, ...]  # that the commitment is charged to
 
 
-class HoldingWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.holding_withdrawn.v1"):
-    reason: str
+class HoldingWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.holding_withdrawn.v2"):
+    reason: TypedText
 
 
 class HoldingCommitted(_Event, frozen=True, kw_only=True, tag="loans.holding_committed.v1"):
@@ -105,13 +106,13 @@ class HoldingRefused(_Event, frozen=True, kw_only=True, tag="loans.holding_refus
     detail: str
 
 
-class UncalledCancelled(_Event, frozen=True, kw_only=True, tag="loans.uncalled_cancelled.v1"):
+class UncalledCancelled(_Event, frozen=True, kw_only=True, tag="loans.uncalled_cancelled.v2"):
     """What is not paid of the commitment never will be."""
 
     facility: FacilityId
     currency: str
     amount_minor: Minor
-    reason: str
+    reason: TypedText
 
 
 class SharesSubscribed(_Event, frozen=True, kw_only=True, tag="loans.shares_subscribed.v1"):
@@ -126,14 +127,14 @@ class SharesSubscribed(_Event, frozen=True, kw_only=True, tag="loans.shares_subs
     after: HoldingFigures
 
 
-class HoldingValued(_Event, frozen=True, kw_only=True, tag="loans.holding_valued.v1"):
+class HoldingValued(_Event, frozen=True, kw_only=True, tag="loans.holding_valued.v2"):
     """All that was held at the end of `on` was worth this. A later one of the same day replaces it."""
 
     currency: str
     units: Units  # held then
     value_minor: Minor
     on: date
-    source: str
+    source: TypedText
 
 
 class DividendReceived(_Event, frozen=True, kw_only=True, tag="loans.dividend_received.v1"):
@@ -146,13 +147,13 @@ class DividendReceived(_Event, frozen=True, kw_only=True, tag="loans.dividend_re
     after: HoldingFigures
 
 
-class DividendReversed(_Event, frozen=True, kw_only=True, tag="loans.dividend_reversed.v1"):
+class DividendReversed(_Event, frozen=True, kw_only=True, tag="loans.dividend_reversed.v2"):
     """It never counted."""
 
     flow: EquityFlowId
     currency: str
     amount_minor: Minor
-    reason: str
+    reason: TypedText
     change: HoldingChange
     after: HoldingFigures
 
@@ -170,24 +171,24 @@ class SharesDivested(_Event, frozen=True, kw_only=True, tag="loans.shares_divest
     after: HoldingFigures
 
 
-class WriteDownProposed(_Event, frozen=True, kw_only=True, tag="loans.write_down_proposed.v1"):
+class WriteDownProposed(_Event, frozen=True, kw_only=True, tag="loans.write_down_proposed.v2"):
     """`amount_minor` None: of all, and nothing will be held any more. It waits for a second person's signature."""
 
     flow: EquityFlowId
     amount_minor: Minor | None
     on: date
     authority: str
-    reason: str
+    reason: TypedText
     document: str  # SHA-256, which the approver signs
     proposed_by: str
 
 
-class WriteDownWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.write_down_withdrawn.v1"):
+class WriteDownWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.write_down_withdrawn.v2"):
     flow: EquityFlowId
-    reason: str
+    reason: TypedText
 
 
-class HoldingWrittenDown(_Event, frozen=True, kw_only=True, tag="loans.holding_written_down.v1"):
+class HoldingWrittenDown(_Event, frozen=True, kw_only=True, tag="loans.holding_written_down.v2"):
     """The books take part of the cost for lost; the shares are still held."""
 
     flow: EquityFlowId
@@ -195,14 +196,14 @@ class HoldingWrittenDown(_Event, frozen=True, kw_only=True, tag="loans.holding_w
     amount_minor: Minor
     on: date
     authority: str
-    reason: str
+    reason: TypedText
     document: str
     approval: Approval
     change: HoldingChange
     after: HoldingFigures
 
 
-class HoldingWrittenOff(_Event, frozen=True, kw_only=True, tag="loans.holding_written_off.v1"):
+class HoldingWrittenOff(_Event, frozen=True, kw_only=True, tag="loans.holding_written_off.v2"):
     """The shares are worth nothing and never will be: none is held any more."""
 
     flow: EquityFlowId
@@ -211,7 +212,7 @@ class HoldingWrittenOff(_Event, frozen=True, kw_only=True, tag="loans.holding_wr
     amount_minor: Minor
     on: date
     authority: str
-    reason: str
+    reason: TypedText
     document: str
     approval: Approval
     change: HoldingChange

@@ -10,6 +10,7 @@ from typing import NewType
 import msgspec
 
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 FacilityId = NewType("FacilityId", str)  # "cmf", "lending"
 CommitmentId = NewType("CommitmentId", str)  # the loan's, holding's or material loan's own id
@@ -36,21 +37,21 @@ class FacilityOpened(_Event, frozen=True, kw_only=True, tag="loans.facility_open
     authority: str
 
 
-class LimitsSet(_Event, frozen=True, kw_only=True, tag="loans.limits_set.v1"):
+class LimitsSet(_Event, frozen=True, kw_only=True, tag="loans.limits_set.v2"):
     """The limits from now on, in full. What is committed already stays, also beyond a lower limit."""
 
     limits: tuple[Limit, ...]
     authority: str
-    reason: str
+    reason: TypedText
 
 
-class RateRecorded(_Event, frozen=True, kw_only=True, tag="loans.rate_recorded.v1"):
+class RateRecorded(_Event, frozen=True, kw_only=True, tag="loans.rate_recorded.v2"):
     """What one minor unit, or one gram, of an asset is worth; what is committed in it is worth that from now on."""
 
     asset: str  # "USD", "contained/Sb"
     rate: str  # minor units of the facility's currency for one of the asset, a decimal or rational
     quoted_on: date
-    source: str
+    source: TypedText
     before_minor: Minor  # all commitments in the asset, as they were valued
     after_minor: Minor
     over: tuple[str, ...]  # keys whose limits are exceeded now, although nothing was committed

@@ -25,6 +25,7 @@ from services.loans.events.defaults import (
 from services.loans.events.facility import FacilityId, Minor
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import Amendment, BorrowerCode, CovenantKind, Grade, LoanTerms, ProjectCode, Stage
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 from shared.terms.conditions import Evaluation, Evidence
 
@@ -71,8 +72,8 @@ class LoanApproved(LoanFact, frozen=True, kw_only=True, tag="loans.loan_approved
     keys: tuple[str, ...]  # that the commitment is charged to
 
 
-class LoanWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.loan_withdrawn.v1"):
-    reason: str
+class LoanWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.loan_withdrawn.v2"):
+    reason: TypedText
 
 
 class LoanCommitted(LoanFact, frozen=True, kw_only=True, tag="loans.loan_committed.v1"):
@@ -110,7 +111,7 @@ class CommitmentRefused(LoanFact, frozen=True, kw_only=True, tag="loans.commitme
     detail: str
 
 
-class CommitmentCancelled(LoanFact, frozen=True, kw_only=True, tag="loans.commitment_cancelled.v1"):
+class CommitmentCancelled(LoanFact, frozen=True, kw_only=True, tag="loans.commitment_cancelled.v2"):
     """So much of what is not advanced never will be."""
 
     on: date
@@ -118,7 +119,7 @@ class CommitmentCancelled(LoanFact, frozen=True, kw_only=True, tag="loans.commit
     currency: str
     amount_minor: Minor
     cause: Literal["sunset", "availability", "cancelled", "defaulted"]
-    reason: str
+    reason: TypedText
 
 
 class ConditionsEvaluated(LoanFact, frozen=True, kw_only=True, tag="loans.conditions_evaluated.v1"):
@@ -137,10 +138,10 @@ class SubsequentMissed(LoanFact, frozen=True, kw_only=True, tag="loans.subsequen
     seen: Seen
 
 
-class ActProposed(LoanFact, frozen=True, kw_only=True, tag="loans.act_proposed.v1"):
+class ActProposed(LoanFact, frozen=True, kw_only=True, tag="loans.act_proposed.v2"):
     act: ActId
     content: Amendment
-    reason: str
+    reason: TypedText
     document: str
     proposed_by: str
 
@@ -157,17 +158,17 @@ class ActApproved(LoanFact, frozen=True, kw_only=True, tag="loans.act_approved.v
     after: Figures
 
 
-class ActWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.act_withdrawn.v1"):
+class ActWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.act_withdrawn.v2"):
     act: ActId
-    reason: str
+    reason: TypedText
 
 
-class AdvanceRequested(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.advance_requested.v1"):
+class AdvanceRequested(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.advance_requested.v2"):
     """It waits until every condition precedent is met or waived."""
 
     advance: AdvanceId
     amount_minor: Minor
-    purpose: str
+    purpose: TypedText
     requested_by: str | None = None  # None: an earlier build did not say
 
 
@@ -176,9 +177,9 @@ class AdvanceCleared(LoanFact, frozen=True, kw_only=True, tag="loans.advance_cle
     seen: tuple[Seen, ...]  # every condition precedent, as it was
 
 
-class AdvanceWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.advance_withdrawn.v1"):
+class AdvanceWithdrawn(LoanFact, frozen=True, kw_only=True, tag="loans.advance_withdrawn.v2"):
     advance: AdvanceId
-    reason: str
+    reason: TypedText
 
 
 class AdvancePaid(LoanFact, frozen=True, kw_only=True, tag="loans.advance_paid.v1"):
@@ -222,24 +223,24 @@ class DeliveryCredited(LoanFact, frozen=True, kw_only=True, omit_defaults=True, 
     due_first: bool = False
 
 
-class PaymentReversed(LoanFact, frozen=True, kw_only=True, tag="loans.payment_reversed.v1"):
+class PaymentReversed(LoanFact, frozen=True, kw_only=True, tag="loans.payment_reversed.v2"):
     """It never counted: what came after it stands as if it had not been."""
 
     payment: PaymentId
     currency: str
     amount_minor: Minor
-    reason: str
+    reason: TypedText
     change: BookChange
     after: Figures
 
 
-class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
+class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v2"):
     """From a day on. Of several for one day the last one told counts. With `published`, nobody has reset it: the loan's terms say that it
     follows what is published."""
 
     reset: int  # how many there were before it
     base_pct: str
-    source: str
+    source: TypedText
     from_on: date
     currency: str
     change: BookChange
@@ -247,9 +248,9 @@ class RateReset(LoanFact, frozen=True, kw_only=True, tag="loans.rate_reset.v1"):
     published: Publication | msgspec.UnsetType = msgspec.UNSET  # of the reference rate that `source` names
 
 
-class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v1"):
+class FeeCharged(LoanFact, frozen=True, kw_only=True, tag="loans.fee_charged.v2"):
     fee: str  # "fee_01j..."
-    text: str
+    text: TypedText
     currency: str
     amount_minor: Minor
     due_on: date
@@ -274,18 +275,18 @@ class ArrearsChanged(LoanFact, frozen=True, kw_only=True, tag="loans.arrears_cha
     overdue_since: date | None
 
 
-class RatioReported(LoanFact, frozen=True, kw_only=True, tag="loans.ratio_reported.v1"):
+class RatioReported(LoanFact, frozen=True, kw_only=True, tag="loans.ratio_reported.v2"):
     """A covenant's figure, as reported for the period that ended on `for_on`."""
 
     kind: CovenantKind
     ratio: str
     minimum: str
     for_on: date
-    source: str
+    source: TypedText
     standing: Literal["kept", "breached", "cured", "waived"]
 
 
-class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v1"):
+class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v2"):
     """The grade, the stage of expected loss, and what the lender provides for it."""
 
     grade: Grade
@@ -293,7 +294,7 @@ class Regraded(LoanFact, frozen=True, kw_only=True, tag="loans.regraded.v1"):
     currency: str
     provision_minor: Minor
     change_minor: SignedMinor  # of the provision
-    reason: str
+    reason: TypedText
 
 
 class RecoveryRecorded(LoanFact, frozen=True, kw_only=True, omit_defaults=True, tag="loans.recovery_recorded.v1"):
@@ -313,9 +314,9 @@ class LoanRepaid(LoanFact, frozen=True, kw_only=True, tag="loans.loan_repaid.v1"
     on: date
 
 
-class LoanClosed(LoanFact, frozen=True, kw_only=True, tag="loans.loan_closed.v1"):
+class LoanClosed(LoanFact, frozen=True, kw_only=True, tag="loans.loan_closed.v2"):
     facility: FacilityId
-    reason: str
+    reason: TypedText
     reference_rate: RateCode | msgspec.UnsetType = msgspec.UNSET  # that its base rate followed
 
 

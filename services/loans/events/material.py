@@ -11,6 +11,7 @@ import msgspec
 
 from services.loans.events.facility import FacilityId, Minor
 from shared.journal.record import MAX_INTEGER, Grams
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval
 
 MaterialLoanId = NewType("MaterialLoanId", str)  # "mln_01j...": has its award's id, as the release has
@@ -112,14 +113,14 @@ class MaterialLoanOffered(_Event, frozen=True, kw_only=True, tag="loans.material
     draw_by: date
 
 
-class MaterialLoanWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.material_loan_withdrawn.v1"):
+class MaterialLoanWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.material_loan_withdrawn.v2"):
     """Nothing was lent, and nothing will be."""
 
     release: str
     decision: str
     product: str
     facility: FacilityId | None  # that may have been asked for headroom
-    reason: str
+    reason: TypedText
 
 
 class MaterialTermsProposed(_Event, frozen=True, kw_only=True, tag="loans.material_terms_proposed.v1"):
@@ -189,10 +190,10 @@ class DrawingEnded(_Event, frozen=True, kw_only=True, tag="loans.drawing_ended.v
     freed_g: Grams  # contained, of the headroom
 
 
-class DeferralProposed(_Event, frozen=True, kw_only=True, tag="loans.deferral_proposed.v1"):
+class DeferralProposed(_Event, frozen=True, kw_only=True, tag="loans.deferral_proposed.v2"):
     deferral: DeferralId
     condition: str  # one that the terms name
-    evidence: str
+    evidence: TypedText
     due_on: date
     premium_pct: str  # further premium, on what is still out
     document: str
@@ -236,7 +237,7 @@ class ReturnRejected(_Event, frozen=True, kw_only=True, tag="loans.return_reject
     element: str
     pending_g: Grams  # no longer
     assay: Assay
-    reason: str
+    reason: str  # in the service's own words
 
 
 class ReturnSettled(_Event, frozen=True, kw_only=True, tag="loans.return_settled.v1"):
@@ -287,13 +288,13 @@ class MaterialOverdue(_Event, frozen=True, kw_only=True, tag="loans.material_ove
     pending_g: Grams  # of it, by returns that wait to be settled
 
 
-class SecurityMarked(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.security_marked.v1"):
+class SecurityMarked(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.security_marked.v2"):
     """The security held against the value of what is owed, at a price."""
 
     currency: str
     price_minor: str  # of a contained gram, a rational
     quoted_on: date
-    source: str
+    source: TypedText
     owed_g: Grams
     owed_minor: Minor
     required_minor: Minor
@@ -317,7 +318,7 @@ class MaterialCashSettled(_Event, frozen=True, kw_only=True, tag="loans.material
     facility: FacilityId
     currency: str
     price_minor: str
-    source: str
+    source: str  # what the terms name
     reference: str
     element: str
     principal_g: Grams
@@ -326,11 +327,11 @@ class MaterialCashSettled(_Event, frozen=True, kw_only=True, tag="loans.material
     change: ContainedChange
 
 
-class MaterialDefaulted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.material_defaulted.v1"):
+class MaterialDefaulted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.material_defaulted.v2"):
     element: str
     owed_g: Grams
     on: date
-    reason: str
+    reason: TypedText
     cause: MaterialDefaultCause = "overdue"
 
 
@@ -338,7 +339,7 @@ class MaterialDefaultCured(_Event, frozen=True, kw_only=True, tag="loans.materia
     """The call that was not met in time is met, and nothing was bought by then."""
 
 
-class MaterialReplaced(_Event, frozen=True, kw_only=True, tag="loans.material_replaced.v1"):
+class MaterialReplaced(_Event, frozen=True, kw_only=True, tag="loans.material_replaced.v2"):
     """Bought at the borrower's cost after a default. The cost is taken from the security; what that does not cover is a claim."""
 
     facility: FacilityId
@@ -350,7 +351,7 @@ class MaterialReplaced(_Event, frozen=True, kw_only=True, tag="loans.material_re
     cost_minor: Minor
     from_security_minor: Minor
     shortfall_minor: Minor
-    source: str
+    source: TypedText
     owed_g: Grams  # after it
     change: ContainedChange
 

@@ -11,6 +11,7 @@ import msgspec
 from services.loans.events.facility import Minor
 from services.loans.events.loan import LoanId, PaymentId, Prepays
 from shared.journal.record import Grams
+from shared.journal.texts import TypedText
 
 OfftakeId = NewType("OfftakeId", str)  # "oft_01j..."
 
@@ -35,14 +36,14 @@ class OfftakeAgreed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     agreed_by: str
 
 
-class OfftakeEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loans.offtake_ended.v1"):
+class OfftakeEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loans.offtake_ended.v2"):
     """What is delivered after `on` repays nothing."""
 
     offtake: OfftakeId
     right: str
     loan: LoanId
     on: date
-    reason: str
+    reason: TypedText
 
 
 class DeliveryValued(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loans.delivery_valued.v1"):

@@ -11,6 +11,7 @@ import msgspec
 from services.loans.events.loan import LoanId
 from services.loans.events.terms import ProjectCode
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 
 ProjectFactId = NewType("ProjectFactId", str)  # "fct_01j..."; of a right: with the right's own 01j...
 
@@ -36,20 +37,20 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     project: ProjectCode
 
 
-class ProjectFactRecorded(_Event, frozen=True, kw_only=True, tag="loans.project_fact_recorded.v1"):
+class ProjectFactRecorded(_Event, frozen=True, kw_only=True, tag="loans.project_fact_recorded.v2"):
     known: ProjectFact
-    evidence: tuple[str, ...]
+    evidence: tuple[TypedText, ...]
     document: str | None  # SHA-256 of the paper itself, which stays where it is
     loans: tuple[LoanId, ...]
 
 
-class ProjectFactWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.project_fact_withdrawn.v1"):
+class ProjectFactWithdrawn(_Event, frozen=True, kw_only=True, tag="loans.project_fact_withdrawn.v2"):
     """It no longer counts, on any day: it was wrong, or has ended before its time."""
 
     fact: ProjectFactId
     kind: str
     by: str
-    reason: str
+    reason: TypedText
     loans: tuple[LoanId, ...]
 
 

@@ -6,6 +6,7 @@ from typing import NewType
 import msgspec
 
 from services.loans.events.books import LoanId
+from shared.journal.texts import TypedText
 
 RateCode = NewType("RateCode", str)  # "AONIA", "BBSW-3M"
 
@@ -31,7 +32,7 @@ class ReferenceRatePublished(_Event, frozen=True, kw_only=True, tag="loans.refer
     """Entered here as it was published elsewhere; the loans that follow it are told."""
 
     publication: Publication
-    source: str
+    source: TypedText
     corrects: str | None  # what was entered for that day before
     calendar: str
     followers: tuple[LoanId, ...]

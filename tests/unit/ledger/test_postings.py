@@ -373,6 +373,7 @@ def test_every_event_of_a_stockpile_is_told_here():
             "CommandApproved",
             "CommandWithdrawn",
             "CommandLapsed",
+            "TextErased",
             "HoldConfirmed",
             "DispatchCorrected",
             "ReceiptGradeSet",

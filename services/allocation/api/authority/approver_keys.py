@@ -106,7 +106,10 @@ async def revoke_key(
         )
         products = sorted((await session.exec(approved)).all())
     command = RevokeKey(
-        subject=SubjectId(row.subject), key=KeyId(key), products=tuple(ProductId(product) for product in products), reason=body.reason
+        subject=SubjectId(row.subject),
+        key=KeyId(key),
+        products=tuple(ProductId(product) for product in products),
+        reason=post.text(body.reason),
     )
     await post.submit(f"approver/{row.subject}", command)
     return KeyChange(key=key, subject=row.subject, revoked=True)

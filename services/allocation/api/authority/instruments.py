@@ -188,7 +188,7 @@ async def end_instrument(instrument: InstrumentPath, body: ReasonBody, caller: A
     """From today on, with all that was made under it."""
     async with reads.session() as session:
         products = await _books_that_cite(session, instrument)
-    accepted = await post.submit(f"instrument/{instrument}", EndInstrument(products=products, reason=body.reason, on=post.today))
+    accepted = await post.submit(f"instrument/{instrument}", EndInstrument(products=products, reason=post.text(body.reason), on=post.today))
     return EndChange(instrument=instrument, ended_on=accepted.facts[0].event.ended_on, reason=body.reason)
 
 

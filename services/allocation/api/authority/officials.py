@@ -63,7 +63,7 @@ async def declare_conflict(
     async with reads.session() as session:
         await _require_known(session, body.about, body.name)
         tainted = await _tainted(session, post, subject, interest_in(body.about, body.name))
-    command = DeclareConflict(official=SubjectId(subject), about=body.about, name=body.name, reason=body.reason, tainted=tainted)
+    command = DeclareConflict(official=SubjectId(subject), about=body.about, name=body.name, reason=post.text(body.reason), tainted=tainted)
     await post.submit(f"official/{subject}", command)
     return ConflictChange(official=subject, about=body.about, name=body.name, declared=True)
 
@@ -120,7 +120,7 @@ async def withdraw_conflict(
 ) -> ProposalView:
     """Signed by an approver, who has no such interest either."""
     command = WithdrawConflict(
-        official=SubjectId(subject), about=body.about, name=body.name, reason=body.reason, by=SubjectId(caller.subject)
+        official=SubjectId(subject), about=body.about, name=body.name, reason=post.text(body.reason), by=SubjectId(caller.subject)
     )
     return await propose(post, CONTROLS, f"official/{subject}", command)
 

@@ -68,7 +68,7 @@ async def raise_objection(
     command = RaiseObjection(
         objection=ObjectionId(post.new_id("obj")),
         request=RequestId(request),
-        reasons=tuple(body.reasons),
+        reasons=post.texts(body.reasons),
         by=SubjectId(caller.subject),
         on=post.today,
     )
@@ -94,7 +94,7 @@ async def answer_objection(
         objection=ObjectionId(objection),
         upheld=body.upheld,
         accepted_g=body.accepted_g,
-        reasons=tuple(body.reasons),
+        reasons=post.texts(body.reasons),
         by=SubjectId(caller.subject),
         involved=involved,
         lists=lists,

@@ -33,7 +33,7 @@ from services.allocation.settings import STANDARD, WARN_DAYS, figures
 from services.allocation.tables.book import RequestRow, RequestStatus
 from shared.http.auth import Caller, allow
 from shared.http.fields import Body, Day, LongText, PositiveGrams, ReasonBody, Text, WholeGrams
-from shared.http.handlers import Page, Paging, Posting, Reading, Reads
+from shared.http.handlers import Page, Paging, Post, Posting, Reading, Reads
 from shared.http.problems import Problem
 
 ElementField = Annotated[str, StringConstraints(pattern="^[A-Z][a-z]?$")]
@@ -163,6 +163,7 @@ async def submit_request(
         raise Problem("return_day_invalid", why, field="/return_on", accepted="a day for a loan, none for a sale")
     remembered: RecentTerms = reads.kernel.part(RecentTerms)
     terms = await remembered.of(reads, body.product, partner, post.today)
+    said = body.statement
     command = SubmitRequest(
         request=RequestId(post.new_id("req")),
         partner=partner,
@@ -177,7 +178,13 @@ async def submit_request(
         end_use=body.end_use,
         least_contents=body.least_contents,
         excluded_origins=tuple(sorted(set(body.excluded_origins))),
-        statement=Statement(**body.statement.model_dump()),
+        statement=Statement(
+            event=post.text(said.event),
+            impact=post.text(said.impact),
+            alternatives=post.text(said.alternatives),
+            quality=post.text(said.quality),
+            duration_days=said.duration_days,
+        ),
         return_on=body.return_on,
         screen_by=post.today + timedelta(days=figures().clocks[STANDARD]["screened"]),
         on=post.today,
@@ -235,7 +242,7 @@ async def accept_request(
     if row.consignee:
         await screen_consignee(post.kernel, row.consignee, lists, request=request)
     screening = Findings(
-        findings=_findings(body.findings),
+        findings=_findings(post, body.findings),
         not_pre_cleared=not_pre_cleared,
         by=SubjectId(caller.subject),
         objections_until=post.today + timedelta(days=figures().objection_days),
@@ -247,7 +254,7 @@ async def accept_request(
         else AcceptRequest(
             request=RequestId(request),
             accepted_g=body.accepted_g,
-            reasons=tuple(body.reasons),
+            reasons=post.texts(body.reasons),
             lists=versions(lists),
             screening=screening,
             clock=clock,
@@ -259,9 +266,9 @@ async def accept_request(
     return RequestChange(request=request, status=RequestStatus.ACCEPTED, accepted_g=accepted.facts[0].event.accepted_g)
 
 
-def _findings(body: FindingsBody) -> dict[Criterion, Finding]:
+def _findings(post: Post, body: FindingsBody) -> dict[Criterion, Finding]:
     told = {name: getattr(body, name) for name in CRITERIA}
-    return {name: Finding(answer=each.answer, finding=each.finding) for name, each in told.items() if each is not None}
+    return {name: Finding(answer=each.answer, finding=post.text(each.finding)) for name, each in told.items() if each is not None}
 
 
 async def _clock(body: AcceptanceBody, row: RequestRow, reads: Reads, on: date) -> ClockTerms | Problem:
@@ -295,7 +302,7 @@ async def decline_request(
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, None)
-    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=tuple(body.reasons)))
+    await post.submit(f"book/{row.product}", DeclineRequest(request=RequestId(request), reasons=post.texts(body.reasons)))
     return RequestChange(request=request, status=RequestStatus.DECLINED)
 
 
@@ -309,7 +316,7 @@ async def withdraw_request(
 ) -> RequestChange:
     async with reads.session() as session:
         row = await find_request(session, request, own_partner(caller))
-    await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=body.reason))
+    await post.submit(f"book/{row.product}", WithdrawRequest(request=RequestId(request), reason=post.text(body.reason)))
     return RequestChange(request=request, status=RequestStatus.WITHDRAWN)
 
 

@@ -199,7 +199,7 @@ async def certify_round(
 async def cancel_round(round: RoundPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledView:
     async with reads.session() as session:
         row = await find_round(session, round)
-    await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=body.reason))
+    await post.submit(f"book/{row.product}", CancelRound(round=RoundId(round), reason=post.text(body.reason)))
     return CancelledView(round=round, status=RoundStatus.CANCELLED, reason=body.reason)
 
 

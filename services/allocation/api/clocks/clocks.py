@@ -122,7 +122,7 @@ async def show_clock(request: RequestPath, caller: Annotated[Caller, allow(*READ
 @router.post("/{request}/pause")
 async def pause_clock(request: RequestPath, body: PauseBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ClockChange:
     """The reserve waits for somebody else: the days until it is resumed do not count."""
-    command = PauseClock(reason=body.reason, since=body.since or post.today, on=post.today)
+    command = PauseClock(reason=post.text(body.reason), since=body.since or post.today, on=post.today)
     accepted = await post.submit(f"clock/{request}", command)
     return _changed(request, accepted.facts[0].event, ClockStatus.PAUSED)
 

@@ -94,7 +94,7 @@ async def renounce_award(
         partner=PartnerCode(row.partner),
         decision=DecisionHash(row.decision),
         status=row.status,
-        reason=body.reason,
+        reason=post.text(body.reason),
     )
     await post.submit(f"award/{award}", command)
     return view_award(row).model_copy(update={"status": AwardStatus.RENOUNCED})

@@ -21,6 +21,7 @@ from shared.http.fields import Body, Day, Text
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.print_page import PAGE, PAGE_HEADERS, Format, wants_page
 from shared.http.problems import Problem
+from shared.http.shown_texts import keep_commitments, shown_in
 from shared.journal.postgres import read_document
 from shared.journal.protocol import Document
 from shared.journal.record import canonical
@@ -75,7 +76,12 @@ async def show_report(
     view, document = current
     headers = {"ETag": f'"{document.name}"'}
     if wants_page(format, accept):
-        return Response(page_of(view.model_dump(), document.name), media_type="text/html", headers=PAGE_HEADERS | headers)
+        return Response(
+            page_of(await shown_in(reads.kernel.pool, view.model_dump()), document.name),
+            media_type="text/html",
+            headers=PAGE_HEADERS | headers,
+        )
+    keep_commitments(reads.request)
     response.headers.update({"Vary": "Accept"} | headers)
     return view
 
@@ -94,7 +100,7 @@ async def send_report(
             product=ProductId(view.product),
             decision=DecisionHash(view.decision),
             report=document.name,
-            addressee=body.addressee,
+            addressee=post.text(body.addressee),
             reference=body.reference,
             sent_on=body.sent_on,
             by=SubjectId(caller.subject),

@@ -77,7 +77,7 @@ async def request_review(
         product=ProductId(row.product),
         decision=DecisionHash(row.decision or "") if certified else None,
         partner=partner,
-        grounds=tuple(body.grounds),
+        grounds=post.texts(body.grounds),
         by=SubjectId(caller.subject),
     )
     await post.submit(f"review/{command.review}", command)
@@ -108,7 +108,7 @@ async def conclude_review(
     command = ConcludeReview(
         review=ReviewId(review),
         outcome=body.outcome,
-        findings=tuple(body.findings),
+        findings=post.texts(body.findings),
         involved=involved,
         by=SubjectId(caller.subject),
     )

@@ -49,7 +49,7 @@ async def supersede_decision(
         partners=tuple(sorted(partners)),
         companies=tuple(sorted(companies)),
         capacity=None,
-        reason=body.reason,
+        reason=post.text(body.reason),
     )
     bar = await barred(reads, caller.subject, lambda session: concerns_of_round(session, row))
     return await propose(post, CONTROLS, f"superseded/{round}", command, bar=bar)

@@ -137,7 +137,7 @@ async def amend_agreement(
         products=tuple(terms.terms() for terms in body.products),
         priority_class=body.priority_class,
         valid_until=body.valid_until,
-        reason=body.reason,
+        reason=post.text(body.reason),
         on=post.today,
     )
     return await propose(post, CONTROLS, f"agreement/{agreement}", command)
@@ -149,7 +149,7 @@ async def end_agreement(
 ) -> ProposalView:
     """What is released stays released. What was held since the agreement was suspended is free again: put it on another hold first, if
     it is not to be drawn."""
-    return await propose(post, CONTROLS, f"agreement/{agreement}", EndAgreement(reason=body.reason))
+    return await propose(post, CONTROLS, f"agreement/{agreement}", EndAgreement(reason=post.text(body.reason)))
 
 
 @router.post("/{agreement}/suspend")
@@ -160,7 +160,7 @@ async def suspend_agreement(
     moment later, by inventory."""
     command = SuspendAgreement(
         hold=post.new_id("hld"),
-        reason=body.reason,
+        reason=post.text(body.reason),
         by=SubjectId(caller.subject),
         accounts=await accounts_of_caller(reads, caller),
         at=post.now,
@@ -184,7 +184,7 @@ async def confirm_suspension(
 async def resume_agreement(
     agreement: AgreementPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
-    return await propose(post, CONTROLS, f"agreement/{agreement}", ResumeAgreement(reason=body.reason))
+    return await propose(post, CONTROLS, f"agreement/{agreement}", ResumeAgreement(reason=post.text(body.reason)))
 
 
 @router.get("")

@@ -81,11 +81,11 @@ async def declare_disruption(
         disruption=disruption,
         instrument=body.instrument,
         products=tuple(ProductId(product) for product in body.products),
-        declared_scope=body.declared_scope,
-        observed_scope=body.observed_scope,
+        declared_scope=post.text(body.declared_scope),
+        observed_scope=post.text(body.observed_scope),
         partners=tuple(PartnerCode(partner) for partner in body.partners),
         starts_on=body.starts_on,
-        evidence=tuple(body.evidence),
+        evidence=post.texts(body.evidence),
     )
     return await propose(post, CONTROLS, f"disruption/{disruption}", command)
 
@@ -101,12 +101,12 @@ async def revise_disruption(
     async with reads.session() as session:
         await require_partners(session, body.partners, "/partners")
     command = ReviseDisruption(
-        declared_scope=body.declared_scope,
-        observed_scope=body.observed_scope,
+        declared_scope=post.text(body.declared_scope),
+        observed_scope=post.text(body.observed_scope),
         partners=tuple(PartnerCode(partner) for partner in body.partners),
         starts_on=body.starts_on,
-        evidence=tuple(body.evidence),
-        reason=body.reason,
+        evidence=post.texts(body.evidence),
+        reason=post.text(body.reason),
     )
     return await propose(post, CONTROLS, f"disruption/{disruption}", command)
 
@@ -115,7 +115,7 @@ async def revise_disruption(
 async def end_disruption(
     disruption: DisruptionPath, body: EndBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
-    return await propose(post, CONTROLS, f"disruption/{disruption}", EndDisruption(ends_on=body.ends_on, reason=body.reason))
+    return await propose(post, CONTROLS, f"disruption/{disruption}", EndDisruption(ends_on=body.ends_on, reason=post.text(body.reason)))
 
 
 @router.get("")

@@ -199,7 +199,7 @@ async def withdraw_version(
 ) -> VersionChange:
     """Of an active one: until another version is approved and its day has come, no round is opened under the policy. One that it had
     superseded does not come back."""
-    command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=body.reason, on=post.today)
+    command = WithdrawVersion(version=version, by=SubjectId(caller.subject), reason=post.text(body.reason), on=post.today)
     await post.submit(f"policy/{policy}", command)
     found = (await read_policy(reads, policy)).versions[version]
     return VersionChange(policy=policy, version=version, status="withdrawn", document=found.document)

@@ -168,7 +168,7 @@ async def clear_item(body: ItemBody, caller: Annotated[Caller, allow("operator")
         item=ItemId(post.new_id("rdy")),
         kind=body.kind,
         name=body.name,
-        evidence=body.evidence,
+        evidence=post.text(body.evidence),
         by=SubjectId(caller.subject),
         until=body.until,
         warn_days=figures().readiness_warn_days,
@@ -184,7 +184,7 @@ async def renew_item(
 ) -> ItemChange:
     command = RenewItem(
         item=ItemId(item),
-        evidence=body.evidence,
+        evidence=post.text(body.evidence),
         by=SubjectId(caller.subject),
         until=body.until,
         warn_days=figures().readiness_warn_days,
@@ -198,7 +198,7 @@ async def renew_item(
 async def withdraw_item(
     item: ItemPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ItemChange:
-    event = (await post.submit(await _register(reads, item), WithdrawItem(item=ItemId(item), reason=body.reason))).facts[0].event
+    event = (await post.submit(await _register(reads, item), WithdrawItem(item=ItemId(item), reason=post.text(body.reason)))).facts[0].event
     return _changed(event, ItemStatus.WITHDRAWN, None)
 
 

@@ -88,7 +88,7 @@ async def clear_consignee_hit(
     consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
     """The consignee is another than the one on the list: once another person has signed that it is."""
-    command = DecideConsigneeHit(hit=HitId(hit), outcome="cleared", reason=body.reason, by=SubjectId(caller.subject))
+    command = DecideConsigneeHit(hit=HitId(hit), outcome="cleared", reason=post.text(body.reason), by=SubjectId(caller.subject))
     return await propose(post, CONTROLS, f"consignee/{consignee}", command)
 
 
@@ -97,7 +97,7 @@ async def confirm_consignee_hit(
     consignee: ConsigneePath, hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ConsigneeHitChange:
     """The consignee is the one on the list: as long as it is, nothing is dispatched to it."""
-    command = DecideConsigneeHit(hit=HitId(hit), outcome="confirmed", reason=body.reason, by=SubjectId(caller.subject))
+    command = DecideConsigneeHit(hit=HitId(hit), outcome="confirmed", reason=post.text(body.reason), by=SubjectId(caller.subject))
     await post.submit(f"consignee/{consignee}", command)
     return ConsigneeHitChange(consignee=consignee, hit=hit, status="confirmed", clear=False)
 
@@ -121,7 +121,7 @@ async def ask_for_consignee(
         partner=partner,
         consignee=consignee,
         name=body.consignee,
-        reason=body.reason,
+        reason=post.text(body.reason),
         by=SubjectId(caller.subject),
     )
     accepted = await post.submit(f"consignee/{consignee}", command)
@@ -179,7 +179,7 @@ async def approve_consignee_change(
         lists = await lists_in_force(session)
     await screen_consignee(post.kernel, row.name, lists)
     by = SubjectId(caller.subject)
-    command = ApproveChange(change=ChangeId(change), lists=versions(lists), reason=body.reason, by=by)
+    command = ApproveChange(change=ChangeId(change), lists=versions(lists), reason=post.text(body.reason), by=by)
     await post.submit(f"consignee/{row.consignee}", command)
     return _answered(row, ChangeStatus.APPROVED, body, post)
 
@@ -190,7 +190,7 @@ async def refuse_consignee_change(
 ) -> ConsigneeChangeView:
     async with reads.session() as session:
         row = await _change(session, change, None)
-    command = RefuseChange(change=ChangeId(change), reason=body.reason, by=SubjectId(caller.subject))
+    command = RefuseChange(change=ChangeId(change), reason=post.text(body.reason), by=SubjectId(caller.subject))
     await post.submit(f"consignee/{row.consignee}", command)
     return _answered(row, ChangeStatus.REFUSED, body, post)
 

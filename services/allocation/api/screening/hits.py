@@ -19,6 +19,7 @@ from shared.http.auth import Caller, allow
 from shared.http.fields import TYPEID, ReasonBody
 from shared.http.handlers import Page, Paging, Posting, Reading, Reads, same_fields
 from shared.http.problems import Problem
+from shared.journal.texts import TypedText
 from shared.terms.countersigning_api import ProposalView, propose
 
 router = APIRouter(prefix="/v1/screening-hits", tags=["screening"])
@@ -104,7 +105,7 @@ async def clear_hit(
     hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting, reads: Reading
 ) -> ProposalView:
     """The party is another than the one on the list: once another person has signed that it is."""
-    stream, command = await _decision(hit, "cleared", body, caller, reads)
+    stream, command = await _decision(hit, "cleared", post.text(body.reason), caller, reads)
     return await propose(post, CONTROLS, stream, command)
 
 
@@ -113,13 +114,13 @@ async def confirm_hit(
     hit: HitPath, body: ReasonBody, caller: Annotated[Caller, allow("operator", on_duty=True)], post: Posting, reads: Reading
 ) -> HitChange:
     """The party is the one on the list: as long as it is, the request is given nothing."""
-    stream, command = await _decision(hit, "confirmed", body, caller, reads)
+    stream, command = await _decision(hit, "confirmed", post.text(body.reason), caller, reads)
     await post.submit(stream, command)
     return HitChange(hit=hit, request=command.request, status=HitStatus.CONFIRMED)
 
 
 async def _decision(
-    hit: str, outcome: Literal["cleared", "confirmed"], body: ReasonBody, caller: Caller, reads: Reads
+    hit: str, outcome: Literal["cleared", "confirmed"], reason: TypedText, caller: Caller, reads: Reads
 ) -> tuple[str, DecideHit]:
     """The book that takes it, and what it takes."""
     async with reads.session() as session:
@@ -131,7 +132,7 @@ async def _decision(
         request=RequestId(row.request),
         hit=HitId(hit),
         outcome=outcome,
-        reason=body.reason,
+        reason=reason,
         by=SubjectId(caller.subject),
         companies=companies,
     )

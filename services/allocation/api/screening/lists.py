@@ -102,7 +102,7 @@ async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: 
     entries = tuple(sorted(told.entries, key=lambda entry: entry.entry))
     document = Document(canonical(ScreeningListFile(list=told.list, entries=entries)))
     command = PutListInForce(
-        list=ListName(told.list), document=document.name, entries=len(entries), reason=told.reason, by=SubjectId(caller.subject)
+        list=ListName(told.list), document=document.name, entries=len(entries), reason=post.text(told.reason), by=SubjectId(caller.subject)
     )
     done = await done_or_proposed(post, CONTROLS, f"screening_list/{told.list}", command, documents=(document,))
     return done if isinstance(done, ProposalView) else InForceView.model_validate(done.facts[0].event, from_attributes=True)
@@ -111,7 +111,7 @@ async def put_list_in_force(caller: Annotated[Caller, allow("operator")], post: 
 @router.post("/v1/screening-lists/{list}/withdraw", status_code=202)
 async def withdraw_list(list: ListPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting) -> ProposalView:
     """Signed, no request is screened by it any more, and its hits bar none."""
-    command = WithdrawList(list=ListName(list), reason=body.reason, by=SubjectId(caller.subject))
+    command = WithdrawList(list=ListName(list), reason=post.text(body.reason), by=SubjectId(caller.subject))
     return await propose(post, CONTROLS, f"screening_list/{list}", command)
 
 

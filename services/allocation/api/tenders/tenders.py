@@ -178,7 +178,7 @@ async def certify_tender(tender: TenderPath, caller: Operates, post: Posting, re
 @router.post("/{tender}/cancel")
 async def cancel_tender(tender: TenderPath, body: ReasonBody, caller: Operates, post: Posting, reads: Reading) -> CancelledTenderView:
     await find_tender(reads, tender)
-    await post.submit(f"tender/{tender}", CancelTender(reason=body.reason))
+    await post.submit(f"tender/{tender}", CancelTender(reason=post.text(body.reason)))
     return CancelledTenderView(tender=tender, status=TenderStatus.CANCELLED, reason=body.reason)
 
 

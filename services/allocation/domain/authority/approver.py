@@ -11,6 +11,7 @@ from services.allocation.events import ApproverEvent, ApproverKeyEnrolled, Appro
 from services.allocation.events.papers import EnrolmentPaper
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import name_of
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, approval_of
 from shared.terms.approval import SignedApproval, verify_approval
 
@@ -27,7 +28,7 @@ class RevokeKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     subject: SubjectId
     key: KeyId
     products: tuple[ProductId, ...]  # whose books hold approvals by this key, as looked up
-    reason: str
+    reason: TypedText
 
 
 type Command = EnrolKey | RevokeKey

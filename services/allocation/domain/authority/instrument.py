@@ -19,6 +19,7 @@ from services.allocation.events.authority import (
 from services.allocation.events.ids import ProductId, SubjectId
 from services.allocation.events.papers import paper_of
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, after
 from shared.terms.authority import MAX_LINKS, Authority, Chain, Kind, wider_than
 
@@ -58,7 +59,7 @@ class NameActingOfficer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class EndInstrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     products: tuple[ProductId, ...]  # whose books hold approvals that cite it, or what stands under it, as looked up
-    reason: str
+    reason: TypedText
     on: date
 
 

@@ -18,6 +18,7 @@ from services.allocation.events.authority import (
 )
 from services.allocation.events.ids import SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.authority import interest_in
 from shared.terms.countersigning import ProposedCommand
 
@@ -26,7 +27,7 @@ class DeclareConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     official: SubjectId
     about: ConflictAbout
     name: str
-    reason: str
+    reason: TypedText
     tainted: tuple[Tainted, ...] = ()  # as looked up
 
 
@@ -36,7 +37,7 @@ class WithdrawConflict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     official: SubjectId
     about: ConflictAbout
     name: str
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 

@@ -23,12 +23,13 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 
 class RaiseObjection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     objection: ObjectionId
     request: RequestId
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     by: SubjectId
     on: date
 
@@ -40,7 +41,7 @@ class AnswerObjection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     objection: ObjectionId
     upheld: bool
     accepted_g: int | None
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     by: SubjectId
     involved: tuple[SubjectId, ...]
     lists: dict[ListName, int]  # in force on the day

@@ -32,6 +32,7 @@ from services.allocation.events import (
 )
 from services.allocation.events.clocks import Milestone
 from shared.journal.decider import CancelTimer, Refused, Timer
+from shared.journal.texts import TypedText
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -77,7 +78,7 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     request: RequestId
     accepted_g: int
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
     lists: dict[ListName, int] = {}  # screening lists in force on the day
     screening: Findings | None = None  # None: only the quantity is new
     clock: ClockTerms | None = None  # None: nobody counts its days
@@ -87,12 +88,12 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class DeclineRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request: RequestId
-    reasons: tuple[str, ...]
+    reasons: tuple[TypedText, ...]
 
 
 class WithdrawRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request: RequestId
-    reason: str
+    reason: TypedText
 
 
 class ExpireRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -33,6 +33,7 @@ from services.allocation.events import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import name_of
+from shared.journal.texts import TypedText
 from shared.terms.acting import Approval, ApprovalReason, Proposal, Signing, approval_of, counting, fault_of
 from shared.terms.authority import Chain, Fault
 
@@ -81,7 +82,7 @@ class CertifyRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class CancelRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     round: RoundId
-    reason: str
+    reason: TypedText
 
 
 class CloseRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -96,7 +97,7 @@ class ReopenRound(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     round: RoundId
     decision: DecisionHash
-    reason: str
+    reason: str  # a code of inventory's
 
 
 type RoundCommand = (

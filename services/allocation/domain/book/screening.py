@@ -21,6 +21,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 MAX_HITS = 200  # that one event names
 
@@ -46,7 +47,7 @@ class DecideHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request: RequestId
     hit: HitId
     outcome: Literal["cleared", "confirmed"]
-    reason: str
+    reason: TypedText
     by: SubjectId
     companies: tuple[str, ...] = ()
 

@@ -31,6 +31,7 @@ from services.allocation.events.clocks import (
     Standing,
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.journal.texts import TypedText
 
 _UNTOLD = Standing(next=None, limit_on=None, breached=False, check_on=None)
 
@@ -83,7 +84,7 @@ class CheckClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class PauseClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The reserve waits for someone else. `since`: the first day that does not count."""
 
-    reason: str
+    reason: TypedText
     since: date
     on: date
 

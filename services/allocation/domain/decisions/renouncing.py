@@ -4,6 +4,7 @@ import msgspec
 
 from services.allocation.events import AwardId, AwardRenounced, DecisionHash, PartnerCode, ProductId, RequestId, RoundId
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 
 
 class RenounceAward(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -16,7 +17,7 @@ class RenounceAward(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partner: PartnerCode
     decision: DecisionHash
     status: str
-    reason: str
+    reason: TypedText
 
 
 class Reason(Reasons):

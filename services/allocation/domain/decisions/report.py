@@ -6,6 +6,7 @@ import msgspec
 
 from services.allocation.events import DecisionHash, ProductId, ReportEvent, ReportSent, RoundId, SubjectId
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 
 
 class SendReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -15,7 +16,7 @@ class SendReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
     decision: DecisionHash
     report: str
-    addressee: str
+    addressee: TypedText
     reference: str | None
     sent_on: date
     by: SubjectId

@@ -17,6 +17,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 
 
 class RequestReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -27,7 +28,7 @@ class RequestReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     product: ProductId
     decision: DecisionHash | None
     partner: PartnerCode | None
-    grounds: tuple[str, ...]
+    grounds: tuple[TypedText, ...]
     by: SubjectId
 
 
@@ -43,7 +44,7 @@ class AssignReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class ConcludeReview(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     review: ReviewId
     outcome: Literal["upheld", "error_found"]
-    findings: tuple[str, ...]
+    findings: tuple[TypedText, ...]
     involved: tuple[SubjectId, ...]
     by: SubjectId
 

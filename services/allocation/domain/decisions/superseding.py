@@ -8,6 +8,7 @@ from services.allocation.domain.book.authority import concerns_of
 from services.allocation.events import AuthorityCited, DecisionHash, DecisionSuperseded, PartnerCode, ProductId, RoundId, SubjectId
 from services.allocation.events.authority import Power
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.authority import Action, Capacity, Fault, cite
 from shared.terms.countersigning import ProposedCommand
 
@@ -25,7 +26,7 @@ class SupersedeDecision(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partners: tuple[PartnerCode, ...]
     companies: tuple[str, ...]
     capacity: Capacity | None
-    reason: str
+    reason: TypedText
 
 
 class Reason(Reasons):

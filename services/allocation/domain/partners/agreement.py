@@ -27,6 +27,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 from shared.terms.protecting import RENEWED_AFTER_DAYS, lapses_at
 
@@ -47,19 +48,19 @@ class AmendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     products: tuple[ProductTerms, ...]
     priority_class: int
     valid_until: date
-    reason: str
+    reason: TypedText
     on: date
 
 
 class EndAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
 
 
 class SuspendAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """By one person at once, for a while. `accounts`: of theirs, as looked up; one that is nobody's does not lapse."""
 
     hold: str  # a new one's id
-    reason: str
+    reason: TypedText
     at: datetime | None = None
     by: SubjectId | None = None
     accounts: frozenset[str] = frozenset()
@@ -79,7 +80,7 @@ class LapseSuspension(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ResumeAgreement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
 
 
 type Command = SignAgreement | AmendAgreement | EndAgreement | SuspendAgreement | ConfirmSuspension | LapseSuspension | ResumeAgreement
@@ -166,7 +167,7 @@ def decide(command: Command, agreement: Agreement) -> list[AgreementEvent] | Ref
             if agreement.hold is None:
                 return [ended]
             # The hold is for the agreement's sake, and would stop what is released to the partner under another one.
-            return [_resumed(agreement, id, partner, agreement.hold, f"it ends: {command.reason}"), ended]
+            return [_resumed(agreement, id, partner, agreement.hold, TypedText("the agreement ends")), ended]
         case SuspendAgreement():
             return _suspend(command, agreement)
         case ConfirmSuspension():
@@ -255,7 +256,7 @@ def _suspend(command: SuspendAgreement, agreement: Agreement) -> list[AgreementE
 def _lapse(command: LapseSuspension, agreement: Agreement) -> list[AgreementEvent]:
     if agreement.id is None or agreement.partner is None or agreement.hold != command.hold or agreement.suspension is None:
         return []
-    return [_resumed(agreement, agreement.id, agreement.partner, command.hold, "lapsed: nobody has confirmed it")]
+    return [_resumed(agreement, agreement.id, agreement.partner, command.hold, TypedText("lapsed: nobody has confirmed it"))]
 
 
 def _renewed(last: Suspension | None, command: SuspendAgreement) -> Refused[Reason] | None:
@@ -292,7 +293,7 @@ def timers(event: AgreementEvent) -> Sequence[Timer | CancelTimer]:
             return ()
 
 
-def _resumed(agreement: Agreement, id: AgreementId, partner: PartnerCode, hold: str, reason: str) -> AgreementResumed:
+def _resumed(agreement: Agreement, id: AgreementId, partner: PartnerCode, hold: str, reason: TypedText) -> AgreementResumed:
     return AgreementResumed(agreement=id, partner=partner, products=agreement.products, hold=hold, reason=reason)
 
 

@@ -18,6 +18,7 @@ from services.allocation.events import (
     ProductId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 
 
@@ -25,27 +26,27 @@ class DeclareDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     disruption: DisruptionId
     instrument: str
     products: tuple[ProductId, ...]
-    declared_scope: str
-    observed_scope: str
+    declared_scope: TypedText
+    observed_scope: TypedText
     partners: tuple[PartnerCode, ...]
     starts_on: date
-    evidence: tuple[str, ...]
+    evidence: tuple[TypedText, ...]
 
 
 class ReviseDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What is known now, in full; the instrument and the products stay."""
 
-    declared_scope: str
-    observed_scope: str
+    declared_scope: TypedText
+    observed_scope: TypedText
     partners: tuple[PartnerCode, ...]
     starts_on: date
-    evidence: tuple[str, ...]
-    reason: str
+    evidence: tuple[TypedText, ...]
+    reason: TypedText
 
 
 class EndDisruption(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ends_on: date
-    reason: str
+    reason: TypedText
 
 
 type Command = DeclareDisruption | ReviseDisruption | EndDisruption

@@ -27,6 +27,7 @@ from services.allocation.events.policies import (
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
 from shared.journal.record import canonical
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Proposal, Signing, sign
 from shared.terms.authority import Action, Fault
 
@@ -69,7 +70,7 @@ class ApproveVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     version: int
     by: SubjectId
-    reason: str
+    reason: TypedText
     on: date
 
 

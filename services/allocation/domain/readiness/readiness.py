@@ -22,6 +22,7 @@ from services.allocation.events.readiness import (
     ReadinessWithdrawn,
 )
 from shared.journal.decider import CancelTimer, Decider, Reasons, Refused, Timer
+from shared.journal.texts import TypedText
 
 MAX_ITEMS = 200  # of one register
 
@@ -33,7 +34,7 @@ class ClearItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     item: ItemId
     kind: ItemKind
     name: str
-    evidence: str
+    evidence: TypedText
     by: SubjectId
     until: date | None
     warn_days: int
@@ -44,7 +45,7 @@ class RenewItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Also one that has expired."""
 
     item: ItemId
-    evidence: str
+    evidence: TypedText
     by: SubjectId
     until: date | None
     warn_days: int
@@ -53,7 +54,7 @@ class RenewItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class WithdrawItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     item: ItemId
-    reason: str
+    reason: TypedText
 
 
 class CheckItem(msgspec.Struct, frozen=True, kw_only=True, tag=True):

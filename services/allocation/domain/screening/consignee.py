@@ -24,6 +24,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 
 type HitState = Literal["open", "cleared", "confirmed"]
@@ -42,7 +43,7 @@ class ScreenConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class DecideConsigneeHit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hit: HitId
     outcome: Literal["cleared", "confirmed"]
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 
@@ -54,7 +55,7 @@ class AskForConsignee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     partner: PartnerCode
     consignee: ConsigneeId
     name: str
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 
@@ -63,13 +64,13 @@ class ApproveChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     change: ChangeId
     lists: dict[ListName, int]
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 
 class RefuseChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     change: ChangeId
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 

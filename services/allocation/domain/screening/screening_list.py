@@ -15,6 +15,7 @@ from services.allocation.events import (
     SubjectId,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 
 
@@ -22,13 +23,13 @@ class PutListInForce(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     list: ListName
     document: str
     entries: int
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 
 class WithdrawList(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     list: ListName
-    reason: str
+    reason: TypedText
     by: SubjectId
 
 

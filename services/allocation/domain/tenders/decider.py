@@ -33,6 +33,7 @@ from services.allocation.events import (
 )
 from services.allocation.events.authority import Power, name_of_use
 from shared.journal.decider import CancelTimer, Decider, Refused, Timer
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Signing, counting, is_complete, sign
 from shared.terms.authority import Action, Chain, Fault, interest_in
 
@@ -77,7 +78,7 @@ class CertifyTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CancelTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
 
 
 class CloseTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -90,7 +91,7 @@ class ReopenTender(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Inventory has refused it."""
 
     decision: DecisionHash
-    reason: str
+    reason: str  # a code of inventory's
 
 
 type Command = OpenTender | CloseBidding | ProposeTender | ApproveTender | CertifyTender | CancelTender | CloseTender | ReopenTender

@@ -182,14 +182,14 @@ async def approve_holding(
 
 @router.post("/v1/holdings/{holding}/withdraw")
 async def withdraw_holding(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> StatusView:
-    await post.submit(f"equity/{holding}", WithdrawHolding(reason=body.reason))
+    await post.submit(f"equity/{holding}", WithdrawHolding(reason=post.text(body.reason)))
     return StatusView(holding=holding, status=HoldingStatus.WITHDRAWN)
 
 
 @router.post("/v1/holdings/{holding}/cancel-uncalled", status_code=202)
 async def cancel_uncalled(holding: HoldingPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
     """Signed, what is not paid of the commitment never will be: the facility has it again."""
-    return await propose(post, CONTROLS, f"equity/{holding}", CancelUncalled(reason=body.reason))
+    return await propose(post, CONTROLS, f"equity/{holding}", CancelUncalled(reason=post.text(body.reason)))
 
 
 @router.post("/v1/holdings/{holding}/subscriptions", status_code=202)
@@ -201,7 +201,7 @@ async def subscribe_shares(holding: HoldingPath, body: SubscriptionBody, caller:
 @router.post("/v1/holdings/{holding}/valuations", status_code=202)
 async def value_holding(holding: HoldingPath, body: ValuationBody, caller: Operates, post: Posting) -> ProposalView:
     """A later one of the same day replaces it."""
-    command = ValueHolding(value_minor=body.value_minor, valued_on=body.on, source=body.source, on=post.today)
+    command = ValueHolding(value_minor=body.value_minor, valued_on=body.on, source=post.text(body.source), on=post.today)
     return await propose(post, CONTROLS, f"equity/{holding}", command)
 
 
@@ -213,7 +213,7 @@ async def receive_dividend(holding: HoldingPath, body: DividendBody, caller: Ope
 
 @router.post("/v1/holdings/{holding}/dividends/{flow}/reverse", status_code=202)
 async def reverse_dividend(holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
-    return await propose(post, CONTROLS, f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=body.reason))
+    return await propose(post, CONTROLS, f"equity/{holding}", ReverseDividend(flow=EquityFlowId(flow), reason=post.text(body.reason)))
 
 
 @router.post("/v1/holdings/{holding}/divestments", status_code=202)

@@ -60,14 +60,15 @@ class WriteDownWithdrawnView(BaseModel):
 @router.post("", status_code=201)
 async def propose_write_down(holding: HoldingPath, body: WriteDownBody, caller: Operates, post: Posting) -> WriteDownView:
     flow = EquityFlowId(post.new_id("eqf"))
-    paper = WriteDownPaper(holding=holding, write_down=flow, **body.model_dump(), proposed_by=caller.subject)
+    reason = post.text(body.reason)
+    paper = WriteDownPaper(holding=holding, write_down=flow, **(body.model_dump() | {"reason": reason}), proposed_by=caller.subject)
     document = Document(canonical(paper))
     command = ProposeWriteDown(
         flow=flow,
         amount_minor=body.amount_minor,
         written_on=body.on,
         authority=body.authority,
-        reason=body.reason,
+        reason=reason,
         document=document.name,
         by=caller.subject,
         on=post.today,
@@ -104,7 +105,7 @@ async def approve_write_down(
 async def withdraw_write_down(
     holding: HoldingPath, flow: FlowPath, body: ReasonBody, caller: Operates, post: Posting
 ) -> WriteDownWithdrawnView:
-    await post.submit(f"equity/{holding}", WithdrawWriteDown(flow=EquityFlowId(flow), reason=body.reason))
+    await post.submit(f"equity/{holding}", WithdrawWriteDown(flow=EquityFlowId(flow), reason=post.text(body.reason)))
     return WriteDownWithdrawnView(flow=flow, holding=holding, status=WriteDownStatus.WITHDRAWN)
 
 

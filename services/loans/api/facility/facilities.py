@@ -105,7 +105,7 @@ async def set_limits(
     facility: FacilityPath, body: LimitsBody, caller: Annotated[Caller, allow("administrator")], post: Posting, reads: Reading
 ) -> FacilityView | ProposalView:
     """Narrower ones hold at once; wider ones once another person has signed them."""
-    command = SetLimits(limits=_limits(body.limits), authority=body.authority, reason=body.reason)
+    command = SetLimits(limits=_limits(body.limits), authority=body.authority, reason=post.text(body.reason))
     done = await done_or_proposed(post, CONTROLS, f"facility/{facility}", command)
     return done if isinstance(done, ProposalView) else _view(*await _facility(reads, facility))
 
@@ -115,7 +115,7 @@ async def record_rate(
     facility: FacilityPath, body: FacilityRateBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
     """Once it is signed, every commitment in the asset is valued at it. What exceeds its limit by that stays, and its event names it."""
-    command = RecordRate(asset=body.asset, rate=body.rate, quoted_on=body.quoted_on, source=body.source, on=post.today)
+    command = RecordRate(asset=body.asset, rate=body.rate, quoted_on=body.quoted_on, source=post.text(body.source), on=post.today)
     return await propose(post, CONTROLS, f"facility/{facility}", command)
 
 

@@ -141,8 +141,9 @@ class ActChange(BaseModel):
 @router.post("/{loan}/acts", status_code=201)
 async def propose_act(loan: LoanPath, body: ActBody, caller: Operates, post: Posting) -> ActView:
     act, content = ActId(post.new_id("act")), _content(body)
-    document = Document(canonical(LoanActPaper(loan=loan, act=act, content=content, reason=body.reason)))
-    command = ProposeAct(act=act, content=content, reason=body.reason, document=document.name, by=caller.subject, on=post.today)
+    reason = post.text(body.reason)
+    document = Document(canonical(LoanActPaper(loan=loan, act=act, content=content, reason=reason)))
+    command = ProposeAct(act=act, content=content, reason=reason, document=document.name, by=caller.subject, on=post.today)
     event = (await post.submit(f"loan/{loan}", command, documents=[document])).facts[0].event
     return ActView(
         act=event.act,
@@ -188,7 +189,7 @@ async def approve_act(
 
 @router.post("/{loan}/acts/{act}/withdraw")
 async def withdraw_act(loan: LoanPath, act: ActPath, body: ReasonBody, caller: Operates, post: Posting) -> ActChange:
-    await post.submit(f"loan/{loan}", WithdrawAct(act=ActId(act), reason=body.reason))
+    await post.submit(f"loan/{loan}", WithdrawAct(act=ActId(act), reason=post.text(body.reason)))
     return ActChange(act=act, loan=loan, status=ActStatus.WITHDRAWN, reason=body.reason)
 
 

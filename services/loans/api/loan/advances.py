@@ -101,7 +101,9 @@ class ConditionView(SeenView):
 async def request_advance(loan: LoanPath, body: AdvanceBody, caller: Operates, post: Posting) -> RequestedView:
     """It is cleared at once where all conditions precedent are met or waived, and otherwise when they are."""
     advance = AdvanceId(post.new_id("adv"))
-    command = RequestAdvance(advance=advance, amount_minor=body.amount_minor, purpose=body.purpose, by=caller.subject, on=post.today)
+    command = RequestAdvance(
+        advance=advance, amount_minor=body.amount_minor, purpose=post.text(body.purpose), by=caller.subject, on=post.today
+    )
     facts = (await post.submit(f"loan/{loan}", command)).facts
     event = facts[0].event
     cleared = any(isinstance(fact.event, AdvanceCleared) for fact in facts)
@@ -143,7 +145,7 @@ async def pay_advance(loan: LoanPath, advance: AdvancePath, body: PayBody, calle
 
 @router.post("/{loan}/advances/{advance}/withdraw")
 async def withdraw_advance(loan: LoanPath, advance: AdvancePath, body: ReasonBody, caller: Operates, post: Posting) -> AdvanceChange:
-    await post.submit(f"loan/{loan}", WithdrawAdvance(advance=AdvanceId(advance), reason=body.reason))
+    await post.submit(f"loan/{loan}", WithdrawAdvance(advance=AdvanceId(advance), reason=post.text(body.reason)))
     return AdvanceChange(advance=advance, loan=loan, status=AdvanceStatus.WITHDRAWN, reason=body.reason)
 
 

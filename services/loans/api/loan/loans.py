@@ -148,13 +148,13 @@ async def approve_loan(
 
 @router.post("/{loan}/withdraw")
 async def withdraw_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange:
-    await post.submit(f"loan/{loan}", WithdrawLoan(reason=body.reason))
+    await post.submit(f"loan/{loan}", WithdrawLoan(reason=post.text(body.reason)))
     return LoanChange(loan=loan, status=LoanStatus.WITHDRAWN, reason=body.reason)
 
 
 @router.post("/{loan}/cancel-commitment", status_code=202)
 async def cancel_commitment(loan: LoanPath, body: CancellationBody, caller: Operates, post: Posting) -> ProposalView:
-    command = CancelCommitment(amount_minor=body.amount_minor, reason=body.reason, on=post.today)
+    command = CancelCommitment(amount_minor=body.amount_minor, reason=post.text(body.reason), on=post.today)
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 

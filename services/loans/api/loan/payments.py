@@ -96,7 +96,7 @@ async def record_recovery(loan: LoanPath, body: RecoveryBody, caller: Operates, 
 @router.post("/{loan}/payments/{payment}/reverse", status_code=202)
 async def reverse_payment(loan: LoanPath, payment: PaymentPath, body: ReasonBody, caller: Operates, post: Posting) -> ProposalView:
     """Signed, it never counted: what came after it is worked out as if it had not been."""
-    command = ReversePayment(payment=PaymentId(payment), reason=body.reason, on=post.today)
+    command = ReversePayment(payment=PaymentId(payment), reason=post.text(body.reason), on=post.today)
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 

@@ -76,13 +76,15 @@ class GradeView(BaseModel):
 
 @router.post("/{loan}/rates", status_code=202)
 async def reset_rate(loan: LoanPath, body: RateResetBody, caller: Operates, post: Posting) -> ProposalView:
-    command = ResetRate(base_pct=body.base_pct, source=body.source, from_on=body.from_on, on=post.today)
+    command = ResetRate(base_pct=body.base_pct, source=post.text(body.source), from_on=body.from_on, on=post.today)
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
 @router.post("/{loan}/fees", status_code=202)
 async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Posting) -> ProposalView:
-    command = ChargeFee(fee=post.new_id("fee"), text=body.text, amount_minor=body.amount_minor, due_on=body.due_on, on=post.today)
+    command = ChargeFee(
+        fee=post.new_id("fee"), text=post.text(body.text), amount_minor=body.amount_minor, due_on=body.due_on, on=post.today
+    )
     return await propose(post, CONTROLS, f"loan/{loan}", command)
 
 
@@ -90,7 +92,7 @@ async def charge_fee(loan: LoanPath, body: FeeBody, caller: Operates, post: Post
 async def report_ratio(loan: LoanPath, body: RatioBody, caller: Operates, post: Posting) -> RatioView | ProposalView:
     """A covenant's figure, as the borrower reports it. One below the minimum is a breach until it is waived, or another cures it, which
     another person signs."""
-    command = ReportRatio(kind=body.kind, ratio=body.ratio, for_on=body.for_on, source=body.source, on=post.today)
+    command = ReportRatio(kind=body.kind, ratio=body.ratio, for_on=body.for_on, source=post.text(body.source), on=post.today)
     done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
     return done if isinstance(done, ProposalView) else RatioView.model_validate(done.facts[0].event, from_attributes=True)
 
@@ -106,7 +108,7 @@ async def list_ratios(loan: LoanPath, caller: SeesLoans, reads: Reading) -> list
 @router.post("/{loan}/grade")
 async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posting) -> GradeView | ProposalView:
     """What lowers the provision is proposed, and another person signs it."""
-    command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=body.reason)
+    command = Regrade(grade=body.grade, stage=body.stage, provision_minor=body.provision_minor, reason=post.text(body.reason))
     done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", command)
     return done if isinstance(done, ProposalView) else GradeView.model_validate(done.facts[0].event, from_attributes=True)
 
@@ -114,7 +116,7 @@ async def regrade(loan: LoanPath, body: GradeBody, caller: Operates, post: Posti
 @router.post("/{loan}/default")
 async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operates, post: Posting) -> LoanChange:
     """Nothing is advanced any more. That all of it falls due is the act `accelerate`, which another person signs."""
-    await post.submit(f"loan/{loan}", DeclareDefault(reason=body.reason, on=post.today, cause=body.cause))
+    await post.submit(f"loan/{loan}", DeclareDefault(reason=post.text(body.reason), on=post.today, cause=body.cause))
     return LoanChange(loan=loan, status=LoanStatus.DEFAULTED, reason=body.reason)
 
 
@@ -122,5 +124,5 @@ async def declare_default(loan: LoanPath, body: DeclarationBody, caller: Operate
 async def close_loan(loan: LoanPath, body: ReasonBody, caller: Operates, post: Posting) -> LoanChange | ProposalView:
     """Only one that nothing is owed of, to either side, and nothing may still be advanced of. Its headroom is free again. One with a claim
     on what was written off is closed by two."""
-    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", CloseLoan(reason=body.reason, on=post.today))
+    done = await done_or_proposed(post, CONTROLS, f"loan/{loan}", CloseLoan(reason=post.text(body.reason), on=post.today))
     return done if isinstance(done, ProposalView) else LoanChange(loan=loan, status=LoanStatus.CLOSED, reason=body.reason)

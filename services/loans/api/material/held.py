@@ -111,11 +111,12 @@ async def propose_deferral(loan: MaterialPath, body: DeferralBody, caller: Asks,
     """Asked for by the partner or for it; an approver signs the SHA-256 of its document, for the purpose "material_deferral"."""
     state, _ = await material_state(reads, loan, caller)
     deferral = DeferralId(post.new_id("dfr"))
-    document = Document(deferral_document(state, deferral, body.condition, body.evidence, body.due_on))
+    evidence = post.text(body.evidence)
+    document = Document(deferral_document(state, deferral, body.condition, evidence, body.due_on))
     command = ProposeDeferral(
         deferral=deferral,
         condition=body.condition,
-        evidence=body.evidence,
+        evidence=evidence,
         due_on=body.due_on,
         document=document.name,
         by=caller.subject,
@@ -156,7 +157,7 @@ async def approve_deferral(
 @router.post("/{loan}/security/marks", status_code=202)
 async def mark_security(loan: MaterialPath, body: MarkBody, caller: Operates, post: Posting) -> ProposalView:
     """The security against the value of what is owed, at a price; what it falls short is called once another person has signed it."""
-    command = MarkSecurity(price_minor=body.price_minor, quoted_on=body.quoted_on, source=body.source, on=post.today)
+    command = MarkSecurity(price_minor=body.price_minor, quoted_on=body.quoted_on, source=post.text(body.source), on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)
 
 
@@ -175,12 +176,12 @@ async def settle_in_cash(loan: MaterialPath, body: CashBody, caller: Operates, p
 
 @router.post("/{loan}/default", status_code=201)
 async def declare_default(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> DefaultView:
-    command = DeclareMaterialDefault(reason=body.reason, on=post.today)
+    command = DeclareMaterialDefault(reason=post.text(body.reason), on=post.today)
     return of_event(DefaultView, (await post.submit(stream_of(loan), command)).facts[0].event)
 
 
 @router.post("/{loan}/replacements", status_code=202)
 async def record_replacement(loan: MaterialPath, body: ReplacementBody, caller: Operates, post: Posting) -> ProposalView:
     """What the Reserve bought after a default. Signed, its cost is taken from the security; what that does not cover is a claim."""
-    command = RecordReplacement(bought_g=body.bought_g, cost_minor=body.cost_minor, source=body.source, on=post.today)
+    command = RecordReplacement(bought_g=body.bought_g, cost_minor=body.cost_minor, source=post.text(body.source), on=post.today)
     return await propose(post, CONTROLS, stream_of(loan), command)

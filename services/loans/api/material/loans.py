@@ -319,5 +319,5 @@ async def approve_terms(loan: MaterialPath, body: ApprovalBody, caller: Approves
 @router.post("/{loan}/withdraw")
 async def withdraw_material_loan(loan: MaterialPath, body: ReasonBody, caller: Operates, post: Posting) -> MaterialWithdrawnView:
     """Before anything is committed. What its release had reserved is available again."""
-    await post.submit(stream_of(loan), WithdrawMaterialLoan(reason=body.reason))
+    await post.submit(stream_of(loan), WithdrawMaterialLoan(reason=post.text(body.reason)))
     return MaterialWithdrawnView(loan=loan, status="withdrawn", reason=body.reason)

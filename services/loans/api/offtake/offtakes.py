@@ -113,7 +113,7 @@ async def end_offtake(
     if row is None or lent is None or row.loan != loan:
         raise Problem("offtake_not_found", f"{loan} has no agreement {offtake}", field="path:offtake")
     companies = (lent.borrower, lent.project)
-    command = EndOfftake(offtake=OfftakeId(offtake), loan=LoanId(loan), reason=body.reason, on=post.today, companies=companies)
+    command = EndOfftake(offtake=OfftakeId(offtake), loan=LoanId(loan), reason=post.text(body.reason), on=post.today, companies=companies)
     return await propose(post, CONTROLS, f"offtake/{row.right}", command)
 
 

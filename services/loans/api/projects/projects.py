@@ -83,7 +83,7 @@ async def record_fact(project: ProjectPath, body: FactBody, caller: Annotated[Ca
         since=body.since,
         until=body.until,
     )
-    command = RecordFact(project=ProjectCode(project), known=known, evidence=tuple(body.evidence), document=body.document)
+    command = RecordFact(project=ProjectCode(project), known=known, evidence=post.texts(body.evidence), document=body.document)
     event = (await post.submit(f"project/{project}", command)).facts[0].event
     return FactView(
         fact=event.known.fact,
@@ -110,7 +110,7 @@ async def withdraw_fact(
     project: ProjectPath, fact: FactPath, body: ReasonBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> FactWithdrawnView:
     """It was wrong, or has ended before its time: it counts no longer, on any day. What was let happen by it stays."""
-    command = WithdrawFact(fact=ProjectFactId(fact), by=caller.subject, reason=body.reason)
+    command = WithdrawFact(fact=ProjectFactId(fact), by=caller.subject, reason=post.text(body.reason))
     event = (await post.submit(f"project/{project}", command)).facts[0].event
     return FactWithdrawnView(fact=event.fact, project=event.project, kind=event.kind, withdrawn_because=event.reason, loans=event.loans)
 

@@ -82,7 +82,7 @@ async def publish_reference_rate(
     rate: RatePath, body: PublicationBody, caller: Annotated[Caller, allow("operator")], post: Posting
 ) -> ProposalView:
     """Once it is signed, every loan that follows the rate bears it from the day that its terms say, also where that day has passed."""
-    command = PublishReferenceRate(day=body.day, pct=body.pct, source=body.source, on=post.today)
+    command = PublishReferenceRate(day=body.day, pct=body.pct, source=post.text(body.source), on=post.today)
     return await propose(post, CONTROLS, f"reference/{rate}", command)
 
 

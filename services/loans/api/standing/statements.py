@@ -20,6 +20,7 @@ from shared.http.fields import Day
 from shared.http.handlers import Reading, Reads
 from shared.http.print_page import PAGE, PAGE_HEADERS, Format, wants_page
 from shared.http.problems import Problem
+from shared.http.shown_texts import shown_in
 
 router = APIRouter(prefix="/v1/loans", tags=["statements"])
 
@@ -110,7 +111,7 @@ async def show_statement(
         corrections=corrections,
     )
     if wants_page(format, accept):
-        return Response(page_of(statement.model_dump()), media_type="text/html", headers=PAGE_HEADERS)
+        return Response(page_of(await shown_in(reads.kernel.pool, statement.model_dump())), media_type="text/html", headers=PAGE_HEADERS)
     response.headers["Vary"] = "Accept"
     return statement
 

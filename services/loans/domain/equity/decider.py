@@ -31,6 +31,7 @@ from services.loans.events.equity import (
     UncalledCancelled,
 )
 from shared.journal.decider import Decider, Refused
+from shared.journal.texts import TypedText
 from shared.terms.acting import Signing, sign
 
 
@@ -51,7 +52,7 @@ class ApproveHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Before it is committed."""
 
-    reason: str
+    reason: TypedText
 
 
 class CommitHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -68,7 +69,7 @@ class RefuseHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CancelUncalled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
 
 
 type OnOne = ApproveHolding | WithdrawHolding | CancelUncalled | FlowCommand | WriteDownCommand  # that there is already

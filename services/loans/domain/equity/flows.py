@@ -27,6 +27,7 @@ from services.loans.events.equity import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 
 MAX_MOVES = 1_000  # subscriptions and sales of one holding
 
@@ -45,7 +46,7 @@ class SubscribeShares(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class ValueHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     value_minor: int
     valued_on: date
-    source: str
+    source: TypedText
     on: date
 
 
@@ -59,7 +60,7 @@ class ReceiveDividend(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ReverseDividend(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     flow: EquityFlowId
-    reason: str
+    reason: TypedText
 
 
 class DivestShares(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -35,6 +35,7 @@ from services.loans.events.equity import (
     WriteDownWithdrawn,
 )
 from shared.journal.decider import Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 from shared.terms.countersigning import ProposedCommand
@@ -83,7 +84,7 @@ class ProposedWriteDown(Proposal, frozen=True, kw_only=True):
     amount_minor: int | None  # None: of all
     on: date
     authority: str
-    reason: str
+    reason: TypedText
 
 
 class Holding(msgspec.Struct, frozen=True):

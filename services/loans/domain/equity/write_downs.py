@@ -20,6 +20,7 @@ from services.loans.events.equity import (
     WriteDownWithdrawn,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 from shared.terms.acting import Signing, sign
 
 
@@ -30,7 +31,7 @@ class ProposeWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     amount_minor: int | None
     written_on: date
     authority: str
-    reason: str
+    reason: TypedText
     document: str
     by: str
     on: date
@@ -44,7 +45,7 @@ class ApproveWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class WithdrawWriteDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     flow: EquityFlowId
-    reason: str
+    reason: TypedText
 
 
 type WriteDownCommand = ProposeWriteDown | ApproveWriteDown | WithdrawWriteDown

@@ -32,6 +32,7 @@ from services.loans.events.facility import (
 )
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 
 
@@ -47,7 +48,7 @@ class SetLimits(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     limits: tuple[Limit, ...]
     authority: str
-    reason: str
+    reason: TypedText
 
 
 class RecordRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -56,7 +57,7 @@ class RecordRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     asset: str
     rate: str
     quoted_on: date
-    source: str
+    source: TypedText
     on: date
 
 

@@ -23,6 +23,7 @@ from services.loans.domain.facility.exposure import (
 from services.loans.domain.facility.headroom import Facility, ReleaseHeadroom, evolve, release
 from services.loans.domain.standing.calendars import LAST_DAY, months_later
 from services.loans.events.facility import CommitmentId, RateRecorded
+from shared.journal.texts import TypedText
 
 YEAR_MONTHS = 12
 ASSUMPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -248,7 +249,7 @@ def _with_rate(facility: Facility, asset: str, rate: Fraction, on: date) -> Faci
         asset=asset,
         rate=str(rate),
         quoted_on=on,
-        source="what-if",
+        source=TypedText("what-if"),
         before_minor=0,
         after_minor=0,
         over=(),

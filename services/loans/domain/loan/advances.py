@@ -32,6 +32,7 @@ from services.loans.events.loan import (
     SubsequentMissed,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 from shared.terms.conditions import Evidence
 
 
@@ -46,14 +47,14 @@ class LearnEvidence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class RequestAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     advance: AdvanceId
     amount_minor: int
-    purpose: str
+    purpose: TypedText
     by: str
     on: date
 
 
 class WithdrawAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     advance: AdvanceId
-    reason: str
+    reason: TypedText
 
 
 class PayAdvance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,7 +70,7 @@ class CancelCommitment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Of what is not advanced. `amount_minor` None: all of it."""
 
     amount_minor: int | None
-    reason: str
+    reason: TypedText
     on: date
 
 
@@ -228,7 +229,7 @@ def _end(command: EndAvailability, loan: Loan) -> list[LoanEvent]:
     last = loan.terms.sunset_on if command.cause == "sunset" else loan.terms.available_until
     if command.on <= last or (command.cause == "sunset" and (loan.advanced_minor or all_pass(seen_precedents(loan, last)))):
         return []
-    reason = f"{last} has passed"
+    reason = TypedText(f"{last} has passed")
     given_up: list[LoanEvent] = [AdvanceWithdrawn(loan=loan.id, advance=advance, reason=reason) for advance in sorted(loan.advances)]
     return given_up + (_cancelled(loan, loan.undrawn_minor, command.cause, reason, command.on) if loan.undrawn_minor else [])
 
@@ -246,7 +247,7 @@ def _look_at_subsequent(command: LookAtSubsequent, loan: Loan) -> list[LoanEvent
 
 
 def _cancelled(
-    loan: Loan, amount_minor: int, cause: Literal["sunset", "availability", "cancelled"], reason: str, on: date
+    loan: Loan, amount_minor: int, cause: Literal["sunset", "availability", "cancelled"], reason: TypedText, on: date
 ) -> list[LoanEvent]:
     """With what it changes in the books: a timer may be late, and fees of later days billed. All that was advanced may be repaid by now."""
     assert loan.id is not None

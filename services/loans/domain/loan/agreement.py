@@ -59,6 +59,7 @@ from services.loans.events.terms import (
     WriteOff,
 )
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 from shared.terms.acting import Signing, sign
 from shared.terms.authority import Action
 from shared.terms.conditions import fault_of as fault_of_condition
@@ -82,7 +83,7 @@ class ApproveLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Before it is committed."""
 
-    reason: str
+    reason: TypedText
 
 
 class CommitLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -101,7 +102,7 @@ class RefuseCommitment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class ProposeAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     act: ActId
     content: Amendment
-    reason: str
+    reason: TypedText
     document: str
     by: str
     on: date
@@ -115,7 +116,7 @@ class ApproveAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class WithdrawAct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     act: ActId
-    reason: str
+    reason: TypedText
 
 
 type AgreementCommand = ProposeLoan | ApproveLoan | WithdrawLoan | CommitLoan | RefuseCommitment | ProposeAct | ApproveAct | WithdrawAct

@@ -43,6 +43,7 @@ from services.loans.events.loan import (
 from services.loans.events.terms import Amendment, Refund, Reinstate, Restructure, WriteOff
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 
 type Booked = (
     BalanceBroughtForward
@@ -213,7 +214,7 @@ def owed_again(loan: Loan, after: Figures, on: date) -> list[LoanEvent]:
         return []
     assert loan.id is not None
     assert loan.terms is not None
-    reason = "what had been repaid is owed again"
+    reason = TypedText("what had been repaid is owed again")
     return [LoanDefaulted(loan=loan.id, on=on, reason=reason, cause="payment", facility=loan.terms.facility)]
 
 

@@ -34,6 +34,7 @@ from services.loans.events.defaults import (
 from services.loans.events.loan import AdvanceWithdrawn, CommitmentCancelled, Figures, LoanEvent, LoanId
 from services.loans.events.terms import Accelerate, Amendment, EndEnforcement, Refund, Reinstate, WaiveCovenant
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 _replace = msgspec.structs.replace
 
@@ -41,7 +42,7 @@ _replace = msgspec.structs.replace
 class DeclareDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Nothing is advanced any more. That all of it falls due is an act, which another person signs (`Accelerate`)."""
 
-    reason: str
+    reason: TypedText
     on: date
     cause: DefaultCause = "other"
 
@@ -120,7 +121,7 @@ def _fall_due(loan: Loan, on: date) -> list[LoanEvent]:
         return []
     assert loan.id is not None
     assert loan.terms is not None
-    reason = f"all of it falls due on {day}"
+    reason = TypedText(f"all of it falls due on {day}")
     events: list[LoanEvent] = [AdvanceWithdrawn(loan=loan.id, advance=advance, reason=reason) for advance in sorted(loan.advances)]
     left = loan
     if loan.undrawn_minor:

@@ -12,6 +12,7 @@ from services.loans.domain.loan.books import NO_CHANGE, NO_FIGURES, arrears, con
 from services.loans.domain.loan.state import IN_DEFAULT, OPEN, Decided, Loan, Reason, not_found, wrong_status
 from services.loans.events.loan import DeliveryCredited, LoanEvent, PaymentId, PaymentRecorded, PaymentReversed, Prepays, RecoveryRecorded
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 
 class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -37,7 +38,7 @@ class CreditDelivery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ReversePayment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payment: PaymentId
-    reason: str
+    reason: TypedText
     on: date
 
 

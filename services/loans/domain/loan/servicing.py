@@ -49,6 +49,7 @@ from services.loans.events.loan import (
 from services.loans.events.rates import Publication, RateCode
 from services.loans.events.terms import CovenantKind, Grade, LoanTerms, Stage
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 
 FIXED = "fixed"  # a base rate that nobody publishes
 
@@ -69,7 +70,7 @@ class ImportLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ResetRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base_pct: str
-    source: str
+    source: TypedText
     from_on: date
     on: date
 
@@ -85,7 +86,7 @@ class TakePublications(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class ChargeFee(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee: str
-    text: str
+    text: TypedText
     amount_minor: int
     due_on: date
     on: date
@@ -107,7 +108,7 @@ class ReportRatio(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     kind: CovenantKind
     ratio: str
     for_on: date
-    source: str
+    source: TypedText
     on: date
 
 
@@ -115,11 +116,11 @@ class Regrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     grade: Grade
     stage: Stage
     provision_minor: int
-    reason: str
+    reason: TypedText
 
 
 class CloseLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
     on: date
 
 
@@ -243,7 +244,7 @@ def _take(command: TakePublications, loan: Loan) -> list[LoanEvent]:
             loan=loan.id,
             reset=told.resets,
             base_pct=base_pct(reference, publication),
-            source=command.rate,
+            source=TypedText(command.rate),
             from_on=from_on,
             currency=loan.terms.currency,
             change=NO_CHANGE,

@@ -28,6 +28,7 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 
 
 class LentGoods(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,7 @@ class MarkSecurity(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     price_minor: str
     quoted_on: date
-    source: str
+    source: TypedText
     on: date
 
 
@@ -94,7 +95,7 @@ class SettleInCash(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class DeclareMaterialDefault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    reason: str
+    reason: TypedText
     on: date
 
 
@@ -103,7 +104,7 @@ class RecordReplacement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     bought_g: int
     cost_minor: int
-    source: str
+    source: TypedText
     on: date
 
 
@@ -155,7 +156,7 @@ def end_drawing(command: EndDrawing, loan: MaterialLoan) -> Sequence[MaterialEve
     if loan.id is None or not loan.undrawn_g:
         return []
     if loan.status in ("offered", "proposed", "approved"):
-        return [withdrawn(loan, loan.id, "its release has ended")]
+        return [withdrawn(loan, loan.id, TypedText("its release has ended"))]
     return [_drawing_ended(loan, command.undrawn_g, loan.out_g)]
 
 
@@ -237,7 +238,7 @@ def check_call(command: CheckCall, loan: MaterialLoan) -> Sequence[MaterialEvent
             element=agreed(loan).element,
             owed_g=owed_on(loan, command.on).total_g,
             on=command.on,
-            reason=f"a call of {loan.call_minor} {agreed(loan).currency} minor units was not met by {due_on}",
+            reason=TypedText(f"a call of {loan.call_minor} {agreed(loan).currency} minor units was not met by {due_on}"),
             cause="margin_call",
         )
     ]

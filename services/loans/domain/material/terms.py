@@ -28,6 +28,7 @@ from services.loans.events.material import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER, canonical
+from shared.journal.texts import TypedText
 from shared.terms.acting import ApprovalReason, Signing, sign
 from shared.terms.authority import Action, Fault
 
@@ -54,13 +55,13 @@ class OfferMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WithdrawOffer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The award has gone. Never `Refused`."""
 
-    reason: str
+    reason: TypedText
 
 
 class WithdrawMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An operator's word, before anything is committed."""
 
-    reason: str
+    reason: TypedText
 
 
 class ProposeTerms(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -91,7 +92,7 @@ class RefuseMaterialLoan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class ProposeDeferral(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     deferral: DeferralId
     condition: str
-    evidence: str
+    evidence: TypedText
     due_on: date
     document: str  # the SHA-256 of `deferral_document`
     by: str
@@ -142,7 +143,7 @@ def withdraw(command: WithdrawMaterialLoan, loan: MaterialLoan) -> Sequence[Mate
             return closed(loan)
 
 
-def withdrawn(loan: MaterialLoan, id: MaterialLoanId, reason: str) -> MaterialLoanWithdrawn:
+def withdrawn(loan: MaterialLoan, id: MaterialLoanId, reason: TypedText) -> MaterialLoanWithdrawn:
     return MaterialLoanWithdrawn(
         loan=id,
         partner=loan.partner,
@@ -259,7 +260,7 @@ def refuse(command: RefuseMaterialLoan, loan: MaterialLoan) -> Sequence[Material
     return [MaterialCommitmentRefused(loan=loan.id, partner=loan.partner, reason=command.reason, detail=command.detail)]
 
 
-def deferral_document(loan: MaterialLoan, deferral: DeferralId, condition: str, evidence: str, due_on: date) -> bytes:
+def deferral_document(loan: MaterialLoan, deferral: DeferralId, condition: str, evidence: TypedText, due_on: date) -> bytes:
     assert loan.id is not None, "only what is lent has a day"
     paper = DeferralPaper(
         loan=loan.id,

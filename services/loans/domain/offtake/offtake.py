@@ -27,6 +27,7 @@ from services.loans.events.offtake import (
 )
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.countersigning import ProposedCommand
 
 
@@ -53,7 +54,7 @@ class AgreeOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class EndOfftake(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     offtake: OfftakeId
     loan: LoanId
-    reason: str
+    reason: TypedText
     on: date
     companies: tuple[str, ...] = ()
 

@@ -26,6 +26,7 @@ from services.loans.events.project import (
 from services.loans.events.terms import ProjectCode
 from shared.journal.decider import Decider, Reasons, Refused
 from shared.journal.record import MAX_INTEGER
+from shared.journal.texts import TypedText
 from shared.terms.conditions import Evidence
 
 OFFTAKE = "offtake"
@@ -38,14 +39,14 @@ NAME_LENGTH = 63
 class RecordFact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     project: ProjectCode
     known: ProjectFact
-    evidence: tuple[str, ...]
+    evidence: tuple[TypedText, ...]
     document: str | None = None  # SHA-256
 
 
 class WithdrawFact(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fact: ProjectFactId
     by: str
-    reason: str
+    reason: TypedText
 
 
 class RecordRight(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -218,7 +219,7 @@ def _withdraw(fact: ProjectFactId, by: str, reason: str, project: Project) -> Se
     known = project.facts.get(fact)
     if project.id is None or known is None:
         return []
-    return [ProjectFactWithdrawn(project=project.id, fact=fact, kind=known.kind, by=by, reason=reason, loans=project.loans)]
+    return [ProjectFactWithdrawn(project=project.id, fact=fact, kind=known.kind, by=by, reason=TypedText(reason), loans=project.loans)]
 
 
 def _record_right(command: RecordRight, project: Project) -> Sequence[ProjectEvent]:
@@ -237,7 +238,9 @@ def _record_right(command: RecordRight, project: Project) -> Sequence[ProjectEve
         since=command.since,
         until=command.until,
     )
-    return [ProjectFactRecorded(project=command.project, known=known, evidence=(command.place,), document=None, loans=project.loans)]
+    return [
+        ProjectFactRecorded(project=command.project, known=known, evidence=(TypedText(command.place),), document=None, loans=project.loans)
+    ]
 
 
 def _watch(command: Watch, project: Project) -> Sequence[ProjectEvent]:

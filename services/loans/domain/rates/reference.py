@@ -21,6 +21,7 @@ from services.loans.events.rates import (
     ReferenceRateRegistered,
 )
 from shared.journal.decider import Decider, Reasons, Refused
+from shared.journal.texts import TypedText
 from shared.terms.business_days import CalendarError, is_business_day
 from shared.terms.countersigning import ProposedCommand
 
@@ -41,7 +42,7 @@ class PublishReferenceRate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     day: date
     pct: str
-    source: str
+    source: TypedText
     on: date
 
 

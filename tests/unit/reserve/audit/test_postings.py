@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reserve.audit.postings import MOVING, STILL, posted_by
+from reserve.audit.postings import MOVING, STILL, first_version, posted_by
 from reserve.audit.report import Check
 from reserve.operate.migrate import ROOT
 from services.inventory.events import DrawWeighed, Event, LotTakenIn, Parcel, StockDrawn
@@ -23,14 +23,15 @@ GOLDEN = sorted(path for name in JOURNALED if name != "ledger" for path in (ROOT
 
 
 def test_the_audit_has_decided_what_every_event_posts() -> None:
-    assert Codec(Event).classes.keys() | Codec(LoansEvent).classes.keys() == MOVING | STILL
+    types = Codec(Event).classes.keys() | Codec(LoansEvent).classes.keys()
+    assert {first_version(each) for each in types} == MOVING | STILL
     assert not MOVING & STILL
 
 
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
 def test_ledger_and_audit_agree_on_every_stored_event(file: Path) -> None:
     event = service(file.parent.name).codec.decode(file.stem, file.read_bytes())
-    assert not both_say_the_same(event) or file.stem in MOVING
+    assert not both_say_the_same(event) or first_version(file.stem) in MOVING
 
 
 def test_an_event_that_this_build_does_not_know_posts_nothing() -> None:
