@@ -63,6 +63,8 @@ async def estate(world: World) -> Estate:
     [row] = [row for row in await world.rows(world.operator, "/inventory/v1/releases", product=product) if row["release"] == release]
     drawn = await world.drawn("EU", release, UNIT_G)
     await world.receipt(world.partner("EU"), drawn["place"])
+    await world.weighed_again(drawn["draw"], UNIT_G - 100_000)
+    await world.countersigned(f"draws/{drawn['draw']}/difference/settle", {"cause": "measurement"})
     agreement = await world.agreed_with("EU", product)
     right = await world.right_to(product, UNIT_G)
     cleared = {"agreement": agreement, "product": product, "kind": "nominee", "name": SECRET, "evidence": "register"}
@@ -115,6 +117,7 @@ async def estate(world: World) -> Estate:
         "key": (await world.rows(world.operator, "/allocation/v1/approver-keys"))[0]["key"],
         "list": "entity-list",
         "lot": lot,
+        "move": "mov_01jh7qmxw4e0aayfkn3d1a2b3c",
         "name": row["decision"],
         "objection": objection["objection"],
         "old_size": "1",

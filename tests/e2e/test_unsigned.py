@@ -2,17 +2,11 @@
 
 import pytest
 
-from reserve.client import Client, ProblemAnswer
-from shared.http.duty import ON_CALL, scope_of
+from reserve.client import ProblemAnswer
 from tests.e2e.world import UNIT_G, World
 from tests.waiting import until
 
 MISSING_G = 100_000
-
-
-def on_duty(world: World, who: str) -> Client:
-    """With a token of a shift. To be entered."""
-    return Client.of(world.running.endpoints, who, scope=scope_of(ON_CALL))
 
 
 async def in_suspense(world: World, draw: str) -> bool:
@@ -23,7 +17,7 @@ async def test_underweight_goods_leave_as_two_have_weighed_them_and_a_third_sign
     product, _, release = await world.stocked_release("JP", 2)
     draw = (await world.drawn("JP", release, 2 * UNIT_G))["draw"]
     weighing, light = f"/inventory/v1/draws/{draw}/second-weighing", {"weighed_g": 2 * UNIT_G - MISSING_G}
-    async with on_duty(world, "operator-1") as first, on_duty(world, "operator-2") as second:
+    async with world.on_duty("operator-1") as first, world.on_duty("operator-2") as second:
         with pytest.raises(ProblemAnswer, match="first_weighing_missing"):
             await world.post(second, weighing, light)
         waits = await world.weighed(draw, light["weighed_g"])
@@ -63,7 +57,7 @@ async def test_a_lot_is_moved_from_a_fire_by_one_and_is_on_hold_until_another_ra
     release = await world.released_to("JP", product, 2 * UNIT_G)
     draw = (await world.drawn("JP", release, UNIT_G, lots=[lot]))["draw"]
     moves = "/inventory/v1/moves"
-    async with on_duty(world, "operator-1") as mover:
+    async with world.on_duty("operator-1") as mover:
         with pytest.raises(ProblemAnswer, match="depot_not_of_reserve"):
             await world.post(mover, moves, {"lot": lot, "to_depot": "My Shed", "cause": "fire"})
         moved = await world.post(mover, moves, {"lot": lot, "to_depot": "Fremantle", "cause": "fire"})

@@ -26,6 +26,7 @@ from reserve.demo.instruments import empower
 from reserve.demo.registrar import Registrar
 from services.registry import JOURNALED
 from shared.clock import day_of
+from shared.http.duty import ON_CALL, scope_of
 from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.running import Running
 from tests.waiting import HANGS_AFTER_S, until
@@ -379,6 +380,16 @@ class World:
 
     async def weighed(self, draw: str, weighed_g: int) -> Answer:
         return await self.post(self.operator, f"/inventory/v1/draws/{draw}/weighing", {"weighed_g": weighed_g})
+
+    def on_duty(self, client_id: str) -> Client:
+        """With a token of a shift. To be entered."""
+        return Client.of(self.running.endpoints, client_id, scope=scope_of(ON_CALL))
+
+    async def weighed_again(self, draw: str, weighed_g: int) -> Answer:
+        """By a second person on call, after the first has found so little."""
+        await self.weighed(draw, weighed_g)
+        async with self.on_duty("operator-2") as second:
+            return await self.post(second, f"/inventory/v1/draws/{draw}/second-weighing", {"weighed_g": weighed_g})
 
     async def dispatched(self, draw: str, consignee: str = CONSIGNEE) -> Answer:
         """Once inventory knows of a checkpoint that covers the draw."""
