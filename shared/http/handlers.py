@@ -199,8 +199,8 @@ class Post:
             raise Problem(str(answer.code), answer.detail, field=answer.field, accepted=answer.accepted)
         place = f"{self.kernel.service.name}/{answer.shard}/{answer.position}"
         self._streams.add(stream)
-        headers = [each for each in self.response.raw_headers if each[0] != b"etag"]
-        headers.append((b"reserve-position", place.encode()))
+        headers = [each for each in self.response.raw_headers if each[0] not in (b"reserve-position", b"etag")]
+        headers.append((b"reserve-position", place.encode()))  # of the last, since a header holds one
         if len(self._streams) == 1:  # what went to several has no version of its own
             headers.append((b"etag", b'"%d"' % answer.version))
         self.response.raw_headers[:] = headers
