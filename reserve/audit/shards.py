@@ -14,8 +14,8 @@ import msgspec
 from reserve.audit import hashes
 from reserve.audit.evidence import Evidence, Recorded
 from reserve.audit.journals import Journal
+from reserve.audit.live import UNANSWERED
 from reserve.audit.report import Findings
-from reserve.client import UNANSWERED
 
 type OpenEvidence = Callable[[], AbstractAsyncContextManager[Evidence]]  # another process opens it anew
 

@@ -14,10 +14,9 @@ from rich.table import Table
 from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
 from reserve.audit.integrity import audit_integrity
-from reserve.audit.live import LiveEvidence
+from reserve.audit.live import UNANSWERED, LiveEvidence
 from reserve.audit.report import Check, Report
 from reserve.audit.shards import Processes, ShardFailed
-from reserve.client import UNANSWERED
 from reserve.commands.caller import caller_at
 from reserve.commands.failure import fail
 from reserve.commands.forks import write_fork
