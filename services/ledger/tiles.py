@@ -25,7 +25,7 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 MAX_ENTRY_BYTES = 2**16 - 1
 MAX_LEVEL = 63
 _SYNCING = ThreadPoolExecutor(8, thread_name_prefix="sync")
-_CACHED_TILES = 256  # some 16 KiB each, with the nodes between its hashes and its root
+_CACHED_TILES = 1024  # above the lowest level, some 16 KiB each with the nodes between its hashes and its root: of 67 million leaves
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
@@ -101,10 +101,20 @@ def rows_of(hashes: bytes) -> list[bytes]:
     """All complete nodes of a tile by height: row 0 is the tile itself, row 8 of a full tile is its root. Each row is hashes joined."""
     rows = [hashes]
     for _ in range(TILE_HEIGHT):
-        row = rows[-1]
-        pairs_end = len(row) - len(row) % (2 * HASH_BYTES)
-        rows.append(b"".join([sha256(b"\x01" + row[at : at + 2 * HASH_BYTES]).digest() for at in range(0, pairs_end, 2 * HASH_BYTES)]))
+        rows.append(_parents(rows[-1]))
     return rows
+
+
+def _parents(row: bytes) -> bytes:
+    pairs_end = len(row) - len(row) % (2 * HASH_BYTES)
+    return b"".join([sha256(b"\x01" + row[at : at + 2 * HASH_BYTES]).digest() for at in range(0, pairs_end, 2 * HASH_BYTES)])
+
+
+def _root_of(hashes: bytes) -> bytes:
+    """Of a complete subtree over these."""
+    while len(hashes) > HASH_BYTES:
+        hashes = _parents(hashes)
+    return hashes
 
 
 class TileStore:
@@ -114,6 +124,7 @@ class TileStore:
         self.folder = folder
         # A tile of a given width never changes, so what is cached stays right.
         self._rows = lru_cache(maxsize=_CACHED_TILES)(self._read_rows)
+        self._full: set[tuple[int | str, int]] = set()  # of those above the lowest level, a 65,536th of the leaves
 
     def read(self, tile: Tile) -> bytes | None:
         """The tile's bytes, or None. A partial tile whose file is gone is cut from a wider one."""
@@ -132,10 +143,18 @@ class TileStore:
     def node_reader(self, size: int) -> ReadNode:
         """The tree of `size` leaves, for `merkle`'s proofs. The reader raises TileMissing."""
 
+        lowest: dict[int, bytes] = {}  # tiles of level 0: a proof reads several nodes of the one that it starts in
+
         def read_node(height: int, index: int) -> bytes:
             level, row = divmod(height, TILE_HEIGHT)
             tile_index, position = divmod(index, TILE_WIDTH >> row)
-            node = self._rows(tile_at(size, level, tile_index))[row][position * HASH_BYTES : (position + 1) * HASH_BYTES]
+            tile = tile_at(size, level, tile_index)
+            if level == 0:
+                if (hashes := lowest.get(tile_index)) is None:
+                    hashes = lowest[tile_index] = self.require(tile)
+                node = _root_of(hashes[(position << row) * HASH_BYTES : (position + 1 << row) * HASH_BYTES])
+            else:
+                node = self._rows(self._whole(tile))[row][position * HASH_BYTES : (position + 1) * HASH_BYTES]
             assert len(node) == HASH_BYTES, f"node ({height}, {index}) is not complete in a tree of {size}"
             return node
 
@@ -209,6 +228,14 @@ class TileStore:
 
     def _is_full(self, index: int) -> bool:
         return (self.folder / Tile(0, index).full_path).exists()
+
+    def _whole(self, tile: Tile) -> Tile:
+        """The full tile, where it is held by now: it has all nodes of this one, and one of it in the cache serves each size of the tree."""
+        if tile.width < TILE_WIDTH and (tile.level, tile.index) not in self._full:
+            if not (self.folder / tile.full_path).exists():
+                return tile
+            self._full.add((tile.level, tile.index))
+        return Tile(tile.level, tile.index)
 
     def _widest_partial(self, tile: Tile) -> tuple[int, bytes] | None:
         try:

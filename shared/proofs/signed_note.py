@@ -3,6 +3,7 @@
 Source: c2sp.org/signed-note. Parsing is strict: what is not exactly a note is refused, so that two readers never see two notes in one text.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
@@ -19,6 +20,7 @@ NOTE_ED25519 = 0x01
 _KEY_ID_BYTES = 4
 NOTE_KEY_BYTES = 32
 _DASH = "\u2014 "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class Signer(Protocol):
@@ -185,7 +187,7 @@ def _parse_signature(line: str) -> Signature:
 def _check_text(text: str) -> None:
     if not text.endswith("\n"):
         raise NoteMalformed("a note's text ends in a newline")
-    if any(letter < " " and letter != "\n" for letter in text):
+    if _CONTROL.search(text):
         raise NoteMalformed("a note has no control characters but newlines")
     try:
         text.encode()
