@@ -19,7 +19,8 @@ from reserve.demo.instruments import empower
 from reserve.demo.parties import Parties, Unexpected, subject_of, until
 from reserve.demo.registrar import WITNESS, Registrar
 from reserve.demo.what_if_clock import WhatIfClock
-from reserve.operate.deployment import Deployment, Endpoints
+from reserve.operate.deployment import Deployment
+from reserve.operate.endpoints import Endpoints
 from reserve.operate.serving import serving
 from shared.settings import Settings
 

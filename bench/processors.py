@@ -1,4 +1,4 @@
-"""What each program of a deployment takes of the processors, with its children."""
+"""What each program takes of the processors and of memory, with its children."""
 
 import psutil
 
@@ -21,3 +21,12 @@ def _own_cpu_s(process: psutil.Process) -> float:
         return sum(process.cpu_times()[:4])
     except psutil.NoSuchProcess:
         return 0.0
+
+
+def memory_bytes(process: psutil.Process) -> int:
+    """The proportional set size, where the system knows it: pages shared by n processes count as 1/n in each."""
+    try:
+        full = process.memory_full_info()
+    except psutil.NoSuchProcess:  # one of PostgreSQL's, gone since it was listed
+        return 0
+    return int(getattr(full, "pss", full.rss))

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
-import psutil
 
 from bench.figures import Figure, Options, figure, percentile_ms
 from bench.hot_stock import PARTNER, UNIT_G, release_stock
-from bench.processors import cpu_s, family
+from bench.processors import cpu_s, family, memory_bytes
 from bench.receipts import drain, receipts
 from bench.wrk import Load, find_wrk, post_many
 from reserve.demo.parties import Parties, Unexpected
-from reserve.operate.deployment import Deployment, Endpoints
+from reserve.operate.deployment import Deployment
+from reserve.operate.endpoints import Endpoints
 from reserve.operate.serving import serving
 from services.registry import PROCESSES
 
@@ -181,13 +181,4 @@ def _memory_at_rest(deployment: Deployment) -> Iterator[Figure]:
 
 def _memory(deployment: Deployment) -> dict[str, float]:
     """MiB that each program and its children hold. What they share is counted once: PostgreSQL's processes share their buffers."""
-    return {name: sum(_own_bytes(process) for process in family(pid)) / MIB for name, pid in deployment.supervisor.pids.items()}
-
-
-def _own_bytes(process: psutil.Process) -> int:
-    """The proportional set size, where the system knows it: pages shared by n processes count as 1/n in each."""
-    try:
-        full = process.memory_full_info()
-    except psutil.NoSuchProcess:  # one of PostgreSQL's, gone since it was listed
-        return 0
-    return int(getattr(full, "pss", full.rss))
+    return {name: sum(map(memory_bytes, family(pid))) / MIB for name, pid in deployment.supervisor.pids.items()}

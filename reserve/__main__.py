@@ -37,7 +37,8 @@ def up(data: Folder = HERE, port: Annotated[int | None, typer.Option(help="the g
     import structlog
 
     from reserve.commands.failure import CHECK_FAILED, fail
-    from reserve.operate.deployment import Deployment, Endpoints
+    from reserve.operate.deployment import Deployment
+    from reserve.operate.endpoints import Endpoints
     from shared.engines.processes import Died
     from shared.observe.logs import lines_to
 

@@ -67,6 +67,10 @@ def verify_audit(
     client: Annotated[str, typer.Option(help="as whom")] = "auditor-1",
     secret_file: Annotated[Path | None, typer.Option(help="with --url: a file with the client's secret")] = None,
     token_file: Annotated[Path | None, typer.Option(help="with --url: a file with an access token, in the place of a secret")] = None,
+    integrity: Annotated[
+        bool,
+        typer.Option("--integrity", help="only that nothing was changed: hashes, chains, log, witnesses; on all processors"),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Checks the whole history from outside, and trusts nobody's code but its own.
@@ -91,6 +95,7 @@ def verify_audit(
             client=client,
             secret_file=secret_file,
             token_file=token_file,
+            integrity=integrity,
         )
     )
     if as_json:

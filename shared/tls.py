@@ -2,8 +2,14 @@
 
 import functools
 import ssl
+import sys
+from importlib.util import find_spec
 
 import httpx
+
+if find_spec("sniffio") is None:
+    # httpcore asks for it some times a request, and what is not there is looked for on the disk: a quarter of the time of a request.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 @functools.cache

@@ -10,13 +10,31 @@ from hashlib import sha256
 
 import msgspec
 
-from reserve.audit.evidence import Recorded
+from reserve.audit.evidence import LedgerEntry, Recorded
 
 BEFORE_THE_FIRST = bytes(32).hex()
-_COLUMNS = (
-    *("shard", "position", "stream", "version", "type", "partner", "partner_seq", "effective_on", "recorded_at"),
-    *("command_id", "actor", "correlation_id", "causation_id"),
-)
+
+
+class _Hashed(msgspec.Struct, frozen=True, gc=False):
+    """The columns under the event hash, in the order of their names."""
+
+    actor: str
+    causation_id: str
+    command_id: str
+    correlation_id: str
+    data: msgspec.Raw
+    effective_on: str
+    partner: str | None
+    partner_seq: int | None
+    position: int
+    recorded_at: str
+    shard: int
+    stream: str
+    type: str
+    version: int
+
+
+_encode = msgspec.json.Encoder().encode  # of `_Hashed`, whose fields are in order; data that is in another order has another hash
 
 
 def canonical(value: object) -> bytes:
@@ -26,8 +44,24 @@ def canonical(value: object) -> bytes:
 
 def event_hash(record: Recorded) -> str:
     """Raises ValueError for a salt that is not hex."""
-    columns: dict[str, object] = {name: getattr(record, name) for name in _COLUMNS}
-    hashed = canonical(columns | {"data": msgspec.Raw(record.data)})
+    hashed = _encode(
+        _Hashed(
+            record.actor,
+            record.causation_id,
+            record.command_id,
+            record.correlation_id,
+            msgspec.Raw(record.data),
+            record.effective_on,
+            record.partner,
+            record.partner_seq,
+            record.position,
+            record.recorded_at,
+            record.shard,
+            record.stream,
+            record.type,
+            record.version,
+        )
+    )
     return sha256(b"\x01" + bytes.fromhex(record.salt) + hashed).hexdigest()
 
 
@@ -36,9 +70,12 @@ def chain_hash(previous: str, event_hash: str) -> str:
     return sha256(b"\x02" + bytes.fromhex(previous) + bytes.fromhex(event_hash)).hexdigest()
 
 
-def leaf(place: str, salt: str, event_hash: str) -> bytes:
-    """`place`: "inventory/0/123". Raises ValueError for what is not hex."""
-    return sha256(b"\x03" + bytes.fromhex(salt) + place.encode() + bytes.fromhex(event_hash)).digest()
+def leaf_of(place: str, opening: Recorded | LedgerEntry) -> bytes:
+    """`place`: "inventory/0/123"."""
+    try:
+        return sha256(b"\x03" + bytes.fromhex(opening.salt) + place.encode() + bytes.fromhex(opening.event_hash)).digest()
+    except ValueError:
+        return b"none: its hashes are not hex"
 
 
 class Tree:

@@ -18,7 +18,7 @@ from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
 from reserve.audit.endorsements import Endorsements
-from reserve.audit.evidence import LEDGER, SOURCES, Evidence, LedgerEntry, Recorded
+from reserve.audit.evidence import SOURCES, Evidence, LedgerEntry, Recorded
 from reserve.audit.facilities import Facilities
 from reserve.audit.given_back import GivenBack
 from reserve.audit.held import Held
@@ -26,6 +26,7 @@ from reserve.audit.holdings import Holdings
 from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
+from reserve.audit.log import Walked, read_ledger, report_on
 from reserve.audit.material import Material
 from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
@@ -40,7 +41,6 @@ from reserve.audit.stock import Stock
 from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
 from reserve.audit.uses import Uses
-from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
 
@@ -54,17 +54,14 @@ async def audit(
     balances = await evidence.balances()
     recorded = await evidence.recorded()
     findings = Findings()
-    checkpoints = Checkpoints(findings, log_keys, policies)
-    witnesses = checkpoints.witnesses
-    events = await _read_ledger(evidence, findings, checkpoints)
-    cut = checkpoints.cut(note)
+    checkpoints = Checkpoints(findings, log_keys, policies, note)
+    events = await read_ledger(evidence, findings, checkpoints)
+    cut = checkpoints.cut
 
     seen = Anchors(findings, log_keys, anchors)
     walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys})
     await walk.start()
     await walk.follow_log(cut.size)
-    if walk.tree.size == cut.size and cut.size:
-        findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
     walk.books.compare(balances, await walk.entries_until(recorded))
     if any(
@@ -82,40 +79,8 @@ async def audit(
     ):
         await walk.read_ahead()
     walk.finish()
-    seen.finish(cut)
     await walk.check_decisions()
-    beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walk.heads.items())
-    findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
-    results = findings.results()
-    ok = not any(result.failed for result in results)
-    return Report(
-        ok=ok,
-        anchored=ok and (seen.held > 0 or witnesses.size > 0),
-        cut=cut,
-        beyond=beyond,
-        events=events + walk.events,
-        checks=results,
-        checkpoint=note,
-        fork=await seen.fork(evidence, note, cut),
-        witnessed=witnesses.size,
-        witnessed_at=witnesses.at,
-    )
-
-
-async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
-    """The ledger's own events, which are no leaves. Gives how many there are."""
-    journal = Journal(LEDGER, findings)
-    events = 0
-    for shard in sorted(await evidence.heads(LEDGER)):
-        async for page in evidence.journal(LEDGER, shard):
-            for record in page:
-                events += 1
-                event = journal.follow(shard, record)
-                if isinstance(event, CheckpointSigned):
-                    checkpoints.see(f"{LEDGER}/{shard}/{record.position}", event)
-                elif isinstance(event, CheckpointWitnessed):
-                    checkpoints.witnesses.see(f"{LEDGER}/{shard}/{record.position}", event)
-    return events
+    return await report_on(evidence, findings, checkpoints, seen, Walked(walk.tree, walk.heads, events + walk.events))
 
 
 class _Line:
@@ -131,7 +96,7 @@ class _Line:
 
     async def advance(self) -> None:
         self.next = await anext(self._records, None)
-        self.leaf = b"" if self.next is None else _leaf(f"{self.name}/{self.next.position}", self.next)
+        self.leaf = b"" if self.next is None else hashes.leaf_of(f"{self.name}/{self.next.position}", self.next)
 
 
 class _Walk:
@@ -292,7 +257,7 @@ class _Walk:
 
     def _fork(self, entry: LedgerEntry | None, leaf: bytes) -> None:
         """The journal does not have the leaf's event. If the entry opens the leaf, the log did take it from that journal."""
-        if entry is None or entry.line in self._forks or _leaf(entry.place, entry) != leaf:
+        if entry is None or entry.line in self._forks or hashes.leaf_of(entry.place, entry) != leaf:
             return
         line = self._lines.get(entry.line)
         if line is None or line.next is None:
@@ -365,13 +330,6 @@ class _Walk:
         await line.advance()
         if line.next is not None:
             self._by_leaf[line.leaf] = line
-
-
-def _leaf(place: str, opening: Recorded | LedgerEntry) -> bytes:
-    try:
-        return hashes.leaf(place, opening.salt, opening.event_hash)
-    except ValueError:
-        return b"none: its hashes are not hex"
 
 
 async def _each[T](pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:

@@ -26,12 +26,12 @@ _codecs = {
 
 
 class Journal:
-    """One service's journal: its shards, and its streams, each of which lives in one shard."""
+    """One service's journal: its shards, and its `streams`, each of which lives in one shard."""
 
     def __init__(self, service: str, findings: Findings) -> None:
         self.service = service
         self._findings = findings
-        self._streams: dict[str, tuple[int, int]] = {}  # stream -> (shard, version)
+        self.streams: dict[str, tuple[int, int]] = {}  # stream -> (shard, version)
         self._partners: dict[tuple[int, str], int] = {}
         self._ends: dict[int, tuple[int, str, str]] = {}  # shard -> (position, chain hash, recorded at)
 
@@ -41,27 +41,32 @@ class Journal:
 
     def follow(self, shard: int, record: Recorded) -> Any:
         """The event, or None if it does not read as one."""
+        return self._read(record, self.check(shard, record))
+
+    def check(self, shard: int, record: Recorded) -> str:
+        """All but what the event says. Gives its place."""
         look = self._findings.look
         position, chain, recorded_at = self._ends.get(shard, (0, hashes.BEFORE_THE_FIRST, ""))
         place = f"{self.service}/{shard}/{record.position}"
-        look(Check.POSITIONS, (record.shard, record.position) == (shard, position + 1), place, f"{position + 1} was to come")
+        fine = record.position == position + 1 and record.shard == shard
+        look(Check.POSITIONS, fine, place, lambda: f"{position + 1} was to come")
         look(Check.EVENT_HASHES, _covers(record), place, "the event hash is not the event's")
         look(Check.CHAINS, _follows(record, chain), place, "the chain hash does not follow from the event before")
-        look(Check.TIMES, record.recorded_at >= recorded_at, place, f"recorded {record.recorded_at}, after {recorded_at}")
+        look(Check.TIMES, record.recorded_at >= recorded_at, place, lambda: f"recorded {record.recorded_at}, after {recorded_at}")
         self._ends[shard] = (record.position, record.chain_hash, record.recorded_at)
         self._follow_stream(shard, record, place)
         self._follow_partner(shard, record, place)
-        return self._read(record, place)
+        return place
 
     def _follow_stream(self, shard: int, record: Recorded, place: str) -> None:
-        home, version = self._streams.get(record.stream, (shard, 0))
+        home, version = self.streams.get(record.stream, (shard, 0))
         self._findings.look(
             Check.STREAMS,
-            (shard, record.version) == (home, version + 1),
+            record.version == version + 1 and shard == home,
             place,
-            f"version {record.version} of {record.stream} follows version {version} in shard {home}",
+            lambda: f"version {record.version} of {record.stream} follows version {version} in shard {home}",
         )
-        self._streams[record.stream] = (home, record.version)
+        self.streams[record.stream] = (home, record.version)
 
     def _follow_partner(self, shard: int, record: Recorded, place: str) -> None:
         if record.partner is None:
@@ -70,7 +75,7 @@ class Journal:
             return
         before = self._partners.get((shard, record.partner), 0)
         fine = record.partner_seq == before + 1
-        self._findings.look(Check.PARTNER_SEQUENCES, fine, place, f"{record.partner}'s {record.partner_seq} follows {before}")
+        self._findings.look(Check.PARTNER_SEQUENCES, fine, place, lambda: f"{record.partner}'s {record.partner_seq} follows {before}")
         self._partners[shard, record.partner] = record.partner_seq or before
 
     def _read(self, record: Recorded, place: str) -> Any:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+import httpx
 import msgspec
 
 from reserve.audit.evidence import LEDGER, BalanceLine, LedgerEntry, Recorded
 from reserve.client import Client, ProblemAnswer
+from shared.delivery.tokens import TokenUnavailable
 from shared.proofs.fork import Consistency
 
+UNANSWERED = (ProblemAnswer, TokenUnavailable, httpx.TransportError)  # what a read raises that did not get what it asked for
 _JOURNAL_PAGE = 1000
 _PAGE = 200
 _BUNDLE = 256  # leaves
@@ -100,7 +103,7 @@ class LiveEvidence:
                 return
 
     async def _get(self, path: str, **query: str | int | None) -> bytes:
-        return (await self._client.request("GET", path, query=query)).content
+        return await self._client.content(path, **query)
 
 
 def _tile_path(index: int, width: int) -> str:

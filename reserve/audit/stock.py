@@ -1,8 +1,9 @@
 """Stock: releases, and what is drawn under them and leaves, followed from event to event."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,7 +24,6 @@ from services.inventory.events import (
     StockDrawn,
     StockReleased,
 )
-from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 
 _RECEIPT_GATE, _WITNESSED_GATE = "ledger_receipt", "witnessed_receipt"
 _ROOT = re.compile(r"\b[0-9a-f]{64}\b")
@@ -38,6 +38,15 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
     expires_on: date
 
 
+class _Drawn(msgspec.Struct, frozen=True, gc=False):
+    """`signed`, `witnessed`: the numbers of the first checkpoints that cover it."""
+
+    partner: str
+    place: str
+    signed: int
+    witnessed: int
+
+
 class Stock:
     """All stockpiles."""
 
@@ -48,7 +57,7 @@ class Stock:
         self._witnessed: set[str] = set()  # products whose goods leave on a witnessed receipt alone
         self._releases: dict[str, _Open] = {}
         self._gone: dict[str, str] = {}  # release -> how its rest went back
-        self._draws: dict[str, tuple[str, str]] = {}  # drawn goods that are still here: draw -> (partner, place)
+        self._draws: dict[str, _Drawn] = {}  # drawn goods that are still here
         self._under_way: dict[str, tuple[str, int, str]] = {}  # draw -> (partner, weighed_g, carrier)
 
     def see(self, place: str, effective_on: str, event: Any) -> None:
@@ -63,7 +72,7 @@ class Stock:
             case StockDrawn():
                 self._take(place, effective_on, event, sum(parcel.mass_g for parcel in event.parcels))
                 self._findings.look(Check.DRAWS, event.draw not in self._draws, place, f"{event.draw} is drawn already")
-                self._draws[event.draw] = (event.partner, place)
+                self._draws[event.draw] = _Drawn(event.partner, place, self._checkpoints.next, self._checkpoints.witnesses.next)
             case RightAssigned():
                 self._take(place, effective_on, event, _units_g(event.units) if event.source == "lots" else event.mass_g)
             case ReleaseExtended() if (release := self._releases.get(event.release)) is not None:
@@ -80,8 +89,8 @@ class Stock:
                     Check.DISPATCHES, fine, place, f"{event.draw} is not under way with {event.carrier} for {event.partner}"
                 )
             case DrawReturned():
-                partner, _ = self._draws.pop(event.draw, (None, ""))
-                fine = partner == event.partner
+                drawn = self._draws.pop(event.draw, None)
+                fine = drawn is not None and drawn.partner == event.partner
                 self._findings.look(Check.DRAWS, fine, place, f"{event.draw} is no draw of {event.partner} that could come back")
             case _:
                 pass
@@ -124,31 +133,28 @@ class Stock:
         self._gone[event.release] = f"lapsed in {place}" if lapsed else f"was cancelled in {place}"
 
     def _dispatch(self, place: str, event: DrawDispatched) -> None:
-        partner, drawn_at = self._draws.pop(event.draw, ("", ""))
-        if not drawn_at or partner != event.partner:
+        drawn = self._draws.pop(event.draw, None)
+        if drawn is None or drawn.partner != event.partner:
             self._findings.look(Check.DISPATCHES, False, place, f"{event.draw} is no draw of {event.partner} that is here")
             return
         self._under_way[event.draw] = (event.partner, event.weighed_g, event.carrier)
-        needed: dict[str, Mapping[str, CheckpointSigned | CheckpointWitnessed]] = {_RECEIPT_GATE: self._checkpoints.by_root}
+        needed = {_RECEIPT_GATE: partial(self._checkpoints.covers_since, drawn.signed)}
         if event.product in self._witnessed:
-            needed[_WITNESSED_GATE] = self._checkpoints.witnesses.by_root
-        for name, checkpoints in needed.items():
+            needed[_WITNESSED_GATE] = partial(self._checkpoints.witnesses.covers_since, drawn.witnessed)
+        for name, covers in needed.items():
             gate = next((gate for gate in event.gates if gate.gate == name), None)
-            fault = f"no {name} was shown" if gate is None else _fault_of(gate, drawn_at, checkpoints)
+            fault = f"no {name} was shown" if gate is None else _fault_of(gate, drawn.place, covers)
             self._findings.look(Check.DISPATCHES, fault is None, place, f"{event.draw}: {fault}")
 
 
-def _fault_of(gate: GateEvidence, drawn_at: str, checkpoints: Mapping[str, CheckpointSigned | CheckpointWitnessed]) -> str | None:
-    """The evidence names a root, which nobody knows before it is signed, and the draw, which that root must cover."""
-    found = _ROOT.search(gate.evidence)
-    checkpoint = checkpoints.get(found[0]) if found else None
-    if checkpoint is None:
-        return f"the evidence names no such checkpoint of the ledger: {gate.evidence}"
+def _fault_of(gate: GateEvidence, drawn_at: str, covers: Callable[[str], bool]) -> str | None:
+    """The evidence names a root, which nobody knows before it is signed, and the draw, which that root must cover. `covers`: whether it is
+    the root of such a checkpoint."""
     if drawn_at not in gate.evidence.split():
         return f"the evidence is not of {drawn_at}: {gate.evidence}"
-    line, _, position = drawn_at.rpartition("/")
-    if checkpoint.covers.get(line, 0) < int(position):
-        return f"{drawn_at} is not among the first {checkpoint.size} leaves"
+    found = _ROOT.search(gate.evidence)
+    if found is None or not covers(found[0]):
+        return f"the evidence names no such checkpoint of the ledger that covers {drawn_at}: {gate.evidence}"
     return None
 
 

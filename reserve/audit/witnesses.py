@@ -4,79 +4,89 @@ Their cosignatures carry times. What a published checkpoint is the first to cove
 time that was made up afterwards is outside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from reserve.audit.report import Check, Findings
-from services.ledger.events import CheckpointSigned, CheckpointWitnessed
+from reserve.audit.rows import Rows
+from services.ledger.events import CheckpointWitnessed
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.policy import WitnessPolicy, open_witnessed
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
 
 CLOCKS_DIFFER_S = 60
-
-
-class _Time(msgspec.Struct, frozen=True, gc=False):
-    size: int
-    at: int  # by then, enough witnesses had cosigned it
+_LAYOUT = ">QQ32s"  # size, by when enough witnesses had cosigned it, root
 
 
 class Witnesses:
-    """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `signed`: the log's checkpoints, by root. `size`:
-    how many leaves enough of the pinned witnesses vouch for. `by_root`: what nothing is wrong with."""
+    """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `has_signed`: whether the log signed the same
+    checkpoint before. `size`: how many leaves enough of the pinned witnesses vouch for. `next`: the number of the first, of those that
+    nothing is wrong with, that covers the leaf which was looked at last."""
 
     def __init__(
-        self, findings: Findings, log_keys: Sequence[VerifierKey], policies: Sequence[WitnessPolicy], signed: Mapping[str, CheckpointSigned]
+        self,
+        findings: Findings,
+        log_keys: Sequence[VerifierKey],
+        policies: Sequence[WitnessPolicy],
+        has_signed: Callable[[CheckpointWitnessed], bool],
     ) -> None:
         self._findings = findings
         self._keys = log_keys
         self._policies = [policy.of_logs(*log_keys) for policy in policies]
-        self._signed = signed
+        self._has_signed = has_signed
         self._last = 0
-        self._times: list[_Time] = []
-        self._next = 0  # the first of `_times` that covers the leaf which was looked at last
+        self._witnessed = Rows(_LAYOUT)
+        self._before, self._due = 0, (0, 0)  # the time of the one before `next`; size and time of that
+        self.next = -1
         self.size = 0
         self.at: datetime | None = None
-        self.by_root: dict[str, CheckpointWitnessed] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything that witnesses have vouched for."""
+        return len(self._witnessed) > 0
 
     def see(self, place: str, event: CheckpointWitnessed) -> None:
-        fault = self._fault(event)
+        at, fault = 0, None
+        try:
+            at = self._time_of(event)
+        except (NoteMalformed, NoteUnverified) as error:
+            fault = str(error)
         self._last = max(self._last, event.size)
         if self._findings.look(Check.WITNESSED, fault is None, place, str(fault)):
-            self.by_root[event.root] = event
+            self._witnessed.append(event.size, at, bytes.fromhex(event.root))
 
     def take_leaf(self, index: int, place: str, recorded_at: str) -> None:
         """A leaf, in order, and when its event says that it was recorded."""
-        while self._next < len(self._times) and self._times[self._next].size <= index:
-            self._next += 1
-        if self._next == len(self._times):
+        while self.next < len(self._witnessed) and self._due[0] <= index:
+            self.next += 1
+            self._before, self._due = self._due[1], self._witnessed[self.next][:2] if self.next < len(self._witnessed) else (0, 0)
+        if self.next == len(self._witnessed) or not self._policies:
             return  # nobody has vouched for it yet
-        said, after = datetime.fromisoformat(recorded_at).timestamp(), self._times[self._next].at
+        said, after = datetime.fromisoformat(recorded_at).timestamp(), self._due[1]
         what = f"recorded {recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, place, what)
-        if self._next and said < (before := self._times[self._next - 1].at) - CLOCKS_DIFFER_S:
-            self._findings.list_it(Check.WITNESSED_TIMES, place, f"recorded {recorded_at}, and not in the log at {before} s: it came late")
+        if self.next and said < self._before - CLOCKS_DIFFER_S:
+            self._findings.list_it(
+                Check.WITNESSED_TIMES, place, f"recorded {recorded_at}, and not in the log at {self._before} s: it came late"
+            )
 
-    def _fault(self, event: CheckpointWitnessed) -> str | None:
-        try:
-            if self._policies:
-                witnessed = open_witnessed(event.note, *self._policies)
-                checkpoint, at = witnessed.checkpoint, witnessed.at
-            else:
-                checkpoint, at = open_checkpoint(event.note, self._keys), None
-        except (NoteMalformed, NoteUnverified) as error:
-            return str(error)
-        head = checkpoint.head
+    def covers_since(self, number: int, root: str) -> bool:
+        """Whether one has this root that the leaves have reached, but had not yet when `next` was `number`."""
+        return any(row[2].hex() == root for row in self._witnessed.between(max(0, number), self.next))
+
+    def _time_of(self, event: CheckpointWitnessed) -> int:
+        """By when enough witnesses had cosigned it; 0 where nobody says who is enough. Raises NoteMalformed, NoteUnverified."""
+        if self._policies:
+            witnessed = open_witnessed(event.note, *self._policies)
+            head, at = witnessed.checkpoint.head, witnessed.at
+        else:
+            head, at = open_checkpoint(event.note, self._keys).head, 0
         if (head.size, head.root.hex()) != (event.size, event.root):
-            return f"the note is of {head.size} leaves and root {head.root.hex()}"
-        before = self._signed.get(event.root)
-        if before is None or (before.size, before.covers) != (event.size, event.covers):
-            return "the log never signed it so"
+            raise NoteUnverified(f"the note is of {head.size} leaves and root {head.root.hex()}")
+        if not self._has_signed(event):
+            raise NoteUnverified("the log never signed it so")
         if event.size < self._last:
-            return f"{event.size} leaves, after {self._last}"
-        if at is not None:
+            raise NoteUnverified(f"{event.size} leaves, after {self._last}")
+        if self._policies:
             self.size, self.at = event.size, datetime.fromtimestamp(at, UTC)
-            self._times.append(_Time(event.size, at))
-        return None
+        return at

@@ -1,10 +1,11 @@
 """`reserve audit verify`: an auditor's own check of a running system, over HTTP, with a memory of what it found before."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-import httpx
 import msgspec
 from rich.console import Console
 from rich.markup import escape
@@ -12,16 +13,16 @@ from rich.table import Table
 
 from reserve.audit.anchors import Anchor
 from reserve.audit.history import audit
-from reserve.audit.live import LiveEvidence
-from reserve.audit.report import Report
-from reserve.client import Client, ProblemAnswer
+from reserve.audit.integrity import audit_integrity
+from reserve.audit.live import UNANSWERED, LiveEvidence
+from reserve.audit.report import Check, Report
+from reserve.audit.shards import Processes, ShardFailed
 from reserve.commands.caller import caller_at
 from reserve.commands.failure import fail
 from reserve.commands.forks import write_fork
 from reserve.commands.receipt import log_key, witness_policy
 from reserve.commands.token import client_of
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
-from shared.delivery.tokens import TokenUnavailable
 from shared.engines.private_files import write_private
 from shared.proofs.checkpoint import parse_checkpoint
 from shared.proofs.policy import WitnessPolicy
@@ -41,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     client: str = "auditor-1"
     secret_file: Path | None = None
     token_file: Path | None = None
+    integrity: bool = False  # and nothing of what the events mean
 
 
 def verify(asked: Asked) -> Report:
@@ -48,11 +50,7 @@ def verify(asked: Asked) -> Report:
     there are two histories is written beside it."""
     pinned = log_key(asked.key, asked.folder)
     anchors = [*_kept(asked.state), *_receipts(asked.receipts, pinned)]
-    if asked.url is None:
-        client = client_of(asked.folder, asked.client)
-    else:
-        client = caller_at(asked.url, asked.client, asked.secret_file, asked.token_file)
-    report = asyncio.run(_verify(client, pinned, anchors, [witness_policy(file) for file in asked.policies]))
+    report = asyncio.run(_verify(asked, pinned, anchors, [witness_policy(file) for file in asked.policies]))
     if report.fork is not None:
         write_fork(report.fork, asked.state or asked.receipts or asked.folder)
     if report.ok and report.checkpoint is not None and asked.state is not None:
@@ -60,12 +58,24 @@ def verify(asked: Asked) -> Report:
     return report
 
 
-async def _verify(client: Client, pinned: VerifierKey, anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
+async def _verify(asked: Asked, pinned: VerifierKey, anchors: Sequence[Anchor], policies: Sequence[WitnessPolicy]) -> Report:
+    try:
+        async with _evidence(asked) as evidence:
+            if asked.integrity:
+                return await audit_integrity(evidence, partial(Processes, partial(_evidence, asked)), [pinned], anchors, policies)
+            return await audit(evidence, [pinned], anchors, policies)
+    except (*UNANSWERED, ShardFailed) as error:
+        fail(f"the audit could not be finished: {error!r}")
+
+
+@asynccontextmanager
+async def _evidence(asked: Asked) -> AsyncIterator[LiveEvidence]:
+    if asked.url is None:
+        client = client_of(asked.folder, asked.client)
+    else:
+        client = caller_at(asked.url, asked.client, asked.secret_file, asked.token_file)
     async with client:
-        try:
-            return await audit(LiveEvidence(client), [pinned], anchors, policies)
-        except (ProblemAnswer, TokenUnavailable, httpx.TransportError) as error:
-            fail(f"the audit could not be finished: {error!r}")
+        yield LiveEvidence(client)
 
 
 def _kept(state: Path | None) -> list[Anchor]:
@@ -111,6 +121,8 @@ def show(report: Report, seconds: float) -> None:
             console.print(f"[red]{result.check}[/] and {result.failed - len(result.failures):,} more")
         for each in result.listed:
             console.print(f"[dim]{result.check}, before its rule:[/] {escape(each.place)}: {escape(each.what)}", soft_wrap=True)
+    if not any(result.check == Check.SUMS.name.lower() for result in report.checks):
+        console.print("only the integrity was looked at: nothing is said of what the events mean, or of the ledger's books")
     verdict = "[green]all of it holds[/]" if report.ok else "[bold red]it does not hold[/]"
     if report.ok and not report.anchored:
         verdict += ", and nobody else is known to have seen this history (--state, --receipts, --policy)"

@@ -9,7 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from reserve.client import Client, ProblemAnswer
-from reserve.operate.deployment import Endpoints
+from reserve.operate.endpoints import Endpoints
 from shared.observe.waiting import still
 
 _POLL_S = 0.05

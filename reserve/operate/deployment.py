@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from reserve.operate.endpoints import Endpoints
 from reserve.operate.migrate import ROOT, migrate, role_of
-from services.identity.clients import LocalClient, seed
+from services.identity.clients import seed
 from services.ledger.keys import seed_key
 from services.registry import JOURNALED, PROCESSES
 from shared.engines.engines import engines, remembered_ports
@@ -21,28 +22,6 @@ from shared.settings import Settings
 log = structlog.get_logger(__name__)
 
 WRITE_AGAIN_S = 5.0
-
-
-class Endpoints(msgspec.Struct, frozen=True):
-    """`DIR/endpoints.json`: where everything answers, and the clients that may ask."""
-
-    base_url: str
-    services: dict[str, str]
-    issuer: str
-    clients: list[LocalClient]
-    pids: dict[str, int]
-
-    def client(self, client_id: str) -> LocalClient:
-        """Raises LookupError for a client that there is not."""
-        for client in self.clients:
-            if client.client_id == client_id:
-                return client
-        raise LookupError(f"no client {client_id}; there are {', '.join(client.client_id for client in self.clients)}")
-
-
-def read_endpoints(folder: Path) -> Endpoints:
-    """Raises FileNotFoundError where nothing has been started in `folder`."""
-    return msgspec.json.decode((folder / "endpoints.json").read_bytes(), type=Endpoints)
 
 
 def serving(name: str, port: int) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import msgspec
 import psutil
 
 from reserve.operate.backup import POSTGRES, PUBLIC, TILES, Head, Manifest, NoBackup, heads_of, must_be_empty, verify
-from reserve.operate.deployment import read_endpoints, serving
+from reserve.operate.deployment import serving
+from reserve.operate.endpoints import read_endpoints
 from reserve.operate.migrate import role_of
 from services.ledger.keys import KEY_NAMES, open_key
 from services.ledger.tile_copy import cut_tiles

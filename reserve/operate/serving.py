@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 
-from reserve.operate.deployment import Deployment, Endpoints
+from reserve.operate.deployment import Deployment
+from reserve.operate.endpoints import Endpoints
 from shared.observe.logs import lines_to
 
 

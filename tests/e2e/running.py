@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from reserve.operate.deployment import Endpoints, read_endpoints
+from reserve.operate.endpoints import Endpoints, read_endpoints
 from tests.waiting import HANGS_AFTER_S, until
 
 

@@ -112,6 +112,8 @@ async def test_an_auditor_elsewhere_remembers_and_a_partner_holds_a_receipt_agai
     await a_dispatch(world)
     status, said = await reserve(*verify, "--receipts", str(receipt.parent))
     assert status == 0, said
+    status, said = await reserve(*verify, "--integrity", "--receipts", str(receipt.parent))
+    assert (status, "only the integrity was looked at" in said.replace("\n", " ")) == (0, True), said
     status, said = await reserve("receipt", "verify", str(receipt), "--key", key, "--against", url)
     assert (status, "stands in" in said) == (0, True), said
 

@@ -6,6 +6,7 @@ A request of JP and one of US, a round, two releases, a draw that is dispatched 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from msgspec.structs import replace
 from reserve.audit.anchors import Anchor
 from reserve.audit.evidence import BalanceLine, LedgerEntry, PostedLine, Recorded
 from reserve.audit.history import audit
-from reserve.audit.report import Report
+from reserve.audit.integrity import CHECKS, audit_integrity
+from reserve.audit.report import Check, Report
+from reserve.audit.shards import here
 from services.allocation import events as allocation
 from services.allocation.domain.decisions.decision import (
     Claimant,
@@ -438,6 +441,10 @@ def dispatch(*evidence: str) -> inventory.DrawDispatched:
     )
 
 
+def _of_integrity(report: Report) -> set[str]:
+    return {result.check for result in report.checks if result.failed and Check[result.check.upper()] in CHECKS} - {"shapes"}
+
+
 class Told:
     """The story as evidence: sealed once, and then anything in it can be changed. `posts`: how the ledger works out what an event posts."""
 
@@ -531,7 +538,11 @@ class Told:
         return make_receipt(Opening(entry.place, bytes.fromhex(entry.salt), bytes.fromhex(entry.event_hash)), index, proof, signed.note)
 
     async def audited(self, *anchors: Anchor, policies: Sequence[WitnessPolicy] = ()) -> Report:
-        return await audit(self, [self.log_key], anchors, policies)
+        report = await audit(self, [self.log_key], anchors, policies)
+        alone = await audit_integrity(self, partial(here, self), [self.log_key], anchors, policies)
+        found, of_all = _of_integrity(alone), _of_integrity(report)
+        assert of_all <= found and bool(of_all) == bool(found), "without what the events mean, the same is found"
+        return report
 
     def _record(self, service: str, step: Step) -> tuple[Recorded, bytes]:
         rows = self.journals[service, step.shard]

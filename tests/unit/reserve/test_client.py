@@ -1,13 +1,15 @@
 """The client of the APIs, against a server that answers as it is told to."""
 
+import asyncio
 import math
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
-from reserve.client import Client, ProblemAnswer
+from reserve.client import Client, GivenToken, ProblemAnswer
 from shared.delivery.tokens import TokenSource
 from tests.waiting import HANGS_AFTER_S
 
@@ -120,3 +122,50 @@ async def test_the_rows_of_a_list_come_through_all_of_its_pages() -> None:
     async with server.client() as client:
         assert [row async for row in client.rows("/ledger/v1/entries", limit=2)] == [1, 2, 3]
     assert [request.url.params.get("cursor") for request in server.asked] == [None, "abc"]
+
+
+@asynccontextmanager
+async def listening(*answers: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server on a socket; `b""` closes the connection in place of an answer. Gives its address, and what it is asked."""
+    left, asked = list(answers), list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while left:
+            try:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+            except asyncio.IncompleteReadError:
+                break
+            if not (given := left.pop(0)):
+                break
+            writer.write(given)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", asked
+
+
+def written(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), len(body), body)
+
+
+async def test_who_asks_for_very_many_gets_the_bytes_on_a_connection_that_is_kept() -> None:
+    async with listening(written("200 OK", b"one"), written("200 OK", b"two")) as (url, asked), Client(url, GivenToken("t")) as client:
+        assert [await client.content("/a", after=3, cursor=None), await client.content("/b")] == [b"one", b"two"]
+    assert [line.split(b"\r\n")[0] for line in asked] == [b"GET /base/a?after=3 HTTP/1.1", b"GET /base/b HTTP/1.1"]
+    assert all(b"authorization: Bearer t" in each for each in asked)
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_is_made_anew() -> None:
+    async with listening(written("200 OK", b"one"), b"", written("200 OK", b"two")) as (url, asked), Client(url, GivenToken("t")) as client:
+        assert [await client.content("/a"), await client.content("/b")] == [b"one", b"two"]
+    assert len(asked) == 3
+
+
+async def test_very_many_end_at_the_first_problem_and_where_nobody_answers() -> None:
+    problem = written("404 Not Found", b'{"code": "tile_not_found", "detail": "none"}')
+    async with listening(problem, b"", b"") as (url, _), Client(url, GivenToken("t")) as client:
+        with pytest.raises(ProblemAnswer, match="tile_not_found"):
+            await client.content("/a")
+        with pytest.raises(httpx.TransportError):
+            await client.content("/b")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from msgspec.structs import replace
 
+from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.pins import Pins
 from reserve.audit.report import Findings
 from reserve.audit.stock import Stock
@@ -96,7 +97,7 @@ def test_a_count_that_takes_pinned_units_away_is_found():
 
 def test_the_audit_of_stock_tells_of_it():
     findings = Findings()
-    audit = Stock(findings, {})
+    audit = Stock(findings, Checkpoints(findings, []))
     for event in (*pinned(), replace(drawn(2, "lot_2"), remaining_g=2 * UNIT_G)):
         audit.see("inventory/0/1", TODAY.isoformat(), event)
     assert findings.failed.total() == 1

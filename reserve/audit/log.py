@@ -1,0 +1,64 @@
+"""The log: what each audit begins with, the checkpoints that the ledger has recorded, and what it ends with, the report on the cut of the
+last one."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from reserve.audit.anchors import Anchors
+from reserve.audit.checkpoints import Checkpoints
+from reserve.audit.evidence import LEDGER, Evidence
+from reserve.audit.hashes import Tree
+from reserve.audit.journals import Journal
+from reserve.audit.report import Check, Findings, Report
+from services.ledger.events import CheckpointSigned, CheckpointWitnessed
+
+
+async def read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
+    """The ledger's own events, which are no leaves. Gives how many there are."""
+    journal = Journal(LEDGER, findings)
+    events = 0
+    for shard in sorted(await evidence.heads(LEDGER)):
+        async for page in evidence.journal(LEDGER, shard):
+            for record in page:
+                events += 1
+                event = journal.follow(shard, record)
+                if isinstance(event, CheckpointSigned):
+                    checkpoints.see(shard, record.position, event)
+                elif isinstance(event, CheckpointWitnessed):
+                    checkpoints.witnesses.see(f"{LEDGER}/{shard}/{record.position}", event)
+    return events
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """`tree`: of the leaves. `heads`: where the journals ended when the walk began. `events`: that were looked at, the ledger's too."""
+
+    tree: Tree
+    heads: Mapping[str, int]
+    events: int
+
+
+async def report_on(
+    evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, walked: Walked, checks: Collection[Check] = Check
+) -> Report:
+    """`checks`: that were made."""
+    cut, tree, witnesses = checkpoints.cut, walked.tree, checkpoints.witnesses
+    if tree.size == cut.size and cut.size:
+        findings.look(Check.ROOTS, tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {tree.root}")
+    seen.finish(cut)
+    beyond = sum(max(0, head - cut.covers.get(name, 0)) for name, head in walked.heads.items())
+    findings.look(Check.COVERED, cut.size > 0 or beyond == 0, "the served checkpoint", f"nothing is signed, and there are {beyond} events")
+    results = findings.results(checks)
+    ok = not any(findings.failed.values())
+    return Report(
+        ok=ok,
+        anchored=ok and (seen.held > 0 or witnesses.size > 0),
+        cut=cut,
+        beyond=beyond,
+        events=walked.events,
+        checks=results,
+        checkpoint=checkpoints.served,
+        fork=await seen.fork(evidence, checkpoints.served, cut),
+        witnessed=witnesses.size,
+        witnessed_at=witnesses.at,
+    )
