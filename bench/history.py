@@ -125,7 +125,7 @@ class Chain:
         self._written = written(self.recorded_at)
         self._versions: dict[str, int] = {}
 
-    def record(self, stream: str, event: Event) -> Record:
+    def record(self, stream: str, event: Any) -> Record:
         self.position += 1
         self._versions[stream] = version = self._versions.get(stream, 0) + 1
         partner: str | None = getattr(event, "partner", None)

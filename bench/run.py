@@ -3,12 +3,14 @@
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
+from bench.audited import audited
 from bench.backtest import backtest
 from bench.decision import decision
 from bench.exposure import exposure
 from bench.figures import Bench, Figure, Options
 from bench.longevity import longevity
 from bench.payments import payments
+from bench.receipt_route import receipt_route
 from bench.requests import requests
 from bench.rounds import rounds
 from bench.schedules import schedules
@@ -24,11 +26,13 @@ from bench.writer import writer
 BENCHES: Mapping[str, Bench] = {
     "served": served,
     "witnessed": witnessed,
+    "receipt_route": receipt_route,
     "requests": requests,
     "rounds": rounds,
     "state": state,
     "writer": writer,
     "tree": tree,
+    "audited": audited,
     "tables": tables,
     "schedules": schedules,
     "backtest": backtest,

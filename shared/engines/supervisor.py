@@ -75,7 +75,7 @@ class Supervisor:
         prepare: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.folder = folder.absolute()
-        self._prepare = prepare
+        self.prepare = prepare
         self._engines = [_Kept(engine) for engine in engines]
         self._children = [_Kept(ChildProgram(child)) for child in children]
         self._kept = {kept.name: kept for kept in (*self._engines, *self._children)}
@@ -148,9 +148,9 @@ class Supervisor:
         self, tasks: asyncio.TaskGroup, on_ready: Callable[[dict[str, int]], None], on_restart: Callable[[dict[str, int]], None] | None
     ) -> None:
         await self._bring_up(tasks, self._engines)
-        if self._prepare is not None:
+        if self.prepare is not None:
             self._preparing_since = time.monotonic()
-            await self._prepare()
+            await self.prepare()
             self._preparing_since = None
         await self._bring_up(tasks, self._children)
         on_ready(self.pids)
