@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Deployment:
         )
         shift = {} if given.clock_file is None else {"RESERVE_CLOCK_FILE": str(given.clock_file.absolute())}
         self._extra = shift | (extra_environment or {})
+        build = _build()
         children = [
             Child(
                 name=name,
@@ -65,12 +67,11 @@ class Deployment:
                 env=self.environment(name),
                 health_url=f"{self.urls[name]}/readyz",
                 live_url=f"{self.urls[name]}/livez",
+                build=build,
             )
             for name in PROCESSES
         ]
-        self.supervisor = Supervisor(
-            self.folder, self.engines.programs, children, prepare=lambda: migrate(self.owner_settings, self.passwords)
-        )
+        self.supervisor = Supervisor(self.folder, self.engines.programs, children, prepare=self._prepare)
 
     async def run(self, on_ready: Any) -> None:
         """Serves until stopped; `on_ready(endpoints)` is called once all is ready."""
@@ -86,6 +87,11 @@ class Deployment:
                 asyncio.get_running_loop().call_later(WRITE_AGAIN_S, lambda: restarted(self.supervisor.pids))
 
         await self.supervisor.run(ready, restarted)
+
+    async def _prepare(self) -> None:
+        """The addresses are in their file before anything is ready: a service may wait for a command that needs them."""
+        await migrate(self.owner_settings, self.passwords)
+        self.write_endpoints(self.supervisor.pids)
 
     def write_endpoints(self, pids: dict[str, int]) -> Endpoints:
         endpoints = Endpoints(self.base_url, self.urls, self.base_url, self.clients, pids)
@@ -116,6 +122,13 @@ class Deployment:
         """As the service's own role."""
         address = self.engines.database_url.rpartition("@")[2]
         return f"postgresql://{role_of(name)}:{self.passwords[name]}@{address}"
+
+
+def _build() -> str:
+    """What the services' code is now: a service of before is not gone on with."""
+    files = sorted(file for folder in ("services", "shared", "reserve") for file in (ROOT / folder).rglob("*.py"))
+    stats = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
+    return sha256(repr(stats).encode()).hexdigest()
 
 
 def _role_passwords(folder: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 from shared.journal.texts import TypedText
 from shared.terms.conditions import Shown, evaluate
+from shared.terms.dating import Dated, undated
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
@@ -70,6 +71,7 @@ class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_by: TypedText
     evidence: TypedText
     drawn_on: date | None = None
+    dated_because: Dated | None = None  # needed where it was not delivered today
     on: date
 
 
@@ -163,6 +165,8 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
     if command.drawn_on is not None and command.delivered_on < command.drawn_on:
         detail = f"the goods were drawn on {command.drawn_on}"
         return Refused(Reason.DELIVERED_BEFORE_DRAWN, detail, "/delivered_on", f"{command.drawn_on} to {command.on}")
+    if (fault := undated(command.delivered_on, command.on, command.dated_because)) is not None:
+        return fault
     return [
         DrawDelivered(
             product=state.product,
@@ -176,6 +180,7 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
             delivered_on=command.delivered_on,
             received_by=command.received_by,
             evidence=command.evidence,
+            dated_because=command.dated_because,
         )
     ]
 

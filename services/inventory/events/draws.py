@@ -8,6 +8,7 @@ import msgspec
 from services.inventory.events.ids import DrawId, Parcel, ReleaseId, SignedGrams, StockpileEvent
 from shared.journal.record import Grams
 from shared.journal.texts import TypedText
+from shared.terms.dating import Dated
 
 
 class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ class AwardForwarded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.a
     mass_g: Grams  # nominal
 
 
-class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_delivered.v2"):
+class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.draw_delivered.v2"):
     """From the carrier to the consignee, who has signed for it."""
 
     draw: DrawId
@@ -99,3 +100,4 @@ class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.dr
     delivered_on: date
     received_by: TypedText  # the office that signed, never a person's name
     evidence: TypedText  # what shows it: "CMR 4711"
+    dated_because: Dated | None = None  # why it is recorded on a later day

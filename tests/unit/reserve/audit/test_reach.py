@@ -11,7 +11,7 @@ from services.inventory import events as inventory
 from shared.clock import written
 from shared.terms.reach import STREAM
 from tests.stories.audit import Step, Told, draw, failures, stock, told
-from tests.stories.cosigners import GENEVA, POLICY, TOKYO
+from tests.stories.vouching import GENEVA, POLICY, TOKYO
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)  # after the story
 

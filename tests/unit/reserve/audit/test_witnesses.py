@@ -9,7 +9,7 @@ from reserve.audit.report import Report
 from services.inventory import events as inventory
 from shared.proofs.policy import parse_policy
 from tests.stories.audit import ANTIMONY, TODAY, Step, Told, before, changed, failures, stock, told
-from tests.stories.cosigners import GENEVA, NOBODY, POLICY, TOKYO
+from tests.stories.vouching import GENEVA, NOBODY, POLICY, TOKYO
 
 
 @pytest.fixture
