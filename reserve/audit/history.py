@@ -213,6 +213,7 @@ class _Walk:
         self._given_back.finish()
         self.authority.finish()
         self._control.finish()
+        self._checkpoints.witnesses.finish()
         self._interests.finish()
         self._emergencies.finish()
         self.policies.finish()
@@ -319,7 +320,7 @@ class _Walk:
         self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
         self._covered[line.name] = record.position
         if fault is None:
-            self._checkpoints.witnesses.take_leaf(self.tree.size, place, record.recorded_at)
+            self._checkpoints.witnesses.take_leaf(self.tree.size, line.service, record)
         if entry is not None:
             same = (entry.place, entry.event_hash) == (place, record.event_hash)
             self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
@@ -348,6 +349,7 @@ class _Walk:
             self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._control.see(line.service, place, record, event)
+            self._checkpoints.witnesses.reach.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)
             self.consignees.see(place, record, event)

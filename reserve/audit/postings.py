@@ -139,12 +139,13 @@ _CHANGES: dict[str, tuple[str, str, Mapping[str, str]]] = {
 # Nothing moves by these. Nor by any of allocation: what it has decided, inventory and loans do.
 _STILL_OF_INVENTORY = """
     product_registered protected_stock_set receipt_grade_set hold_put_on hold_confirmed hold_lifted round_held round_freed authority_cited
-    award_forwarded dispatch_corrected
+    award_forwarded dispatch_corrected log_reach_reported
     round_released round_release_refused stock_pinned loan_announced loan_gate_opened material_lent lent_draw_returned
     return_taken_in return_refused decision_taken_back release_extended delivery_postponed
     command_proposed command_approved command_withdrawn command_lapsed"""
 _STILL_OF_LOANS = """
     facility_opened limits_set rate_recorded headroom_reserved headroom_refused headroom_released borrower_defaulted authority_cited
+    log_reach_reported
     loan_proposed loan_imported loan_approved loan_withdrawn commitment_refused conditions_evaluated subsequent_missed act_proposed
     act_withdrawn advance_requested advance_cleared advance_withdrawn arrears_changed ratio_reported loan_defaulted loan_repaid loan_closed
     acceleration_notified default_cured cross_default_noted shortfall_claimed

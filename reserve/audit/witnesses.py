@@ -1,7 +1,7 @@
 """Witnesses: what others have vouched for, as the ledger has recorded it. Who they are is pinned: the log's own word counts for nothing.
 
 Their cosignatures carry times. What a published checkpoint is the first to cover was recorded before it, and after the one before it: a
-time that was made up afterwards is outside.
+time that was made up afterwards is outside. What came late is looked at once all is seen (`Reach`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from reserve.audit.evidence import Recorded
+from reserve.audit.reach import CLOCKS_DIFFER_S, Reach
 from reserve.audit.report import Check, Findings
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
 from shared.proofs.checkpoint import open_checkpoint
 from shared.proofs.policy import WitnessPolicy, open_witnessed
 from shared.proofs.signed_note import NoteMalformed, NoteUnverified, VerifierKey
-
-CLOCKS_DIFFER_S = 60
 
 
 class _Time(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +37,7 @@ class Witnesses:
         self._last = 0
         self._times: list[_Time] = []
         self._next = 0  # the first of `_times` that covers the leaf which was looked at last
+        self.reach = Reach(findings)
         self.size = 0
         self.at: datetime | None = None
         self.by_root: dict[str, CheckpointWitnessed] = {}
@@ -47,17 +48,22 @@ class Witnesses:
         if self._findings.look(Check.WITNESSED, fault is None, place, str(fault)):
             self.by_root[event.root] = event
 
-    def take_leaf(self, index: int, place: str, recorded_at: str) -> None:
-        """A leaf, in order, and when its event says that it was recorded."""
+    def take_leaf(self, index: int, service: str, record: Recorded) -> None:
+        """A leaf, in order, and its event's record."""
         while self._next < len(self._times) and self._times[self._next].size <= index:
             self._next += 1
         if self._next == len(self._times):
             return  # nobody has vouched for it yet
-        said, after = datetime.fromisoformat(recorded_at).timestamp(), self._times[self._next].at
-        what = f"recorded {recorded_at}, and witnessed at {after} s already"
+        place = f"{service}/{record.shard}/{record.position}"
+        said, after = datetime.fromisoformat(record.recorded_at).timestamp(), self._times[self._next].at
+        what = f"recorded {record.recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, place, what)
-        if self._next and said < (before := self._times[self._next - 1].at) - CLOCKS_DIFFER_S:
-            self._findings.list_it(Check.WITNESSED_TIMES, place, f"recorded {recorded_at}, and not in the log at {before} s: it came late")
+        before = self._times[self._next - 1].at if self._next else None
+        self.reach.take(service, record, said, before, after)
+
+    def finish(self) -> None:
+        """All is seen that there is."""
+        self.reach.finish(self._times[-1].at if self._times else 0)
 
     def _fault(self, event: CheckpointWitnessed) -> str | None:
         try:

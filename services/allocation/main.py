@@ -27,6 +27,7 @@ from services.allocation.reactions.book import INVENTORY_TYPES, OWN_TYPES, react
 from services.allocation.tables import metadata
 from services.inventory import events as inventory_events
 from shared.process.service import Service, subscription
+from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 
@@ -52,6 +53,7 @@ SERVICE = Service(
         review.DECIDER,
         tender.DECIDER,
         bid.DECIDER,
+        reach.decider(events.LogReachReported),
     ),
     controls=CONTROLS,
     event_type=events.Event,

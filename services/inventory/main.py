@@ -9,7 +9,7 @@ from services.inventory.api import router
 from services.inventory.api.lookups import Stockpiles
 from services.inventory.domain.controls import CONTROLS, EVENTS
 from services.inventory.domain.stockpile import DECIDER
-from services.inventory.events import Event
+from services.inventory.events import Event, LogReachReported
 from services.inventory.problems import ApiReason
 from services.inventory.projections import project
 from services.inventory.projections.consignees import take_allocation
@@ -23,6 +23,7 @@ from services.loans.events import material
 from shared.journal.codec import type_of
 from shared.journal.record import Fact
 from shared.process.service import Service, subscription
+from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 
@@ -56,7 +57,7 @@ def _documents(fact: Fact) -> tuple[str, ...]:
 
 SERVICE = Service(
     name=NAME,
-    deciders=(countersigned(DECIDER, CONTROLS, EVENTS),),
+    deciders=(countersigned(DECIDER, CONTROLS, EVENTS), reach.decider(LogReachReported)),
     controls=CONTROLS,
     event_type=Event,
     project=project,

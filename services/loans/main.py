@@ -14,11 +14,13 @@ from services.loans.domain.material import decider as material
 from services.loans.domain.offtake import delivery, offtake
 from services.loans.domain.projects import project as projects
 from services.loans.events import Event, documents_of
+from services.loans.events.reach import LogReachReported
 from services.loans.problems import ApiReason
 from services.loans.projections import project, take_products
 from services.loans.reactions import ALLOCATION_TYPES, INVENTORY_TYPES, OWN_TYPES, react_to_allocation, react_to_inventory, react_to_own
 from services.loans.tables import metadata
 from shared.process.service import Service, subscription
+from shared.terms import reach
 from shared.terms.authority_tables import UnderAuthority
 from shared.terms.countersigning import countersigned
 
@@ -26,7 +28,12 @@ SIGNED = (headroom.DECIDER, loan.DECIDER, offtake.DECIDER, equity.DECIDER, mater
 
 SERVICE = Service(
     name="loans",
-    deciders=(*(countersigned(each, CONTROLS, EVENTS) for each in SIGNED), projects.DECIDER, delivery.DECIDER),
+    deciders=(
+        *(countersigned(each, CONTROLS, EVENTS) for each in SIGNED),
+        projects.DECIDER,
+        delivery.DECIDER,
+        reach.decider(LogReachReported),
+    ),
     controls=CONTROLS,
     event_type=Event,
     project=project,

@@ -55,6 +55,22 @@ def beside(project: Project, kind: type, also: Callable[[Connection, Fact], Awai
     return InWaves(lambda facts: None if any(isinstance(fact.event, kind) for fact in facts) else waves_of(facts), both)
 
 
+def without(kind: type, project: Project) -> Project:
+    """The same projection, of all events but those of a kind that has no rows."""
+
+    def others(facts: Sequence[Fact]) -> Sequence[Fact]:
+        return [fact for fact in facts if not isinstance(fact.event, kind)]
+
+    async def project_others(connection: Connection, facts: Sequence[Fact]) -> None:
+        if rest := others(facts):
+            await project(connection, rest)
+
+    if not isinstance(project, InWaves):
+        return project_others
+    waves_of = project.of
+    return InWaves(lambda facts: waves_of(rest) if (rest := others(facts)) else (), project_others)
+
+
 async def write_wave(connection: Connection, wave: Wave) -> None:
     await connection.execute(as_one(wave.statements), *wave.arguments)
 

@@ -16,6 +16,7 @@ from shared.journal.messages import Headed, NotAnEvent, checked, from_message, t
 from shared.journal.postgres import previous_hash
 from shared.journal.protocol import Head, Unreachable
 from shared.journal.record import GENESIS, Record
+from shared.process.reach import reports_reach, say_what_was_not_sent, watch_reach
 from shared.process.service import Kernel
 from shared.writer.commands import Refusal
 
@@ -30,6 +31,8 @@ async def compare_and_carry(kernel: Kernel) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(compare_cursors(kernel))
         await compare_with_copies(kernel)
+        if reports_reach(kernel):
+            tasks.create_task(watch_reach(await say_what_was_not_sent(kernel)))
         await kernel.relay.run()
 
 

@@ -29,6 +29,10 @@ UNPROVOKED = {
     # nor confirms what another has stopped, corrects a carrier's name, or leads a loan out of its default
     "allocation.agreement_suspension_confirmed.v1",
     "inventory.dispatch_corrected.v1",
+    # a stand-in for the ledger is always reached
+    "allocation.log_reach_reported.v1",
+    "inventory.log_reach_reported.v1",
+    "loans.log_reach_reported.v1",
     "inventory.receipt_grade_set.v1",  # there are no witnesses
     "inventory.hold_confirmed.v1",
     "loans.acceleration_notified.v1",

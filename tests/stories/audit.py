@@ -67,6 +67,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     shard: int = 0
     on: date = TODAY
     command: str = "c0" * 32
+    at: str | None = None  # recorded at; None: as that day begins
 
     @property
     def service(self) -> str:
@@ -549,7 +550,7 @@ class Told:
             "partner": partner,
             "partner_seq": partner_seq,
             "effective_on": step.on.isoformat(),
-            "recorded_at": f"{step.on}T00:00:00.{len(rows):06}Z",
+            "recorded_at": step.at or f"{step.on}T00:00:00.{len(rows):06}Z",
             "command_id": step.command,
             "actor": "sub_operator",
             "correlation_id": "ab" * 16,

@@ -81,6 +81,7 @@ from services.allocation.events import (
 from services.allocation.events.authority import Power
 from shared.terms.authority import Action, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+from shared.terms.reach import ReportReach
 
 
 def _sign(command: SignAgreement, _: Agreement) -> Action:
@@ -239,6 +240,7 @@ CONTROLS: Controls = {
     CommitBid: Class.PREPARES,
     RevealBid: Class.EXERCISES,
     VoidBid: Class.FOLLOWS,
+    ReportReach: Class.FOLLOWS,
 }
 
 

@@ -65,6 +65,7 @@ from services.allocation.events.partners import (
     ProductTerms,
 )
 from services.allocation.events.policies import PolicyDrafted, PolicyEvent, PolicyRevised
+from services.allocation.events.reach import LogReachReported
 from services.allocation.events.readiness import ReadinessEvent
 from services.allocation.events.reports import ReportSent
 from services.allocation.events.requests import (
@@ -224,6 +225,7 @@ __all__ = [
     "ListName",
     "LoanAwarded",
     "LoanRequested",
+    "LogReachReported",
     "ObjectionAnswered",
     "ObjectionId",
     "ObjectionRaised",
@@ -356,6 +358,7 @@ type Event = (
     | BidEvent
     | TenderEvent
     | ProposalEvent
+    | LogReachReported
 )
 
 

@@ -27,6 +27,7 @@ from services.allocation.events import (
     EmergencyEvent,
     LoanAwarded,
     LoanRequested,
+    LogReachReported,
     PartnerRegistered,
     PolicyEvent,
     ProposalEvent,
@@ -62,7 +63,7 @@ from services.allocation.projections.screening import project_screening
 from services.allocation.projections.tenders import project_tender
 from shared.journal.connection import Connection, as_json
 from shared.journal.record import Fact
-from shared.journal.waves import InWaves, write_wave
+from shared.journal.waves import InWaves, without, write_wave
 from shared.terms.countersigning_tables import with_proposals
 from shared.terms.uses import give_back_use
 
@@ -85,7 +86,8 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
     await project_clocks(connection, facts)
 
 
-project = with_proposals(InWaves(waves_of, otherwise=_project))  # requests come by the hundred, and take the shortest way
+_in_waves = InWaves(waves_of, otherwise=_project)  # requests come by the hundred, and take the shortest way
+project = without(LogReachReported, with_proposals(_in_waves))
 
 
 async def _project_one(connection: Connection, fact: Fact, event: Any, on: date) -> None:

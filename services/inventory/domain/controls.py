@@ -25,6 +25,7 @@ from services.inventory.domain.state import Stockpile
 from services.inventory.events import AuthorityCited, CommandApproved, CommandLapsed, CommandProposed, CommandWithdrawn, ProductId
 from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+from shared.terms.reach import ReportReach
 
 WEIGHING_TOLERANCE = Fraction(1, 200)  # of a draw's mass: what scales and contracts allow for
 
@@ -115,6 +116,7 @@ CONTROLS: Controls = {
     TakeBackRelease: Class.FOLLOWS,
     TakeBackDecision: Class.FOLLOWS,
     TakeInReturn: Class.FOLLOWS,
+    ReportReach: Class.FOLLOWS,
 }
 
 

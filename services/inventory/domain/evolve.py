@@ -47,6 +47,7 @@ from services.inventory.events import (
     LentDrawReturned,
     LoanAnnounced,
     LoanGateOpened,
+    LogReachReported,
     LotId,
     LotTakenIn,
     MaterialLent,
@@ -143,7 +144,7 @@ def evolve(state: Stockpile, event: Event) -> Stockpile:
             return replace(state, protected_g=event.mass_g)
         case ReceiptGradeSet():
             return replace(state, receipt_grade=event.grade)
-        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+        case CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | LogReachReported():
             return state  # kept where they are decided
         case DispatchCorrected():
             return state  # custody stays with the carrier by the name that it took the goods under

@@ -41,6 +41,7 @@ from services.inventory.events.loans import (
 )
 from services.inventory.events.lots import AdjustmentCause, Assay, AssayRecorded, CustodyModel, LotTakenIn, Status, StockAdjusted
 from services.inventory.events.products import Form, Grade, ProductRegistered, ProtectedStockSet, ReceiptGradeSet
+from services.inventory.events.reach import LogReachReported
 from services.inventory.events.releases import (
     DecisionTakenBack,
     PinnedUnits,
@@ -97,6 +98,7 @@ __all__ = [
     "LentParcel",
     "LoanAnnounced",
     "LoanGateOpened",
+    "LogReachReported",
     "LotId",
     "LotTakenIn",
     "MaterialLent",
@@ -174,6 +176,7 @@ type Event = (
     | StockAdjusted
     | AuthorityCited
     | CommandProposed
+    | LogReachReported
     | CommandApproved
     | CommandWithdrawn
     | CommandLapsed

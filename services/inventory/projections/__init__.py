@@ -30,6 +30,7 @@ from services.inventory.events import (
     LentDrawReturned,
     LoanAnnounced,
     LoanGateOpened,
+    LogReachReported,
     LotTakenIn,
     MaterialLent,
     Parcel,
@@ -57,7 +58,7 @@ from services.inventory.projections.dispatch import correct
 from services.inventory.projections.holds import CONFIRM_HOLD, LIFT_HOLD, PUT_ON_HOLD, hold_row
 from shared.journal.connection import as_json
 from shared.journal.record import Fact
-from shared.journal.waves import InWaves, Wave, beside
+from shared.journal.waves import InWaves, Wave, beside, without
 from shared.terms.countersigning import EVENTS as COUNTERSIGNING
 from shared.terms.countersigning_tables import with_proposals
 from shared.terms.uses import with_uses
@@ -201,7 +202,7 @@ def _waves(facts: Sequence[Fact]) -> list[Wave]:
     return waves
 
 
-project = beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct)
+project = without(LogReachReported, beside(with_uses(with_proposals(InWaves(_waves)), AuthorityCited), DispatchCorrected, correct))
 
 
 class _Balances(msgspec.Struct):
@@ -297,6 +298,8 @@ class _Batch:
                 self.put(OPEN_GATE, event.release, event.decision, as_json(event.gate))
             case StockPinned():
                 self._pinned(event)
+            case LogReachReported():
+                pass  # not passed on
             case MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
                 pass
             case RoundReleased() | RoundReleaseRefused() | DecisionTakenBack() | AwardForwarded() | AuthorityCited() | DispatchCorrected():

@@ -31,6 +31,7 @@ from services.inventory.events import (
     LentDrawReturned,
     LoanAnnounced,
     LoanGateOpened,
+    LogReachReported,
     LotTakenIn,
     MaterialLent,
     Parcel,
@@ -105,7 +106,7 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
-        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | LogReachReported():
             return []  # it moves nothing: what it is about stands beside it
         case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
             return []  # a hold changes no quantity

@@ -94,6 +94,7 @@ from services.loans.events.controls import CommandApproved, CommandLapsed, Comma
 from services.loans.events.facility import Limit
 from shared.terms.authority import Action, Cited, interest_in
 from shared.terms.countersigning import Class, Controls, Countersigned, ProposalEvents
+from shared.terms.reach import ReportReach
 
 type Amount[State] = Callable[[Any, State], int]
 
@@ -303,6 +304,7 @@ CONTROLS: Controls = {
     SettleInCash: _of_material("settle_in_cash", _owed_minor, _owed_g),
     DeclareMaterialDefault: Class.PROTECTS,  # of what is overdue: nothing is bought for it, or taken, until two people have done so
     RecordReplacement: _of_material("record_replacement", lambda command, _: command.cost_minor, lambda command, _: command.bought_g),
+    ReportReach: Class.FOLLOWS,
 }
 
 

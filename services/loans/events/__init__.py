@@ -8,9 +8,19 @@ from services.loans.events.loan import ActProposed, LoanEvent, LoanImported, Loa
 from services.loans.events.material import DeferralProposed, MaterialEvent, MaterialTermsProposed
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
+from services.loans.events.reach import LogReachReported
 
 type Event = (
-    FacilityEvent | LoanEvent | ProjectEvent | EquityEvent | MaterialEvent | OfftakeEvent | DeliveryEvent | AuthorityCited | ControlEvent
+    FacilityEvent
+    | LoanEvent
+    | ProjectEvent
+    | EquityEvent
+    | MaterialEvent
+    | OfftakeEvent
+    | DeliveryEvent
+    | AuthorityCited
+    | ControlEvent
+    | LogReachReported
 )
 
 _PROPOSED = (

@@ -11,6 +11,7 @@ from services.loans.events.loan import LoanEvent
 from services.loans.events.material import MaterialEvent
 from services.loans.events.offtake import DeliveryEvent, OfftakeEvent
 from services.loans.events.project import ProjectEvent
+from services.loans.events.reach import LogReachReported
 from services.loans.projections.authority import project_citation, project_proposal
 from services.loans.projections.equity import project_equity
 from services.loans.projections.facility import project_facility
@@ -20,6 +21,7 @@ from services.loans.projections.offtake import project_offtake
 from services.loans.projections.project import project_project
 from shared.journal.connection import Connection, Project
 from shared.journal.record import Fact
+from shared.journal.waves import without
 from shared.terms.countersigning_tables import with_proposals
 
 type _ProjectOne = Callable[[Connection, Fact], Awaitable[None]]
@@ -51,7 +53,7 @@ async def _project(connection: Connection, facts: Sequence[Fact]) -> None:
             await project_part(connection, own)
 
 
-project = with_proposals(_project)
+project = without(LogReachReported, with_proposals(_project))
 
 
 async def take_products(connection: Connection, facts: Sequence[Fact]) -> None:

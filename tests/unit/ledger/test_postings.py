@@ -275,6 +275,7 @@ def test_every_event_of_a_stockpile_is_told_here():
             "HoldConfirmed",
             "DispatchCorrected",
             "ReceiptGradeSet",
+            "LogReachReported",
         ),
     }
     assert {event.__name__ for event in get_args(inventory.Event.__value__)} == told

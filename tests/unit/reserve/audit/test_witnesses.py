@@ -4,16 +4,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reserve.audit.report import Report
 from services.inventory import events as inventory
-from shared.proofs.cosignature import Cosigner
 from shared.proofs.policy import parse_policy
-from tests.stories.audit import ANTIMONY, TODAY, Step, Told, before, changed, draw, failures, stock, told
-
-TOKYO, GENEVA, NOBODY = (Cosigner(f"witness.example/{name}", Ed25519PrivateKey.generate()) for name in ("tokyo", "geneva", "nobody"))
-POLICY = parse_policy(f"witness tokyo {TOKYO.key}\nwitness geneva {GENEVA.key}\ngroup both all tokyo geneva\nquorum both\n")
+from tests.stories.audit import ANTIMONY, TODAY, Step, Told, before, changed, failures, stock, told
+from tests.stories.vouching import GENEVA, NOBODY, POLICY, TOKYO
 
 
 @pytest.fixture
@@ -87,18 +83,6 @@ async def test_what_was_recorded_later_than_it_was_witnessed_is_found(true: Told
     assert list(late) == ["witnessed_times"]
     assert true.places["draw"] in late["witnessed_times"] and true.places["instrument"] not in late["witnessed_times"]
     assert failures(await true.audited()) == {}
-
-
-async def test_what_came_long_after_it_was_recorded_is_listed(tmp_path: Path) -> None:
-    history = Told(told(), tmp_path)
-    history.witness("before", TOKYO, GENEVA, at=second(date(2027, 1, 1)))
-    late = stock(draw(10, 20, draw="drw_3"))
-    for name, step in {"later": late, "signed_later": Step()}.items():
-        history.seal(name, step)
-    history.witness("after", TOKYO, GENEVA, at=second(date(2027, 1, 2)))
-    report = await history.audited(policies=[POLICY])
-    [times] = [result for result in report.checks if result.check == "witnessed_times"]
-    assert (times.failed, [each.place for each in times.listed]) == (0, [history.places["later"]])
 
 
 async def test_of_several_policies_any_is_enough_since_witnesses_come_and_go(true: Told) -> None:

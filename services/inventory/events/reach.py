@@ -1,0 +1,7 @@
+"""Whether the log takes what is recorded here."""
+
+from shared.terms import reach
+
+
+class LogReachReported(reach.LogReachReported, frozen=True, kw_only=True, tag="inventory.log_reach_reported.v1"):
+    pass
