@@ -30,6 +30,16 @@ class LedgerCopy:
         found = msgspec.convert(await self.client.get(f"/{LEDGER}/v1/sources"), dict[str, Recorded])
         return {int(line.partition("/")[2]): each for line, each in found.items() if line.partition("/")[0] == self.service}
 
+    async def lacking(self) -> str | None:
+        """What to say where its tiles hold leaves of which it has no event: it was restored to the past as well."""
+        try:
+            await self.client.get(f"/{LEDGER}/v1/sources", whole=True)
+        except ProblemAnswer as problem:
+            if problem.code == "record_incomplete":
+                return str(problem.document.get("detail"))
+            raise
+        return None
+
     async def after(self, shard: int, position: int) -> AsyncIterator[Headed]:
         """Its events of the shard beyond a position, in order. Raises `NotAnEvent`."""
         while page := await self._page(shard, position, FEED_LIMIT):

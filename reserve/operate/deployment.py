@@ -89,9 +89,7 @@ class Deployment:
             )
             for name in PROCESSES
         ]
-        self.supervisor = Supervisor(
-            self.folder, self.engines.programs, children, prepare=lambda: migrate(self.owner_settings, self.passwords)
-        )
+        self.supervisor = Supervisor(self.folder, self.engines.programs, children, prepare=self._prepare)
 
     async def run(self, on_ready: Any) -> None:
         """Serves until stopped; `on_ready(endpoints)` is called once all is ready."""
@@ -107,6 +105,11 @@ class Deployment:
                 asyncio.get_running_loop().call_later(WRITE_AGAIN_S, lambda: restarted(self.supervisor.pids))
 
         await self.supervisor.run(ready, restarted)
+
+    async def _prepare(self) -> None:
+        """The addresses are in their file before anything is ready: a service may wait for a command that needs them."""
+        await migrate(self.owner_settings, self.passwords)
+        self.write_endpoints(self.supervisor.pids)
 
     def write_endpoints(self, pids: dict[str, int]) -> Endpoints:
         endpoints = Endpoints(self.base_url, self.urls, self.base_url, self.clients, pids)

@@ -55,6 +55,8 @@ async def recover(
     Raises HeldByNobody once everything before such places is recovered, AnotherHistory, and what the copies raise.
     """
     recorded = {} if ledger is None else await ledger.recorded()
+    lacking = None if ledger is None else await ledger.lacking()
+    kafka_is_empty = not any([await kafka.last(shard) for shard in await journal.heads()])
     events: dict[str, int] = {}
     heads: dict[str, int] = {}
     kept = 0
@@ -69,6 +71,8 @@ async def recover(
             async for commit in _commits(missing.events()):
                 await append.again(commit)
             missing.check(readers.get(shard, {}))
+            if lacking is not None and not missing.last_in_kafka and (missing.chain.position or kafka_is_empty):
+                raise HeldByNobody(f"what follows {line}/{missing.chain.position} may be held by nobody: Kafka does not say, and {lacking}")
         except HeldByNobody as error:
             held_by_nobody.append(str(error))
             continue

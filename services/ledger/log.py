@@ -39,6 +39,7 @@ BATCH = 4096  # leaves that one checkpoint adds at most
 SIGN_EVERY_SECONDS = 0.01  # under load, the entries of so long a time get one checkpoint
 MANY, MANY_EVERY_SECONDS = 50, 0.1  # where so many come at once, the rest of them is on its way
 ELSEWHERE_SECONDS = 0.2  # how often it looks for what another process of the ledger has done; its own news it hears at once
+TILES_MISSING_SECONDS = 1.0  # until it looks whether they were made anew
 ACTOR = "service:ledger"
 
 _LAST = "SELECT size, root, covers, note FROM checkpoints ORDER BY size DESC LIMIT 1"
@@ -100,7 +101,12 @@ class Log(Part):
                 with reachable():
                     async with self.kernel.pool.acquire() as connection:
                         await self._grow(await _last(connection))
-            except (ForkDetected, TileMissing) as error:
+            except TileMissing as error:
+                # What was signed is in the database: its tiles can be made anew. Until then nothing is signed.
+                self.kernel.writer.refuse(Refusal.TILES_MISSING, f"make the log's tiles anew (reserve journal tiles): {error}")
+                log.error("tiles_missing", error=repr(error))
+                await asyncio.sleep(TILES_MISSING_SECONDS)
+            except ForkDetected as error:
                 # Another tree was written down, and perhaps signed. What is recorded goes on being recorded; nothing more is signed.
                 self.kernel.writer.refuse(Refusal.LOG_FORKED, f"the log is not the one that its tiles, or its witnesses, hold: {error}")
                 log.critical("log_forked", error=repr(error))
@@ -145,6 +151,7 @@ class Log(Part):
         covers = dict(self.signed.covers)
         tree = await asyncio.to_thread(TileWriter, self.store, self.signed.head)
         held = await asyncio.to_thread(self.store.held_size)
+        self.kernel.writer.accept(Refusal.TILES_MISSING)
         if held > self.signed.head.size:
             log.info("log_resumes", signed=self.signed.head.size, held=held)
         pace = Pace(SIGN_EVERY_SECONDS)

@@ -52,7 +52,8 @@ async def _take_again(kernel: Kernel, lead: InboxLead, store: TileStore, size: i
     while size < held:
         kernel.inbox.waits = f"what the log's tiles hold is taken again: {size} of {held} leaves"
         if (line := await _next(lines, _leaf_hash(store, held, size))) is None:
-            kernel.inbox.waits = f"no service has the event of leaf {size}, which the log's tiles hold: nothing new is taken before it"
+            lost = f"no service has the event of leaf {size}, which the log's tiles hold"
+            kernel.inbox.waits = f"{lost}: recover the service that lost it (reserve journal recover NAME)"
             for each in lines:
                 each.ahead.clear()  # whatever a source showed, it may have been recovered since
             await asyncio.sleep(LOOK_AGAIN_SECONDS)

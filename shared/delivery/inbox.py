@@ -354,6 +354,8 @@ class Inbox:
         except (Unanswered, Stopped):
             raise
         except Exception as error:  # per line, as designed: a bug here must not be passed over
+            if isinstance(error, KeyError) and subscription.needs is not None and {*error.args} & {*subscription.needs(fact)}:
+                raise Unanswered(f"{fact.source} lacks the document {error} of {fact.place}, until it is recovered") from error
             log.exception("reaction_failed", place=fact.place)
             raise Stopped(f"reacting to {fact.place} failed: {error!r}") from error
 

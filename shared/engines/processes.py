@@ -54,6 +54,7 @@ class OwnProcess:
         self.log = log  # stdout and stderr go here; None: nowhere
         self.orphan_signal = orphan_signal
         self.on_spawn: Callable[[Identity], None] = lambda identity: None  # may raise OSError: then it does not run
+        self.waits_for = ""  # why it is not ready yet, as it says itself
         self._process: asyncio.subprocess.Process | None = None
 
     @property

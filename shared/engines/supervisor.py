@@ -60,6 +60,10 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     live_url: str | None = None
 
 
+class _Health(msgspec.Struct, frozen=True):
+    reasons: list[str] = []
+
+
 class FolderInUse(RuntimeError):
     """Another supervisor holds the folder."""
 
@@ -169,7 +173,7 @@ class Supervisor:
         """What is not ready yet, and for how long: "still starting: kafka, 70 s; ledger, 12 s (ended with status 1)"."""
         now = time.monotonic()
         late = [
-            f"{name}, {now - kept.late_since:.0f} s" + (f" ({kept.ended})" if kept.ended else "")
+            f"{name}, {now - kept.late_since:.0f} s" + (f" ({why})" if (why := kept.ended or kept.program.process.waits_for) else "")
             for name, kept in self._kept.items()
             if kept.late_since is not None
         ]
@@ -259,7 +263,17 @@ class ChildProgram:
     async def start(self) -> None:
         await self.process.spawn(list(self.child.argv), env=self.child.env)
         if (url := self.child.health_url) is not None:
-            await self.process.until(lambda: _answers(self._http, url))
+            await self.process.until(lambda: self._is_ready(url))
+
+    async def _is_ready(self, url: str) -> bool:
+        """Keeps why it is not, if it says so."""
+        try:
+            answer = await self._http.get(url)
+        except httpx.TransportError:
+            return False
+        ready = answer.status_code == httpx.codes.OK
+        self.process.waits_for = "" if ready else _reasons_in(answer)
+        return ready
 
     async def alive(self) -> bool:
         return self.child.live_url is None or await _answers(self._http, self.child.live_url)
@@ -298,6 +312,13 @@ async def _gives_a_sign_of_life(program: Program) -> bool:
         return False
     finally:
         asked.cancel()
+
+
+def _reasons_in(answer: httpx.Response) -> str:
+    """What a health check says that it waits for."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return "; ".join(msgspec.json.decode(answer.content, type=_Health).reasons)
+    return ""
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

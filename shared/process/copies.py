@@ -52,7 +52,7 @@ async def compare_with_copies(kernel: Kernel) -> None:
         if not behind:
             writer.accept(Refusal.WAITING_FOR_COPIES, Refusal.BEHIND_COPIES)
             return
-        writer.refuse(Refusal.BEHIND_COPIES, f"recover before writing: {'; '.join(behind)}")
+        writer.refuse(Refusal.BEHIND_COPIES, f"recover before writing (reserve journal recover {kernel.service.name}): {'; '.join(behind)}")
         writer.accept(Refusal.WAITING_FOR_COPIES)
         log.error("journal_behind_its_copies", lines=behind)
         await asyncio.sleep(5)
@@ -132,14 +132,24 @@ def _fault_of(head: Head, records: Sequence[Record]) -> str | None:
     return None if there == head.chain_hash else f"{there.hex()} is the hash there, not {head.chain_hash.hex()}"
 
 
+class _Taken(msgspec.Struct, frozen=True):
+    position: int
+
+
 class _Recorded(msgspec.Struct, frozen=True):
     position: int
     chain_hash: str
 
 
 async def _behind_record(kernel: Kernel, recorder: str) -> list[str]:
-    """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it."""
-    answer = await kernel.sources.get(recorder, "/v1/sources", whole="true")
+    """The recorder's record counts; Kafka's besides, if it can be asked: writes go on without it. A recorder that does not answer is waited
+    for, unless Kafka has more already."""
+    try:
+        answer = await kernel.sources.get(recorder, "/v1/sources", whole="true")
+    except Unanswered:
+        if behind := await _behind_kafka(kernel):
+            return behind
+        raise
     recorded = msgspec.json.decode(answer or b"{}", type=dict[str, _Recorded])
     try:
         async with asyncio.timeout(KAFKA_PATIENCE_SECONDS):
@@ -159,6 +169,20 @@ async def _behind_kafka(kernel: Kernel) -> list[str]:
     for shard, (head, _) in (await kernel.journal.heads()).items():  # read after Kafka: the relay sends what is committed
         if (last := found[shard]) is not None:
             behind += await _lacks(kernel, shard, head.position, last.position, last.chain_hash.hex(), "Kafka")
+    if kernel.service.recorded_by is None and not any(found):
+        behind += await _behind_readers(kernel)
+    return behind
+
+
+async def _behind_readers(kernel: Kernel) -> list[str]:
+    """Of who has no recorder, where Kafka has nothing to tell: what others have taken. Raises `Unanswered`."""
+    behind = []
+    heads = await kernel.journal.heads()
+    for reader in sorted(kernel.settings.service_urls.keys() - {kernel.service.name}):
+        taken = msgspec.json.decode(await kernel.sources.get(reader, "/v1/inbox") or b"{}", type=dict[str, _Taken])
+        for shard, (head, _) in heads.items():
+            if (line := taken.get(f"{kernel.service.name}/{shard}")) is not None and line.position > head.position:
+                behind.append(f"{kernel.service.name}/{shard} ends at {head.position}, and {reader} has taken it up to {line.position}")
     return behind
 
 

@@ -105,8 +105,13 @@ class ParkBody(BaseModel):
 @router.get("/v1/inbox", tags=["inbox"])
 async def inbox_lines(caller: Annotated[Caller, allow("administrator", "auditor", "service")], kernel: Running) -> Response:
     """Each line's position, and why it has stopped if it has."""
-    lines = kernel.inbox.lines.values()
-    return _json({line.name: {"position": line.position, "stopped": line.stopped, "parked": sorted(line.parked_streams)} for line in lines})
+    rows = await kernel.pool.fetch("SELECT source, shard, position FROM inbox_cursors")
+    saved = {f"{row['source']}/{row['shard']}": row["position"] for row in rows}
+    shown = {name: {"position": position, "stopped": None, "parked": []} for name, position in saved.items()}
+    for line in kernel.inbox.lines.values():  # of a process that takes them
+        position = saved.get(line.name, line.position)
+        shown[line.name] = {"position": position, "stopped": line.stopped, "parked": sorted(line.parked_streams)}
+    return _json(shown)
 
 
 @router.post("/v1/inbox/{source}/{shard}/park", tags=["inbox"], status_code=200)

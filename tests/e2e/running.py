@@ -15,9 +15,18 @@ from tests.waiting import HANGS_AFTER_S, until
 class Running:
     """A supervisor's process. `folder` holds everything that the deployment has."""
 
-    def __init__(self, folder: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process, output: Path, before: int) -> None:
+        """`output`: what it prints goes there, from byte `before` on."""
         self.folder = folder
         self._process = process
+        self._output = output
+        self._before = before
+
+    def printed(self) -> str:
+        return self._output.read_bytes()[self._before :].decode(errors="replace")
+
+    async def ready_or_ended(self) -> bool:
+        return "Reserve is ready at" in self.printed() or self.ended
 
     @property
     def endpoints(self) -> Endpoints:
@@ -51,6 +60,19 @@ async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[s
 
     `servers`: the addresses of those that exist already, as in the environment.
     """
+    running = await started(folder, clock_file, servers)
+    try:
+        await until(running.ready_or_ended)
+        assert not running.ended, "it ended before it was ready"
+    except BaseException as error:
+        await running.stop()
+        error.add_note(running.printed()[-4000:])
+        raise
+    return running
+
+
+async def started(folder: Path, clock_file: Path | None = None, servers: Mapping[str, str] | None = None) -> Running:
+    """One that may not become ready by itself."""
     output = folder.with_name(f"{folder.name}.log")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESERVE_", "DATABASE_", "KAFKA_"))}
     environment |= servers or {}
@@ -61,19 +83,7 @@ async def start(folder: Path, clock_file: Path | None = None, servers: Mapping[s
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "reserve", "up", "--data", str(folder), stdout=log, stderr=log, env=environment, start_new_session=True
         )
-
-    async def ready_or_dead() -> bool:
-        return b"Reserve is ready at" in output.read_bytes()[before:] or process.returncode is not None
-
-    running = Running(folder, process)
-    try:
-        await until(ready_or_dead)
-        assert not running.ended, f"it ended with status {process.returncode}"
-    except BaseException as error:
-        await running.stop()
-        error.add_note(output.read_text()[-4000:])
-        raise
-    return running
+    return Running(folder, process, output, before)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -41,6 +42,17 @@ class Runbook:
         status, said = await self.run(command, **places)
         assert status == answers, f"{command}: {said}"
         return said
+
+
+async def journal_of(world: World, name: str) -> dict[str, Any]:
+    """All of its records as the feed gives them, by place."""
+    found = {}
+    for shard in await world.auditor.get(f"/{name}/v1/journal/heads"):
+        after = 0
+        while records := (await world.auditor.get(f"/{name}/v1/journal", shard=int(shard), after=after))["records"]:
+            found |= {f"{name}/{shard}/{record['position']}": record for record in records}
+            after = records[-1]["position"]
+    return found
 
 
 async def reserve(*words: str) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from shared.proofs.signed_note import parse_verifier_key
 from tests.e2e.lending import LOANS, advanced_loan, committed_loan, something_of_each
 from tests.e2e.running import start, up
 from tests.e2e.world import World, a_world, the_parties
-from tests.faults.drill import Runbook, forced, reserve
+from tests.faults.drill import Runbook, forced, journal_of, reserve
 from tests.faults.load import (
     UNIT_G,
     Drawer,
@@ -137,9 +137,9 @@ async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_la
     await drill.world.released_to("AU", drill.product, UNIT_G)  # with a decision, whose documents no backup holds
     loan = await committed_loan(drill.world)  # with a proposal, as well
     proposal = await drill.world.auditor.get(f"{LOANS}/{loan}/proposal")
-    before = await journal_of(drill, name)
+    before = await journal_of(drill.world, name)
     await drill.restore(name)
-    lost = len(before) - len(await journal_of(drill, name))
+    lost = len(before) - len(await journal_of(drill.world, name))
     assert lost > 0
     async with Load(drill.drawers if name == "inventory" else []) as load:  # whose draws wait meanwhile
         await drill.refuses_writes(name)
@@ -148,7 +148,7 @@ async def test_a_service_restored_to_the_past_refuses_writes_recovers_what_it_la
         assert (recovered["documents"] > 0) == (name in ("allocation", "loans"))
         await all_are_ready(drill.world)
         await load.goes_on(MORE)
-    after = await journal_of(drill, name)
+    after = await journal_of(drill.world, name)
     assert before.items() <= after.items(), "byte for byte"
     assert await drill.world.auditor.get(f"{LOANS}/{loan}/proposal") == proposal
     await drill.world.at_rest()  # it takes again what others have told it
@@ -163,7 +163,7 @@ async def test_a_service_made_to_write_after_it_was_restored_is_found_out_by_its
     await drill.do("reserve backup BACKUP --service inventory --data .reserve", BACKUP=drill.backups / "inventory")
     async with Load(drill.drawers) as load:
         await load.goes_on(MORE)
-    before = await journal_of(drill, "inventory")
+    before = await journal_of(drill.world, "inventory")
     await drill.restore("inventory")
     await drill.refuses_writes("inventory")
     drawer = drill.drawers[0]
@@ -172,7 +172,7 @@ async def test_a_service_made_to_write_after_it_was_restored_is_found_out_by_its
         answer = await client.request("POST", f"/v1/releases/{drawer.release}/draws", **sent)
         place = answer.headers["Reserve-Position"]
         _, shard, position = place.split("/")
-        fork = (await journal_of(drill, "inventory"))[place]
+        fork = (await journal_of(drill.world, "inventory"))[place]
         named = f"{place} has another hash than the one taken before: {fork['chain_hash']}, not {before[place]['chain_hash']}"
 
         async def is_named() -> bool:
@@ -197,16 +197,16 @@ async def test_a_service_made_to_write_after_it_was_restored_is_found_out_by_its
     await all_are_ready(drill.world)
     async with Load(drill.drawers) as load:
         await load.goes_on(MORE)
-    assert before.items() <= (await journal_of(drill, "inventory")).items()
+    assert before.items() <= (await journal_of(drill.world, "inventory")).items()
     await assert_nothing_is_lost_or_doubled(drill.world, drill.product, UNITS * UNIT_G, drill.drawers)
     await assert_the_whole_history_holds(drill.world)
 
 
 async def test_the_ledger_restored_to_the_past_has_the_same_leaves_again_and_signs_nothing_smaller(drill: Drill) -> None:
-    before, journal = await leaves_of(drill), await journal_of(drill, "ledger")
+    before, journal = await leaves_of(drill), await journal_of(drill.world, "ledger")
     published = await size_of_checkpoint(drill)
     await drill.restore("ledger")
-    assert len(await journal_of(drill, "ledger")) < len(journal)
+    assert len(await journal_of(drill.world, "ledger")) < len(journal)
     async with Load(drill.drawers) as load:  # draws go on all the while
         await load.goes_on(MORE)
         await drill.recover("ledger")
@@ -214,7 +214,7 @@ async def test_the_ledger_restored_to_the_past_has_the_same_leaves_again_and_sig
         assert await size_of_checkpoint(drill) >= published
         await load.goes_on(MORE)
     assert (await leaves_of(drill))[: len(before)] == before
-    after = await journal_of(drill, "ledger")
+    after = await journal_of(drill.world, "ledger")
     assert journal.items() <= after.items()
     signed = [json.loads(base64.b64decode(record["data_base64"]))["size"] for record in after.values()]
     assert signed == sorted(set(signed))
@@ -226,17 +226,6 @@ async def test_the_ledger_restored_to_the_past_has_the_same_leaves_again_and_sig
     tile.unlink()
     made = json.loads(await drill.do("reserve journal tiles --data .reserve"))
     assert (made["missing"], tile.read_bytes()) == (1, content)
-
-
-async def journal_of(drill: Drill, name: str) -> dict[str, Any]:
-    """All of its records as the feed gives them, by place."""
-    found = {}
-    for shard in await drill.world.auditor.get(f"/{name}/v1/journal/heads"):
-        after = 0
-        while records := (await drill.world.auditor.get(f"/{name}/v1/journal", shard=int(shard), after=after))["records"]:
-            found |= {f"{name}/{shard}/{record['position']}": record for record in records}
-            after = records[-1]["position"]
-    return found
 
 
 async def leaves_of(drill: Drill) -> list[tuple[Any, ...]]:

@@ -1,0 +1,249 @@
+"""What was lost comes back in parts: PostgreSQL, Kafka and the log's tiles of different days, in one folder. Nothing is written over what
+others hold, and what nobody holds is named. Each test puts the folder together anew, from what was kept of yesterday and of today.
+"""
+
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+
+from reserve.commands.failure import CHECK_FAILED, SEEN_BY_NOBODY
+from reserve.operate.backup import back_up_service
+from reserve.operate.deployment import Deployment
+from services.registry import JOURNALED
+from shared.engines.engines import remembered_ports
+from shared.engines.postgres_engine import PostgresEngine
+from shared.engines.postgres_tools import load_schema
+from tests.e2e.running import Running, start, started
+from tests.e2e.world import World, a_world
+from tests.faults.drill import journal_of, reserve
+from tests.faults.load import (
+    UNIT_G,
+    Drawer,
+    Load,
+    all_are_ready,
+    assert_nothing_is_lost_or_doubled,
+    assert_the_whole_history_holds,
+    drawers_of,
+)
+from tests.waiting import HANGS_AFTER_S, until
+
+pytestmark = pytest.mark.long
+
+UNITS = 4_000
+MORE = 5
+POSTGRES, KAFKA, TILES = "postgres", "kafka", "ledger/tiles"
+SOURCES = [name for name in JOURNALED if name != "ledger"]
+
+
+class Days(msgspec.Struct):
+    """`kept`: with a folder of each day. `journals`: as of today, by place. `state`: what an auditor has kept of today."""
+
+    world: World
+    folder: Path
+    kept: Path
+    product: str
+    drawers: list[Drawer]
+    answers: list[dict[str, Any]]  # that each drawer has, as of today
+    journals: dict[str, Any]
+    documents: Path
+    state: Path
+
+    def keep(self, day: str, *parts: str) -> None:
+        for part in parts:
+            copy(self.folder / part, self.kept / day / part)
+
+    def put(self, **days: str | None) -> None:
+        """`postgres`, `kafka` and `tiles` of these days; None: gone."""
+        for part, day in zip((POSTGRES, KAFKA, TILES), (days["postgres"], days["kafka"], days["tiles"]), strict=True):
+            subprocess.run(["rm", "-rf", self.folder / part], check=True)
+            if day is not None:
+                copy(self.kept / day / part, self.folder / part)
+
+    @asynccontextmanager
+    async def serving(self, **days: str | None) -> AsyncIterator["Served"]:
+        """Whether or not it becomes ready by itself."""
+        self.put(**days)
+        running = await started(self.folder)
+        try:
+            await until(lambda: answers(running))
+            self.world.running = running
+            for drawer, answered in zip(self.drawers, self.answers, strict=True):
+                drawer.answers = dict(answered)
+            yield Served(self, running, self.world)
+        finally:
+            status = await running.stop()
+        assert status == 0, f"`reserve up` ended with status {status}"
+
+
+class Served(msgspec.Struct, frozen=True):
+    days: Days
+    running: Running
+    world: World
+
+    async def recover(self, name: str, *options: str) -> tuple[int, str]:
+        return await reserve("journal", "recover", name, "--data", str(self.days.folder), *options)
+
+    async def audit(self) -> tuple[int, str]:
+        return await reserve("audit", "verify", "--live", "--data", str(self.days.folder))
+
+    async def audit_against_today(self) -> tuple[int, str]:
+        """By what an auditor has kept of today, who keeps it."""
+        state = self.days.state.with_name("state")
+        state.write_bytes(self.days.state.read_bytes())
+        return await reserve("audit", "verify", "--live", "--data", str(self.days.folder), "--state", str(state))
+
+    async def waits(self, name: str, words: str) -> None:
+        """It serves, takes no writes, and says why; so does `reserve up`."""
+        url = self.running.endpoints.services[name]
+
+        async def says_so() -> bool:
+            async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
+                answer = await http.get(f"{url}/readyz")
+            return answer.status_code == 503 and words in answer.text
+
+        await until(says_so)
+        await until(lambda: words in self.running.printed())
+
+    async def is_whole(self) -> None:
+        """Ready by itself, with all that there was, byte for byte; and it goes on."""
+        await until(self.running.ready_or_ended)
+        await all_are_ready(self.world)
+        now = {place: record for name in JOURNALED for place, record in (await journal_of(self.world, name)).items()}
+        assert self.days.journals.items() <= now.items()
+        async with Load(self.days.drawers) as load:
+            await load.goes_on(MORE)
+        await assert_nothing_is_lost_or_doubled(self.world, self.days.product, UNITS * UNIT_G, self.days.drawers)
+        await assert_the_whole_history_holds(self.world)
+        status, said = await self.audit_against_today()
+        assert status == 0, said
+
+
+def copy(source: Path, target: Path) -> None:
+    """With its owner: PostgreSQL is nobody's but its user's."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
+async def answers(running: Running) -> bool:
+    assert not running.ended, running.printed()[-2000:]
+    try:
+        async with httpx.AsyncClient(timeout=HANGS_AFTER_S) as http:
+            return all([(await http.get(f"{url}/livez")).status_code == 200 for url in running.endpoints.services.values()])
+    except (httpx.TransportError, FileNotFoundError):
+        return False
+
+
+@pytest.fixture(scope="module")
+async def days(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Days]:
+    root = tmp_path_factory.mktemp("days")
+    folder = root / "reserve"
+    async with a_world(await start(folder)) as world:
+        product = await world.registered_product(unit_g=UNIT_G)
+        await world.taken_in(product, UNITS, nominal_unit_g=UNIT_G)
+        drawers = await drawers_of(world, ["JP", "US"], product, UNITS // 4)
+        days = Days(world, folder, root / "kept", product, drawers, [], {}, root / "documents", root / "auditor.state")
+        async with Load(drawers) as load:
+            await load.goes_on(MORE)
+        await world.at_rest()
+        await back_up_service("ledger", Deployment(folder).engines.database_url, root / "backup")
+        assert await world.running.stop() == 0
+        days.keep("yesterday", POSTGRES, TILES)
+        world.running = await start(folder)
+        await a_day_later(days)
+        assert await world.running.stop() == 0
+        days.keep("today", POSTGRES, KAFKA, TILES)
+        yield days
+
+
+async def a_day_later(days: Days) -> None:
+    world = days.world
+    await world.released_to("AU", days.product, UNIT_G)  # with a decision, whose documents are in no copy
+    async with Load(days.drawers) as load:
+        await load.goes_on(MORE)
+    await world.at_rest()
+    days.answers = [dict(drawer.answers) for drawer in days.drawers]
+    *_, last = days.answers[0].values()
+    await world.receipt(world.auditor, last["place"])
+    days.state.write_text((await world.auditor.request("GET", "/ledger/v1/checkpoint")).text)
+    for name in SOURCES:
+        days.journals |= await journal_of(world, name)
+    days.documents.mkdir()
+    connection = await asyncpg.connect(Deployment(days.folder).engines.database_url)
+    for name in ("allocation", "loans"):
+        for row in await connection.fetch(f"SELECT sha256, content FROM {name}.documents"):
+            (days.documents / row["sha256"].hex()).write_bytes(row["content"])
+    await connection.close()
+
+
+async def test_postgresql_of_yesterday_is_recovered_from_kafka_and_the_order_of_the_tiles(days: Days) -> None:
+    async with days.serving(postgres="yesterday", kafka="today", tiles="today") as served:
+        await served.waits("inventory", "reserve journal recover inventory")
+        await served.waits("ledger", "reserve journal recover NAME")
+        status, said = await served.recover("allocation")
+        assert status == CHECK_FAILED and "document" in said and "held by nobody" in said
+        assert (await served.recover("allocation", "--documents", str(days.documents)))[0] == 0
+        for name in ("inventory", "loans", "ledger"):
+            status, said = await served.recover(name)
+            assert status == 0, said
+        await served.is_whole()
+
+
+async def test_postgresql_of_yesterday_without_kafka_writes_nothing_and_says_that_nobody_holds_the_rest(days: Days) -> None:
+    """Inventory was ready, drew at positions that partners hold receipts for, and `recover` answered 0."""
+    async with days.serving(postgres="yesterday", kafka=None, tiles="today") as served:
+        before = await served.world.heads()
+        await served.waits("ledger", "no service has the event of leaf")
+        await served.waits("inventory", "waiting for what others hold")
+        for name in SOURCES:
+            status, said = await served.recover(name)
+            assert status == CHECK_FAILED and "held by nobody" in said, said
+        drawer = days.drawers[0]
+        url = served.running.endpoints.services["inventory"]
+        token = await served.world.partner(drawer.partner).token()
+        async with httpx.AsyncClient(timeout=HANGS_AFTER_S, headers={"Authorization": f"Bearer {token}"}) as http:
+            answer = await http.post(
+                f"{url}/v1/releases/{drawer.release}/draws", json={"mass_g": UNIT_G}, headers={"Idempotency-Key": "at-a-taken-position"}
+            )
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+        assert await served.world.heads() == before
+        assert (await served.audit())[0] == SEEN_BY_NOBODY
+        status, said = await served.audit_against_today()
+        assert status == CHECK_FAILED and "leaves" in said, said
+
+
+async def test_without_kafka_all_goes_on(days: Days) -> None:
+    async with days.serving(postgres="today", kafka=None, tiles="today") as served:
+        await served.is_whole()
+
+
+async def test_the_ledger_alone_of_yesterday_without_kafka_signs_nothing_that_others_have_otherwise(days: Days) -> None:
+    days.put(postgres="today", kafka=None, tiles="today")
+    engine = PostgresEngine(days.folder / POSTGRES, remembered_ports(days.folder, ["postgres"])["postgres"], days.folder / "logs/alone.log")
+    await engine.start()
+    try:
+        await load_schema(engine.dsn(), "ledger", days.kept.with_name("backup") / "ledger.sql", keep_as="ledger_before_restore")
+    finally:
+        await engine.stop()
+    days.keep("mixed", POSTGRES)
+    async with days.serving(postgres="mixed", kafka=None, tiles="today") as served:
+        await served.waits("ledger", "and inventory has taken it up to")
+        before = await served.world.auditor.get("/ledger/v1/journal/heads")
+        status, said = await served.recover("ledger")
+        assert status == CHECK_FAILED and "held by nobody: inventory had taken them" in said
+        assert await served.world.auditor.get("/ledger/v1/journal/heads") == before
+        assert (await served.audit())[0] == SEEN_BY_NOBODY
+
+
+async def test_tiles_of_yesterday_are_made_whole_by_a_command(days: Days) -> None:
+    async with days.serving(postgres="today", kafka="today", tiles="yesterday") as served:
+        await served.waits("ledger", "reserve journal tiles")
+        status, said = await reserve("journal", "tiles", "--data", str(days.folder))
+        assert status == 0, said
+        await served.is_whole()
