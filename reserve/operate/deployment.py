@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class Deployment:
         )
         shift = {} if given.clock_file is None else {"RESERVE_CLOCK_FILE": str(given.clock_file.absolute())}
         self._extra = shift | (extra_environment or {})
+        build = _build()
         children = [
             Child(
                 name=name,
@@ -86,6 +88,7 @@ class Deployment:
                 env=self.environment(name),
                 health_url=f"{self.urls[name]}/readyz",
                 live_url=f"{self.urls[name]}/livez",
+                build=build,
             )
             for name in PROCESSES
         ]
@@ -140,6 +143,13 @@ class Deployment:
         """As the service's own role."""
         address = self.engines.database_url.rpartition("@")[2]
         return f"postgresql://{role_of(name)}:{self.passwords[name]}@{address}"
+
+
+def _build() -> str:
+    """What the services' code is now: a service of before is not gone on with."""
+    files = sorted(file for folder in ("services", "shared", "reserve") for file in (ROOT / folder).rglob("*.py"))
+    stats = [(str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files]
+    return sha256(repr(stats).encode()).hexdigest()
 
 
 def _role_passwords(folder: Path) -> dict[str, str]:

@@ -63,7 +63,8 @@ class PostgresEngine:
         binaries = readable_binaries(self._user, site_packages())
         if not self._cluster.exists():
             await self._make_cluster(binaries)
-        await asyncio.to_thread(end_leftovers, self._cluster)
+        if self.process.left_pid is None:
+            await asyncio.to_thread(end_leftovers, self._cluster)
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         argv = [str(binaries / "postgres"), "-D", self._here(self._cluster), "-p", str(self.port), *settings]
         await self.process.spawn(argv, env=environment(), cwd=self._cluster, user=self._user)

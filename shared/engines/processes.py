@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     pid: int
     started: float  # seconds since 1970, as the kernel has it
+    made_of: str = ""  # SHA-256 of how it was started: arguments, environment, build
     orphan_signal: int = signal.SIGTERM  # what ends it soonest without harm, when nobody needs its answers any more
 
 
@@ -55,18 +57,28 @@ class OwnProcess:
         self.orphan_signal = orphan_signal
         self.on_spawn: Callable[[Identity], None] = lambda identity: None  # may raise OSError: then it does not run
         self.waits_for = ""  # why it is not ready yet, as it says itself
+        self.build = ""  # of its code, if that may change while its arguments do not
+        self.left: Identity | None = None  # what a supervisor that was killed has left of it
         self._process: asyncio.subprocess.Process | None = None
+        self._adopted: psutil.Process | None = None  # in its place: no child of ours
 
     @property
     def pid(self) -> int | None:
         """None when it does not run."""
+        if self._adopted is not None:
+            return self._adopted.pid if _runs(self._adopted) else None
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def spawn(
         self, argv: list[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, user: str | None = None
     ) -> None:
-        """`user`: the process runs as this user and its group; only root can ask for that. Raises `Died`."""
+        """`user`: the process runs as this user and its group; only root can ask for that. One that is left, and was started in the same
+        way, goes on; another one is ended first. Raises `Died`."""
         assert self.pid is None, f"{self.name} runs already"
+        made_of = sha256(repr((argv, sorted((env or {}).items()), cwd, user, self.build)).encode()).hexdigest()
+        self._adopted = await self._take_over(made_of)
+        if self._adopted is not None:
+            return
         become: dict[str, Any] = {} if user is None else {"user": user, "group": group_of(user), "extra_groups": []}
         try:
             with appending(self.log) as log:
@@ -84,33 +96,57 @@ class OwnProcess:
             raise Died(self.name, f"could not be started: {error}", self.log) from error
         try:
             with contextlib.suppress(psutil.NoSuchProcess):  # dead already: whoever waits for it will see
-                self.on_spawn(identify(self._process.pid, self.orphan_signal))
+                self.on_spawn(msgspec.structs.replace(identify(self._process.pid, self.orphan_signal), made_of=made_of))
         except OSError as error:
             await self.end(signal.SIGKILL, grace_s=1)
             raise Died(self.name, f"could not be recorded: {error}", self.log) from error
 
-    async def wait(self) -> int:
-        """Until it ends. Its exit status, negative for a signal."""
+    @property
+    def left_pid(self) -> int | None:
+        """Of what is left and runs."""
+        return self.left.pid if self.left is not None and _still_that(self.left) is not None else None
+
+    async def end_left(self) -> None:
+        """What is left does not serve."""
+        if self.left is not None:
+            await asyncio.to_thread(end_orphans, [self.left])
+            self.left = None
+
+    async def _take_over(self, made_of: str) -> psutil.Process | None:
+        process = None if self.left is None else _still_that(self.left)
+        if self.left is None or process is None or self.left.made_of != made_of:
+            await self.end_left()
+            return None
+        self.left = None
+        return process
+
+    async def wait(self) -> int | None:
+        """Until it ends. Its exit status, negative for a signal; None: only the supervisor that started it would know."""
+        if self._adopted is not None:
+            await _gone(self._adopted)
+            return None
         assert self._process is not None, f"{self.name} was never started"
         return await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
         """To it alone, if it still runs."""
-        if self._process is not None and self.pid is not None:
-            self._process.send_signal(number)
+        running = self._adopted or self._process
+        if running is not None and self.pid is not None:
+            running.send_signal(number)
 
     async def end(self, gently: signal.Signals, grace_s: float) -> None:
         """Ask, wait, and at the end of the grace kill it and whatever it has started."""
-        if self._process is None or self.pid is None:
+        if (pid := self.pid) is None:
             return
-        self._process.send_signal(gently)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.send(gently)
         try:
             async with asyncio.timeout(grace_s):
-                await self._process.wait()
+                await self.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
+                os.killpg(pid, signal.SIGKILL)
+            await self.wait()
 
     async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a condition for as long as the process lives, however long one look at it takes. Raises `Died`."""
@@ -211,9 +247,33 @@ def end_orphans(identities: Iterable[Identity], grace_s: float = 10) -> list[int
 def _still_that(identity: Identity) -> psutil.Process | None:
     try:
         process = psutil.Process(identity.pid)
-        return process if process.create_time() == identity.started else None
+        return process if process.create_time() == identity.started and _runs(process) else None
     except psutil.NoSuchProcess:
         return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def _gone(process: psutil.Process) -> None:
+    """Until a process ends that is no child of ours. Only Linux says so; elsewhere it is looked at now and then."""
+    while _runs(process):
+        if not hasattr(os, "pidfd_open"):
+            await asyncio.sleep(POLL_EVERY_S)
+            continue
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(process.pid)
+            loop.add_reader(descriptor, over.set)
+            try:
+                await over.wait()
+            finally:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

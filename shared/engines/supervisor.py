@@ -3,7 +3,8 @@
 A folder (mode 0700) belongs to one supervisor at a time and holds
 
 - `lock`: held for as long as the supervisor lives;
-- `pids.json`: every process that it has started, with its start time, so that the next supervisor can end what this one left behind;
+- `pids.json`: every process that it has started, with its start time, and with a hash of how: the next supervisor goes on with what this
+  one left behind, if it would start the same and it gives a sign of life, and else ends it;
 - `ports.json`: the ports that were free at the first start, kept ever after;
 - `logs/NAME.log`: what each program prints.
 
@@ -58,6 +59,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str]  # all of its environment
     health_url: str | None = None
     live_url: str | None = None
+    build: str = ""  # of its code: a program of another build is not gone on with
 
 
 class _Health(msgspec.Struct, frozen=True):
@@ -106,7 +108,7 @@ class Supervisor:
         private_folder(self.folder)
         private_folder(self.folder / "logs")
         with exclusive(self.folder / "lock"), self._signals():
-            await asyncio.to_thread(end_recorded_orphans, self.folder / "pids.json")
+            await asyncio.to_thread(self._look_at_what_is_left)
             try:
                 async with saying(self._starting), asyncio.TaskGroup() as tasks:
                     serving = tasks.create_task(self._serve(tasks, on_ready, on_restart))
@@ -189,6 +191,8 @@ class Supervisor:
             if kept.late_since is None:
                 kept.late_since = began
             try:
+                if kept.program.process.left_pid is not None and not await _gives_a_sign_of_life(kept.program):
+                    await kept.program.process.end_left()
                 await kept.program.start()
                 kept.ready.set()
                 kept.late_since, kept.ended = None, ""
@@ -224,13 +228,22 @@ class Supervisor:
         await program.process.end(signal.SIGKILL, grace_s=STOP_WITHIN_S)
         return f"hung: it gave no sign of life {MISSES} times, and was killed"
 
+    def _look_at_what_is_left(self) -> None:
+        """Ends what a supervisor that was killed has left running, but for what may go on."""
+        record = self.folder / "pids.json"
+        left = msgspec.json.decode(record.read_bytes(), type=dict[str, Identity]) if record.exists() else {}
+        end_orphans(identity for name, identity in left.items() if name not in self._kept)
+        for name, identity in left.items():
+            if (kept := self._kept.get(name)) is not None:
+                kept.program.process.left = self._started[name] = identity
+
     def _record(self, name: str, identity: Identity) -> None:
         self._started[name] = identity
         write_private(self.folder / "pids.json", msgspec.json.encode(self._started))
 
     async def _end_all(self) -> None:
         for group in (self._children, self._engines):
-            await asyncio.gather(*(kept.program.stop() for kept in group))
+            await asyncio.gather(*(kept.program.stop() for kept in group), *(kept.program.process.end_left() for kept in group))
         (self.folder / "pids.json").unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -255,6 +268,7 @@ class ChildProgram:
     def __init__(self, child: Child) -> None:
         self.child = child
         self.process = OwnProcess(child.name)
+        self.process.build = child.build
         # No connection outlives its question, so there is none to close at the end; and each new one asks whether it still accepts.
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(None), limits=httpx.Limits(max_keepalive_connections=0), verify=trusted(), trust_env=False
@@ -302,7 +316,7 @@ async def _gives_a_sign_of_life(program: Program) -> bool:
     asked = asyncio.ensure_future(program.alive())
     try:
         counted_s = 0.0
-        while counted_s < PROBE_TIMEOUT_S and (pid := program.process.pid) is not None:
+        while counted_s < PROBE_TIMEOUT_S and (pid := program.process.pid or program.process.left_pid) is not None:
             before = queued_s(os.getpid(), pid)
             await asyncio.wait({asked}, timeout=step_s)
             if asked.done():
@@ -340,13 +354,3 @@ def exclusive(lock: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def end_recorded_orphans(record: Path) -> list[int]:
-    """End what a supervisor that was killed has left running, and say which pids these were."""
-    if not record.exists():
-        return []
-    recorded = msgspec.json.decode(record.read_bytes(), type=dict[str, Identity])
-    ended = end_orphans(recorded.values())
-    record.unlink()
-    return ended

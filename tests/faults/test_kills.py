@@ -38,14 +38,14 @@ async def a_newcomer_is_served(ground: Ground) -> None:
     assert again == first
 
 
-async def test_a_start_on_what_a_killed_supervisor_left_goes_on(ground: Ground) -> None:
+async def test_a_start_on_what_a_killed_supervisor_left_goes_on_with_it(ground: Ground) -> None:
     world = ground.world
     left = world.running.endpoints.pids
     async with ground.under_load("kill -9 of the supervisor, and a new one started", PAUSE_S) as load:
         await world.running.kill()
         await load.goes_on(MORE)  # the services go on without it
         world.running = await start(world.running.folder)
-        assert not set(left.values()) & set(world.running.endpoints.pids.values())
+        assert world.running.endpoints.pids == left
 
 
 async def test_everything_killed_at_once_comes_back(ground: Ground) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from shared.engines.engines import engines, remembered_ports
 from shared.engines.processes import Died, Identity, OwnProcess, end_orphans, identify
-from shared.engines.supervisor import Child, FolderInUse, Supervisor
+from shared.engines.supervisor import Child, ChildProgram, FolderInUse, Supervisor
 from tests.waiting import HANGS_AFTER_S, until
 
 SUPERVISED = """
@@ -268,7 +268,7 @@ async def supervisor_process(tmp_path: Path) -> AsyncIterator[OwnProcess]:
     await process.end(signal.SIGKILL, grace_s=5)
 
 
-async def test_what_a_killed_supervisor_left_running_is_ended_and_its_data_served_again(
+async def test_what_a_killed_supervisor_left_running_is_gone_on_with_where_the_next_would_start_the_same(
     tmp_path: Path, supervisor_process: OwnProcess
 ) -> None:
     left = msgspec.json.decode((tmp_path / "pids.json").read_bytes(), type=dict[str, Identity])
@@ -276,9 +276,51 @@ async def test_what_a_killed_supervisor_left_running_is_ended_and_its_data_serve
     assert all(psutil.pid_exists(identity.pid) for identity in left.values())
     embedded = engines(tmp_path, kafka_bootstrap_servers="none")
     async with running(Supervisor(tmp_path, embedded.programs, [])) as supervisor:
-        assert not any(psutil.pid_exists(identity.pid) for identity in left.values())
-        assert set(supervisor.pids) == {"postgres"}
+        assert supervisor.pids == {"postgres": left["postgres"].pid}
+        assert not psutil.pid_exists(left["ledger"].pid), "it is none of the next one's"
         await (await asyncpg.connect(embedded.database_url)).close()
+        os.kill(left["postgres"].pid, signal.SIGKILL)
+        await until(lambda: supervisor.pids.get("postgres") not in (None, left["postgres"].pid))
+        await supervisor.ready("postgres")
+        await (await asyncpg.connect(embedded.database_url)).close()
+
+
+async def left_by_a_killed_supervisor(folder: Path, child: Child) -> int:
+    """A process that serves, as one would find it that was started by a supervisor which has been killed."""
+    program = ChildProgram(child)
+    recorded: list[Identity] = []
+    program.process.on_spawn = recorded.append
+    await program.start()
+    (folder / "pids.json").write_bytes(msgspec.json.encode({child.name: recorded[0]}))
+    return recorded[0].pid
+
+
+async def test_a_program_that_serves_is_gone_on_with_and_ended_with_the_others(tmp_path: Path) -> None:
+    left = await left_by_a_killed_supervisor(tmp_path, child := server(tmp_path, "ledger"))
+    async with running(Supervisor(tmp_path, [], [child])) as supervisor:
+        assert supervisor.pids == {"ledger": left}
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_program_of_another_build_is_started_anew(tmp_path: Path) -> None:
+    left = await left_by_a_killed_supervisor(tmp_path, child := server(tmp_path, "ledger"))
+    newer = msgspec.structs.replace(child, build="newer")
+    async with running(Supervisor(tmp_path, [], [newer])) as supervisor:
+        assert supervisor.pids["ledger"] != left
+
+
+async def test_a_program_that_gives_no_sign_of_life_is_started_anew(tmp_path: Path) -> None:
+    left = await left_by_a_killed_supervisor(tmp_path, child := server(tmp_path, "ledger"))
+    os.kill(left, signal.SIGSTOP)
+    async with running(Supervisor(tmp_path, [], [child])) as supervisor:
+        assert supervisor.pids["ledger"] != left
+
+
+async def test_one_that_dies_after_it_was_gone_on_with_is_started_again(tmp_path: Path) -> None:
+    left = await left_by_a_killed_supervisor(tmp_path, child := server(tmp_path, "ledger"))
+    async with running(Supervisor(tmp_path, [], [child])) as supervisor:
+        os.kill(left, signal.SIGKILL)
+        await until(lambda: supervisor.pids.get("ledger") not in (None, left))
 
 
 async def test_a_terminated_supervisor_ends_everything_and_leaves_with_0(tmp_path: Path, supervisor_process: OwnProcess) -> None:
