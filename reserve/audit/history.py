@@ -14,6 +14,7 @@ from reserve.audit.books import Books
 from reserve.audit.checkpoints import Checkpoints
 from reserve.audit.consignees import Consignees
 from reserve.audit.control import Control
+from reserve.audit.dating import Dating
 from reserve.audit.decisions import faults_of
 from reserve.audit.deliveries import Deliveries
 from reserve.audit.emergencies import Emergencies
@@ -163,6 +164,7 @@ class _Walk:
         self._interests = Interests(findings)
         self.authority = Authority(findings, self._interests)
         self._control = Control(findings, self.approvers)
+        self._dating = Dating(findings)
         self._emergencies = Emergencies(findings, self.approvers)
         self._screening = Screening(findings)
         self.consignees = Consignees(findings)
@@ -349,6 +351,7 @@ class _Walk:
             self._interests.see(place, record, event)
             self.authority.see(line.service, place, record, event)
             self._control.see(line.service, place, record, event)
+            self._dating.see(line.service, place, record, event)
             self._checkpoints.witnesses.reach.see(line.service, place, record, event)
             self._emergencies.see(place, record, event)
             self._screening.see(place, record, event)

@@ -30,6 +30,7 @@ class Check(StrEnum):
     SIGNATURES = "the pinned key signed every checkpoint"
     WITNESSED = "what is witnessed was signed before, and enough of the pinned witnesses vouch for it"
     WITNESSED_TIMES = "nothing was recorded later than the pinned witnesses had seen it"
+    DATED = "what counts for another day than it was recorded on says why"
     COVERED = "every checkpoint covers what it says"
     POSTINGS = "the ledger posted what the events say"
     SUMS = "postings sum to zero on each side"

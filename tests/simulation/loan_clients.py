@@ -40,6 +40,7 @@ from shared.journal.protocol import Document
 from shared.terms.acting import Signing
 from shared.terms.approval import approve
 from shared.terms.conditions import ShareAtLeast, Shown
+from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 from tests.simulation.authority_clients import OFFICER, capacity
 from tests.simulation.client import Client, with_document
@@ -422,7 +423,7 @@ def _flow(client: Client, holding: str, state: Any) -> Any:
     return dice.choice(
         (
             ValueHolding(value_minor=units * CENTS, valued_on=day, source="a valuer", on=date.min),
-            ReceiveDividend(flow=flow, reference=flow, amount_minor=70, received_on=day, on=date.min),
+            ReceiveDividend(flow=flow, reference=flow, amount_minor=70, received_on=day, dated_because=Dated.REPORTED_LATE, on=date.min),
             ReverseDividend(flow=next(iter(sorted(state.dividends)), flow), reason="another's"),
             DivestShares(flow=flow, reference=flow, units=units, amount_minor=units * 900, received_on=day, on=date.min),
             DivestShares(flow=flow, reference=flow, units=state.figures.units, amount_minor=0, received_on=day, on=date.min),

@@ -11,6 +11,7 @@ from services.loans.events.equity import CompanyCode, EquityFlowId, HoldingId, H
 from services.loans.events.facility import FacilityId
 from shared.terms.acting import Signing
 from shared.terms.approval import SignedApproval
+from shared.terms.dating import Dated
 from tests.stories.given import Given
 from tests.stories.powers import may
 
@@ -58,8 +59,15 @@ def subscribe(units: int, amount_minor: int, on: date = COMMITTED_ON, reference:
     )
 
 
-def dividend(amount_minor: int, on: date = TODAY, reference: str = "d") -> ReceiveDividend:
-    return ReceiveDividend(flow=EquityFlowId(f"eqf_{reference}"), reference=reference, amount_minor=amount_minor, received_on=on, on=TODAY)
+def dividend(amount_minor: int, on: date = TODAY, reference: str = "d", because: Dated | None = Dated.PAPER_LATE) -> ReceiveDividend:
+    return ReceiveDividend(
+        flow=EquityFlowId(f"eqf_{reference}"),
+        reference=reference,
+        amount_minor=amount_minor,
+        received_on=on,
+        dated_because=None if on == TODAY else because,
+        on=TODAY,
+    )
 
 
 def divest(units: int, amount_minor: int, on: date = TODAY, reference: str = "v") -> DivestShares:

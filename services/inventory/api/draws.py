@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,6 +31,7 @@ from shared.http.handlers import Page, Paging, Posting, Reading, etag
 from shared.journal.record import Fact
 from shared.proofs.checkpoint import TreeHead
 from shared.terms.countersigning_api import ProposalView, done_or_proposed, propose
+from shared.terms.dating import Dated
 
 router = APIRouter(prefix="/v1/draws", tags=["draws"])
 
@@ -50,6 +51,7 @@ class DrawDeliveryBody(Body):
     delivered_on: Day
     received_by: Name  # the office that signed, never a person's name
     evidence: Text  # what shows it: "CMR 4711"
+    dated_because: Dated | None = Field(default=None, description="needed where `delivered_on` is not today: why it is recorded later")
 
 
 class ParcelView(BaseModel):
@@ -298,6 +300,7 @@ async def deliver_draw(
         received_by=body.received_by,
         evidence=body.evidence,
         drawn_on=row.drawn_on,
+        dated_because=body.dated_because,
         on=post.today,
     )
     accepted = await post.submit(stream_of(row.product), command, effective_on=body.delivered_on)

@@ -25,6 +25,7 @@ from services.inventory.events import (
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
 from shared.terms.conditions import Shown, evaluate
+from shared.terms.dating import Dated, undated
 
 LEDGER_RECEIPT = "ledger_receipt"  # the gate that every dispatch has: the draw stands in the ledger, provably
 RECEIPT_SHOWN = Shown(kind=LEDGER_RECEIPT)
@@ -68,6 +69,7 @@ class DeliverDraw(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_by: str
     evidence: str
     drawn_on: date | None = None
+    dated_because: Dated | None = None  # needed where it was not delivered today
     on: date
 
 
@@ -160,6 +162,8 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
     if command.drawn_on is not None and command.delivered_on < command.drawn_on:
         detail = f"the goods were drawn on {command.drawn_on}"
         return Refused(Reason.DELIVERED_BEFORE_DRAWN, detail, "/delivered_on", f"{command.drawn_on} to {command.on}")
+    if (fault := undated(command.delivered_on, command.on, command.dated_because)) is not None:
+        return fault
     return [
         DrawDelivered(
             product=state.product,
@@ -173,6 +177,7 @@ def deliver_draw(command: DeliverDraw, state: Stockpile) -> Sequence[Event] | Re
             delivered_on=command.delivered_on,
             received_by=command.received_by,
             evidence=command.evidence,
+            dated_because=command.dated_because,
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from shared.journal.decider import Reasons, Refused
 from shared.terms.authority import Fault
+from shared.terms.dating import DatingReason
 
 
 class Reason(Reasons):
@@ -53,4 +54,4 @@ class Reason(Reasons):
     NOT_DISPATCHED = "draw_not_dispatched", 409, "The goods are not under way"
 
 
-type Refusal = Refused[Reason] | Refused[Fault]
+type Refusal = Refused[Reason] | Refused[Fault] | Refused[DatingReason]

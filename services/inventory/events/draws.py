@@ -7,6 +7,7 @@ import msgspec
 
 from services.inventory.events.ids import DrawId, Parcel, ReleaseId, SignedGrams, StockpileEvent
 from shared.journal.record import Grams
+from shared.terms.dating import Dated
 
 
 class GateEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ class AwardForwarded(StockpileEvent, frozen=True, kw_only=True, tag="inventory.a
     mass_g: Grams  # nominal
 
 
-class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.draw_delivered.v1"):
+class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, omit_defaults=True, tag="inventory.draw_delivered.v1"):
     """From the carrier to the consignee, who has signed for it."""
 
     draw: DrawId
@@ -98,3 +99,4 @@ class DrawDelivered(StockpileEvent, frozen=True, kw_only=True, tag="inventory.dr
     delivered_on: date
     received_by: str  # the office that signed, never a person's name
     evidence: str  # what shows it: "CMR 4711"
+    dated_because: Dated | None = None  # why it is recorded on a later day

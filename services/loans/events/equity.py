@@ -14,6 +14,7 @@ from services.loans.events.loan import SignedMinor
 from services.loans.events.terms import Category, FundingAccount
 from shared.journal.record import Grams
 from shared.terms.acting import Approval
+from shared.terms.dating import Dated
 
 HoldingId = NewType("HoldingId", str)  # "eqh_01j..."
 CompanyCode = NewType("CompanyCode", str)  # "larvotto": who issues the shares
@@ -136,7 +137,7 @@ class HoldingValued(_Event, frozen=True, kw_only=True, tag="loans.holding_valued
     source: str
 
 
-class DividendReceived(_Event, frozen=True, kw_only=True, tag="loans.dividend_received.v1"):
+class DividendReceived(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="loans.dividend_received.v1"):
     flow: EquityFlowId
     reference: str
     currency: str
@@ -144,6 +145,7 @@ class DividendReceived(_Event, frozen=True, kw_only=True, tag="loans.dividend_re
     received_on: date
     change: HoldingChange
     after: HoldingFigures
+    dated_because: Dated | None = None  # why it is recorded on a later day
 
 
 class DividendReversed(_Event, frozen=True, kw_only=True, tag="loans.dividend_reversed.v1"):

@@ -1,6 +1,9 @@
 """Weighing, dispatch, return, and the holds that stop them."""
 
 from datetime import date, timedelta
+from typing import Any
+
+import msgspec
 
 from services.inventory.domain.dispatch import CorrectDispatch, DeliverDraw, ReturnDraw
 from services.inventory.domain.holds import ExpireHold, FreePartner, HoldPartner
@@ -24,6 +27,7 @@ from services.inventory.events import (
     LotId,
 )
 from shared.journal.decider import CancelTimer, Timer
+from shared.terms.dating import Dated, DatingReason
 from tests.stories.given import Given
 from tests.stories.powers import INSTRUMENT
 from tests.stories.stockpile import (
@@ -91,8 +95,8 @@ def test_goods_are_dispatched_once():
     drawn(weigh(), dispatch()).when(dispatch()).refused(Reason.DRAW_NOT_FOUND)
 
 
-def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY) -> DeliverDraw:
-    return DeliverDraw(
+def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date = TODAY, **changes: Any) -> DeliverDraw:
+    given = DeliverDraw(
         draw=DrawId(name),
         partner=partner,
         delivered_on=delivered_on,
@@ -101,6 +105,15 @@ def deliver(name: str = "drw_1", partner: str | None = None, delivered_on: date 
         drawn_on=TODAY,
         on=TODAY,
     )
+    return msgspec.structs.replace(given, **changes)
+
+
+def test_a_delivery_that_is_reported_later_says_why():
+    story = drawn(weigh(), dispatch())
+    later = deliver(on=DAY_AFTER)
+    story.when(later).refused(DatingReason.WITHOUT_REASON, "/dated_because")
+    [event] = story.when(msgspec.structs.replace(later, dated_because=Dated.PAPER_LATE)).events
+    assert (event.delivered_on, event.dated_because) == (TODAY, "paper_late")
 
 
 def test_the_consignee_signs_once_for_goods_that_are_under_way():

@@ -27,6 +27,7 @@ from shared.journal.protocol import Document
 from shared.journal.record import MAX_INTEGER, canonical
 from shared.terms.acting_api import DOCUMENT, ApprovalBody, ApprovalView, document_answer, signing_of
 from shared.terms.countersigning_api import ProposalView, propose
+from shared.terms.dating import Dated
 from shared.writer.commands import Accepted
 
 router = APIRouter(tags=["equity"])
@@ -71,6 +72,7 @@ class DividendBody(Body):
     reference: Text
     amount_minor: PositiveMinor
     received_on: Day
+    dated_because: Dated | None = Field(default=None, description="needed where `received_on` is not today: why it is recorded later")
 
 
 class DivestmentBody(Body):

@@ -27,6 +27,7 @@ from services.loans.events.equity import (
 )
 from shared.journal.decider import Refused
 from shared.journal.record import MAX_INTEGER
+from shared.terms.dating import Dated, undated
 
 MAX_MOVES = 1_000  # subscriptions and sales of one holding
 
@@ -54,6 +55,7 @@ class ReceiveDividend(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reference: str
     amount_minor: int
     received_on: date
+    dated_because: Dated | None = None  # needed where it was not received today
     on: date
 
 
@@ -150,6 +152,8 @@ def _value(command: ValueHolding, holding: Holding, id: HoldingId, terms: Holdin
 def _receive(command: ReceiveDividend, holding: Holding, id: HoldingId, terms: HoldingTerms) -> Decided:
     if (fault := held_fault(holding, command.received_on, command.on, "/received_on")) is not None:
         return fault
+    if (undated_fault := undated(command.received_on, command.on, command.dated_because)) is not None:
+        return undated_fault
     if (fault := _reference_fault(holding, command.reference)) is not None:
         return fault
     most = MAX_INTEGER - holding.figures.dividends_minor
@@ -164,6 +168,7 @@ def _receive(command: ReceiveDividend, holding: Holding, id: HoldingId, terms: H
             currency=terms.currency,
             amount_minor=command.amount_minor,
             received_on=command.received_on,
+            dated_because=command.dated_because,
             change=HoldingChange(cash_minor=command.amount_minor, dividend_income_minor=-command.amount_minor),
             after=msgspec.structs.replace(holding.figures, dividends_minor=dividends),
         )

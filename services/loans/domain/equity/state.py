@@ -38,6 +38,7 @@ from shared.journal.decider import Reasons, Refused
 from shared.terms.acting import ApprovalReason, Proposal
 from shared.terms.authority import Fault
 from shared.terms.countersigning import ProposedCommand
+from shared.terms.dating import DatingReason
 
 
 class HoldingStatus(StrEnum):
@@ -69,7 +70,14 @@ class Reason(Reasons):
     TOO_MANY = "too_many_moves", 409, "The holding has too many subscriptions and sales"
 
 
-type Decided = Sequence[EquityEvent | AuthorityCited] | Refused[Reason] | Refused[ApprovalReason] | Refused[FacilityReason] | Refused[Fault]
+type Decided = (
+    Sequence[EquityEvent | AuthorityCited]
+    | Refused[Reason]
+    | Refused[ApprovalReason]
+    | Refused[FacilityReason]
+    | Refused[Fault]
+    | Refused[DatingReason]
+)
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):

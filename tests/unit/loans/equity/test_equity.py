@@ -24,6 +24,7 @@ from services.loans.events.equity import (
 )
 from shared.journal.decider import Refused
 from shared.terms.acting import ApprovalReason
+from shared.terms.dating import DatingReason
 from tests.stories.equity import (
     COMMITTED_ON,
     DOCUMENT,
@@ -132,6 +133,8 @@ def test_a_dividend_of_the_past_counts_once_and_can_be_taken_back():
 
 def test_a_dividend_is_above_zero_and_on_shares_that_were_subscribed():
     committed().when(dividend(1)).refused(Reason.NOTHING_HELD)
+    early = dividend(1, date(2026, 3, 1), because=None)
+    committed(subscribe(1, 1)).when(early).refused(DatingReason.WITHOUT_REASON, "/dated_because")
     committed(subscribe(1, 1)).when(dividend(0)).refused(Reason.AMOUNT_INVALID, "/amount_minor")
     committed(subscribe(1, 1)).when(dividend(-5)).refused(Reason.AMOUNT_INVALID, "/amount_minor")
 

@@ -1,0 +1,26 @@
+"""Dating: what counts for another day than the one on which it is recorded says why, by a code."""
+
+from datetime import date
+from enum import StrEnum
+
+from shared.journal.decider import Reasons, Refused
+
+
+class Dated(StrEnum):
+    """Why it was not recorded on its day."""
+
+    REPORTED_LATE = "reported_late"  # whoever knew of it said so later
+    PAPER_LATE = "paper_late"  # the bank's or the carrier's paper came later
+    NOT_RECORDABLE = "not_recordable"  # the system, or whoever records it, was away
+
+
+class DatingReason(Reasons):
+    WITHOUT_REASON = "dated_without_reason", 422, "What counts for an earlier day says why"
+
+
+def undated(day: date, on: date, because: Dated | None) -> Refused[DatingReason] | None:
+    """What is recorded `on` one day and counts for another needs a reason. None: nothing is wrong."""
+    if day == on or because is not None:
+        return None
+    accepted = f"dated_because: one of {', '.join(Dated)}; or {on}"
+    return Refused(DatingReason.WITHOUT_REASON, f"it counts for {day}, and is recorded on {on}", "/dated_because", accepted)
