@@ -151,3 +151,14 @@ def test_a_policy_that_says_nothing_is_refused_at_start(stage: LedgerStage, witn
 
 async def last_size(kernel: Kernel) -> int:
     return int(await kernel.pool.fetchval("SELECT max(size) FROM checkpoints"))
+
+
+async def test_without_a_policy_the_second_key_is_not_asked_for(stage: LedgerStage, tmp_path: Path):
+    """Whoever publishes nothing needs none, nor a client for witnesses."""
+    key = stage.folder / "keys" / "ledger-ml-dsa-44.pem"
+    key.rename(kept := tmp_path / key.name)
+    try:
+        async with stage.ledger(), stage.client("auditor-1") as auditor:
+            assert await receipts_of(auditor, await stage.happen(lot("lot_unpublished", 1)))
+    finally:
+        kept.rename(key)

@@ -26,8 +26,9 @@ from shared.journal.connection import reachable
 from shared.journal.protocol import Unreachable
 from shared.process.service import Kernel, Part
 from shared.proofs.checkpoint import Checkpoint
+from shared.proofs.cosignature import Cosigner
 from shared.proofs.merkle import EMPTY_TREE, consistency_proof, root_at
-from shared.proofs.policy import PolicyWitness, pinned_policy
+from shared.proofs.policy import PolicyWitness, WitnessPolicy, pinned_policy
 from shared.proofs.signed_note import Note, Signature
 from shared.tls import trusted
 from shared.writer.commands import CommandFailed, Context, Overloaded, Unavailable
@@ -51,13 +52,16 @@ class Publisher(Part):
         """Raises PolicyMalformed, KeyUnsafe, FileNotFoundError."""
         super().__init__(kernel)
         self.policy = pinned_policy(kernel.settings.data_dir)
-        self._second_key = open_publishing_key(kernel.settings.data_dir)
         self.size = 0
         self.grown = asyncio.Condition()  # notified when a larger one is recorded
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, verify=trusted())
-        self._witnesses = self._clients()
+        self._second_key: Cosigner | None = None
+        self._http: httpx.AsyncClient | None = None
+        self._witnesses: Sequence[WitnessClient] = ()
         self._asked: set[asyncio.Task[dict[str, Signature]]] = set()
         if self.policy is not None:
+            self._second_key = open_publishing_key(kernel.settings.data_dir)
+            self._http = httpx.AsyncClient(timeout=TIMEOUT, verify=trusted())
+            self._witnesses = self._clients(self.policy, self._http)
             witnessed_time.set_to_current_time()
             self.log.before_signing = self._ask_what_is_held
 
@@ -69,7 +73,8 @@ class Publisher(Part):
         for task in self._asked:
             task.cancel()
         await asyncio.gather(*self._asked, return_exceptions=True)
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def run(self) -> None:
         if self.policy is None:
@@ -88,12 +93,12 @@ class Publisher(Part):
         async with self.grown:
             await self.grown.wait_for(lambda: self.size >= size)
 
-    def _clients(self) -> Sequence[WitnessClient]:
+    def _clients(self, policy: WitnessPolicy, http: httpx.AsyncClient) -> Sequence[WitnessClient]:
         by_url: dict[str, list[PolicyWitness]] = {}
-        for member in () if self.policy is None else self.policy.witnesses.values():
+        for member in policy.witnesses.values():
             assert member.url is not None, "pinned_policy takes no witness without one"
             by_url.setdefault(member.url.rstrip("/"), []).append(member)
-        return [WitnessClient(self._http, url, members, self.log.key, self._proof_from, self._root_of) for url, members in by_url.items()]
+        return [WitnessClient(http, url, members, self.log.key, self._proof_from, self._root_of) for url, members in by_url.items()]
 
     async def _publish(self) -> None:
         """As long as this process's log signs."""
@@ -119,6 +124,7 @@ class Publisher(Part):
 
     def _published(self, signed: Signed) -> Published:
         """With the log's second signature below its first."""
+        assert self._second_key is not None, "it publishes only where witnesses are named"
         checkpoint = Checkpoint(self.log.key.name, signed.head)
         second = self._second_key.cosign(checkpoint, int(self.kernel.clock.now().timestamp()))
         return Published(checkpoint.origin, signed.head, note=signed.note + Note("", (second,)).signature_lines)
