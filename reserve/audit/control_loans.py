@@ -13,7 +13,7 @@ from reserve.audit.report import Check, Findings
 from services.loans.events import equity, loan, material, offtake
 from services.loans.events.facility import FacilityOpened, Limit, LimitsSet, RateRecorded
 from services.loans.events.rates import Publication, ReferenceRatePublished, ReferenceRateRegistered
-from services.loans.events.terms import Reference
+from services.loans.events.terms import RateFollowed
 from shared.terms.apart import Apart
 
 MOVES = (
@@ -78,7 +78,7 @@ class ReferenceRates:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._published: dict[tuple[str, date], str] = {}
-        self._terms: dict[str, Reference] = {}  # by loan
+        self._terms: dict[str, RateFollowed] = {}  # by loan
 
     def see(self, place: str, record: Recorded, event: Any) -> None:
         match event:

@@ -5,6 +5,7 @@ checked by it. What is audited is the cut that the last checkpoint covers; the s
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from typing import Protocol
 
 from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
@@ -106,6 +107,12 @@ class _Line:
         self.leaf = b"" if self.next is None else hashes.leaf_of(f"{self.name}/{self.next.position}", self.next)
 
 
+class _Part(Protocol):
+    """What looks at some of it only once all is seen."""
+
+    def finish(self) -> None: ...
+
+
 class _Walk:
     def __init__(
         self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str], texts: Texts
@@ -186,28 +193,14 @@ class _Walk:
             self._findings.look(Check.EVENTS_IN_LOG, read >= upto, f"{name}/{upto}", f"is covered, and the journal ends at {read}")
 
     def finish(self) -> None:
-        self.rounds.finish()
-        self._quorums.finish()
-        self._uses.finish()
-        self._protecting.finish()
-        self._differences.finish()
-        self._moves.finish()
-        self._persons.finish()
-        self._given_back.finish()
-        self.authority.finish()
-        self._control.finish()
-        self._checkpoints.witnesses.finish()
-        self._interests.finish()
-        self._emergencies.finish()
-        self.policies.finish()
-        self.approvers.finish()
-        self._endorsements.finish()
-        self.facilities.finish()
-        self.deliveries.finish()
-        self.consignees.finish()
-        self.tenders.finish()
-        self._release_orders.finish()
-        self._texts.finish()
+        parts: tuple[_Part, ...] = (
+            *(self.rounds, self._quorums, self._uses, self._protecting, self._differences, self._moves, self._persons, self._given_back),
+            *(self.authority, self._control, self._checkpoints.witnesses, self._interests, self._emergencies, self.policies),
+            *(self.approvers, self._endorsements, self.facilities, self.deliveries, self.consignees, self.tenders),
+            *(self._release_orders, self._texts),
+        )
+        for part in parts:
+            part.finish()
         for name in self._lines:
             place, what = self._forks.get(name, (name, ""))
             self._findings.look(Check.FORKS, not what, place, what)

@@ -15,7 +15,6 @@ import msgspec
 import structlog
 import uuid_utils
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from opentelemetry import trace
 from pydantic import BaseModel
 from sqlalchemy import TypeDecorator
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -25,6 +24,7 @@ from typeid import TypeID
 
 from shared.clock import day_of
 from shared.http.auth import Caller, allow
+from shared.http.correlation import correlation_of
 from shared.http.direct import DirectRoutes
 from shared.http.problems import IMPORT_LIMIT_BYTES, Problem, ProblemResponse, body_too_large, register, request_id
 from shared.journal.connection import UNREACHABLE
@@ -70,8 +70,6 @@ PAGE_LIMIT = 200
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"(\d{1,15})"')
-_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_HEX32 = re.compile(r"[0-9a-f]{32}")
 
 
 def install(app: FastAPI) -> None:
@@ -169,7 +167,7 @@ class Post:
         context = Context(
             command_id=command_id,
             actor=self.caller.subject,
-            correlation_id=_trace_id(self.request, identifier),
+            correlation_id=correlation_of(self.request, identifier),
             causation_id=f"request:{identifier}",
             effective_on=(effective_on or self.today).isoformat(),
             fingerprint=self._fingerprint,
@@ -393,12 +391,3 @@ def _canonical_body(body: bytes) -> bytes:
         return canonical(msgspec.json.decode(body)) if body else b""
     except msgspec.DecodeError:
         return body  # another media type
-
-
-def _trace_id(request: Request, identifier: str) -> str:
-    for name, value in request.scope["headers"]:
-        if name == b"traceparent" and (found := _TRACE.fullmatch(value.decode("latin-1"))) is not None:
-            return str(found[1])
-    if (span := trace.get_current_span().get_span_context()).is_valid:
-        return trace.format_trace_id(span.trace_id)
-    return identifier if _HEX32.fullmatch(identifier) else sha256(identifier.encode()).hexdigest()[:32]

@@ -102,8 +102,6 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             depots = _weighed_by_depot(event.parcels, event.mass_g, event.weighed_g)
             carrier = f"carrier/{event.carrier}"
             return all_of(custody(event.product, f"depot/{depot}", carrier, mass_g) for depot, mass_g in depots.items())
-        case DispatchCorrected():
-            return []  # how it is written
         case DrawDelivered():
             return custody(event.product, f"carrier/{event.carrier}", f"holder/{event.consignee}", event.weighed_g)
         case DrawReturned():
@@ -124,30 +122,20 @@ def of_stockpile(event: inventory.Event) -> list[Posting]:
             ]
         case RightAdded():
             return title(event.product, f"project/{event.project}", f"right/{event.right}", event.mass_g)
-        case RightMatured():  # the claim ends; what was delivered comes in with its lot
-            return title(event.product, f"right/{event.right}", f"project/{event.project}", event.settled_g)
-        case RightTerminated():
-            return title(event.product, f"right/{event.right}", f"project/{event.project}", event.mass_g)
-        case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed():
-            return []  # it says when; deliveries have events of their own
+        case RightMatured(settled_g=ended_g) | RightTerminated(mass_g=ended_g):  # what was delivered comes in with its lot
+            return title(event.product, f"right/{event.right}", f"project/{event.project}", ended_g)
         case StockPinned() | LoanAnnounced() | LoanGateOpened() | MaterialLent() | LentDrawReturned() | ReturnTakenIn() | ReturnRefused():
             return []  # grams of a product move by the events beside them; contained grams by those of loans
-        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed():
+        case AuthorityCited() | CommandProposed() | CommandApproved() | CommandWithdrawn() | CommandLapsed() | AwardForwarded():
             return []  # it moves nothing: what it is about stands beside it
-        case LogReachReported() | TextErased():
-            return []  # it moves nothing: what it is about stands beside it
-        case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed():
-            return []  # a hold changes no quantity
-        case DifferenceOverdue() | MoveRatified() | MoveRatificationMissed():
-            return []  # what is late, or ratified, stays where it is
-        case DecisionTakenBack():
-            return []  # its releases' own events have moved it
-        case AwardForwarded():
-            return []  # the event beside it says what moved
-        case ProductRegistered() | ProtectedStockSet() | ReceiptGradeSet() | HoldPutOn() | HoldLifted():
+        case HoldConfirmed() | RoundHeld() | RoundFreed() | ReleaseExtended() | DeliveryPostponed() | DifferenceOverdue():
+            return []  # what is held, or late, is where it was
+        case RightExercised() | ProgrammeAgreed() | TrancheDelivered() | TrancheClosed() | MoveRatified() | MoveRatificationMissed():
+            return []  # deliveries and moves have events of their own
+        case ProductRegistered() | ProtectedStockSet() | ReceiptGradeSet() | HoldPutOn() | HoldLifted() | LogReachReported() | TextErased():
             return []
-        case RoundReleased() | RoundReleaseRefused():
-            return []
+        case DecisionTakenBack() | RoundReleased() | RoundReleaseRefused() | DispatchCorrected():
+            return []  # its releases' own events have moved it, or it is how it is written
         case _:
             assert_never(event)
 

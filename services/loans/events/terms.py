@@ -44,7 +44,7 @@ class ScheduleTerms(msgspec.Struct, frozen=True, kw_only=True):
     step_periods: int = 12
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RateFollowed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The published rate that a loan's base rate is."""
 
     rate: RateCode
@@ -113,7 +113,7 @@ class LoanTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         None  # between the declaration of a default and the day on which all may fall due; None: it never does
     )
     cross_default: bool = False  # whether a default may be declared since another loan of the borrower is in default
-    reference_rate: Reference | None = None  # None: the base rate is fixed, or reset by two people
+    reference_rate: RateFollowed | None = None  # None: the base rate is fixed, or reset by two people
 
 
 # Acts: what a second person must sign

@@ -1,4 +1,4 @@
-"""Reference rates, and what was published of each."""
+"""RateFollowed rates, and what was published of each."""
 
 from datetime import date
 

@@ -126,8 +126,8 @@ class LoanTermsBody(Body):
     commitment_minor: PositiveMinor
     security: Text
     ranking: Ranking = "senior"
-    base_rate: Text = Field(default="fixed", description="its name; left out with a reference: the reference's")
-    base_pct: Number = Field(description="a year; with a reference, until it is told what was published")
+    base_rate: Text = Field(default="fixed", description="its name; left out with a reference rate: that one's")
+    base_pct: Number = Field(description="a year; with a reference rate, until the first publication that counts")
     margin_pct: Number = "0"
     default_margin_pct: Number = "2"
     commitment_fee_pct: Number = "0"

@@ -1,11 +1,11 @@
-"""Reference rates: two people register one and enter what is published of it; loans whose terms name it are told."""
+"""RateFollowed rates: two people register one and enter what is published of it; loans whose terms name it are told."""
 
 from datetime import date
 from fractions import Fraction
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -33,7 +33,7 @@ class ReferenceRateBody(Body):
     rate: RateName
     name: Text
     administrator: Text
-    calendar: Annotated[str, Query(pattern=r"^[A-Za-z-]{1,20}$")] = "weekends"
+    calendar: Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{1,20}$")] = "weekends"
 
 
 class PublicationBody(Body):
@@ -42,6 +42,16 @@ class PublicationBody(Body):
     day: Day
     pct: Number
     source: Text
+
+
+class PeriodQuery(Body):
+    """A period, and how its days bear what was published. `until` is not included."""
+
+    since: Day
+    until: Day
+    lookback_days: Annotated[int, Field(ge=0, le=20)] = 0
+    floor_pct: Number | None = None
+    day_count: DayCount = "ACT/365F"
 
 
 class ReferenceRateView(BaseModel):
@@ -107,24 +117,18 @@ async def list_publications(rate: RatePath, caller: Sees, pages: Paging) -> Page
 
 
 @router.get("/{rate}/compounded")
-async def show_compounded(
-    rate: RatePath,
-    caller: Sees,
-    reads: Reading,
-    since: Annotated[Day, Query()],
-    until: Annotated[Day, Query(description="not included")],
-    lookback_days: Annotated[int, Query(ge=0, le=20)] = 0,
-    floor_pct: Annotated[Number | None, Query()] = None,
-    day_count: Annotated[DayCount, Query()] = "ACT/365F",
-) -> CompoundedView:
+async def show_compounded(rate: RatePath, caller: Sees, reads: Reading, period: Annotated[PeriodQuery, Query()]) -> CompoundedView:
     """What it comes to over a period, compounded in arrears: to check a bill by."""
+    since, until = period.since, period.until
     if not 0 < (until - since).days <= MAX_DAYS:
         raise Problem("reference_rate_period_invalid", f"{since} to {until}", field="query:until", accepted=f"1 to {MAX_DAYS} days later")
     async with reads.session() as session:
         row = await find_reference_rate(session, rate)
         found = await session.exec(select(PublicationRow).where(PublicationRow.rate == rate, col(PublicationRow.day) < until))
         published = {each.day: Fraction(each.pct) for each in found}
-    convention = Convention(row.calendar, lookback_days, None if floor_pct is None else Fraction(floor_pct), day_count)
+    convention = Convention(
+        row.calendar, period.lookback_days, None if period.floor_pct is None else Fraction(period.floor_pct), period.day_count
+    )
     try:
         exact = compounded_rate(published, convention, since, until)
     except NotPublished as missing:

@@ -16,7 +16,7 @@ from services.loans.domain.standing.dated_facts import Rescheduled
 from services.loans.domain.standing.periods import PeriodGrid, grid
 from services.loans.domain.standing.standing import Account
 from services.loans.events.rates import Publication
-from services.loans.events.terms import Reference
+from services.loans.events.terms import RateFollowed
 
 _ONE_DAY = timedelta(days=1)
 _FAR = timedelta(days=60)  # within which a few business days surely lie
@@ -38,12 +38,12 @@ def business_days_before(day: date, count: int, calendar: str) -> date:
     return day
 
 
-def base_pct(reference: Reference, publication: Publication) -> str:
+def base_pct(reference: RateFollowed, publication: Publication) -> str:
     """What a loan bears of it: never less than the floor."""
     return publication.pct if reference.floor_pct is None else max(publication.pct, reference.floor_pct, key=Fraction)
 
 
-def borne_from(account: Account, reference: Reference, calendar: str, told: Iterable[Publication]) -> Iterator[tuple[date, Publication]]:
+def borne_from(account: Account, reference: RateFollowed, calendar: str, told: Iterable[Publication]) -> Iterator[tuple[date, Publication]]:
     """From which day the loan bears each of them; those that it bears on no day are left out."""
     schedule = account.after[-1].schedule if account.after else account.contract.schedule
     agreed = (fact.on for fact in account.facts if isinstance(fact, Rescheduled) and fact.rate_pct is not None)
@@ -54,7 +54,7 @@ def borne_from(account: Account, reference: Reference, calendar: str, told: Iter
                 yield max(start, first), publication
 
 
-def _spans(reference: Reference, calendar: str, day: date, periods: PeriodGrid) -> Iterator[tuple[date, date]]:
+def _spans(reference: RateFollowed, calendar: str, day: date, periods: PeriodGrid) -> Iterator[tuple[date, date]]:
     if reference.compounded:
         start = business_days_after(day, reference.lookback_days, calendar)
         yield start, business_days_after(start, 1, calendar)

@@ -1,4 +1,4 @@
-"""Reference rate: a rate that somebody else publishes. One stream a rate: what was published, and which loans bear it."""
+"""RateFollowed rate: a rate that somebody else publishes. One stream a rate: what was published, and which loans bear it."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

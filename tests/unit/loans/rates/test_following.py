@@ -14,7 +14,7 @@ from services.loans.domain.rates.compounding import Convention, NotPublished, co
 from services.loans.domain.standing.standing import books_on, interest_on
 from services.loans.events.loan import RateReset
 from services.loans.events.rates import Publication, RateCode
-from services.loans.events.terms import Reference, Restructure, ScheduleTerms
+from services.loans.events.terms import RateFollowed, Restructure, ScheduleTerms
 from shared.terms.business_days import is_business_day
 from tests.stories.given import Given
 from tests.stories.loan import START, act, committed, lent, months, sign_act
@@ -38,8 +38,8 @@ def business_days(first: date, last: date) -> list[date]:
     return [day for day in days if is_business_day(day, "weekends")]
 
 
-def following(**reference: Any) -> Reference:
-    return Reference(rate=RATE, **reference)
+def following(**reference: Any) -> RateFollowed:
+    return RateFollowed(rate=RATE, **reference)
 
 
 def from_days(story: Given, command: TakePublications) -> list[tuple[date, str]]:

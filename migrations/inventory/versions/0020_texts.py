@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.journal.tables import no_texts, texts
 
-revision = "0008"
-down_revision = "0007"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.journal.tables import no_texts, texts
 
-revision = "0018"
-down_revision = "0017"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
