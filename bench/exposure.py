@@ -23,6 +23,7 @@ from services.loans.tables.facility import CommitmentRow
 from services.loans.tables.loan import LoanRow
 from services.loans.tables.material import MaterialLoanRow
 from shared.journal.decider import Refused
+from shared.journal.texts import TypedText
 from shared.process.app import read_engine
 
 TODAY = date(2026, 1, 6)
@@ -79,7 +80,9 @@ def _facility(name: FacilityId, limited: str) -> Facility:
         Facility(),
         OpenFacility(facility=name, currency="AUD", limits=(Limit(key="total", parent=None, limit_minor=10**14), *each), authority="Act"),
     )
-    rates = (RecordRate(asset=f"contained/{element}", rate="12.5", quoted_on=TODAY, source="bench", on=TODAY) for element in ELEMENTS)
+    rates = (
+        RecordRate(asset=f"contained/{element}", rate="12.5", quoted_on=TODAY, source=TypedText("bench"), on=TODAY) for element in ELEMENTS
+    )
     return reduce(_after, rates, opened)
 
 
