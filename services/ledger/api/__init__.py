@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.ledger.api import books, log
+from services.ledger.api import books, histories, log
 
 router = APIRouter()
 router.include_router(log.router)
+router.include_router(histories.router)
 router.include_router(books.router)

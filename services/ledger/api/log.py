@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -11,15 +12,16 @@ from sqlmodel import col, select
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import CheckpointView
-from services.ledger.log import Log
+from services.ledger.log import Log, shown_consistency
 from services.ledger.publishing.publisher import Publisher
 from services.ledger.receipt import Grade, Opening
 from services.ledger.tables import CheckpointRow, EntryRow, WitnessedRow
-from services.ledger.tiles import Tile, parse_tile_path, tile_at
+from services.ledger.tiles import TileMissing, TileStore, parse_tile_path, tile_at
 from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
 from shared.journal.messages import FEED_LIMIT, to_feed
+from shared.journal.places import SERVICE_PATTERN, Place, parse_place
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
 from shared.process.service import Kernel
@@ -47,11 +49,12 @@ async def verifier_key(kernel: Running) -> PlainTextResponse:
 
 
 @router.get("/v1/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
+async def checkpoint(kernel: Running, reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextResponse:
     """The last checkpoint: a C2SP signed note. Witnessed, it has the cosignatures too, and is a little older."""
-    last = select(CheckpointRow.note).order_by(col(CheckpointRow.size).desc())
+    shift = (await kernel.part(Log).logs()).shift
+    last = select(CheckpointRow.note).where(CheckpointRow.size > shift).order_by(col(CheckpointRow.size).desc())
     if grade is Grade.WITNESSED:
-        last = select(WitnessedRow.note).order_by(col(WitnessedRow.position).desc())
+        last = select(WitnessedRow.note).where(WitnessedRow.size > shift).order_by(col(WitnessedRow.position).desc())
     async with reads.session() as session:
         note = (await session.exec(last.limit(1))).first()
     if note is None:
@@ -60,22 +63,32 @@ async def checkpoint(reads: Reading, grade: Graded = Grade.SIGNED) -> PlainTextR
 
 
 @router.get("/v1/checkpoints")
-async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], pages: Paging) -> Page[CheckpointView]:
-    """All checkpoints, the smallest first, each with the position of every source's shard that it covers."""
-    return await pages.of(select(CheckpointRow), CheckpointRow.size, CheckpointView.of)
+async def checkpoints(caller: Annotated[Caller, allow("auditor", "service")], kernel: Running, pages: Paging) -> Page[CheckpointView]:
+    """All checkpoints, in their order, each with the position of every source's shard that it covers."""
+    logs = await kernel.part(Log).logs()
+    return await pages.of(select(CheckpointRow), CheckpointRow.size, partial(CheckpointView.of, logs))
 
 
 @router.get("/v1/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
 async def tile(path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
     """A tile of hashes or, below `entries/`, the leaves under one. Only what a checkpoint covers is served."""
     log: Log = kernel.part(Log)
+    return await tile_of(log.store, log.signed.head.size, path)
+
+
+async def tile_of(store: TileStore, size: int, path: str) -> Response:
+    """Of a log whose last checkpoint has so many leaves. Raises Problem `tile_not_found`."""
     try:
         wanted = parse_tile_path(f"tile/{path}")
     except ValueError as error:
         raise Problem("tile_not_found", str(error), field="path:path") from error
-    if not _within(wanted, log.signed.head.size):
-        raise Problem("tile_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:path")
-    data = await asyncio.to_thread(log.store.require, wanted)
+    level = 0 if wanted.level == "entries" else wanted.level
+    if wanted.width > tile_at(size, level, wanted.index).width:
+        raise Problem("tile_not_found", f"the last checkpoint has {size} leaves", field="path:path")
+    try:
+        data = await asyncio.to_thread(store.require, wanted)
+    except TileMissing as error:
+        raise Problem("tile_not_found", str(error), field="path:path") from error
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
 
 
@@ -86,20 +99,23 @@ async def show_consistency(
     """That the log of `size` leaves goes on from the one of `old_size`: the root that its first ones have, and the RFC 6962 consistency
     proof. Who holds a checkpoint, or a receipt, compares it."""
     log: Log = kernel.part(Log)
-    if not old_size <= size <= log.signed.head.size:
-        raise Problem("size_not_found", f"the last checkpoint has {log.signed.head.size} leaves", field="path:size")
-    shown = await asyncio.to_thread(log.consistency, old_size, size)
+    return await consistency_of(log.store, log.signed.head.size, old_size, size)
+
+
+async def consistency_of(store: TileStore, last: int, old_size: int, size: int) -> Response:
+    """Of a log whose last checkpoint has `last` leaves. Raises Problem `size_not_found`."""
+    if not old_size <= size <= last:
+        raise Problem("size_not_found", f"the last checkpoint has {last} leaves", field="path:size")
+    try:
+        shown = await asyncio.to_thread(shown_consistency, store, old_size, size)
+    except TileMissing as error:
+        raise Problem("size_not_found", f"tiles of the log of {size} leaves are lost: {error}", field="path:size") from error
     return Response(msgspec.json.encode(shown), media_type="application/json", headers={"Cache-Control": FOREVER})
-
-
-def _within(wanted: Tile, size: int) -> bool:
-    level = 0 if wanted.level == "entries" else wanted.level
-    return wanted.width <= tile_at(size, level, wanted.index).width
 
 
 @router.get("/v1/receipts/{source}/{shard}/{position}", response_class=PlainTextResponse)
 async def receipt(
-    source: Annotated[str, Path(pattern="^[a-z]{1,20}$")],
+    source: Annotated[str, Path(pattern=SERVICE_PATTERN, description="as in the place: inventory, or inventory~2")],
     shard: Annotated[int, Path(ge=0, le=1023)],
     position: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
     caller: Annotated[Caller, allow(PARTNER, "operator", "approver", "auditor", "administrator", "service")],
@@ -113,28 +129,30 @@ async def receipt(
         raise Problem("grade_not_given", "no witness cosigns this log", field="query:grade", accepted="signed")
     log: Log = kernel.part(Log)
     partner = only_of(caller)
-    line = f"{source}/{shard}"
-    if source not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
-        raise _no_receipt(f"nothing is recorded of {line}")
+    place = parse_place(f"{source}/{shard}/{position}")
+    if place.service not in kernel.inbox.subscriptions or shard >= kernel.settings.shards:
+        raise _no_receipt(f"nothing is recorded of {place.line}")
+    if kernel.journal.histories.lost(place):
+        raise _no_receipt(f"history {place.history} has nothing there that is left")
     if wait:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                await _covered(kernel, source, shard, position, grade)
+                await _covered(kernel, place, grade)
     await reads.arrived()
-    entry = await log.entry(source, shard, position, grade)
+    entry = await log.entry(place, grade)
     if entry is not None and partner is not None and entry.partner != partner:
         raise _no_receipt("no event of yours stands there")
     if entry is None or entry.checkpoint is None:
         raise Problem("receipt_not_ready", f"no {grade} checkpoint covers this event yet", headers={"Retry-After": "1"})
-    opening = Opening(f"{line}/{position}", entry.salt, entry.event_hash, entry.hashed)
-    return PlainTextResponse(log.receipt(opening, entry.index, entry.checkpoint))
+    return PlainTextResponse(await log.receipt(Opening(str(place), entry.salt, entry.event_hash, entry.hashed), entry))
 
 
-async def _covered(kernel: Kernel, source: str, shard: int, position: int, grade: Grade) -> None:
+async def _covered(kernel: Kernel, place: Place, grade: Grade) -> None:
     """Waits until a checkpoint of that grade covers it."""
     log: Log = kernel.part(Log)
-    await log.covered(source, shard, position)
-    if grade is Grade.WITNESSED and (entry := await log.entry(source, shard, position)) is not None:
+    await log.covered(place)
+    entry = await log.entry(place) if grade is Grade.WITNESSED else None
+    if entry is not None and entry.history == kernel.journal.histories.current:
         await kernel.part(Publisher).covered(entry.index + 1)
 
 
@@ -151,10 +169,11 @@ async def sources(
     """What is recorded of each source's shard: {"inventory/0": {"position": 123, "chain_hash": hex}}.
 
     A source that starts asks for the whole: restored to the past together with the ledger, it would take itself for up to date."""
-    held = await asyncio.to_thread(kernel.part(Log).store.held_size) if whole else 0
+    log: Log = kernel.part(Log)
+    held = (await log.logs()).shift + await asyncio.to_thread(log.store.held_size) if whole else 0
     async with kernel.pool.acquire() as connection:
         if (size := await connection.fetchval("SELECT size FROM log_head")) < held:
-            detail = f"its tiles hold {held} leaves, of which it has {size} again"
+            detail = f"the log's tiles hold {held} leaves, of which it has {size} again"
             raise Problem("record_incomplete", detail, headers={"Retry-After": "1"})
         rows = await connection.fetch("SELECT source, shard, position, chain_hash FROM inbox_cursors ORDER BY source, shard")
     recorded = {f"{row['source']}/{row['shard']}": Recorded(row["position"], row["chain_hash"].hex()) for row in rows}
