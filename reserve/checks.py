@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reserve.options import HERE, AsJson, Folder, LogKey, PinnedLogKey, Policies, json_text
+from reserve.options import HERE, AsJson, Folder, LogKey, LogKeys, PinnedLogKey, Policies, json_text
 
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
@@ -58,7 +58,7 @@ def verify_certificate(
 @audit.command("verify")
 def verify_audit(
     live: Annotated[bool, typer.Option("--live", help="a running system, over HTTP")] = False,
-    key: LogKey = None,
+    key: LogKeys = None,
     data: Folder = HERE,
     state: Annotated[Path | None, typer.Option(help="remember what held in this file, and hold the next audit against it")] = None,
     receipts: Annotated[Path | None, typer.Option(help="a folder of receipts: each must stand in this log")] = None,
@@ -83,7 +83,7 @@ def verify_audit(
     report = verify(
         Asked(
             folder=data,
-            key=key,
+            keys=key or [],
             state=state,
             receipts=receipts,
             policies=policy or [],

@@ -2,7 +2,7 @@
 
 event_hash = SHA-256(0x01 || salt || canonical JSON of all columns but salt and hashes)
 chain_hash = SHA-256(0x02 || previous chain hash || event_hash), from 32 zero bytes
-leaf       = SHA-256(0x03 || salt || "service/shard/position" || event_hash)
+leaf       = SHA-256(0x03 || salt || "service/shard/position" || event_hash), "service~2/shard/position" in history 2
 tree       = RFC 6962: SHA-256(0x00 || leaf), SHA-256(0x01 || left || right)
 """
 
@@ -27,6 +27,8 @@ def canonical(value: object) -> bytes:
 def event_hash(record: Recorded) -> str:
     """Raises ValueError for a salt that is not hex."""
     columns: dict[str, object] = {name: getattr(record, name) for name in _COLUMNS}
+    if record.history > 1:  # the first one is not written
+        columns["history"] = record.history
     hashed = canonical(columns | {"data": msgspec.Raw(record.data)})
     return sha256(b"\x01" + bytes.fromhex(record.salt) + hashed).hexdigest()
 

@@ -4,7 +4,7 @@ A leaf is matched with the next event of each shard, so the walk needs no memory
 checked by it. What is audited is the cut that the last checkpoint covers; the system may go on meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from reserve.audit import hashes
 from reserve.audit.anchors import Anchor, Anchors
@@ -26,6 +26,7 @@ from reserve.audit.holdings import Holdings
 from reserve.audit.interests import Interests
 from reserve.audit.journals import Journal
 from reserve.audit.loans import Loans
+from reserve.audit.logs import Log, Logs
 from reserve.audit.material import Material
 from reserve.audit.owed import Owed
 from reserve.audit.policies import Policies
@@ -41,6 +42,7 @@ from reserve.audit.tender_decisions import faults_of as faults_of_tender
 from reserve.audit.tenders import Tenders
 from reserve.audit.uses import Uses
 from services.ledger.events import CheckpointSigned, CheckpointWitnessed
+from shared.journal.places import FIRST
 from shared.proofs.policy import WitnessPolicy
 from shared.proofs.signed_note import VerifierKey
 
@@ -48,21 +50,25 @@ from shared.proofs.signed_note import VerifierKey
 async def audit(
     evidence: Evidence, log_keys: Sequence[VerifierKey], anchors: Sequence[Anchor] = (), policies: Sequence[WitnessPolicy] = ()
 ) -> Report:
-    """`log_keys` are the log's pinned verifier keys, `policies` are of its pinned witnesses, any of them enough. `anchors`: what was kept
-    of it from before."""
+    """`log_keys` are the pinned verifier keys of the log, and of those of histories before; `policies` are of its pinned witnesses, any of
+    them enough. `anchors`: what was kept of it from before."""
     note = await evidence.checkpoint()
     balances = await evidence.balances()
     recorded = await evidence.recorded()
     findings = Findings()
-    checkpoints = Checkpoints(findings, log_keys, policies)
+    logs = Logs(findings, await evidence.histories(), log_keys)
+    checkpoints = Checkpoints(findings, logs.keys, policies)
     witnesses = checkpoints.witnesses
-    events = await _read_ledger(evidence, findings, checkpoints)
+    events = await _read_ledger(evidence, findings, checkpoints, logs)
     cut = checkpoints.cut(note)
 
-    seen = Anchors(findings, log_keys, anchors)
-    walk = _Walk(evidence, findings, checkpoints, seen, {key.name for key in log_keys})
+    seen = Anchors(findings, logs, anchors)
+    walk = _Walk(evidence, findings, checkpoints, seen, logs)
     await walk.start()
-    await walk.follow_log(cut.size)
+    for log in logs.logs:
+        await walk.follow_log(log, cut.size if log.end is None else log.end.kept)
+        if log.end is not None:
+            await logs.ended(log, walk.tree, evidence)
     if walk.tree.size == cut.size and cut.size:
         findings.look(Check.ROOTS, walk.tree.root == cut.root, f"leaf {cut.size - 1}", f"the leaves have root {walk.tree.root}")
     await walk.drain(cut.covers)
@@ -102,9 +108,9 @@ async def audit(
     )
 
 
-async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints) -> int:
+async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Checkpoints, logs: Logs) -> int:
     """The ledger's own events, which are no leaves. Gives how many there are."""
-    journal = Journal(LEDGER, findings)
+    journal = Journal(LEDGER, findings, logs.histories)
     events = 0
     for shard in sorted(await evidence.heads(LEDGER)):
         async for page in evidence.journal(LEDGER, shard):
@@ -112,9 +118,9 @@ async def _read_ledger(evidence: Evidence, findings: Findings, checkpoints: Chec
                 events += 1
                 event = journal.follow(shard, record)
                 if isinstance(event, CheckpointSigned):
-                    checkpoints.see(f"{LEDGER}/{shard}/{record.position}", event)
+                    checkpoints.see(record.place(LEDGER), event, record.history)
                 elif isinstance(event, CheckpointWitnessed):
-                    checkpoints.witnesses.see(f"{LEDGER}/{shard}/{record.position}", event)
+                    checkpoints.witnesses.see(record.place(LEDGER), event, record.history)
     return events
 
 
@@ -131,16 +137,17 @@ class _Line:
 
     async def advance(self) -> None:
         self.next = await anext(self._records, None)
-        self.leaf = b"" if self.next is None else _leaf(f"{self.name}/{self.next.position}", self.next)
+        self.leaf = b"" if self.next is None else _leaf(self.next.place(self.service), self.next)
 
 
 class _Walk:
-    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, origins: Set[str]) -> None:
+    def __init__(self, evidence: Evidence, findings: Findings, checkpoints: Checkpoints, seen: Anchors, logs: Logs) -> None:
         self._evidence = evidence
         self._findings = findings
         self._checkpoints = checkpoints
         self._seen = seen
-        self._journals = {service: Journal(service, findings) for service in SOURCES}
+        self._logs = logs
+        self._journals = {service: Journal(service, findings, logs.histories) for service in SOURCES}
         self._lines: dict[str, _Line] = {}
         self._by_leaf: dict[bytes, _Line] = {}
         self._covered: dict[str, int] = {}
@@ -151,7 +158,7 @@ class _Walk:
         self._held = Held(findings)
         self._owed = Owed(findings)
         self.books = Books(findings)
-        self.approvers = Approvers(findings, origins)
+        self.approvers = Approvers(findings, {key.name for key in logs.keys})
         self._endorsements = Endorsements(findings, self.approvers)
         self._given_back = GivenBack(findings)
         self.rounds = Rounds(findings, self.approvers, self._given_back)
@@ -172,7 +179,8 @@ class _Walk:
         self._protecting = Protecting(findings, self.approvers)
         self._quorums = Quorums(findings, self.approvers)
         self._release_orders = ReleaseOrders()
-        self.tree = hashes.Tree()
+        self.tree = hashes.Tree()  # of the log that is walked
+        self._history = FIRST  # of that log
         self.events = 0
         self.heads: dict[str, int] = {}  # where the journals ended when the walk began
 
@@ -185,14 +193,19 @@ class _Walk:
                 await self._advance(line)
         self._entry = await anext(self._entries, None)
 
-    async def follow_log(self, size: int) -> None:
-        async for bundle in self._evidence.leaves(size):
+    async def follow_log(self, log: Log, size: int) -> None:
+        """Its first leaves, so many."""
+        self.tree, self._history, origin = hashes.Tree(), log.history, log.key.name
+        async for bundle in self._evidence.leaves(size, None if log.end is None else log.history):
             for leaf in bundle:
-                await self._take_leaf(self.tree.size, leaf)
-                self._seen.take_leaf(self.tree.size, leaf)
+                if log.first is not None and self.tree.size == 0:
+                    self._logs.begins(log, leaf)
+                else:
+                    await self._take_leaf(self.tree.size, leaf)
+                self._seen.take_leaf(origin, self.tree.size, leaf)
                 self.tree.add(leaf)
-                self._checkpoints.reach(self.tree, self._covered)
-                self._seen.reach(self.tree)
+                self._checkpoints.reach(self.tree, self._covered, log.history)
+                self._seen.reach(origin, self.tree)
             await self.check_decisions()
         self._findings.look(Check.LEAVES_HAVE_EVENTS, self.tree.size == size, f"leaf {self.tree.size}", f"{size} leaves were signed")
 
@@ -302,10 +315,11 @@ class _Walk:
         self._forks[entry.line] = (entry.place, what)
 
     async def _entry_of(self, index: int) -> LedgerEntry | None:
-        while self._entry is not None and self._entry.leaf_index < index:
+        here = self._history, index
+        while self._entry is not None and (self._entry.history, self._entry.leaf_index) < here:
             self._findings.look(Check.ENTRIES, False, f"leaf {self._entry.leaf_index}", "has two entries, or they are not in order")
             self._entry = await anext(self._entries, None)
-        if self._entry is None or self._entry.leaf_index > index:
+        if self._entry is None or (self._entry.history, self._entry.leaf_index) > here:
             self._findings.look(Check.ENTRIES, False, f"leaf {index}", "the ledger has no entry for it")
             return None
         entry, self._entry = self._entry, await anext(self._entries, None)
@@ -315,11 +329,11 @@ class _Walk:
         """The line's next event, which the cut covers."""
         record = line.next
         assert record is not None
-        place = f"{line.name}/{record.position}"
+        place = record.place(line.service)
         self._findings.look(Check.EVENTS_IN_LOG, fault is None, place, fault or "")
         self._covered[line.name] = record.position
         if fault is None:
-            self._checkpoints.witnesses.take_leaf(self.tree.size, place, record.recorded_at)
+            self._checkpoints.witnesses.take_leaf(self.tree.size, place, record.recorded_at, self._history)
         if entry is not None:
             same = (entry.place, entry.event_hash) == (place, record.event_hash)
             self._findings.look(Check.ENTRIES, same, f"leaf {entry.leaf_index}", f"the entry is of {entry.place}, and the leaf of {place}")
@@ -329,7 +343,7 @@ class _Walk:
         """The line's next event, through all checks of the event itself."""
         record = line.next
         assert record is not None
-        place = f"{line.name}/{record.position}"
+        place = record.place(line.service)
         self.events += 1
         event = self._journals[line.service].follow(line.shard, record)
         await self._advance(line)

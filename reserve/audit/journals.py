@@ -16,6 +16,7 @@ from services.inventory import events as inventory
 from services.ledger import events as ledger
 from services.loans import events as loans
 from shared.journal.codec import Codec, UnknownType
+from shared.journal.places import Histories
 
 _codecs = {
     "inventory": Codec(inventory.Event),
@@ -28,8 +29,9 @@ _codecs = {
 class Journal:
     """One service's journal: its shards, and its streams, each of which lives in one shard."""
 
-    def __init__(self, service: str, findings: Findings) -> None:
+    def __init__(self, service: str, findings: Findings, histories: Histories) -> None:
         self.service = service
+        self._histories = histories
         self._findings = findings
         self._streams: dict[str, tuple[int, int]] = {}  # stream -> (shard, version)
         self._partners: dict[tuple[int, str], int] = {}
@@ -43,8 +45,10 @@ class Journal:
         """The event, or None if it does not read as one."""
         look = self._findings.look
         position, chain, recorded_at = self._ends.get(shard, (0, hashes.BEFORE_THE_FIRST, ""))
-        place = f"{self.service}/{shard}/{record.position}"
+        place = record.place(self.service)
         look(Check.POSITIONS, (record.shard, record.position) == (shard, position + 1), place, f"{position + 1} was to come")
+        history = self._histories.at(self.service, shard, record.position)
+        look(Check.HISTORIES, record.history == history, place, f"it stands where history {history} goes on")
         look(Check.EVENT_HASHES, _covers(record), place, "the event hash is not the event's")
         look(Check.CHAINS, _follows(record, chain), place, "the chain hash does not follow from the event before")
         look(Check.TIMES, record.recorded_at >= recorded_at, place, f"recorded {record.recorded_at}, after {recorded_at}")

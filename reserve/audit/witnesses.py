@@ -25,7 +25,7 @@ class _Time(msgspec.Struct, frozen=True, gc=False):
 
 class Witnesses:
     """`policies`: pinned, any is enough; none: cosignatures and times are not looked at. `signed`: the log's checkpoints, by root. `size`:
-    how many leaves enough of the pinned witnesses vouch for. `by_root`: what nothing is wrong with."""
+    how many leaves of the last history's log enough of the pinned witnesses vouch for. `by_root`: what nothing is wrong with."""
 
     def __init__(
         self, findings: Findings, log_keys: Sequence[VerifierKey], policies: Sequence[WitnessPolicy], signed: Mapping[str, CheckpointSigned]
@@ -34,32 +34,35 @@ class Witnesses:
         self._keys = log_keys
         self._policies = [policy.of_logs(*log_keys) for policy in policies]
         self._signed = signed
-        self._last = 0
-        self._times: list[_Time] = []
-        self._next = 0  # the first of `_times` that covers the leaf which was looked at last
+        self._last: dict[int, int] = {}  # by history
+        self._times: dict[int, list[_Time]] = {}  # by history
+        self._next: dict[int, int] = {}  # by history: the first of `_times` that covers the leaf which was looked at last
+        self._history = 0  # the last one that witnesses vouch for something of
         self.size = 0
         self.at: datetime | None = None
         self.by_root: dict[str, CheckpointWitnessed] = {}
 
-    def see(self, place: str, event: CheckpointWitnessed) -> None:
-        fault = self._fault(event)
-        self._last = max(self._last, event.size)
+    def see(self, place: str, event: CheckpointWitnessed, history: int) -> None:
+        fault = self._fault(event, history)
+        self._last[history] = max(self._last.get(history, 0), event.size)
         if self._findings.look(Check.WITNESSED, fault is None, place, str(fault)):
             self.by_root[event.root] = event
 
-    def take_leaf(self, index: int, place: str, recorded_at: str) -> None:
-        """A leaf, in order, and when its event says that it was recorded."""
-        while self._next < len(self._times) and self._times[self._next].size <= index:
-            self._next += 1
-        if self._next == len(self._times):
+    def take_leaf(self, index: int, place: str, recorded_at: str, history: int) -> None:
+        """A leaf of this history's log, in order, and when its event says that it was recorded."""
+        times, covers = self._times.get(history, []), self._next.get(history, 0)
+        while covers < len(times) and times[covers].size <= index:
+            covers += 1
+        self._next[history] = covers
+        if covers == len(times):
             return  # nobody has vouched for it yet
-        said, after = datetime.fromisoformat(recorded_at).timestamp(), self._times[self._next].at
+        said, after = datetime.fromisoformat(recorded_at).timestamp(), times[covers].at
         what = f"recorded {recorded_at}, and witnessed at {after} s already"
         self._findings.look(Check.WITNESSED_TIMES, said <= after + CLOCKS_DIFFER_S, place, what)
-        if self._next and said < (before := self._times[self._next - 1].at) - CLOCKS_DIFFER_S:
+        if covers and said < (before := times[covers - 1].at) - CLOCKS_DIFFER_S:
             self._findings.list_it(Check.WITNESSED_TIMES, place, f"recorded {recorded_at}, and not in the log at {before} s: it came late")
 
-    def _fault(self, event: CheckpointWitnessed) -> str | None:
+    def _fault(self, event: CheckpointWitnessed, history: int) -> str | None:
         try:
             if self._policies:
                 witnessed = open_witnessed(event.note, *self._policies)
@@ -74,9 +77,10 @@ class Witnesses:
         before = self._signed.get(event.root)
         if before is None or (before.size, before.covers) != (event.size, event.covers):
             return "the log never signed it so"
-        if event.size < self._last:
-            return f"{event.size} leaves, after {self._last}"
+        if event.size < (last := self._last.get(history, 0)):
+            return f"{event.size} leaves, after {last}"
         if at is not None:
-            self.size, self.at = event.size, datetime.fromtimestamp(at, UTC)
-            self._times.append(_Time(event.size, at))
+            self._times.setdefault(history, []).append(_Time(event.size, at))
+            if history >= self._history:
+                self._history, self.size, self.at = history, event.size, datetime.fromtimestamp(at, UTC)
         return None

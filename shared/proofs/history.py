@@ -19,13 +19,15 @@ class NoCommitment(ValueError):
 
 
 class Before(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The log before: its number, its verifier key, the last checkpoint of it that is known (a signed note; None: it had signed nothing),
-    and how many of its first leaves are of events that this history has. What it had signed beyond them is lost."""
+    """The log before: its number, its verifier key, and how many of its first leaves are of events that this history has.
+    `kept_checkpoint`: of these; `checkpoint`: the last one that is known. What was signed between the two is lost. Both are signed notes;
+    None: it had signed nothing."""
 
     history: int
     key: str
-    checkpoint: str | None
     kept: Count
+    kept_checkpoint: str | None
+    checkpoint: str | None
 
 
 class Commitment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
