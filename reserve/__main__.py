@@ -274,7 +274,7 @@ def restore(
     history: Annotated[int | None, typer.Option(help="the new history's number; otherwise, the next one")] = None,
 ) -> None:
     """Checks a backup, and lays out a new folder that `reserve up` can serve. What happened after the backup is not in it: it begins a new
-    history, with a log and a key of its own."""
+    history, with another log and key."""
     from reserve.commands.restore import restore as run
 
     restored = run(backup, data, service, secrets, last_checkpoint, history)

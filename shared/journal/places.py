@@ -14,7 +14,7 @@ import msgspec
 FIRST = 1
 _HISTORY = r"(?:~(?P<history>[2-9]|[1-9][0-9]{1,3}))?"  # the first one is not written
 _PLACE = re.compile(rf"(?P<service>[a-z][a-z_]*){_HISTORY}/(?P<shard>0|[1-9][0-9]{{0,3}})/(?P<position>0|[1-9][0-9]{{0,15}})")
-_ORIGIN = re.compile(rf"(?:.*/)?ledger{_HISTORY}/[^/]*")
+_ORIGIN = re.compile(rf"(?:.*/)?[a-z][a-z_]*{_HISTORY}/[^/]*")
 SERVICE_PATTERN = r"^[a-z]{1,20}(~([2-9]|[1-9][0-9]{1,3}))?$"  # of what callers send
 PLACE_PATTERN = SERVICE_PATTERN.removesuffix("$") + r"/(0|[1-9][0-9]{0,3})/(0|[1-9][0-9]{0,14})$"
 
@@ -41,7 +41,7 @@ def in_history(name: str, history: int) -> str:
 def parse_place(text: str) -> Place:
     """The one place that is written so. Raises ValueError."""
     if (found := _PLACE.fullmatch(text)) is None:
-        raise ValueError("not a place, such as inventory/0/123 or inventory~2/0/123")
+        raise ValueError("not a place, such as service/0/123 or service~2/0/123")
     return Place(found["service"], int(found["shard"]), int(found["position"]), int(found["history"] or FIRST))
 
 

@@ -2,9 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.ledger.api import books, histories, log
+from services.ledger.api import books, log
 
 router = APIRouter()
 router.include_router(log.router)
-router.include_router(histories.router)
 router.include_router(books.router)

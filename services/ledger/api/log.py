@@ -12,6 +12,7 @@ from sqlmodel import col, select
 
 from services.ledger.api.callers import PARTNER, only_of
 from services.ledger.api.views import CheckpointView
+from services.ledger.histories import FrozenLog
 from services.ledger.log import Log, shown_consistency
 from services.ledger.publishing.publisher import Publisher
 from services.ledger.receipt import Grade, Opening
@@ -21,7 +22,7 @@ from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
 from shared.journal.messages import FEED_LIMIT, to_feed
-from shared.journal.places import SERVICE_PATTERN, Place, parse_place
+from shared.journal.places import FIRST, SERVICE_PATTERN, Place, parse_place
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
 from shared.process.service import Kernel
@@ -204,3 +205,72 @@ async def copy_of_a_journal(
     previous = rows.pop(0).chain_hash if after and rows else GENESIS
     records = [record_of(row.hashed, salt=row.salt, event_hash=row.event_hash, chain_hash=row.chain_hash) for row in rows[:limit]]
     return Response(msgspec.json.encode(to_feed(records, previous, limit)), media_type="application/json")
+
+
+# The logs of histories before this one: each below `/v1/histories/{history}` as C2SP tlog-tiles, as it was below `/v1`
+
+History = Annotated[int, Path(ge=1, le=9999)]
+
+
+class HistoryView(msgspec.Struct, frozen=True):
+    """`commitment`: leaf 0 of its log, verbatim, where there was a history before it."""
+
+    history: int
+    key: str  # the log's verifier key; pin it from elsewhere than here
+    commitment: str | None
+
+
+@router.get("/v1/histories")
+async def histories(kernel: Running) -> Response:
+    """The histories, in their order: the last one goes on, and the others were ended by a restore of everything."""
+    log: Log = kernel.part(Log)
+    logs = await log.logs()
+    keys = {history: frozen.key for history, frozen in logs.frozen.items()} | {logs.current: str(log.key)}
+    leaves = {each.history: each.leaf.decode() for each in logs.begun}
+    found = [HistoryView(history, key, leaves.get(history)) for history, key in sorted(keys.items())]
+    return Response(msgspec.json.encode({"data": found}), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+async def _frozen(history: History, kernel: Running) -> FrozenLog:
+    """Raises Problem `history_not_found`."""
+    log: Log = kernel.part(Log)
+    logs = await log.logs()
+    if (found := logs.frozen.get(history)) is None:
+        ended = ", ".join(map(str, logs.frozen)) or f"none: this is history {FIRST}"
+        raise Problem("history_not_found", f"no history of this number has ended; those that have: {ended}", field="path:history")
+    return found
+
+
+@router.get("/v1/histories/{history}/verifier-key", response_class=PlainTextResponse)
+async def verifier_key_of(history: History, kernel: Running) -> PlainTextResponse:
+    """The key that checkpoints of that log were signed with."""
+    return PlainTextResponse(f"{(await _frozen(history, kernel)).key}\n", headers={"Cache-Control": FOREVER})
+
+
+@router.get("/v1/histories/{history}/checkpoint", response_class=PlainTextResponse)
+async def checkpoint_of(history: History, kernel: Running) -> PlainTextResponse:
+    """The last checkpoint of that log that is known: the one that the next log commits to."""
+    if (note := (await _frozen(history, kernel)).note) is None:
+        raise Problem("checkpoint_not_found", f"history {history} had signed nothing")
+    return PlainTextResponse(note, headers={"Cache-Control": FOREVER})
+
+
+@router.get(
+    "/v1/histories/{history}/tile/{path:path}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}}
+)
+async def frozen_tile(history: History, path: Annotated[str, Path(max_length=100)], kernel: Running) -> Response:
+    """A tile of that log. Of leaves that are lost there may be none."""
+    log = await _frozen(history, kernel)
+    return await tile_of(log.store, log.head.size, path)
+
+
+@router.get("/v1/histories/{history}/consistency/{old_size}/{size}")
+async def show_frozen_consistency(
+    history: History,
+    old_size: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
+    size: Annotated[int, Path(ge=1, le=MAX_INTEGER)],
+    kernel: Running,
+) -> Response:
+    """As for the log that goes on. Where the tiles of leaves that are lost are lost, too, nothing is shown of these."""
+    log = await _frozen(history, kernel)
+    return await consistency_of(log.store, log.head.size, old_size, size)
