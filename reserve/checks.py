@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reserve.options import HERE, AsJson, Folder, LogKey, LogKeys, PinnedLogKey, Policies, json_text
+from reserve.options import HERE, AsJson, Folder, LogKey, LogKeys, PinnedLogKeys, Policies, json_text
 
 receipt = typer.Typer(no_args_is_help=True, help="The ledger's receipts.")
 certificate = typer.Typer(no_args_is_help=True, help="Certificates of allocations.")
@@ -36,7 +36,7 @@ def verify_receipt(
 @certificate.command("verify")
 def verify_certificate(
     file: Path,
-    log_key: PinnedLogKey = None,
+    log_key: PinnedLogKeys = None,
     data: Folder = HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +45,7 @@ def verify_certificate(
     from reserve.commands.certificate import checked, show
     from reserve.commands.failure import CHECK_FAILED, fail
 
-    found = checked(file, log_key, data)
+    found = checked(file, log_key or [], data)
     if as_json:
         typer.echo(json_text(found))
     else:

@@ -12,13 +12,14 @@ import msgspec
 import typer
 
 from reserve.commands.failure import fail
-from reserve.commands.receipt import log_key
+from reserve.commands.receipt import log_keys
 from services.allocation.domain.decisions.certificate import Certificate, CertifiedApproval, UnreadableCertificate, read_certificate
 from services.allocation.domain.decisions.check import recompute, recompute_own
 from services.allocation.domain.decisions.contradictions import contradictions, not_compared
 from services.allocation.domain.decisions.decision import DecisionFile, UnreadableDecision, decision_hash, read_file
 from services.allocation.domain.decisions.difference import Difference
 from services.ledger.receipt import ReceiptInvalid, verify_receipt
+from shared.journal.places import history_of_origin
 from shared.proofs.signed_note import VerifierKey
 from shared.terms.approval import SignedApproval, key_id, verify_approval
 
@@ -45,7 +46,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     place: str
-    index: int
+    index: tuple[int, int]  # (the history of the log, the leaf)
     command: str
     data: dict[str, Any]
 
@@ -54,7 +55,7 @@ type Outcome = Literal["passed", "failed", "not_checkable"]
 type Looked = tuple[Outcome, Found]
 
 
-def checked(file: Path, key: str | None, folder: Path) -> Checked:
+def checked(file: Path, keys: Sequence[str], folder: Path) -> Checked:
     """Ends the command for a file that is no certificate, and for a key that is none. Without a key, receipts cannot be checked."""
     try:
         certificate = read_certificate(file.read_bytes())
@@ -62,23 +63,23 @@ def checked(file: Path, key: str | None, folder: Path) -> Checked:
         fail(f"FILE: {file}: {error.strerror}")
     except UnreadableCertificate as error:
         fail(f"FILE: {file} is no certificate: {error}")
-    pinned = key is not None or (folder / "keys" / "ledger.vkey").exists()
-    looked = list(check(certificate, [log_key(key, folder, "--log-key")] if pinned else []))
+    pinned = bool(keys) or (folder / "keys" / "ledger.vkey").exists()
+    looked = list(check(certificate, log_keys(keys, folder, "--log-key") if pinned else []))
     by_outcome: dict[Outcome, list[Found]] = {"passed": [], "failed": [], "not_checkable": []}
     for outcome, found in looked:
         by_outcome[outcome].append(found)
     return Checked(certificate.decision, **by_outcome)
 
 
-def check(certificate: Certificate, log_keys: Sequence[VerifierKey]) -> Iterator[Looked]:
+def check(certificate: Certificate, pinned: Sequence[VerifierKey]) -> Iterator[Looked]:
     """All that can be looked at, in an order in which the first thing that fails says most."""
     yield from _decision(certificate)
     recorded: list[Recorded] = []
     for proof in certificate.proofs:
-        yield from _receipt(proof.kind, proof.place, proof.receipt, log_keys, recorded)
+        yield from _receipt(proof.kind, proof.place, proof.receipt, pinned, recorded)
     yield from _certified(certificate, recorded)
     for approval in certificate.approvals:
-        yield from _approval(certificate, approval, recorded, log_keys)
+        yield from _approval(certificate, approval, recorded, pinned)
     yield from _others(certificate, recorded)
     for missing in certificate.missing:
         yield "not_checkable", Found(missing.part, missing.why)
@@ -125,14 +126,14 @@ def _difference(found: Difference) -> Looked:
     return "failed", Found(f"file/{found.where}", found.words, found.code)
 
 
-def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:
+def _receipt(kind: str, place: str, text: str, pinned: Sequence[VerifierKey], recorded: list[Recorded]) -> Iterator[Looked]:
     """Adds to `recorded` what it proves."""
     name = f"receipt of {kind} {place}"
-    if not log_keys:
+    if not pinned:
         yield "not_checkable", Found(name, "no key of the log is pinned")
         return
     try:
-        proven = verify_receipt(text, log_keys)
+        proven = verify_receipt(text, pinned)
     except ReceiptInvalid as error:
         yield "failed", Found(name, f"{error.code} ({error.check}): {error.detail}")
         return
@@ -146,7 +147,8 @@ def _receipt(kind: str, place: str, text: str, log_keys: Sequence[VerifierKey], 
     if event["type"].rpartition(".v")[0] != _TYPES[kind]:
         yield _same(f"{name}/kind", _TYPES[kind], event["type"])
         return
-    recorded.append(Recorded(kind=kind, place=place, index=proven.index, command=event["command_id"], data=event["data"]))
+    index = history_of_origin(proven.checkpoint.origin), proven.index
+    recorded.append(Recorded(kind=kind, place=place, index=index, command=event["command_id"], data=event["data"]))
     yield "passed", Found(name)
 
 
@@ -176,7 +178,7 @@ def _certified(certificate: Certificate, recorded: Sequence[Recorded]) -> Iterat
 
 
 def _approval(
-    certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], log_keys: Sequence[VerifierKey]
+    certificate: Certificate, approval: CertifiedApproval, recorded: Sequence[Recorded], pinned: Sequence[VerifierKey]
 ) -> Iterator[Looked]:
     name = f"approval of {approval.subject} by key {approval.key}"
     signed = SignedApproval(
@@ -193,8 +195,9 @@ def _approval(
         yield "passed", Found(f"{name}/signature")
     else:
         yield "failed", Found(f"{name}/signature", "the key did not sign this decision")
-    if approval.origin is not None and log_keys:
-        yield _same(f"{name}/log", approval.origin, log_keys[0].name)
+    if approval.origin is not None and pinned:
+        own = next((key.name for key in pinned if key.name == approval.origin), pinned[0].name)
+        yield _same(f"{name}/log", approval.origin, own)
     certified = _one(recorded, "certified")
     enrolled = _of_key(recorded, "enrolled", approval)
     if enrolled is None or certified is None:
@@ -253,7 +256,7 @@ def _is_of(data: dict[str, Any], approval: CertifiedApproval) -> bool:
 def _before(name: str, first: Recorded, then: Recorded) -> Looked:
     if first.index < then.index:
         return "passed", Found(name)
-    return "failed", Found(name, f"{first.kind} is number {first.index} of the log, and {then.kind} number {then.index}")
+    return "failed", Found(name, f"{first.kind} is number {first.index[1]} of the log, and {then.kind} number {then.index[1]}")
 
 
 def _same(name: str, stated: object, found: object) -> Looked:

@@ -114,10 +114,10 @@ def log_key(key: str | None, folder: Path, option: str = "--key") -> VerifierKey
         fail(f"{where}: {error} (accepted: name+id+base64, as the ledger gives it out)")
 
 
-def log_keys(keys: Sequence[str], folder: Path) -> list[VerifierKey]:
+def log_keys(keys: Sequence[str], folder: Path, option: str = "--key") -> list[VerifierKey]:
     """The pinned keys of the log and of those of histories before: as given, or as the deployment in `folder` gave them out."""
     if keys:
-        return [log_key(key, folder) for key in keys]
+        return [log_key(key, folder, option) for key in keys]
     earlier = sorted((folder / "keys").glob("history-*/ledger.vkey"))
     return [log_key(None, folder), *(log_key(file.read_text(), folder, f"--data: {file}") for file in earlier)]
 

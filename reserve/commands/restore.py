@@ -22,8 +22,7 @@ def restore(
     backup, folder = backup.absolute(), folder.absolute()
     try:
         if service is None:
-            last = None if last_checkpoint is None else last_checkpoint.read_text()
-            return asyncio.run(restore_all(backup, folder, secrets, last, history))
+            return asyncio.run(restore_all(backup, folder, secrets, _text_of(last_checkpoint), history))
         return asyncio.run(restore_service(journaled(service, "--service"), backup, folder, owner_url(folder)))
     except FileExistsError as error:
         fail(f"--data: {error} (accepted: a new folder, or an empty one)")
@@ -35,3 +34,10 @@ def restore(
         fail(f"nothing was restored: the backup's tiles are not those of its log: {error}", CHECK_FAILED)
     except (NoBackup, ToolFailed, Died, asyncpg.PostgresError, OSError) as error:
         fail(f"nothing was restored: {error}", CHECK_FAILED)
+
+
+def _text_of(last_checkpoint: Path | None) -> str | None:
+    try:
+        return None if last_checkpoint is None else last_checkpoint.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"--last-checkpoint: {last_checkpoint}: {error} (accepted: a file with a signed note)")

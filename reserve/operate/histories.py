@@ -19,7 +19,7 @@ from services.ledger.tiles import ForkDetected, TileMissing, TileStore
 from services.registry import JOURNALED
 from shared.engines.private_files import private_folder, write_private
 from shared.journal.connection import Connection
-from shared.journal.places import FIRST, history_of_origin
+from shared.journal.places import FIRST, LAST, history_of_origin
 from shared.proofs.checkpoint import Checkpoint, TreeHead, open_checkpoint
 from shared.proofs.history import Before, Commitment
 from shared.proofs.merkle import root_at
@@ -61,8 +61,8 @@ async def begin_history(
     """
     now = await history_of(connection, "ledger")
     history = now + 1 if number is None else number
-    if history <= now:
-        raise NotThisLog(f"history {history} has been: the backup is of history {now} (accepted: {now + 1} and more)")
+    if not now < history <= LAST:
+        raise NotThisLog(f"history {history} has been, or cannot be: the backup is of history {now} (accepted: {now + 1} to {LAST})")
     old = parse_verifier_key((folder / "keys" / f"{KEY_NAMES[0]}.vkey").read_text().strip())
     signed = await _last_signed(connection, now)
     note, known = _last_known(signed, last, old)
@@ -115,11 +115,12 @@ def _last_known(signed: _Last, given: str | None, old: VerifierKey) -> tuple[str
 
 
 def _set_aside(folder: Path, history: int) -> None:
-    """Keys and tiles of the log that ends. Its private keys are in no backup, and nobody needs them any more."""
+    """Keys and tiles of the log that ends. Its private keys are in no backup, and no two histories are signed with one key."""
     keys = private_folder(folder / "keys" / f"history-{history}")
     for name in KEY_NAMES:
         if (given_out := folder / "keys" / f"{name}.vkey").exists():
             given_out.rename(keys / given_out.name)
+        given_out.with_suffix(".pem").unlink(missing_ok=True)
     frozen = tiles_of(folder, history)
     frozen.parent.mkdir(parents=True)
     (folder / TILES).rename(frozen)

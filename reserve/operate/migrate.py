@@ -69,5 +69,6 @@ async def grant(connection: Connection, name: str, password: str, own_append_onl
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> ALL($2)", name, append_only)
     for (table,) in tables:
         await connection.execute(f'GRANT UPDATE, DELETE ON "{name}"."{table}" TO "{role}"')
-    if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".alembic_version'):
-        await connection.execute(f'REVOKE INSERT ON "{name}".alembic_version FROM "{role}"')
+    for written_by_owner in ("alembic_version", "histories"):
+        if await connection.fetchval("SELECT to_regclass($1)", f'"{name}".{written_by_owner}'):
+            await connection.execute(f'REVOKE INSERT ON "{name}".{written_by_owner} FROM "{role}"')

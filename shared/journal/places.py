@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-FIRST = 1
+FIRST, LAST = 1, 9999
 _HISTORY = r"(?:~(?P<history>[2-9]|[1-9][0-9]{1,3}))?"  # the first one is not written
 _PLACE = re.compile(rf"(?P<service>[a-z][a-z_]*){_HISTORY}/(?P<shard>0|[1-9][0-9]{{0,3}})/(?P<position>0|[1-9][0-9]{{0,15}})")
 _ORIGIN = re.compile(rf"(?:.*/)?[a-z][a-z_]*{_HISTORY}/[^/]*")

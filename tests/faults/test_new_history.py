@@ -84,7 +84,11 @@ async def restored(lost: Lost, backup: Path, name: str, *options: str) -> AsyncI
 
 
 def size_in(state: Path) -> int:
-    return int(state.read_text().splitlines()[1])
+    return size_of(state.read_text())
+
+
+def size_of(note: str) -> int:
+    return int(note.splitlines()[1])
 
 
 async def test_a_new_history_goes_on_beside_what_is_frozen_of_the_old_one(lost: Lost) -> None:
@@ -172,8 +176,9 @@ async def test_it_is_restored_once_more(lost: Lost) -> None:
     """Two histories have ended then; without anybody's word, the last checkpoint that is known is the backup's."""
     new, again = lost.root / "new", lost.root / "backup-2"
     async with up(new) as running, the_parties(running):
-        status, said = await reserve("backup", str(again), "--data", str(new))
-        assert status == 0, said
+        for options in ([str(again)], [str(lost.root / "inventory-2"), "--service", "inventory"]):
+            status, said = await reserve("backup", *options, "--data", str(new))
+            assert status == 0, said
     async with restored(lost, again, "newer", "--history", "5") as (world, begun):
         assert begun["history"] == 5 and begun["kept"] == begun["known"]
         drawn = await world.drawn("JP", lost.drawers[0].release, UNIT_G, key="after-the-second-restore")
@@ -182,6 +187,15 @@ async def test_it_is_restored_once_more(lost: Lost) -> None:
         await world.receipt(world.auditor, drawn["place"])
         status, said = await reserve("audit", "verify", "--live", "--data", str(world.running.folder))
         assert status == SEEN_BY_NOBODY and "all of which are in the next one" in said, said
+        folder = world.running.folder
+        old = ["restore", str(lost.root / "inventory-2"), "--service", "inventory", "--data", str(folder)]
+        status, said = await reserve(*old)
+        assert status == CHECK_FAILED and "is of history 2, and inventory is in history 5" in said, said
+        tile = folder / "ledger/tiles/tile/0/000.p" / str(size_of(await checkpoint_of(world)))
+        content = tile.read_bytes()
+        tile.unlink()
+        status, said = await reserve("journal", "tiles", "--data", str(folder))
+        assert status == 0 and tile.read_bytes() == content, said
 
 
 async def test_a_number_or_a_checkpoint_that_cannot_be_is_refused_and_nothing_is_restored(lost: Lost) -> None:

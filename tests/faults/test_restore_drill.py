@@ -122,11 +122,12 @@ async def test_a_backup_that_was_damaged_is_not_restored(drill: Drill, tmp_path:
         "a tile": next(path for path in (drill.backups / "all/ledger").rglob("*") if path.is_file()),
         "the manifest": drill.backups / "all/postgres/backup_manifest",
     }[damage]
+    (checkpoint := tmp_path / "a.checkpoint").write_text("of whatever: it is not looked at")
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
         status, said = await drill.runbook.run(
-            RESTORE, BACKUP=drill.backups / "all", NEW=tmp_path / "new", SECRETS=drill.folder, CHECKPOINT=tmp_path / "none"
+            RESTORE, BACKUP=drill.backups / "all", NEW=tmp_path / "new", SECRETS=drill.folder, CHECKPOINT=checkpoint
         )
     finally:
         file.write_bytes(content)

@@ -22,7 +22,7 @@ from shared.http.auth import Caller, allow
 from shared.http.handlers import Page, Paging, Reading
 from shared.http.problems import Problem
 from shared.journal.messages import FEED_LIMIT, to_feed
-from shared.journal.places import FIRST, SERVICE_PATTERN, Place, parse_place
+from shared.journal.places import FIRST, LAST, SERVICE_PATTERN, Place, parse_place
 from shared.journal.record import GENESIS, MAX_INTEGER, record_of
 from shared.process.kernel_api import Position, ReadsJournal, Running
 from shared.process.service import Kernel
@@ -209,7 +209,7 @@ async def copy_of_a_journal(
 
 # The logs of histories before this one: each below `/v1/histories/{history}` as C2SP tlog-tiles, as it was below `/v1`
 
-History = Annotated[int, Path(ge=1, le=9999)]
+History = Annotated[int, Path(ge=FIRST, le=LAST)]
 
 
 class HistoryView(msgspec.Struct, frozen=True):
